@@ -1,0 +1,189 @@
+"""The model of a stack file: what a stack is once it has been read, checked and completed.
+
+`load.py` makes it out of YAML, `canonical.py` turns it into bytes and a version and back. Every field has its final
+value here: defaults filled in, interpolation done, durations in seconds, sizes in MiB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from specs.ids import GroupId
+from specs.resources import Resources
+
+
+class Protocol(StrEnum):
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Network(StrEnum):
+    """How a container is attached: Docker's default bridge, the agent's own network, or none."""
+
+    BRIDGE = "bridge"
+    HOST = "host"
+    NONE = "none"
+
+
+class Pull(StrEnum):
+    ALWAYS = "always"
+    MISSING = "missing"
+    NEVER = "never"
+
+
+class Restart(StrEnum):
+    """When an ended task is followed by another: always; unless it exited with 0; never."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+class Condition(StrEnum):
+    """What a dependency must have reached before those that depend on it start."""
+
+    STARTED = "started"
+    HEALTHY = "healthy"
+    COMPLETED = "completed"
+
+
+class CheckKind(StrEnum):
+    HTTP = "http"
+    TCP = "tcp"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A named port.
+
+    `container_port` 0 means "the same as the host port" (always so on the host's network). `host_port` None means
+    any port of the offer.
+    """
+
+    name: str
+    container_port: int
+    host_port: int | None = None
+    protocol: Protocol = Protocol.TCP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A bind mount (`source` is an absolute path on the agent), a Docker volume (`source` is its name), or an
+    anonymous volume (`source` empty)."""
+
+    source: str
+    target: str
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """How the executor finds out whether a task is healthy.
+
+    HTTP: GET `path` on the port named `port`, healthy at 200..399. TCP: a connection to it. COMMAND: `command` in the
+    container (or beside a plain process) exits with 0. After `failures` failures in a row the task is stopped; 0
+    means never. Failures before the first success and within `grace_seconds` of the start do not count.
+    """
+
+    kind: CheckKind
+    path: str = "/"
+    port: str = ""
+    command: tuple[str, ...] = ()
+    interval_seconds: float = 10.0
+    timeout_seconds: float = 5.0
+    grace_seconds: float = 30.0
+    failures: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """How a task is stopped: `signal`, then after `grace_seconds` KILL."""
+
+    signal: str = "SIGTERM"
+    grace_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Another service of the same stack that comes first."""
+
+    service: str
+    condition: Condition = Condition.STARTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What runs: everything that, when changed, needs a new container. `image` empty means a plain process.
+
+    `command` None leaves the image's own; for a process it is required. Sequences of pairs are sorted by key.
+    """
+
+    image: str = ""
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    ports: tuple[Port, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    network: Network = Network.BRIDGE
+    user: str = ""
+    working_dir: str = ""
+    hostname: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    pull: Pull = Pull.MISSING
+    pull_timeout_seconds: float = 600.0
+    privileged: bool = False
+    read_only: bool = False
+    init: bool = False
+    tty: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    group_add: tuple[str, ...] = ()
+    shm_size_mib: int = 0
+    pids_limit: int = 0
+    stop: Stop = Stop()
+    health: HealthCheck | None = None
+
+
+DEFAULT_RESOURCES = Resources(cpus_milli=100, mem_mib=128)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A labeled group of a stack: how many of what.
+
+    `resources.ports` is empty here: ports are wanted by `container.ports`. `container` and `resources` are
+    run-relevant and make the version; `instances` is scale; the rest is metadata, applied without a new container.
+    """
+
+    id: GroupId
+    instances: int
+    container: Container
+    resources: Resources = DEFAULT_RESOURCES
+    restart: Restart = Restart.ALWAYS
+    dependencies: tuple[Dependency, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One submitted file under a name. Groups are sorted by id."""
+
+    name: str
+    groups: tuple[Group, ...]

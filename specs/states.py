@@ -1,0 +1,66 @@
+"""The states of a task, in Mesos's words, and what can be said of each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class TaskState(StrEnum):
+    """What we last heard of a task. INTENT is ours: stored, and Mesos has not answered yet; the rest is Mesos's."""
+
+    INTENT = "INTENT"
+    STAGING = "STAGING"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    KILLING = "KILLING"
+    UNREACHABLE = "UNREACHABLE"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+    ERROR = "ERROR"
+    LOST = "LOST"
+    DROPPED = "DROPPED"
+    GONE = "GONE"
+    GONE_BY_OPERATOR = "GONE_BY_OPERATOR"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a task in this state never comes back, so that its slot may be filled again."""
+        return self in TERMINAL
+
+    @property
+    def is_lively(self) -> bool:
+        """Whether a container may exist, or may come to exist, in this state."""
+        return self not in TERMINAL
+
+
+TERMINAL = frozenset(
+    {
+        TaskState.FINISHED,
+        TaskState.FAILED,
+        TaskState.KILLED,
+        TaskState.ERROR,
+        TaskState.LOST,
+        TaskState.DROPPED,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+        TaskState.UNKNOWN,
+    }
+)
+
+
+class Goal(StrEnum):
+    """What we want of a task; written only by us. It goes from RUN to STOP, never back."""
+
+    RUN = "RUN"
+    STOP = "STOP"
+
+
+class Health(StrEnum):
+    """What the health check said last; UNKNOWN where it has not answered, NONE where there is no check."""
+
+    NONE = "NONE"
+    UNKNOWN = "UNKNOWN"
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
