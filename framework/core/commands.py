@@ -1,0 +1,181 @@
+"""What the scheduler wants done. Names are imperative; every value is frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from framework.core.model import StackWish, Task, Version
+from specs.ids import AgentId, FrameworkId, OfferId, TaskId, VersionId
+from specs.resources import Resources
+from specs.stack import Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutFramework:
+    framework_id: FrameworkId | None
+    next_serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutStack:
+    stack: StackWish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteStack:
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutVersion:
+    version: Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteVersion:
+    stack: str
+    id: VersionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutTask:
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteTask:
+    id: TaskId
+
+
+Write: TypeAlias = PutFramework | PutStack | DeleteStack | PutVersion | DeleteVersion | PutTask | DeleteTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Save:
+    """Store all of `writes` or none, then answer Saved or SaveFailed with the ticket. Saves happen in order."""
+
+    ticket: int
+    writes: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A task to launch with its settings; `resources.ports` are exactly the task's host ports."""
+
+    task: Task
+    container: Container
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """Launch on these offers of one agent; what is left of them is declined for `refuse_seconds`."""
+
+    offer_ids: tuple[OfferId, ...]
+    launches: tuple[Launch, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline:
+    offer_ids: tuple[OfferId, ...]
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """`grace_seconds` is the time between the stop signal and KILL."""
+
+    task_id: TaskId
+    agent_id: AgentId | None
+    grace_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge:
+    task_id: TaskId
+    agent_id: AgentId
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile:
+    """Ask for the state of these tasks, (id, agent) each; of all that the master knows where empty."""
+
+    tasks: tuple[tuple[TaskId, AgentId], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revive:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppress:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """Connect to the master, as the framework we were, or as a new one where None."""
+
+    framework_id: FrameworkId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teardown:
+    """End the framework with all its tasks."""
+
+    framework_id: FrameworkId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What was asked is decided and stored. `changed` are the groups (as text) for which something changed."""
+
+    changed: tuple[str, ...] = ()
+    index: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What was asked cannot be: `kind` is not_found, conflict, invalid or unavailable; nothing was changed."""
+
+    kind: str
+    message: str
+    details: tuple[tuple[str, str], ...] = ()
+    """(path, error) pairs"""
+
+
+Outcome: TypeAlias = Done | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    request_id: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Something people may want to follow: goes into the event stream. `kind` is past tense: TaskRunning."""
+
+    kind: str
+    text: str
+    stack: str = ""
+    group: str = ""
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """Stop the process with this exit code; `message` tells the operator what to do."""
+
+    exit_code: int
+    message: str
+
+
+Call: TypeAlias = Accept | Decline | Kill | Acknowledge | Reconcile | Revive | Suppress | Subscribe | Teardown
+Command: TypeAlias = Save | Call | Reply | Announce | Halt

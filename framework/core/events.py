@@ -1,0 +1,182 @@
+"""What can happen to the scheduler. Names are in the past tense; every value is frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from framework.core.commands import Accept, Kill
+from framework.core.model import Status, Stored
+from placement.offer import Offer
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
+from specs.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BecameLeader:
+    """This process leads, and this is what the store holds."""
+
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """The master at `master` (host:port) takes our calls from now on."""
+
+    framework_id: FrameworkId
+    master: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """No master takes our calls; `problem` says what was tried and what came of it. May come again and again."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffersReceived:
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRescinded:
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReceived:
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFailed:
+    """Mesos removed the agent."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorFailed:
+    """An executor ended; `status` is its wait status."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressReported:
+    """An executor says how far a task's start is. Best effort, never stored."""
+
+    task_id: TaskId
+    stage: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkRefused:
+    """The master does not want us: ERROR in Mesos's words, such as a removed framework id."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFailed:
+    """The master refused a call, or it was not sent. Only calls on which something waits come back."""
+
+    call: Accept | Kill
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveFailed:
+    """The save did not happen, for certain."""
+
+    ticket: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSubmitted:
+    """`if_index` is the index the stack must still have (0: must not exist), or None for any."""
+
+    request_id: int
+    stack: Stack
+    message: str = ""
+    submitted_by: str = ""
+    if_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRemoved:
+    request_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleAsked:
+    """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`."""
+
+    request_id: int
+    pattern: str
+    instances: int | None = None
+    delta: int | None = None
+    factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartAsked:
+    request_id: int
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    request_id: int
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAsked:
+    request_id: int
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeardownAsked:
+    """End the framework and all its tasks. `framework_id` must be ours: the operator names what ends."""
+
+    request_id: int
+    framework_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woke:
+    """The time that `wakes_at` named has come."""
+
+
+Ask: TypeAlias = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | TeardownAsked
+Event: TypeAlias = (
+    BecameLeader
+    | Subscribed
+    | Disconnected
+    | OffersReceived
+    | OfferRescinded
+    | StatusReceived
+    | AgentFailed
+    | ExecutorFailed
+    | ProgressReported
+    | FrameworkRefused
+    | CallFailed
+    | Saved
+    | SaveFailed
+    | Ask
+    | Woke
+)

@@ -1,0 +1,149 @@
+"""What the scheduler knows and stores: wishes, versions, tasks. All values are frozen.
+
+An `Instant` is seconds since 1970 as the loop's clock told them with the event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
+from specs.resources import Resources
+from specs.stack import Container, Dependency, Restart
+from specs.states import Goal, Health, TaskState
+
+Instant = float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """The run-relevant settings of groups of a stack; stored once for all groups that have them."""
+
+    stack: str
+    id: VersionId
+    container: Container
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupWish:
+    """What is wished of a group. `instances` holds also while it is stopped; `generation` is raised by a restart."""
+
+    id: GroupId
+    version: VersionId
+    instances: int
+    is_stopped: bool = False
+    generation: int = 0
+    restart: Restart = Restart.ALWAYS
+    dependencies: tuple[Dependency, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def wanted(self) -> int:
+        """How many slots shall be filled now."""
+        return 0 if self.is_stopped else self.instances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackWish:
+    """What is wished of a stack. `index` is raised by every change; groups are sorted by id."""
+
+    name: str
+    groups: tuple[GroupWish, ...]
+    index: int
+    submitted_at: Instant
+    submitted_by: str = ""
+    message: str = ""
+    is_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One attempt in a slot. Times are Instants, 0 where it has not happened.
+
+    `host_ports` are in the order of the container's ports; `addresses` what the executor says of the container's own.
+    `stop_cause` says why its goal is STOP.
+    """
+
+    id: TaskId
+    group: GroupId
+    slot: int
+    attempt: int
+    version: VersionId
+    generation: int
+    goal: Goal
+    state: TaskState
+    health: Health
+    agent_id: AgentId
+    hostname: str
+    address: str
+    executor_id: ExecutorId
+    host_ports: tuple[int, ...]
+    launched_at: Instant
+    state_since: Instant
+    running_since: Instant = 0.0
+    ended_at: Instant = 0.0
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    container_id: str = ""
+    sandbox: str = ""
+    addresses: tuple[str, ...] = ()
+    stop_cause: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it runs and nothing says that it is not healthy."""
+        return self.state is TaskState.RUNNING and self.health in (Health.NONE, Health.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """All that the store holds. `next_serial` is the next number for a task id, never given twice."""
+
+    framework_id: FrameworkId | None = None
+    next_serial: int = 1
+    stacks: tuple[StackWish, ...] = ()
+    versions: tuple[Version, ...] = ()
+    tasks: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What Mesos says of a task: `uuid` where the agent waits for an acknowledgement, empty where it does not.
+
+    `is_healthy` is None where nothing was said. `at` is seconds since 1970 by the sender's clock.
+    """
+
+    task_id: TaskId
+    state: TaskState
+    agent_id: AgentId | None
+    uuid: str = ""
+    reason: str = ""
+    source: str = ""
+    message: str = ""
+    is_healthy: bool | None = None
+    at: Instant = 0.0
+    exit_code: int | None = None
+    container_id: str = ""
+    sandbox: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the core is configured with; seconds where it says so."""
+
+    executor_id: ExecutorId
+    executor_resources: Resources
+    offer_hold_seconds: float = 0.5
+    decline_seconds: float = 3600.0
+    backoff_first_seconds: float = 1.0
+    backoff_factor: float = 1.15
+    backoff_most_seconds: float = 300.0
+    well_run_seconds: float = 300.0
+    launch_timeout_seconds: float = 300.0
+    kill_retry_seconds: float = 10.0
+    reconcile_seconds: float = 600.0
+    history_per_group: int = 5
+    destruction_budget: int = 10

@@ -1,0 +1,102 @@
+"""What readers see: an immutable picture of the scheduler, swapped in by the loop after it has worked.
+
+Reading never enters the core. The API, the pages and `plan` take everything from a View.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from framework.core.model import GroupWish, Instant, StackWish, Task
+from specs.ids import FrameworkId, TaskId
+from specs.resources import Resources
+from specs.stack import Container
+
+
+class Connection(StrEnum):
+    """Where the scheduler stands: reading its store, seeking a master, or subscribed to one."""
+
+    LOADING = "loading"
+    CONNECTING = "connecting"
+    SUBSCRIBED = "subscribed"
+
+
+class GroupState(StrEnum):
+    """One word for a group: every slot ready; some not yet; stopped by wish; its last tasks ending; finished."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+    REMOVING = "removing"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A slot that is not filled, and why: `cause` is a sentence for people; `until` an Instant, 0 if unknown."""
+
+    slot: int
+    cause: str
+    until: Instant = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    stage: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """A group: its wish and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
+
+    wish: GroupWish
+    container: Container
+    resources: Resources
+    state: GroupState
+    tasks: tuple[Task, ...]
+    ended: tuple[Task, ...]
+    waiting: tuple[Waiting, ...]
+
+    @property
+    def ready(self) -> int:
+        """How many tasks of the wished version are ready."""
+        return sum(task.is_ready and task.version == self.wish.version for task in self.tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackView:
+    wish: StackWish
+    groups: tuple[GroupView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """An agent that was heard of: where its HTTP API is, and what the last offer of it held."""
+
+    id: str
+    hostname: str
+    address: str
+    port: int
+    offered: Resources
+    attributes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that readers may see. `problem` is empty, or says what keeps the scheduler from its work."""
+
+    at: Instant = 0.0
+    connection: Connection = Connection.LOADING
+    problem: str = ""
+    framework_id: FrameworkId | None = None
+    master: str = ""
+    stacks: Mapping[str, StackView]
+    agents: Mapping[str, AgentView]
+    progress: Mapping[TaskId, Progress]
+
+
+EMPTY = View(stacks={}, agents={}, progress={})

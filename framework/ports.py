@@ -1,0 +1,85 @@
+"""The sockets of the core: what the loop needs from a store, a master and a clock, and what it offers to readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from framework.core.commands import Call, Outcome, Save
+from framework.core.events import Ask, Event
+from framework.core.model import Instant, Stored
+from framework.core.views import View
+
+Post = Callable[[Event], None]
+"""Hands an event to the loop; safe from any thread, never blocks."""
+
+
+class StoreFault(Exception):
+    """The store failed: `temporary` says whether trying again may help."""
+
+    def __init__(self, message: str, *, temporary: bool) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
+class Store(Protocol):
+    """Keeps what only a store may forget. The contract suite in tests/conformance holds every implementation to it."""
+
+    def load(self) -> Stored:
+        """All that is stored. Blocks; raises StoreFault."""
+
+    def save(self, command: Save) -> None:
+        """Takes a save; Saved or SaveFailed is posted later, in the order of the saves. Never blocks."""
+
+    def close(self) -> None:
+        """Ends the connection; saves that were not answered may or may not have happened."""
+
+
+class Master(Protocol):
+    """The way to Mesos. Events are posted to the loop; what could not be done comes back as CallFailed."""
+
+    def perform(self, call: Call) -> None:
+        """Takes a call; never blocks."""
+
+    def close(self) -> None:
+        """Disconnects without ending the framework: its tasks run on."""
+
+
+class Clock(Protocol):
+    def now(self) -> Instant:
+        """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """An entry of the event stream. `sequence` counts from 1 in the life of a leader."""
+
+    sequence: int
+    at: Instant
+    kind: str
+    text: str
+    stack: str = ""
+    group: str = ""
+    task: str = ""
+
+
+class Front(Protocol):
+    """What the API may do: look at the view, ask for changes, follow what happens."""
+
+    @property
+    def view(self) -> View:
+        """The newest picture."""
+
+    def ask(self, make: Callable[[int], Ask]) -> Future[Outcome]:
+        """Posts the ask that `make` builds from a request id; resolved once it is decided and stored."""
+
+    def happenings(self, after: int) -> tuple[Happening, ...]:
+        """What happened after the given sequence number, as far as it is still kept; oldest first."""
+
+    def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Calls `notify` (from the loop's thread; must not block) when the view or the stream has changed.
+
+        Returns the function that ends it.
+        """
