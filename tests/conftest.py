@@ -1,0 +1,3 @@
+"""Makes the fixtures of the kit known to every test."""
+
+pytest_plugins = ["tests.kit.cluster"]
