@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.model import StackWish, Task, Version
@@ -66,6 +67,7 @@ class Launch:
     task: Task
     container: Container
     resources: Resources
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +126,6 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teardown:
-    """End the framework with all its tasks."""
-
-    framework_id: FrameworkId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """What was asked is decided and stored. `changed` are the groups (as text) for which something changed."""
 
@@ -169,13 +164,22 @@ class Announce:
     task: str = ""
 
 
+class HaltCause(StrEnum):
+    """Why the process must stop; each has its exit code (framework.exits)."""
+
+    STORE_REFUSED = "store refused"
+    MESOS_REFUSED = "mesos refused"
+    TASKS_WITHOUT_FRAMEWORK_ID = "tasks without framework id"
+    FRAMEWORK_REMOVED = "framework removed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """Stop the process with this exit code; `message` tells the operator what to do."""
+    """Stop the process; `message` tells the operator what to do."""
 
-    exit_code: int
+    cause: HaltCause
     message: str
 
 
-Call: TypeAlias = Accept | Decline | Kill | Acknowledge | Reconcile | Revive | Suppress | Subscribe | Teardown
+Call: TypeAlias = Accept | Decline | Kill | Acknowledge | Reconcile | Revive | Suppress | Subscribe
 Command: TypeAlias = Save | Call | Reply | Announce | Halt

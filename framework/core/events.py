@@ -150,19 +150,11 @@ class StartAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeardownAsked:
-    """End the framework and all its tasks. `framework_id` must be ours: the operator names what ends."""
-
-    request_id: int
-    framework_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
     """The time that `wakes_at` named has come."""
 
 
-Ask: TypeAlias = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | TeardownAsked
+Ask: TypeAlias = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked
 Event: TypeAlias = (
     BecameLeader
     | Subscribed

@@ -136,7 +136,9 @@ class Settings:
 
     executor_id: ExecutorId
     executor_resources: Resources
-    offer_hold_seconds: float = 0.5
+    settle_seconds: float = 0.02
+    offer_hold_seconds: float = 5.0
+    decline_again_seconds: float = 1.0
     decline_seconds: float = 3600.0
     backoff_first_seconds: float = 1.0
     backoff_factor: float = 1.15

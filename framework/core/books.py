@@ -1,0 +1,208 @@
+"""The books: wishes, versions and tasks, and what is derived from them, kept in step with every change.
+
+Stored: stacks, versions, tasks, framework id, next serial. All else here equals its recomputation from those, and
+`invariants.check` says so after every test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from framework.core.model import GroupWish, StackWish, Stored, Task, Version
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
+from specs.states import Goal, TaskState
+
+K = TypeVar("K")
+
+
+@dataclass(slots=True)
+class GroupBook:
+    """What there is of one group.
+
+    `seats` has the task that holds each slot; `leaving` those that live but have lost their slot (unreachable ones);
+    `ended` the kept ones, oldest first. `outdated` are the seats whose task has another version or generation than is
+    wished, as far as they shall run.
+    """
+
+    id: GroupId
+    seats: dict[int, TaskId] = field(default_factory=dict)
+    leaving: dict[TaskId, None] = field(default_factory=dict)
+    ended: dict[TaskId, None] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    last_ended: dict[int, TaskId] = field(default_factory=dict)
+    outdated: dict[int, None] = field(default_factory=dict)
+    ready: dict[int, None] = field(default_factory=dict)
+    running: dict[int, None] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no task of the group lives."""
+        return not self.seats and not self.leaving
+
+
+def holds_seat(task: Task) -> bool:
+    """Whether the task occupies its slot: it lives, and was not given up as unreachable."""
+    return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and task.goal is Goal.STOP)
+
+
+def is_outdated(task: Task, wish: GroupWish | None) -> bool:
+    """Whether the task shall run, but not as it is."""
+    if wish is None or task.goal is Goal.STOP:
+        return False
+    return task.version != wish.version or task.generation < wish.generation
+
+
+class Books:
+    """The scheduler's mutable state, changed only by the methods here."""
+
+    def __init__(self) -> None:
+        self.framework_id: FrameworkId | None = None
+        self.next_serial = 1
+        self.stacks: dict[str, StackWish] = {}
+        self.versions: dict[tuple[str, VersionId], Version] = {}
+        self.tasks: dict[TaskId, Task] = {}
+        self.wishes: dict[GroupId, GroupWish] = {}
+        self.groups: dict[GroupId, GroupBook] = {}
+        self.by_stack: dict[str, dict[GroupId, None]] = {}
+        self.counts: dict[tuple[GroupId, AgentId], int] = {}
+        self.executors: dict[tuple[AgentId, ExecutorId], int] = {}
+        self.version_uses: dict[tuple[str, VersionId], int] = {}
+        self.touched: dict[GroupId, None] = {}
+        """Groups of which something changed since the view was last built."""
+
+    @classmethod
+    def of(cls, stored: Stored) -> Books:
+        """The books that the store holds."""
+        books = cls()
+        books.framework_id, books.next_serial = stored.framework_id, stored.next_serial
+        for version in stored.versions:
+            books.versions[version.stack, version.id] = version
+        for stack in stored.stacks:
+            books.put_stack(stack)
+        for task in sorted(stored.tasks, key=lambda task: serial_of(task.id)):
+            books.put_task(task)
+        return books
+
+    def group(self, group: GroupId) -> GroupBook:
+        """The book of a group, made if there is none."""
+        book = self.groups.get(group)
+        if book is None:
+            book = self.groups[group] = GroupBook(group)
+            self.by_stack.setdefault(group.stack, {})[group] = None
+        return book
+
+    def put_stack(self, stack: StackWish) -> None:
+        """Takes a stack's new wish; groups that are no longer in it lose theirs."""
+        old = self.stacks.get(stack.name)
+        for wish in old.groups if old else ():
+            self.wishes.pop(wish.id, None)
+            self._use(stack.name, wish.version, -1)
+            self.touched[wish.id] = None
+        self.stacks[stack.name] = stack
+        for wish in () if stack.is_removed else stack.groups:
+            self.wishes[wish.id] = wish
+            self.group(wish.id)
+        for wish in stack.groups:
+            self._use(stack.name, wish.version, 1)
+        for group in self.by_stack.get(stack.name, {}):
+            book = self.groups[group]
+            book.outdated = {
+                slot: None for slot, id in book.seats.items() if is_outdated(self.tasks[id], self.wishes.get(group))
+            }
+            self.touched[group] = None
+
+    def drop_stack(self, name: str) -> None:
+        """Forgets a stack's wish."""
+        stack = self.stacks.pop(name)
+        for wish in stack.groups:
+            self.wishes.pop(wish.id, None)
+            self._use(name, wish.version, -1)
+            self.touched[wish.id] = None
+
+    def forget_group(self, group: GroupId) -> None:
+        """Forgets a group of which there is no task and no wish."""
+        self.groups.pop(group, None)
+        members = self.by_stack.get(group.stack)
+        if members is not None:
+            members.pop(group, None)
+            if not members:
+                del self.by_stack[group.stack]
+        self.touched[group] = None
+
+    def put_task(self, task: Task) -> None:
+        """Takes a task's new state."""
+        old = self.tasks.get(task.id)
+        if old is None:
+            self._use(task.group.stack, task.version, 1)
+        else:
+            self._unlist(old)
+        self.tasks[task.id] = task
+        book = self.group(task.group)
+        book.attempts[task.slot] = max(task.attempt, book.attempts.get(task.slot, 0))
+        if task.state.is_terminal:
+            book.ended[task.id] = None
+            book.last_ended[task.slot] = task.id
+        elif holds_seat(task):
+            book.seats[task.slot] = task.id
+            _mark(book.outdated, task.slot, is_outdated(task, self.wishes.get(task.group)))
+            _mark(book.ready, task.slot, task.is_ready and task.goal is Goal.RUN)
+            _mark(book.running, task.slot, task.state is TaskState.RUNNING and task.goal is Goal.RUN)
+        else:
+            book.leaving[task.id] = None
+        if task.state.is_lively:
+            self._count(task, 1)
+        self.touched[task.group] = None
+
+    def drop_task(self, id: TaskId) -> None:
+        """Forgets a task."""
+        task = self.tasks[id]
+        self._unlist(task)
+        del self.tasks[id]
+        book = self.groups[task.group]
+        if book.last_ended.get(task.slot) == id:
+            del book.last_ended[task.slot]
+        self._use(task.group.stack, task.version, -1)
+        self.touched[task.group] = None
+
+    def unused_versions(self, stack: str, candidates: dict[VersionId, None]) -> list[VersionId]:
+        """Which of the versions nothing refers to."""
+        return [id for id in candidates if (stack, id) in self.versions and not self.version_uses.get((stack, id))]
+
+    def _unlist(self, task: Task) -> None:
+        book = self.groups[task.group]
+        if book.seats.get(task.slot) == task.id:
+            del book.seats[task.slot]
+            for marks in (book.outdated, book.ready, book.running):
+                marks.pop(task.slot, None)
+        book.leaving.pop(task.id, None)
+        book.ended.pop(task.id, None)
+        if task.state.is_lively:
+            self._count(task, -1)
+
+    def _count(self, task: Task, by: int) -> None:
+        _add(self.counts, (task.group, task.agent_id), by)
+        _add(self.executors, (task.agent_id, task.executor_id), by)
+
+    def _use(self, stack: str, version: VersionId, by: int) -> None:
+        _add(self.version_uses, (stack, version), by)
+
+
+def _add(counter: dict[K, int], key: K, by: int) -> None:
+    value = counter.get(key, 0) + by
+    if value:
+        counter[key] = value
+    else:
+        counter.pop(key, None)
+
+
+def _mark(marks: dict[int, None], slot: int, is_marked: bool) -> None:
+    if is_marked:
+        marks[slot] = None
+    else:
+        marks.pop(slot, None)
+
+
+def serial_of(id: TaskId) -> int:
+    """The serial number at the end of a task id."""
+    return int(id.rpartition(".")[2])

@@ -1,0 +1,136 @@
+"""What the parts of the scheduler work on: the state, and the commands of the step under way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.backoff import Backoff
+from framework.core.books import Books
+from framework.core.commands import (
+    Accept,
+    Announce,
+    Command,
+    DeleteTask,
+    DeleteVersion,
+    Kill,
+    PutTask,
+    Write,
+)
+from framework.core.model import Instant, Settings, Stored, Task
+from framework.core.offers import OfferPool
+from framework.core.outbox import Outbox, Waiting
+from framework.core.timers import Timers
+from framework.core.views import Connection, Progress
+from specs.ids import GroupId, TaskId, VersionId
+from specs.states import Goal, TaskState
+
+
+class Context:
+    """State and step. Every change of a task goes through `put`, so that it is stored and the views notice."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.books = Books()
+        self.pool = OfferPool()
+        self.outbox = Outbox()
+        self.timers = Timers()
+        self.connection = Connection.LOADING
+        self.problem = ""
+        self.master = ""
+        self.session = 0
+        self.pending: dict[GroupId, dict[int, None]] = {}
+        self.backoffs: dict[GroupId, Backoff] = {}
+        self.causes: dict[GroupId, str] = {}
+        """Why the pending slots of a group found no place when last looked: sentences for people."""
+        self.progress: dict[TaskId, Progress] = {}
+        self.sought: dict[GroupId, int] = {}
+        """For how many unplaced slots of each group Mesos was asked for offers already."""
+        self.is_unsettled = False
+        """Whether something happened that placement should look at."""
+        self.unknown_tasks: dict[TaskId, None] = {}
+        self._out: list[Command] = []
+        self._writes: dict[tuple[str, str], Write] = {}
+        self._after: list[Command] = []
+
+    # ---- the step ------------------------------------------------------------
+
+    def say(self, *commands: Command) -> None:
+        """Commands that rest on nothing stored: they go at once."""
+        self._out += commands
+
+    def write(self, kind: str, name: str, write: Write) -> None:
+        """Adds a write to the step's save; a later one of the same kind and name takes its place."""
+        self._writes[kind, name] = write
+
+    def after_save(self, *commands: Command) -> None:
+        """Commands that go when the step's save is acknowledged, or at once where the step saves nothing."""
+        self._after += commands
+
+    def flush(self) -> None:
+        """Closes the save that was gathered so far."""
+        writes, self._writes = tuple(self._writes.values()), {}
+        after, self._after = tuple(self._after), []
+        if writes:
+            self._out.append(self.outbox.save(writes, Waiting(commands=after, session=self.session)))
+        else:
+            self._out += after
+
+    def take(self) -> tuple[Command, ...]:
+        """Ends the step: its commands in order."""
+        self.flush()
+        out, self._out = tuple(self._out), []
+        return out
+
+    # ---- tasks ---------------------------------------------------------------
+
+    def put(self, task: Task) -> None:
+        """Takes a task's new state into the books and the step's save."""
+        self.books.put_task(task)
+        self.write("task", task.id, PutTask(task=task))
+        if self.pending:
+            self.is_unsettled = True  # a dependency may be met now
+
+    def drop(self, task: Task) -> None:
+        """Forgets a task, in the books and in the store, and its version if nothing else needs it."""
+        self.books.drop_task(task.id)
+        self.write("task", task.id, DeleteTask(id=task.id))
+        self.collect_versions(task.group.stack, {task.version: None})
+
+    def collect_versions(self, stack: str, candidates: dict[VersionId, None]) -> None:
+        """Deletes those of the versions to which nothing refers."""
+        for id in self.books.unused_versions(stack, candidates):
+            del self.books.versions[stack, id]
+            self.write("version", f"{stack}/{id}", DeleteVersion(stack=stack, id=id))
+
+    def stop(self, task: Task, cause: str, now: Instant) -> None:
+        """Sets a task's goal to STOP; the kill goes out once that is stored."""
+        if task.goal is Goal.STOP:
+            return
+        self.put(replace(task, goal=Goal.STOP, stop_cause=cause))
+        self.announce("TaskStopping", task, f"{task.id} is to stop: {cause}")
+        if task.state is not TaskState.UNREACHABLE:
+            self.kill(self.books.tasks[task.id], now)
+
+    def kill(self, task: Task, now: Instant) -> None:
+        """Kills a task whose goal is STOP, and again until it has ended."""
+        version = self.books.versions.get((task.group.stack, task.version))
+        grace = version.container.stop.grace_seconds if version else None
+        self.after_save(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
+        self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + (grace or 0.0))
+
+    def announce(self, kind: str, task: Task, text: str) -> None:
+        """Tells the event stream of a task, once the step is stored."""
+        self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
+
+    def tell(self, kind: str, text: str, stack: str = "") -> None:
+        """Tells the event stream of something else, once the step is stored."""
+        self.after_save(Announce(kind=kind, text=text, stack=stack))
+
+    def unsent(self, accept: Accept) -> tuple[Task, ...]:
+        """The tasks of an Accept that never reached Mesos, as far as they still wait for it."""
+        found = (self.books.tasks.get(launch.task.id) for launch in accept.launches)
+        return tuple(task for task in found if task is not None and task.state is TaskState.INTENT)
+
+    def load(self, stored: Stored) -> None:
+        """Takes over what the store holds."""
+        self.books = Books.of(stored)

@@ -1,0 +1,189 @@
+"""Wish against books, slot by slot: what is missing, surplus, outdated, ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.backoff import after_end
+from framework.core.commands import DeleteStack
+from framework.core.context import Context
+from framework.core.lifecycle import Action, act
+from framework.core.model import Instant, Task
+from framework.core.wishes import is_finished
+from specs.ids import GroupId
+from specs.stack import Restart
+from specs.states import Goal, TaskState
+
+# Ends that are no fault of the task: Mesos never started it, or its agent went away.
+_NO_FAULT = frozenset({TaskState.DROPPED, TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.UNREACHABLE})
+
+
+def review_group(context: Context, group: GroupId, now: Instant) -> None:
+    """Brings every slot of a group in line with its wish."""
+    wish = context.books.wishes.get(group)
+    slots = dict.fromkeys(range(wish.wanted if wish else 0))
+    slots |= dict.fromkeys(context.books.group(group).seats)
+    slots |= dict.fromkeys(context.pending.get(group, ()))
+    for slot in sorted(slots):
+        review_slot(context, group, slot, now)
+    _replace_unready(context, group, now)
+    _replace_next(context, group, now)
+    _forget_if_over(context, group)
+
+
+def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> None:
+    """Brings one slot in line with its group's wish: its task stays, stops, or another is wanted."""
+    books = context.books
+    wish = books.wishes.get(group)
+    is_wanted = wish is not None and slot < wish.wanted
+    seat = books.group(group).seats.get(slot)
+    task = books.tasks[seat] if seat is not None else None
+    if task is not None and task.goal is Goal.RUN:
+        if not is_wanted:
+            context.stop(task, _surplus_cause(context, group), now)
+        elif act(task.goal, task.state) is Action.REPLACE:
+            context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
+            task = None
+    if task is None and wish is not None and is_wanted:
+        last = books.group(group).last_ended.get(slot)
+        if not is_finished(books.tasks[last] if last else None, wish):
+            _want(context, group, slot)
+            return
+    _unwant(context, group, slot)
+
+
+def _surplus_cause(context: Context, group: GroupId) -> str:
+    wish = context.books.wishes.get(group)
+    if wish is None:
+        stack = context.books.stacks.get(group.stack)
+        return "the stack is removed" if stack is None or stack.is_removed else "the group was taken out of the stack"
+    return "the group is stopped" if wish.is_stopped else f"scaled to {wish.instances}"
+
+
+def _want(context: Context, group: GroupId, slot: int) -> None:
+    slots = context.pending.setdefault(group, {})
+    if slot not in slots:
+        slots[slot] = None
+        context.is_unsettled = True
+        context.books.touched[group] = None
+
+
+def _unwant(context: Context, group: GroupId, slot: int) -> None:
+    slots = context.pending.get(group)
+    if slots is not None and slot in slots:
+        del slots[slot]
+        context.is_unsettled = True
+        context.books.touched[group] = None
+        if not slots:
+            del context.pending[group]
+            context.causes.pop(group, None)
+
+
+def replace_outdated(context: Context, group: GroupId, slot: int, now: Instant) -> None:
+    """Goes on with replacing a group's outdated tasks, after something happened in `slot`."""
+    book = context.books.group(group)
+    if slot in book.outdated and slot not in book.ready:
+        _stop_outdated(context, group, slot, now)
+    _replace_next(context, group, now)
+
+
+def _replace_unready(context: Context, group: GroupId, now: Instant) -> None:
+    """An outdated task that is not ready serves nobody: it goes at once."""
+    book = context.books.group(group)
+    for slot in sorted(slot for slot in book.outdated if slot not in book.ready):
+        _stop_outdated(context, group, slot, now)
+
+
+def _replace_next(context: Context, group: GroupId, now: Instant) -> None:
+    """One ready task at a time, and only while all others are ready."""
+    book = context.books.group(group)
+    if book.outdated and len(book.ready) == len(book.seats) and group not in context.pending:
+        _stop_outdated(context, group, min(book.outdated), now)
+
+
+def _stop_outdated(context: Context, group: GroupId, slot: int, now: Instant) -> None:
+    books = context.books
+    task, wish = books.tasks[books.group(group).seats[slot]], books.wishes[group]
+    cause = "restart asked" if task.version == wish.version else f"replaced by version {wish.version}"
+    context.stop(task, cause, now)
+
+
+def end_task(context: Context, task: Task, now: Instant) -> None:
+    """What follows when a task (already in the books as ended) is over: timers, back-off, history, its slot."""
+    books, group = context.books, task.group
+    for kind in ("kill", "launch"):
+        context.timers.drop(kind, task.id)
+    context.progress.pop(task.id, None)
+    wish = books.wishes.get(group)
+    if task.goal is Goal.RUN and task.state not in _NO_FAULT and wish is not None and not is_finished(task, wish):
+        ran = now - task.running_since if task.running_since else 0.0
+        before = context.backoffs.get(group)
+        backoff = after_end(
+            before,
+            version=task.version,
+            ran_seconds=ran,
+            cause=task.message or task.reason or task.state.value,
+            now=now,
+            settings=context.settings,
+        )
+        context.backoffs[group] = backoff
+        context.timers.set("backoff", str(group), backoff.until)
+    _trim(context, task)
+    review_slot(context, group, task.slot, now)
+    replace_outdated(context, group, task.slot, now)
+    _forget_if_over(context, group)
+
+
+def _trim(context: Context, task: Task) -> None:
+    """Keeps the newest ended tasks, and what tells that a slot is finished."""
+    books, group = context.books, task.group
+    book = books.group(group)
+    wish = books.wishes.get(group)
+    keeps_last = wish is not None and wish.restart is not Restart.ALWAYS
+    for id in list(book.ended)[: max(len(book.ended) - context.settings.history_per_group, 0)]:
+        old = books.tasks[id]
+        if keeps_last and book.last_ended.get(old.slot) == id:
+            break
+        context.drop(old)
+
+
+def _forget_if_over(context: Context, group: GroupId) -> None:
+    """Forgets a group without wish and living tasks; with the last of them, the removed stack."""
+    books = context.books
+    book = books.groups.get(group)
+    if book is None or group in books.wishes or not book.is_empty:
+        return
+    for id in list(book.ended):
+        context.drop(books.tasks[id])
+    books.forget_group(group)
+    context.backoffs.pop(group, None)
+    context.causes.pop(group, None)
+    context.timers.drop("backoff", str(group))
+    forget_stack_if_over(context, group.stack)
+
+
+def forget_stack_if_over(context: Context, name: str) -> None:
+    """Forgets a removed stack of which nothing is left."""
+    books = context.books
+    stack = books.stacks.get(name)
+    if stack is None or not stack.is_removed or name in books.by_stack:
+        return
+    candidates = dict.fromkeys(wish.version for wish in stack.groups)
+    books.drop_stack(name)
+    context.collect_versions(name, candidates)
+    context.write("stack", name, DeleteStack(name=name))
+    context.tell("StackRemoved", f"stack {name} is removed: its last task has ended", name)
+
+
+def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> None:
+    """A task that never reached Mesos is over, and its slot is free."""
+    ended = replace(
+        task,
+        state=TaskState.DROPPED,
+        state_since=now,
+        ended_at=now,
+        reason="NOT_SENT",
+        message=f"not launched: {problem}",
+    )
+    context.put(ended)
+    end_task(context, ended, now)

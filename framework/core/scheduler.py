@@ -1,0 +1,324 @@
+"""The scheduler: one deterministic state machine. Events in, commands out."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from framework.core import asks, converge, placing, statuses
+from framework.core.commands import (
+    Accept,
+    Command,
+    Done,
+    Halt,
+    HaltCause,
+    PutFramework,
+    PutStack,
+    PutVersion,
+    Reconcile,
+    Refused,
+    Reply,
+    Subscribe,
+    Write,
+)
+from framework.core.context import Context
+from framework.core.events import (
+    AgentFailed,
+    Ask,
+    BecameLeader,
+    CallFailed,
+    Disconnected,
+    Event,
+    ExecutorFailed,
+    FrameworkRefused,
+    OfferRescinded,
+    OffersReceived,
+    ProgressReported,
+    RestartAsked,
+    Saved,
+    SaveFailed,
+    ScaleAsked,
+    StackRemoved,
+    StackSubmitted,
+    StartAsked,
+    StatusReceived,
+    StopAsked,
+    Subscribed,
+    Woke,
+)
+from framework.core.model import Instant, Settings
+from framework.core.outbox import Waiting
+from framework.core.viewing import Viewer
+from framework.core.views import Connection, Progress, View
+from specs.ids import TaskId
+from specs.states import Goal, TaskState
+
+RECONCILE_AT_ONCE = 1000
+MOST_ASKS_WAITING = 1000
+
+
+class Scheduler:
+    """Reads no clock and sends nothing: `handle` is told the time and returns what is to be done, in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.context = Context(settings)
+        self._viewer = Viewer(self.context)
+        self._asks: deque[Ask] = deque()
+        self._asked: Ask | None = None
+
+    def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
+        """Takes one event at the time `now`; returns the commands to perform, in order."""
+        context = self.context
+        if isinstance(event, StatusReceived):
+            statuses.receive(context, event.status, now)
+        elif isinstance(event, Saved):
+            self._saved(event.ticket, now)
+        elif isinstance(event, Woke):
+            self._woke(now)
+        elif isinstance(event, OffersReceived):
+            context.pool.add(event.offers, now)
+            context.is_unsettled = True
+        elif isinstance(event, OfferRescinded):
+            context.pool.held.pop(event.offer_id, None)
+        elif isinstance(event, ProgressReported):
+            self._progressed(event)
+        elif isinstance(event, StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked):
+            self._ask(event, now)
+        else:
+            self._handle_rare(event, now)
+        self._settle(now)
+        return context.take()
+
+    def wakes_at(self) -> Instant | None:
+        """When `Woke` is to be sent, None if nothing waits for a time."""
+        return self.context.timers.next()
+
+    def view(self, now: Instant) -> View:
+        """What readers see from now on."""
+        return self._viewer.view(now)
+
+    # ---- events ---------------------------------------------------------------
+
+    def _handle_rare(self, event: Event, now: Instant) -> None:
+        context = self.context
+        if isinstance(event, BecameLeader):
+            self._load(event, now)
+        elif isinstance(event, Subscribed):
+            self._subscribed(event, now)
+        elif isinstance(event, Disconnected):
+            if context.connection is Connection.SUBSCRIBED:
+                context.tell("Disconnected", event.problem)
+            self._connect(Connection.CONNECTING, event.problem)
+            context.pool.held.clear()
+        elif isinstance(event, SaveFailed):
+            self._save_failed(event, now)
+        elif isinstance(event, CallFailed):
+            if isinstance(event.call, Accept):
+                for task in context.unsent(event.call):
+                    converge.forget_unsent(context, task, event.problem, now)
+        elif isinstance(event, FrameworkRefused):
+            self._refused(event.message)
+        elif isinstance(event, AgentFailed | ExecutorFailed):
+            # The tasks of either are told of one by one, by statuses of their own.
+            what = f"executor {event.executor_id} ended" if isinstance(event, ExecutorFailed) else "was removed"
+            agent = context.pool.agents.get(event.agent_id)
+            context.tell("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
+
+    def _load(self, event: BecameLeader, now: Instant) -> None:
+        context, stored = self.context, event.stored
+        lively = [task for task in stored.tasks if task.state.is_lively]
+        if lively and stored.framework_id is None:
+            context.say(
+                Halt(
+                    cause=HaltCause.TASKS_WITHOUT_FRAMEWORK_ID,
+                    message=f"the store holds {len(lively)} tasks but no framework id: as a new framework they would"
+                    " all be started a second time; restore the framework id, or remove the tasks' records",
+                )
+            )
+            return
+        context.load(stored)
+        context.connection = Connection.CONNECTING
+        context.problem = "seeking the Mesos master"
+        for group in sorted(context.books.groups):
+            converge.review_group(context, group, now)
+        for name in list(context.books.stacks):
+            converge.forget_stack_if_over(context, name)
+        for task in lively:
+            if task.state in (TaskState.INTENT, TaskState.STAGING):
+                context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
+        context.after_save(Subscribe(framework_id=stored.framework_id))
+
+    def _subscribed(self, event: Subscribed, now: Instant) -> None:
+        context = self.context
+        if context.books.framework_id != event.framework_id:
+            context.books.framework_id = event.framework_id
+            context.write(
+                "framework",
+                "",
+                PutFramework(framework_id=event.framework_id, next_serial=context.books.next_serial),
+            )
+        context.session += 1
+        context.master = event.master
+        self._connect(Connection.SUBSCRIBED, "")
+        context.pool.subscribed()
+        context.sought.clear()
+        context.is_unsettled = True
+        context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
+        self._reconcile(now)
+        for task in list(context.books.tasks.values()):
+            if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
+                context.kill(task, now)
+
+    def _connect(self, connection: Connection, problem: str) -> None:
+        self.context.connection, self.context.problem = connection, problem
+        self.context.books.touched |= dict.fromkeys(self.context.pending)  # they say what they wait for
+
+    def _reconcile(self, now: Instant) -> None:
+        """Asks for the state of every living task, then for what else there is."""
+        context = self.context
+        known = [(task.id, task.agent_id) for task in context.books.tasks.values() if task.state.is_lively]
+        for start in range(0, len(known), RECONCILE_AT_ONCE):
+            context.after_save(Reconcile(tasks=tuple(known[start : start + RECONCILE_AT_ONCE])))
+        context.after_save(Reconcile())
+        context.timers.set("reconcile", "", now + context.settings.reconcile_seconds)
+
+    def _refused(self, message: str) -> None:
+        context = self.context
+        is_removed = any(word in message.lower() for word in ("removed", "completed"))
+        what = f"framework {context.books.framework_id}" if context.books.framework_id else "this framework"
+        if is_removed:
+            context.say(
+                Halt(
+                    cause=HaltCause.FRAMEWORK_REMOVED,
+                    message=f"Mesos has removed {what} and ended its tasks ({message}); nothing was touched in the"
+                    " store; to begin anew, give --zk another root",
+                )
+            )
+        else:
+            context.say(
+                Halt(
+                    cause=HaltCause.MESOS_REFUSED,
+                    message=f"the Mesos master refuses {what}: {message}; check --role, --principal and --secret-file,"
+                    " and that no second scheduler uses this framework id",
+                )
+            )
+
+    def _progressed(self, event: ProgressReported) -> None:
+        task = self.context.books.tasks.get(event.task_id)
+        if task is not None and task.state.is_lively and task.state is not TaskState.RUNNING:
+            self.context.progress[event.task_id] = Progress(
+                stage=event.stage, done_bytes=event.done_bytes, total_bytes=event.total_bytes
+            )
+            self.context.books.touched[task.group] = None
+
+    # ---- asks and saves ---------------------------------------------------------
+
+    def _ask(self, ask: Ask, now: Instant) -> None:
+        problem = ""
+        if self.context.connection is Connection.LOADING:
+            problem = "the scheduler is still reading its store; try again in a moment"
+        elif len(self._asks) >= MOST_ASKS_WAITING:
+            problem = f"{MOST_ASKS_WAITING} changes wait to be stored already; try again in a moment"
+        if problem:
+            refusal = Refused(kind="unavailable", message=problem)
+            self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
+            return
+        self._asks.append(ask)
+        self._next_ask(now)
+
+    def _next_ask(self, now: Instant) -> None:
+        """Decides the asks in their order, each on what the one before has left in the store."""
+        context = self.context
+        while self._asks and self._asked is None:
+            ask = self._asks.popleft()
+            outcome = asks.consider(ask, context.books.stacks, now)
+            if isinstance(outcome, Refused):
+                context.say(Reply(request_id=ask.request_id, outcome=outcome))
+                continue
+            if not outcome:
+                # An answer may rest on what this very step has yet to store.
+                index = self._index_of(ask)
+                context.after_save(Reply(request_id=ask.request_id, outcome=Done(index=index, message="unchanged")))
+                continue
+            writes: list[Write] = []
+            for change in outcome:
+                writes += [PutVersion(version=version) for version in change.versions]
+                writes.append(PutStack(stack=change.stack))
+            context.flush()
+            context.say(context.outbox.save(tuple(writes), Waiting(changes=outcome, request_id=ask.request_id)))
+            self._asked = ask
+
+    def _index_of(self, ask: Ask) -> int:
+        name = ask.stack.name if isinstance(ask, StackSubmitted) else ask.name if isinstance(ask, StackRemoved) else ""
+        stack = self.context.books.stacks.get(name)
+        return stack.index if stack else 0
+
+    def _saved(self, ticket: int, now: Instant) -> None:
+        context = self.context
+        waiting = context.outbox.take(ticket)
+        for command in waiting.commands:
+            if isinstance(command, Accept) and waiting.session != context.session:
+                for task in context.unsent(command):
+                    converge.forget_unsent(context, task, "the connection to the master was lost before", now)
+            else:
+                context.say(command)
+        if not waiting.changes:
+            return
+        self._asked = None
+        for change in waiting.changes:
+            for version in change.versions:
+                context.books.versions[version.stack, version.id] = version
+            before = context.books.stacks.get(change.stack.name)
+            context.books.put_stack(change.stack)
+            for group in list(context.books.by_stack.get(change.stack.name, {})):
+                context.sought.pop(group, None)
+                converge.review_group(context, group, now)
+            self._tell_change(change, is_new=before is None)
+            context.collect_versions(
+                change.stack.name,
+                {id: None for stack, id in list(context.books.versions) if stack == change.stack.name},
+            )
+        changed = tuple(name for change in waiting.changes for name in change.changed)
+        done = Done(changed=changed, index=waiting.changes[-1].stack.index, message=waiting.changes[-1].message)
+        context.after_save(Reply(request_id=waiting.request_id, outcome=done))
+        self._next_ask(now)
+
+    def _tell_change(self, change: asks.Change, *, is_new: bool) -> None:
+        stack = change.stack
+        verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
+        text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
+        self.context.tell("StackChanged", text, stack.name)
+
+    def _save_failed(self, event: SaveFailed, now: Instant) -> None:
+        waiting = self.context.outbox.take(event.ticket)
+        if not waiting.changes:
+            message = f"the store refused what must be stored: {event.problem}"
+            self.context.say(Halt(cause=HaltCause.STORE_REFUSED, message=message))
+            return
+        self._asked = None
+        refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {event.problem}")
+        self.context.say(Reply(request_id=waiting.request_id, outcome=refusal))
+        self._next_ask(now)
+
+    # ---- time --------------------------------------------------------------------
+
+    def _woke(self, now: Instant) -> None:
+        context = self.context
+        while (key := context.timers.pop(now)) is not None:
+            kind, name = key
+            task = context.books.tasks.get(TaskId(name)) if kind in ("kill", "launch") else None
+            if kind == "reconcile":
+                if context.connection is Connection.SUBSCRIBED:
+                    self._reconcile(now)
+            elif kind in ("settle", "hold", "revive", "backoff"):
+                placing.settle(context, now)
+            elif kind == "kill" and task is not None and task.state.is_lively:
+                context.kill(task, now)
+            elif kind == "launch" and task is not None and task.state in (TaskState.INTENT, TaskState.STAGING):
+                seconds = context.settings.launch_timeout_seconds
+                context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+
+    def _settle(self, now: Instant) -> None:
+        """Placement runs a moment after there is a reason for it, so that events that come together count together."""
+        context = self.context
+        if context.is_unsettled and not context.timers.has("settle", ""):
+            context.timers.set("settle", "", now + context.settings.settle_seconds)

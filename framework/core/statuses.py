@@ -1,0 +1,121 @@
+"""What Mesos says of tasks, and what we make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.commands import Acknowledge, Kill
+from framework.core.context import Context
+from framework.core.converge import end_task, replace_outdated, review_slot
+from framework.core.lifecycle import Effect, follow
+from framework.core.model import Instant, Status, Task
+from specs.states import Goal, Health, TaskState
+
+_KINDS = {
+    TaskState.STARTING: ("TaskStarting", "is starting"),
+    TaskState.RUNNING: ("TaskRunning", "runs"),
+    TaskState.KILLING: ("TaskKilling", "is being stopped"),
+    TaskState.UNREACHABLE: ("TaskUnreachable", "is unreachable"),
+}
+
+
+def receive(context: Context, status: Status, now: Instant) -> None:
+    """Takes a status into the books; it is acknowledged once that is stored."""
+    task = context.books.tasks.get(status.task_id)
+    if task is None:
+        _receive_unknown(context, status)
+        return
+    effect = follow(task.state, status.state)
+    if effect is Effect.RETURNED:
+        context.say(*_acknowledgement(status))
+        context.say(Kill(task_id=task.id, agent_id=status.agent_id or task.agent_id))
+        context.announce("TaskReturned", task, f"{task.id} came back after it was given up: it is stopped")
+        return
+    moved = _moved(task, status, now) if effect is Effect.MOVE else task
+    if moved == task:
+        context.say(*_acknowledgement(status))
+        return
+    context.put(moved)
+    context.after_save(*_acknowledgement(status))
+    _announce(context, task, moved)
+    if moved.state.is_terminal:
+        end_task(context, moved, now)
+        return
+    if moved.state not in (TaskState.INTENT, TaskState.STAGING):
+        context.timers.drop("launch", moved.id)
+    if moved.state is TaskState.RUNNING:
+        context.progress.pop(moved.id, None)
+    if task.state is TaskState.UNREACHABLE and moved.goal is Goal.STOP:
+        context.kill(moved, now)  # it is back, and not wanted any more
+    review_slot(context, moved.group, moved.slot, now)
+    replace_outdated(context, moved.group, moved.slot, now)
+
+
+def _receive_unknown(context: Context, status: Status) -> None:
+    """A task that is not in the books: one whose record was given up after its end, or none of ours.
+
+    A living one is stopped; many at once mean that the books are wrong, and then nothing is stopped.
+    """
+    context.say(*_acknowledgement(status))
+    if status.state.is_terminal or status.state is TaskState.UNREACHABLE:
+        return
+    context.unknown_tasks[status.task_id] = None
+    if len(context.unknown_tasks) > context.settings.destruction_budget:
+        context.problem = (
+            f"Mesos runs {len(context.unknown_tasks)} tasks of this framework that are not in the store, such as"
+            f" {status.task_id}; more than {context.settings.destruction_budget} are never stopped on suspicion:"
+            " check that --zk names the right root"
+        )
+        return
+    context.say(Kill(task_id=status.task_id, agent_id=status.agent_id))
+    context.tell("UnknownTaskStopped", f"{status.task_id} is not in the store: it is stopped")
+
+
+def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:
+    if not status.uuid or status.agent_id is None:
+        return ()
+    return (Acknowledge(task_id=status.task_id, agent_id=status.agent_id, uuid=status.uuid),)
+
+
+def _moved(task: Task, status: Status, now: Instant) -> Task:
+    """The task as it is after the status; equal to the old one where the status says nothing new."""
+    is_new_state = status.state is not task.state
+    runs_first = status.state is TaskState.RUNNING and not task.running_since
+    return replace(
+        task,
+        state=status.state,
+        state_since=now if is_new_state else task.state_since,
+        health=_health(task, status),
+        running_since=now if runs_first else task.running_since,
+        ended_at=now if status.state.is_terminal else 0.0,
+        # A reconciliation answers with the state alone: what the executor said earlier stays.
+        reason=status.reason if is_new_state else task.reason,
+        message=status.message if is_new_state or status.message else task.message,
+        exit_code=task.exit_code if status.exit_code is None else status.exit_code,
+        container_id=status.container_id or task.container_id,
+        sandbox=status.sandbox or task.sandbox,
+        addresses=status.addresses or task.addresses,
+        agent_id=task.agent_id,
+    )
+
+
+def _health(task: Task, status: Status) -> Health:
+    if task.health is Health.NONE:
+        return Health.NONE
+    if status.is_healthy is None:
+        return task.health
+    return Health.HEALTHY if status.is_healthy else Health.UNHEALTHY
+
+
+def _announce(context: Context, before: Task, task: Task) -> None:
+    if task.state is not before.state:
+        if task.state.is_terminal:
+            text = f"{task.id} ended: {task.state.value}"
+            detail = task.message or task.reason
+            context.announce("TaskEnded", task, f"{text}: {detail}" if detail else text)
+        elif task.state in _KINDS:
+            kind, phrase = _KINDS[task.state]
+            context.announce(kind, task, f"{task.id} {phrase} on {task.hostname}")
+    if task.health is not before.health:
+        phrase = "is healthy" if task.health is Health.HEALTHY else f"is not healthy: {task.message}"
+        context.announce(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")

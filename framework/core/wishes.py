@@ -1,0 +1,55 @@
+"""What a group still needs before its slots may be filled: pure questions about the books."""
+
+from __future__ import annotations
+
+from framework.core.books import Books
+from framework.core.model import GroupWish, Task
+from specs.ids import GroupId
+from specs.stack import Condition, Restart
+from specs.states import Goal, TaskState
+
+
+def is_finished(task: Task | None, wish: GroupWish) -> bool:
+    """Whether the last ended task of a slot fulfilled the wish, so that none follows it."""
+    if task is None or wish.restart is Restart.ALWAYS or task.goal is Goal.STOP:
+        return False
+    if task.version != wish.version or task.generation < wish.generation:
+        return False
+    return wish.restart is Restart.NEVER or task.state is TaskState.FINISHED
+
+
+def unmet_dependency(books: Books, wish: GroupWish) -> str:
+    """What the group waits for, as a phrase ("shop/redis to run"), or "" when nothing keeps it."""
+    for dependency in wish.dependencies:
+        for other in books.stacks[wish.id.stack].groups:
+            if other.id.service == dependency.service and not _meets(books, other, dependency.condition):
+                return f"{other.id} {_PHRASES[dependency.condition]}"
+    return ""
+
+
+_PHRASES = {
+    Condition.STARTED: "to run",
+    Condition.HEALTHY: "to be healthy",
+    Condition.COMPLETED: "to complete",
+}
+
+
+def _meets(books: Books, other: GroupWish, condition: Condition) -> bool:
+    """A dependency that is wished at no instances keeps nobody waiting."""
+    if other.wanted == 0:
+        return True
+    book = books.group(other.id)
+    if condition is Condition.STARTED:
+        return bool(book.running) or _has_completed(books, other.id)
+    if condition is Condition.HEALTHY:
+        return bool(book.ready)
+    return _has_completed(books, other.id)
+
+
+def _has_completed(books: Books, group: GroupId) -> bool:
+    wish = books.wishes[group]
+    last = books.group(group).last_ended
+    ended = [books.tasks[last[slot]] for slot in range(wish.wanted) if slot in last]
+    return len(ended) == wish.wanted and all(
+        is_finished(task, wish) and task.state is TaskState.FINISHED for task in ended
+    )
