@@ -24,8 +24,8 @@ SHA256 = "4940ebb70894ee004cf8a12b7b66b52a351be1070ec2a4e6f7dae4ec04f8cb61"
 MEMBER = "mesos/scheduler/_scheduler.so"
 LIBRARY = "libmesos-1.11.0.so"
 PROGRAMS = ("mesos-master", "mesos-agent", "mesos-containerizer")
-SCRIPTS = ("mesos-fetcher", "mesos-executor")
-SOURCES = ("install.py", "stubs.py", "mesos.cpp", *(f"bin/{name}" for name in SCRIPTS))
+SCRIPTS = {"mesos-fetcher": "programs/fetcher.py", "mesos-executor": "programs/command_executor.py"}
+SOURCES = ("install.py", "stubs.py", "mesos.cpp", *SCRIPTS.values())
 
 # pip has no notion of eggs, and setuptools forgot them in version 80.  The index is pip's if it has one
 # configured, else setuptools' default.
@@ -118,11 +118,13 @@ def _build(home: Path) -> None:
     _run("the build of mesos.cpp", compiler + libraries + linker)
     (home / "mesos.new").rename(home / "mesos")
     for name in PROGRAMS:
-        (home / name).unlink(missing_ok=True)
-        (home / name).symlink_to("mesos")
-    for name in SCRIPTS:
-        shutil.copy(HERE / "bin" / name, home / name)
-        (home / name).chmod(0o755)
+        (home / f"{name}.new").unlink(missing_ok=True)
+        (home / f"{name}.new").symlink_to("mesos")
+        (home / f"{name}.new").rename(home / name)
+    for name, source in SCRIPTS.items():
+        shutil.copy(HERE / source, home / f"{name}.new")
+        (home / f"{name}.new").chmod(0o755)
+        (home / f"{name}.new").rename(home / name)
     _run("the first run of mesos-master", [str(home / "mesos-master"), "--help"])
 
 

@@ -83,17 +83,9 @@ def _compile(directory: Path, soname: str, code: str, versions: Mapping[str, Seq
     script = directory / "stub.map"
     source.write_text(code)
     script.write_text("".join(f"{version} {{ global: {'; '.join(names)}; }};\n" for version, names in versions.items()))
-    command = [
-        "gcc",
-        "-shared",
-        "-fPIC",
-        "-O1",
-        "-w",
-        "-o",
-        str(directory / soname),
-        str(source),
-        f"-Wl,-soname,{soname}",
-    ]
+    target = directory / f"{soname}.new"
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-w", "-o", str(target), str(source), f"-Wl,-soname,{soname}"]
     subprocess.run([*command, f"-Wl,--version-script={script}"] if versions else command, check=True)
+    target.rename(directory / soname)  # At once, since daemons that run have the old one open.
     source.unlink()
     script.unlink()

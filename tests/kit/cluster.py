@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from framework.local import commands, engine, requirements
+from framework.local import images as local_images
 from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon
 from framework.local.paths import cache_home
@@ -86,6 +87,13 @@ def docker_engine() -> Iterator[None]:
     yield
     if own is not None:
         engine.stop(own)
+
+
+@pytest.fixture(scope="session")
+def images(docker_engine: None) -> None:
+    """The images framework.local.images makes, named there: BUSYBOX, REDIS."""
+    need(requirements.IMAGES)
+    local_images.build()
 
 
 @pytest.fixture(scope="session")
