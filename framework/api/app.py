@@ -1,0 +1,119 @@
+"""The HTTP application: everything that people and programs can see of the scheduler and ask of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, HTMLResponse
+from starlette.responses import Response
+
+from framework.api import actions, errors, events, logs, stacks, tasks
+from framework.api.answers import Json
+from framework.api.errors import Problem
+from framework.api.guard import Guard
+from framework.api.info import ExecutorFile, Limits, ServerInfo
+from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
+from framework.api.stream import Stream
+from framework.core.views import Connection
+from framework.ports import Front
+from framework.web.reference import reference_page
+from framework.web.status import status_page
+
+_DEFAULT_LIMITS = Limits()
+_ABOUT = (
+    "What the scheduler knows and what can be asked of it. Reads are open; what changes something needs the token where"
+    " the scheduler has one. Errors are always JSON: {message, details: [{path, error}]}. Times are seconds since 1970."
+)
+
+
+def create_app(
+    front: Front,
+    *,
+    token: str | None,
+    executor: ExecutorFile,
+    info: ServerInfo,
+    limits: Limits = _DEFAULT_LIMITS,
+    fetch: logs.Fetch = logs.fetch_from_agent,
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
+    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs."""
+    app = FastAPI(
+        title="framework",
+        version=info.version,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        responses={"4XX": {"model": ErrorAnswer, "description": "refused; nothing was changed"}},
+    )
+    stream = Stream(front, limits)
+    app.state.stream = stream
+    errors.install(app)
+    app.include_router(stacks.router(front, limits))
+    app.include_router(actions.router(front, limits))
+    app.include_router(tasks.router(front))
+    app.include_router(events.router(stream))
+    app.include_router(logs.router(front, limits, fetch))
+    _add_server_routes(app, front, executor, info, clock)
+    _add_pages(app, front, info, clock)
+    app.add_middleware(Guard, token=token, limits=limits)
+    return app
+
+
+def _add_server_routes(
+    app: FastAPI, front: Front, executor: ExecutorFile, info: ServerInfo, clock: Callable[[], float]
+) -> None:
+    @app.get("/v1/ready", tags=["scheduler"], responses={200: {"model": ReadyAnswer}, 503: {"model": ErrorAnswer}})
+    async def ready() -> Response:
+        """Whether the scheduler is subscribed to a master: 200, or 503 with what keeps it from that."""
+        view = front.view
+        if view.connection is not Connection.SUBSCRIBED:
+            raise Problem(503, view.problem or f"The scheduler is {view.connection.value}; it is not subscribed yet.")
+        return Json({"connection": view.connection.value, "message": f"Subscribed to the master at {view.master}."})
+
+    @app.get("/v1/info", tags=["scheduler"], responses={200: {"model": InfoAnswer}})
+    async def server_info() -> Response:
+        """Which scheduler this is, and where it stands."""
+        view = front.view
+        return Json(
+            {
+                "version": info.version,
+                "name": info.name,
+                "role": info.role,
+                "framework_id": view.framework_id,
+                "master": view.master,
+                "leader": info.leader,
+                "started_at": info.started_at,
+                "uptime_seconds": max(0.0, clock() - info.started_at),
+                "executor_sha256": executor.sha256,
+                "executor_url_path": executor.url_path,
+                "connection": view.connection.value,
+                "problem": view.problem,
+            }
+        )
+
+    @app.get(
+        "/v1/executor/{sha256}/framework-executor.pyz",
+        tags=["scheduler"],
+        response_class=FileResponse,
+        responses={200: {"content": {"application/zip": {}}, "description": "the archive"}},
+    )
+    async def executor_archive(sha256: str) -> Response:
+        """The executor's archive, which agents fetch."""
+        if sha256 != executor.sha256:
+            raise Problem(404, f"There is no executor archive {sha256[:80]}; this scheduler serves {executor.sha256}.")
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return FileResponse(executor.path, media_type="application/zip", headers=headers)
+
+
+def _add_pages(app: FastAPI, front: Front, info: ServerInfo, clock: Callable[[], float]) -> None:
+    async def page() -> Response:
+        return HTMLResponse(status_page(front.view, info_line=f"{info.name} {info.version}", now=clock()))
+
+    async def reference() -> Response:
+        return HTMLResponse(reference_page(app.openapi()))
+
+    app.add_api_route("/", page, include_in_schema=False)
+    app.add_api_route("/docs", reference, include_in_schema=False)

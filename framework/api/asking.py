@@ -1,0 +1,32 @@
+"""From a request to an ask of the core, and from its outcome to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from framework.api.errors import Problem
+from framework.core.commands import Done, Refused
+from framework.core.events import Ask
+from framework.ports import Front
+
+_STATUS = {"not_found": 404, "conflict": 409, "invalid": 422, "unavailable": 503}
+
+
+async def ask(front: Front, make: Callable[[int], Ask], timeout_seconds: float) -> Done:
+    """What came of the ask; raises Problem where it was refused or nothing came of it within the time."""
+    future = asyncio.wrap_future(front.ask(make))
+    # Not wait_for: it would cancel the future, which the loop still resolves.
+    await asyncio.wait({future}, timeout=timeout_seconds)
+    if not future.done():
+        said = front.view.problem
+        raise Problem(
+            503,
+            f"The scheduler did not answer within {timeout_seconds:g} s"
+            + (f" ({said})" if said else "")
+            + ". What was asked may still happen: look before you ask again.",
+        )
+    outcome = future.result()
+    if isinstance(outcome, Refused):
+        raise Problem(_STATUS.get(outcome.kind, 409), outcome.message, outcome.details)
+    return outcome

@@ -1,0 +1,224 @@
+"""A View as plain values for JSON. Times are seconds since 1970, None where something has not happened.
+
+framework/api/shapes.py describes the same for the OpenAPI page; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from framework.core.model import Instant, Task
+from framework.core.views import GroupState, GroupView, StackView, View
+from specs.states import TaskState
+
+Plain = dict[str, Any]
+
+_STATES_BY_URGENCY = (
+    GroupState.WAITING,
+    GroupState.REMOVING,
+    GroupState.RUNNING,
+    GroupState.FINISHED,
+    GroupState.STOPPED,
+)
+
+
+def groups_of(view: View, pattern: str = "") -> Iterator[GroupView]:
+    """The groups that the pattern means, all where it is empty, in the order of their ids."""
+    for name in sorted(view.stacks):
+        for group in view.stacks[name].groups:
+            if not pattern or group.wish.id.matches(pattern):
+                yield group
+
+
+def find_task(view: View, task_id: str) -> tuple[GroupView, Task] | None:
+    """The task with this id and its group, be it live or ended."""
+    stack = view.stacks.get(task_id.partition(".")[0])
+    for group in stack.groups if stack else ():
+        for task in (*group.tasks, *group.ended):
+            if task.id == task_id:
+                return group, task
+    return None
+
+
+def standing(view: View) -> Plain:
+    """When the picture was made and whether the scheduler can work: goes with every list."""
+    return {"at": view.at, "connection": view.connection.value, "problem": view.problem}
+
+
+def stack_plain(stack: StackView) -> Plain:
+    """A stack in a line."""
+    wish = stack.wish
+    return {
+        "name": wish.name,
+        "state": stack_state(stack).value,
+        "ready": sum(ready(group) for group in stack.groups),
+        "wanted": sum(group.wish.wanted for group in stack.groups),
+        "groups": len(stack.groups),
+        "index": wish.index,
+        "submitted_at": wish.submitted_at,
+        "submitted_by": wish.submitted_by,
+        "message": wish.message,
+        "is_removed": wish.is_removed,
+    }
+
+
+def stack_state(stack: StackView) -> GroupState:
+    """The state of the group that most needs to be looked at."""
+    states = {group.state for group in stack.groups}
+    if stack.wish.is_removed:
+        return GroupState.REMOVING
+    return next((state for state in _STATES_BY_URGENCY if state in states), GroupState.RUNNING)
+
+
+def group_plain(view: View, group: GroupView) -> Plain:
+    """A group without its tasks, small however many there are: what a wait has to look at."""
+    wish = group.wish
+    outdated = sum(is_outdated(group, task) for task in group.tasks)
+    return {
+        "group": str(wish.id),
+        "stack": wish.id.stack,
+        "service": wish.id.service,
+        "labels": list(wish.id.labels),
+        "state": group.state.value,
+        "instances": wish.instances,
+        "wanted": wish.wanted,
+        "ready": ready(group),
+        "live": len(group.tasks),
+        "outdated": outdated,
+        "index": view.stacks[wish.id.stack].wish.index,
+        "version": wish.version,
+        "generation": wish.generation,
+        "is_stopped": wish.is_stopped,
+        "restart": wish.restart.value,
+        "image": group.container.image,
+        "command": list(group.container.command) if group.container.command is not None else None,
+        "cpus": group.resources.cpus_milli / 1000,
+        "mem_mib": group.resources.mem_mib,
+        "disk_mib": group.resources.disk_mib,
+        "gpus": group.resources.gpus,
+        "depends_on": [
+            {"service": dependency.service, "condition": dependency.condition.value} for dependency in wish.dependencies
+        ],
+        "states": dict(sorted(Counter(task.state.value for task in group.tasks).items())),
+        "waiting": _causes(group),
+        "progress": list(_progress(view, group.tasks)),
+        "last_end": _last_end(group),
+        "finished": len({task.slot for task in group.ended if task.state is TaskState.FINISHED}),
+    }
+
+
+def task_plain(view: View, group: GroupView, task: Task) -> Plain:
+    """All there is to say of a task."""
+    progress = view.progress.get(task.id)
+    return {
+        "id": task.id,
+        "group": str(task.group),
+        "stack": task.group.stack,
+        "service": task.group.service,
+        "labels": list(task.group.labels),
+        "slot": task.slot,
+        "attempt": task.attempt,
+        "state": task.state.value,
+        "health": task.health.value,
+        "goal": task.goal.value,
+        "is_ready": task.is_ready,
+        "is_outdated": is_outdated(group, task),
+        "agent_id": task.agent_id,
+        "agent": task.hostname,
+        "address": task.address,
+        "ports": list(_ports(group, task)),
+        "endpoints": [f"{task.address}:{port}" for port in task.host_ports],
+        "addresses": list(task.addresses),
+        "version": task.version,
+        "since": task.state_since,
+        "launched_at": task.launched_at or None,
+        "running_since": task.running_since or None,
+        "ended_at": task.ended_at or None,
+        "reason": task.reason,
+        "message": task.message,
+        "exit_code": task.exit_code,
+        "stop_cause": task.stop_cause,
+        "executor_id": task.executor_id,
+        "container_id": task.container_id,
+        "progress": (
+            {"stage": progress.stage, "done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes}
+            if progress
+            else None
+        ),
+    }
+
+
+def waiting_plain(group: GroupView) -> Iterator[Plain]:
+    """The slots of a group that are not filled, and why."""
+    for waiting in group.waiting:
+        yield {
+            "group": str(group.wish.id),
+            "stack": group.wish.id.stack,
+            "service": group.wish.id.service,
+            "labels": list(group.wish.id.labels),
+            "slot": waiting.slot,
+            "cause": waiting.cause,
+            "until": waiting.until or None,
+        }
+
+
+def is_outdated(group: GroupView, task: Task) -> bool:
+    """Whether another task shall take this one's place."""
+    return task.version != group.wish.version or task.generation != group.wish.generation
+
+
+def ready(group: GroupView) -> int:
+    """How many tasks are ready and are the ones that are wished."""
+    return sum(task.is_ready and not is_outdated(group, task) for task in group.tasks)
+
+
+def _ports(group: GroupView, task: Task) -> Iterator[Plain]:
+    ports = group.container.ports if task.version == group.wish.version else ()
+    for position, host_port in enumerate(task.host_ports):
+        port = ports[position] if position < len(ports) else None
+        yield {
+            "name": port.name if port else f"port{position}",
+            "host_port": host_port,
+            "container_port": (port.container_port or host_port) if port else None,
+            "protocol": port.protocol.value if port else None,
+        }
+
+
+def _causes(group: GroupView) -> list[Plain]:
+    """Unfilled slots by cause: hundreds of slots mostly wait for one thing."""
+    slots: dict[str, list[int]] = {}
+    until: dict[str, Instant] = {}
+    for waiting in group.waiting:
+        slots.setdefault(waiting.cause, []).append(waiting.slot)
+        if waiting.until:
+            until[waiting.cause] = min(until.get(waiting.cause, waiting.until), waiting.until)
+    return [{"cause": cause, "slots": numbers, "until": until.get(cause)} for cause, numbers in slots.items()]
+
+
+def _progress(view: View, tasks: Iterable[Task]) -> Iterator[Plain]:
+    for task in tasks:
+        progress = view.progress.get(task.id)
+        if progress:
+            yield {
+                "task": task.id,
+                "stage": progress.stage,
+                "done_bytes": progress.done_bytes,
+                "total_bytes": progress.total_bytes,
+            }
+
+
+def _last_end(group: GroupView) -> Plain | None:
+    if not group.ended:
+        return None
+    task = group.ended[0]
+    return {
+        "task": task.id,
+        "slot": task.slot,
+        "state": task.state.value,
+        "message": task.message or task.reason,
+        "exit_code": task.exit_code,
+        "at": task.ended_at or task.state_since,
+        "is_outdated": is_outdated(group, task),
+    }

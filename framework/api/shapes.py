@@ -1,0 +1,253 @@
+"""The shapes of requests and answers, as the OpenAPI page tells them. picture.py makes the answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Seconds = Annotated[float, Field(description="seconds since 1970", examples=[1732170000.5])]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Detail(Shape):
+    path: str = Field(examples=["body.instances"])
+    error: str = Field(examples=["is missing"])
+
+
+class ErrorAnswer(Shape):
+    """What went wrong, in a sentence, and where."""
+
+    message: str = Field(examples=["No group matches shop/wbe; did you mean shop/web?"])
+    details: list[Detail]
+
+
+class DoneAnswer(Shape):
+    """What was asked is stored. `changed` are the groups for which something changed."""
+
+    changed: list[str] = Field(examples=[["shop/web[prod]"]])
+    index: int = Field(description="the stack's index from now on", examples=[8])
+    message: str = Field(examples=["unchanged"])
+
+
+class InfoAnswer(Shape):
+    version: str = Field(examples=["0.1.0"])
+    name: str = Field(description="the framework's name in Mesos", examples=["framework"])
+    role: str = Field(examples=["*"])
+    framework_id: str | None = Field(examples=["6d1f7b0c-8a2e-4f57-9a39-3f0a6d3c1b11-0000"])
+    master: str = Field(description="host:port, empty where there is none", examples=["10.0.0.1:5050"])
+    leader: str = Field(description="host:port of the scheduler that answers", examples=["10.0.0.9:8080"])
+    started_at: Seconds
+    uptime_seconds: float = Field(examples=[3600.0])
+    executor_sha256: str
+    executor_url_path: str
+    connection: str = Field(examples=["subscribed"])
+    problem: str = Field(description="what keeps the scheduler from its work; empty where nothing does")
+
+
+class ReadyAnswer(Shape):
+    connection: str = Field(examples=["subscribed"])
+    message: str = Field(examples=["Subscribed to the master at 10.0.0.1:5050."])
+
+
+class Standing(Shape):
+    at: Seconds
+    connection: str = Field(description="loading, connecting or subscribed", examples=["subscribed"])
+    problem: str
+
+
+class StackLine(Shape):
+    name: str = Field(examples=["shop"])
+    state: str = Field(description="running, waiting, stopped, removing or finished", examples=["running"])
+    ready: int = Field(examples=[8])
+    wanted: int = Field(examples=[8])
+    groups: int = Field(examples=[5])
+    index: int = Field(description="raised by every change", examples=[7])
+    submitted_at: Seconds
+    submitted_by: str = Field(examples=["anna@desk"])
+    message: str = Field(examples=["the new catalogue"])
+    is_removed: bool
+
+
+class StacksAnswer(Standing):
+    stacks: list[StackLine]
+
+
+class DependencyLine(Shape):
+    service: str = Field(examples=["auth"])
+    condition: str = Field(examples=["started"])
+
+
+class CauseLine(Shape):
+    """Why slots are not filled."""
+
+    cause: str = Field(examples=["no offer has 4 cpus: the most is 2 on agent1"])
+    slots: list[int] = Field(examples=[[2, 3]])
+    until: Seconds | None
+
+
+class ProgressLine(Shape):
+    task: str = Field(examples=["shop.web.prod.0.12"])
+    stage: str = Field(examples=["pulling"])
+    done_bytes: int
+    total_bytes: int
+
+
+class LastEnd(Shape):
+    """The task of the group that ended last."""
+
+    task: str
+    slot: int
+    state: str = Field(examples=["FAILED"])
+    message: str
+    exit_code: int | None
+    at: Seconds
+    is_outdated: bool
+
+
+class GroupLine(Shape):
+    group: str = Field(examples=["shop/web[prod]"])
+    stack: str = Field(examples=["shop"])
+    service: str = Field(examples=["web"])
+    labels: list[str] = Field(examples=[["prod"]])
+    state: str = Field(examples=["waiting"])
+    instances: int = Field(examples=[4])
+    wanted: int = Field(description="instances, or 0 while stopped", examples=[4])
+    ready: int = Field(description="tasks of the wished version that are ready", examples=[3])
+    live: int = Field(description="tasks that have not ended", examples=[4])
+    outdated: int = Field(description="of these, the ones to be replaced", examples=[0])
+    finished: int = Field(description="slots whose task finished", examples=[0])
+    index: int = Field(description="of the stack", examples=[7])
+    version: str = Field(examples=["3f2a9c1d0b7e"])
+    generation: int = Field(description="raised by a restart")
+    is_stopped: bool
+    restart: str = Field(examples=["always"])
+    image: str = Field(description="empty for a plain process", examples=["acme/web:1.4"])
+    command: list[str] | None
+    cpus: float = Field(examples=[0.5])
+    mem_mib: int = Field(examples=[256])
+    disk_mib: int
+    gpus: int
+    depends_on: list[DependencyLine]
+    states: dict[str, int] = Field(description="live tasks by state", examples=[{"RUNNING": 3, "STAGING": 1}])
+    waiting: list[CauseLine]
+    progress: list[ProgressLine]
+    last_end: LastEnd | None
+
+
+class GroupsAnswer(Standing):
+    groups: list[GroupLine]
+
+
+class StackAnswer(StackLine):
+    """A stack with its groups; `definition` is what PUT takes."""
+
+    at: Seconds
+    connection: str
+    problem: str
+    group_lines: list[GroupLine]
+    definition: dict[str, Any]
+
+
+class PortLine(Shape):
+    name: str = Field(examples=["http"])
+    host_port: int = Field(examples=[31002])
+    container_port: int | None = Field(examples=[8080])
+    protocol: str | None = Field(examples=["tcp"])
+
+
+class Stage(Shape):
+    stage: str = Field(examples=["pulling"])
+    done_bytes: int
+    total_bytes: int
+
+
+class TaskLine(Shape):
+    id: str = Field(examples=["shop.web.prod.0.12"])
+    group: str = Field(examples=["shop/web[prod]"])
+    stack: str
+    service: str
+    labels: list[str]
+    slot: int
+    attempt: int
+    state: str = Field(description="Mesos's, or INTENT before Mesos has answered", examples=["RUNNING"])
+    health: str = Field(description="NONE (no check), UNKNOWN, HEALTHY or UNHEALTHY", examples=["HEALTHY"])
+    goal: str = Field(description="RUN or STOP", examples=["RUN"])
+    is_ready: bool
+    is_outdated: bool
+    agent_id: str
+    agent: str = Field(description="its hostname", examples=["agent1"])
+    address: str = Field(examples=["10.0.0.5"])
+    ports: list[PortLine]
+    endpoints: list[str] = Field(examples=[["10.0.0.5:31002"]])
+    addresses: list[str] = Field(description="of the container itself")
+    version: str
+    since: Seconds
+    launched_at: Seconds | None
+    running_since: Seconds | None
+    ended_at: Seconds | None
+    reason: str
+    message: str
+    exit_code: int | None
+    stop_cause: str
+    executor_id: str
+    container_id: str
+    progress: Stage | None
+
+
+class WaitingLine(Shape):
+    """A slot without a task."""
+
+    group: str
+    stack: str
+    service: str
+    labels: list[str]
+    slot: int
+    cause: str
+    until: Seconds | None
+
+
+class TasksAnswer(Standing):
+    tasks: list[TaskLine]
+    waiting: list[WaitingLine]
+
+
+class LogAnswer(Shape):
+    """A piece of a log. Bytes that are not UTF-8 are shown as U+FFFD; `next_offset` is where to go on."""
+
+    task: str
+    stream: str = Field(examples=["stdout"])
+    offset: int = Field(examples=[0])
+    next_offset: int = Field(examples=[512])
+    data: str
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PatternBody(Asked):
+    pattern: str = Field(
+        min_length=1,
+        max_length=500,
+        description="stack, stack/service or stack/service[label,label]; * and ? stand for anything",
+        examples=["shop/web[dev]"],
+    )
+
+
+class ScaleBody(PatternBody):
+    """Exactly one of `instances`, `delta` and `factor`."""
+
+    instances: int | None = Field(default=None, ge=0, le=100_000, strict=True, examples=[4])
+    delta: int | None = Field(default=None, ge=-100_000, le=100_000, strict=True, examples=[1])
+    factor: float | None = Field(default=None, ge=0, le=1000, allow_inf_nan=False, examples=[2.0])
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ScaleBody:
+        given = [name for name in ("instances", "delta", "factor") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"wanted exactly one of instances, delta and factor; got {', '.join(given) or 'none'}")
+        return self

@@ -1,0 +1,121 @@
+"""Routes of stacks: list, read, submit, plan, remove."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.responses import Response
+
+from framework.api import documents, picture
+from framework.api.answers import Json
+from framework.api.asking import ask
+from framework.api.errors import Problem
+from framework.api.info import Limits
+from framework.api.shapes import DoneAnswer, StackAnswer, StacksAnswer
+from framework.core.commands import Done
+from framework.core.events import StackRemoved, StackSubmitted
+from framework.core.views import StackView
+from framework.ports import Front
+from specs.canonical import to_plain
+from specs.ids import name_fault
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The stack in its normal form, as `framework validate --json FILE` prints it.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+Name = Annotated[str, Path(description="of the stack", examples=["shop"])]
+IfIndex = Annotated[
+    int | None, Query(ge=0, description="the index that the stack must still have; 0: it must not exist yet")
+]
+IfMatch = Annotated[str | None, Header(description='the same as an entity tag, as the GET gave it: "7"')]
+
+
+def done_plain(done: Done) -> dict[str, Any]:
+    """What came of an ask, for JSON."""
+    return {"changed": list(done.changed), "index": done.index, "message": done.message}
+
+
+def router(front: Front, limits: Limits) -> APIRouter:
+    """The routes over `front`."""
+    routes = APIRouter(prefix="/v1/stacks", tags=["stacks"])
+
+    @routes.get("", responses={200: {"model": StacksAnswer}})
+    async def stacks() -> Response:
+        """All stacks, a line each."""
+        view = front.view
+        lines = [picture.stack_plain(view.stacks[name]) for name in sorted(view.stacks)]
+        return Json({**picture.standing(view), "stacks": lines})
+
+    @routes.get("/{name}", responses={200: {"model": StackAnswer}})
+    async def stack(name: Name) -> Response:
+        """A stack: its groups, what they wait for, and its definition."""
+        view = front.view
+        found = _find(view.stacks.get(name), name)
+        content = {
+            **picture.standing(view),
+            **picture.stack_plain(found),
+            "group_lines": [picture.group_plain(view, group) for group in found.groups],
+            "definition": to_plain(documents.stack_of(found)),
+        }
+        return Json(content, headers={"ETag": f'"{found.wish.index}"'})
+
+    @routes.put("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, openapi_extra=_BODY)
+    async def submit(
+        request: Request,
+        name: Name,
+        if_index: IfIndex = None,
+        if_match: IfMatch = None,
+        message: Annotated[str, Query(max_length=500, description="why, for those who look later")] = "",
+        by: Annotated[str, Query(max_length=200, description="who", examples=["anna@desk"])] = "",
+    ) -> Response:
+        """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed."""
+        index = _index(if_index, if_match)
+        stack = await documents.stack_from_body(await request.body(), _checked(name))
+        done = await ask(
+            front,
+            lambda request_id: StackSubmitted(
+                request_id=request_id, stack=stack, message=message, submitted_by=by, if_index=index
+            ),
+            limits.answer_seconds,
+        )
+        return Json(done_plain(done), 202)
+
+    @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}})
+    async def remove(name: Name) -> Response:
+        """Stops all tasks of a stack and forgets it."""
+        done = await ask(
+            front, lambda request_id: StackRemoved(request_id=request_id, name=name), limits.answer_seconds
+        )
+        return Json(done_plain(done), 202)
+
+    return routes
+
+
+def _find(found: StackView | None, name: str) -> StackView:
+    if found is None:
+        raise Problem(404, f"There is no stack {name[:80]}. GET /v1/stacks (framework ls) lists what there is.")
+    return found
+
+
+def _checked(name: str) -> str:
+    fault = name_fault(name)
+    if fault:
+        raise Problem(422, f"The stack's name {fault}.", [("name", fault)])
+    return name
+
+
+def _index(if_index: int | None, if_match: str | None) -> int | None:
+    if if_match is None:
+        return if_index
+    text = if_match.removeprefix("W/").strip('"')
+    if not text.isdecimal() or len(text) > 18 or if_index not in (None, int(text)):
+        raise Problem(
+            400,
+            f'If-Match wants the index of the stack, as "7", equal to ?if_index if that is given; got {if_match!r}.',
+            [("header.If-Match", "is not the index of a stack")],
+        )
+    return int(text)

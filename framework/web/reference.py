@@ -1,0 +1,3 @@
+"""x"""
+def reference_page(schema: dict[str, object]) -> str:
+    return ""

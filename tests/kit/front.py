@@ -1,0 +1,249 @@
+"""A scripted Front, and values to put into its view: what API and CLI tests stand on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import replace
+from itertools import count
+
+from framework.core.commands import Done, Outcome
+from framework.core.events import Ask, StackSubmitted
+from framework.core.model import GroupWish, Instant, StackWish, Task
+from framework.core.views import (
+    AgentView,
+    Connection,
+    GroupState,
+    GroupView,
+    Progress,
+    StackView,
+    View,
+    Waiting,
+)
+from framework.ports import Happening
+from specs.canonical import version_of
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, task_id
+from specs.resources import Resources
+from specs.stack import Container, Group, Port, Stack
+from specs.states import Goal, Health, TaskState
+
+NOW: Instant = 1_800_000_000.0
+FRAMEWORK = FrameworkId("6d1f7b0c-8a2e-4f57-9a39-3f0a6d3c1b11-0000")
+WEB = Container(image="acme/web:1.4", ports=(Port(name="http", container_port=8080),))
+
+
+class FakeFront:
+    """A Front whose answers the test writes.
+
+    `answer` is called with each ask, in the asking thread, and gives the outcome; None leaves the future open for ever.
+    """
+
+    def __init__(self, view: View | None = None) -> None:
+        self.view = view if view is not None else a_view()
+        self.asks: list[Ask] = []
+        self.answer: Callable[[Ask], Outcome | None] = lambda _ask: Done(message="")
+        self.happened: list[Happening] = []
+        self.oldest = 1
+        self._ids = count(1)
+        self._lock = threading.Lock()
+        self._notified: list[Callable[[], None]] = []
+
+    def ask(self, make: Callable[[int], Ask]) -> Future[Outcome]:
+        asked = make(next(self._ids))
+        self.asks.append(asked)
+        future: Future[Outcome] = Future()
+        outcome = self.answer(asked)
+        if outcome is not None:
+            future.set_result(outcome)
+        return future
+
+    def happenings(self, after: int) -> tuple[Happening, ...]:
+        return tuple(h for h in self.happened if h.sequence > after and h.sequence >= self.oldest)
+
+    def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
+        with self._lock:
+            self._notified.append(notify)
+
+        def end() -> None:
+            with self._lock:
+                self._notified.remove(notify)
+
+        return end
+
+    @property
+    def subscribers(self) -> int:
+        """How many follow."""
+        return len(self._notified)
+
+    def publish(self, view: View) -> None:
+        """Swaps the view in, as the loop does after a step."""
+        self.view = view
+        self._notify()
+
+    def happen(self, kind: str, text: str, *, group: str = "", task: str = "", stack: str = "") -> None:
+        """Adds to the stream."""
+        stack = stack or group.partition("/")[0]
+        sequence = len(self.happened) + 1
+        self.happened.append(
+            Happening(sequence=sequence, at=NOW + sequence, kind=kind, text=text, stack=stack, group=group, task=task)
+        )
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._lock:
+            notified = tuple(self._notified)
+        for notify in notified:
+            notify()
+
+
+def a_view(
+    stacks: Iterable[StackView] = (),
+    *,
+    connection: Connection = Connection.SUBSCRIBED,
+    problem: str = "",
+    agents: Iterable[AgentView] = (),
+    progress: dict[TaskId, Progress] | None = None,
+    at: Instant = NOW,
+) -> View:
+    """A view of a scheduler that is subscribed, unless told otherwise."""
+    return View(
+        at=at,
+        connection=connection,
+        problem=problem,
+        framework_id=FRAMEWORK if connection is Connection.SUBSCRIBED else None,
+        master="10.0.0.1:5050" if connection is Connection.SUBSCRIBED else "",
+        stacks={stack.wish.name: stack for stack in stacks},
+        agents={agent.id: agent for agent in agents},
+        progress=progress or {},
+    )
+
+
+def an_agent(number: int = 1, address: str = "127.0.1.1", port: int = 5051) -> AgentView:
+    """Agent `number`, as its offer told of it."""
+    return AgentView(
+        id=f"agent-{number}",
+        hostname=f"agent{number}",
+        address=address,
+        port=port,
+        offered=Resources(cpus_milli=2000, mem_mib=1024),
+        attributes=(),
+    )
+
+
+def a_stack(name: str, groups: Iterable[GroupView], *, index: int = 1, **wish: object) -> StackView:
+    """A stack of these groups; `wish` are other fields of its StackWish."""
+    groups = tuple(sorted(groups, key=lambda group: group.wish.id))
+    stack_wish = StackWish(
+        name=name,
+        groups=tuple(group.wish for group in groups),
+        index=index,
+        submitted_at=NOW - 3600,
+        submitted_by="anna@desk",
+        message="the first",
+    )
+    return StackView(wish=replace(stack_wish, **wish), groups=groups)  # type: ignore[arg-type]
+
+
+def a_group(
+    gid: GroupId,
+    *,
+    instances: int = 1,
+    tasks: Iterable[Task] = (),
+    ended: Iterable[Task] = (),
+    waiting: Iterable[Waiting] = (),
+    state: GroupState = GroupState.RUNNING,
+    container: Container = WEB,
+    **wish: object,
+) -> GroupView:
+    """A group of acme/web; `wish` are other fields of its GroupWish."""
+    group_wish = GroupWish(id=gid, version=version(gid, container), instances=instances)
+    return GroupView(
+        wish=replace(group_wish, **wish),  # type: ignore[arg-type]
+        container=container,
+        resources=Resources(cpus_milli=100, mem_mib=128),
+        state=state,
+        tasks=tuple(tasks),
+        ended=tuple(ended),
+        waiting=tuple(waiting),
+    )
+
+
+def a_task(
+    gid: GroupId,
+    slot: int = 0,
+    serial: int = 1,
+    *,
+    state: TaskState = TaskState.RUNNING,
+    health: Health = Health.HEALTHY,
+    agent: int = 1,
+    container: Container = WEB,
+    **fields: object,
+) -> Task:
+    """A healthy task on agent 1 that has run for a minute; `fields` are other fields of Task."""
+    task = Task(
+        id=task_id(gid, slot, serial),
+        group=gid,
+        slot=slot,
+        attempt=1,
+        version=version(gid, container),
+        generation=0,
+        goal=Goal.RUN,
+        state=state,
+        health=health,
+        agent_id=AgentId(f"agent-{agent}"),
+        hostname=f"agent{agent}",
+        address=f"127.0.1.{agent}",
+        executor_id=ExecutorId("framework-executor-1"),
+        host_ports=tuple(31000 + serial + position for position in range(len(container.ports))),
+        launched_at=NOW - 65,
+        state_since=NOW - 60,
+        running_since=NOW - 60,
+        sandbox=f"/var/lib/mesos/sandbox-{agent}",
+    )
+    return replace(task, **fields)  # type: ignore[arg-type]
+
+
+def version(gid: GroupId, container: Container) -> VersionId:
+    """The version that tasks of the group have with these settings."""
+    return version_of(a_wish(gid, container=container))
+
+
+def a_wish(gid: GroupId, *, instances: int = 1, container: Container = WEB) -> Group:
+    """A group as a stack file gives it."""
+    return Group(id=gid, instances=instances, container=container, resources=Resources(cpus_milli=100, mem_mib=128))
+
+
+def running(stack: Stack, *, index: int = 1) -> StackView:
+    """The stack, with everything in it ready."""
+    groups = []
+    for number, group in enumerate(stack.groups):
+        tasks = [
+            a_task(group.id, slot, number * 100 + slot, container=group.container, version=version_of(group))
+            for slot in range(group.instances)
+        ]
+        groups.append(
+            replace(
+                a_group(group.id, instances=group.instances, tasks=tasks, container=group.container),
+                resources=group.resources,
+            )
+        )
+    groups = [
+        replace(g, wish=replace(g.wish, version=version_of(w))) for g, w in zip(groups, stack.groups, strict=True)
+    ]
+    return a_stack(stack.name, groups, index=index)
+
+
+def runs_at_once(front: FakeFront) -> Callable[[Ask], Outcome | None]:
+    """An answer that takes a submitted stack and shows it running."""
+
+    def answer(asked: Ask) -> Outcome | None:
+        assert isinstance(asked, StackSubmitted)
+        old = front.view.stacks.get(asked.stack.name)
+        index = (old.wish.index if old else 0) + 1
+        front.publish(
+            replace(front.view, stacks={**front.view.stacks, asked.stack.name: running(asked.stack, index=index)})
+        )
+        return Done(changed=tuple(str(group.id) for group in asked.stack.groups), index=index, message="created")
+
+    return answer
