@@ -1,0 +1,229 @@
+"""What must hold of one container, whatever its group."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from specs.canonical import container_json
+from specs.ids import name_fault
+from specs.limits import MAX_FAILURES, MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
+from specs.reader import Where
+from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol
+
+_HOST_PART = (
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])"
+)
+_PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:{_HOST_PART}(?::[0-9]+)?/)?{_PATH_PART}(?:/{_PATH_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
+)
+_MAX_IMAGE_LENGTH = 500
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
+_HOSTNAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
+_VARIABLE = re.compile(r"[^=\s\x00-\x1f\x7f]+")
+_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_OF_CONTAINERS = (
+    "entrypoint", "volumes", "tmpfs", "hostname", "labels", "privileged", "read_only", "init", "tty", "cap_add",
+    "cap_drop", "devices", "dns", "dns_search", "extra_hosts", "security_opt", "sysctls", "ulimits", "group_add",
+    "shm_size_mib", "pids_limit",
+)  # fmt: skip
+_DEFAULTS = {field.name: field.default for field in fields(Container)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A broken rule: the field or an item of it, the fields looked at, a second place that the message ends with."""
+
+    message: str
+    where: Where
+    about: tuple[str, ...] = ()
+    other: Where | None = None
+
+
+def broken(container: Container) -> Iterator[Broken]:
+    """Every rule that the container breaks."""
+    yield from _program(container)
+    yield from _ports(container)
+    if container.health:
+        yield from _health(container.health, container.ports)
+    yield from _environment(container)
+    yield from _places(container)
+    yield from _limits(container)
+
+
+def _program(container: Container) -> Iterator[Broken]:
+    if not container.image:
+        yield from _process(container)
+    elif len(container.image) > _MAX_IMAGE_LENGTH or not _IMAGE.fullmatch(container.image):
+        shown = container.image if len(container.image) <= 60 else container.image[:57] + "..."
+        message = f"wanted an image as [registry[:port]/]name[:tag][@digest], the name in lower case; got {shown!r}"
+        yield Broken(message=message, where=("container.image",))
+    if container.network is Network.NONE and container.ports:
+        message = "wanted no ports on network none; leave them out, or take bridge or host"
+        yield Broken(message=message, where=("container.ports",), about=("container.ports", "container.network"))
+    if container.user and not _USER.fullmatch(container.user):
+        message = f"wanted a user, or user:group, by name or number; got {container.user!r}"
+        yield Broken(message=message, where=("container.user",))
+    if container.hostname and not _HOSTNAME.fullmatch(container.hostname):
+        message = f"wanted a host name of letters, digits, '-' and '.'; got {container.hostname!r}"
+        yield Broken(message=message, where=("container.hostname",))
+
+
+def _process(container: Container) -> Iterator[Broken]:
+    if not container.command:
+        message = "wanted an image, or a command for a plain process; got neither"
+        yield Broken(message=message, where=("container.image",), about=("container.image", "container.command"))
+    if container.network is not Network.HOST:
+        message = f"a plain process is on its agent's own network; wanted host, got {container.network}"
+        yield Broken(message=message, where=("container.network",), about=("container.network", "container.image"))
+    for name in _OF_CONTAINERS:
+        if getattr(container, name) != _DEFAULTS[name]:
+            word = name.removesuffix("_mib")
+            message = (
+                f"{word} needs a container, and without an image this is a plain process; add an image, or leave it out"
+            )
+            yield Broken(message=message, where=(f"container.{name}",), about=(f"container.{name}", "container.image"))
+
+
+def _ports(container: Container) -> Iterator[Broken]:
+    names: dict[str, int] = {}
+    hosts: dict[tuple[int, Protocol], int] = {}
+    if len(container.ports) > MAX_PORTS:
+        yield Broken(
+            message=f"wanted at most {MAX_PORTS} ports; got {len(container.ports):,}", where=("container.ports",)
+        )
+        return
+    for index, port in enumerate(container.ports):
+        where: Where = ("container.ports", index)
+        if fault := name_fault(port.name):
+            yield Broken(message=f"the port's name {port.name!r} {fault}", where=where)
+        for number in (port.container_port, port.host_port if port.host_port is not None else 1):
+            if not 0 <= number <= 65535 or (number == 0 and number is port.host_port):
+                yield Broken(message=f"wanted a port from 1 to 65535; got {number}", where=where)
+        if container.network is Network.HOST and port.container_port not in (0, port.host_port):
+            message = (
+                f"maps the host port {port.host_port or 'of the offer'} to {port.container_port}, but on the agent's own "
+                f"network nothing is mapped; write {port.container_port} alone, or 0 for a port of the offer (in $PORT0)"
+            )
+            yield Broken(
+                message=message, where=where, about=("container.ports", "container.network", "container.image")
+            )
+        if port.name in names:
+            message = f"the port's name {port.name!r} is taken; give each port a name of its own. The first is at"
+            yield Broken(message=message, where=where, other=("container.ports", names[port.name]))
+        names.setdefault(port.name, index)
+        if port.host_port is not None:
+            taken = (port.host_port, port.protocol)
+            if taken in hosts:
+                message = (
+                    f"the host port {port.host_port}/{port.protocol} is taken; a task has it once. The first is at"
+                )
+                yield Broken(message=message, where=where, other=("container.ports", hosts[taken]))
+            hosts.setdefault(taken, index)
+
+
+def _health(health: HealthCheck, ports: tuple[Port, ...]) -> Iterator[Broken]:
+    where: Where = ("container.health",)
+    about = ("container.health", "container.ports", "expose")
+    for name in ("interval_seconds", "timeout_seconds", "grace_seconds"):
+        value = getattr(health, name)
+        if not 0 <= value <= MAX_SECONDS or (value == 0 and name != "grace_seconds"):
+            message = f"wanted {name.removesuffix('_seconds')} above 0s and at most 7d; got {value:g}s"
+            yield Broken(message=message, where=where)
+    if not 0 <= health.failures <= MAX_FAILURES:
+        yield Broken(message=f"wanted failures from 0 to {MAX_FAILURES:,}; got {health.failures:,}", where=where)
+    if health.kind is CheckKind.COMMAND:
+        if not health.command:
+            yield Broken(
+                message="wanted a command that tells whether the task is healthy; got an empty one", where=where
+            )
+        return
+    if health.kind is CheckKind.HTTP and not re.fullmatch(r"/[^\s\x00-\x1f]*", health.path):
+        yield Broken(message=f"wanted a path that begins with / and has no spaces; got {health.path!r}", where=where)
+    names = [port.name for port in ports if port.protocol is Protocol.TCP]
+    if not names:
+        message = f"checks by {health.kind}, and there is no tcp port; name it under ports, or check by command"
+        yield Broken(message=message, where=where, about=about)
+    elif not health.port:
+        message = f"which port? There are several; add port: {' or '.join(names)}"
+        yield Broken(message=message, where=where, about=about)
+    elif health.port not in names:
+        message = f"checks the port {health.port!r}, which does not exist; there are {', '.join(names)}"
+        yield Broken(message=message, where=where, about=about)
+
+
+def _environment(container: Container) -> Iterator[Broken]:
+    for target, pairs in (("container.environment", container.environment), ("container.labels", container.labels)):
+        for name, value in pairs:
+            where: Where = (target, name)
+            if not _VARIABLE.fullmatch(name):
+                message = f"wanted a name without '=', spaces and control characters; got {name!r}"
+                yield Broken(message=message, where=where)
+            if "\0" in value:
+                yield Broken(
+                    message=f"the value of {name} holds a null character, which no program can be given", where=where
+                )
+            if len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
+                message = f"the value of {name} has {len(value.encode()):,} bytes; wanted at most {MAX_VALUE_BYTES:,}"
+                yield Broken(message=message, where=where)
+    for name in ("command", "entrypoint"):
+        arguments = getattr(container, name) or ()
+        if any("\0" in argument for argument in arguments):
+            message = "an argument holds a null character, which no program can be given"
+            yield Broken(message=message, where=(f"container.{name}",))
+
+
+def _places(container: Container) -> Iterator[Broken]:
+    targets: dict[str, Where] = {}
+    for index, volume in enumerate(container.volumes):
+        where: Where = ("container.volumes", index)
+        if not volume.target.startswith("/"):
+            yield Broken(message=f"wanted an absolute path in the container; got {volume.target!r}", where=where)
+        if volume.source and not volume.source.startswith("/") and not _VOLUME.fullmatch(volume.source):
+            yield Broken(message=f"wanted an absolute path, or a volume's name; got {volume.source!r}", where=where)
+        target = volume.target.rstrip("/")
+        if target in targets:
+            message = f"mounts {volume.target} a second time; keep one. The first is at"
+            yield Broken(message=message, where=where, other=targets[target])
+        targets.setdefault(target, where)
+    for index, text in enumerate(container.tmpfs):
+        path = text.partition(":")[0].rstrip("/")
+        if path in targets:
+            message = f"mounts {path} a second time; keep one. The first is at"
+            yield Broken(message=message, where=("container.tmpfs", index), other=targets[path])
+        targets.setdefault(path, ("container.tmpfs", index))
+    if container.working_dir and not container.working_dir.startswith("/"):
+        message = f"wanted an absolute path; got {container.working_dir!r}"
+        yield Broken(message=message, where=("container.working_dir",))
+
+
+def _limits(container: Container) -> Iterator[Broken]:
+    if container.stop.signal not in signal.Signals.__members__:
+        message = f"wanted the name of a signal, as SIGTERM; got {container.stop.signal!r}"
+        yield Broken(message=message, where=("stop.signal",))
+    for where, name, value in (
+        ("stop.grace_seconds", "grace", container.stop.grace_seconds),
+        ("container.pull_timeout_seconds", "pull_timeout", container.pull_timeout_seconds),
+    ):
+        if not 0 <= value <= MAX_SECONDS or (value == 0 and name == "pull_timeout"):
+            yield Broken(message=f"wanted {name} of at most 7d; got {value:g}s", where=(where,))
+    for name in ("shm_size_mib", "pids_limit"):
+        if not 0 <= getattr(container, name) <= 2**31:
+            word = name.removesuffix("_mib")
+            yield Broken(
+                message=f"wanted {word} from 0 to {2**31:,}; got {getattr(container, name):,}",
+                where=(f"container.{name}",),
+            )
+    size = len(container_json(container))
+    if size > MAX_SETTINGS_BYTES:
+        message = (
+            f"has {size:,} bytes of settings; wanted at most {MAX_SETTINGS_BYTES:,}, since they travel with each task: "
+            "put large contents into the image, or a volume"
+        )
+        yield Broken(message=message, where=())

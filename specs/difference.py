@@ -1,0 +1,98 @@
+"""What a new stack changes in an old one, group by group, and how much of it that disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from specs.canonical import to_plain, version_of
+from specs.ids import GroupId
+from specs.stack import Group, Stack
+
+
+class Change(StrEnum):
+    """The class of a change, from the most disturbing: REPLACED is the only one that makes new tasks of old ones."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+    SCALED = "scaled"
+    METADATA = "metadata"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDifference:
+    """A field with its old and new value in plain form; None where it was or is absent, or has its default."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDifference:
+    """What becomes of a group. `fields` are all that differ, whatever their class; empty for ADDED and REMOVED."""
+
+    group: GroupId
+    change: Change
+    old_instances: int
+    new_instances: int
+    fields: tuple[FieldDifference, ...] = ()
+
+
+def difference(old: Stack | None, new: Stack) -> tuple[GroupDifference, ...]:
+    """The groups that differ, by id; empty where nothing changes. `old` None is a stack that does not exist yet."""
+    before = {group.id: group for group in (old.groups if old else ())}
+    after = {group.id: group for group in new.groups}
+    changed: list[GroupDifference] = []
+    for group in sorted({*before, *after}):
+        one = _changed(group, before.get(group), after.get(group))
+        if one is not None:
+            changed.append(one)
+    return tuple(changed)
+
+
+def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDifference | None:
+    if old == new:
+        return None
+    if old is None or new is None:
+        return GroupDifference(
+            group=group,
+            change=Change.ADDED if old is None else Change.REMOVED,
+            old_instances=old.instances if old else 0,
+            new_instances=new.instances if new else 0,
+        )
+    fields = tuple(_fields("", _comparable(old), _comparable(new)))
+    change = Change.METADATA
+    if version_of(old) != version_of(new):
+        change = Change.REPLACED
+    elif old.instances != new.instances:
+        change = Change.SCALED
+    return GroupDifference(
+        group=group, change=change, old_instances=old.instances, new_instances=new.instances, fields=fields
+    )
+
+
+def _comparable(group: Group) -> dict[str, Any]:
+    """The group in plain form, its lists of pairs and of named things as mappings, the container's fields on top."""
+    plain: dict[str, Any] = to_plain(group)
+    del plain["id"]
+    plain.update(plain.pop("container"))
+    for name in ("environment", "labels", "sysctls", "metadata"):
+        if name in plain:
+            plain[name] = dict(plain[name])
+    for name, key in (("ports", "name"), ("ulimits", "name"), ("dependencies", "service"), ("volumes", "target")):
+        if name in plain:
+            plain[name] = {item[key]: item for item in plain[name]}
+    return plain
+
+
+def _fields(path: str, old: Any, new: Any) -> Iterator[FieldDifference]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            inner = f"{path}.{name}" if path else name
+            yield from _fields(inner, old.get(name), new.get(name))
+    elif old != new:
+        yield FieldDifference(path=path, old=old, new=new)

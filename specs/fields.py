@@ -1,0 +1,127 @@
+"""Tables of fields: a name, how it is read, where in the model it goes, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from specs.kinds import Kind, Schema
+from specs.reader import Reader, Unreadable, did_you_mean
+from specs.source import Mapping as MappingNode
+from specs.source import Node, Scalar, describe
+
+NOWHERE = ""
+"""The target of a field that is accepted and means nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A key of the file. `target` is the place in the model that it sets; several keys may set the same."""
+
+    name: str
+    kind: Kind
+    target: str
+    description: str
+    is_ours: bool = True
+    """Of our own vocabulary, so in the schema; else a word of compose or fig that means the same as one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value for a target, and where it came from."""
+
+    value: Any
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The keys of one mapping: those that are read, and those that are refused with a sentence."""
+
+    what: str
+    fields: tuple[Field, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, reader: Reader, node: Node, also: frozenset[str] = frozenset()) -> dict[str, Found]:
+        """Every value of the mapping by target. Mistakes are noted, and their targets put into `reader.failed`.
+
+        Keys in `also` are somebody else's.
+        """
+        try:
+            mapping = reader.mapping(node, f"a mapping: {self.what}")
+        except Unreadable:
+            reader.failed.update(field.target for field in self.fields)
+            return {}
+        by_name = {field.name: field for field in self.fields}
+        found: dict[str, Found] = {}
+        for name, value in mapping.values.items():
+            if name.startswith("x-") or name in also:
+                continue
+            if name in by_name:
+                self._take(reader, by_name[name], value, found)
+            else:
+                reader.note(_key_place(mapping, name), self._unknown(name))
+        return found
+
+    def _take(self, reader: Reader, one: Field, value: Node, found: dict[str, Found]) -> None:
+        if isinstance(one.kind, Nested):
+            for target, inner in one.kind.table.read(reader, value).items():
+                put(reader, found, target, inner)
+            return
+        if one.target == NOWHERE:
+            return
+        try:
+            put(reader, found, one.target, Found(one.kind.read(reader, value), value))
+        except Unreadable:
+            reader.failed.add(one.target)
+
+    def _unknown(self, name: str) -> str:
+        if name in self.refused:
+            return self.refused[name]
+        names = [field.name for field in self.fields]
+        suggestion = did_you_mean(name, [*names, *self.refused])
+        return f"unknown key {name!r} in {self.what}{suggestion or '; known are ' + ', '.join(names)}"
+
+    def schema(self) -> Schema:
+        """A JSON Schema of the mapping: our own vocabulary alone."""
+        properties = {
+            one.name: {"description": one.description, **one.kind.schema()} for one in self.fields if one.is_ours
+        }
+        return {
+            "type": "object",
+            "properties": properties,
+            "patternProperties": {"^x-": {}},
+            "additionalProperties": False,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A mapping within, whose fields set targets of their own."""
+
+    table: Table
+
+    def read(self, reader: Reader, node: Node) -> dict[str, Found]:
+        return self.table.read(reader, node)
+
+    def schema(self) -> Schema:
+        return self.table.schema()
+
+
+def put(reader: Reader, found: dict[str, Found], target: str, new: Found) -> None:
+    """Adds a value; a second, different one for the same target is a mistake that names both places."""
+    old = found.get(target)
+    if old is not None and old.value != new.value:
+        where = ", ".join(part for part in (old.node.path, old.node.place) if part)
+        reader.note(new.node, f"says something else ({describe(new.node)}) than {where}; keep one of them")
+        reader.failed.add(target)
+        return
+    found.setdefault(target, new)
+    reader.locate((target,), found[target].node)
+
+
+def _key_place(mapping: MappingNode, name: str) -> Node:
+    """The key's own place under the path of its value."""
+    key, value = mapping.keys[name], mapping.values[name]
+    return Scalar(path=value.path, file=key.file, line=key.line, column=key.column, text=name)

@@ -1,0 +1,35 @@
+"""Every limit of a stack file. What exceeds one is refused with the number; docs/stack-file.md lists them."""
+
+from __future__ import annotations
+
+MIB = 1 << 20
+
+MAX_FILE_BYTES = 1 * MIB
+MAX_NODES = 100_000
+"""Values in a file, aliases counted as often as they are used."""
+MAX_TEXT = 8 * MIB
+"""Characters of all values of a file, aliases counted as often as they are used."""
+MAX_DEPTH = 32
+MAX_GROUP_NODES = 1_000_000
+"""Values of all groups together, each with its service's settings."""
+MAX_JSON_BYTES = 16 * MIB
+"""The body of a submission; the normalised form is larger than the file it came from."""
+
+MAX_SERVICES = 1_000
+MAX_GROUPS = 10_000
+MAX_INSTANCES = 100_000
+MAX_PORTS = 100
+MAX_TASK_ID_LENGTH = 200
+MAX_SETTINGS_BYTES = 256 * 1024
+"""The canonical form of one group: it travels with each task and rests in one store node."""
+MAX_VALUE_BYTES = 128 * 1024 - 1
+"""One argument or environment entry: more cannot be handed to a program on Linux."""
+MAX_NESTED_DEFAULTS = 16
+
+MAX_CPUS_MILLI = 10_000_000
+MIN_MEM_MIB = 4
+MAX_MEM_MIB = 64 * MIB
+MAX_DISK_MIB = 1024 * MIB
+MAX_GPUS = 1_024
+MAX_SECONDS = 7 * 24 * 3600.0
+MAX_FAILURES = 1_000

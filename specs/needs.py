@@ -1,0 +1,111 @@
+"""What a service needs first: `links` and `depends_on`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from specs.kinds import Schema
+from specs.reader import Reader, did_you_mean
+from specs.source import Mapping, Node, Sequence, describe
+from specs.stack import Condition, Dependency
+from specs.values import parse_boolean
+
+CONDITIONS = {
+    "service_started": Condition.STARTED,
+    "service_healthy": Condition.HEALTHY,
+    "service_completed_successfully": Condition.COMPLETED,
+    **{condition.value: condition for condition in Condition},
+}
+
+
+class Links:
+    """A list of services, each started before this one, and found under its own name."""
+
+    def read(self, reader: Reader, node: Node) -> tuple[Dependency, ...]:
+        if not isinstance(node, Sequence):
+            reader.fail(node, f"wanted a list of services; got {describe(node)}")
+        return _distinct(reader, node.items, reader.each(partial(_link, reader, item) for item in node.items))
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": {"type": "string"}}
+
+
+def _link(reader: Reader, node: Node) -> Dependency:
+    service, colon, alias = reader.text(node, "the name of a service").partition(":")
+    if colon and alias != service:
+        reader.fail(
+            node, f"gives {service} the alias {alias!r}; a service is found under its own name: write {service} alone"
+        )
+    return Dependency(service=service)
+
+
+class DependsOn:
+    """A list of services, or a mapping of services to conditions."""
+
+    def read(self, reader: Reader, node: Node) -> tuple[Dependency, ...]:
+        if isinstance(node, Sequence):
+            calls = (partial(reader.text, item, "the name of a service") for item in node.items)
+            return _distinct(reader, node.items, [Dependency(service=name) for name in reader.each(calls)])
+        if not isinstance(node, Mapping):
+            reader.fail(
+                node, f"wanted a list of services, or a mapping of services to conditions; got {describe(node)}"
+            )
+        read = reader.each(partial(_condition, reader, name, value) for name, value in node.values.items())
+        return _distinct(reader, tuple(node.values.values()), read)
+
+    def schema(self) -> Schema:
+        long = {
+            "type": "object",
+            "required": ["condition"],
+            "properties": {"condition": {"enum": list(CONDITIONS)}, "required": {"const": True}},
+            "additionalProperties": False,
+        }
+        return {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}},
+                {"type": "object", "additionalProperties": {"anyOf": [{"enum": list(CONDITIONS)}, long]}},
+            ]
+        }
+
+
+def _condition(reader: Reader, service: str, node: Node) -> Dependency:
+    if not isinstance(node, Mapping):
+        return Dependency(service=service, condition=_word(reader, node))
+    condition = Condition.STARTED
+    for key, value in node.values.items():
+        if key == "condition":
+            condition = _word(reader, value)
+        elif key in ("required", "restart"):
+            usual = key == "required"
+            if reader.parsed(value, parse_boolean, "true or false") is not usual:
+                why = "a needed service is always required" if usual else "tasks restart on their own account alone"
+                reader.fail(value, f"{key}: {str(not usual).lower()} is refused: {why}; leave it out")
+        elif not key.startswith("x-"):
+            reader.fail(value, f"unknown key {key!r} in a dependency{did_you_mean(key, ['condition', 'required'])}")
+    return Dependency(service=service, condition=condition)
+
+
+def _word(reader: Reader, node: Node) -> Condition:
+    word = reader.text(node, "a condition")
+    if word not in CONDITIONS:
+        reader.fail(node, f"wanted one of {', '.join(CONDITIONS)}; got {word!r}")
+    return CONDITIONS[word]
+
+
+def _distinct(reader: Reader, nodes: tuple[Node, ...], read: list[Dependency]) -> tuple[Dependency, ...]:
+    first: dict[str, Node] = {}
+    for node, dependency in zip(nodes, read, strict=True):
+        if dependency.service in first:
+            other = first[dependency.service]
+            reader.fail(
+                node, f"{dependency.service} stands here a second time; the first is at {other.place or other.path}"
+            )
+        first[dependency.service] = node
+        reader.locate(("dependencies", dependency.service), node)
+    return tuple(read)
+
+
+def combined(links: tuple[Dependency, ...], depends_on: tuple[Dependency, ...]) -> tuple[Dependency, ...]:
+    """Both lists as one, sorted by service. What depends_on says of a condition holds."""
+    conditions = {dependency.service: dependency.condition for dependency in (*links, *depends_on)}
+    return tuple(Dependency(service=service, condition=conditions[service]) for service in sorted(conditions))

@@ -1,0 +1,319 @@
+"""Every key that a stack file may hold: what it means, where it goes, or why it is refused.
+
+The loader, the JSON Schema and the tables of the documentation are all made from these tables.
+"""
+
+from __future__ import annotations
+
+from specs.devices import (
+    ExtraHosts,
+    Ulimits,
+    parse_address,
+    parse_capability,
+    parse_device,
+    parse_tmpfs,
+)
+from specs.fields import NOWHERE, Field, Nested, Table
+from specs.health import DURATION, Health, Healthcheck
+from specs.kinds import Anything, Boolean, Choice, Command, Integer, Pairs, Parsed, Text, Texts
+from specs.limits import MAX_GPUS, MAX_INSTANCES
+from specs.needs import DependsOn, Links
+from specs.ports import Ports
+from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED, SERVICE_REFUSED, TOP_REFUSED
+from specs.stack import Network, Pull, Restart
+from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_signal, parse_size_mib
+from specs.volumes import DeclaredVolumes, Volumes
+
+_SIZE = Parsed(parse_size_mib, WANTED_SIZE, pattern=r"^[0-9]+(\.[0-9]+)?\s*([bB]|[kKmMgGtT]([iI]?[bB])?)$")
+_CPUS = Parsed(parse_cpus_milli, WANTED_CPUS, ("number", "string"), r"^[0-9]*\.?[0-9]+$")
+_SIGNAL = Parsed(parse_signal, "the name of a signal", ("string", "integer"))
+_INSTANCES = Integer(0, MAX_INSTANCES)
+_RESTART = Choice(
+    {"always": Restart.ALWAYS, "on-failure": Restart.ON_FAILURE, "no": Restart.NEVER, "unless-stopped": Restart.ALWAYS},
+    {"false": 'is not a policy: write "no", in quotes', "true": "is not a policy: write always"},
+)
+_NETWORK = Choice({network.value: network for network in Network})
+_PULL = Choice({pull.value: pull for pull in Pull})
+
+
+def _pids(text: str) -> int:
+    number = int(text) if text.lstrip("-").isdigit() and len(text) < 10 else 0
+    if number < -1 or number == 0:
+        raise ValueError(f"wanted a whole number above 0, or -1 for no limit; got {text!r}")
+    return max(number, 0)
+
+
+_PIDS = Parsed(_pids, "a whole number above 0, or -1 for no limit", ("integer", "string"))
+
+RESOURCES = Table(
+    "resources",
+    (
+        Field("cpus", _CPUS, "resources.cpus_milli", "Processors, to a thousandth (0.1)."),
+        Field("memory", _SIZE, "resources.mem_mib", "Memory, with its unit, rounded up to MiB (128M)."),
+        Field("disk", _SIZE, "resources.disk_mib", "Disk, with its unit, rounded up to MiB (none)."),
+        Field("gpus", Integer(0, MAX_GPUS), "resources.gpus", "Graphics processors (none)."),
+    ),
+)
+STOP = Table(
+    "stop",
+    (
+        Field("signal", _SIGNAL, "stop.signal", "The signal that asks the task to stop (SIGTERM)."),
+        Field("grace", DURATION, "stop.grace_seconds", "Time until it is killed (10s)."),
+    ),
+    {"drain": "drain is not supported yet: a task is told to stop at once; leave it out, stop.grace is there"},
+)
+_LIMITS = Table(
+    "deploy.resources.limits",
+    (
+        Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus."),
+        Field("memory", _SIZE, "resources.mem_mib", "As resources.memory."),
+        Field("pids", _PIDS, "container.pids_limit", "As pids_limit."),
+    ),
+    LIMITS_REFUSED,
+)
+_RESERVATIONS = Table(
+    "deploy.resources.reservations",
+    (
+        Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus; with limits.cpus the two must be the same."),
+        Field(
+            "memory", _SIZE, "resources.mem_mib", "As resources.memory; with limits.memory the two must be the same."
+        ),
+    ),
+    RESERVATIONS_REFUSED,
+)
+_DEPLOY_RESOURCES = Table(
+    "deploy.resources",
+    (
+        Field("limits", Nested(_LIMITS), NOWHERE, "What a task gets, and no more."),
+        Field("reservations", Nested(_RESERVATIONS), NOWHERE, "The same: a task gets what it reserves."),
+    ),
+)
+_RESTART_POLICY = Table(
+    "deploy.restart_policy",
+    (
+        Field(
+            "condition",
+            Choice({"any": Restart.ALWAYS, "on-failure": Restart.ON_FAILURE, "none": Restart.NEVER}),
+            "restart",
+            "As restart: any is always, none is no.",
+        ),
+    ),
+    {
+        key: f"{key} is refused: restarts back off from 1 s to 5 min, without an end; leave it out"
+        for key in ("delay", "max_attempts", "window")
+    },
+)
+DEPLOY = Table(
+    "deploy",
+    (
+        Field("replicas", _INSTANCES, "instances", "As instances."),
+        Field(
+            "labels",
+            Pairs("metadata", "labels of the service"),
+            "metadata",
+            "Metadata of the group, not of containers.",
+        ),
+        Field("resources", Nested(_DEPLOY_RESOURCES), NOWHERE, "As resources."),
+        Field("restart_policy", Nested(_RESTART_POLICY), NOWHERE, "condition alone, as restart."),
+        Field(
+            "mode",
+            Choice(
+                {"replicated": None},
+                {"global": "is not supported yet: no service runs on every agent; leave mode out and say replicas"},
+            ),
+            "deploy.mode",
+            "replicated alone.",
+        ),
+    ),
+    DEPLOY_REFUSED,
+)
+
+SERVICE = Table(
+    "a service",
+    (
+        Field(
+            "image",
+            Text("the name of an image"),
+            "container.image",
+            "The image. Without one the command is a plain process on the agent.",
+        ),
+        Field(
+            "command",
+            Command(),
+            "container.command",
+            "What to run, a text split as a shell does or a list; else the image's own.",
+        ),
+        Field("entrypoint", Command(), "container.entrypoint", "Replaces the image's entry point."),
+        Field(
+            "environment",
+            Pairs("container.environment", "the environment", from_variables=True),
+            "container.environment",
+            "Environment. A name without a value takes the submitter's.",
+        ),
+        Field(
+            "ports",
+            Ports("container.ports"),
+            "container.ports",
+            "Ports: a list, or a mapping of names. The host port is any of the offer unless named.",
+        ),
+        Field("links", Links(), "links", "Services that start first and are found under their names."),
+        Field("depends_on", DependsOn(), "depends_on", "Services that come first, perhaps until healthy or completed."),
+        Field("resources", Nested(RESOURCES), NOWHERE, "What each task gets, and no more."),
+        Field("health", Health(), "container.health", "How to tell that a task is healthy."),
+        Field("stop", Nested(STOP), NOWHERE, "How a task is stopped."),
+        Field(
+            "restart",
+            _RESTART,
+            "restart",
+            "When an ended task is followed by another: always, on-failure, no (always).",
+        ),
+        Field("instances", _INSTANCES, "instances", "How many tasks (1)."),
+        Field(
+            "metadata",
+            Pairs("metadata", "metadata"),
+            "metadata",
+            "Free names and values kept with the group; changing them restarts nothing.",
+        ),
+        Field("volumes", Volumes(), "volumes", "Volumes: absolute paths on the agent, or names of volumes kept there."),
+        Field(
+            "tmpfs",
+            Texts("container.tmpfs", "a path as /run or /run:size=64m", parse_tmpfs, or_one=True),
+            "container.tmpfs",
+            "File systems in memory.",
+        ),
+        Field(
+            "network", _NETWORK, "container.network", "bridge, host or none (bridge; a plain process is on the host's)."
+        ),
+        Field("pull", _PULL, "container.pull", "When to pull the image: always, missing, never (missing)."),
+        Field("pull_timeout", DURATION, "container.pull_timeout_seconds", "How long a pull may take (10m)."),
+        Field("user", Text("a user"), "container.user", "User, or user:group, by name or number."),
+        Field("working_dir", Text("a path"), "container.working_dir", "The directory to start in."),
+        Field("hostname", Text("a host name"), "container.hostname", "The container's host name."),
+        Field(
+            "labels",
+            Pairs("container.labels", "labels of the container"),
+            "container.labels",
+            "Docker labels of the container. Labels of groups stand in groups.",
+        ),
+        Field("privileged", Boolean(), "container.privileged", "All capabilities and devices."),
+        Field("read_only", Boolean(), "container.read_only", "The container's own file system cannot be written."),
+        Field("init", Boolean(), "container.init", "A small init process passes signals on and reaps children."),
+        Field("tty", Boolean(), "container.tty", "A terminal."),
+        Field(
+            "cap_add",
+            Texts("container.cap_add", "a capability", parse_capability),
+            "container.cap_add",
+            "Capabilities to add.",
+        ),
+        Field(
+            "cap_drop",
+            Texts("container.cap_drop", "a capability", parse_capability),
+            "container.cap_drop",
+            "Capabilities to take away.",
+        ),
+        Field(
+            "devices",
+            Texts("container.devices", "a device", parse_device),
+            "container.devices",
+            "Devices of the agent.",
+        ),
+        Field(
+            "dns", Texts("container.dns", "an IP address", parse_address, or_one=True), "container.dns", "Name servers."
+        ),
+        Field(
+            "dns_search",
+            Texts("container.dns_search", "a domain", or_one=True),
+            "container.dns_search",
+            "Domains to search.",
+        ),
+        Field("extra_hosts", ExtraHosts(), "container.extra_hosts", "Entries of /etc/hosts, as name:address."),
+        Field("group_add", Texts("container.group_add", "a group"), "container.group_add", "More groups of the user."),
+        Field(
+            "security_opt",
+            Texts("container.security_opt", "an option"),
+            "container.security_opt",
+            "Docker security options.",
+        ),
+        Field(
+            "sysctls",
+            Pairs("container.sysctls", "kernel parameters"),
+            "container.sysctls",
+            "Kernel parameters of the container.",
+        ),
+        Field("ulimits", Ulimits(), "container.ulimits", "Limits, one number or soft and hard."),
+        Field("shm_size", _SIZE, "container.shm_size_mib", "Size of /dev/shm, with its unit, rounded up to MiB."),
+        Field("pids_limit", _PIDS, "container.pids_limit", "How many processes; -1: no limit."),
+        Field("scale", _INSTANCES, "instances", "As instances.", False),
+        Field(
+            "deploy",
+            Nested(DEPLOY),
+            NOWHERE,
+            "replicas, labels, resources and restart_policy.condition; see below.",
+            False,
+        ),
+        Field(
+            "healthcheck",
+            Healthcheck(),
+            "container.health",
+            "As health with a command; intervals default to compose's own.",
+            False,
+        ),
+        Field("stop_signal", _SIGNAL, "stop.signal", "As stop.signal.", False),
+        Field("stop_grace_period", DURATION, "stop.grace_seconds", "As stop.grace.", False),
+        Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus.", False),
+        Field("mem_limit", _SIZE, "resources.mem_mib", "As resources.memory; a unit is wanted.", False),
+        Field(
+            "mem_reservation",
+            _SIZE,
+            "resources.mem_mib",
+            "As resources.memory; with mem_limit the two must be the same.",
+            False,
+        ),
+        Field("network_mode", _NETWORK, "container.network", "As network: bridge, host or none.", False),
+        Field("net", _NETWORK, "container.network", "Fig's word for network.", False),
+        Field(
+            "pull_policy",
+            Choice(
+                {"always": Pull.ALWAYS, "missing": Pull.MISSING, "if_not_present": Pull.MISSING, "never": Pull.NEVER},
+                {"build": "is refused: images are not built here: build and push it, and name it with image"},
+            ),
+            "container.pull",
+            "As pull; if_not_present is missing.",
+            False,
+        ),
+        Field(
+            "expose",
+            Ports("expose"),
+            "expose",
+            "As ports, with any host port: linked services reach them over the agent.",
+            False,
+        ),
+        Field(
+            "attach",
+            Anything(),
+            NOWHERE,
+            "Accepted, means nothing here: it is about the terminal of docker compose up.",
+            False,
+        ),
+        Field("develop", Anything(), NOWHERE, "Accepted, means nothing here: it is about docker compose watch.", False),
+    ),
+    SERVICE_REFUSED,
+)
+
+GROUP_KEYS = frozenset({"labels"})
+"""Keys that mean something else in a group than in a service."""
+
+TOP = Table(
+    "a stack file",
+    (
+        Field(
+            "name", Text("the stack's name"), "name", "The stack's name; `--name` wins; else the file's or directory's."
+        ),
+        Field("services", Anything(), NOWHERE, "The services by name."),
+        Field(
+            "volumes", DeclaredVolumes(), "declared_volumes", "Names of volumes, without options; need not be declared."
+        ),
+        Field("version", Anything(), NOWHERE, "Accepted, means nothing here, as in compose.", False),
+    ),
+    TOP_REFUSED,
+)
