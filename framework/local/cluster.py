@@ -136,6 +136,7 @@ class Cluster:
         )
         shape.check()
         requirements.check(requirements.CLUSTER)
+        self._check_directory()
         with self._locked():
             install()
             self._stop()
@@ -151,7 +152,7 @@ class Cluster:
 
     def down(self) -> None:
         """Stops everything, the agents' executors, tasks and containers included; logs stay until the next `up`."""
-        if self.directory.exists():
+        if (self.directory / SHAPE_FILE).exists():
             with self._locked():
                 self._stop()
 
@@ -211,18 +212,22 @@ class Cluster:
             daemon.kill()
         (self.directory / URL_FILE).unlink(missing_ok=True)
 
-    def _forget(self) -> None:
-        """Removes what an earlier cluster left in the directory, and nothing that a cluster did not put there."""
+    def _check_directory(self) -> None:
+        """Refuses a directory in which `up` would remove what is not a cluster's."""
         ours = {SHAPE_FILE, URL_FILE, LOCK_FILE} | set(self.shape.addresses())
-        strange = sorted(path.name for path in self.directory.iterdir() if path.name not in ours)
-        if strange:
-            raise LocalError(
-                f"{self.directory} has things in it that are not a cluster's: {', '.join(strange[:3])}"
-                "; name an empty directory, or one that does not exist"
-            )
-        for path in self.directory.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
+        if self.directory.is_dir():
+            strange = sorted(path.name for path in self.directory.iterdir() if path.name not in ours)
+            if strange:
+                raise LocalError(
+                    f"{self.directory} has things in it that are not a cluster's: {', '.join(strange[:3])}"
+                    "; name an empty directory, or one that does not exist"
+                )
+
+    def _forget(self) -> None:
+        """Removes what an earlier cluster left in the directory."""
+        for name in self.shape.addresses():
+            if (self.directory / name).exists():
+                shutil.rmtree(self.directory / name)
         (self.directory / SHAPE_FILE).unlink(missing_ok=True)
 
     @contextlib.contextmanager

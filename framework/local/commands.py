@@ -73,13 +73,19 @@ def scheduler(shape: Shape, number: int, flags: Flags) -> DaemonSpec:
     return DaemonSpec(kind="scheduler", address=address, command=command)
 
 
+def executor_path() -> str:
+    """The PATH of agents, and so of executors.
+
+    Its first python3 is that of this interpreter, but outside its virtual environment, as on an agent where
+    nothing of ours is installed.
+    """
+    return f"{Path(sys.base_prefix) / 'bin'}:{SYSTEM_PATH}"
+
+
 def _mesos(
     program: Literal["mesos-master", "mesos-agent"], directory: Path, ip: str, port: int, flags: Flags
 ) -> DaemonSpec:
     (directory / "work").mkdir(parents=True, exist_ok=True)
     every: Flags = {"ip": ip, "port": port, "work_dir": str(directory / "work"), **flags}
     command = (str(mesos_home() / program), *(f"--{name}={value}" for name, value in every.items()))
-    # Executors run the python3 that is first here: that of this interpreter, but outside its virtual environment,
-    # as on an agent where nothing of ours is installed.
-    environment = {"PATH": f"{Path(sys.base_prefix) / 'bin'}:{SYSTEM_PATH}"}
-    return DaemonSpec(kind=program, address=f"{ip}:{port}", command=command, environment=environment)
+    return DaemonSpec(kind=program, address=f"{ip}:{port}", command=command, environment={"PATH": executor_path()})

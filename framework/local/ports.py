@@ -9,6 +9,7 @@ from framework.local.daemon import command_of
 from framework.local.errors import LocalError
 
 LISTENING = "0A"
+MAPPED = "0000000000000000FFFF0000"  # An IPv4 address on an IPv6 socket, as Java listens.
 SHOWN_COMMAND_LENGTH = 100
 
 
@@ -54,12 +55,13 @@ def holder_of(address: str) -> str:
 def _listening_inodes(address: str) -> Iterator[str]:
     host, _, port = address.rpartition(":")
     number = f"{int(port):04X}"
-    own = socket.inet_aton(host)[::-1].hex().upper()
+    own = socket.inet_aton(host)[::-1].hex().upper()  # As the kernel prints it on x86: the last byte first.
+    hosts = (own, MAPPED + own, "0" * 8, "0" * 32)
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not Path(table).exists():
             continue
         for line in Path(table).read_text().splitlines()[1:]:
             fields = line.split()
             local, _, local_port = fields[1].rpartition(":")
-            if fields[3] == LISTENING and local_port == number and (local == own or not local.strip("0")):
+            if fields[3] == LISTENING and local_port == number and local in hosts:
                 yield fields[9]
