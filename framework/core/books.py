@@ -143,8 +143,7 @@ class Books:
         if task.state.is_terminal:
             book.ended[task.id] = None
             book.last_ended[task.slot] = task.id
-        elif holds_seat(task):
-            book.seats[task.slot] = task.id
+        elif holds_seat(task) and self._takes_seat(book, task):
             _mark(book.outdated, task.slot, is_outdated(task, self.wishes.get(task.group)))
             _mark(book.ready, task.slot, task.is_ready and task.goal is Goal.RUN)
             _mark(book.running, task.slot, task.state is TaskState.RUNNING and task.goal is Goal.RUN)
@@ -153,6 +152,16 @@ class Books:
         if task.state.is_lively:
             self._count(task, 1)
         self.touched[task.group] = None
+
+    def _takes_seat(self, book: GroupBook, task: Task) -> bool:
+        """Seats the task, unless a later one holds its slot: one that was given up may come back to find it taken."""
+        other = book.seats.get(task.slot)
+        if other is not None and other != task.id:
+            if serial_of(other) > serial_of(task.id):
+                return False
+            book.leaving[other] = None
+        book.seats[task.slot] = task.id
+        return True
 
     def drop_task(self, id: TaskId) -> None:
         """Forgets a task."""

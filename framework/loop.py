@@ -1,0 +1,218 @@
+"""The loop: the one thread on which the scheduler works. Events in from adapters, commands out to them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from framework.core.commands import Announce, Command, Halt, Outcome, Refused, Reply, Save
+from framework.core.events import Ask, Event, Woke
+from framework.core.model import Instant
+from framework.core.scheduler import Scheduler
+from framework.core.views import EMPTY, View
+from framework.ports import Clock, Happening, Master, Store
+
+log = logging.getLogger(__name__)
+
+MOST_HAPPENINGS = 10_000
+VIEW_EVERY_SECONDS = 0.1
+BATCH = 200
+"""Events handled before readers get a new view."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Ends the loop; None where an operator asked for it, else what the core or a fault said."""
+
+    halt: Halt | None = None
+    fault: BaseException | None = None
+
+
+class Loop:
+    """Runs a Scheduler, and is the Front of the API."""
+
+    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
+        self._scheduler = scheduler
+        self._clock = clock
+        self._store: Store | None = None
+        self._master: Master | None = None
+        self._events: queue.SimpleQueue[Event | Stop] = queue.SimpleQueue()
+        self._view = EMPTY
+        self._viewed_at: Instant = 0.0
+        self._is_stale = True
+        self._replies: list[Reply] = []
+        self._asked: dict[int, Future[Outcome]] = {}
+        self._requests = 0
+        self._happenings: deque[Happening] = deque(maxlen=MOST_HAPPENINGS)
+        self._sequence = 0
+        self._news = False
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._reader_count = 0
+
+    def connect(self, store: Store, master: Master) -> None:
+        """Gives the loop its adapters; before `run`."""
+        self._store, self._master = store, master
+
+    # ---- for other threads ------------------------------------------------------
+
+    def post(self, event: Event) -> None:
+        """Hands an event to the loop; safe from any thread, never blocks."""
+        self._events.put(event)
+
+    def stop(self, stop: Stop | None = None) -> None:
+        """Ends `run` after the events that came before; safe from any thread and from signal handlers."""
+        self._events.put(stop or Stop())
+
+    @property
+    def view(self) -> View:
+        return self._view
+
+    def ask(self, make: Callable[[int], Ask]) -> Future[Outcome]:
+        """Posts what `make` builds from a request id; the Future is resolved once that is decided and stored."""
+        future: Future[Outcome] = Future()
+        self._requests += 1  # the API asks from one thread only
+        request_id = self._requests
+        self._asked[request_id] = future
+        self.post(make(request_id))
+        return future
+
+    def happenings(self, after: int) -> tuple[Happening, ...]:
+        """What happened after the given sequence number, as far as it is still kept; oldest first."""
+        while True:
+            try:
+                return tuple(happening for happening in self._happenings if happening.sequence > after)
+            except RuntimeError:  # the deque grew meanwhile
+                continue
+
+    def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Calls `notify` from the loop's thread after each change; returns what ends it."""
+        self._reader_count += 1
+        key = self._reader_count
+        self._readers[key] = notify
+
+        def end() -> None:
+            self._readers.pop(key, None)
+
+        return end
+
+    # ---- the thread -------------------------------------------------------------
+
+    def run(self) -> Stop:
+        """Works until `stop`, a Halt, or a bug; returns which."""
+        try:
+            while True:
+                stop = self._work()
+                if stop is not None:
+                    return stop
+        except Exception as bug:
+            log.exception("a bug ended the scheduler; what is stored is in order, the next leader goes on from it")
+            return Stop(fault=bug)
+        finally:
+            self._answer_all(Refused(kind="unavailable", message="the scheduler is stopping; ask again in a moment"))
+
+    def _work(self) -> Stop | None:
+        """Waits for something to do and does a batch of it."""
+        try:
+            item = self._events.get(timeout=self._patience())
+        except queue.Empty:
+            item = None
+        for _ in range(BATCH):
+            if isinstance(item, Stop):
+                return item
+            if item is not None:
+                stop = self._handle(item)
+                if stop is not None:
+                    return stop
+            try:
+                item = self._events.get_nowait()
+            except queue.Empty:
+                break
+        else:
+            if item is not None:
+                stop = item if isinstance(item, Stop) else self._handle(item)
+                if stop is not None:
+                    return stop
+        wakes_at = self._scheduler.wakes_at()
+        if wakes_at is not None and wakes_at <= self._clock.now():
+            stop = self._handle(Woke())
+            if stop is not None:
+                return stop
+        self._publish()
+        return None
+
+    def _patience(self) -> float | None:
+        """For how long nothing is to be done, in seconds; None: until an event comes."""
+        now = self._clock.now()
+        times = []
+        wakes_at = self._scheduler.wakes_at()
+        if wakes_at is not None:
+            times.append(wakes_at - now)
+        if self._is_stale:
+            times.append(self._viewed_at + VIEW_EVERY_SECONDS - now)
+        # A clock that was set back must not make us sleep for as long.
+        return min(max(min(times), 0.0), 60.0) if times else None
+
+    def _handle(self, event: Event) -> Stop | None:
+        self._is_stale = True
+        for command in self._scheduler.handle(event, self._clock.now()):
+            stop = self._perform(command)
+            if stop is not None:
+                return stop
+        return None
+
+    def _perform(self, command: Command) -> Stop | None:
+        if self._store is None or self._master is None:
+            raise RuntimeError("the loop was run before it was connected to a store and a master")
+        if isinstance(command, Save):
+            self._store.save(command)
+        elif isinstance(command, Reply):
+            self._replies.append(command)
+        elif isinstance(command, Announce):
+            self._announce(command)
+        elif isinstance(command, Halt):
+            return Stop(halt=command)
+        else:
+            self._master.perform(command)
+        return None
+
+    def _announce(self, command: Announce) -> None:
+        self._sequence += 1
+        self._news = True
+        self._happenings.append(
+            Happening(
+                sequence=self._sequence,
+                at=self._clock.now(),
+                kind=command.kind,
+                text=command.text,
+                stack=command.stack,
+                group=command.group,
+                task=command.task,
+            )
+        )
+        log.info("%s", command.text)
+
+    def _publish(self) -> None:
+        """Swaps in a new view, then answers: whoever was told "done" sees it done."""
+        now = self._clock.now()
+        is_due = self._is_stale and not 0.0 <= now - self._viewed_at < VIEW_EVERY_SECONDS
+        if not is_due and not self._replies and not self._news:
+            return
+        self._view = self._scheduler.view(now)
+        self._viewed_at, self._is_stale, self._news = now, False, False
+        replies, self._replies = self._replies, []
+        for reply in replies:
+            future = self._asked.pop(reply.request_id, None)
+            if future is not None and future.set_running_or_notify_cancel():
+                future.set_result(reply.outcome)
+        for notify in list(self._readers.values()):
+            notify()
+
+    def _answer_all(self, outcome: Outcome) -> None:
+        for future in list(self._asked.values()):
+            if future.set_running_or_notify_cancel():
+                future.set_result(outcome)
+        self._asked.clear()
