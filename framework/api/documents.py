@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 
 from framework.api.errors import Problem
 from framework.core.views import StackView
-from specs.canonical import from_plain
+from specs.errors import StackError
+from specs.load import stack_from_json
 from specs.stack import Group, Stack
 
 
@@ -47,10 +48,12 @@ def _parse(body: bytes, name: str) -> Stack:
 
 def _load(plain: Any, name: str) -> Stack:
     try:
-        stack = from_plain(Stack, plain)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Problem(422, str(error)) from None
-    assert isinstance(stack, Stack)
-    if stack.name != name:
-        raise Problem(422, f"The body is of the stack {stack.name}, the address of {name}.", [("name", "differs")])
-    return stack
+        return stack_from_json(plain, name=name)
+    except StackError as error:
+        faults = error.faults
+        count = "a mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
+        raise Problem(
+            422,
+            f"The stack {name} has {count}. Nothing was changed.",
+            [(fault.path or "body", fault.message) for fault in faults],
+        ) from None

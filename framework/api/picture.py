@@ -11,7 +11,8 @@ from typing import Any
 
 from framework.core.model import Instant, Task
 from framework.core.views import GroupState, GroupView, StackView, View
-from specs.states import TaskState
+from specs.stack import Restart
+from specs.states import Goal, TaskState
 
 Plain = dict[str, Any]
 
@@ -105,6 +106,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "waiting": _causes(group),
         "progress": list(_progress(view, group.tasks)),
         "last_end": _last_end(group),
+        "failed": _failed(group),
         "finished": len({task.slot for task in group.ended if task.state is TaskState.FINISHED}),
     }
 
@@ -207,6 +209,18 @@ def _progress(view: View, tasks: Iterable[Task]) -> Iterator[Plain]:
                 "done_bytes": progress.done_bytes,
                 "total_bytes": progress.total_bytes,
             }
+
+
+def _failed(group: GroupView) -> int:
+    """How many slots failed for good: their last task did not finish, and no other follows."""
+    if group.wish.restart is Restart.ALWAYS:
+        return 0
+    pending = {task.slot for task in group.tasks} | {waiting.slot for waiting in group.waiting}
+    last: dict[int, Task] = {}
+    for task in group.ended:
+        if task.slot not in pending and not is_outdated(group, task):
+            last.setdefault(task.slot, task)
+    return sum(task.state is not TaskState.FINISHED and task.goal is Goal.RUN for task in last.values())
 
 
 def _last_end(group: GroupView) -> Plain | None:

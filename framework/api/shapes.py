@@ -119,6 +119,7 @@ class GroupLine(Shape):
     ready: int = Field(description="tasks of the wished version that are ready", examples=[3])
     live: int = Field(description="tasks that have not ended", examples=[4])
     outdated: int = Field(description="of these, the ones to be replaced", examples=[0])
+    failed: int = Field(description="slots whose task failed, and shall not be restarted", examples=[0])
     finished: int = Field(description="slots whose task finished", examples=[0])
     index: int = Field(description="of the stack", examples=[7])
     version: str = Field(examples=["3f2a9c1d0b7e"])
@@ -150,6 +151,31 @@ class StackAnswer(StackLine):
     problem: str
     group_lines: list[GroupLine]
     definition: dict[str, Any]
+
+
+class FieldChange(Shape):
+    """A setting, before and after; null where it has its default."""
+
+    path: str = Field(examples=["environment.LOG"])
+    old: Any = Field(examples=["info"])
+    new: Any = Field(examples=["debug"])
+
+
+class GroupChange(Shape):
+    group: str = Field(examples=["shop/web[prod]"])
+    change: str = Field(description="added, removed, replaced (new tasks), scaled or metadata", examples=["replaced"])
+    old_instances: int
+    new_instances: int
+    fields: list[FieldChange]
+
+
+class PlanAnswer(Shape):
+    """What would change; `index` is what to hand to ?if_index, so that just this happens."""
+
+    stack: str = Field(examples=["shop"])
+    index: int = Field(examples=[7])
+    is_new: bool
+    changes: list[GroupChange]
 
 
 class PortLine(Shape):

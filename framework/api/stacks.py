@@ -12,13 +12,14 @@ from framework.api.answers import Json
 from framework.api.asking import ask
 from framework.api.errors import Problem
 from framework.api.info import Limits
-from framework.api.shapes import DoneAnswer, StackAnswer, StacksAnswer
+from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer
 from framework.core.commands import Done
 from framework.core.events import StackRemoved, StackSubmitted
 from framework.core.views import StackView
 from framework.ports import Front
-from specs.canonical import to_plain
+from specs.difference import GroupDifference, difference
 from specs.ids import name_fault
+from specs.load import stack_to_json
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -59,7 +60,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             **picture.standing(view),
             **picture.stack_plain(found),
             "group_lines": [picture.group_plain(view, group) for group in found.groups],
-            "definition": to_plain(documents.stack_of(found)),
+            "definition": stack_to_json(documents.stack_of(found)),
         }
         return Json(content, headers={"ETag": f'"{found.wish.index}"'})
 
@@ -84,6 +85,21 @@ def router(front: Front, limits: Limits) -> APIRouter:
         )
         return Json(done_plain(done), 202)
 
+    @routes.post("/{name}/plan", responses={200: {"model": PlanAnswer}}, openapi_extra=_BODY)
+    async def plan(request: Request, name: Name) -> Response:
+        """What submitting this stack would change now. Nothing is changed, and no token needed."""
+        new = await documents.stack_from_body(await request.body(), _checked(name))
+        found = front.view.stacks.get(name)
+        old = documents.stack_of(found) if found and not found.wish.is_removed else None
+        return Json(
+            {
+                "stack": name,
+                "index": found.wish.index if found else 0,
+                "is_new": old is None,
+                "changes": [_change_plain(change) for change in difference(old, new)],
+            }
+        )
+
     @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}})
     async def remove(name: Name) -> Response:
         """Stops all tasks of a stack and forgets it."""
@@ -93,6 +109,16 @@ def router(front: Front, limits: Limits) -> APIRouter:
         return Json(done_plain(done), 202)
 
     return routes
+
+
+def _change_plain(change: GroupDifference) -> dict[str, Any]:
+    return {
+        "group": str(change.group),
+        "change": change.change.value,
+        "old_instances": change.old_instances,
+        "new_instances": change.new_instances,
+        "fields": [{"path": field.path, "old": field.old, "new": field.new} for field in change.fields],
+    }
 
 
 def _find(found: StackView | None, name: str) -> StackView:

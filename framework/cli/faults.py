@@ -1,0 +1,20 @@
+"""What ends a command: a sentence on standard error, and an exit code."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import click
+
+from framework.exits import CliExit
+
+
+class CommandFault(click.ClickException):
+    """Ends the command with a message that says what to do, and one of the exit codes."""
+
+    def __init__(self, message: str, exit_code: CliExit) -> None:
+        super().__init__(message)
+        vars(self)["exit_code"] = int(exit_code)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, file=file, err=file is None)

@@ -1,0 +1,86 @@
+"""The command `framework`. Each command is a module here, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "submit": "Submit a stack file: bring about what it says.",
+    "plan": "Show what submitting a stack file would change.",
+    "validate": "Check a stack file, without a scheduler.",
+    "ls": "List stacks.",
+    "ps": "List tasks, and slots that wait for one.",
+    "info": "Show everything about a stack, group or task.",
+    "scale": "Change how many tasks a group has.",
+    "restart": "Replace the tasks of groups by new ones.",
+    "stop": "Stop groups until they are started again.",
+    "start": "Start stopped groups.",
+    "remove": "Stop a stack and forget it.",
+    "events": "Show what happened, and what happens.",
+    "logs": "Show what tasks have written.",
+    "scheduler": "Run the scheduler.",
+    "local": "Run a real Mesos cluster on this machine.",
+    "version": "Show the version of this command and of the scheduler.",
+    "completion": "Print the completion script for a shell.",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"framework.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return names if not incomplete.startswith("-") else super().shell_complete(context, incomplete)
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "`framework --help` lists them."
+            raise click.UsageError(f"There is no command {args[0]!r}; {hint}", context)
+        return super().resolve_command(context, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def framework() -> None:
+    """Run stacks of labeled groups of containers on Apache Mesos.
+
+    Commands talk to a scheduler at --url, or FRAMEWORK_URL, or the one that `framework local up` started, or
+    http://127.0.0.1:8080.
+
+    They end with 0 when done, 1 when refused or failed, 2 for a wrong command line or stack file, 3 when no scheduler
+    answers, and 4 when they gave up waiting.
+    """
+
+
+def main() -> None:
+    """The entry point: runs a command and ends the process with its exit code."""
+    try:
+        framework.main(prog_name="framework", standalone_mode=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""framework ps"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from framework.cli.faults import CommandFault
+from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server
+from framework.cli.output import note, print_json, print_table, since, size
+from framework.cli.server import Answer, Server
+from framework.exits import CliExit
+
+_HEADERS = ["TASK", "GROUP", "SLOT", "STATE", "HEALTH", "AGENT", "ENDPOINTS", "SINCE", "MESSAGE"]
+
+
+@click.command()
+@click.argument("pattern", default="", shell_complete=complete_groups)
+@click.option("-a", "--all", "with_ended", is_flag=True, help="Show ended tasks too, as far as they are kept.")
+@with_labels
+@with_server
+def ps(pattern: str, with_ended: bool, labels: str, server: Server, as_json: bool) -> None:
+    """List tasks, and slots that wait for one.
+
+    PATTERN is a stack, stack/service or stack/service[label,…], where * and ? stand for anything. TASK is the number at
+    the end of a task's id, which `framework logs` and `framework info` take.
+    """
+    pattern = with_labels_in(pattern, labels)
+    answer = server.get("/v1/tasks", pattern=pattern, all=with_ended)
+    if as_json:
+        print_json(answer)
+        return
+    if answer["problem"]:
+        note(answer["problem"])
+    if not answer["tasks"] and not answer["waiting"]:
+        _explain_nothing(server, pattern, with_ended)
+        return
+    rows = [(_place(line), _task_row(line, answer["at"])) for line in answer["tasks"]]
+    rows += [(_place(line), _waiting_row(line, answer["at"])) for line in answer["waiting"]]
+    print_table(_HEADERS, [row for _, row in sorted(rows)])
+
+
+def _place(line: Answer) -> tuple[str, str, list[str], int, float]:
+    return line["stack"], line["service"], line["labels"], line["slot"], -line.get("since", 0.0)
+
+
+def _task_row(line: Answer, now: float) -> list[str]:
+    return [
+        line["id"].rpartition(".")[2],
+        line["group"],
+        str(line["slot"]),
+        line["state"],
+        "" if line["health"] == "NONE" else line["health"],
+        line["agent"],
+        " ".join(line["endpoints"]),
+        since(now - line["since"]),
+        _message(line),
+    ]
+
+
+def _message(line: Answer) -> str:
+    parts = []
+    if line["progress"]:
+        parts.append(progress_text(line["progress"]))
+    if line["stop_cause"] and line["state"] not in ("FAILED", "FINISHED", "ERROR"):
+        parts.append(f"stops: {line['stop_cause']}")
+    said: str = line["message"] or line["reason"]
+    if said:
+        parts.append(said)
+    if line["exit_code"] is not None and str(line["exit_code"]) not in said:
+        parts.append(f"exit code {line['exit_code']}")
+    return "; ".join(parts)
+
+
+def progress_text(progress: dict[str, Any]) -> str:
+    """pulling 12.0 MiB of 40.1 MiB"""
+    done, total = progress["done_bytes"], progress["total_bytes"]
+    amount = f" {size(done)} of {size(total)}" if total else f" {size(done)}" if done else ""
+    return f"{progress['stage']}{amount}"
+
+
+def _waiting_row(line: Answer, now: float) -> list[str]:
+    again = f" (in {since(line['until'] - now)})" if line["until"] and line["until"] > now else ""
+    return ["", line["group"], str(line["slot"]), "WAITING", "", "", "", "", line["cause"] + again]
+
+
+def _explain_nothing(server: Server, pattern: str, with_ended: bool) -> None:
+    groups = server.get("/v1/groups", pattern=pattern)["groups"]
+    if groups:
+        stopped = sum(group["is_stopped"] for group in groups)
+        hint = "`framework start` starts them" if stopped == len(groups) else "no task is wished now"
+        note(f"No task runs: {hint}." + ("" if with_ended else " With -a the ended ones are shown."))
+        return
+    if not pattern:
+        note("No task runs: there is no stack yet. `framework submit FILE` makes one.")
+        return
+    names = sorted({group["group"] for group in server.get("/v1/groups")["groups"]})
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    raise CommandFault(f"No group matches {pattern}. There {f'are {listed}' if names else 'is none'}.", CliExit.REFUSED)

@@ -1,0 +1,143 @@
+"""framework scheduler"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framework.cli.options import Duration
+
+_ZOOKEEPER = re.compile(r"zk://([^/@\s]+@)?[^/@\s:,]+:\d+(,[^/@\s:,]+:\d+)*(?P<path>/[^\s]*)?")
+_ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command()
+@click.option(
+    "--zk",
+    metavar="zk://HOST:PORT,…/PATH",
+    envvar="FRAMEWORK_ZK",
+    required=True,
+    show_envvar=True,
+    help="ZooKeeper, and the path under which the scheduler stores what it knows.",
+)
+@click.option(
+    "--master",
+    metavar="zk://HOST:PORT,…/mesos|HOST:PORT",
+    envvar="FRAMEWORK_MASTER",
+    required=True,
+    show_envvar=True,
+    help="The Mesos master, or the path in ZooKeeper where masters announce themselves.",
+)
+@click.option(
+    "--bind", metavar="HOST:PORT", default="127.0.0.1:8080", show_default=True, help="Where the API and pages listen."
+)
+@click.option("--advertise", metavar="HOST:PORT", help="How agents and people reach --bind.  [default: as --bind]")
+@click.option("--token-file", metavar="FILE", type=click.Path(), help="File with the token that every change needs.")
+@click.option("--name", default="framework", show_default=True, help="The framework's name in Mesos.")
+@click.option("--role", default="*", show_default=True, help="The role whose resources are used.")
+@click.option("--principal", default="", help="The principal, where the masters authenticate frameworks.")
+@click.option("--secret-file", metavar="FILE", type=click.Path(), help="File with the principal's secret.")
+@click.option("--user", default="root", show_default=True, help="The user that the executor runs as on agents.")
+@click.option(
+    "--executor-idle",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long an executor without tasks stays.",
+)
+@click.option(
+    "--executor-operations",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many starts and stops an executor does at a time.",
+)
+@click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True)
+def scheduler(
+    zk: str,
+    master: str,
+    bind: str,
+    advertise: str | None,
+    token_file: str | None,
+    name: str,
+    role: str,
+    principal: str,
+    secret_file: str | None,
+    user: str,
+    executor_idle: float,
+    executor_operations: int,
+    webui_url: str,
+    log_level: str,
+) -> None:
+    """Run the scheduler.
+
+    It stores in ZooKeeper what it knows; killed and started again, it carries on with the same tasks.
+    """
+    bound = _address(bind, "--bind")
+    advertised = _address(advertise, "--advertise") if advertise else bound
+    if advertised[0] in _ANY_ADDRESS or advertised[1] == 0:
+        raise click.UsageError(
+            f"Agents cannot reach {advertised[0]}:{advertised[1]}, and they fetch the executor from there: say with "
+            "--advertise HOST:PORT under which address they reach this scheduler."
+        )
+    _check_zookeeper(zk, "--zk", needs_path=True)
+    if master.startswith("zk:"):
+        _check_zookeeper(master, "--master", needs_path=True)
+    else:
+        _address(master, "--master")
+    if bool(principal) != bool(secret_file):
+        raise click.UsageError("--principal and --secret-file go together; got only one of them.")
+    # By name: what runs the scheduler imports the core, which commands do not.
+    config = importlib.import_module("framework.config").SchedulerConfig(
+        zk=zk,
+        master=master,
+        bind=bound,
+        advertise=advertised,
+        token=_read(token_file, "--token-file"),
+        name=name,
+        role=role,
+        principal=principal,
+        secret=_read(secret_file, "--secret-file"),
+        user=user,
+        executor_idle_seconds=executor_idle,
+        executor_operations=executor_operations,
+        webui_url=webui_url,
+        log_level=log_level,
+    )
+    run: Any = importlib.import_module("framework.app").run_scheduler
+    sys.exit(run(config))
+
+
+def _address(text: str, option: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise click.UsageError(f"{option} wants HOST:PORT, as 10.0.0.9:8080; got {text!r}.")
+    return host.strip("[]"), int(port)
+
+
+def _check_zookeeper(text: str, option: str, needs_path: bool) -> None:
+    found = _ZOOKEEPER.fullmatch(text)
+    if not found or (needs_path and (found["path"] or "/").strip("/") == ""):
+        raise click.UsageError(f"{option} wants zk://HOST:PORT,HOST:PORT/PATH; got {text!r}.")
+
+
+def _read(file: str | None, option: str) -> str | None:
+    if file is None:
+        return None
+    try:
+        content = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise click.UsageError(f"{option} {file} cannot be read: {why}.") from None
+    if not content:
+        raise click.UsageError(f"{option} {file} is empty.")
+    return content

@@ -1,0 +1,224 @@
+"""Which scheduler a command talks to, and how."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from framework.cli.faults import CommandFault
+from framework.exits import CliExit
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+_CONNECT_SECONDS = 3.0
+_ANSWER_SECONDS = 40.0
+_SILENCE_SECONDS = 45.0
+
+Answer = dict[str, Any]
+Values = Mapping[str, str | int | float | bool | None]
+
+
+class NoScheduler(CommandFault):
+    """Nobody answers, or one that can not work now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, CliExit.NO_LEADER)
+
+
+class Refused(CommandFault):
+    """The scheduler answered no; `status` is the HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message, CliExit.REFUSED)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the scheduler is, and who said so."""
+
+    url: str
+    source: str
+
+
+def find_address(flag: str | None) -> Address:
+    """The address of the scheduler: the flag, FRAMEWORK_URL, the local cluster's, or the default."""
+    if flag:
+        return Address(_checked(flag, "--url"), "--url")
+    if os.environ.get("FRAMEWORK_URL"):
+        return Address(_checked(os.environ["FRAMEWORK_URL"], "FRAMEWORK_URL"), "FRAMEWORK_URL")
+    directory = os.environ.get("FRAMEWORK_LOCAL_DIR")
+    file = Path(directory) / "url" if directory else Path("~/.framework/local/url").expanduser()
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if text:
+        return Address(_checked(text, str(file)), str(file))
+    return Address(DEFAULT_URL, "the default")
+
+
+def read_token(flag: str | None) -> str | None:
+    """The token of --token-file or FRAMEWORK_TOKEN_FILE, None where neither is given."""
+    name = flag or os.environ.get("FRAMEWORK_TOKEN_FILE")
+    if not name:
+        return None
+    said_by = "--token-file" if flag else "FRAMEWORK_TOKEN_FILE"
+    try:
+        token = Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CommandFault(f"The token file {name} ({said_by}) cannot be read: {why}.", CliExit.USAGE) from None
+    if not token or not token.isprintable() or not token.isascii():
+        raise CommandFault(
+            f"The token file {name} ({said_by}) wants one line of printable ASCII; got "
+            f"{'nothing' if not token else 'something else'}.",
+            CliExit.USAGE,
+        )
+    return token
+
+
+class Server:
+    """The scheduler's API. Raises NoScheduler and Refused, whose messages are for people."""
+
+    def __init__(self, address: Address, token: str | None) -> None:
+        self.address = address
+        self._session = requests.Session()
+        # No proxies and no .netrc: the scheduler is where the address says, and wants its own token only.
+        self._session.trust_env = False
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, *, seconds: float = _ANSWER_SECONDS, **parameters: str | int | bool | None) -> Answer:
+        """Reads."""
+        return self._answer("GET", path, parameters, None, seconds)
+
+    def put(self, path: str, content: Any, **parameters: str | int | bool | None) -> Answer:
+        """Submits."""
+        return self._answer("PUT", path, parameters, content, _ANSWER_SECONDS)
+
+    def post(self, path: str, content: Any) -> Answer:
+        """Asks for a change."""
+        return self._answer("POST", path, {}, content, _ANSWER_SECONDS)
+
+    def delete(self, path: str) -> Answer:
+        """Removes."""
+        return self._answer("DELETE", path, {}, None, _ANSWER_SECONDS)
+
+    def events(self, **parameters: str | int | bool | None) -> Iterator[Answer]:
+        """The event stream until it ends; raises NoScheduler when it breaks."""
+        with self._request("GET", "/v1/events", parameters, None, _SILENCE_SECONDS, stream=True) as response:
+            if response.status_code != 200:
+                raise self._refused(response)
+            try:
+                for line in response.iter_lines(chunk_size=1):
+                    if line.startswith(b"data: "):
+                        yield json.loads(line[6:])
+            except (requests.RequestException, ValueError) as error:
+                raise NoScheduler(f"The event stream of {self.address.url} broke: {_why(error)}.") from None
+
+    def _answer(self, method: str, path: str, parameters: Values, content: Any, seconds: float) -> Answer:
+        response = self._request(method, path, parameters, content, seconds)
+        if response.status_code >= 400:
+            raise self._refused(response)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise self._is_other()
+        return answer
+
+    def _request(
+        self, method: str, path: str, parameters: Values, content: Any, seconds: float, stream: bool = False
+    ) -> requests.Response:
+        given = {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in parameters.items()
+            if value is not None
+        }
+        try:
+            return self._session.request(
+                method,
+                self.address.url + path,
+                params=given,
+                json=content,
+                timeout=(min(_CONNECT_SECONDS, seconds), seconds),
+                allow_redirects=False,
+                stream=stream,
+            )
+        except requests.RequestException as error:
+            raise NoScheduler(
+                f"No scheduler answers at {self.address.url} (from {self.address.source}): {_why(error)}.\n"
+                "Is one running? `framework local status` tells of the local cluster; --url or FRAMEWORK_URL name"
+                " another."
+            ) from None
+
+    def _refused(self, response: requests.Response) -> CommandFault:
+        try:
+            answer = response.json()
+            lines = [str(answer["message"])]
+            lines += [f"  {detail['path']}: {detail['error']}" for detail in answer["details"]]
+        except (ValueError, KeyError, TypeError):
+            return self._is_other()
+        message = printable("\n".join(lines))
+        return NoScheduler(message) if response.status_code == 503 else Refused(message, response.status_code)
+
+    def _is_other(self) -> CommandFault:
+        return NoScheduler(
+            f"What answers at {self.address.url} (from {self.address.source}) is not a framework scheduler. "
+            "Look at --url or FRAMEWORK_URL."
+        )
+
+
+def path_of(*parts: str) -> str:
+    """`/v1/…` of names that people typed."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def printable(text: str) -> str:
+    """The text without what would move the cursor or change colours of a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _checked(text: str, source: str) -> str:
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise CommandFault(f"{source} wants the address of a scheduler, as {DEFAULT_URL}; got {text!r}.", CliExit.USAGE)
+    return url.rstrip("/")
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    for sign, words in (
+        ("Connection refused", "connection refused"),
+        ("Name or service not known", "the name is not known"),
+        ("Temporary failure in name resolution", "the name cannot be looked up"),
+        ("No route to host", "no route to it"),
+        ("Network is unreachable", "its network is unreachable"),
+        ("ConnectTimeout", "no connection in time"),
+        ("Connection reset", "the connection was reset"),
+        ("RemoteDisconnected", "it closed the connection without an answer"),
+        ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
+        ("WRONG_VERSION_NUMBER", "it does not speak TLS; is it http:// instead of https://?"),
+        ("BadStatusLine", "it does not speak HTTP"),
+        ("Connection aborted", "the connection was broken"),
+    ):
+        if sign in text:
+            return words
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {_CONNECT_SECONDS:g} s"
+    if isinstance(error, requests.Timeout) or "Read timed out" in text:
+        return "no answer in time"
+    return type(error).__name__

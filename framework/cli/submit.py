@@ -1,0 +1,62 @@
+"""framework submit"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+
+import click
+
+from framework.cli.files import load, with_file
+from framework.cli.options import with_server, with_wait
+from framework.cli.output import print_json
+from framework.cli.server import Server, path_of
+from framework.cli.waiting import Wait, echo_done
+from specs.load import stack_to_json
+
+
+@click.command()
+@with_file
+@click.option("-m", "--message", default="", metavar="TEXT", help="Why, for those who look later.")
+@click.option(
+    "--if-index",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Only if the stack's index is N; 0: if there is none yet.",
+)
+@with_wait
+@with_server
+def submit(
+    file: str,
+    name: str | None,
+    overrides: tuple[str, ...],
+    sets: tuple[str, ...],
+    message: str,
+    if_index: int | None,
+    wait: bool,
+    timeout: float,
+    server: Server,
+    as_json: bool,
+) -> None:
+    """Submit a stack file: bring about what it says.
+
+    The same file again changes nothing and restarts nothing. FILE may be - for standard input.
+    """
+    stack = load(file, name, overrides, sets)
+    answer = server.put(
+        path_of("stacks", stack.name), stack_to_json(stack), if_index=if_index, message=message, by=_who()
+    )
+    if as_json:
+        print_json(answer)
+    else:
+        echo_done(answer, stack.name)
+    if wait:
+        Wait(server=server, pattern=stack.name, index=answer["index"], timeout_seconds=timeout).run()
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"[:200]

@@ -1,0 +1,218 @@
+"""Waiting until groups are as they were asked to be, and saying what for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from framework.cli.faults import CommandFault
+from framework.cli.output import cell, note, plural, since
+from framework.cli.ps import progress_text
+from framework.cli.server import Answer, NoScheduler, Server
+from framework.exits import CliExit
+
+_PAUSE_SECONDS = 0.4
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A group at a moment: one word, and what is to be said of it."""
+
+    group: str
+    word: str
+    text: str
+    is_done: bool
+    failure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.word}" + (f": {self.text}" if self.text else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What is waited for: all groups that match `pattern`, of stacks that have at least `index`."""
+
+    server: Server
+    pattern: str
+    index: int
+    timeout_seconds: float
+    is_removal: bool = False
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self) -> None:
+        """Returns when all is done; ends the command by a fault when that will not be, or not in time."""
+        display = _Terminal() if sys.stderr.isatty() else _Lines()
+        try:
+            self._run(display)
+        except KeyboardInterrupt:
+            display.close()
+            note(f"No longer waiting. The work goes on; `framework ps {self.pattern}` shows how far it is.")
+            raise
+        finally:
+            display.close()
+
+    def _run(self, display: _Display) -> None:
+        deadline = self.clock() + self.timeout_seconds
+        lines: list[Line] = []
+        while True:
+            problem, silence = "", None
+            try:
+                answer = self.server.get("/v1/groups", pattern=self.pattern)
+            except NoScheduler as fault:
+                silence = fault
+                problem = fault.message.partition("\n")[0]
+            else:
+                problem = answer["problem"]
+                lines = [_line(group, self.index, answer["at"], self.is_removal) for group in answer["groups"]]
+                if self._is_over(lines, display):
+                    return
+            if self.clock() >= deadline:
+                display.close()
+                raise self._gave_up(lines, problem, silence)
+            display.show(lines, problem)
+            self.sleep(_PAUSE_SECONDS)
+
+    def _is_over(self, lines: list[Line], display: _Display) -> bool:
+        if not lines:
+            if self.is_removal:
+                return True
+            raise CommandFault(f"{self.pattern} is no longer there: somebody removed it meanwhile.", CliExit.REFUSED)
+        failed = [line for line in lines if line.failure]
+        if failed:
+            display.show(lines, "")
+            display.close()
+            raise CommandFault("\n".join(f"{line.group} failed: {line.failure}" for line in failed), CliExit.REFUSED)
+        if all(line.is_done for line in lines):
+            display.show(lines, "")
+            return True
+        return False
+
+    def _gave_up(self, lines: list[Line], problem: str, silence: NoScheduler | None) -> CommandFault:
+        if silence is not None:
+            return silence
+        waiting = [line for line in lines if not line.is_done]
+        said = [f"Gave up waiting after {since(self.timeout_seconds)}; the work goes on. It still waits for:"]
+        said += [f"  {line}" for line in waiting[:_SHOWN]]
+        said += [f"  and {plural(len(waiting) - _SHOWN, 'more group')}"] if len(waiting) > _SHOWN else []
+        said += [f"  {problem}"] if problem else []
+        return CommandFault("\n".join(said), CliExit.GAVE_UP)
+
+
+class _Display:
+    def show(self, lines: list[Line], problem: str) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leaves standard error as others want it."""
+
+
+class _Lines(_Display):
+    """One line for each change."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def show(self, lines: list[Line], problem: str) -> None:
+        for key, text in [("", problem), *((line.group, str(line)) for line in lines)]:
+            if text and self._said.get(key) != text:
+                note(text)
+            self._said[key] = text
+
+
+class _Terminal(_Display):
+    """A table that stays in its place."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=8, transient=False)
+        self._is_started = False
+
+    def show(self, lines: list[Line], problem: str) -> None:
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self._is_started:
+            self._live.start()
+            self._is_started = True
+        table = Table.grid(padding=(0, 2))
+        # What is not done first: it is what people look for.
+        for line in sorted(lines, key=lambda line: line.is_done)[:_SHOWN]:
+            sign = Text("✓", style="green") if line.is_done else Spinner("dots", style="yellow")
+            table.add_row(sign, Text(line.group), Text(line.word), Text(line.text, style="dim"))
+        if len(lines) > _SHOWN:
+            done = sum(line.is_done for line in lines)
+            table.add_row("", Text(f"… {done} of {len(lines)} groups are done"), "", "")
+        if problem:
+            table.add_row(Text("!", style="red"), Text(problem, style="red"), "", "")
+        self._live.update(table)
+
+    def close(self) -> None:
+        if self._is_started:
+            self._live.stop()
+            self._is_started = False
+
+
+def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
+    """What is to be said of a group; done only once the scheduler's picture has the change."""
+    is_new = group["index"] >= index
+    is_still = group["outdated"] == 0 and (group["live"] == 0 or group["wanted"] > 0)
+    is_done = is_new and not is_removal and is_still and group["state"] in ("running", "stopped", "finished")
+    failed = is_new and group["failed"] > 0
+    return Line(
+        group=group["group"],
+        word=_word(group, is_removal),
+        text="" if is_done else _text(group, now),
+        is_done=is_done and not failed,
+        failure=_failure(group) if failed else "",
+    )
+
+
+def _word(group: Answer, is_removal: bool) -> str:
+    if is_removal or group["wanted"] == 0:
+        return f"stopping, {group['live']} left" if group["live"] else "stopped"
+    if group["state"] == "finished":
+        return "finished"
+    return f"{group['ready']}/{group['wanted']} ready"
+
+
+def _text(group: Answer, now: float) -> str:
+    parts = [f"{count} {state.lower()}" for state, count in group["states"].items() if state != "RUNNING"]
+    unhealthy = group["states"].get("RUNNING", 0) - group["ready"] - group["outdated"]
+    parts += [f"{unhealthy} running, not healthy yet"] if unhealthy > 0 else []
+    parts += [f"{group['outdated']} to be replaced"] if group["outdated"] else []
+    parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]
+    for cause in group["waiting"][:3]:
+        until = f" (in {since(cause['until'] - now)})" if cause["until"] and cause["until"] > now else ""
+        slots = plural(len(cause["slots"]), "slot")
+        parts.append(f"{slots}: {cause['cause']}{until}")
+    return cell("; ".join(parts)) if parts else ""
+
+
+def _failure(group: Answer) -> str:
+    end = group["last_end"]
+    if not end:
+        return f"{plural(group['failed'], 'task')} failed"
+    code = f", exit code {end['exit_code']}" if end["exit_code"] is not None else ""
+    return cell(f"{end['task']} is {end['state']}{code}: {end['message'] or 'no reason was given'}")
+
+
+def echo_done(answer: Answer, what: str) -> None:
+    """Says what an ask has changed."""
+    if not answer["changed"]:
+        click.echo(f"{what}: {answer['message'] or 'unchanged'}")
+        return
+    said = f" ({answer['message']})" if answer["message"] else ""
+    click.echo(f"{what}: {plural(len(answer['changed']), 'group')} changed{said}")
+    for group in answer["changed"][:_SHOWN]:
+        click.echo(f"  {group}")
+    if len(answer["changed"]) > _SHOWN:
+        click.echo(f"  and {len(answer['changed']) - _SHOWN} more")
