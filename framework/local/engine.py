@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from framework.local.daemon import Daemon, DaemonSpec
+from framework.local.daemon import Daemon, DaemonSpec, command_of
 from framework.local.errors import LocalError
 from framework.local.paths import cache_home
 from framework.local.waiting import wait_for
@@ -16,6 +16,11 @@ from framework.local.waiting import wait_for
 START_SECONDS = 60.0
 END_SECONDS = 30.0
 ANSWER_SECONDS = 120
+
+PID_FILES = {
+    Path("/var/run/docker.pid"): "dockerd",
+    Path("/var/run/docker/containerd/containerd.pid"): "containerd",
+}
 
 
 def client() -> Any:
@@ -103,6 +108,8 @@ def remove_containers(labels: Iterable[str]) -> int:
 
 
 def _start(dockerd: str) -> Daemon:
+    for path, program in PID_FILES.items():
+        _forget_stale(path, program)
     spec = DaemonSpec(kind="dockerd", address="/var/run/docker.sock", command=(dockerd,))
     engine = Daemon.create(_directory(), spec).start()
 
@@ -117,6 +124,13 @@ def _start(dockerd: str) -> Daemon:
         engine.kill()
         raise
     return engine
+
+
+def _forget_stale(path: Path, program: str) -> None:
+    """Removes a pid file that outlived a reboot, in whose process dockerd would else see itself."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        if program not in " ".join(command_of(int(path.read_text()))):
+            path.unlink()
 
 
 def _directory() -> Path:

@@ -56,6 +56,10 @@ def _library(soname: str) -> Callable[[], bool]:
     return is_there
 
 
+def _linked(soname: str, package: str) -> Requirement:
+    return Requirement(name=soname, reason="Mesos is linked to it", packages=(package,), is_there=_library(soname))
+
+
 PLATFORM = Requirement(
     name="Linux on x86-64",
     reason="Mesos 1.11.0 is published for nothing else",
@@ -63,14 +67,21 @@ PLATFORM = Requirement(
     is_there=lambda: (platform.system(), platform.machine()) == ("Linux", "x86_64"),
 )
 
-CLUSTER = (
-    PLATFORM,
-    Requirement(
-        name="pip",
-        reason="it fetches Mesos",
-        packages=("python3-venv",),
-        is_there=lambda: importlib.util.find_spec("pip") is not None,
-    ),
+VENV = Requirement(
+    name="Python's venv",
+    reason="the project is installed into one",
+    packages=("python3-venv",),
+    is_there=lambda: importlib.util.find_spec("ensurepip") is not None,
+)
+
+PIP = Requirement(
+    name="pip",
+    reason="it fetches Mesos",
+    packages=("python3-pip",),
+    is_there=lambda: importlib.util.find_spec("pip") is not None,
+)
+
+DAEMONS = (
     Requirement(name="g++", reason="it builds Mesos' main()", packages=("g++",), is_there=_program("g++")),
     Requirement(
         name="nm", reason="it tells what Mesos' library needs", packages=("binutils",), is_there=_program("nm")
@@ -82,35 +93,21 @@ CLUSTER = (
         name=str(ZOOKEEPER_JAR),
         reason="it is ZooKeeper",
         packages=("libzookeeper-java",),
-        is_there=lambda: ZOOKEEPER_JAR.exists(),
+        is_there=ZOOKEEPER_JAR.exists,
     ),
-    Requirement(
-        name="libsvn_delta-1.so.1",
-        reason="Mesos is linked to it",
-        packages=("libsvn1",),
-        is_there=_library("libsvn_delta-1.so.1"),
-    ),
-    Requirement(
-        name="libsasl2.so.2",
-        reason="Mesos is linked to it",
-        packages=("libsasl2-2",),
-        is_there=_library("libsasl2.so.2"),
-    ),
-    Requirement(
-        name="libapr-1.so.0", reason="Mesos is linked to it", packages=("libapr1",), is_there=_library("libapr-1.so.0")
-    ),
-    Requirement(
-        name="libcurl.so.4",
-        reason="agents ask with it how large a file is",
-        packages=("libcurl4",),
-        is_there=_library("libcurl.so.4"),
-    ),
+    _linked("libsvn_delta-1.so.1", "libsvn1"),
+    _linked("libsasl2.so.2", "libsasl2-2"),
+    _linked("libapr-1.so.0", "libapr1"),
+    _linked("libcurl.so.4", "libcurl4"),
 )
+
+CLUSTER = (PLATFORM, PIP, *DAEMONS)
 
 ENGINE = (
     Requirement(
         name="dockerd", reason="containers run under it", packages=("docker.io",), is_there=_program("dockerd")
     ),
+    Requirement(name="iptables", reason="dockerd needs it", packages=("iptables",), is_there=_program("iptables")),
 )
 
 IMAGES = (

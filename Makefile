@@ -1,0 +1,56 @@
+# make demo | test | test-fast | lint | bench | install | demo-down | clean
+# Needs git, make and Python 3.11 or later; as root it installs the rest, else it says what to install.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := framework executor placement discovery specs tests
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install lint test test-fast demo demo-down bench clean
+
+help:
+	@echo "make demo       start a real local cluster, run the example stack on it, show what runs where"
+	@echo "make demo-down  stop and remove all of that"
+	@echo "make test       run every test, those on a real cluster too (make test-fast: without those)"
+	@echo "make lint       check style and types"
+	@echo "make bench      measure, into docs/benchmarks.md"
+	@echo "make clean      remove what make made in this directory"
+
+# The checksum of what the environment is made from: another one, or another Python, makes it anew.
+install:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1): make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m framework.local.prepare
+	@state="$$(cat setup.py pyproject.toml framework/compat/http-parser/setup.py | sha256sum) $$($(PYTHON) -c 'import sys; print(sys.version)')"; \
+	if [ "$$(cat $(VENV)/made-from 2>/dev/null)" != "$$state" ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+	  echo "Making the Python environment in $(VENV) ..."; \
+	  $(PYTHON) -m venv --clear $(VENV) && \
+	  $(BIN)/python -m pip -q --disable-pip-version-check install -e '.[dev]' && \
+	  echo "$$state" > $(VENV)/made-from; \
+	fi
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+
+test: install
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-fast: install
+	$(BIN)/pytest -m "not cluster and not docker and not zookeeper" $(PYTEST_ARGS)
+
+demo: install
+	@$(BIN)/framework local demo
+
+demo-down:
+	@if [ -x $(BIN)/framework ]; then $(BIN)/framework local down --engine; else echo "Nothing was started from here."; fi
+
+bench: install
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

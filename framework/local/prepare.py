@@ -1,0 +1,60 @@
+"""What `make` runs first: installs the system's packages that are missing.
+
+It runs before there is a virtual environment, and so on the standard library alone.
+"""
+
+import os
+import subprocess
+import sys
+
+from framework.local import requirements
+from framework.local.errors import LocalError
+from framework.local.requirements import Requirement
+
+NEEDED = (requirements.PLATFORM, requirements.VENV, *requirements.DAEMONS, *requirements.ENGINE, *requirements.IMAGES)
+
+
+def prepare() -> None:
+    """Installs what is missing, as root; raises LocalError, with the line to run, if that cannot be."""
+    absent = requirements.missing(NEEDED)
+    packages = sorted({package for each in absent for package in each.packages})
+    if not absent:
+        return
+    if os.geteuid() != 0 or not all(each.packages for each in absent):
+        requirements.check(NEEDED)
+    sys.stdout.write(f"Missing: {', '.join(each.name for each in absent)}. Installing {' '.join(packages)} ...\n")
+    sys.stdout.flush()
+    apt("update")
+    apt("install", "-y", "--no-install-recommends", *packages)
+    still_missing(requirements.missing(NEEDED))
+
+
+def apt(*words: str) -> None:
+    """Runs apt-get without questions; shows what it said only if it fails."""
+    command = ["apt-get", "-qq", *words]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(
+        command, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise LocalError(f"`{' '.join(command)}` ended with exit code {done.returncode}:\n{done.stdout.strip()}")
+
+
+def still_missing(absent: list[Requirement]) -> None:
+    if absent:
+        raise LocalError(
+            f"installed, and yet missing: {', '.join(each.name for each in absent)}; see `apt-get -f install`"
+        )
+
+
+def main() -> int:
+    try:
+        prepare()
+    except LocalError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
