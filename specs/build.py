@@ -34,8 +34,11 @@ class Built:
 _TOP_KEYS = frozenset(field.name for field in TOP.fields) | frozenset(TOP.refused)
 
 
-def services_form(root: Node) -> Node:
-    """The document with its services under `services`: what fig writes at the top level is put there."""
+def services_form(root: Node, known: frozenset[str] = frozenset()) -> Node:
+    """The document with its services under `services`: what fig writes at the top level is put there.
+
+    `known` are names of services, of the document that this one overrides.
+    """
     if not isinstance(root, Mapping) or "services" in root.values:
         return root
     own = {
@@ -44,7 +47,7 @@ def services_form(root: Node) -> Node:
         if name.startswith("x-") or (name in _TOP_KEYS and not _looks_like_service(value))
     }
     services = without(root, *own)
-    if not services.values or not any(_looks_like_service(value) for value in services.values.values()):
+    if not any(name in known or _looks_like_service(value) for name, value in services.values.items()):
         return root
     top = without(root, *services.values)
     key = Scalar(path="", file=root.file, line=root.line, column=root.column, text="services")
@@ -128,6 +131,7 @@ def _groups(name: str, node: Node, reader: Reader) -> Iterator[_Pair]:
     groups = service.values["groups"]
     if not isinstance(groups, Sequence) or not groups.items:
         reader.note(groups, f"wanted a list of groups, each a mapping with labels; got {describe(groups)}")
+        yield name, bare, None
         return
     for item in groups.items:
         if isinstance(item, Mapping):
@@ -182,6 +186,7 @@ def _labels(over: Mapping, reader: Reader) -> tuple[str, ...]:
         if label in labels:
             reader.note(item, f"the label {label!r} stands here a second time; keep one")
         labels.setdefault(label, item)
+        reader.locate(("labels", label), item)
     return tuple(labels)
 
 

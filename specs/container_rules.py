@@ -108,8 +108,8 @@ def _ports(container: Container) -> Iterator[Broken]:
                 yield Broken(message=f"wanted a port from 1 to 65535; got {number}", where=where)
         if container.network is Network.HOST and port.container_port not in (0, port.host_port):
             message = (
-                f"maps the host port {port.host_port or 'of the offer'} to {port.container_port}, but on the agent's own "
-                f"network nothing is mapped; write {port.container_port} alone, or 0 for a port of the offer (in $PORT0)"
+                f"maps the host port {port.host_port} to {port.container_port}, but on the agent's own network nothing "
+                f"is mapped; write {port.container_port} alone, or 0 for a port of the offer, found in $PORT{index}"
             )
             yield Broken(
                 message=message, where=where, about=("container.ports", "container.network", "container.image")
@@ -208,7 +208,7 @@ def _limits(container: Container) -> Iterator[Broken]:
         message = f"wanted the name of a signal, as SIGTERM; got {container.stop.signal!r}"
         yield Broken(message=message, where=("stop.signal",))
     for where, name, value in (
-        ("stop.grace_seconds", "grace", container.stop.grace_seconds),
+        ("stop.grace_seconds", "stop.grace", container.stop.grace_seconds),
         ("container.pull_timeout_seconds", "pull_timeout", container.pull_timeout_seconds),
     ):
         if not 0 <= value <= MAX_SECONDS or (value == 0 and name == "pull_timeout"):

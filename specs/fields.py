@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specs.kinds import Kind, Schema
-from specs.reader import Reader, Unreadable, did_you_mean
+from specs.reader import Reader, Unreadable, closest, did_you_mean
 from specs.source import Mapping as MappingNode
 from specs.source import Node, Scalar, describe
 
@@ -25,6 +25,7 @@ class Field:
     description: str
     is_ours: bool = True
     """Of our own vocabulary, so in the schema; else a word of compose or fig that means the same as one of ours."""
+    may_be_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Table:
     what: str
     fields: tuple[Field, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """Targets of what a refused key stands for: `build` gives no image, and that need not be said too."""
 
     def read(self, reader: Reader, node: Node, also: frozenset[str] = frozenset()) -> dict[str, Found]:
         """Every value of the mapping by target. Mistakes are noted, and their targets put into `reader.failed`.
@@ -62,6 +65,7 @@ class Table:
                 self._take(reader, by_name[name], value, found)
             else:
                 reader.note(_key_place(mapping, name), self._unknown(name))
+                reader.failed.update(self._perhaps_meant(name))
         return found
 
     def _take(self, reader: Reader, one: Field, value: Node, found: dict[str, Found]) -> None:
@@ -71,17 +75,27 @@ class Table:
             return
         if one.target == NOWHERE:
             return
+        if isinstance(value, Scalar) and value.is_null and not one.may_be_null:
+            reader.note(value, f"has no value; give it here, or with -o FILE, or --set {value.path}=VALUE")
+            reader.failed.add(one.target)
+            return
         try:
             put(reader, found, one.target, Found(one.kind.read(reader, value), value))
         except Unreadable:
             reader.failed.add(one.target)
 
+    def _perhaps_meant(self, name: str) -> set[str]:
+        """The targets that an unknown or refused key may have been meant to set: what rests on them is not judged."""
+        if name in self.instead:
+            return {self.instead[name]}
+        return {field.target for field in self.fields if field.name == closest(name, (one.name for one in self.fields))}
+
     def _unknown(self, name: str) -> str:
         if name in self.refused:
             return self.refused[name]
-        names = [field.name for field in self.fields]
-        suggestion = did_you_mean(name, [*names, *self.refused])
-        return f"unknown key {name!r} in {self.what}{suggestion or '; known are ' + ', '.join(names)}"
+        hint = did_you_mean(name, [*(field.name for field in self.fields), *self.refused])
+        known = ", ".join(field.name for field in self.fields if field.is_ours)
+        return f"unknown key {name!r} in {self.what}{hint or f'; known are {known}'}"
 
     def schema(self) -> Schema:
         """A JSON Schema of the mapping: our own vocabulary alone."""

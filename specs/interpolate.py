@@ -12,7 +12,11 @@ _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
 class InterpolationError(ValueError):
-    """A text whose variables cannot be filled in; the message says which and why."""
+    """A text whose variables cannot be filled in; the message says which and why. `variable` is the one not set."""
+
+    def __init__(self, message: str, variable: str = "") -> None:
+        super().__init__(message)
+        self.variable = variable
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
@@ -93,12 +97,12 @@ def _braced(inside: str, variables: Mapping[str, str], depth: int) -> str:
     if operator.endswith("-"):
         return _filled(word, variables, depth + 1)
     said = _filled(word, variables, depth + 1)
-    raise InterpolationError(f"needs the variable {name}: {said}" if said else f"needs the variable {name}: set it")
+    raise InterpolationError(f"needs the variable {name}: {said or 'set it'}", name)
 
 
 def _value(name: str, variables: Mapping[str, str]) -> str:
     if name not in variables:
         raise InterpolationError(
-            f"uses the variable {name}, which is not set; export it, or write ${{{name}:-default}}"
+            f"uses the variable {name}, which is not set; export it, or write ${{{name}:-default}}", name
         )
     return variables[name]

@@ -159,7 +159,8 @@ class Pairs:
         found: dict[str, str] = {}
         for name, item, value in self._pairs(reader, node):
             if name in found:
-                reader.fail(item, f"{name} stands here a second time; keep one")
+                first = reader.origins[self.target, name]
+                reader.fail(item, f"{name} stands here a second time; the first is at {first.place or first.path}")
             found[name] = value
             reader.locate((self.target, name), item)
         return tuple(sorted(found.items()))

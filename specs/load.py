@@ -74,7 +74,7 @@ def _loaded(
     faults: list[Fault] = []
     root = _document(document.text, document.file, faults)
     for override in overrides:
-        root = laid_over(root, _document(override.text, override.file, faults))
+        root = laid_over(root, _document(override.text, override.file, faults, _service_names(root)))
     for path, value in settings:
         try:
             root = with_setting(root, _in_services_form(path, root), value)
@@ -121,18 +121,22 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _document(text: str | bytes, file: str, faults: list[Fault]) -> Node:
+def _document(text: str | bytes, file: str, faults: list[Fault], known: frozenset[str] = frozenset()) -> Node:
     root, found = read_yaml(text, file)
     faults.extend(found)
-    return services_form(root)
+    return services_form(root, known)
+
+
+def _service_names(root: Node) -> frozenset[str]:
+    services = root.values.get("services") if isinstance(root, MappingNode) else None
+    return frozenset(services.values) if isinstance(services, MappingNode) else frozenset()
 
 
 def _in_services_form(path: str, root: Node) -> str:
     """The path of a setting; one that begins with a service's name is meant below services, as in a fig file."""
     first = re.split(r"[.\[]", path, maxsplit=1)[0]
-    services = root.values.get("services") if isinstance(root, MappingNode) else None
-    is_service = isinstance(services, MappingNode) and first in services.values
-    return f"services.{path}" if is_service and isinstance(root, MappingNode) and first not in root.values else path
+    is_service = first in _service_names(root) - set(root.values if isinstance(root, MappingNode) else ())
+    return f"services.{path}" if is_service else path
 
 
 def _default_name(path: Path) -> str:

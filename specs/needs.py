@@ -24,19 +24,26 @@ class Links:
     def read(self, reader: Reader, node: Node) -> tuple[Dependency, ...]:
         if not isinstance(node, Sequence):
             reader.fail(node, f"wanted a list of services; got {describe(node)}")
-        return _distinct(reader, node.items, reader.each(partial(_link, reader, item) for item in node.items))
+        return _distinct(reader, reader.readable(partial(_link, reader, item) for item in node.items))
 
     def schema(self) -> Schema:
         return {"type": "array", "items": {"type": "string"}}
 
 
-def _link(reader: Reader, node: Node) -> Dependency:
+_Read = tuple[Dependency, Node]
+
+
+def _plain(reader: Reader, node: Node) -> _Read:
+    return Dependency(service=reader.text(node, "the name of a service")), node
+
+
+def _link(reader: Reader, node: Node) -> _Read:
     service, colon, alias = reader.text(node, "the name of a service").partition(":")
     if colon and alias != service:
         reader.fail(
             node, f"gives {service} the alias {alias!r}; a service is found under its own name: write {service} alone"
         )
-    return Dependency(service=service)
+    return Dependency(service=service), node
 
 
 class DependsOn:
@@ -44,14 +51,14 @@ class DependsOn:
 
     def read(self, reader: Reader, node: Node) -> tuple[Dependency, ...]:
         if isinstance(node, Sequence):
-            calls = (partial(reader.text, item, "the name of a service") for item in node.items)
-            return _distinct(reader, node.items, [Dependency(service=name) for name in reader.each(calls)])
+            return _distinct(reader, reader.readable(partial(_plain, reader, item) for item in node.items))
         if not isinstance(node, Mapping):
             reader.fail(
                 node, f"wanted a list of services, or a mapping of services to conditions; got {describe(node)}"
             )
-        read = reader.each(partial(_condition, reader, name, value) for name, value in node.values.items())
-        return _distinct(reader, tuple(node.values.values()), read)
+        return _distinct(
+            reader, reader.readable(partial(_condition, reader, name, value) for name, value in node.values.items())
+        )
 
     def schema(self) -> Schema:
         long = {
@@ -68,9 +75,9 @@ class DependsOn:
         }
 
 
-def _condition(reader: Reader, service: str, node: Node) -> Dependency:
+def _condition(reader: Reader, service: str, node: Node) -> _Read:
     if not isinstance(node, Mapping):
-        return Dependency(service=service, condition=_word(reader, node))
+        return Dependency(service=service, condition=_word(reader, node)), node
     condition = Condition.STARTED
     for key, value in node.values.items():
         if key == "condition":
@@ -82,7 +89,7 @@ def _condition(reader: Reader, service: str, node: Node) -> Dependency:
                 reader.fail(value, f"{key}: {str(not usual).lower()} is refused: {why}; leave it out")
         elif not key.startswith("x-"):
             reader.fail(value, f"unknown key {key!r} in a dependency{did_you_mean(key, ['condition', 'required'])}")
-    return Dependency(service=service, condition=condition)
+    return Dependency(service=service, condition=condition), node
 
 
 def _word(reader: Reader, node: Node) -> Condition:
@@ -92,17 +99,17 @@ def _word(reader: Reader, node: Node) -> Condition:
     return CONDITIONS[word]
 
 
-def _distinct(reader: Reader, nodes: tuple[Node, ...], read: list[Dependency]) -> tuple[Dependency, ...]:
+def _distinct(reader: Reader, read: list[_Read]) -> tuple[Dependency, ...]:
     first: dict[str, Node] = {}
-    for node, dependency in zip(nodes, read, strict=True):
+    for dependency, node in read:
         if dependency.service in first:
             other = first[dependency.service]
-            reader.fail(
-                node, f"{dependency.service} stands here a second time; the first is at {other.place or other.path}"
-            )
+            message = f"{dependency.service} stands here a second time; the first is at {other.place or other.path}"
+            reader.note(node, message)
+            continue
         first[dependency.service] = node
         reader.locate(("dependencies", dependency.service), node)
-    return tuple(read)
+    return tuple(dependency for dependency, node in read if first[dependency.service] is node)
 
 
 def combined(links: tuple[Dependency, ...], depends_on: tuple[Dependency, ...]) -> tuple[Dependency, ...]:

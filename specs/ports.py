@@ -111,7 +111,7 @@ def _short(reader: Reader, node: Node, text: str) -> list[Port]:
     if len(host) != len(container):
         reader.fail(
             node,
-            f"maps {len(host)} host ports to {len(container)} container ports; wanted as many. "
+            f"has {len(host)} ports on the host's side and {len(container)} on the container's; wanted as many. "
             f"For any free host port write {parts[-1]} alone",
         )
     return [
@@ -126,8 +126,9 @@ def _range(reader: Reader, node: Node, text: str, whole: str) -> range:
         _not_a_port(reader, node, whole)
     first, last = int(found[1]), int(found[2] or found[1])
     if last < first or last > 65535:
-        got = f"{first}-{last}" if last != first else f"{first}"
-        reader.fail(node, f"wanted ports from 1 to 65535, ascending; got {got}")
+        if first == last:
+            reader.fail(node, f"wanted a port from 1 to 65535; got {first}")
+        reader.fail(node, f"wanted ports from 1 to 65535, in ascending order; got {first}-{last}")
     if last - first >= MAX_PORTS:
         reader.fail(node, f"wanted at most {MAX_PORTS} ports; got {last - first + 1:,}")
     return range(first, last + 1)

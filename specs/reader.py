@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, TypeVar
 
@@ -12,6 +13,10 @@ from specs.source import Mapping as MappingNode
 from specs.source import Node, Scalar, describe
 
 Value = TypeVar("Value")
+_MAX_UNSET = 20
+"""Unset variables that are told of one value."""
+_MAX_WORD = 100
+"""Characters of an unknown word that are compared to known ones."""
 Where = tuple[str | int, ...]
 """A field of a group in the model, perhaps one item of it: ("container.ports", 1)."""
 
@@ -51,10 +56,19 @@ class Reader:
             self.fail(node, f"has no value; wanted {wanted}. Give it here, or with -o FILE, or --set {node.path}=VALUE")
         if node.is_literal:
             return node.text
-        try:
-            return interpolate(node.text, self.variables)
-        except InterpolationError as error:
-            self.fail(node, str(error))
+        unset: dict[str, str] = {}
+        while True:
+            try:
+                text = interpolate(node.text, ChainMap(unset, dict(self.variables)) if unset else self.variables)
+            except InterpolationError as error:
+                self.note(node, str(error))
+                if not error.variable or len(unset) >= _MAX_UNSET:
+                    raise Unreadable from None
+                unset[error.variable] = "unset"
+                continue
+            if unset:
+                raise Unreadable
+            return text
 
     def parsed(self, node: Node, parse: Callable[[str], Value], wanted: str) -> Value:
         """What `parse` makes of the text; its ValueError becomes a mistake."""
@@ -74,6 +88,16 @@ class Reader:
             self.fail(node, f"wanted {wanted}; got {describe(node)}")
         return node
 
+    def readable(self, calls: Iterable[Callable[[], Value]]) -> list[Value]:
+        """What every call gives that gives something; what the others had to say has been noted."""
+        read: list[Value] = []
+        for call in calls:
+            try:
+                read.append(call())
+            except Unreadable:
+                continue
+        return read
+
     def each(self, calls: Iterable[Callable[[], Value]]) -> list[Value]:
         """What every call gives; where some fail, all are tried before the field is left."""
         read: list[Value] = []
@@ -88,7 +112,13 @@ class Reader:
         return read
 
 
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one; "" where none is like it."""
+    close = difflib.get_close_matches(word.lower()[:_MAX_WORD], list(known), n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ "; did you mean image?" or nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = closest(word, known)
+    return f"; did you mean {close}?" if close else ""

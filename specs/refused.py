@@ -21,7 +21,7 @@ _LOGS = "logs go to files in the task's sandbox, see framework logs; leave it ou
 _NAMESPACE = "it would share what keeps tasks of one agent apart; leave it out"
 _SECRETS = "there is no store of secrets; give values by environment, from variables"
 _CONFIGS = "put files into the image, or give values by environment"
-_UPDATES = "a changed group is replaced at one fixed pace"
+_UPDATES = "the pace of a change cannot be chosen"
 
 SERVICE_REFUSED: dict[str, str] = {
     "constraints": _later("constraints", _OTHER_SCHEDULING),

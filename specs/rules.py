@@ -24,6 +24,11 @@ from specs.resources import Resources, format_cpus
 from specs.stack import Condition, Group, Restart, Stack
 from specs.values import format_size_mib
 
+_NORMALISED: dict[str | int, str] = {
+    "labels": "id.labels",
+    "service": "id.service",
+    "stop.signal": "container.stop.signal",
+}
 _SLOT_AND_SERIAL = len(".100000.1000000000000")
 """What a task id adds to its group's name, at the most."""
 
@@ -58,9 +63,9 @@ def normalised_path(group: int | None, where: Where) -> str:
     if group is None:
         return ".".join(str(step) for step in where)
     path = f"groups[{group}]"
-    for step in where:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return path
+    if where:
+        path += f".{_NORMALISED.get(where[0], where[0])}"
+    return path + "".join(f"[{step!r}]" for step in where[1:])
 
 
 def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Iterator[Finding]:
@@ -78,7 +83,7 @@ def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Itera
     for index, group in enumerate(stack.groups):
         if group.id.stack != stack.name:
             message = f"belongs to the stack {group.id.stack!r}; wanted {stack.name!r}"
-            yield Finding(message=message, group=index, where=("id", "stack"))
+            yield Finding(message=message, group=index, where=("id.stack",))
         for finding in _group_findings(group):
             yield Finding(
                 message=finding.message, group=index, where=finding.where, about=finding.about, other=finding.other
@@ -115,7 +120,7 @@ def _group_findings(group: Group) -> Iterator[Finding]:
         yield Finding(message=f"the service's name {group.id.service!r} {fault}", where=("service",))
     for label in group.id.labels:
         if fault := name_fault(label):
-            yield Finding(message=f"the label {label!r} {fault}", where=("labels",))
+            yield Finding(message=f"the label {label!r} {fault}", where=("labels", label))
     joined = len("-".join(group.id.labels))
     if joined > MAX_LABELS_LENGTH:
         message = f"the labels, joined by '-', have {joined} characters; wanted at most {MAX_LABELS_LENGTH}"
@@ -138,7 +143,8 @@ def _group_findings(group: Group) -> Iterator[Finding]:
 def _resources(resources: Resources) -> Iterator[Finding]:
     def out_of_bounds(name: str, low: int, high: int, value: int, shown: Callable[[int], str]) -> Iterator[Finding]:
         if not low <= value <= high:
-            message = f"wanted {name.split('_')[0]} from {shown(low)} to {shown(high)}; got {shown(value)}"
+            word = {"mem_mib": "memory"}.get(name, name.split("_")[0])
+            message = f"wanted {word} from {shown(low)} to {shown(high)}; got {shown(value)}"
             yield Finding(message=message, where=(f"resources.{name}",), about=(f"resources.{name}",))
 
     def megabytes(mib: int) -> str:

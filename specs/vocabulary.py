@@ -28,10 +28,26 @@ _SIZE = Parsed(parse_size_mib, WANTED_SIZE, pattern=r"^[0-9]+(\.[0-9]+)?\s*([bB]
 _CPUS = Parsed(parse_cpus_milli, WANTED_CPUS, ("number", "string"), r"^[0-9]*\.?[0-9]+$")
 _SIGNAL = Parsed(parse_signal, "the name of a signal", ("string", "integer"))
 _INSTANCES = Integer(0, MAX_INSTANCES)
-_RESTART = Choice(
-    {"always": Restart.ALWAYS, "on-failure": Restart.ON_FAILURE, "no": Restart.NEVER, "unless-stopped": Restart.ALWAYS},
-    {"false": 'is not a policy: write "no", in quotes', "true": "is not a policy: write always"},
-)
+_RESTARTS = {
+    "always": Restart.ALWAYS,
+    "on-failure": Restart.ON_FAILURE,
+    "no": Restart.NEVER,
+    "unless-stopped": Restart.ALWAYS,
+}
+
+
+def _restart(text: str) -> Restart:
+    if text.startswith("on-failure:"):
+        raise ValueError(
+            f"{text} counts restarts, and they are not counted here: they back off from 1 s to 5 min, without an end; "
+            "write on-failure"
+        )
+    if text not in _RESTARTS:
+        raise ValueError(f"wanted one of {', '.join(_RESTARTS)}; got {text!r}")
+    return _RESTARTS[text]
+
+
+_RESTART = Parsed(_restart, "one of " + ", ".join(_RESTARTS), pattern="^(always|on-failure|no|unless-stopped)$")
 _NETWORK = Choice({network.value: network for network in Network})
 _PULL = Choice({pull.value: pull for pull in Pull})
 
@@ -298,6 +314,7 @@ SERVICE = Table(
         Field("develop", Anything(), NOWHERE, "Accepted, means nothing here: it is about docker compose watch.", False),
     ),
     SERVICE_REFUSED,
+    {"build": "container.image", "dockerfile": "container.image"},
 )
 
 GROUP_KEYS = frozenset({"labels"})
@@ -311,7 +328,11 @@ TOP = Table(
         ),
         Field("services", Anything(), NOWHERE, "The services by name."),
         Field(
-            "volumes", DeclaredVolumes(), "declared_volumes", "Names of volumes, without options; need not be declared."
+            "volumes",
+            DeclaredVolumes(),
+            "declared_volumes",
+            "Names of volumes, without options; need not be declared.",
+            may_be_null=True,
         ),
         Field("version", Anything(), NOWHERE, "Accepted, means nothing here, as in compose.", False),
     ),

@@ -37,6 +37,7 @@ class Volumes:
             reader.fail(node, f"wanted a list of volumes; got {describe(node)}")
         read = reader.each(partial(_one, reader, item) for item in node.items)
         volumes: list[Volume] = []
+        reader.locate(("container.volumes",), node)
         for item, one in zip(node.items, read, strict=True):
             if isinstance(one, Volume):
                 reader.locate(("container.volumes", len(volumes)), item)
