@@ -27,7 +27,7 @@ install:
 	if [ "$$(cat $(VENV)/made-from 2>/dev/null)" != "$$state" ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 	  echo "Making the Python environment in $(VENV) ..."; \
 	  $(PYTHON) -m venv --clear $(VENV) && \
-	  $(BIN)/python -m pip -q --disable-pip-version-check install -e '.[dev]' && \
+	  $(BIN)/python -m pip -qq --disable-pip-version-check install -e '.[dev]' && \
 	  echo "$$state" > $(VENV)/made-from; \
 	fi
 

@@ -1,14 +1,23 @@
 """`framework.local` against real ZooKeeper and Mesos."""
 
+import json
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from framework.cli.local import local
+from framework.local import engine, requirements
 from framework.local.cluster import Cluster
 from framework.local.errors import LocalError
+from framework.local.images import BUSYBOX
+from framework.local.leftovers import AGENT_LABEL, agent_ids
 from framework.local.waiting import wait_for
-from tests.kit.cluster import NewCluster, running_cluster
+from tests.kit.cluster import NewCluster, leased_subnet, need, running_cluster
 
 pytestmark = pytest.mark.cluster
 
@@ -80,6 +89,76 @@ def test_another_master_takes_over_when_the_leader_dies(new_cluster: NewCluster)
     wait_for(lambda: cluster.active_agents() == 1, 60, f"the agent at {second.name}")
     first.start().wait()
     assert cluster.wait_for_leader().name == second.name
+
+
+def test_up_after_a_reboot_starts_from_nothing(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(agents=1)
+    for daemon in cluster.daemons.values():
+        daemon.kill()
+        (daemon.directory / "pid").write_text("1 of-another-boot:1")
+    assert not cluster.is_up()
+    Cluster(cluster.directory, subnet=cluster.shape.subnet).up(agents=1)
+    assert cluster.active_agents() == 1
+
+
+def test_down_leaves_no_executor_and_none_of_its_containers_but_those_of_others(
+    new_cluster: NewCluster, images: None
+) -> None:
+    cluster = new_cluster(agents=1)
+    (agent_id,) = agent_ids(cluster.directory)
+    sandbox = str(cluster.directory / "agent1/work/slaves/x")
+    executor = subprocess.Popen(["sleep", "300"], env={**os.environ, "MESOS_SANDBOX": sandbox})
+    client = engine.client()
+    ours, others = (
+        client.containers.run(BUSYBOX, "sleep 300", detach=True, labels={AGENT_LABEL: label})
+        for label in (agent_id, "somebody-else")
+    )
+    try:
+        cluster.down()
+        assert executor.wait(10) == -signal.SIGKILL
+        left = [container.id for container in client.containers.list(all=True)]
+        assert ours.id not in left
+        assert others.id in left
+    finally:
+        others.remove(force=True)
+        client.close()
+
+
+def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters").write_text("dear")
+    with pytest.raises(LocalError, match="has things in it that are not a cluster's: letters"):
+        Cluster(tmp_path).up()
+    assert [path.name for path in tmp_path.iterdir()] == ["letters"]
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    need(requirements.CLUSTER)
+
+    def say(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(local, [words[0], "--dir", str(tmp_path / "c"), *words[1:]])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    with leased_subnet() as subnet:
+        try:
+            assert "No cluster" in say("status", code=1)
+            assert (
+                say("up", "--schedulers", "0", "--agents", "2", "--subnet", str(subnet)).count(f"127.{subnet}.0.1") == 2
+            )
+            assert "is up already" in say("up", "--agents", "2")
+            assert "is up with agents 2; wanted agents 3" in say("up", "--agents", "3", code=1)
+            assert say("kill", "agent2", "TERM") == "agent2 got SIGTERM and is down.\n"
+            assert "agent2 is down already" in say("kill", "agent2", code=1)
+            assert "got NONE" in say("kill", "agent1", "NONE", code=2)
+            assert "there are: zookeeper, master1, agent1, agent2" in say("start", "agent7", code=1)
+            states = {row["name"]: row["state"] for row in json.loads(say("status", "--json", code=1))}
+            assert states == {"zookeeper": "running", "master1": "running", "agent1": "running", "agent2": "down"}
+            assert "agent2 runs: pid" in say("start", "agent2")
+            assert len(say("logs", "agent2", "-n", "3").splitlines()) == 3
+            assert "in use by this cluster" in say("doctor")
+        finally:
+            assert "is down" in say("down")
+    assert "agent1" in say("status", code=1)
 
 
 def test_what_ends_while_it_starts_is_named_with_its_last_words(new_cluster: NewCluster) -> None:
