@@ -1,0 +1,133 @@
+"""The executor's program: started by the Mesos agent, ends when it has had nothing to do for a while."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import queue
+import random
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+from executor.core import Executor, Settings
+from executor.docker import Docker
+from executor.events import Event, ShutdownReceived
+from executor.images import Images
+from executor.logs import Logs
+from executor.loop import Loop
+from executor.mesos import ExecutorDriver
+from executor.process import Processes
+from executor.runtime import Nothing
+from executor.sandbox import Sandbox
+from executor.workers import start_thread
+
+VERSION = "0.1.0"
+NOOP = "FRAMEWORK_EXECUTOR_NOOP"
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main() -> None:
+    """Runs the executor; does not return."""
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    # pymesos brings a handler of its own: every line would be there twice.
+    logging.getLogger("pymesos").handlers.clear()
+    if not os.environ.get("MESOS_AGENT_ENDPOINT"):
+        sys.stderr.write(
+            "framework-executor: wanted to be started by a Mesos agent, got no MESOS_AGENT_ENDPOINT;"
+            " the scheduler has agents start it, it is not to be started by hand\n"
+        )
+        sys.exit(2)
+    _raise_file_limit()
+    loop = build(arguments.idle, arguments.operations)
+    try:
+        loop.run()
+    except Exception:
+        logging.getLogger("executor").exception("an error of the executor's own: it ends, its containers stay")
+        _exit(107)
+    _exit(0)
+
+
+def build(idle_seconds: float, operations: int) -> Loop:
+    """The whole executor, its threads started."""
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    driver = ExecutorDriver(events.put)
+    sandbox = Sandbox(Path(driver.sandbox))
+    logs = Logs(sandbox)
+    containers = Docker(sandbox, logs, events.put)
+    is_noop = os.environ.get(NOOP) == "1"
+    now = time.monotonic()
+    settings = Settings(
+        epoch=time.time() - now,
+        idle_seconds=idle_seconds,
+        recovery_seconds=driver.recovery_seconds,
+        shutdown_seconds=driver.shutdown_seconds,
+        is_noop=is_noop,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        name = number.name
+        signal.signal(number, lambda *_, name=name: events.put(ShutdownReceived(reason=name)))
+    driver.start()
+    if not is_noop:
+        start_thread("watch", containers.watch)
+    return Loop(
+        core=Executor(settings, random.Random(os.urandom(32)), now),
+        events=events,
+        driver=driver,
+        sandbox=sandbox,
+        containers=containers,
+        processes=Processes(sandbox, logs, events.put),
+        nothing=Nothing(events.put) if is_noop else None,
+        images=Images(events.put),
+        operations=operations,
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="framework-executor", description=(__doc__ or "").strip())
+    parser.add_argument(
+        "--idle",
+        type=_positive,
+        default=60.0,
+        metavar="SECONDS",
+        help="end after so long without a task (default: 60)",
+    )
+    parser.add_argument(
+        "--operations",
+        type=int,
+        choices=range(1, 65),
+        default=4,
+        metavar="N",
+        help="ask so many things of the engine at a time, 1 to 64 (default: 4)",
+    )
+    parser.add_argument("--version", action="version", version=f"framework-executor {VERSION}")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"wanted a number of seconds above 0, got {text}")
+    return number
+
+
+def _raise_file_limit() -> None:
+    """Each container costs a descriptor; the usual 1024 would be a limit of a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or soft < hard):
+        wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def _exit(code: int) -> None:
+    """Ends at once: threads that wait for an engine or an agent have nothing left to say."""
+    logging.shutdown()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Mesos's JSON (executor API v1) to events, and statuses to Mesos's JSON. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from addict import Dict
+
+from executor.events import Acknowledged, Event, KillReceived, LaunchGarbled, LaunchReceived, ShutdownReceived
+from executor.order import order_from_bytes
+from executor.statuses import Status
+from specs.ids import TaskId
+from specs.records_pb2 import ExecutorMessage, Progress, StatusDetail
+
+MESSAGE_LENGTH = 2000
+"""What is longer is cut: Mesos keeps messages in its registry and shows them in its pages."""
+
+
+def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
+    """What one message of the agent's means to the core; nothing for what concerns only the connection.
+
+    Raises KeyError, TypeError or ValueError for a message that is not of the API.
+    """
+    kind = message["type"]
+    if kind == "LAUNCH":
+        return (_launch(message["launch"]["task"]),)
+    if kind == "LAUNCH_GROUP":
+        fault = "this executor runs single tasks, no task groups"
+        tasks = message["launch_group"]["task_group"]["tasks"]
+        return tuple(LaunchGarbled(task_id=_task_id(task), task=task, fault=fault) for task in tasks)
+    if kind == "KILL":
+        kill = message["kill"]
+        grace = kill.get("kill_policy", {}).get("grace_period", {}).get("nanoseconds")
+        return (KillReceived(task_id=_task_id(kill), grace_seconds=None if grace is None else int(grace) / 1e9),)
+    if kind == "ACKNOWLEDGED":
+        acknowledged = message["acknowledged"]
+        return (Acknowledged(task_id=_task_id(acknowledged), uuid=base64.b64decode(acknowledged["uuid"])),)
+    if kind == "SHUTDOWN":
+        return (ShutdownReceived(reason="the agent says so"),)
+    if kind == "ERROR":
+        return (ShutdownReceived(reason=f"the agent refuses this executor: {message['error'].get('message', '')}"),)
+    return ()
+
+
+def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, Any]:
+    """The TaskStatus of an UPDATE call. `sandbox` is the directory on the agent that holds the task's logs."""
+    message = Dict()
+    message.task_id.value = status.task_id
+    message.executor_id.value = executor_id
+    message.state = f"TASK_{status.state}"
+    message.source = "SOURCE_EXECUTOR"
+    message.timestamp = status.timestamp
+    message.uuid = encode(status.uuid)
+    if status.message:
+        message.message = _clean(status.message)
+    if status.reason:
+        message.reason = status.reason
+    if status.is_healthy is not None:
+        message.healthy = status.is_healthy
+    if status.addresses:
+        addresses = [{"ip_address": ip, "protocol": "IPv6" if ":" in ip else "IPv4"} for ip in status.addresses]
+        message.container_status.network_infos = [{"ip_addresses": addresses}]
+    detail = StatusDetail(container_id=status.container_id, sandbox=sandbox, out_of_memory=status.is_out_of_memory)
+    if status.exit_code is not None:
+        detail.has_exit_code = True
+        detail.exit_code = status.exit_code
+    message.data = encode(detail.SerializeToString())
+    plain: dict[str, Any] = message.to_dict()
+    return plain
+
+
+def progress_message(task_id: TaskId, stage: str, done_bytes: int, total_bytes: int) -> str:
+    """The data of a MESSAGE call that tells the scheduler of a task's progress."""
+    progress = Progress(task_id=task_id, stage=stage, done_bytes=done_bytes, total_bytes=total_bytes)
+    return encode(ExecutorMessage(progress=progress).SerializeToString())
+
+
+def encode(data: bytes) -> str:
+    """Bytes as JSON has them."""
+    return base64.b64encode(data).decode()
+
+
+def _launch(task: Mapping[str, Any]) -> Event:
+    task_id = _task_id(task)
+    try:
+        order = order_from_bytes(base64.b64decode(task.get("data", "")))
+        if order.task_id != task_id:
+            raise ValueError(f"the launch order is for task {order.task_id}, the task is {task_id}")
+    except ValueError as error:
+        return LaunchGarbled(task_id=task_id, task=task, fault=str(error))
+    return LaunchReceived(order=order, task=task)
+
+
+def _task_id(message: Mapping[str, Any]) -> TaskId:
+    return TaskId(message["task_id"]["value"])
+
+
+def _clean(text: str) -> str:
+    """What JSON and Mesos take for certain: valid Unicode, no control characters, not too long."""
+    text = text.encode("utf-8", "replace").decode()
+    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+    return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."

@@ -1,0 +1,122 @@
+"""What the executor's core asks of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from executor.order import Order
+from executor.statuses import Status
+from specs.ids import TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """Connect to the agent, naming the statuses and the tasks that it may not know of."""
+
+    statuses: tuple[Status, ...]
+    tasks: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendStatus:
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendProgress:
+    """Tell the scheduler how far a task's start is. Lost when the agent is away: nothing rests on it."""
+
+    task_id: TaskId
+    stage: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """Have the order's image pulled; answered by Pulled or OperationFailed within its own timeout."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPull:
+    """The task no longer waits for its image."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Answered by Created, ImageMissing or OperationFailed."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Answered by Started or OperationFailed; later by Exited."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Answered only by OperationFailed; the end itself is an Exited."""
+
+    order: Order
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Drain the logs and remove whatever is left, running or not; answered by Removed or OperationFailed."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One health check; answered by HealthReported with the same serial."""
+
+    order: Order
+    serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListContainers:
+    """Answered by ContainersListed, or not at all if the engine is away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reap:
+    """Stop and remove a container that nobody claims."""
+
+    container_id: str
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """End the executor's process."""
+
+    reason: str
+
+
+Command = (
+    Subscribe
+    | SendStatus
+    | SendProgress
+    | Pull
+    | CancelPull
+    | Create
+    | Start
+    | Signal
+    | Remove
+    | Check
+    | ListContainers
+    | Reap
+    | Exit
+)

@@ -1,0 +1,311 @@
+"""Containers, by the Docker Engine API."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal as signals
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import requests
+import urllib3
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import kwargs_from_env
+
+from executor.events import Created, Exited, Found, ImageMissing, Removed, Started
+from executor.logs import Logs
+from executor.order import Order
+from executor.runtime import CheckOutcome, Fault, Post
+from executor.sandbox import Sandbox, is_abandoned
+from executor.settings import AGENT_LABEL, FRAMEWORK_LABEL, SANDBOX_LABEL, TASK_LABEL, container_settings
+from specs.ids import TaskId
+from specs.stack import Network
+
+PATIENCE_SECONDS = 30.0
+"""How long one operation waits for an engine that is away."""
+CALL_SECONDS = 120.0
+DRAIN_SECONDS = 5.0
+LEAST_PAUSE_SECONDS = 0.1
+MOST_PAUSE_SECONDS = 2.0
+REAP_GRACE_SECONDS = 10
+CHECK_OUTPUT_BYTES = 4096
+AWAY = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
+"""What means that the engine could not be reached; an APIError, which is an answer, must be caught before."""
+
+T = TypeVar("T")
+log = logging.getLogger("executor.docker")
+
+
+def engine_address() -> str:
+    """Where the engine is asked for, for messages."""
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+def new_client() -> Any:
+    """A connection to the engine, its API version agreed upon. Raises one of AWAY."""
+    return APIClient(**kwargs_from_env(), version="auto", timeout=CALL_SECONDS)
+
+
+def words(error: APIError) -> str:
+    """What the engine said."""
+    return str(error.explanation or error).strip()
+
+
+class Docker:
+    """A Runtime of containers. Container name = task id; labels say whose it is."""
+
+    def __init__(self, sandbox: Sandbox, logs: Logs, post: Post) -> None:
+        self._sandbox = sandbox
+        self._logs = logs
+        self._post = post
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._started: set[TaskId] = set()
+
+    # ---- the operations -----------------------------------------------------------
+
+    def create(self, order: Order) -> Created | ImageMissing:
+        directory = self._sandbox.prepare(order.task_id)
+        settings = container_settings(order, str(self._sandbox.root), str(directory))
+        try:
+            answer = self._ask(lambda engine: engine.create_container_from_config(settings, order.task_id))
+        except ImageNotFound:
+            return ImageMissing(task_id=order.task_id)
+        except APIError as error:
+            if error.status_code == 409:
+                return Created(task_id=order.task_id, container_id=self._claim(order, error))
+            # An image that is missing is told by its words alone, and not by all versions in the same ones.
+            if error.status_code == 404 and "no such image" in words(error).lower():
+                return ImageMissing(task_id=order.task_id)
+            raise Fault(f"the container could not be created: {words(error)}") from error
+        return Created(task_id=order.task_id, container_id=answer["Id"])
+
+    def start(self, order: Order) -> Started:
+        with self._lock:
+            self._started.add(order.task_id)
+        try:
+            self._follow(order)
+            self._ask(lambda engine: engine.start(order.task_id))
+            return Started(task_id=order.task_id, addresses=self._addresses(order))
+        except APIError as error:
+            self._forget(order.task_id)
+            raise Fault(f"the container could not be started: {words(error)}") from error
+
+    def signal(self, order: Order, signal: str) -> None:
+        try:
+            self._ask(lambda engine: engine.kill(order.task_id, signal))
+        except NotFound:
+            self._post(Exited(task_id=order.task_id, exit_code=None))
+        except APIError as error:
+            if error.status_code != 409:  # 409: it does not run (any more), and the watcher says so
+                raise Fault(f"{signal} could not be sent: {words(error)}") from error
+
+    def remove(self, order: Order) -> Removed:
+        self._forget(order.task_id)
+        try:
+            state = self._ask(lambda engine: engine.inspect_container(order.task_id))["State"]
+            if state.get("Running"):
+                self._ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
+                return self._removed(order, 128 + signals.SIGKILL, False)
+            was_started = not str(state.get("StartedAt", "")).startswith("0001-")
+            removed = self._removed(
+                order, int(state["ExitCode"]) if was_started else None, bool(state.get("OOMKilled"))
+            )
+            self._ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
+            return removed
+        except NotFound:
+            return self._removed(order, None, False)
+        except APIError as error:
+            if error.status_code == 409:  # somebody else is removing it
+                return self._removed(order, None, False)
+            raise Fault(f"the container could not be removed: {words(error)}") from error
+
+    def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float) -> CheckOutcome:
+        """Runs a command in the container."""
+        try:
+            engine = self._connected()
+            exec_id = engine.exec_create(order.task_id, list(command))["Id"]
+            stream = engine.exec_start(exec_id, socket=True)
+            output, is_late = _read_until(stream, time.monotonic() + timeout_seconds)
+            state = engine.exec_inspect(exec_id)
+        except APIError as error:
+            return CheckOutcome(is_healthy=False, message=words(error))
+        except AWAY as error:
+            return CheckOutcome(is_healthy=False, message=f"no answer from Docker at {engine_address()}: {error}")
+        if is_late:
+            _kill_exec(state)
+            return CheckOutcome(is_healthy=False, message=f"not done within {timeout_seconds:g} s")
+        text = output.decode(errors="replace").strip().split("\n")[-1][:200]
+        message = f"exit code {state['ExitCode']}" + (f": {text}" if text else "")
+        return CheckOutcome(is_healthy=state["ExitCode"] == 0, message=message)
+
+    # ---- what goes on -------------------------------------------------------------
+
+    def watch(self) -> NoReturn:
+        """Posts Exited for every container of ours that ends, for ever, whether the engine stays or comes and goes."""
+        pause = LEAST_PAUSE_SECONDS
+        while True:
+            try:
+                engine = self._connected()
+                filters = {"type": "container", "event": "die", "label": f"{SANDBOX_LABEL}={self._sandbox.root}"}
+                stream = engine.events(decode=True, filters=filters)
+                self._examine(engine)
+                pause = LEAST_PAUSE_SECONDS
+                for event in stream:
+                    self._died(event)
+                reason = "it ended the stream of its events"
+            except AWAY as error:
+                reason = str(error)
+            log.warning("Docker at %s: %s; asking again", engine_address(), reason)
+            time.sleep(pause)
+            pause = min(pause * 2, MOST_PAUSE_SECONDS)
+
+    def find(self, framework_id: str, agent_id: str) -> tuple[Found, ...]:
+        """The containers of this framework on this agent, whoever made them."""
+        filters = {"label": [f"{FRAMEWORK_LABEL}={framework_id}", f"{AGENT_LABEL}={agent_id}"]}
+        try:
+            rows = self._ask(lambda engine: engine.containers(all=True, filters=filters))
+        except APIError as error:
+            raise Fault(f"the containers cannot be listed: {words(error)}") from error
+        found = []
+        for row in rows:
+            maker = row["Labels"].get(SANDBOX_LABEL, "")
+            is_ours = maker == str(self._sandbox.root)
+            found.append(
+                Found(
+                    container_id=row["Id"],
+                    task_id=TaskId(row["Labels"].get(TASK_LABEL, "")),
+                    is_ours=is_ours,
+                    is_abandoned=bool(maker) and not is_ours and is_abandoned(maker),
+                )
+            )
+        return tuple(found)
+
+    def reap(self, container_id: str) -> None:
+        """Stops and removes a container that nobody claims."""
+        try:
+            self._ask(lambda engine: engine.stop(container_id, timeout=REAP_GRACE_SECONDS))
+            self._ask(lambda engine: engine.remove_container(container_id, v=True, force=True))
+        except NotFound:
+            return
+        except APIError as error:
+            raise Fault(f"container {container_id[:12]} could not be removed: {words(error)}") from error
+
+    # ---- inside -------------------------------------------------------------------
+
+    def _ask(self, call: Callable[[Any], T]) -> T:
+        """What the engine answers; waits for it for a bounded time. Raises APIError, or Fault if it is away."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        pause = LEAST_PAUSE_SECONDS
+        while True:
+            try:
+                return call(self._connected())
+            except APIError:
+                raise
+            except AWAY as error:
+                if time.monotonic() + pause > give_up_at:
+                    raise Fault(
+                        f"Docker at {engine_address()} has not answered for {PATIENCE_SECONDS:.0f} s ({error});"
+                        " check that dockerd runs on the agent and that the executor's user may use its socket",
+                        is_temporary=True,
+                    ) from error
+            time.sleep(pause)
+            pause = min(pause * 2, MOST_PAUSE_SECONDS)
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = new_client()
+            return self._client
+
+    def _claim(self, order: Order, conflict: APIError) -> str:
+        """The id of the container that already has the order's name, if it is the order's own."""
+        try:
+            found = self._ask(lambda engine: engine.inspect_container(order.task_id))
+        except APIError as error:
+            raise Fault(f"the container could not be created: {words(conflict)}; {words(error)}") from error
+        has = found["Config"].get("Labels") or {}
+        if has.get(TASK_LABEL) != order.task_id or has.get(FRAMEWORK_LABEL) != order.framework_id:
+            raise Fault(
+                f"a container named {order.task_id} is already on this agent, and it is not this framework's:"
+                f" remove or rename it (docker rm {found['Id'][:12]})"
+            )
+        return str(found["Id"])
+
+    def _follow(self, order: Order) -> None:
+        params = {"stdout": 1, "stderr": 1, "stream": 1}
+        stream = self._ask(lambda engine: engine.attach_socket(order.task_id, params))
+        descriptor = os.dup(stream.fileno())
+        _close(stream)
+        self._logs.follow(order.task_id, descriptor, "stdout" if order.container.tty else "")
+
+    def _addresses(self, order: Order) -> tuple[str, ...]:
+        if order.container.network is Network.HOST:
+            return (order.address,) if order.address else ()
+        if order.container.network is Network.NONE:
+            return ()
+        networks = self._ask(lambda engine: engine.inspect_container(order.task_id))["NetworkSettings"]["Networks"]
+        return tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress"))
+
+    def _removed(self, order: Order, exit_code: int | None, is_out_of_memory: bool) -> Removed:
+        last_words = self._logs.finish(order.task_id, DRAIN_SECONDS)
+        return Removed(
+            task_id=order.task_id, exit_code=exit_code, is_out_of_memory=is_out_of_memory, last_words=last_words
+        )
+
+    def _forget(self, task_id: TaskId) -> None:
+        with self._lock:
+            self._started.discard(task_id)
+
+    def _died(self, event: dict[str, Any]) -> None:
+        attributes = event["Actor"]["Attributes"]
+        code = attributes.get("exitCode", "")
+        self._post(Exited(task_id=TaskId(attributes.get(TASK_LABEL, "")), exit_code=int(code) if code else None))
+
+    def _examine(self, engine: Any) -> None:
+        """Says which of ours have ended, as nobody was listening until now."""
+        with self._lock:
+            started = set(self._started)
+        rows = engine.containers(all=True, filters={"label": f"{SANDBOX_LABEL}={self._sandbox.root}"})
+        alive = {row["Labels"].get(TASK_LABEL) for row in rows if row["State"] not in ("exited", "dead")}
+        for task_id in sorted(started - alive):
+            self._post(Exited(task_id=task_id, exit_code=None))
+
+
+def _close(stream: Any) -> None:
+    response = getattr(stream, "_response", None)
+    if response is not None:
+        response.close()
+
+
+def _read_until(stream: Any, deadline: float) -> tuple[bytes, bool]:
+    """The first output of an exec, and whether it was still at it at the deadline."""
+    connection = socket.socket(fileno=os.dup(stream.fileno()))
+    output = b""
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            connection.settimeout(left)
+            data = connection.recv(CHECK_OUTPUT_BYTES)
+            if not data:
+                return output, False
+            output = (output + data[8:])[:CHECK_OUTPUT_BYTES]
+    except TimeoutError:
+        pass
+    finally:
+        connection.close()
+        _close(stream)
+    return output, True
+
+
+def _kill_exec(state: dict[str, Any]) -> None:
+    """The engine has no call to end an exec; its process is one of this machine's, though."""
+    try:
+        if state.get("Pid"):
+            os.kill(state["Pid"], signals.SIGKILL)
+    except OSError as error:
+        log.warning("a health check that took too long could not be ended: %s", error)

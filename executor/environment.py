@@ -1,0 +1,41 @@
+"""The environment of a task: as users of Marathon know it, and ours. What the user sets wins."""
+
+from __future__ import annotations
+
+import re
+
+from executor.order import Order
+
+CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
+"""Where a container sees its task's sandbox directory."""
+
+
+def environment(order: Order, sandbox: str) -> dict[str, str]:
+    """The variables of a task by name; `sandbox` is its sandbox directory as the task itself sees it."""
+    ports = [str(port) for port in order.host_ports]
+    given = {
+        "HOST": order.hostname,
+        "PORTS": ",".join(ports),
+        "MESOS_TASK_ID": order.task_id,
+        "MESOS_SANDBOX": sandbox,
+        "FRAMEWORK_STACK": order.group.stack,
+        "FRAMEWORK_SERVICE": order.group.service,
+        "FRAMEWORK_LABELS": ",".join(order.group.labels),
+        "FRAMEWORK_SLOT": str(order.slot),
+        "FRAMEWORK_ATTEMPT": str(order.attempt),
+        "FRAMEWORK_TASK": order.task_id,
+        "FRAMEWORK_VERSION": order.version,
+        "FRAMEWORK_GROUP": str(order.group),
+        "FRAMEWORK_AGENT": order.agent_id,
+    }
+    if ports:
+        given["PORT"] = ports[0]
+    given |= {f"PORT{index}": port for index, port in enumerate(ports)}
+    named = zip(order.container.ports, ports, strict=True)
+    given |= {f"PORT_{variable_name(port.name)}": number for port, number in named if port.name}
+    return given | dict(order.container.environment)
+
+
+def variable_name(name: str) -> str:
+    """A port's name in the alphabet of variables: `http-admin` -> `HTTP_ADMIN`."""
+    return re.sub(r"[^A-Z0-9_]", "_", name.upper())

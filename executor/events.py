@@ -1,0 +1,200 @@
+"""What can happen to the executor: the inputs of its core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from executor.order import Order
+from specs.ids import TaskId
+
+
+class Operation(StrEnum):
+    """The steps of a container's life that are asked of an engine, one at a time."""
+
+    PULL = "pull"
+    CREATE = "create"
+    START = "start"
+    SIGNAL = "signal"
+    REMOVE = "remove"
+
+
+# ---- from Mesos ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """The agent knows us, for the first time or again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """The connection to the agent is gone: `reason` in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchReceived:
+    """A task to run. `task` is Mesos's TaskInfo, kept as it came for re-subscribing."""
+
+    order: Order
+    task: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchGarbled:
+    """A task whose data cannot be read: `fault` in words."""
+
+    task_id: TaskId
+    task: Mapping[str, Any]
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillReceived:
+    """A task to end; `grace_seconds` replaces the grace of its own settings."""
+
+    task_id: TaskId
+    grace_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The agent has taken over the status with this uuid."""
+
+    task_id: TaskId
+    uuid: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutdownReceived:
+    """Everything is to end, and the executor with it."""
+
+    reason: str
+
+
+# ---- from the engine -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullProgressed:
+    """How far the pull of a task's image is, in bytes as far as the engine knows them."""
+
+    task_id: TaskId
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMissing:
+    """The container could not be created, because its image is not on this agent."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """`container_id` is the engine's; empty for a plain process."""
+
+    task_id: TaskId
+    container_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """It runs; `addresses` are those under which it can be reached, `pid` is a plain process's."""
+
+    task_id: TaskId
+    addresses: tuple[str, ...]
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """It has ended by itself or by a signal. `exit_code` is 128 + n for signal n, None where nobody knows."""
+
+    task_id: TaskId
+    exit_code: int | None
+    is_out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """Nothing is left of it but its logs. The exit code is what the engine said last, `last_words` its last line on
+    stderr."""
+
+    task_id: TaskId
+    exit_code: int | None
+    is_out_of_memory: bool = False
+    last_words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFailed:
+    """An operation came to nothing. `is_temporary`: the engine could not be reached, so the outcome is unknown."""
+
+    task_id: TaskId
+    operation: Operation
+    message: str
+    is_temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReported:
+    """The outcome of check number `serial` of a task: `message` says what was asked and what came back."""
+
+    task_id: TaskId
+    serial: int
+    is_healthy: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A container of our framework on this agent. `is_ours`: made by this executor's process; `is_abandoned`: the
+    executor that made it is no more."""
+
+    container_id: str
+    task_id: TaskId
+    is_ours: bool
+    is_abandoned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainersListed:
+    containers: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woke:
+    """The time that `wakes_at` named has come."""
+
+
+Event = (
+    Subscribed
+    | Disconnected
+    | LaunchReceived
+    | LaunchGarbled
+    | KillReceived
+    | Acknowledged
+    | ShutdownReceived
+    | PullProgressed
+    | Pulled
+    | ImageMissing
+    | Created
+    | Started
+    | Exited
+    | Removed
+    | OperationFailed
+    | HealthReported
+    | ContainersListed
+    | Woke
+)

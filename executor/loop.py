@@ -1,0 +1,183 @@
+"""The executor's one loop: events into the core, commands out to the driver, the engine and the checks."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Callable
+from typing import assert_never
+
+from executor import commands as do
+from executor.checks import perform
+from executor.commands import Command
+from executor.core import Executor
+from executor.docker import Docker
+from executor.events import ContainersListed, Event, HealthReported, Operation, OperationFailed, Removed, Woke
+from executor.images import Images
+from executor.mesos import ExecutorDriver
+from executor.order import Order
+from executor.runtime import CheckOutcome, Fault, Runtime
+from executor.sandbox import Sandbox
+from executor.workers import Workers
+
+CHECK_THREADS = 8
+LONGEST_SLEEP_SECONDS = 3600.0
+URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.CREATE: 2}
+"""What is begun is brought to its end before more is begun."""
+REAP_URGENCY = 3
+
+log = logging.getLogger("executor")
+
+
+class Loop:
+    """One thread's work. `events` is where all others post to."""
+
+    def __init__(
+        self,
+        *,
+        core: Executor,
+        events: queue.SimpleQueue[Event],
+        driver: ExecutorDriver,
+        sandbox: Sandbox,
+        containers: Docker,
+        processes: Runtime,
+        nothing: Runtime | None,
+        images: Images,
+        operations: int,
+    ) -> None:
+        self._core = core
+        self._events = events
+        self._driver = driver
+        self._sandbox = sandbox
+        self._containers = containers
+        self._processes = processes
+        self._nothing = nothing
+        self._images = images
+        self._engine = Workers("engine", operations)
+        self._checks = Workers("check", CHECK_THREADS)
+        self._is_over = False
+
+    def run(self) -> None:
+        """Returns when the core says Exit."""
+        self._perform_all(self._core.begin())
+        while not self._is_over:
+            event = self._next()
+            if not isinstance(event, Woke):
+                log.debug("%s", event)
+            self._perform_all(self._core.handle(event, time.monotonic()))
+
+    def _next(self) -> Event:
+        wakes_at = self._core.wakes_at()
+        pause = LONGEST_SLEEP_SECONDS if wakes_at is None else wakes_at - time.monotonic()
+        try:
+            return self._events.get(timeout=min(max(pause, 0.0), LONGEST_SLEEP_SECONDS))
+        except queue.Empty:
+            return Woke()
+
+    def _perform_all(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            self._perform(command)
+
+    def _perform(self, command: Command) -> None:
+        match command:
+            case do.Subscribe():
+                self._driver.subscribe(command)
+            case do.SendStatus():
+                status = command.status
+                log.info("%s is %s%s", status.task_id, status.state, f": {status.message}" if status.message else "")
+                self._driver.send_status(status)
+            case do.SendProgress():
+                self._driver.send_progress(command)
+            case do.Pull():
+                self._images.pull(command.order)
+            case do.CancelPull():
+                self._images.cancel(command.order)
+            case do.Create() | do.Start() | do.Signal() | do.Remove():
+                self._operate(command)
+            case do.Check():
+                self._checks.submit(lambda: self._check(command))
+            case do.ListContainers():
+                self._engine.submit(self._list, REAP_URGENCY)
+            case do.Reap():
+                log.warning("container %s of task %s is nobody's: removing it", command.container_id, command.task_id)
+                self._engine.submit(lambda: self._reap(command), REAP_URGENCY)
+            case do.Exit():
+                log.info("the end: %s", command.reason)
+                self._is_over = True
+            case _:
+                assert_never(command)
+
+    # ---- in the pool's threads ----------------------------------------------------
+
+    def _operate(self, command: do.Create | do.Start | do.Signal | do.Remove) -> None:
+        order = command.order
+        runtime = self._runtime(order)
+        operation: Operation
+        call: Callable[[], Event | None]
+        match command:
+            case do.Create():
+                operation, call = Operation.CREATE, lambda: runtime.create(order)
+            case do.Start():
+                operation, call = Operation.START, lambda: runtime.start(order)
+            case do.Signal(signal=name):
+                operation, call = Operation.SIGNAL, lambda: runtime.signal(order, name)
+            case do.Remove():
+                operation, call = Operation.REMOVE, lambda: runtime.remove(order)
+        if runtime is self._nothing:
+            self._finish(order, operation, call)
+        else:
+            self._engine.submit(lambda: self._finish(order, operation, call), URGENCY[operation])
+
+    def _finish(self, order: Order, operation: Operation, call: Callable[[], Event | None]) -> None:
+        answer: Event | None
+        try:
+            answer = call()
+        except Fault as fault:
+            answer = OperationFailed(
+                task_id=order.task_id, operation=operation, message=str(fault), is_temporary=fault.is_temporary
+            )
+        except Exception as error:
+            log.exception("%s of %s met an error of the executor's own", operation, order.task_id)
+            answer = OperationFailed(
+                task_id=order.task_id, operation=operation, message=f"{operation}: the executor failed: {error!r}"
+            )
+        if isinstance(answer, Removed):
+            self._sandbox.ended(order.task_id)
+        if answer is not None:
+            self._events.put(answer)
+
+    def _check(self, command: do.Check) -> None:
+        check = command.order.container.health
+        assert check is not None, "the core asks for checks only where there are some"
+        try:
+            outcome = perform(command.order, check, self._runtime(command.order))
+        except Exception as error:
+            log.exception("a check of %s met an error of the executor's own", command.order.task_id)
+            outcome = CheckOutcome(is_healthy=False, message=f"the executor failed: {error!r}")
+        self._events.put(
+            HealthReported(
+                task_id=command.order.task_id,
+                serial=command.serial,
+                is_healthy=outcome.is_healthy,
+                message=outcome.message,
+            )
+        )
+
+    def _list(self) -> None:
+        try:
+            found = self._containers.find(self._driver.framework_id["value"], self._driver.agent_id)
+            self._events.put(ContainersListed(containers=found))
+        except Fault as fault:
+            log.warning("containers left behind cannot be looked for: %s", fault)
+
+    def _reap(self, command: do.Reap) -> None:
+        try:
+            self._containers.reap(command.container_id)
+        except Fault as fault:
+            log.warning("container %s of task %s stays: %s", command.container_id, command.task_id, fault)
+
+    def _runtime(self, order: Order) -> Runtime:
+        if self._nothing is not None:
+            return self._nothing
+        return self._processes if order.is_process else self._containers

@@ -1,0 +1,187 @@
+"""Plain processes: services with a command and no image.
+
+Each has a session of its own, so that signals reach all of it. Memory and cpu are not limited: that is what containers
+are for.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import signal as signals
+import subprocess
+import threading
+
+from executor.environment import environment
+from executor.events import Created, Exited, Removed, Started
+from executor.logs import Logs
+from executor.order import Order
+from executor.runtime import CheckOutcome, Fault, Post
+from executor.sandbox import STREAMS, Sandbox
+from executor.workers import start_thread
+from specs.ids import TaskId
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DRAIN_SECONDS = 5.0
+INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+class Processes:
+    """A Runtime of plain processes."""
+
+    def __init__(self, sandbox: Sandbox, logs: Logs, post: Post) -> None:
+        self._sandbox = sandbox
+        self._logs = logs
+        self._post = post
+        self._lock = threading.Lock()
+        self._processes: dict[TaskId, subprocess.Popen[bytes]] = {}
+
+    def create(self, order: Order) -> Created:
+        try:
+            self._sandbox.prepare(order.task_id)
+        except OSError as error:
+            raise Fault(f"the task's directory could not be made: {error}") from error
+        return Created(task_id=order.task_id, container_id="")
+
+    def start(self, order: Order) -> Started:
+        container = order.container
+        command = [*_limits(order), *(container.entrypoint or ()), *(container.command or ())]
+        uid, gid, groups = _identity(container.user)
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=self._directory(order),
+                env=self._environment(order),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                user=uid,
+                group=gid,
+                extra_groups=groups,
+            )
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            raise Fault(f"the process {command[0]!r} could not be started: {error}") from error
+        with self._lock:
+            self._processes[order.task_id] = process
+        for stream, pipe in zip(STREAMS, (process.stdout, process.stderr), strict=True):
+            assert pipe is not None
+            self._logs.follow(order.task_id, os.dup(pipe.fileno()), stream)
+            pipe.close()
+        self._await(order.task_id, process)
+        addresses = (order.address,) if order.address else ()
+        return Started(task_id=order.task_id, addresses=addresses, pid=process.pid)
+
+    def signal(self, order: Order, signal: str) -> None:
+        process = self._process(order)
+        if process is not None:
+            self._send(process, _number(signal))
+
+    def remove(self, order: Order) -> Removed:
+        process = self._process(order)
+        code = None
+        if process is not None:
+            # What the process left running in its session goes with it.
+            self._send(process, signals.SIGKILL)
+            code = _exit_code(process.wait())
+        with self._lock:
+            self._processes.pop(order.task_id, None)
+        words = self._logs.finish(order.task_id, DRAIN_SECONDS)
+        return Removed(task_id=order.task_id, exit_code=code, last_words=words)
+
+    def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float) -> CheckOutcome:
+        """Runs a command beside the process, in its directory and with its environment."""
+        try:
+            uid, gid, groups = _identity(order.container.user)
+            process = subprocess.Popen(
+                list(command),
+                cwd=self._directory(order),
+                env=self._environment(order),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                user=uid,
+                group=gid,
+                extra_groups=groups,
+            )
+        except (OSError, ValueError, subprocess.SubprocessError, Fault) as error:
+            return CheckOutcome(is_healthy=False, message=f"{command[0]!r} could not be started: {error}")
+        try:
+            code = _exit_code(process.wait(timeout_seconds))
+            return CheckOutcome(is_healthy=code == 0, message=f"exit code {code}")
+        except subprocess.TimeoutExpired:
+            self._send(process, signals.SIGKILL)
+            process.wait()
+            return CheckOutcome(is_healthy=False, message=f"not done within {timeout_seconds:g} s")
+
+    def _process(self, order: Order) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            return self._processes.get(order.task_id)
+
+    def _directory(self, order: Order) -> str:
+        return order.container.working_dir or str(self._sandbox.directory(order.task_id))
+
+    def _environment(self, order: Order) -> dict[str, str]:
+        directory = str(self._sandbox.directory(order.task_id))
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        return {"PATH": DEFAULT_PATH, "HOME": directory} | inherited | environment(order, directory)
+
+    def _await(self, task_id: TaskId, process: subprocess.Popen[bytes]) -> None:
+        def ended() -> None:
+            self._post(Exited(task_id=task_id, exit_code=_exit_code(process.wait())))
+
+        try:
+            self._logs.when_readable(os.pidfd_open(process.pid), ended)
+        except OSError:  # a kernel before 5.3
+            start_thread(f"wait-{process.pid}", ended)
+
+    def _send(self, process: subprocess.Popen[bytes], number: int) -> None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        except PermissionError as error:
+            raise Fault(f"the process {process.pid} could not be signalled: {error}") from error
+
+
+def _exit_code(return_code: int) -> int:
+    return return_code if return_code >= 0 else 128 - return_code
+
+
+def _number(name: str) -> int:
+    """The number of `SIGTERM`, `TERM` or `15`."""
+    if name.isdigit():
+        return int(name)
+    try:
+        return signals.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise Fault(f"the stop signal: wanted a signal's name such as SIGTERM, got {name!r}") from None
+
+
+def _identity(user: str) -> tuple[int | None, int | None, list[int] | None]:
+    """User, group and further groups of `name`, `uid`, `name:group` or `uid:gid`; None leaves the executor's own."""
+    if not user:
+        return None, None, None
+    name, _, group = user.partition(":")
+    try:
+        entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        uid, gid, known = entry.pw_uid, entry.pw_gid, entry.pw_name
+    except KeyError:
+        if not name.isdigit():
+            raise Fault(f"user {name!r} is not known on this agent: create it there or name another") from None
+        uid, gid, known = int(name), int(name), ""
+    if group:
+        try:
+            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        except KeyError:
+            raise Fault(f"group {group!r} is not known on this agent: create it there or name another") from None
+    return uid, gid, os.getgrouplist(known, gid) if known else [gid]
+
+
+def _limits(order: Order) -> list[str]:
+    """Limits have to hold before the program starts, and a fork with code of ours in between is not safe with threads:
+    prlimit, of util-linux, sets them."""
+    limits = [f"--{limit.name}={limit.soft}:{limit.hard}" for limit in order.container.ulimits]
+    return ["prlimit", *limits] if limits else []

@@ -1,0 +1,78 @@
+"""What the loop wants of whatever runs tasks: containers, plain processes, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from executor.events import Created, Event, Exited, ImageMissing, Removed, Started
+from executor.order import Order
+
+Post = Callable[[Event], None]
+
+
+class Fault(Exception):
+    """An operation came to nothing: the text is for the user. `is_temporary`: its outcome is unknown, as the engine
+    could not be reached."""
+
+    def __init__(self, message: str, *, is_temporary: bool = False) -> None:
+        super().__init__(message)
+        self.is_temporary = is_temporary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOutcome:
+    """What a health check found: `message` says what came back."""
+
+    is_healthy: bool
+    message: str
+
+
+class Runtime(Protocol):
+    """Blocking operations, each called in a thread that it may hold for as long as it needs, each raising Fault.
+
+    Once started, a task's end is posted as an Exited event.
+    """
+
+    def create(self, order: Order) -> Created | ImageMissing:
+        """Makes ready what is to be started. Done already is success."""
+        ...
+
+    def start(self, order: Order) -> Started:
+        """Starts it. Running already is success."""
+        ...
+
+    def signal(self, order: Order, signal: str, /) -> None:
+        """Sends a signal, by name. Ended already is success."""
+        ...
+
+    def remove(self, order: Order) -> Removed:
+        """Kills what still runs, drains its output, removes it. Gone already is success."""
+        ...
+
+    def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float, /) -> CheckOutcome:
+        """Runs a health check's command where the task runs. Never raises."""
+        ...
+
+
+class Nothing:
+    """Runs nothing, at once: for benchmarks of all that is around."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+
+    def create(self, order: Order) -> Created:
+        return Created(task_id=order.task_id, container_id="")
+
+    def start(self, order: Order) -> Started:
+        return Started(task_id=order.task_id, addresses=(order.address,))
+
+    def signal(self, order: Order, _signal: str) -> None:
+        self._post(Exited(task_id=order.task_id, exit_code=0))
+
+    def remove(self, order: Order) -> Removed:
+        return Removed(task_id=order.task_id, exit_code=0)
+
+    def check(self, _order: Order, _command: tuple[str, ...], _timeout_seconds: float) -> CheckOutcome:
+        return CheckOutcome(is_healthy=True, message="nothing runs")

@@ -1,0 +1,117 @@
+"""Statuses on their way to the agent: kept until acknowledged, in order, sent again when nothing comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from specs.ids import TaskId
+from specs.states import TaskState
+
+FIRST_RESEND_SECONDS = 5.0
+LAST_RESEND_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What is said of a task at one moment. `uuid` is 16 bytes, `timestamp` seconds since 1970.
+
+    `is_healthy` is None where there is no check or it has not answered; `exit_code` is 128 + n for signal n.
+    """
+
+    task_id: TaskId
+    state: TaskState
+    uuid: bytes
+    timestamp: float
+    message: str = ""
+    reason: str = ""
+    is_healthy: bool | None = None
+    addresses: tuple[str, ...] = ()
+    container_id: str = ""
+    exit_code: int | None = None
+    is_out_of_memory: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Head:
+    """The sending of a task's oldest status."""
+
+    due_at: float
+    pause_seconds: float
+
+
+class Outbox:
+    """For each task a queue of statuses, of which only the oldest is under way.
+
+    So an agent never sees two statuses of a task in the wrong order, whatever is lost and sent again.
+    """
+
+    def __init__(self) -> None:
+        self._queues: dict[TaskId, deque[Status]] = {}
+        self._heads: dict[TaskId, _Head] = {}  # those that were sent at least once
+        self._is_connected = False
+
+    def __len__(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())
+
+    def has(self, task_id: TaskId) -> bool:
+        """Whether a status of this task is still unacknowledged."""
+        return task_id in self._queues
+
+    def push(self, status: Status, now: float) -> tuple[Status, ...]:
+        """Takes a status in; returns what is to be sent now."""
+        queue = self._queues.setdefault(status.task_id, deque())
+        queue.append(status)
+        return self._send_head(status.task_id, now) if len(queue) == 1 else ()
+
+    def acknowledge(self, task_id: TaskId, uuid: bytes, now: float) -> tuple[bool, tuple[Status, ...]]:
+        """Whether this was the status under way, and what is to be sent now. Anything else is an old echo."""
+        queue = self._queues.get(task_id)
+        if not queue or queue[0].uuid != uuid:
+            return False, ()
+        queue.popleft()
+        self._heads.pop(task_id, None)
+        if not queue:
+            del self._queues[task_id]
+            return True, ()
+        return True, self._send_head(task_id, now)
+
+    def connect(self, now: float) -> tuple[Status, ...]:
+        """The agent listens again. It was told of `unacknowledged()` by the subscription itself; returns the rest."""
+        self._is_connected = True
+        for head in self._heads.values():
+            head.pause_seconds = FIRST_RESEND_SECONDS
+            head.due_at = now + FIRST_RESEND_SECONDS
+        return self._send_heads((task_id for task_id in self._queues if task_id not in self._heads), now)
+
+    def disconnect(self) -> None:
+        """Nothing can be sent for a while."""
+        self._is_connected = False
+
+    def unacknowledged(self) -> tuple[Status, ...]:
+        """The statuses that were sent and not acknowledged: what a subscription names."""
+        return tuple(self._queues[task_id][0] for task_id in self._heads)
+
+    def due(self, now: float) -> tuple[Status, ...]:
+        """What has been under way for too long and is to be sent again."""
+        if not self._is_connected:
+            return ()
+        return self._send_heads([task_id for task_id, head in self._heads.items() if head.due_at <= now], now)
+
+    def wakes_at(self) -> float | None:
+        """When `due` will have something next."""
+        if not self._is_connected or not self._heads:
+            return None
+        return min(head.due_at for head in self._heads.values())
+
+    def _send_heads(self, task_ids: Iterable[TaskId], now: float) -> tuple[Status, ...]:
+        return tuple(status for task_id in list(task_ids) for status in self._send_head(task_id, now))
+
+    def _send_head(self, task_id: TaskId, now: float) -> tuple[Status, ...]:
+        if not self._is_connected:
+            return ()
+        before = self._heads.get(task_id)
+        pause = min(before.pause_seconds * 2, LAST_RESEND_SECONDS) if before else FIRST_RESEND_SECONDS
+        self._heads[task_id] = _Head(due_at=now + pause, pause_seconds=pause)
+        return (self._queues[task_id][0],)

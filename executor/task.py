@@ -1,0 +1,110 @@
+"""One task as the executor's core knows it, and the words for its end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from executor.health import Judge
+from executor.order import Order
+from specs.states import TaskState
+
+LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"
+OUT_OF_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
+UNHEALTHY = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
+SHUT_DOWN = "REASON_EXECUTOR_TERMINATED"
+INVALID = "REASON_TASK_INVALID"
+
+
+class Phase(StrEnum):
+    """Where a task is; each but RUNNING, STOPPING and ENDED waits for the answer to one operation."""
+
+    PULLING = "pulling"
+    CREATING = "creating"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    REMOVING = "removing"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Why a task is brought to its end by us, and as what it ends, whatever its exit code will be."""
+
+    state: TaskState
+    message: str
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """A task between its order and the acknowledgement of its last status. Times on the core's clock."""
+
+    order: Order
+    phase: Phase
+    unknown_to_agent: Mapping[str, Any] | None
+    """TaskInfo as it came, until the agent has acknowledged a status."""
+    verdict: Verdict | None = None
+    container_id: str = ""
+    addresses: tuple[str, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    has_exited: bool = False
+    exit_code: int | None = None
+    is_out_of_memory: bool = False
+    was_pulled: bool = False
+    pull_until: float | None = None
+    progress_told_at: float | None = None
+    progress_bytes: tuple[int, int] = (0, 0)
+    kill_at: float | None = None
+    """When KILL is due, if it is being stopped."""
+    remove_at: float | None = None
+    """When a failed removal is tried again."""
+    judge: Judge | None = None
+    check_at: float | None = None
+    """When the next check is due; None while one is under way."""
+
+
+def ending(task: Task, last_words: str) -> Verdict:
+    """As what a task ends whose container is gone, and what is said of it."""
+    ran_seconds = (task.ended_at or 0.0) - task.started_at if task.started_at is not None else None
+    after = "" if ran_seconds is None else f" after {seconds(ran_seconds)}"
+    words = f"; last line on stderr: {last_words}" if last_words else ""
+    if task.verdict is not None:
+        code = "" if task.exit_code is None or ran_seconds is None else f"; {exit_words(task.exit_code)}{after}"
+        said = words if task.verdict.state is TaskState.FAILED else ""
+        return Verdict(state=task.verdict.state, message=task.verdict.message + code + said, reason=task.verdict.reason)
+    if task.is_out_of_memory:
+        message = (
+            f"out of memory{after}: the limit is {task.order.mem_mib} MiB, the kernel killed the task;"
+            f" give it more memory{words}"
+        )
+        return Verdict(state=TaskState.FAILED, message=message, reason=OUT_OF_MEMORY)
+    if task.exit_code is None:
+        return Verdict(
+            state=TaskState.FAILED, message=f"gone{after}: removed by somebody else, its exit code is unknown"
+        )
+    state = TaskState.FINISHED if task.exit_code == 0 else TaskState.FAILED
+    return Verdict(state=state, message=f"{exit_words(task.exit_code)}{after}{words if task.exit_code else ''}")
+
+
+def exit_words(exit_code: int) -> str:
+    """`exit code 3`, `exit code 137 (SIGKILL)`."""
+    try:
+        return f"exit code {exit_code} ({signal.Signals(exit_code - 128).name})"
+    except ValueError:
+        return f"exit code {exit_code}"
+
+
+def seconds(duration: float) -> str:
+    """A duration for people: `0.4 s`, `12 s`, `3 min`, `5 h`, `4 d`."""
+    if duration < 10:
+        return f"{max(duration, 0.0):.1f} s"
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172800)):
+        if duration < limit:
+            return f"{duration / size:.0f} {unit}"
+    return f"{duration / 86400:.0f} d"
