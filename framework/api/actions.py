@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers import Json
-from framework.api.asking import ask
+from framework.api.asking import TOKEN, ask
 from framework.api.info import Limits
 from framework.api.shapes import DoneAnswer, PatternBody, ScaleBody
 from framework.api.stacks import done_plain
@@ -18,7 +18,7 @@ from framework.ports import Front
 
 def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
-    routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}})
+    routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
 
     async def done(make: Callable[[int], Ask]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)

@@ -34,11 +34,12 @@ def groups_of(view: View, pattern: str = "") -> Iterator[GroupView]:
 
 
 def find_task(view: View, task_id: str) -> tuple[GroupView, Task] | None:
-    """The task with this id and its group, be it live or ended."""
+    """The task with this id, or with this number at the end of its id, and its group; be it live or ended."""
     stack = view.stacks.get(task_id.partition(".")[0])
-    for group in stack.groups if stack else ():
+    groups = tuple(groups_of(view)) if task_id.isdecimal() else stack.groups if stack else ()
+    for group in groups:
         for task in (*group.tasks, *group.ended):
-            if task.id == task_id:
+            if task_id in (task.id, task.id.rpartition(".")[2]):
                 return group, task
     return None
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from framework.api import documents, picture
 from framework.api.answers import Json
-from framework.api.asking import ask
+from framework.api.asking import TOKEN, ask
 from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer
@@ -64,7 +64,13 @@ def router(front: Front, limits: Limits) -> APIRouter:
         }
         return Json(content, headers={"ETag": f'"{found.wish.index}"'})
 
-    @routes.put("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, openapi_extra=_BODY)
+    @routes.put(
+        "/{name}",
+        status_code=202,
+        responses={202: {"model": DoneAnswer}},
+        openapi_extra=_BODY,
+        dependencies=[TOKEN],
+    )
     async def submit(
         request: Request,
         name: Name,
@@ -100,7 +106,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             }
         )
 
-    @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}})
+    @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def remove(name: Name) -> Response:
         """Stops all tasks of a stack and forgets it."""
         done = await ask(

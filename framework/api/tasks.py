@@ -18,7 +18,7 @@ from framework.ports import Front
 Pattern = Annotated[
     str, Query(max_length=500, description="stack, stack/service or stack/service[label,…]", examples=["shop/web[dev]"])
 ]
-TaskName = Annotated[str, Path(description="id of the task", examples=["shop.web.prod.0.12"])]
+TaskName = Annotated[str, Path(description="id of the task, or the number at its end", examples=["shop.web.prod.0.12"])]
 
 
 def router(front: Front) -> APIRouter:

@@ -1,0 +1,122 @@
+"""framework info"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from framework.cli.faults import CommandFault
+from framework.cli.options import complete_tasks, with_server
+from framework.cli.output import cell, moment, plural, print_json, print_table, since
+from framework.cli.server import Answer, Server, path_of
+from framework.exits import CliExit
+
+
+@click.command()
+@click.argument("what", metavar="PATTERN|TASK", shell_complete=complete_tasks)
+@with_server
+def info(what: str, server: Server, as_json: bool) -> None:
+    """Show everything about a stack, group or task.
+
+    A task is its id, or the number at the end of it.
+    """
+    if is_task(what):
+        task = server.get(path_of("tasks", what))
+        if as_json:
+            print_json(task)
+        else:
+            _show_task(task)
+        return
+    answer = server.get("/v1/groups", pattern=what)
+    if not answer["groups"]:
+        raise CommandFault(f"No stack or group matches {what}. `framework ls` lists the stacks.", CliExit.REFUSED)
+    if as_json:
+        print_json(answer)
+        return
+    for number, group in enumerate(answer["groups"]):
+        if number:
+            click.echo()
+        _show_group(group, answer["at"])
+
+
+def is_task(what: str) -> bool:
+    """Whether somebody means a task: its id has dots, which no name of a stack or group has."""
+    return what.isdecimal() or ("." in what and "/" not in what)
+
+
+def _show_group(group: Answer, now: float) -> None:
+    command = group["command"]
+    end = group["last_end"]
+    _show(
+        [
+            ("group", group["group"]),
+            ("state", f"{group['state']}, {group['ready']} of {group['wanted']} ready"),
+            ("instances", f"{group['instances']}{' (stopped)' if group['is_stopped'] else ''}"),
+            ("image", group["image"] or "none: a plain process"),
+            ("command", " ".join(command) if command is not None else "the image's"),
+            ("resources", _resources(group)),
+            ("restart", group["restart"]),
+            ("needs", ", ".join(f"{d['service']} {d['condition']}" for d in group["depends_on"])),
+            ("version", f"{group['version']}, stack index {group['index']}"),
+            ("tasks", ", ".join(f"{count} {state}" for state, count in group["states"].items())),
+            *((("waits", f"{plural(len(c['slots']), 'slot')}: {c['cause']}")) for c in group["waiting"]),
+            ("last end", _end(end, now) if end else ""),
+        ]
+    )
+
+
+def _resources(group: Answer) -> str:
+    parts = [f"cpus {group['cpus']:g}", f"mem {group['mem_mib']} MiB"]
+    parts += [f"disk {group['disk_mib']} MiB"] if group["disk_mib"] else []
+    parts += [f"gpus {group['gpus']}"] if group["gpus"] else []
+    return ", ".join(parts)
+
+
+def _end(end: dict[str, Any], now: float) -> str:
+    code = f", exit code {end['exit_code']}" if end["exit_code"] is not None else ""
+    return (
+        f"{end['task']} {end['state']}{code}, {since(now - end['at'])} ago: {end['message'] or 'no reason was given'}"
+    )
+
+
+def _show_task(task: Answer) -> None:
+    _show(
+        [
+            ("task", task["id"]),
+            ("group", f"{task['group']}, slot {task['slot']}, attempt {task['attempt']}"),
+            ("state", f"{task['state']} since {moment(task['since'])}"),
+            ("goal", task["goal"] + (f": {task['stop_cause']}" if task["stop_cause"] else "")),
+            ("health", "no check" if task["health"] == "NONE" else task["health"]),
+            ("message", task["message"] or task["reason"]),
+            ("exit code", "" if task["exit_code"] is None else str(task["exit_code"])),
+            ("agent", f"{task['agent']} ({task['agent_id']})"),
+            ("version", task["version"] + (", outdated" if task["is_outdated"] else "")),
+            ("launched", moment(task["launched_at"])),
+            ("running", moment(task["running_since"])),
+            ("ended", moment(task["ended_at"])),
+            ("container", task["container_id"]),
+            ("addresses", " ".join(task["addresses"])),
+            ("executor", task["executor_id"]),
+        ]
+    )
+    if task["ports"]:
+        click.echo()
+        print_table(
+            ["PORT", "ENDPOINT", "CONTAINER", "PROTOCOL"],
+            [
+                [
+                    port["name"],
+                    endpoint,
+                    str(port["container_port"] or ""),
+                    port["protocol"] or "",
+                ]
+                for port, endpoint in zip(task["ports"], task["endpoints"], strict=True)
+            ],
+        )
+
+
+def _show(lines: list[tuple[str, str]]) -> None:
+    for name, content in lines:
+        if content and content != "-":
+            click.echo(f"{name:<10} {cell(content)}")
