@@ -1,0 +1,146 @@
+"""Reads a store's nodes in ZooKeeper, and makes them where a root is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from kazoo.exceptions import KazooException, NodeExistsError
+
+from framework.adapters import nodes, records
+from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
+from framework.adapters.nodes import Epoch, Image
+from framework.adapters.records import NewerSchema, RecordFault
+from framework.core.commands import PutFramework
+from framework.core.model import StackWish, Stored, Task, Version
+from specs.ids import VersionId
+
+_T = TypeVar("_T")
+
+
+def prepare(ensemble: Ensemble, url: Url) -> None:
+    """Sees to it that the root is one of ours: makes it where there is nothing. Raises RecordFault where it is not."""
+    ensemble.ensure_path(url.root)
+    while True:
+        names = ensemble.children(url.root)
+        if nodes.SCHEMA_NODE.strip("/") in names:
+            data, _ = ensemble.get(url.root + nodes.SCHEMA_NODE)
+            _decoded(url, nodes.SCHEMA_NODE, nodes.check_schema, data)
+            return
+        if names:
+            raise RecordFault(
+                f"{url} holds what is not ours ({', '.join(names[:3])}{', …' if names[3:] else ''}): name another root"
+            )
+        _make(ensemble, url)
+
+
+def _make(ensemble: Ensemble, url: Url) -> None:
+    """Makes the nodes of an empty root, all or none; another scheduler may be doing the same."""
+    transaction = ensemble.transaction()
+    transaction.create(url.root + nodes.SCHEMA_NODE, nodes.schema_node())
+    transaction.create(url.root + nodes.EPOCH_NODE, nodes.epoch_node(Epoch()))
+    for path in nodes.DIRECTORIES:
+        transaction.create(url.root + path, b"")
+    try:
+        results = ensemble.send(transaction)
+    except UNCERTAIN:
+        return
+    if isinstance(results[0], KazooException) and not isinstance(results[0], NodeExistsError):
+        raise next((each for each in results if isinstance(each, KazooException)), results[0])
+
+
+def epoch(ensemble: Ensemble, url: Url) -> tuple[Epoch, int]:
+    """The epoch, and the version of its node. Raises NoNodeError, RecordFault."""
+    data, version = ensemble.get(url.root + nodes.EPOCH_NODE)
+    return _decoded(url, nodes.EPOCH_NODE, nodes.epoch_of, data), version
+
+
+def read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
+    """All that is stored, and the picture of its nodes. Raises RecordFault, NoNodeError, SessionLost."""
+    stack_names, version_stacks, buckets = ensemble.children_of_all([url.root + path for path in nodes.DIRECTORIES])
+    image = Image(stacks=set(stack_names))
+    framework = _framework(ensemble, url)
+    image.has_framework = framework is not None
+    stacks = _stacks(ensemble, url, stack_names)
+    versions = _versions(ensemble, url, version_stacks, image)
+    tasks = _tasks(ensemble, url, buckets, image)
+    stored = Stored(
+        framework_id=framework.framework_id if framework else None,
+        next_serial=framework.next_serial if framework else 1,
+        stacks=stacks,
+        versions=versions,
+        tasks=tasks,
+    )
+    return stored, image
+
+
+def _framework(ensemble: Ensemble, url: Url) -> PutFramework | None:
+    if nodes.FRAMEWORK_NODE.strip("/") not in ensemble.children(url.root):
+        return None
+    data, _ = ensemble.get(url.root + nodes.FRAMEWORK_NODE)
+    return _decoded(url, nodes.FRAMEWORK_NODE, records.framework_of, data)
+
+
+def _stacks(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[StackWish, ...]:
+    paths = [f"{nodes.STACKS_NODE}/{name}" for name in names]
+    found = []
+    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
+        stack = _decoded(url, path, records.stack_of, data)
+        _check(url, path, stack.name == name, f"names stack {stack.name!r}")
+        found.append(stack)
+    return tuple(found)
+
+
+def _versions(ensemble: Ensemble, url: Url, stacks: Sequence[str], image: Image) -> tuple[Version, ...]:
+    parents = [f"{nodes.VERSIONS_NODE}/{stack}" for stack in stacks]
+    names_of = ensemble.children_of_all([url.root + parent for parent in parents])
+    places = [(stack, name) for stack, names in zip(stacks, names_of, strict=True) for name in names]
+    paths = [f"{nodes.VERSIONS_NODE}/{stack}/{name}" for stack, name in places]
+    found = []
+    for place, path, data in zip(places, paths, _get_all(ensemble, url, paths), strict=True):
+        version = _decoded(url, path, records.version_of, data)
+        _check(url, path, (version.stack, version.id) == place, f"names {version.stack!r}, {version.id!r}")
+        found.append(version)
+    for stack, names in zip(stacks, names_of, strict=True):
+        image.versions[stack] = {VersionId(name) for name in names}
+    return tuple(found)
+
+
+def _tasks(ensemble: Ensemble, url: Url, names: Sequence[str], image: Image) -> tuple[Task, ...]:
+    paths = [f"{nodes.TASKS_NODE}/{name}" for name in names]
+    found: list[Task] = []
+    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
+        tasks = _decoded(url, path, records.bucket_of, data)
+        numbers = [records.serial_of(task.id) // nodes.TASKS_PER_BUCKET for task, _ in tasks]
+        _check(url, path, all(str(number) == name for number in numbers) and bool(tasks), "has tasks of another bucket")
+        image.buckets[int(name)] = {task.id: record for task, record in tasks}
+        image.bucket_sizes[int(name)] = len(data)
+        found += [task for task, _ in tasks]
+    found.sort(key=lambda task: records.serial_of(task.id))
+    return tuple(found)
+
+
+def _get_all(ensemble: Ensemble, url: Url, paths: Sequence[str]) -> list[bytes]:
+    return ensemble.get_all([url.root + path for path in paths])
+
+
+def _decoded(url: Url, path: str, decode: Callable[[bytes], _T], data: bytes) -> _T:
+    """What the node holds; the fault names the node and says what to do."""
+    try:
+        return decode(data)
+    except NewerSchema as error:
+        raise error.at(f"{url}{path}") from error
+    except RecordFault as error:
+        raise _damaged(url, path, str(error)) from error
+
+
+def _check(url: Url, path: str, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise _damaged(url, path, otherwise)
+
+
+def _damaged(url: Url, path: str, how: str) -> RecordFault:
+    return RecordFault(
+        f"{url}{path} {how}: it is not as a framework writes it. Restore what is below {url.root} from a backup, or"
+        f" name another root; deleting {url.root}{path} forgets what was in it"
+    )

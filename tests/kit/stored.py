@@ -1,0 +1,74 @@
+"""Values as a store holds them, in the sizes they have in life."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from framework.core.model import GroupWish, StackWish, Task, Version
+from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
+from specs.resources import Resources
+from specs.stack import CheckKind as Kind
+from specs.stack import Container, Dependency, HealthCheck, Port
+from specs.states import Goal, Health, TaskState
+
+VERSION = VersionId("0123456789ab")
+
+
+def stored_task(serial: int, **changes: Any) -> Task:
+    """A running task with that serial number."""
+    group = group_id("shop", "web", ("prod", "frontend"))
+    agent = f"5b2f7d1e-6e55-4f0d-9a7e-0d2f53c6b1f7-S{serial % 50}"
+    task = Task(
+        id=task_id(group, serial % 1000, serial),
+        group=group,
+        slot=serial % 1000,
+        attempt=3,
+        version=VERSION,
+        generation=1,
+        goal=Goal.RUN,
+        state=TaskState.RUNNING,
+        health=Health.HEALTHY,
+        agent_id=AgentId(agent),
+        hostname=f"agent{serial % 50}.example.org",
+        address=f"10.0.1.{serial % 50}",
+        executor_id=ExecutorId("framework-0123456789abcdef"),
+        host_ports=(31000 + serial % 500,),
+        launched_at=1.7e9 + serial,
+        state_since=1.7e9 + serial + 0.5,
+        running_since=1.7e9 + serial + 0.5,
+        container_id=f"{serial * 7919**18 % 16**64:064x}",
+        sandbox=f"/var/lib/mesos/slaves/{agent}/frameworks/5b2f7d1e-0000/executors/framework-0123456789abcdef/runs/latest",
+        addresses=("172.17.0.3",),
+    )
+    return dataclasses.replace(task, **changes)
+
+
+def stored_version(stack: str = "shop", number: int = 0, **changes: Any) -> Version:
+    """A version with what most containers have."""
+    container = Container(
+        image="acme/web:1.4",
+        command=("serve", "--port", "8080"),
+        environment=(("LOG", "info"), ("NUMBER", str(number))),
+        ports=(Port(name="http", container_port=8080),),
+        health=HealthCheck(kind=Kind.HTTP, path="/healthz", port="http"),
+    )
+    resources = Resources(cpus_milli=500, mem_mib=256)
+    version = Version(stack=stack, id=VersionId(f"{number:012x}"), container=container, resources=resources)
+    return dataclasses.replace(version, **changes)
+
+
+def stored_stack(name: str = "shop", groups: int = 2, **changes: Any) -> StackWish:
+    """A stack of so many groups."""
+    wishes = tuple(
+        GroupWish(
+            id=group_id(name, f"web{number:05d}", ("prod", "frontend")),
+            version=VERSION,
+            instances=4,
+            dependencies=(Dependency(service="redis"),),
+            metadata=(("owner", "shop team"),),
+        )
+        for number in range(groups)
+    )
+    stack = StackWish(name=name, groups=wishes, index=3, submitted_at=1.7e9, submitted_by="ann", message="1.4")
+    return dataclasses.replace(stack, **changes)
