@@ -320,5 +320,6 @@ class Scheduler:
     def _settle(self, now: Instant) -> None:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""
         context = self.context
-        if context.is_unsettled and not context.timers.has("settle", ""):
+        is_connected = context.connection is Connection.SUBSCRIBED
+        if is_connected and context.is_unsettled and not context.timers.has("settle", ""):
             context.timers.set("settle", "", now + context.settings.settle_seconds)
