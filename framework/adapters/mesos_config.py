@@ -1,0 +1,54 @@
+"""What the way to Mesos is configured with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from specs.resources import Resources
+
+WEEK_SECONDS = 7 * 24 * 3600.0
+EXECUTOR_RESOURCES = Resources(cpus_milli=100, mem_mib=64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorConfig:
+    """How an agent gets and starts the executor: it fetches `uri`, where the archive's content never changes
+    (its SHA-256 is part of the address), and runs it with its own python3."""
+
+    uri: str
+    file_name: str = "framework-executor.pyz"
+    idle_seconds: int = 60
+    resources: Resources = EXECUTOR_RESOURCES
+    environment: tuple[tuple[str, str], ...] = ()
+    shutdown_grace_seconds: float = 15.0
+
+    @property
+    def command(self) -> str:
+        return f"python3 {self.file_name} --idle {self.idle_seconds}"
+
+
+def executor_uri(advertise: str, sha256: str, file_name: str = "framework-executor.pyz") -> str:
+    """Where the scheduler that is reached at `advertise` (host:port) serves the archive with this hash."""
+    return f"http://{advertise}/v1/executor/{sha256}/{file_name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MesosConfig:
+    """`master` is zk://host:port,host:port/path, or host:port, or several of them with commas between.
+
+    `secret` is the password of `principal`, empty where the master asks for none; the times are for how long Mesos
+    keeps the tasks of a framework that is gone, and how many calls may wait to be sent.
+    """
+
+    master: str
+    executor: ExecutorConfig
+    name: str = "framework"
+    user: str = "root"
+    role: str = "*"
+    principal: str = ""
+    secret: str = field(default="", repr=False)
+    webui_url: str = ""
+    hostname: str = ""
+    failover_timeout_seconds: float = WEEK_SECONDS
+    checkpoint: bool = True
+    most_waiting_calls: int = 100_000

@@ -1,0 +1,77 @@
+"""The master's events as ours; pure but for the log, which tells of what could not be read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from framework.adapters import codec
+from framework.core.events import (
+    AgentFailed,
+    Event,
+    ExecutorFailed,
+    OfferRescinded,
+    OffersReceived,
+    ProgressReported,
+    StatusReceived,
+)
+from placement.offer import Offer
+from specs.ids import AgentId, ExecutorId, OfferId, TaskId
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+
+def event(plain: Json, unreadable: Callable[[OfferId], None]) -> Event | None:
+    """What a master's event means to us, None where nothing.
+
+    Offers that cannot be read are given to `unreadable`, so that they can be declined: they would be held for ever.
+    Raises KeyError, TypeError, ValueError and their kind for another shape.
+    """
+    match plain["type"]:
+        case "OFFERS":
+            offers = tuple(_offers(plain["offers"].get("offers", ()), unreadable))
+            return OffersReceived(offers=offers) if offers else None
+        case "UPDATE":
+            return StatusReceived(status=codec.status(plain["update"]["status"]))
+        case "RESCIND":
+            return OfferRescinded(offer_id=OfferId(plain["rescind"]["offer_id"]["value"]))
+        case "FAILURE":
+            return _failure(plain["failure"])
+        case "MESSAGE":
+            return _progress(plain["message"]["data"])
+    return None
+
+
+def _offers(plain: list[Json], unreadable: Callable[[OfferId], None]) -> list[Offer]:
+    offers = []
+    for each in plain:
+        try:
+            offers.append(codec.offer(each))
+        except Exception:  # a shield: one strange offer must not cost the others
+            log.exception("an offer cannot be read and is declined; a bug of this framework, please report: %r", each)
+            unreadable(OfferId(each["id"]["value"]))
+    return offers
+
+
+def _failure(failure: Json) -> Event | None:
+    agent_id = AgentId(failure["agent_id"]["value"])
+    if "executor_id" not in failure:
+        return AgentFailed(agent_id=agent_id)
+    executor_id = ExecutorId(failure["executor_id"]["value"])
+    return ExecutorFailed(agent_id=agent_id, executor_id=executor_id, status=failure.get("status", 0))
+
+
+def _progress(data: str) -> Event | None:
+    message = codec.executor_message(data)
+    if message.WhichOneof("what") != "progress":
+        return None
+    progress = message.progress
+    return ProgressReported(
+        task_id=TaskId(progress.task_id),
+        stage=progress.stage,
+        done_bytes=progress.done_bytes,
+        total_bytes=progress.total_bytes,
+    )

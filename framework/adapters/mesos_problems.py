@@ -1,0 +1,96 @@
+"""What kept us from a master, in one sentence each: what was tried, what came of it, what to check; pure."""
+
+from __future__ import annotations
+
+
+def _say(address: str, what: str, check: str) -> str:
+    return f"the Mesos master at {address} {what}; {check}; trying on"
+
+
+def unresolved(address: str, error: Exception) -> str:
+    detail = getattr(error, "strerror", None) or str(error)
+    return _say(address, f"cannot be found: {detail}", "check --master for host:port, and the name in DNS")
+
+
+def unconnected(address: str, error: OSError) -> str:
+    return _say(
+        address, f"takes no connection: {error.strerror or error}", "check that it runs there, and the firewall"
+    )
+
+
+def unreachable(address: str, seconds: float) -> str:
+    return _say(address, f"did not take the connection within {seconds:g} s", "check the network between it and here")
+
+
+def broken(address: str, error: OSError) -> str:
+    return _say(address, f"lost the connection: {error.strerror or error}", "check that it still runs")
+
+
+def closed(address: str) -> str:
+    return _say(address, "closed the connection", "it may have ended, or lead no more: see its log")
+
+
+def ended(address: str) -> str:
+    return f"the Mesos master at {address} refused the framework"
+
+
+def silent(address: str, seconds: float) -> str:
+    return _say(
+        address, f"said nothing for {seconds:g} s", "check whether it hangs, and the network between it and here"
+    )
+
+
+def unanswered(address: str, seconds: float) -> str:
+    return _say(address, f"did not answer a call for {seconds:g} s", "check whether it is overloaded")
+
+
+def overfull(address: str, most: int) -> str:
+    return _say(address, f"is too slow: {most} calls wait to be sent, no more can", "check whether it is overloaded")
+
+
+def strange(address: str, what: str) -> str:
+    return _say(address, f"does not speak as a Mesos master: {what}", "check that --master names a Mesos master's port")
+
+
+def refused(address: str, status: int, location: str, text: str) -> tuple[str, str]:
+    """What an answer other than 200 to SUBSCRIBE means, and the master that it names instead, "" where none."""
+    said = f" ({_short(text)})" if text else ""
+    if status == 307:
+        leader = location.partition("//")[2].partition("/")[0]
+        if leader == address:
+            what = "sends us to itself: it does not lead yet"
+            return _say(address, what, "it was restarted a moment ago, or sees no ZooKeeper: see its log"), ""
+        if not leader:
+            return _say(address, "does not lead and knows no leader", "check that a majority of the masters runs"), ""
+        return f"the Mesos master at {address} does not lead and names {leader}; trying there", leader
+    if status == 503:
+        what = f"is not available{said}"
+        return _say(address, what, "check that a majority of the masters and ZooKeeper run"), ""
+    if status == 401:
+        what = "refuses our principal and secret (401 Unauthorized)"
+        check = "check --principal and --secret-file against the master's --credentials"
+        return _say(address, what, check), ""
+    if status == 403:
+        what = f"forbids the subscription{said}"
+        return _say(address, what, "check --role and --principal against the master's ACLs and --roles"), ""
+    if status == 404:
+        return _say(address, "has no scheduler API (404)", "check that --master names a Mesos master's port"), ""
+    what = f"answered {status} to the subscription{said}"
+    return _say(address, what, "check the framework's name, role, principal and user"), ""
+
+
+def call_refused(address: str, call: str, status: int, text: str) -> str:
+    return f"the Mesos master at {address} refused {call}: {status}{f' {_short(text)}' if text else ''}"
+
+
+def changed(before: str, after: str) -> str:
+    return f"the leading Mesos master changed from {before} to {after}; subscribing there"
+
+
+def unsent(problem: str) -> str:
+    return f"not sent, as no Mesos master takes calls: {problem or 'not subscribed yet'}"
+
+
+def _short(text: str, most: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[:most] + "…"
