@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from framework.core.commands import Announce, Command, Halt, Outcome, Refused, Reply, Save
+from framework.core.commands import Announce, Command, Halt, HaltCause, Outcome, Refused, Reply, Save
 from framework.core.events import Ask, Event, Woke
 from framework.core.model import Instant
 from framework.core.scheduler import Scheduler
 from framework.core.views import EMPTY, View
+from framework.exits import ServerExit
 from framework.ports import Clock, Happening, Master, Store
 
 log = logging.getLogger(__name__)
@@ -24,12 +25,20 @@ BATCH = 200
 """Events handled before readers get a new view."""
 
 
+EXITS = {
+    HaltCause.STORE_REFUSED: ServerExit.STORE_UNREACHABLE,
+    HaltCause.MESOS_REFUSED: ServerExit.MESOS_REFUSED,
+    HaltCause.TASKS_WITHOUT_FRAMEWORK_ID: ServerExit.TASKS_WITHOUT_FRAMEWORK_ID,
+    HaltCause.FRAMEWORK_REMOVED: ServerExit.FRAMEWORK_REMOVED,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Ends the loop; None where an operator asked for it, else what the core or a fault said."""
+    """Ends the loop: the process's exit code, 0 where an operator asked for it, and what to tell the operator."""
 
-    halt: Halt | None = None
-    fault: BaseException | None = None
+    exit_code: int = 0
+    message: str = ""
 
 
 class Loop:
@@ -110,7 +119,7 @@ class Loop:
                     return stop
         except Exception as bug:
             log.exception("a bug ended the scheduler; what is stored is in order, the next leader goes on from it")
-            return Stop(fault=bug)
+            return Stop(exit_code=ServerExit.BUG, message=f"a bug: {bug!r}; the log has where it is")
         finally:
             self._answer_all(Refused(kind="unavailable", message="the scheduler is stopping; ask again in a moment"))
 
@@ -174,7 +183,7 @@ class Loop:
         elif isinstance(command, Announce):
             self._announce(command)
         elif isinstance(command, Halt):
-            return Stop(halt=command)
+            return Stop(exit_code=EXITS[command.cause], message=command.message)
         else:
             self._master.perform(command)
         return None

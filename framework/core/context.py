@@ -36,6 +36,7 @@ class Context:
         self.timers = Timers()
         self.connection = Connection.LOADING
         self.problem = ""
+        self.store_problem = ""
         self.master = ""
         self.session = 0
         self.pending: dict[GroupId, dict[int, None]] = {}

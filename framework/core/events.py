@@ -104,6 +104,13 @@ class SaveFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReported:
+    """What keeps the store from being reached, in a sentence; "" when it can be again. Meanwhile saves wait."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackSubmitted:
     """`if_index` is the index the stack must still have (0: must not exist), or None for any."""
 
@@ -169,6 +176,7 @@ Event: TypeAlias = (
     | CallFailed
     | Saved
     | SaveFailed
+    | StoreReported
     | Ask
     | Woke
 )

@@ -42,6 +42,7 @@ from framework.core.events import (
     StartAsked,
     StatusReceived,
     StopAsked,
+    StoreReported,
     Subscribed,
     Woke,
 )
@@ -105,12 +106,15 @@ class Scheduler:
         elif isinstance(event, Subscribed):
             self._subscribed(event, now)
         elif isinstance(event, Disconnected):
-            if context.connection is Connection.SUBSCRIBED:
+            if context.problem != event.problem:
                 context.tell("Disconnected", event.problem)
             self._connect(Connection.CONNECTING, event.problem)
             context.pool.held.clear()
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)
+        elif isinstance(event, StoreReported):
+            context.store_problem = event.problem
+            context.tell("StoreReported", event.problem or "the store is reached again")
         elif isinstance(event, CallFailed):
             if isinstance(event.call, Accept):
                 for task in context.unsent(event.call):

@@ -34,7 +34,7 @@ class Viewer:
         return View(
             at=now,
             connection=context.connection,
-            problem=context.problem,
+            problem="; ".join(filter(None, (context.store_problem, context.problem))),
             framework_id=context.books.framework_id,
             master=context.master,
             stacks=dict(sorted(self._stacks.items())),

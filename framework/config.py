@@ -1,0 +1,36 @@
+"""What a scheduler is started with; the command line and its environment fill it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerConfig:
+    """`zk` is the root of our store (zk://host:port,…/path), `master` Mesos's (the same form, or host:port).
+
+    `bind` is where the API listens, `advertise` how agents reach it. `token` guards changes, None for none. `webui_url`
+    is what Mesos's web UI links to; empty: the advertised address. An executor without tasks ends after
+    `executor_idle_seconds` and does `executor_operations` starts and stops at a time.
+    """
+
+    zk: str
+    master: str
+    bind: tuple[str, int] = ("127.0.0.1", 8080)
+    advertise: tuple[str, int] = ("127.0.0.1", 8080)
+    token: str | None = field(default=None, repr=False)
+    name: str = "framework"
+    role: str = "*"
+    principal: str = ""
+    secret: str | None = field(default=None, repr=False)
+    user: str = "root"
+    executor_idle_seconds: float = 60.0
+    executor_operations: int = 4
+    webui_url: str = ""
+    log_level: str = "info"
+
+    @property
+    def advertised(self) -> str:
+        """host:port under which agents and people reach this scheduler."""
+        host, port = self.advertise
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
