@@ -24,7 +24,7 @@ class Field:
     target: str
     description: str
     is_ours: bool = True
-    """Of our own vocabulary, so in the schema; else a word of compose or fig that means the same as one of ours."""
+    """Of our own vocabulary; else a word of compose or fig that means the same as one of ours."""
     may_be_null: bool = False
 
 
@@ -98,10 +98,8 @@ class Table:
         return f"unknown key {name!r} in {self.what}{hint or f'; known are {known}'}"
 
     def schema(self) -> Schema:
-        """A JSON Schema of the mapping: our own vocabulary alone."""
-        properties = {
-            one.name: {"description": one.description, **one.kind.schema()} for one in self.fields if one.is_ours
-        }
+        """A JSON Schema of the mapping."""
+        properties = {one.name: {"description": one.description, **one.kind.schema()} for one in self.fields}
         return {
             "type": "object",
             "properties": properties,

@@ -78,7 +78,7 @@ STOP = Table(
     ),
     {"drain": "drain is not supported yet: a task is told to stop at once; leave it out, stop.grace is there"},
 )
-_LIMITS = Table(
+DEPLOY_LIMITS = Table(
     "deploy.resources.limits",
     (
         Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus."),
@@ -87,7 +87,7 @@ _LIMITS = Table(
     ),
     LIMITS_REFUSED,
 )
-_RESERVATIONS = Table(
+DEPLOY_RESERVATIONS = Table(
     "deploy.resources.reservations",
     (
         Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus; with limits.cpus the two must be the same."),
@@ -100,11 +100,11 @@ _RESERVATIONS = Table(
 _DEPLOY_RESOURCES = Table(
     "deploy.resources",
     (
-        Field("limits", Nested(_LIMITS), NOWHERE, "What a task gets, and no more."),
-        Field("reservations", Nested(_RESERVATIONS), NOWHERE, "The same: a task gets what it reserves."),
+        Field("limits", Nested(DEPLOY_LIMITS), NOWHERE, "What a task gets, and no more."),
+        Field("reservations", Nested(DEPLOY_RESERVATIONS), NOWHERE, "The same: a task gets what it reserves."),
     ),
 )
-_RESTART_POLICY = Table(
+RESTART_POLICY = Table(
     "deploy.restart_policy",
     (
         Field(
@@ -130,7 +130,7 @@ DEPLOY = Table(
             "Metadata of the group, not of containers.",
         ),
         Field("resources", Nested(_DEPLOY_RESOURCES), NOWHERE, "As resources."),
-        Field("restart_policy", Nested(_RESTART_POLICY), NOWHERE, "condition alone, as restart."),
+        Field("restart_policy", Nested(RESTART_POLICY), NOWHERE, "condition alone, as restart."),
         Field(
             "mode",
             Choice(
@@ -316,9 +316,6 @@ SERVICE = Table(
     SERVICE_REFUSED,
     {"build": "container.image", "dockerfile": "container.image"},
 )
-
-GROUP_KEYS = frozenset({"labels"})
-"""Keys that mean something else in a group than in a service."""
 
 TOP = Table(
     "a stack file",

@@ -1,0 +1,125 @@
+"""Files that are too much: refused with the limit that they exceed, and soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from specs.errors import StackError
+from specs.load import load_files, load_stack, stack_from_json
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Fails where the block takes longer in this process's own time: the machine may be busy with other things."""
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < seconds
+
+
+def told(text: str | bytes) -> str:
+    with pytest.raises(StackError) as caught:
+        load_stack(text, name="s", file="s.yml", variables={})
+    return str(caught.value)
+
+
+def _bomb() -> str:
+    lines = ["a0: &a0 x"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    return "\n".join(lines)
+
+
+def _merge_bomb() -> str:
+    lines = ["x0: &x0 {a: {b: c}}"]
+    lines += [f"x{n}: &x{n} {{{', '.join(f'k{i}: {{<<: *x{n - 1}}}' for i in range(10))}}}" for n in range(1, 12)]
+    return "\n".join(lines)
+
+
+def _long_text_bomb() -> str:
+    return f"a: &a '{'x' * 500_000}'\nb: [{', '.join(['*a'] * 100)}]"
+
+
+def _services(count: int) -> str:
+    return "services:\n" + "".join(f"  s{n}: {{image: a}}\n" for n in range(count))
+
+
+def _groups(count: int) -> str:
+    return "services:\n  web:\n    image: a\n    groups:\n" + "".join(
+        f"    - {{labels: [g{n}]}}\n" for n in range(count)
+    )
+
+
+def _group_product() -> str:
+    names = "".join(f"      V{n}: x\n" for n in range(10_000))
+    return _groups(5_000).replace("    groups:", f"    environment:\n{names}    groups:")
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (_bomb, "more than 100,000 values, aliases written out; split the file"),
+        (_merge_bomb, "more than 100,000 values, aliases written out; split the file"),
+        (_long_text_bomb, "more than 8,388,608 characters, aliases written out; split the file"),
+        (lambda: _services(10_000), "10,000 services; a stack has at most 1,000. Split it into several"),
+        (lambda: _groups(10_001), "10,001 groups; a stack has at most 10,000. Split it into several"),
+        (_group_product, "more than 1,000,000 values in all groups, each with its service's; split the stack"),
+        (lambda: "[" * 100_000, "nested more than 32 deep; a stack file never needs that"),
+        (lambda: "- " * 100_000, "nested more than 32 deep; a stack file never needs that"),
+        (lambda: "a: [" + "x, " * 200_000 + "]", "more than 100,000 values, aliases written out; split the file"),
+        (lambda: "x" * (1 << 20) + "y", "the file has 1,048,577 bytes; at most 1,048,576 are read. Split it"),
+        (lambda: "services: {web: {image: '" + "${A:-" * 1000 + "}" * 1000 + "'}}", "more than 16 deep"),
+        (lambda: "services: {web: {image: a, ports: ['1-65535']}}", "wanted at most 100 ports; got 65,535"),
+        (lambda: "services: {web: {image: a, ports: [" + "80, " * 101 + "]}}", "wanted at most 100 ports; got 101"),
+    ],
+)
+def test_what_is_too_much_is_refused_within_a_second(make: Callable[[], str], wanted: str) -> None:
+    text = make()
+    with within(1.0):
+        assert wanted in told(text)
+
+
+def test_a_file_of_50_mb_is_refused_without_being_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.yml"
+    with path.open("wb") as file:
+        file.truncate(50_000_000)
+    with within(0.1), pytest.raises(StackError, match="the file has 50,000,000 bytes; at most 1,048,576 are read"):
+        load_files(path, name=None, variables={})
+
+
+def test_settings_of_one_group() -> None:
+    environment = ", ".join(f"V{n}: {'x' * 30_000}" for n in range(9))
+    assert "bytes of settings; wanted at most 262,144" in told(
+        f"services: {{web: {{image: a, environment: {{{environment}}}}}}}"
+    )
+
+
+def test_one_value() -> None:
+    assert "the value of A has 131,072 bytes; wanted at most 131,071" in told(
+        f"services: {{web: {{image: a, environment: {{A: {'x' * 131_072}}}}}}}"
+    )
+
+
+def test_the_largest_stack_that_is_taken() -> None:
+    with within(20.0):
+        stack = load_stack(_groups(10_000), name="s", variables={})
+    assert len(stack.groups) == 10_000
+
+
+def test_a_cycle_through_a_thousand_services_is_found_soon() -> None:
+    text = "services:\n" + "".join(f"  s{n}: {{image: a, links: [s{(n + 1) % 1000}]}}\n" for n in range(1000))
+    with within(5.0):
+        assert "a cycle: s0 -> s1 -> s2 -> " in told(text)
+
+
+def test_json_too_deep_and_too_much() -> None:
+    deep: object = "x"
+    for _ in range(40):
+        deep = [deep]
+    with pytest.raises(StackError, match="nested more than 32 deep"):
+        stack_from_json({"services": deep}, name="s")
+    with pytest.raises(StackError, match="more than 100,000 values"):
+        stack_from_json({"services": ["x"] * 100_001}, name="s")
