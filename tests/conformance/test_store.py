@@ -1,0 +1,568 @@
+"""What every store promises; and what the one in ZooKeeper promises besides, on a real ZooKeeper."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import queue
+import random
+import signal
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kazoo.client import KazooClient, TransactionRequest
+from kazoo.exceptions import ConnectionLoss
+
+from framework.adapters import nodes, records
+from framework.adapters.ensemble import Ensemble
+from framework.adapters.memory import MemoryStore, Shelf
+from framework.adapters.zookeeper import MAX_BREAKS, MAX_WRITES_PER_SAVE, ZooKeeperStore
+from framework.core.commands import (
+    DeleteStack,
+    DeleteTask,
+    DeleteVersion,
+    PutFramework,
+    PutStack,
+    PutTask,
+    PutVersion,
+    Save,
+    Write,
+)
+from framework.core.events import Event, Saved, SaveFailed
+from framework.core.model import Stored
+from framework.local.daemon import Daemon
+from framework.ports import StoreFault
+from specs.ids import FrameworkId
+from specs.states import TaskState
+from tests.kit.cluster import running_zookeeper
+from tests.kit.stored import stored_stack, stored_task, stored_version
+
+SECONDS = 30.0
+ROOTS = itertools.count(1)
+AnyStore = MemoryStore | ZooKeeperStore
+
+
+@dataclass
+class Opened:
+    """A store with what it said."""
+
+    store: AnyStore = field(init=False)
+    answers: queue.Queue[Event] = field(default_factory=queue.Queue)
+    lost: queue.Queue[str] = field(default_factory=queue.Queue)
+    problems: queue.Queue[str] = field(default_factory=queue.Queue)
+    tickets: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def save(self, *writes: Write) -> int:
+        ticket = next(self.tickets)
+        self.store.save(Save(ticket=ticket, writes=writes))
+        return ticket
+
+    def answer(self) -> Event:
+        return self.answers.get(timeout=SECONDS)
+
+    def saved(self, *writes: Write) -> None:
+        """Saves, and waits for it."""
+        assert self.answer_to(*writes) == Saved(ticket=self.last)
+
+    def answer_to(self, *writes: Write) -> Event:
+        self.last = self.save(*writes)
+        return self.answer()
+
+
+class World:
+    """A place where stores keep things; several stores may be opened on it."""
+
+    def __init__(self, make: Callable[[Opened], AnyStore]) -> None:
+        self._make = make
+        self._open: list[AnyStore] = []
+
+    def open(self) -> Opened:
+        opened = Opened()
+        opened.store = self._make(opened)
+        self._open.append(opened.store)
+        return opened
+
+    def loaded(self) -> Opened:
+        opened = self.open()
+        opened.store.load()
+        return opened
+
+    def stored(self) -> Stored:
+        """What a new store finds."""
+        opened = self.open()
+        found = opened.store.load()
+        opened.store.close()
+        return found
+
+    def close(self) -> None:
+        for store in self._open:
+            store.close()
+
+
+def memory_world() -> World:
+    shelf = Shelf()
+    return World(lambda opened: MemoryStore(shelf, opened.answers.put, on_lost=opened.lost.put))
+
+
+def zookeeper_world(address: str, root: str) -> World:
+    def make(opened: Opened) -> AnyStore:
+        return ZooKeeperStore(
+            f"zk://{address}{root}",
+            opened.answers.put,
+            on_problem=opened.problems.put,
+            on_lost=opened.lost.put,
+            session_seconds=4.0,
+        )
+
+    return World(make)
+
+
+def new_root() -> str:
+    return f"/store-{next(ROOTS)}"
+
+
+@pytest.fixture(params=["memory", pytest.param("zookeeper", marks=pytest.mark.zookeeper)])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "memory":
+        made = memory_world()
+    else:
+        made = zookeeper_world(request.getfixturevalue("zookeeper").address, new_root())
+    with contextlib.closing(made):
+        yield made
+
+
+class TestEveryStore:
+    def test_a_new_store_holds_nothing(self, world: World) -> None:
+        assert world.stored() == Stored()
+
+    def test_what_was_saved_is_loaded(self, world: World) -> None:
+        opened = world.loaded()
+        tasks = tuple(stored_task(serial) for serial in range(1, 200))
+        stacks = (stored_stack("a"), stored_stack("shop", groups=300))
+        versions = (stored_version("a"), stored_version("shop", 1), stored_version("shop", 2))
+        framework = PutFramework(framework_id=FrameworkId("f-1"), next_serial=200)
+        opened.saved(framework, *(PutVersion(version=each) for each in versions))
+        opened.saved(*(PutStack(stack=each) for each in stacks))
+        opened.saved(*(PutTask(task=each) for each in tasks))
+        wanted = Stored(framework_id=FrameworkId("f-1"), next_serial=200, stacks=stacks, versions=versions, tasks=tasks)
+        assert opened.store.load() == wanted
+        assert world.stored() == wanted
+
+    def test_what_was_deleted_is_gone_and_what_was_put_again_is_new(self, world: World) -> None:
+        opened = world.loaded()
+        tasks = [stored_task(serial) for serial in (1, 2, 64, 128)]
+        opened.saved(
+            PutStack(stack=stored_stack()),
+            PutVersion(version=stored_version(number=1)),
+            PutVersion(version=stored_version(number=2)),
+            *(PutTask(task=task) for task in tasks),
+        )
+        changed = stored_task(2, state=TaskState.FAILED, message="exited with 3", exit_code=3)
+        opened.saved(
+            PutTask(task=changed),
+            DeleteTask(id=tasks[0].id),
+            DeleteTask(id=tasks[2].id),
+            DeleteVersion(stack="shop", id=stored_version(number=1).id),
+        )
+        assert world.stored() == Stored(
+            stacks=(stored_stack(),), versions=(stored_version(number=2),), tasks=(changed, tasks[3])
+        )
+        opened = world.loaded()
+        opened.saved(
+            DeleteTask(id=changed.id),
+            DeleteTask(id=tasks[3].id),
+            DeleteVersion(stack="shop", id=stored_version(number=2).id),
+            DeleteStack(name="shop"),
+        )
+        assert world.stored() == Stored()
+        opened = world.loaded()
+        opened.saved(PutVersion(version=stored_version()), PutTask(task=tasks[0]))
+        assert world.stored() == Stored(versions=(stored_version(),), tasks=(tasks[0],))
+
+    def test_deleting_what_is_not_there_is_nothing(self, world: World) -> None:
+        opened = world.loaded()
+        opened.saved(
+            DeleteStack(name="no"),
+            DeleteTask(id=stored_task(7).id),
+            DeleteVersion(stack="no", id=stored_version().id),
+        )
+        assert opened.store.load() == Stored()
+
+    def test_of_two_writes_to_one_place_the_later_counts(self, world: World) -> None:
+        opened = world.loaded()
+        opened.saved(
+            PutTask(task=stored_task(1)),
+            PutTask(task=stored_task(1, message="later")),
+            PutTask(task=stored_task(2)),
+            DeleteTask(id=stored_task(2).id),
+            DeleteStack(name="shop"),
+            PutStack(stack=stored_stack()),
+        )
+        assert world.stored() == Stored(stacks=(stored_stack(),), tasks=(stored_task(1, message="later"),))
+
+    def test_a_save_of_nothing_is_answered(self, world: World) -> None:
+        world.loaded().saved()
+
+    def test_answers_come_in_the_order_of_the_saves(self, world: World) -> None:
+        opened = world.loaded()
+        unstorable = PutStack(stack=stored_stack("large", message=incompressible(1_100_000)))
+        tickets = [
+            opened.save(unstorable if number % 10 == 9 else PutTask(task=stored_task(number))) for number in range(300)
+        ]
+        answers = [opened.answer() for _ in tickets]
+        assert [answer.ticket for answer in answers if isinstance(answer, Saved | SaveFailed)] == tickets
+        assert [isinstance(answer, SaveFailed) for answer in answers] == [number % 10 == 9 for number in range(300)]
+        assert len(opened.store.load().tasks) == 270
+
+    def test_too_large_is_refused_with_the_number_and_nothing_of_the_save_happens(self, world: World) -> None:
+        opened = world.loaded()
+        large = stored_stack("large", message=incompressible(1_100_000))
+        answer = opened.answer_to(PutTask(task=stored_task(1)), PutStack(stack=large))
+        assert isinstance(answer, SaveFailed)
+        assert answer.problem.startswith("stack large: 1,1")
+        assert "holds at most 1,000,000" in answer.problem
+        opened.saved(PutTask(task=stored_task(2)))
+        assert world.stored() == Stored(tasks=(stored_task(2),))
+
+    def test_what_no_record_holds_is_refused(self, world: World) -> None:
+        opened = world.loaded()
+        answer = opened.answer_to(PutTask(task=stored_task(1, message="\ud800")))
+        assert isinstance(answer, SaveFailed)
+        assert answer.problem.startswith(f"task {stored_task(1).id} cannot be stored: ")
+        assert opened.store.load() == Stored()
+
+    def test_who_takes_the_store_deposes_who_had_it(self, world: World) -> None:
+        first = world.loaded()
+        first.saved(PutTask(task=stored_task(1)))
+        second = world.loaded()
+        first.save(PutTask(task=stored_task(2)))
+        assert "deposed" in first.lost.get(timeout=SECONDS)
+        assert first.store.is_deposed
+        second.saved(PutTask(task=stored_task(3)))
+        first.save(PutTask(task=stored_task(4)))
+        assert second.store.load().tasks == (stored_task(1), stored_task(3))
+        assert first.answers.empty()
+        assert first.lost.empty()
+
+    def test_a_save_before_load_is_an_error_of_ours(self, world: World) -> None:
+        with pytest.raises(RuntimeError, match=r"wanted load\(\) to be called first"):
+            world.open().save()
+
+
+class TestMemory:
+    def test_held_saves_do_not_happen_until_they_are_released(self) -> None:
+        world = memory_world()
+        opened = world.loaded()
+        assert isinstance(opened.store, MemoryStore)
+        opened.store.hold()
+        for serial in (1, 2, 3):
+            opened.save(PutTask(task=stored_task(serial)))
+        opened.store.release(1)
+        assert opened.answers.get_nowait() == Saved(ticket=1)
+        assert opened.answers.empty()
+        assert [save.ticket for save in opened.store.held] == [2, 3]
+        assert len(opened.store.load().tasks) == 1
+        opened.store.release()
+        assert [opened.answer(), opened.answer()] == [Saved(ticket=2), Saved(ticket=3)]
+        assert len(opened.store.load().tasks) == 3
+        opened.saved()
+
+    def test_saves_that_are_held_when_it_closes_are_lost(self) -> None:
+        world = memory_world()
+        opened = world.loaded()
+        assert isinstance(opened.store, MemoryStore)
+        opened.store.hold()
+        opened.save(PutTask(task=stored_task(1)))
+        opened.store.close()
+        opened.store.release()
+        assert opened.answers.empty()
+        assert world.stored() == Stored()
+
+    def test_it_fails_on_demand(self) -> None:
+        opened = memory_world().loaded()
+        assert isinstance(opened.store, MemoryStore)
+        opened.store.fail_next("the disk is full")
+        assert opened.answer_to(PutTask(task=stored_task(1))) == SaveFailed(ticket=1, problem="the disk is full")
+        opened.saved(PutTask(task=stored_task(2)))
+        assert opened.store.load().tasks == (stored_task(2),)
+
+
+@pytest.fixture
+def root() -> str:
+    return new_root()
+
+
+@pytest.fixture
+def keeper(zookeeper: Daemon) -> Iterator[KazooClient]:
+    """A client that looks at the nodes, and edits them."""
+    client = KazooClient(hosts=zookeeper.address)
+    client.start()
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def real(zookeeper: Daemon, root: str) -> Iterator[World]:
+    with contextlib.closing(zookeeper_world(zookeeper.address, root)) as made:
+        yield made
+
+
+def transactions(keeper: KazooClient, root: str) -> int:
+    return int(json.loads(keeper.get(f"{root}/epoch")[0])["transaction"])
+
+
+@pytest.mark.zookeeper
+class TestZooKeeper:
+    def test_the_nodes_are_as_documented(self, real: World, root: str, keeper: KazooClient) -> None:
+        opened = real.loaded()
+        opened.saved(
+            PutFramework(framework_id=None, next_serial=200),
+            PutStack(stack=stored_stack()),
+            PutVersion(version=stored_version()),
+            *(PutTask(task=stored_task(serial)) for serial in (1, 63, 64, 130)),
+        )
+        assert sorted(keeper.get_children(root)) == ["epoch", "framework", "schema", "stacks", "tasks", "versions"]
+        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 1}
+        assert keeper.get_children(f"{root}/stacks") == ["shop"]
+        assert keeper.get_children(f"{root}/versions/shop") == ["000000000000"]
+        assert sorted(keeper.get_children(f"{root}/tasks")) == ["0", "1", "2"]
+        opened.saved(DeleteTask(id=stored_task(64).id), DeleteVersion(stack="shop", id=stored_version().id))
+        assert sorted(keeper.get_children(f"{root}/tasks")) == ["0", "2"]
+        assert keeper.get_children(f"{root}/versions") == []
+
+    def test_a_thousand_saves_are_few_transactions(self, real: World, root: str, keeper: KazooClient) -> None:
+        opened = real.loaded()
+        for serial in range(1000):
+            opened.save(PutTask(task=stored_task(serial)))
+        assert [opened.answer() for _ in range(1000)] == [Saved(ticket=number) for number in range(1, 1001)]
+        assert transactions(keeper, root) < 50
+
+    def test_a_save_that_fits_no_transaction_is_written_in_several(
+        self, real: World, root: str, keeper: KazooClient
+    ) -> None:
+        opened = real.loaded()
+        tasks = tuple(stored_task(serial, message=incompressible(500, serial)) for serial in range(5000))
+        opened.saved(PutFramework(framework_id=None, next_serial=5000), *(PutTask(task=task) for task in tasks))
+        assert transactions(keeper, root) > 1
+        assert real.stored().tasks == tasks
+
+    def test_a_save_of_the_size_that_is_advised_is_one_transaction(
+        self, real: World, root: str, keeper: KazooClient
+    ) -> None:
+        opened = real.loaded()
+        everywhere = range(0, 64 * MAX_WRITES_PER_SAVE, 64)
+        opened.saved(*(PutTask(task=stored_task(serial)) for serial in everywhere))
+        assert transactions(keeper, root) == 1
+
+    def test_a_node_just_below_the_limit_is_taken(self, real: World) -> None:
+        opened = real.loaded()
+        room = nodes.MAX_NODE_BYTES - 500
+        stack = stored_stack("large", groups=0)
+        length = 1_200_000
+        while len(records.stack_node(stack)) < room - 2000 or len(records.stack_node(stack)) > nodes.MAX_NODE_BYTES:
+            stack = stored_stack("large", groups=0, message=incompressible(length))
+            length = length * room // len(records.stack_node(stack))
+        opened.saved(PutStack(stack=stack), PutTask(task=stored_task(1)))
+        assert real.stored().stacks == (stack,)
+
+    def test_a_newer_schema_is_refused(self, real: World, root: str, keeper: KazooClient) -> None:
+        real.loaded().saved(PutFramework(framework_id=None, next_serial=7))
+        keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 2}).encode())
+        with pytest.raises(StoreFault, match=rf"{root}/schema has schema 2, and this program knows schemas up to 1"):
+            real.stored()
+
+    def test_a_foreign_root_is_refused(self, real: World, root: str, keeper: KazooClient) -> None:
+        keeper.create(f"{root}/json.info_0000000001", b"{}", makepath=True)
+        with pytest.raises(
+            StoreFault, match=r"holds what is not ours \(json.info_0000000001\): name another root"
+        ) as e:
+            real.stored()
+        assert not e.value.temporary
+        assert keeper.get_children(root) == ["json.info_0000000001"]
+
+    @pytest.mark.parametrize(
+        ("path", "data", "says"),
+        [
+            ("tasks/0", b"{}", "is no TaskBucket"),
+            ("tasks/0", b"", "is no TaskBucket: it has no schema"),
+            ("tasks/0", b"\x78\x01\xff rubbish", "is damaged"),
+            ("tasks/0", zlib.compress(b"a" * 5000)[:-2], "is cut off"),
+            ("tasks/0", records.bucket_node([records.task_bytes(stored_task(64))]), "has tasks of another bucket"),
+            ("stacks/shop", records.stack_node(stored_stack("other")), "names stack 'other'"),
+            ("versions/shop/000000000000", b"\x08\x01", "has settings that are none"),
+            ("epoch", b"7", "is no epoch"),
+            ("schema", b"mine", "is not ours"),
+        ],
+    )
+    def test_edited_nodes_are_named(
+        self, real: World, root: str, keeper: KazooClient, path: str, data: bytes, says: str
+    ) -> None:
+        real.loaded().saved(
+            PutTask(task=stored_task(1)), PutStack(stack=stored_stack()), PutVersion(version=stored_version())
+        )
+        keeper.set(f"{root}/{path}", data)
+        with pytest.raises(StoreFault, match=says) as caught:
+            real.stored()
+        assert f"{root}/{path} " in str(caught.value)
+
+    def test_a_node_that_vanished_ends_the_leader(self, real: World, root: str, keeper: KazooClient) -> None:
+        opened = real.loaded()
+        opened.saved(PutTask(task=stored_task(1)))
+        keeper.delete(f"{root}/tasks/0")
+        opened.save(PutTask(task=stored_task(2)))
+        assert f"{root}/tasks/0 in ZooKeeper is not as this scheduler left it" in opened.lost.get(timeout=SECONDS)
+        assert opened.answers.empty()
+
+    def test_a_root_that_vanished_ends_the_leader(self, real: World, root: str, keeper: KazooClient) -> None:
+        opened = real.loaded()
+        keeper.delete(root, recursive=True)
+        opened.save(PutTask(task=stored_task(2)))
+        assert f"{root}/epoch in ZooKeeper is not as" in opened.lost.get(timeout=SECONDS)
+
+    def test_an_expired_session_ends_the_leader_even_if_it_saves_nothing(self, real: World, zookeeper: Daemon) -> None:
+        opened = real.loaded()
+        assert isinstance(opened.store, ZooKeeperStore)
+        thief = KazooClient(hosts=zookeeper.address, client_id=opened.store.session, timeout=4.0)
+        thief.start()
+        thief.stop()
+        thief.close()
+        assert "has expired" in opened.lost.get(timeout=SECONDS)
+        assert not opened.store.is_deposed
+        opened.save(PutTask(task=stored_task(1)))
+        assert real.stored() == Stored()
+        assert opened.answers.empty()
+
+    def test_close_ends_who_waits_and_says_nothing(self, real: World) -> None:
+        opened = real.loaded()
+        opened.store.close()
+        opened.save(PutTask(task=stored_task(1)))
+        with pytest.raises(StoreFault, match="the connection to ZooKeeper was closed"):
+            opened.store.load()
+        assert opened.lost.empty()
+
+
+@pytest.mark.zookeeper
+class TestUncertainty:
+    """The connection breaks during a transaction: before it happened, or after."""
+
+    @pytest.fixture
+    def breaks(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What becomes of the next transactions: "before" and "after" say when the connection breaks."""
+        plan: list[str] = []
+        send = Ensemble.send
+
+        def breaking(self: Ensemble, transaction: TransactionRequest) -> list[Any]:
+            when = plan.pop(0) if plan else ""
+            if when == "before":
+                raise ConnectionLoss
+            results = send(self, transaction)
+            if when == "after":
+                raise ConnectionLoss
+            return results
+
+        monkeypatch.setattr(Ensemble, "send", breaking)
+        return plan
+
+    @pytest.mark.parametrize("plan", [["before"], ["after"], ["before", "before", "after"]])
+    def test_it_happens_once_and_is_answered_once(
+        self, real: World, root: str, keeper: KazooClient, breaks: list[str], plan: list[str]
+    ) -> None:
+        opened = real.loaded()
+        opened.saved(PutTask(task=stored_task(1)))
+        breaks += plan
+        opened.saved(PutTask(task=stored_task(2)))
+        assert not breaks
+        assert transactions(keeper, root) == 2
+        opened.saved(PutTask(task=stored_task(3)))
+        assert len(real.stored().tasks) == 3
+        assert opened.answers.empty()
+
+    def test_one_that_breaks_the_connection_every_time_fails(self, real: World, breaks: list[str]) -> None:
+        opened = real.loaded()
+        breaks += ["before"] * MAX_BREAKS
+        answer = opened.answer_to(PutTask(task=stored_task(1)))
+        assert isinstance(answer, SaveFailed)
+        assert "broke the connection 5 times during one transaction of" in answer.problem
+        opened.saved(PutTask(task=stored_task(2)))
+        assert real.stored().tasks == (stored_task(2),)
+
+    def test_a_save_of_several_transactions_that_breaks_off_ends_the_leader(
+        self, real: World, breaks: list[str]
+    ) -> None:
+        opened = real.loaded()
+        tasks = [stored_task(serial, message=incompressible(500, serial)) for serial in range(5000)]
+        breaks += ["", *["before"] * MAX_BREAKS]
+        opened.save(PutFramework(framework_id=None, next_serial=5000), *(PutTask(task=task) for task in tasks))
+        assert "broke off before the one numbered 2" in opened.lost.get(timeout=SECONDS)
+        assert opened.answers.empty()
+        stored = real.stored()
+        assert stored.next_serial == 5000
+        assert 0 < len(stored.tasks) < 5000
+
+    def test_taking_the_store_is_repeated(self, real: World, breaks: list[str]) -> None:
+        breaks += ["before", "after", "before"]
+        real.loaded().saved(PutTask(task=stored_task(1)))
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Daemon]:
+    """A ZooKeeper that the test may kill."""
+    with running_zookeeper(tmp_path / "zookeeper") as server:
+        yield server
+
+
+@pytest.mark.zookeeper
+class TestBrokenZooKeeper:
+    def test_kill_9_in_the_middle_of_saves_loses_nothing_that_was_answered(self, mortal: Daemon) -> None:
+        with contextlib.closing(zookeeper_world(mortal.address, "/framework")) as world:
+            opened = world.loaded()
+            answered = 0
+            for round_ in range(3):
+                for serial in range(round_ * 1000, round_ * 1000 + 1000):
+                    opened.save(PutTask(task=stored_task(serial)))
+                for _ in range(300):
+                    answered += 1
+                    assert opened.answer() == Saved(ticket=answered)
+                mortal.kill(signal.SIGKILL)
+                mortal.start().wait()
+            while answered < 3000:
+                answered += 1
+                assert opened.answer() == Saved(ticket=answered)
+            assert opened.lost.empty()
+            assert world.stored().tasks == tuple(stored_task(serial) for serial in range(3000))
+
+    def test_a_zookeeper_that_is_not_there_is_waited_for_and_named(self, mortal: Daemon) -> None:
+        mortal.kill()
+        with contextlib.closing(zookeeper_world(mortal.address, "/framework")) as world:
+            opened = world.open()
+            problem = opened.problems.get(timeout=SECONDS)
+            assert (
+                f"ZooKeeper cannot be reached: {mortal.address} cannot be connected to (Connection refused)" in problem
+            )
+            mortal.start()
+            assert opened.store.load() == Stored()
+            assert opened.problems.get(timeout=SECONDS) == ""
+            mortal.kill()
+            opened.save(PutTask(task=stored_task(1)))
+            assert opened.problems.get(timeout=SECONDS) == problem
+            mortal.start()
+            assert opened.answer() == Saved(ticket=1)
+            assert opened.lost.empty()
+
+    def test_close_ends_who_waits_for_a_zookeeper_that_is_not_there(self, mortal: Daemon) -> None:
+        mortal.kill()
+        with contextlib.closing(zookeeper_world(mortal.address, "/framework")) as world:
+            opened = world.open()
+            assert "Connection refused" in opened.problems.get(timeout=SECONDS)
+
+
+def incompressible(length: int, seed: int = 0) -> str:
+    """Text that zlib makes little smaller: three quarters of it, as base64 is."""
+    return base64.b64encode(random.Random(seed).randbytes(length)).decode()
