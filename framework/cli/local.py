@@ -65,7 +65,10 @@ def up(directory: Path, **options: Any) -> None:
             check_same(cluster, {**given, **({"subnet": options["subnet"]} if options["subnet"] is not None else {})})
             click.echo(f"The cluster in {directory} is up already.")
         else:
-            start_engine()
+            try:
+                start_engine()
+            except LocalError as error:  # The cluster still runs what needs no container.
+                click.echo(f"Warning: containers will not run: {error}", err=True)
             click.echo(f"Starting the cluster in {directory} ...")
             cluster.up(**{"schedulers": 1, **given})
         click.echo(urls(cluster))
@@ -75,12 +78,8 @@ def up(directory: Path, **options: Any) -> None:
 
 
 def start_engine() -> None:
-    """Sees to a Docker engine; without one the cluster still runs what needs no container."""
-    try:
-        own = engine.ensure()
-    except LocalError as error:
-        click.echo(f"Warning: containers will not run: {error}", err=True)
-        return
+    """Sees to a Docker engine, and says so if it had to start one."""
+    own = engine.ensure()
     if own is not None:
         click.echo(f"Started a Docker engine (pid {own.pid}, log: {own.log})")
 

@@ -79,7 +79,9 @@ def _engine() -> Finding:
     if os.geteuid() == 0 and not os.environ.get("DOCKER_HOST"):
         return Finding(what="Docker engine", is_ok=True, detail="down: `up` starts one")
     remedy = "as root: systemctl start docker, and put this user into the group docker"
-    return Finding(what="Docker engine", is_ok=False, detail=f"does not answer: {why}", remedy=remedy)
+    if os.environ.get("DOCKER_HOST"):
+        remedy = f"unset DOCKER_HOST, or see to the engine at {os.environ['DOCKER_HOST']}"
+    return Finding(what="Docker engine", is_ok=False, detail=why, remedy=remedy)
 
 
 def _addresses(cluster: Cluster) -> Finding:

@@ -1,10 +1,11 @@
 """The Docker engine: finds it, and starts one where there is none."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,39 @@ START_SECONDS = 60.0
 END_SECONDS = 30.0
 ANSWER_SECONDS = 120
 
+# Not there any more, or somebody else is removing it already.
+BEING_REMOVED = (404, 409)
+
 PID_FILES = {
     Path("/var/run/docker.pid"): "dockerd",
     Path("/var/run/docker/containerd/containerd.pid"): "containerd",
 }
 
 
-def client() -> Any:
-    """A docker.DockerClient for the engine that DOCKER_HOST or the default socket names."""
-    import docker  # Late, since it takes longer to load than all other commands need.
+@contextlib.contextmanager
+def connection() -> Iterator[Any]:
+    """A docker.DockerClient for the engine that DOCKER_HOST or the default socket names, closed afterwards.
 
-    return docker.from_env(timeout=ANSWER_SECONDS)
+    Raises LocalError, in the engine's or the system's words, where the engine refuses or does not answer.
+    """
+    import docker  # Late, since it takes longer to load than all else that most commands need.
+    from requests import RequestException
+
+    try:
+        with contextlib.closing(docker.from_env(timeout=ANSWER_SECONDS)) as client:
+            yield client
+    except (docker.errors.DockerException, RequestException) as error:
+        raise LocalError(f"the Docker engine: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said at the bottom of a chain of errors, if it did; else what the first says."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror + (f": {cause.filename}" if cause.filename else "")
+        cause = cause.__cause__ or cause.__context__
+    return str(error)
 
 
 def is_answering() -> bool:
@@ -36,43 +59,46 @@ def is_answering() -> bool:
 
 
 def trouble() -> str | None:
-    """Why the engine cannot be used, in its or the system's words; None if it can."""
-    from docker.errors import DockerException
-
+    """Why the engine cannot be used; None if it can."""
     try:
-        connection = client()
-    except DockerException as error:
+        with connection() as client:
+            client.ping()
+    except LocalError as error:
         return str(error)
-    with contextlib.closing(connection):
-        try:
-            connection.ping()
-        except (DockerException, OSError) as error:
-            return str(error)
     return None
 
 
 def version() -> str:
     """The engine's version."""
-    with contextlib.closing(client()) as connection:
-        return str(connection.version()["Version"])
+    with connection() as client:
+        return str(client.version()["Version"])
 
 
 def ensure() -> Daemon | None:
     """Makes sure that an engine answers; returns the one this call started, if it did.
 
-    Raises LocalError, with what to do, when none answers and none can be started.
+    Raises LocalError, with what to do, when none answers and none can be started.  Two callers at once start one.
     """
-    why = trouble()
-    if why is None:
+    if is_answering():
         return None
-    if os.environ.get("DOCKER_HOST"):
-        raise LocalError(f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}: {why}")
-    dockerd = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if dockerd is None:
+    _directory().mkdir(parents=True, exist_ok=True)
+    with (_directory() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        why = trouble()
+        return _start(_dockerd(why)) if why else None
+
+
+def _dockerd(why: str) -> str:
+    """The program to start, since no engine answers; raises LocalError where starting one is not for us."""
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        raise LocalError(f"no Docker engine answers at DOCKER_HOST={host} ({why}); check that it runs, or unset it")
+    found = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None:
         raise LocalError("no Docker engine answers, and dockerd is not there: apt-get install -y docker.io")
     if os.geteuid() != 0:
         raise LocalError(f"no Docker engine answers ({why}); start it as root: systemctl start docker, or dockerd")
-    return _start(dockerd)
+    return found
 
 
 def stop(engine: Daemon) -> None:
@@ -91,19 +117,18 @@ def started() -> Daemon | None:
 
 def remove_containers(labels: Iterable[str]) -> int:
     """Removes every container, running or not, that has one of the labels (NAME=VALUE); returns how many."""
-    from docker.errors import APIError, NotFound
+    from docker.errors import APIError
 
     removed = 0
-    with contextlib.closing(client()) as connection:
+    with connection() as client:
         for label in labels:
-            for container in connection.api.containers(all=True, filters={"label": label}):
-                with contextlib.suppress(NotFound):
-                    try:
-                        connection.api.remove_container(container["Id"], force=True, v=True)
-                    except APIError as error:
-                        if error.status_code != 409:  # 409: somebody else is removing it already.
-                            raise
+            for container in client.api.containers(all=True, filters={"label": label}):
+                try:
+                    client.api.remove_container(container["Id"], force=True, v=True)
                     removed += 1
+                except APIError as error:
+                    if error.status_code not in BEING_REMOVED:
+                        raise
     return removed
 
 

@@ -53,7 +53,7 @@ def _make(recipe: Recipe) -> bool:
     from docker.errors import APIError, ImageNotFound
 
     content = hashlib.sha256(Path(__file__).read_bytes() + repr(recipe.changes).encode()).hexdigest()[:16]
-    with contextlib.closing(engine.client()) as client:
+    with engine.connection() as client:
         try:
             earlier = client.images.get(recipe.name)
         except ImageNotFound:

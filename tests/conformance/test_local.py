@@ -108,20 +108,19 @@ def test_down_leaves_no_executor_and_none_of_its_containers_but_those_of_others(
     (agent_id,) = agent_ids(cluster.directory)
     sandbox = str(cluster.directory / "agent1/work/slaves/x")
     executor = subprocess.Popen(["sleep", "300"], env={**os.environ, "MESOS_SANDBOX": sandbox})
-    client = engine.client()
-    ours, others = (
-        client.containers.run(BUSYBOX, "sleep 300", detach=True, labels={AGENT_LABEL: label})
-        for label in (agent_id, "somebody-else")
-    )
-    try:
-        cluster.down()
-        assert executor.wait(10) == -signal.SIGKILL
-        left = [container.id for container in client.containers.list(all=True)]
-        assert ours.id not in left
-        assert others.id in left
-    finally:
-        others.remove(force=True)
-        client.close()
+    with engine.connection() as client:
+        ours, others = (
+            client.containers.run(BUSYBOX, "sleep 300", detach=True, labels={AGENT_LABEL: label})
+            for label in (agent_id, "somebody-else")
+        )
+        try:
+            cluster.down()
+            assert executor.wait(10) == -signal.SIGKILL
+            left = [container.id for container in client.containers.list(all=True)]
+            assert ours.id not in left
+            assert others.id in left
+        finally:
+            others.remove(force=True)
 
 
 def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
