@@ -65,6 +65,7 @@ def create_app(
 def _add_server_routes(
     app: FastAPI, front: Front, executor: ExecutorFile, info: ServerInfo, clock: Callable[[], float]
 ) -> None:
+    @app.head("/v1/ready", include_in_schema=False)
     @app.get("/v1/ready", tags=["scheduler"], responses={200: {"model": ReadyAnswer}, 503: {"model": ErrorAnswer}})
     async def ready() -> Response:
         """Whether the scheduler is subscribed to a master: 200, or 503 with what keeps it from that."""
@@ -94,6 +95,8 @@ def _add_server_routes(
             }
         )
 
+    # Mesos's fetcher asks for the size first, where it keeps a cache.
+    @app.head("/v1/executor/{sha256}/framework-executor.pyz", include_in_schema=False)
     @app.get(
         "/v1/executor/{sha256}/framework-executor.pyz",
         tags=["scheduler"],

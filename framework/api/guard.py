@@ -58,6 +58,11 @@ class Guard:
                 f"{self._running} requests are being answered, which is the limit. Try again in a moment.",
                 headers={"Retry-After": "1"},
             )
+        if scope["method"] not in _SAFE_METHODS and _is_foreign(headers):
+            return Problem(
+                403,
+                f"A page of {headers['origin'][:200]} wants to change something here. Only pages of this address may.",
+            )
         if not self._may(scope, headers):
             return Problem(
                 401,
@@ -81,6 +86,12 @@ class Guard:
 
     def _body_limit(self, scope: Scope) -> int:
         return self._limits.stack_bytes if scope["path"].startswith("/v1/stacks/") else self._limits.body_bytes
+
+
+def _is_foreign(headers: Headers) -> bool:
+    """Whether a browser says that another site's page asks."""
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 def _too_large(limit: int, got: str) -> Problem:

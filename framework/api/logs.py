@@ -55,7 +55,7 @@ def fetch_from_agent(agent: str, path: str, offset: int, length: int, timeout_se
             f"http://{agent}/files/read", params=parameters, timeout=(3, timeout_seconds), allow_redirects=False
         )
     except requests.RequestException as error:
-        raise AgentFault(type(error).__name__) from None
+        raise AgentFault("no answer in time" if isinstance(error, requests.Timeout) else "no connection") from None
     if answer.status_code != 200:
         raise AgentFault(answer.text[:200].strip(), answer.status_code)
     try:
@@ -143,15 +143,28 @@ class _Reader:
         """The last lines, as far as they are among the last bytes that the limit allows."""
         size = (await self.read(source, -1, 0)).offset
         start, data = size, b""
-        # One line end more than lines: the one before the first of them.
-        while lines and start > 0 and data.rstrip(b"\n").count(b"\n") < lines and len(data) < self._limits.tail_bytes:
+        while lines and start > 0 and _line_ends(data) < lines and len(data) < self._limits.tail_bytes:
             length = min(self._limits.log_bytes, start)
             piece = await self.read(source, start - length, length)
             if not piece.data:
                 break
             start, data = start - length, piece.data[:length] + data
-        kept = b"".join(data.splitlines(keepends=True)[-lines:]) if lines else b""
+        kept = _last_lines(data, lines) if lines else b""
         return Piece(offset=size - len(kept), data=kept)
+
+
+def _line_ends(data: bytes) -> int:
+    """How many lines are whole and followed by another."""
+    return data.removesuffix(b"\n").count(b"\n")
+
+
+def _last_lines(data: bytes, lines: int) -> bytes:
+    start = len(data.removesuffix(b"\n"))
+    for _ in range(lines):
+        start = data.rfind(b"\n", 0, start)
+        if start < 0:
+            break
+    return data[start + 1 :]
 
 
 def _agent(view: View, task: Task) -> str:

@@ -132,7 +132,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "agent": task.hostname,
         "address": task.address,
         "ports": list(_ports(group, task)),
-        "endpoints": [f"{task.address}:{port}" for port in task.host_ports],
+        "endpoints": [] if task.state.is_terminal else [_endpoint(task, port) for port in task.host_ports],
         "addresses": list(task.addresses),
         "version": task.version,
         "since": task.state_since,
@@ -175,6 +175,10 @@ def is_outdated(group: GroupView, task: Task) -> bool:
 def ready(group: GroupView) -> int:
     """How many tasks are ready and are the ones that are wished."""
     return sum(task.is_ready and not is_outdated(group, task) for task in group.tasks)
+
+
+def _endpoint(task: Task, port: int) -> str:
+    return f"[{task.address}]:{port}" if ":" in task.address else f"{task.address}:{port}"
 
 
 def _ports(group: GroupView, task: Task) -> Iterator[Plain]:

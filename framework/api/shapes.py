@@ -208,7 +208,9 @@ class TaskLine(Shape):
     agent: str = Field(description="its hostname", examples=["agent1"])
     address: str = Field(examples=["10.0.0.5"])
     ports: list[PortLine]
-    endpoints: list[str] = Field(examples=[["10.0.0.5:31002"]])
+    endpoints: list[str] = Field(
+        description="of the ports, in their order; none once it has ended", examples=[["10.0.0.5:31002"]]
+    )
     addresses: list[str] = Field(description="of the container itself")
     version: str
     since: Seconds

@@ -56,5 +56,5 @@ def _show(event: Answer, as_json: bool) -> None:
         return
     about = event["task"] or event["group"] or event["stack"]
     click.echo(
-        f"{event['sequence']:>6}  {moment(event['at'])}  {event['kind']:<18}  {cell(about)}  {cell(event['text'])}"
+        f"{event['sequence']:>6}  {moment(event['at'])}  {event['kind']:<18}  {cell(about):<24}  {cell(event['text'])}"
     )

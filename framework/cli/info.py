@@ -101,17 +101,19 @@ def _show_task(task: Answer) -> None:
         ]
     )
     if task["ports"]:
+        endpoints: list[str] = task["endpoints"] or [""] * len(task["ports"])
         click.echo()
         print_table(
-            ["PORT", "ENDPOINT", "CONTAINER", "PROTOCOL"],
+            ["PORT", "HOST PORT", "CONTAINER PORT", "PROTOCOL", "ENDPOINT"],
             [
                 [
                     port["name"],
-                    endpoint,
+                    str(port["host_port"]),
                     str(port["container_port"] or ""),
                     port["protocol"] or "",
+                    endpoint,
                 ]
-                for port, endpoint in zip(task["ports"], task["endpoints"], strict=True)
+                for port, endpoint in zip(task["ports"], endpoints, strict=True)
             ],
         )
 

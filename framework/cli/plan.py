@@ -42,7 +42,7 @@ def plan(
     for change in answer["changes"]:
         _show(change)
     if not answer["is_new"]:
-        click.echo(f"Nothing was changed. To do just this: framework submit --if-index {answer['index']} {file}")
+        click.echo(f"Nothing was changed. To do just this, submit with --if-index {answer['index']}.")
 
 
 def _show(change: Answer) -> None:

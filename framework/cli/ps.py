@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -37,7 +38,7 @@ def ps(pattern: str, with_ended: bool, labels: str, server: Server, as_json: boo
         _explain_nothing(server, pattern, with_ended)
         return
     rows = [(_place(line), _task_row(line, answer["at"])) for line in answer["tasks"]]
-    rows += [(_place(line), _waiting_row(line, answer["at"])) for line in answer["waiting"]]
+    rows += [(_place(line), _waiting_row(line, last, answer["at"])) for line, last in _runs(answer["waiting"])]
     print_table(_HEADERS, [row for _, row in sorted(rows)])
 
 
@@ -80,9 +81,25 @@ def progress_text(progress: dict[str, Any]) -> str:
     return f"{progress['stage']}{amount}"
 
 
-def _waiting_row(line: Answer, now: float) -> list[str]:
+def _runs(waiting: list[Answer]) -> Iterator[tuple[Answer, int]]:
+    """Neighbouring slots that wait for the same: the first of them, and the last one's number."""
+    first: Answer | None = None
+    last = 0
+    for line in waiting:
+        if first and (line["group"], line["slot"], line["cause"]) == (first["group"], last + 1, first["cause"]):
+            last = line["slot"]
+            continue
+        if first:
+            yield first, last
+        first, last = line, line["slot"]
+    if first:
+        yield first, last
+
+
+def _waiting_row(line: Answer, last: int, now: float) -> list[str]:
+    slots = str(line["slot"]) if last == line["slot"] else f"{line['slot']}-{last}"
     again = f" (in {since(line['until'] - now)})" if line["until"] and line["until"] > now else ""
-    return ["", line["group"], str(line["slot"]), "WAITING", "", "", "", "", line["cause"] + again]
+    return ["", line["group"], slots, "WAITING", "", "", "", "", line["cause"] + again]
 
 
 def _explain_nothing(server: Server, pattern: str, with_ended: bool) -> None:

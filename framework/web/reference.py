@@ -48,8 +48,9 @@ def _section(schema: Plain, tag: str, operations: list[tuple[str, str, Plain]]) 
 def _operation(schema: Plain, method: str, path: str, operation: Plain) -> Html:
     mark = element("span", method.upper(), css=f"mark {_METHOD_CSS.get(method, 'none')}")
     token = element("span", "token", css="label") if operation.get("security") else ""
-    summary = element("summary", mark, " ", element("code", path), " ", token)
-    contents: list[Content] = [element("p", operation.get("description", operation.get("summary", "")))]
+    said = element("span", operation.get("description", operation.get("summary", "")), css="dim")
+    summary = element("summary", mark, " ", element("code", path), " ", token, " ", said)
+    contents: list[Content] = []
     if operation.get("parameters"):
         contents.append(_parameters(operation["parameters"]))
     body = operation.get("requestBody")

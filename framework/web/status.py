@@ -91,10 +91,15 @@ def _group(view: View, group: GroupView, now: Instant) -> Html:
         "header",
         element("h3", wish.id.service),
         *(element("span", label, css="label") for label in wish.id.labels),
-        _mark(f"{group.state.value} {group.ready}/{wish.wanted}", _GROUP_CSS[group.state]),
+        _mark(_state(group), _GROUP_CSS[group.state]),
         element("span", f"{group.container.image or 'plain process'} · {group.resources}", css="dim push"),
     )
     return element("div", head, _tasks(view, group, now), _waiting(group, now), _ended(group, now), css="group")
+
+
+def _state(group: GroupView) -> str:
+    counts = group.state in (GroupState.RUNNING, GroupState.WAITING)
+    return f"{group.state.value} {group.ready}/{group.wish.wanted}" if counts else group.state.value
 
 
 def _tasks(view: View, group: GroupView, now: Instant) -> Html:

@@ -1,0 +1,52 @@
+"""An app over a scripted Front, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from framework.api.app import create_app
+from framework.api.info import ExecutorFile, Limits, ServerInfo
+from framework.api.logs import Fetch, Piece
+from tests.kit.front import NOW, FakeFront
+
+MakeClient = Callable[..., TestClient]
+
+INFO = ServerInfo(version="0.1.0", name="framework", role="*", leader="10.0.0.9:8080", started_at=NOW - 3600)
+
+
+@pytest.fixture
+def front() -> FakeFront:
+    return FakeFront()
+
+
+@pytest.fixture
+def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
+    """Makes clients; their errors are answers, as over a network."""
+    archive = tmp_path / "framework-executor.pyz"
+    archive.write_bytes(b"#!/usr/bin/env python3\nPK")
+
+    def no_agent(_agent: str, _path: str, _offset: int, _length: int, _timeout: float) -> Piece:
+        raise AssertionError("no agent was to be asked")
+
+    def make(*, token: str | None = None, limits: Limits | None = None, fetch: Fetch = no_agent) -> TestClient:
+        app = create_app(
+            front,
+            token=token,
+            executor=ExecutorFile(path=archive, sha256="a1b2"),
+            info=INFO,
+            limits=limits or Limits(),
+            fetch=fetch,
+            clock=lambda: NOW,
+        )
+        return TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> TestClient:
+    return make_client()

@@ -1,0 +1,153 @@
+"""The event stream: replay, filter, what was missed, heartbeats, the limit, and that followers end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+from fastapi.testclient import TestClient
+
+from framework.api.app import create_app
+from framework.api.info import ExecutorFile, Limits
+from framework.api.server import Server
+from framework.api.stream import matches
+from framework.ports import Happening
+from tests.kit.front import FakeFront
+from tests.unit.api.conftest import INFO, MakeClient
+
+
+def _read(client: TestClient, query: str = "", **headers: str) -> list[dict[str, Any]]:
+    answer = client.get(f"/v1/events?follow=false{query}", headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+
+@pytest.fixture
+def happened(front: FakeFront) -> FakeFront:
+    front.happen("Subscribed", "to the master at 10.0.0.1:5050")
+    front.happen("StackSubmitted", "shop is new", stack="shop")
+    front.happen("TaskRunning", "on agent1", group="shop/web[dev]", task="shop.web.dev.0.1")
+    front.happen("TaskRunning", "on agent2", group="shop/auth", task="shop.auth.0.2")
+    front.happen("TaskRunning", "on agent2", group="batch/job", task="batch.job.0.3")
+    return front
+
+
+def test_everything_that_is_kept(client: TestClient, happened: FakeFront) -> None:
+    events = _read(client)
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
+    assert events[2] == {
+        "sequence": 3,
+        "at": happened.happened[2].at,
+        "kind": "TaskRunning",
+        "text": "on agent1",
+        "stack": "shop",
+        "group": "shop/web[dev]",
+        "task": "shop.web.dev.0.1",
+    }
+
+
+def test_the_wire_form(client: TestClient, happened: FakeFront) -> None:
+    text = client.get("/v1/events?follow=false&after=4").text
+    assert text.startswith("retry: 2000\n\nid: 5\nevent: TaskRunning\ndata: {")
+    assert text.endswith("}\n\n")
+
+
+@pytest.mark.parametrize("headers", [{}, {"last-event-id": "3"}])
+def test_replay_after_a_number(client: TestClient, happened: FakeFront, headers: dict[str, str]) -> None:
+    query = "" if headers else "&after=3"
+    assert [event["sequence"] for event in _read(client, query, **headers)] == [4, 5]
+
+
+def test_what_is_no_longer_kept_is_said(client: TestClient, happened: FakeFront) -> None:
+    happened.oldest = 4
+    lagged, *events = _read(client, "&after=1")
+    assert (lagged["kind"], lagged["text"]) == ("Lagged", "2 events after number 1 are no longer kept")
+    assert [event["sequence"] for event in events] == [4, 5]
+
+
+def test_a_number_of_another_leader_begins_anew(client: TestClient, happened: FakeFront) -> None:
+    lagged, *events = _read(client, "&after=900")
+    assert lagged["kind"] == "Lagged"
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [("shop", [2, 3, 4]), ("shop/web", [2, 3]), ("shop/web[prod]", [2]), ("batch", [5]), ("*/job", [2, 5]), ("x", [])],
+)
+def test_filter(client: TestClient, happened: FakeFront, pattern: str, numbers: list[int]) -> None:
+    assert [event["sequence"] for event in _read(client, f"&pattern={pattern}")] == numbers
+
+
+def test_what_is_of_no_stack_is_only_for_those_who_want_everything() -> None:
+    master = Happening(sequence=1, at=0.0, kind="Subscribed", text="")
+    assert matches(master, "")
+    assert not matches(master, "*")
+
+
+def test_beyond_the_limit_of_streams(make_client: MakeClient) -> None:
+    answer = make_client(limits=Limits(event_streams=0)).get("/v1/events")
+    assert answer.status_code == 503
+    assert "0 event streams are open" in answer.json()["message"]
+
+
+@contextmanager
+def _serving(front: FakeFront, limits: Limits) -> Iterator[str]:
+    from pathlib import Path
+
+    executor = ExecutorFile(path=Path(__file__), sha256="a1")
+    app = create_app(front, token=None, executor=executor, info=INFO, limits=limits)
+    with Server(app, "127.0.0.1", 0) as server:
+        host, port = server.address
+        yield f"http://{host}:{port}"
+
+
+def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+def test_followers_hear_what_happens_and_heartbeats(front: FakeFront) -> None:
+    front.happen("Old", "before anybody followed")
+    with (
+        _serving(front, Limits(heartbeat_seconds=0.05)) as url,
+        requests.get(f"{url}/v1/events", stream=True, timeout=5) as answer,
+    ):
+        lines = answer.iter_lines(chunk_size=1)
+        assert next(line for line in lines if line.startswith(b":")) == b": still here"
+        assert front.subscribers == 1
+        threading.Thread(target=front.happen, args=("TaskRunning", "on agent1")).start()
+        data = next(line for line in lines if line.startswith(b"data: "))
+        assert json.loads(data[6:])["kind"] == "TaskRunning"
+
+
+def test_one_subscription_for_all_which_ends_with_the_last(front: FakeFront) -> None:
+    with _serving(front, Limits(heartbeat_seconds=0.05)) as url:
+        answers = [requests.get(f"{url}/v1/events", stream=True, timeout=5) for _ in range(3)]
+        streams = [answer.iter_lines(chunk_size=1) for answer in answers]
+        for stream in streams:
+            next(stream)
+        assert front.subscribers == 1
+        for answer in answers:
+            answer.close()
+        _until(lambda: front.subscribers == 0)
+
+
+def test_streams_end_when_the_server_stops(front: FakeFront) -> None:
+    with _serving(front, Limits()) as url:
+        answer = requests.get(f"{url}/v1/events", stream=True, timeout=10)
+        lines = answer.iter_lines(chunk_size=1)
+        next(lines)
+        _until(lambda: front.subscribers == 1)
+        started = time.monotonic()
+    assert time.monotonic() - started < 2.5
+    assert [line for line in lines if line] == []
