@@ -145,6 +145,8 @@ def down(directory: Path, with_engine: bool) -> None:
     with said_plainly():
         cluster = Cluster(directory)
         there = bool(cluster.daemons)
+        if cluster.is_up():
+            click.echo(f"Stopping the cluster in {directory} ...")
         cluster.down()
         click.echo(f"The cluster in {directory} is down." if there else f"No cluster is in {directory}.")
         own = engine.started()

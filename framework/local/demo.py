@@ -90,18 +90,23 @@ def fetched(url: str) -> str | None:
 def further(cluster: Cluster, stack: str, at: Sequence[str]) -> str:
     """What to try next, and how to stop."""
     where = f" {shlex.join(at)}" if at else ""
-    lines = [
-        "",
-        "It runs. To look further (`. .venv/bin/activate` first, in a clone):",
-        *([f"  export FRAMEWORK_URL={cluster.url}"] if at else []),
-        "  framework ps                                  what runs where",
-        "  framework logs shop/web -f                    what it says",
-        "  framework scale shop/web 4                    more of it",
-        f"  framework submit {stack}    again: unchanged, nothing restarts",
-        f"  framework local kill agent2{where}                 and see what happens; local start agent2 brings it back",
-        f"  framework local status{where}                      the daemons",
-        f"  {cluster.url}                        our page; Mesos is at http://{cluster.shape.master_ip(1)}:5050/state",
-        "To stop and remove all of it:",
-        f"  make demo-down      or: framework local down --engine{where}",
-    ]
-    return "\n".join(lines)
+    to_try = {
+        "framework ps": "what runs where",
+        "framework logs shop/redis -f": "what it says",
+        "framework scale shop/web 4": "more of it",
+        f"framework submit {stack}": "as the file says again; what did not change is not restarted",
+        f"framework local kill agent2{where}": "and see what happens to its tasks",
+        f"framework local start agent2{where}": "and it is back",
+        f"framework local status{where}": "the daemons; `framework local logs NAME` for what they say",
+    }
+    width = max(map(len, to_try)) + 2
+    return "\n".join(
+        [
+            "",
+            f"It runs. Our page: {cluster.url}/ and Mesos' own state: http://{cluster.shape.master_ip(1)}:5050/state",
+            "To look further (`. .venv/bin/activate` first, in a clone):",
+            *([f"  export FRAMEWORK_URL={cluster.url}"] if at else []),
+            *(f"  {command:<{width}}{purpose}" for command, purpose in to_try.items()),
+            "To stop and remove all of it: make demo-down" + (f", or: framework local down --engine{where}"),
+        ]
+    )
