@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from specs.errors import Fault, StackError
+from specs.errors import StackError
 from specs.fields import Found
 from specs.ids import group_id
 from specs.limits import MAX_GROUP_NODES, MAX_GROUPS, MAX_SERVICES
@@ -68,18 +68,18 @@ def build(root: Node, stack: str, reader: Reader) -> tuple[list[Built], frozense
         return [], frozenset()
     if len(services.values) > MAX_SERVICES:
         message = f"{len(services.values):,} services; a stack has at most {MAX_SERVICES:,}. Split it into several"
-        raise StackError([*reader.faults, services.fault(message)])
+        raise StackError([*reader.faults.in_order(), services.fault(message)])
     pairs = [pair for name, value in services.values.items() for pair in _groups(name, value, reader)]
     if len(pairs) > MAX_GROUPS:
         message = f"{len(pairs):,} groups; a stack has at most {MAX_GROUPS:,}. Split it into several"
-        raise StackError([*reader.faults, services.fault(message)])
+        raise StackError([*reader.faults.in_order(), services.fault(message)])
     total = 0
     sizes: dict[int, int] = {}
     for _, service, over in pairs:
         total += sizes.setdefault(id(service), _count(service)) + (_count(over) if over else 0)
         if total > MAX_GROUP_NODES:
             message = f"more than {MAX_GROUP_NODES:,} values in all groups, each with its service's; split the stack"
-            raise StackError([*reader.faults, services.fault(message)])
+            raise StackError([*reader.faults.in_order(), services.fault(message)])
     built = [_built(name, service, over, stack, reader) for name, service, over in pairs]
     built.sort(key=lambda one: one.group.id)
     return built, frozenset(services.values)
@@ -232,10 +232,3 @@ def located(built: list[Built], group: int, where: tuple[str | int, ...]) -> Nod
         if where[:length] in origins:
             return origins[where[:length]]
     return built[group].node
-
-
-def noted(faults: list[Fault]) -> tuple[Fault, ...]:
-    """The mistakes in the order of the file, each once: what a service gets wrong, all its groups repeat."""
-    return tuple(
-        sorted(dict.fromkeys(faults), key=lambda fault: (fault.line == 0, fault.file, fault.line, fault.column))
-    )

@@ -81,11 +81,16 @@ def _comparable(group: Group) -> dict[str, Any]:
     del plain["id"]
     plain.update(plain.pop("container"))
     for name in ("environment", "labels", "sysctls", "metadata"):
-        if name in plain:
-            plain[name] = dict(plain[name])
+        plain[name] = dict(plain.get(name, ()))
     for name, key in (("ports", "name"), ("ulimits", "name"), ("dependencies", "service"), ("volumes", "target")):
-        if name in plain:
-            plain[name] = {item[key]: item for item in plain[name]}
+        plain[name] = {item[key]: item for item in plain.get(name, ())}
+    amounts = group.resources
+    plain["resources"] = {
+        "cpus_milli": amounts.cpus_milli,
+        "mem_mib": amounts.mem_mib,
+        "disk_mib": amounts.disk_mib,
+        "gpus": amounts.gpus,
+    }
     return plain
 
 

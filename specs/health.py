@@ -52,9 +52,9 @@ class Health:
     """The mapping `health`. Gives a HealthCheck whose `port` may still be empty."""
 
     def read(self, reader: Reader, node: Node) -> HealthCheck:
-        before = len(reader.faults)
+        before = reader.faults.count
         found = HEALTH.read(reader, node)
-        if len(reader.faults) > before:
+        if reader.faults.count > before:
             raise Unreadable
         kinds = [name for name in ("path", "tcp", "command") if name in found]
         if len(kinds) != 1:
@@ -117,9 +117,9 @@ class Healthcheck:
     """The mapping `healthcheck`, with compose's own defaults. None where it switches the check off."""
 
     def read(self, reader: Reader, node: Node) -> HealthCheck | None:
-        before = len(reader.faults)
+        before = reader.faults.count
         found = HEALTHCHECK.read(reader, node)
-        if len(reader.faults) > before:
+        if reader.faults.count > before:
             raise Unreadable
         values: dict[str, Any] = {name: one.value for name, one in found.items()}
         if values.pop("disable", False) or values.get("command") == ():

@@ -15,6 +15,8 @@ MAX_GROUP_NODES = 1_000_000
 MAX_JSON_BYTES = 16 * MIB
 """The body of a submission; the normalised form is larger than the file it came from."""
 
+MAX_FAULTS = 100
+"""Mistakes that are told at once."""
 MAX_SERVICES = 1_000
 MAX_GROUPS = 10_000
 MAX_INSTANCES = 100_000

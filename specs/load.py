@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specs.build import Built, build, located, noted, services_form
+from specs.build import Built, build, located, services_form
 from specs.canonical import to_plain
-from specs.errors import Fault, StackError
+from specs.errors import Fault, Faults, StackError
 from specs.ids import MAX_NAME_LENGTH, name_fault
 from specs.limits import MAX_FILE_BYTES
 from specs.overrides import laid_over, with_setting
@@ -71,7 +71,7 @@ def _loaded(
     names: tuple[str | None, str],
     variables: Mapping[str, str],
 ) -> Stack:
-    faults: list[Fault] = []
+    faults = Faults()
     root = _document(document.text, document.file, faults)
     for override in overrides:
         root = laid_over(root, _document(override.text, override.file, faults, _service_names(root)))
@@ -79,7 +79,7 @@ def _loaded(
         try:
             root = with_setting(root, _in_services_form(path, root), value)
         except StackError as error:
-            faults.extend(error.faults)
+            faults.add_all(error.faults)
     return _stack(root, names[1], names[0], Reader(variables, "", faults))
 
 
@@ -99,7 +99,7 @@ def stack_from_json(plain: object, *, name: str) -> Stack:
         raise StackError(
             [Fault("name", f"wanted {name!r}, the name in the address, or no name; got {plain['name']!r}")]
         )
-    return _stack(services_form(from_json(plain)), name, name, Reader({}, "", []))
+    return _stack(services_form(from_json(plain)), name, name, Reader({}, "", Faults()))
 
 
 def stack_to_json(stack: Stack) -> dict[str, Any]:
@@ -121,9 +121,9 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _document(text: str | bytes, file: str, faults: list[Fault], known: frozenset[str] = frozenset()) -> Node:
+def _document(text: str | bytes, file: str, faults: Faults, known: frozenset[str] = frozenset()) -> Node:
     root, found = read_yaml(text, file)
-    faults.extend(found)
+    faults.add_all(found)
     return services_form(root, known)
 
 
@@ -158,9 +158,9 @@ def _stack(root: Node, default_name: str, given_name: str | None, reader: Reader
     faults = reader.faults
     for finding in findings(stack, services):
         if fault_there := _located(finding, built):
-            faults.append(fault_there)
+            faults.add(fault_there)
     if faults:
-        raise StackError(noted(faults))
+        raise StackError(faults.in_order())
     return stack
 
 
@@ -168,7 +168,7 @@ def _own_name(root: Node, reader: Reader) -> str:
     if not isinstance(root, MappingNode) or "name" not in root.values:
         return ""
     try:
-        return Reader(reader.variables, "", []).text(root.values["name"], "the stack's name")
+        return Reader(reader.variables, "", Faults()).text(root.values["name"], "the stack's name")
     except Unreadable:
         return ""  # noted again where the document is read
 

@@ -60,10 +60,13 @@ def without(mapping: Mapping, *names: str) -> Mapping:
 
 def with_setting(root: Node, path: str, text: str) -> Node:
     """The document with `--set path=text` done. `text` is read as YAML and not interpolated. Raises StackError."""
-    value, faults = read_yaml(text, "--set", path=path, is_literal=True)
-    if faults:
-        raise StackError(faults)
     steps = _steps(path)
+    try:
+        value, faults = read_yaml(text, "--set", path=path, is_literal=True)
+    except StackError as error:
+        faults = list(error.faults)
+    if faults:
+        raise StackError(Fault(path, fault.message, "--set") for fault in faults)
     return _set(root, steps, _without_lines(value), "", path)
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from specs.errors import Fault, StackError
+from specs.errors import Fault, Faults, StackError
 from specs.limits import MAX_GROUPS
 from specs.reader import did_you_mean
 from specs.resources import PortRanges
@@ -27,16 +27,16 @@ def stack_from_plain(plain: dict[str, Any], name: str) -> Stack:
     groups = plain.get("groups")
     if isinstance(groups, list) and len(groups) > MAX_GROUPS:
         raise StackError([Fault("groups", f"{len(groups):,} groups; a stack has at most {MAX_GROUPS:,}. Split it")])
-    faults: list[Fault] = []
+    faults = Faults()
     stack = _value(Stack, {**plain, "name": name}, "", faults)
     if faults:
-        raise StackError(faults)
+        raise StackError(faults.in_order())
     assert isinstance(stack, Stack)
     ordered = tuple(sorted(stack.groups, key=lambda group: group.id))
     return dataclasses.replace(stack, groups=ordered)
 
 
-def _value(kind: Any, plain: Any, path: str, faults: list[Fault]) -> Any:
+def _value(kind: Any, plain: Any, path: str, faults: Faults) -> Any:
     """The value of type `kind`; None, and a fault noted, where `plain` is not one."""
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
@@ -53,54 +53,54 @@ def _value(kind: Any, plain: Any, path: str, faults: list[Fault]) -> Any:
         words = [member.value for member in kind]
         if plain in words and isinstance(plain, str):
             return kind(plain)
-        faults.append(Fault(path, f"wanted one of {', '.join(words)}; got {_shown(plain)}"))
+        faults.add(Fault(path, f"wanted one of {', '.join(words)}; got {_shown(plain)}"))
         return None
     return _single(kind, plain, path, faults)
 
 
-def _single(kind: Any, plain: Any, path: str, faults: list[Fault]) -> Any:
+def _single(kind: Any, plain: Any, path: str, faults: Faults) -> Any:
     if kind is float and isinstance(plain, int) and not isinstance(plain, bool) and abs(plain) < _INTEGER_LIMIT:
         return float(plain)
     if isinstance(plain, kind) and not (kind is int and isinstance(plain, bool)):
         if kind in (int, float) and not abs(plain) < _INTEGER_LIMIT:
-            faults.append(Fault(path, f"wanted a number of sensible size; got {_shown(plain)}"))
+            faults.add(Fault(path, f"wanted a number of sensible size; got {_shown(plain)}"))
             return None
         if kind is str and not plain.isascii() and any("\ud800" <= character <= "\udfff" for character in plain):
-            faults.append(Fault(path, "wanted a text in Unicode; got a lone surrogate"))
+            faults.add(Fault(path, "wanted a text in Unicode; got a lone surrogate"))
             return None
         return plain
-    faults.append(Fault(path, f"wanted {_NUMBER[kind]}; got {_shown(plain)}"))
+    faults.add(Fault(path, f"wanted {_NUMBER[kind]}; got {_shown(plain)}"))
     return None
 
 
-def _tuple(arguments: tuple[Any, ...], plain: Any, path: str, faults: list[Fault]) -> tuple[Any, ...] | None:
+def _tuple(arguments: tuple[Any, ...], plain: Any, path: str, faults: Faults) -> tuple[Any, ...] | None:
     if not isinstance(plain, list):
-        faults.append(Fault(path, f"wanted a list; got {_shown(plain)}"))
+        faults.add(Fault(path, f"wanted a list; got {_shown(plain)}"))
         return None
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         return tuple(_value(arguments[0], item, f"{path}[{index}]", faults) for index, item in enumerate(plain))
     if len(plain) != len(arguments):
-        faults.append(Fault(path, f"wanted a list of {len(arguments)}; got one of {len(plain)}"))
+        faults.add(Fault(path, f"wanted a list of {len(arguments)}; got one of {len(plain)}"))
         return None
     pairs = zip(arguments, plain, strict=True)
     return tuple(_value(kind, item, f"{path}[{index}]", faults) for index, (kind, item) in enumerate(pairs))
 
 
-def _record(kind: type, plain: Any, path: str, faults: list[Fault]) -> Any:
+def _record(kind: type, plain: Any, path: str, faults: Faults) -> Any:
     if not isinstance(plain, dict):
-        faults.append(Fault(path, f"wanted an object; got {_shown(plain)}"))
+        faults.add(Fault(path, f"wanted an object; got {_shown(plain)}"))
         return None
-    before = len(faults)
+    before = faults.count
     hints = _hints(kind)
     for name in plain:
         if name not in hints:
             hint = did_you_mean(str(name), hints) or "; known are " + ", ".join(hints)
-            faults.append(Fault(_join(path, str(name)), f"unknown key {name!r}{hint}"))
+            faults.add(Fault(_join(path, str(name)), f"unknown key {name!r}{hint}"))
     for field in dataclasses.fields(kind):
         if field.default is dataclasses.MISSING and field.name not in plain:
-            faults.append(Fault(_join(path, field.name), "is missing"))
+            faults.add(Fault(_join(path, field.name), "is missing"))
     values = {name: _value(hints[name], plain[name], _join(path, name), faults) for name in plain if name in hints}
-    return kind(**values) if len(faults) == before else None
+    return kind(**values) if faults.count == before else None
 
 
 def _join(path: str, name: str) -> str:

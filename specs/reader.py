@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import NoReturn, TypeVar
 
-from specs.errors import Fault
+from specs.errors import Faults
 from specs.interpolate import InterpolationError, interpolate
 from specs.source import Mapping as MappingNode
 from specs.source import Node, Scalar, describe
@@ -17,6 +18,8 @@ _MAX_UNSET = 20
 """Unset variables that are told of one value."""
 _MAX_WORD = 100
 """Characters of an unknown word that are compared to known ones."""
+_MAX_CANDIDATES = 150
+"""Known words it is compared to; of more, those with the same first letter."""
 Where = tuple[str | int, ...]
 """A field of a group in the model, perhaps one item of it: ("container.ports", 1)."""
 
@@ -28,7 +31,7 @@ class Unreadable(Exception):
 class Reader:
     """What the readers of fields share: variables, the list of mistakes, and which node each field came from."""
 
-    def __init__(self, variables: Mapping[str, str], stack: str, faults: list[Fault]) -> None:
+    def __init__(self, variables: Mapping[str, str], stack: str, faults: Faults) -> None:
         self.variables = variables
         self.stack = stack
         self.faults = faults
@@ -37,7 +40,7 @@ class Reader:
 
     def note(self, node: Node, message: str) -> None:
         """Notes a mistake and goes on."""
-        self.faults.append(node.fault(message))
+        self.faults.add(node.fault(message))
 
     def fail(self, node: Node, message: str) -> NoReturn:
         """Notes a mistake and leaves the field."""
@@ -114,7 +117,15 @@ class Reader:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """The known word that is most like this one; "" where none is like it."""
-    close = difflib.get_close_matches(word.lower()[:_MAX_WORD], list(known), n=1, cutoff=0.6)
+    candidates = tuple(known)
+    if len(candidates) > _MAX_CANDIDATES:
+        candidates = tuple(one for one in candidates if one[:1] == word[:1])[:_MAX_CANDIDATES]
+    return _closest(word.lower()[:_MAX_WORD], candidates)
+
+
+@lru_cache(maxsize=256)
+def _closest(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return close[0] if close else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from specs import container_rules
 from specs.errors import Fault
@@ -11,6 +12,7 @@ from specs.ids import MAX_LABELS_LENGTH, GroupId, name_fault
 from specs.limits import (
     MAX_CPUS_MILLI,
     MAX_DISK_MIB,
+    MAX_FAULTS,
     MAX_GPUS,
     MAX_GROUPS,
     MAX_INSTANCES,
@@ -48,13 +50,16 @@ class Finding:
 
 
 def check(stack: Stack) -> tuple[Fault, ...]:
-    """Every broken rule of a stack, with its path in the normalised form: `groups[3].container.ports[1]`."""
+    """Every broken rule of a stack, with its path in the normalised form: `groups[3].container.ports[1]`.
+
+    Of more than MAX_FAULTS, the first so many.
+    """
     return tuple(
         Fault(
             normalised_path(finding.group, finding.where),
             finding.message + (f" {normalised_path(*finding.other)}" if finding.other else ""),
         )
-        for finding in findings(stack)
+        for finding in islice(findings(stack), MAX_FAULTS)
     )
 
 

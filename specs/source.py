@@ -163,6 +163,7 @@ _EXPLAINED = (
     ("did not find expected '-' indicator", "wanted '-' in line with the items above it; look at the indentation"),
     ("did not find expected ',' or ']'", "wanted ',' or ']' in the list"),
     ("did not find expected ',' or '}'", "wanted ',' or '}' in the mapping"),
+    ("did not find expected node content", "wanted a value, ',' or a closing bracket"),
     ("unexpected end of stream", "the file ends within a quoted text; wanted the closing quote"),
     ("undefined alias", "the alias names an anchor (&name) that is not defined above it"),
 )
@@ -173,6 +174,8 @@ def _syntax_fault(error: yaml.MarkedYAMLError, content: str, file: str) -> Fault
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     problem = error.problem or str(error)
     lines = content.splitlines()
+    if line > len(lines) > 0:
+        line, column = len(lines), len(lines[-1]) + 1  # the end of the file
     here = lines[line - 1] if 0 < line <= len(lines) else ""
     indentation = here[: len(here) - len(here.lstrip())]
     if "\t" in indentation or here[column - 1 : column] == "\t":
@@ -180,7 +183,7 @@ def _syntax_fault(error: yaml.MarkedYAMLError, content: str, file: str) -> Fault
         return Fault("", "not YAML: a tab; wanted spaces, YAML is not indented with tabs", file, line, column)
     explained = next((words for sign, words in _EXPLAINED if sign in problem), problem)
     since = error.context_mark
-    context = f" (in what begins at line {since.line + 1})" if since and since.line + 1 not in (line, 0) else ""
+    context = f" (in what begins at line {since.line + 1})" if since and 0 <= since.line < line - 1 else ""
     return Fault("", f"not YAML: {explained}{context}", file, line, column)
 
 

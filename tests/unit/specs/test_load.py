@@ -161,7 +161,10 @@ def test_a_service_without_an_image_is_a_plain_process() -> None:
             "privileged: true, read_only: 'true', init: false, tty: true",
             {"privileged": True, "read_only": True, "tty": True},
         ),
-        ("cap_add: [NET_ADMIN, CAP_SYS_TIME], cap_drop: [all]", {"cap_add": ("NET_ADMIN", "SYS_TIME"), "cap_drop": ("ALL",)}),
+        (
+            "cap_add: [NET_ADMIN, CAP_SYS_TIME], cap_drop: [all]",
+            {"cap_add": ("NET_ADMIN", "SYS_TIME"), "cap_drop": ("ALL",)},
+        ),
         ("devices: ['/dev/a', '/dev/a:/dev/b:rw']", {"devices": ("/dev/a", "/dev/a:/dev/b:rw")}),
         ("dns: 10.0.0.1, dns_search: [a.b, c]", {"dns": ("10.0.0.1",), "dns_search": ("a.b", "c")}),
         ("extra_hosts: ['a:10.0.0.1', 'b=::1']", {"extra_hosts": ("a:10.0.0.1", "b:::1")}),
@@ -171,7 +174,10 @@ def test_a_service_without_an_image_is_a_plain_process() -> None:
             "ulimits: {nproc: 5, nofile: {soft: 1, hard: 2}}",
             {"ulimits": (Ulimit(name="nofile", soft=1, hard=2), Ulimit(name="nproc", soft=5, hard=5))},
         ),
-        ("group_add: [1, staff], security_opt: ['no-new-privileges']", {"group_add": ("1", "staff"), "security_opt": ("no-new-privileges",)}),
+        (
+            "group_add: [1, staff], security_opt: ['no-new-privileges']",
+            {"group_add": ("1", "staff"), "security_opt": ("no-new-privileges",)},
+        ),
         ("shm_size: 64m, pids_limit: 100", {"shm_size_mib": 64, "pids_limit": 100}),
         ("pids_limit: -1", {}),
         ("tmpfs: /run", {"tmpfs": ("/run",)}),
@@ -187,7 +193,8 @@ def test_a_service_without_an_image_is_a_plain_process() -> None:
             },
         ),
         (
-            "volumes: [{type: volume, source: data, target: /d, read_only: true}, {type: bind, source: /a, target: /b}]",
+            "volumes: [{type: volume, source: data, target: /d, read_only: true},"
+            "          {type: bind, source: /a, target: /b}]",
             {
                 "volumes": (
                     Volume(source="s.data", target="/d", is_read_only=True),
@@ -200,7 +207,7 @@ def test_a_service_without_an_image_is_a_plain_process() -> None:
         ("stop_signal: 15, stop_grace_period: 500ms", {"stop": Stop(signal="SIGTERM", grace_seconds=0.5)}),
         ("x-anything: {a: b}, attach: false, develop: {watch: []}", {}),
     ],
-)  # fmt: skip
+)
 def test_what_a_container_is_given(body: str, wanted: dict[str, object]) -> None:
     assert container(body) == Container(image="a", **wanted)  # type: ignore[arg-type]
 
@@ -208,7 +215,10 @@ def test_what_a_container_is_given(body: str, wanted: dict[str, object]) -> None
 @pytest.mark.parametrize(
     ("body", "wanted"),
     [
-        ("resources: {cpus: 0.5, memory: 256M, disk: 1G, gpus: 2}", Resources(cpus_milli=500, mem_mib=256, disk_mib=1024, gpus=2)),
+        (
+            "resources: {cpus: 0.5, memory: 256M, disk: 1G, gpus: 2}",
+            Resources(cpus_milli=500, mem_mib=256, disk_mib=1024, gpus=2),
+        ),
         ("cpus: '1.125', mem_limit: 1.5g", Resources(cpus_milli=1125, mem_mib=1536)),
         ("mem_limit: 64m, mem_reservation: 65536k", Resources(cpus_milli=100, mem_mib=64)),
         (
@@ -216,7 +226,7 @@ def test_what_a_container_is_given(body: str, wanted: dict[str, object]) -> None
             Resources(cpus_milli=500, mem_mib=64),
         ),
     ],
-)  # fmt: skip
+)
 def test_resources(body: str, wanted: Resources) -> None:
     assert service(body).resources == wanted
 

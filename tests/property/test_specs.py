@@ -1,0 +1,263 @@
+"""What holds of every name, amount, stack and file."""
+
+from __future__ import annotations
+
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck as Check
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specs.canonical import container_from_json, container_json, version_from_json, version_json, version_of
+from specs.difference import difference
+from specs.errors import StackError
+from specs.ids import GroupId, group_id, name_fault, parse_group_id, task_id
+from specs.interpolate import InterpolationError, interpolate
+from specs.load import load_stack, stack_from_json, stack_to_json
+from specs.resources import PortRanges, Resources
+from specs.rules import check
+from specs.source import read_yaml
+from specs.stack import (
+    CheckKind,
+    Condition,
+    Container,
+    Dependency,
+    Group,
+    HealthCheck,
+    Port,
+    Protocol,
+    Restart,
+    Stack,
+    Stop,
+    Ulimit,
+    Volume,
+)
+from specs.values import parse_cpus_milli, parse_size_mib
+
+names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+ports = st.integers(1, 65535)
+ranges = st.builds(PortRanges.of, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6))
+amounts = st.builds(
+    Resources,
+    cpus_milli=st.integers(0, 50),
+    mem_mib=st.integers(0, 50),
+    disk_mib=st.integers(0, 50),
+    gpus=st.integers(0, 3),
+    ports=ranges,
+)
+
+
+def pairs(keys: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    return st.dictionaries(keys, texts, max_size=4).map(lambda found: tuple(sorted(found.items())))
+
+
+variables = st.text(string.ascii_letters + "_", min_size=1, max_size=6)
+
+
+@st.composite
+def containers(draw: st.DrawFn) -> Container:
+    host_ports = draw(st.lists(ports, max_size=4, unique=True))
+    named = tuple(
+        Port(
+            name=f"p{number}",
+            container_port=draw(ports),
+            host_port=draw(st.sampled_from([host, None])),
+            protocol=draw(st.sampled_from(Protocol)),
+        )
+        for number, host in enumerate(host_ports)
+    )
+    tcp = [port.name for port in named if port.protocol is Protocol.TCP]
+    checks = [HealthCheck(kind=CheckKind.COMMAND, command=("true",), interval_seconds=draw(st.floats(0.1, 60)))]
+    checks += [HealthCheck(kind=CheckKind.TCP, port=name) for name in tcp]
+    return Container(
+        image=draw(names),
+        command=draw(st.none() | st.lists(texts, max_size=3).map(tuple)),
+        environment=draw(pairs(variables)),
+        labels=draw(pairs(variables)),
+        ports=named,
+        volumes=tuple(Volume(source=draw(names), target=f"/v{number}") for number in range(draw(st.integers(0, 2)))),
+        privileged=draw(st.booleans()),
+        ulimits=draw(st.sampled_from([(), (Ulimit(name="nofile", soft=1, hard=2),)])),
+        stop=Stop(grace_seconds=draw(st.floats(0, 100))),
+        health=draw(st.none() | st.sampled_from(checks)),
+    )
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> Stack:
+    name = draw(names)
+    services = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+    groups: list[Group] = []
+    for number, service in enumerate(services):
+        for labels in draw(st.lists(st.frozensets(names, max_size=2), min_size=1, max_size=2, unique=True)):
+            needs = sorted(draw(st.frozensets(st.sampled_from(services[:number]), max_size=2))) if number else []
+            groups.append(
+                Group(
+                    id=group_id(name, service, sorted(labels)),
+                    instances=draw(st.integers(0, 100)),
+                    container=draw(containers()),
+                    resources=Resources(cpus_milli=draw(st.integers(1, 9999)), mem_mib=draw(st.integers(4, 9999))),
+                    restart=draw(st.sampled_from(Restart)),
+                    dependencies=tuple(Dependency(service=need, condition=Condition.STARTED) for need in needs),
+                    metadata=draw(pairs(texts)),
+                )
+            )
+    return Stack(name=name, groups=tuple(sorted(groups, key=lambda group: group.id)))
+
+
+@given(ranges, ranges)
+def test_port_ranges_are_sets(left: PortRanges, right: PortRanges) -> None:
+    assert set(left | right) == set(left) | set(right)
+    assert set(left - right) == set(left) - set(right)
+    assert len(left) == len(set(left))
+    assert PortRanges.of(reversed(left.ranges)) == left
+    assert all(last + 1 < first for (_, last), (first, _) in zip(left.ranges, left.ranges[1:], strict=False))
+
+
+@given(amounts, amounts)
+def test_what_is_covered_can_be_taken_and_given_back(there: Resources, wanted: Resources) -> None:
+    if there.covers(wanted):
+        assert (there - wanted) + wanted == there
+    else:
+        with pytest.raises(ValueError, match="more is taken than there is"):
+            there - wanted
+
+
+@given(names, names, st.frozensets(names, max_size=3), st.integers(0, 99), st.integers(0, 10**9))
+def test_names_make_ids_that_say_them(stack: str, service: str, labels: frozenset[str], slot: int, serial: int) -> None:
+    group = group_id(stack, service, sorted(labels))
+    assert all(name_fault(name) is None for name in (stack, service, *labels))
+    assert parse_group_id(str(group)) == group
+    assert group.matches(str(group))
+    assert task_id(group, slot, serial).split(".")[:2] == [stack, service]
+    assert set(task_id(group, slot, serial)) <= set(string.ascii_lowercase + string.digits + "-.")
+
+
+@given(st.text(max_size=80))
+def test_a_name_without_a_fault_is_one_of_the_rule(name: str) -> None:
+    allowed = set(string.ascii_lowercase + string.digits + "-")
+    is_name = 0 < len(name) <= 63 and set(name) <= allowed and name[0] != "-" and name[-1] != "-"
+    assert (name_fault(name) is None) == is_name
+
+
+@settings(max_examples=60, suppress_health_check=[Check.too_slow])
+@given(stacks())
+def test_a_stack_goes_to_json_and_back(stack: Stack) -> None:
+    assert check(stack) == ()
+    sent = json.loads(json.dumps(stack_to_json(stack)))
+    assert stack_from_json(sent, name=stack.name) == stack
+    assert difference(stack, stack) == ()
+    for group in stack.groups:
+        assert container_from_json(container_json(group.container)) == group.container
+        again = version_from_json(version_json(group.container, group.resources))
+        assert again == (group.container, group.resources)
+
+
+@settings(max_examples=60, suppress_health_check=[Check.too_slow])
+@given(stacks(), stacks())
+def test_equal_versions_are_equal_settings(left: Stack, right: Stack) -> None:
+    groups = [*left.groups, *right.groups]
+    for one in groups:
+        for other in groups:
+            same = (one.container, one.resources) == (other.container, other.resources)
+            assert (version_of(one) == version_of(other)) == same
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["services", "groups", "web", "image", "id", "container", "instances", "ports", "labels", "health"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=300)
+@given(json_values)
+def test_garbage_is_refused_and_breaks_nothing(plain: Any) -> None:
+    try:
+        stack_from_json(plain, name="s")
+    except StackError as error:
+        assert error.faults
+
+
+@settings(max_examples=200)
+@given(stacks(), st.data())
+def test_a_stack_with_one_value_spoilt_is_refused_or_a_stack(stack: Stack, data: st.DataObject) -> None:
+    plain = json.loads(json.dumps(stack_to_json(stack)))
+    place: Any = plain
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            break
+        key = data.draw(st.sampled_from(keys))
+        if isinstance(place[key], (dict, list)) and data.draw(st.booleans()):
+            place = place[key]
+            continue
+        place[key] = data.draw(json_values)
+        break
+    try:
+        assert check(stack_from_json(plain, name=stack.name)) == ()
+    except StackError as error:
+        assert error.faults
+
+
+@settings(max_examples=300)
+@given(st.text(st.sampled_from(" \n\t:-[]{},&*!|>'\"#%@`?abx0.~<$\\"), max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        read_yaml(text, "f.yml")
+    except StackError as error:
+        assert all(fault.file == "f.yml" for fault in error.faults)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    try:
+        load_stack(content, name="s", file="f.yml", variables={})
+    except StackError as error:
+        assert error.faults
+
+
+@given(st.text(max_size=30))
+def test_a_text_with_its_dollars_doubled_is_itself(text: str) -> None:
+    assert interpolate(text.replace("$", "$$"), {}) == text
+
+
+@settings(max_examples=300)
+@given(
+    st.text(st.sampled_from("$${}}:-?+AB_1 "), max_size=20),
+    st.dictionaries(st.sampled_from(["A", "B"]), st.text(max_size=4)),
+)
+def test_any_text_is_filled_in_or_refused(text: str, values: dict[str, str]) -> None:
+    try:
+        interpolate(text, values)
+    except InterpolationError as error:
+        assert str(error)
+
+
+@given(st.integers(0, 10**7))
+def test_cpus_are_exact(milli: int) -> None:
+    assert parse_cpus_milli(f"{milli // 1000}.{milli % 1000:03}") == milli
+
+
+@given(st.integers(1, 10**6), st.sampled_from(["k", "m", "g", "t"]))
+def test_sizes_are_rounded_up_never_down(number: int, unit: str) -> None:
+    size = number * 1024 ** ("bkmgt".index(unit))
+    assert (parse_size_mib(f"{number}{unit}") - 1) << 20 < size <= parse_size_mib(f"{number}{unit}") << 20
+
+
+def test_group_ids_are_ordered() -> None:
+    assert GroupId("a", "b") < GroupId("a", "b", ("c",)) < GroupId("a", "c")

@@ -1,0 +1,87 @@
+"""The canonical form: what makes another version, what does not, and what it looks like."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from specs.canonical import (
+    container_from_json,
+    container_json,
+    from_plain,
+    to_plain,
+    version_from_json,
+    version_json,
+    version_of,
+)
+from specs.ids import group_id
+from specs.resources import PortRanges, Resources
+from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Port, Restart, Stop
+
+GROUP = Group(
+    id=group_id("s", "web", ["prod"]),
+    instances=2,
+    container=Container(image="a", ports=(Port(name="http", container_port=80),)),
+)
+
+
+def test_what_has_its_default_is_left_out() -> None:
+    assert container_json(Container(image="a")) == b'{"image":"a"}'
+    assert container_json(Container(image="é", command=())) == '{"command":[],"image":"é"}'.encode()
+    assert (
+        container_json(Container(image="a", stop=Stop(grace_seconds=3.0)))
+        == b'{"image":"a","stop":{"grace_seconds":3.0}}'
+    )
+
+
+def test_the_version_is_known_for_ever() -> None:
+    """A version that changes with the program would replace every running task on an upgrade."""
+    assert version_json(GROUP.container, GROUP.resources) == (
+        b'{"container":{"image":"a","ports":[{"container_port":80,"name":"http"}]},'
+        b'"resources":{"cpus_milli":100,"mem_mib":128}}'
+    )
+    assert version_of(GROUP) == "f449b0c6b162"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"instances": 9},
+        {"id": group_id("t", "api")},
+        {"restart": Restart.NEVER},
+        {"dependencies": (Dependency(service="db", condition=Condition.HEALTHY),)},
+        {"metadata": (("team", "x"),)},
+    ],
+)
+def test_scale_and_metadata_keep_the_version(change: dict[str, object]) -> None:
+    assert version_of(dataclasses.replace(GROUP, **change)) == version_of(GROUP)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"image": "b"},
+        {"command": ()},
+        {"environment": (("A", "1"),)},
+        {"ports": ()},
+        {"health": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
+        {"stop": Stop(signal="SIGINT")},
+    ],
+)
+def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
+    other = dataclasses.replace(GROUP.container, **container)  # type: ignore[arg-type]
+    assert version_of(dataclasses.replace(GROUP, container=other)) != version_of(GROUP)
+
+
+def test_there_and_back() -> None:
+    assert container_from_json(container_json(GROUP.container)) == GROUP.container
+    assert version_from_json(version_json(GROUP.container, GROUP.resources)) == (GROUP.container, GROUP.resources)
+    assert from_plain(Group, to_plain(GROUP)) == GROUP
+    amounts = Resources(cpus_milli=1, ports=PortRanges.of([(1, 3), (9, 9)]))
+    assert from_plain(Resources, to_plain(amounts)) == amounts
+
+
+def test_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Container: wanted keys among image, .*; got later"):
+        container_from_json(b'{"image":"a","later":1}')

@@ -1,0 +1,81 @@
+"""How much of a stack a new file disturbs."""
+
+from __future__ import annotations
+
+import pytest
+
+from specs.difference import Change, FieldDifference, difference
+from specs.load import load_stack
+from specs.stack import Stack
+
+OLD = """
+services:
+  web:
+    image: a:1
+    environment: {A: 1, B: 2}
+    ports: {http: 80}
+    groups: [{labels: [prod], instances: 2}]
+"""
+
+
+def load(text: str) -> Stack:
+    return load_stack(text, name="s", variables={})
+
+
+def test_nothing() -> None:
+    assert difference(load(OLD), load(OLD)) == ()
+
+
+def test_a_new_stack_and_its_end() -> None:
+    (added,) = difference(None, load(OLD))
+    assert (str(added.group), added.change, added.old_instances, added.new_instances) == (
+        "s/web[prod]",
+        Change.ADDED,
+        0,
+        2,
+    )
+    (removed,) = difference(load(OLD), Stack(name="s", groups=()))
+    assert (removed.change, removed.old_instances, removed.new_instances) == (Change.REMOVED, 2, 0)
+
+
+def test_other_labels_are_another_group() -> None:
+    changes = difference(load(OLD), load(OLD.replace("prod", "test")))
+    assert [(str(one.group), one.change) for one in changes] == [
+        ("s/web[prod]", Change.REMOVED),
+        ("s/web[test]", Change.ADDED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change", "fields"),
+    [
+        ("instances: 2", "instances: 5", Change.SCALED, [("instances", 2, 5)]),
+        ("image: a:1", "image: a:2", Change.REPLACED, [("image", "a:1", "a:2")]),
+        (
+            "{A: 1, B: 2}",
+            "{A: 1, B: 3, C: 4}",
+            Change.REPLACED,
+            [("environment.B", "2", "3"), ("environment.C", None, "4")],
+        ),
+        ("http: 80", "http: 81", Change.REPLACED, [("ports.http.container_port", 80, 81)]),
+        ("image: a:1", "image: a:1\n    restart: on-failure", Change.METADATA, [("restart", None, "on-failure")]),
+        ("image: a:1", "image: a:1\n    metadata: {team: x}", Change.METADATA, [("metadata.team", None, "x")]),
+        (
+            "image: a:1",
+            "image: a:1\n    resources: {cpus: 2}",
+            Change.REPLACED,
+            [("resources.cpus_milli", 100, 2000)],
+        ),
+    ],
+)
+def test_classes(old: str, new: str, change: Change, fields: list[tuple[str, object, object]]) -> None:
+    (one,) = difference(load(OLD), load(OLD.replace(old, new)))
+    assert one.change is change
+    assert one.fields == tuple(FieldDifference(path=path, old=before, new=after) for path, before, after in fields)
+
+
+def test_the_most_disturbing_class_is_named_and_every_field_told() -> None:
+    (one,) = difference(load(OLD), load(OLD.replace("a:1", "a:2").replace("instances: 2", "instances: 3")))
+    assert one.change is Change.REPLACED
+    assert (one.old_instances, one.new_instances) == (2, 3)
+    assert [field.path for field in one.fields] == ["image", "instances"]
