@@ -50,7 +50,7 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror + (f": {cause.filename}" if cause.filename else "")
         cause = cause.__cause__ or cause.__context__
-    return str(error)
+    return str(getattr(error, "explanation", None) or error)  # The engine's own words, in an APIError.
 
 
 def is_answering() -> bool:
