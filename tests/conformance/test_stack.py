@@ -173,9 +173,9 @@ services:
     (plain,) = eventually(
         lambda: [task for task in cli.tasks("logs/plain") if task["state"] == "RUNNING"], "the process runs"
     )
-    host, port = plain["endpoints"][0].split(":")
+    port = plain["endpoints"][0].split(":")[1]
     assert eventually(
-        lambda: f"I am plain on {host} with {port}" in cli.run("logs", plain["id"]).stdout, "its output is in the logs"
+        lambda: f"I am plain on {plain['agent']} with {port}" in cli.run("logs", plain["id"]).stdout, "its output is in the logs"
     )
 
 
