@@ -11,11 +11,25 @@ from fastapi.security import HTTPBearer
 from framework.api.errors import Problem
 from framework.core.commands import Done, Refused
 from framework.core.events import Ask
+from framework.core.views import Connection, View
 from framework.ports import Front
 
 TOKEN = Security(HTTPBearer(auto_error=False, description="the content of the scheduler's --token-file"))
 """Tells the OpenAPI page that a route wants the token; guard.py is what looks at it."""
 _STATUS = {"not_found": 404, "conflict": 409, "invalid": 422, "unavailable": 503}
+
+
+def known(front: Front) -> View:
+    """The view, once there is something in it; raises Problem while the scheduler reads its store."""
+    view = front.view
+    if view.connection is Connection.LOADING:
+        raise Problem(
+            503,
+            view.problem
+            or "The scheduler is reading its store, and does not know its stacks yet. Try again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+    return view
 
 
 async def ask(front: Front, make: Callable[[int], Ask], timeout_seconds: float) -> Done:

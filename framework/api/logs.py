@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from framework.api.answers import Json
+from framework.api.asking import known
 from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.api.shapes import LogAnswer
@@ -80,7 +81,7 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
         tail: Annotated[int | None, Query(ge=0, le=10_000, description="instead: the last lines")] = None,
     ) -> Response:
         """A piece of what a task has written."""
-        view = front.view
+        view = known(front)
         _, task = task_or_problem(view, task_id)
         if not task.sandbox:
             raise Problem(404, f"{task.id} has no log yet: it is {task.state.value}, and no executor has taken it.")

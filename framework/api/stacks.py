@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from framework.api import documents, picture
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask
+from framework.api.asking import TOKEN, ask, known
 from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer
@@ -47,14 +47,14 @@ def router(front: Front, limits: Limits) -> APIRouter:
     @routes.get("", responses={200: {"model": StacksAnswer}})
     async def stacks() -> Response:
         """All stacks, a line each."""
-        view = front.view
+        view = known(front)
         lines = [picture.stack_plain(view.stacks[name]) for name in sorted(view.stacks)]
         return Json({**picture.standing(view), "stacks": lines})
 
     @routes.get("/{name}", responses={200: {"model": StackAnswer}})
     async def stack(name: Name) -> Response:
         """A stack: its groups, what they wait for, and its definition."""
-        view = front.view
+        view = known(front)
         found = _find(view.stacks.get(name), name)
         content = {
             **picture.standing(view),
@@ -95,7 +95,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def plan(request: Request, name: Name) -> Response:
         """What submitting this stack would change now. Nothing is changed, and no token needed."""
         new = await documents.stack_from_body(await request.body(), _checked(name))
-        found = front.view.stacks.get(name)
+        found = known(front).stacks.get(name)
         old = documents.stack_of(found) if found and not found.wish.is_removed else None
         return Json(
             {

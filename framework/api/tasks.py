@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from framework.api import picture
 from framework.api.answers import Json
+from framework.api.asking import known
 from framework.api.errors import Problem
 from framework.api.shapes import GroupsAnswer, TaskLine, TasksAnswer
 from framework.core.model import Task
@@ -28,7 +29,7 @@ def router(front: Front) -> APIRouter:
     @routes.get("/groups", tags=["groups"], responses={200: {"model": GroupsAnswer}})
     async def groups(pattern: Pattern = "") -> Response:
         """The groups that match, and what they wait for."""
-        view = front.view
+        view = known(front)
         lines = [picture.group_plain(view, group) for group in picture.groups_of(view, pattern)]
         return Json({**picture.standing(view), "groups": lines})
 
@@ -38,7 +39,7 @@ def router(front: Front) -> APIRouter:
         all: Annotated[bool, Query(description="with the ones that ended, as far as they are kept")] = False,  # noqa: A002
     ) -> Response:
         """The live tasks of the groups that match, and the slots without one."""
-        view = front.view
+        view = known(front)
         found = tuple(picture.groups_of(view, pattern))
         return Json(
             {
@@ -55,7 +56,7 @@ def router(front: Front) -> APIRouter:
     @routes.get("/tasks/{task_id}", tags=["tasks"], responses={200: {"model": TaskLine}})
     async def task(task_id: TaskName) -> Response:
         """A task, live or ended."""
-        view = front.view
+        view = known(front)
         group, found = task_or_problem(view, task_id)
         return Json(picture.task_plain(view, group, found))
 

@@ -12,6 +12,7 @@ from framework.cli.options import complete_groups, with_labels, with_labels_in, 
 from framework.cli.output import note, print_json, print_table, since, size
 from framework.cli.server import Answer, Server
 from framework.exits import CliExit
+from specs.states import TERMINAL
 
 _HEADERS = ["TASK", "GROUP", "SLOT", "STATE", "HEALTH", "AGENT", "ENDPOINTS", "SINCE", "MESSAGE"]
 
@@ -52,7 +53,7 @@ def _task_row(line: Answer, now: float) -> list[str]:
         line["group"],
         str(line["slot"]),
         line["state"],
-        "" if line["health"] == "NONE" else line["health"],
+        "" if line["health"] == "NONE" or line["state"] in TERMINAL else line["health"],
         line["agent"],
         " ".join(line["endpoints"]),
         since(now - line["since"]),

@@ -61,7 +61,7 @@ _LEVELS = ("debug", "info", "warning", "error")
     help="How many starts and stops an executor does at a time.",
 )
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
-@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True)
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="How much is logged.")
 def scheduler(
     zk: str,
     master: str,
@@ -94,8 +94,8 @@ def scheduler(
         _check_zookeeper(master, "--master", needs_path=True)
     else:
         _address(master, "--master")
-    if bool(principal) != bool(secret_file):
-        raise click.UsageError("--principal and --secret-file go together; got only one of them.")
+    if secret_file and not principal:
+        raise click.UsageError("--secret-file wants --principal too: whose secret it is.")
     # By name: what runs the scheduler imports the core, which commands do not.
     config = importlib.import_module("framework.config").SchedulerConfig(
         zk=zk,

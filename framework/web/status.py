@@ -41,6 +41,8 @@ def status_page(view: View, *, info_line: str, now: Instant) -> str:
     contents += [_stack(view, view.stacks[name], now) for name in sorted(view.stacks)]
     if not view.stacks:
         hint = joined("No stack yet. ", element("code", "framework submit stack.yml"), " makes one.")
+        if view.connection is Connection.LOADING:
+            hint = joined("The scheduler is reading its store.")
         contents.append(element("section", element("div", hint, css="empty"), css="card"))
     return page(info_line, *contents, refresh_seconds=_REFRESH_SECONDS)
 

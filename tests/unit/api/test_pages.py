@@ -98,7 +98,7 @@ def test_every_connection_has_its_page(client: TestClient, front: FakeFront, con
     front.view = a_view(connection=connection)
     text, _ = _page(client)
     assert connection.value in text
-    assert "No stack yet." in text
+    assert ("reading its store" if connection is Connection.LOADING else "No stack yet.") in text
 
 
 @pytest.mark.parametrize("state", list(TaskState))

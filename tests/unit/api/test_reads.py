@@ -87,6 +87,14 @@ def test_ready_only_while_subscribed(client: TestClient, front: FakeFront) -> No
     assert "loading" in client.get("/v1/ready").json()["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/stacks", "/v1/stacks/shop", "/v1/groups", "/v1/tasks", "/v1/tasks/1"])
+def test_nothing_is_said_of_stacks_before_the_store_is_read(client: TestClient, front: FakeFront, path: str) -> None:
+    front.view = a_view(connection=Connection.LOADING)
+    answer = client.get(path)
+    assert answer.status_code == 503
+    assert "reading its store" in answer.json()["message"]
+
+
 def test_stacks_by_name_with_the_state_that_matters_most(client: TestClient) -> None:
     stacks = client.get("/v1/stacks").json()["stacks"]
     assert [(stack["name"], stack["state"], stack["ready"], stack["wanted"]) for stack in stacks] == [

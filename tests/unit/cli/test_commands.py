@@ -1,0 +1,351 @@
+"""Commands: what they ask of the scheduler, and what they answer to people who err."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from framework.cli.main import COMMANDS, framework
+from framework.core.commands import Done, Refused
+from framework.core.events import (
+    RestartAsked,
+    ScaleAsked,
+    StackRemoved,
+    StackSubmitted,
+    StartAsked,
+    StopAsked,
+)
+from framework.core.views import GroupState
+from specs.ids import group_id
+from specs.load import load_stack, stack_from_json
+from tests.kit.front import FakeFront, a_group, a_stack, a_view, running, runs_at_once
+from tests.unit.cli.conftest import STACK, Run, Serve
+
+SHOP = load_stack(STACK, name=None, variables={})
+WEB = "shop/web[dev,frontend]"
+
+
+def test_submit(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
+    serve()
+    front.answer = lambda _ask: Done(changed=(WEB, "shop/auth"), index=3, message="")
+    result = run("submit", stack_file, "-m", "the first")
+    assert (result.exit_code, result.stdout) == (0, f"shop: 2 groups changed\n  {WEB}\n  shop/auth\n")
+    (asked,) = front.asks
+    assert isinstance(asked, StackSubmitted)
+    assert asked.stack == SHOP
+    assert (asked.message, asked.if_index) == ("the first", None)
+    assert "@" in asked.submitted_by
+
+
+def test_submit_the_same_again(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
+    serve()
+    front.answer = lambda _ask: Done(index=3, message="unchanged")
+    assert run("submit", stack_file).stdout == "shop: unchanged\n"
+
+
+def test_submit_with_everything(serve: Serve, run: Run, front: FakeFront, stack_file: str, tmp_path: Path) -> None:
+    serve()
+    over = tmp_path / "over.yml"
+    over.write_text("services: {auth: {image: 'acme/auth:3'}}\n", encoding="utf-8")
+    result = run(
+        "submit",
+        stack_file,
+        "--name",
+        "shop2",
+        "-o",
+        str(over),
+        "--set",
+        "services.auth.instances=5",
+        "--if-index",
+        "0",
+    )
+    assert result.exit_code == 0
+    (asked,) = front.asks
+    assert isinstance(asked, StackSubmitted)
+    auth = next(group for group in asked.stack.groups if group.id.service == "auth")
+    assert (asked.stack.name, auth.container.image, auth.instances, asked.if_index) == ("shop2", "acme/auth:3", 5, 0)
+
+
+def test_submit_from_standard_input(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    assert run("submit", "-", stdin=STACK).exit_code == 0
+    (asked,) = front.asks
+    assert isinstance(asked, StackSubmitted)
+    assert asked.stack == SHOP
+
+
+def test_submit_and_wait(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
+    serve()
+    front.answer = runs_at_once(front)
+    result = run("submit", stack_file, "--wait")
+    assert result.exit_code == 0
+    assert "shop/web[frontend,prod]: 2/2 ready\n" in result.stderr
+
+
+def test_every_mistake_of_a_file_and_nothing_sent(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text("name: shop\nservices:\n  web:\n    imgae: x\n    instances: -1\n", encoding="utf-8")
+    for command in ("submit", "plan", "validate"):
+        result = run(command, str(file))
+        assert result.exit_code == 2
+        lines = result.stderr.splitlines()
+        assert any(line.startswith(f"{file}:4:5: services.web.imgae: ") and "image" in line for line in lines)
+        assert any(line.startswith(f"{file}:5:16: services.web.instances: ") for line in lines)
+        assert lines[-1].startswith(f"{file} has ")
+
+
+@pytest.mark.parametrize("command", ["submit", "plan", "validate"])
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("nope.yml", "nope.yml: cannot be read: no such file or directory"), ("/", "directory")],
+)
+def test_files_that_are_not_there(run: Run, command: str, file: str, words: str) -> None:
+    result = run(command, file)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize("setting", ["x", "=x", " =x"])
+def test_settings_without_a_path(run: Run, stack_file: str, setting: str) -> None:
+    result = run("validate", stack_file, "--set", setting)
+    assert result.exit_code == 2
+    assert "--set wants PATH=VALUE" in result.stderr
+
+
+def test_an_override_that_is_not_there(run: Run, stack_file: str) -> None:
+    assert run("validate", stack_file, "-o", "nope.yml").exit_code == 2
+    result = run("validate", "-", "-o", "nope.yml", stdin=STACK)
+    assert (result.exit_code, "nope.yml: cannot be read" in result.stderr) == (2, True)
+
+
+def test_validate(run: Run, stack_file: str) -> None:
+    result = run("validate", stack_file)
+    assert result.exit_code == 0
+    assert result.stdout == (f"{stack_file}: stack shop: 2 services, 3 groups, 4 tasks; in all cpus 0.4, mem 512 MiB\n")
+
+
+def test_validate_prints_what_the_api_takes(run: Run, stack_file: str) -> None:
+    assert stack_from_json(json.loads(run("validate", stack_file, "--json").stdout), name="shop") == SHOP
+
+
+def test_plan(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
+    serve()
+    front.view = a_view([running(SHOP, index=4)])
+    assert run("plan", stack_file).stdout == "shop: unchanged\n"
+    changed = run(
+        "plan", stack_file, "--set", "services.auth.image=acme/auth:3", "--set", "services.auth.environment.LOG=debug"
+    )
+    assert changed.exit_code == 0
+    assert changed.stdout == (
+        "shop (index 4): 1 group would change\n"
+        "~ shop/auth: new tasks take the old ones' places (1)\n"
+        '    environment.LOG: default -> "debug"\n'
+        '    image: "acme/auth:2" -> "acme/auth:3"\n'
+        "Nothing was changed. To do just this, submit with --if-index 4.\n"
+    )
+    assert run("plan", stack_file, "--set", "services.auth.instances=3").stdout.splitlines()[1] == (
+        "~ shop/auth: scaled; running tasks stay (1 -> 3)"
+    )
+    assert front.asks == []
+
+
+def test_plan_of_a_new_stack(serve: Serve, run: Run, stack_file: str) -> None:
+    serve()
+    assert run("plan", stack_file).stdout == (
+        "shop (a new stack): 3 groups would change\n"
+        "+ shop/auth: new (1)\n"
+        "+ shop/web[dev,frontend]: new (1)\n"
+        "+ shop/web[frontend,prod]: new (2)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        ("scale shop/web 4", ScaleAsked(request_id=1, pattern="shop/web", instances=4)),
+        ("scale shop/web[dev] 0", ScaleAsked(request_id=1, pattern="shop/web[dev]", instances=0)),
+        ("scale shop/web +1", ScaleAsked(request_id=1, pattern="shop/web", delta=1)),
+        ("scale shop/web -1", ScaleAsked(request_id=1, pattern="shop/web", delta=-1)),
+        ("scale shop/web x2", ScaleAsked(request_id=1, pattern="shop/web", factor=2.0)),
+        ("scale shop/web x0.5 -l dev", ScaleAsked(request_id=1, pattern="shop/web[dev]", factor=0.5)),
+        ("restart shop", RestartAsked(request_id=1, pattern="shop")),
+        ("restart shop -l dev,frontend", RestartAsked(request_id=1, pattern="shop[dev,frontend]")),
+        ("stop shop/web[dev] -l frontend", StopAsked(request_id=1, pattern="shop/web[dev,frontend]")),
+        ("start */web", StartAsked(request_id=1, pattern="*/web")),
+        ("remove shop --yes", StackRemoved(request_id=1, name="shop")),
+    ],
+)
+def test_changes(serve: Serve, run: Run, front: FakeFront, command: str, asked: object) -> None:
+    serve()
+    assert run(*command.split()).exit_code == 0
+    assert front.asks == [asked]
+
+
+@pytest.mark.parametrize("count", ["four", "4x", "--4", "x", "+", "1.5", "x1001", "100001", "-", "９"])
+def test_counts_that_are_none(run: Run, count: str) -> None:
+    result = run("scale", "shop/web", count)
+    assert result.exit_code == 2
+    assert f"got {count!r}" in result.stderr
+
+
+def test_a_refusal_of_the_scheduler(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.answer = lambda _ask: Refused(
+        kind="not_found", message="No group matches shop/wbe; did you mean shop/web?", details=(("pattern", "nothing"),)
+    )
+    result = run("stop", "shop/wbe")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "No group matches shop/wbe; did you mean shop/web?\n  pattern: nothing\n"
+
+
+def test_a_scheduler_that_cannot_work_is_no_leader(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.answer = lambda _ask: Refused(kind="unavailable", message="It reads its store; ask again.")
+    assert run("stop", "shop").exit_code == 3
+
+
+def test_without_the_token_and_with_it(serve: Serve, run: Run, front: FakeFront, tmp_path: Path) -> None:
+    serve(token="secret")
+    refused = run("stop", "shop")
+    assert refused.exit_code == 1
+    assert "--token-file" in refused.stderr
+    assert front.asks == []
+    token = tmp_path / "token"
+    token.write_text("secret\n", encoding="utf-8")
+    assert run("stop", "shop", "--token-file", str(token)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "no such file"), ("", "got nothing"), ("a\nb", "something else"), ("ä", "something else")],
+)
+def test_token_files_that_hold_none(run: Run, tmp_path: Path, content: str | None, words: str) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    result = run("stop", "shop", "--token-file", str(file))
+    assert result.exit_code == 2
+    assert words in result.stderr.lower()
+
+
+def test_remove_asks_for_yes_where_nobody_can_be_asked(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.view = a_view([running(SHOP)])
+    result = run("remove", "shop")
+    assert (result.exit_code, front.asks) == (2, [])
+    assert result.stderr == "remove stops 4 tasks and forgets the stack: say --yes where nobody can be asked.\n"
+
+
+def test_remove_of_what_is_not_there(serve: Serve, run: Run) -> None:
+    serve()
+    result = run("remove", "nope")
+    assert result.exit_code == 1
+    assert "There is no stack nope." in result.stderr
+
+
+def test_remove_and_wait(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.view = a_view([running(SHOP)])
+
+    def gone(_ask: object) -> Done:
+        front.publish(a_view())
+        return Done(message="is being removed")
+
+    front.answer = gone
+    result = run("remove", "shop", "--yes", "--wait")
+    assert (result.exit_code, result.stdout) == (0, "shop: is being removed\nshop: removed\n")
+
+
+@pytest.mark.parametrize("command", ["ls", "ps", "info shop", "ps shop", "version", "restart shop"])
+def test_json(serve: Serve, run: Run, front: FakeFront, command: str) -> None:
+    serve()
+    front.view = a_view([running(SHOP)])
+    result = run(*command.split(), "--json")
+    assert result.exit_code == 0
+    assert isinstance(json.loads(result.stdout), dict)
+
+
+def test_events_as_json_lines(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.happen("TaskRunning", "on agent1", group=WEB, task="shop.web.dev-frontend.0.1")
+    front.happen("TaskFailed", "exited with 1", group=WEB, task="shop.web.dev-frontend.0.1")
+    lines = run("events", "--json", "--after", "1").stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["TaskFailed"]
+
+
+def test_what_was_missed_is_said(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    for _ in range(3):
+        front.happen("TaskRunning", "on agent1", group=WEB)
+    front.oldest = 3
+    result = run("events", "--after", "1")
+    assert result.stderr == "-- 1 events after number 1 are no longer kept --\n"
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_empty_lists_say_what_to_do(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    assert "framework submit" in run("ls").stderr
+    assert "framework submit" in run("ps").stderr
+    stopped = a_group(group_id("shop", "web"), state=GroupState.STOPPED, is_stopped=True)
+    front.view = a_view([a_stack("shop", [stopped])])
+    assert run("ps").stderr == "No task runs: `framework start` starts them. With -a the ended ones are shown.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sbmit"], "There is no command 'sbmit'; did you mean 'submit'?"),
+        (["zzz"], "`framework --help` lists them."),
+        (["ps", "--frob"], "No such option"),
+        (["ps", "a", "b"], "unexpected extra argument"),
+        (["submit"], "Missing argument 'FILE'"),
+        (["submit", "x", "--timeout", "soon"], "wanted a number and its unit"),
+        (["submit", "x", "--timeout", "10"], "10"),
+        (["submit", "x", "--if-index", "-1"], "-1"),
+        (["completion", "csh"], "csh"),
+        (["events", "--after", "x"], "x"),
+    ],
+)
+def test_wrong_command_lines(run: Run, words: list[str], said: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_version(serve: Serve, run: Run) -> None:
+    serve()
+    own, scheduler = run("version").stdout.splitlines()
+    assert own.startswith("framework ")
+    assert scheduler == (
+        "scheduler 0.1.0 at 10.0.0.9:8080, up 60m; "
+        "framework id 6d1f7b0c-8a2e-4f57-9a39-3f0a6d3c1b11-0000; master 10.0.0.1:5050"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_tells_what_it_does(run: Run, name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    command = framework.get_command(click.Context(framework), name)
+    assert command is not None
+    assert command.help
+    for parameter in command.params:
+        assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"scheduler", "local", "completion"}))
+def test_every_command_prints_json(name: str) -> None:
+    command = framework.get_command(click.Context(framework), name)
+    assert command is not None
+    assert "as_json" in {parameter.name for parameter in command.params}
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_scripts(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert f"_FRAMEWORK_COMPLETE={shell}_complete" in result.stdout

@@ -1,0 +1,113 @@
+"""`framework logs`: of one task as it is, of several with the task before each line, followed until it ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from framework.api.logs import AgentFault, Piece
+from specs.ids import group_id
+from specs.states import TaskState
+from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
+from tests.unit.cli.conftest import Run, Serve
+
+WEB = group_id("shop", "web")
+
+
+class FakeFiles:
+    """Files by task and stream, such as 1.stdout; what is not there answers 404."""
+
+    def __init__(self, **files: bytes) -> None:
+        self.files = {name.lstrip("_").replace("_", "."): content for name, content in files.items()}
+        self.read = threading.Event()
+
+    def __call__(self, _agent: str, path: str, offset: int, length: int, _timeout: float) -> Piece:
+        name = ".".join(path.split(".")[-2:])
+        if name not in self.files:
+            raise AgentFault("No such file", 404)
+        self.read.set()
+        content = self.files[name]
+        return (
+            Piece(offset=len(content), data=b"") if offset < 0 else Piece(offset=offset, data=content[offset:][:length])
+        )
+
+
+@pytest.fixture(autouse=True)
+def scene(front: FakeFront) -> None:
+    tasks = [a_task(WEB, 0, 1), a_task(WEB, 1, 2)]
+    front.view = a_view([a_stack("shop", [a_group(WEB, instances=2, tasks=tasks)])], agents=[an_agent()])
+
+
+def test_both_streams_where_they_belong(serve: Serve, run: Run) -> None:
+    serve(fetch=FakeFiles(_1_stdout=b"out\nno end", _1_stderr=b"err\n"))
+    result = run("logs", "1")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "out\nno end", "err\n")
+    assert run("logs", "shop.web.0.1", "--stderr").stdout == ""
+
+
+def test_a_log_longer_than_one_answer(serve: Serve, run: Run) -> None:
+    content = b"".join(b"line %d\n" % number for number in range(30_000))
+    serve(fetch=FakeFiles(_1_stdout=content))
+    assert run("logs", "1").stdout.encode() == content
+
+
+def test_the_last_lines(serve: Serve, run: Run) -> None:
+    serve(fetch=FakeFiles(_1_stdout=b"a\nb\nc\n"))
+    assert run("logs", "1", "-n", "2").stdout == "b\nc\n"
+    assert run("logs", "1", "-n", "0").stdout == ""
+
+
+def test_of_a_group_with_the_task_before_each_line(serve: Serve, run: Run) -> None:
+    many = b"".join(b"%d\n" % number for number in range(30))
+    serve(fetch=FakeFiles(_1_stdout=many, _2_stdout=b"\x1b[31mred\nno end"))
+    assert run("logs", "shop/web", "--stdout").stdout == (
+        "".join(f"shop.web.0.1 | {number}\n" for number in range(20, 30))
+        + "shop.web.1.2 | \N{REPLACEMENT CHARACTER}[31mred\nshop.web.1.2 | no end\n"
+    )
+
+
+def test_as_json_lines(serve: Serve, run: Run) -> None:
+    serve(fetch=FakeFiles(_1_stdout=b"a\n"))
+    lines = [json.loads(line) for line in run("logs", "1", "--json", "--stdout").stdout.splitlines()]
+    assert lines == [{"task": "shop.web.0.1", "stream": "stdout", "offset": 0, "next_offset": 2, "data": "a\n"}]
+
+
+def test_nothing_written_yet(serve: Serve, run: Run) -> None:
+    serve(fetch=FakeFiles())
+    result = run("logs", "1")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "it has written nothing yet" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "words"), [("99", "There is no task 99"), ("shop/auth", "No task runs in shop/auth."), ("nope", "nope")]
+)
+def test_what_is_not_there(serve: Serve, run: Run, what: str, words: str) -> None:
+    serve(fetch=FakeFiles())
+    result = run("logs", what)
+    assert result.exit_code == 1
+    assert words in result.stderr
+
+
+def test_following_ends_with_the_task(
+    serve: Serve, run: Run, front: FakeFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framework.cli.logs._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("framework.cli.logs._LOOK_SECONDS", 0.05)
+    files = FakeFiles(_1_stdout=b"first\n")
+    serve(fetch=files)
+
+    def go_on() -> None:
+        assert files.read.wait(5)
+        files.files["1.stdout"] += b"second\n"
+        ended = a_task(WEB, 0, 1, state=TaskState.FAILED, ended_at=NOW)
+        front.publish(a_view([a_stack("shop", [a_group(WEB, ended=[ended])])], agents=[an_agent()]))
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    result = run("logs", "-f", "1")
+    thread.join()
+    assert (result.exit_code, result.stdout) == (0, "first\nsecond\n")
+    assert "shop.web.0.1 has ended." in result.stderr

@@ -1,0 +1,124 @@
+"""`framework scheduler`: every option reaches the scheduler; what cannot be is said before anything starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+
+NEEDED = ("--zk", "zk://10.0.0.7:2181/framework", "--master", "zk://10.0.0.7:2181/mesos")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """The configurations with which a scheduler was started."""
+    configs: list[SimpleNamespace] = []
+    app, config = ModuleType("framework.app"), ModuleType("framework.config")
+
+    def run_scheduler(given: SimpleNamespace) -> int:
+        configs.append(given)
+        return 101
+
+    vars(app)["run_scheduler"] = run_scheduler
+    vars(config)["SchedulerConfig"] = SimpleNamespace
+    monkeypatch.setitem(sys.modules, "framework.app", app)
+    monkeypatch.setitem(sys.modules, "framework.config", config)
+    return configs
+
+
+def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
+    assert run("scheduler", *NEEDED).exit_code == 101
+    assert vars(started[0]) == {
+        "zk": "zk://10.0.0.7:2181/framework",
+        "master": "zk://10.0.0.7:2181/mesos",
+        "bind": ("127.0.0.1", 8080),
+        "advertise": ("127.0.0.1", 8080),
+        "token": None,
+        "name": "framework",
+        "role": "*",
+        "principal": "",
+        "secret": None,
+        "user": "root",
+        "executor_idle_seconds": 60.0,
+        "executor_operations": 4,
+        "webui_url": "",
+        "log_level": "info",
+    }
+
+
+def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) -> None:
+    token, secret = tmp_path / "token", tmp_path / "secret"
+    token.write_text("t0ken\n", encoding="utf-8")
+    secret.write_text("s3cret\n", encoding="utf-8")
+    options = {
+        "--bind": "0.0.0.0:80",
+        "--advertise": "10.0.0.9:80",
+        "--token-file": str(token),
+        "--name": "prod",
+        "--role": "web",
+        "--principal": "framework",
+        "--secret-file": str(secret),
+        "--user": "nobody",
+        "--executor-idle": "5m",
+        "--executor-operations": "8",
+        "--webui-url": "https://framework.example",
+        "--log-level": "debug",
+    }
+    run("scheduler", *NEEDED, *(word for pair in options.items() for word in pair))
+    assert vars(started[0]) == {
+        "zk": NEEDED[1],
+        "master": NEEDED[3],
+        "bind": ("0.0.0.0", 80),
+        "advertise": ("10.0.0.9", 80),
+        "token": "t0ken",
+        "name": "prod",
+        "role": "web",
+        "principal": "framework",
+        "secret": "s3cret",
+        "user": "nobody",
+        "executor_idle_seconds": 300.0,
+        "executor_operations": 8,
+        "webui_url": "https://framework.example",
+        "log_level": "debug",
+    }
+
+
+def test_from_the_environment(run: Run, started: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWORK_ZK", NEEDED[1])
+    monkeypatch.setenv("FRAMEWORK_MASTER", "10.0.0.1:5050")
+    run("scheduler")
+    assert (started[0].zk, started[0].master) == (NEEDED[1], "10.0.0.1:5050")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--zk", NEEDED[1]), "Missing option '--master'"),
+        (("--master", NEEDED[3]), "Missing option '--zk'"),
+        ((*NEEDED, "--zk", "10.0.0.7:2181"), "--zk wants zk://HOST:PORT,HOST:PORT/PATH; got '10.0.0.7:2181'"),
+        ((*NEEDED, "--zk", "zk://10.0.0.7:2181"), "--zk wants zk://"),
+        ((*NEEDED, "--zk", "zk://10.0.0.7:2181/"), "--zk wants zk://"),
+        ((*NEEDED, "--zk", "zk://10.0.0.7/framework"), "--zk wants zk://"),
+        ((*NEEDED, "--master", "zk://10.0.0.7:2181"), "--master wants zk://"),
+        ((*NEEDED, "--master", "mesos"), "--master wants HOST:PORT"),
+        ((*NEEDED, "--bind", "8080"), "--bind wants HOST:PORT"),
+        ((*NEEDED, "--bind", "x:99999"), "--bind wants HOST:PORT"),
+        ((*NEEDED, "--bind", "0.0.0.0:8080"), "Agents cannot reach 0.0.0.0:8080"),
+        ((*NEEDED, "--advertise", "0.0.0.0:8080"), "Agents cannot reach 0.0.0.0:8080"),
+        ((*NEEDED, "--bind", "127.0.0.1:0"), "Agents cannot reach 127.0.0.1:0"),
+        ((*NEEDED, "--token-file", "/nope"), "--token-file /nope cannot be read: No such file"),
+        ((*NEEDED, "--token-file", "/dev/null"), "--token-file /dev/null is empty"),
+        ((*NEEDED, "--secret-file", "/dev/null"), "--secret-file wants --principal too"),
+        ((*NEEDED, "--executor-operations", "0"), "0"),
+        ((*NEEDED, "--executor-idle", "60"), "60"),
+    ],
+)
+def test_what_cannot_be(run: Run, started: list[SimpleNamespace], options: tuple[str, ...], words: str) -> None:
+    result = run("scheduler", *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert started == []
