@@ -17,7 +17,7 @@ from typing import Any
 
 from framework.adapters import mesos_problems as problems
 from framework.adapters.codec import TaskWriter, framework_info
-from framework.adapters.mesos_config import MesosConfig
+from framework.adapters.mesos_config import MesosConfig, addresses_of
 from framework.adapters.mesos_detector import Detector
 from framework.adapters.mesos_pymesos import MesosSchedulerDriver
 from framework.adapters.mesos_queue import CallQueue
@@ -33,7 +33,6 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 5.0
 """A subscription that held for so long was a good one: the next pause is the first again."""
-DEFAULT_PORT = 5050
 CLOSE_SECONDS = 5.0
 
 
@@ -88,9 +87,10 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         self.calls = CallQueue(config.most_waiting_calls, self._notify)
         self._tasks = TaskWriter(config)
         self._post = post
+        self._is_in_zookeeper = config.is_in_zookeeper
         self._said: set[str] = set()
         self._problem = ""
-        self._addresses = [] if self._is_in_zookeeper else _addresses(config.master)
+        self._addresses = [] if config.is_in_zookeeper else addresses_of(config.master)
         self._turn = 0
         self._redirect = ""
         self._pause_seconds = FIRST_PAUSE_SECONDS
@@ -104,10 +104,6 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
     def framework(self) -> dict[str, Any]:
         """What we subscribe with: as it is, where pymesos would add GPU_RESOURCES and a short failover_timeout."""
         return dict(self._framework)
-
-    @property
-    def _is_in_zookeeper(self) -> bool:
-        return bool(self.master_uri.startswith("zk://"))
 
     @property
     def _wake_fd(self) -> int:
@@ -269,11 +265,3 @@ def _fail(calls: Iterable[Call], problem: str, post: Post) -> None:
     for call in calls:
         if isinstance(call, Accept | Kill):
             post(CallFailed(call=call, problem=problem))
-
-
-def _addresses(master: str) -> list[str]:
-    """The masters of host:port,host:port; raises ValueError where there is none."""
-    words = [word.strip() for word in master.split(",") if word.strip()]
-    if not words or "://" in master:
-        raise ValueError(f"--master: wanted zk://host:port/path, host:port or host:port,host:port, got {master!r}")
-    return [word if ":" in word else f"{word}:{DEFAULT_PORT}" for word in words]

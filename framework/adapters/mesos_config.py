@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from specs.resources import Resources
 
 WEEK_SECONDS = 7 * 24 * 3600.0
+DEFAULT_PORT = 5050
 EXECUTOR_RESOURCES = Resources(cpus_milli=100, mem_mib=64)
 
 
@@ -53,3 +55,39 @@ class MesosConfig:
     failover_timeout_seconds: float = WEEK_SECONDS
     checkpoint: bool = True
     most_waiting_calls: int = 100_000
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a `master` that names none."""
+        if self.is_in_zookeeper:
+            zookeeper_of(self.master)
+        else:
+            addresses_of(self.master)
+
+    @property
+    def is_in_zookeeper(self) -> bool:
+        """Whether ZooKeeper knows who leads."""
+        return self.master.startswith("zk://")
+
+
+def zookeeper_of(master: str) -> tuple[str, str]:
+    """The servers and the path of zk://[user:password@]host:port,host:port/path.
+
+    Mesos lets everybody read the masters' nodes, whatever password it writes them with.
+    """
+    found = re.fullmatch(r"zk://(?:[^@/]*@)?([^/@]+)(/.*[^/])/?", master)
+    if not found:
+        raise _strange(master)
+    return found[1], found[2]
+
+
+def addresses_of(master: str) -> list[str]:
+    """The masters of host:port,host:port; the port is 5050 where none is given."""
+    words = [word.strip() for word in master.split(",") if word.strip()]
+    if not words or not all(re.fullmatch(r"[^:/@\s]+(:\d{1,5})?", word) for word in words):
+        raise _strange(master)
+    return [word if ":" in word else f"{word}:{DEFAULT_PORT}" for word in words]
+
+
+def _strange(master: str) -> ValueError:
+    wanted = "zk://host:port,host:port/path, or host:port, or host:port,host:port"
+    return ValueError(f"--master: wanted {wanted}, got {master!r}")

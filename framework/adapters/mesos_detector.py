@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 from collections.abc import Callable
 
@@ -14,6 +13,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.recipe.watchers import ChildrenWatch
 
+from framework.adapters.mesos_config import zookeeper_of
 from framework.adapters.mesos_pymesos import MasterDetector
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Detector(MasterDetector):  # type: ignore[misc]  # pymesos has no types
 
     def __init__(self, url: str, change: Callable[[str], None], complain: Callable[[str], None]) -> None:
         self.url = url
-        self._hosts, self._path = _parts(url)
+        self._hosts, self._path = zookeeper_of(url)
         self.masterSeq: str | None = None  # pymesos's name
         self.agent = self
         self._change = change
@@ -112,14 +112,3 @@ class Detector(MasterDetector):  # type: ignore[misc]  # pymesos has no types
             f"no Mesos master leads: none is registered in ZooKeeper at {self._hosts}{self._path};"
             " check that the masters run, that they use this ZooKeeper, and the path in --master; trying on"
         )
-
-
-def _parts(url: str) -> tuple[str, str]:
-    """The servers and the path of zk://[user:password@]host:port,host:port/path.
-
-    Mesos lets everybody read the masters' nodes, whatever password it writes them with.
-    """
-    found = re.fullmatch(r"zk://(?:[^@/]*@)?([^/]+)(/.*)?", url)
-    if not found:
-        raise ValueError(f"--master: wanted zk://host:port,host:port/path, got {url!r}")
-    return found[1], (found[2] or "").rstrip("/")

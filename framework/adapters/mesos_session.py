@@ -162,7 +162,7 @@ class Session:
                 ready = {key.fileobj for key, _ in self._selector.select(max(0.0, deadline - time.monotonic()))}
                 if self._context.wake_fd in ready:
                     self._woken()
-                if self._context.is_stopping():
+                if self._context.is_stopping() and self.subscribed_at is None:
                     raise Over("")
                 if sock in ready:
                     return
