@@ -32,6 +32,7 @@ UNCERTAIN = (ConnectionLoss, OperationTimeoutError, RequestTimeoutError, Session
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 _ROOT = re.compile(r"(/[A-Za-z0-9._-]+)+")
+_EXPIRED = "ZooKeeper expired the session"
 _CLOSED = "the connection to ZooKeeper was closed"
 _T = TypeVar("_T")
 
@@ -99,6 +100,8 @@ class Ensemble:
         self._on_lost = on_lost
         self._changed = threading.Condition()
         self._is_closing = False
+        self._is_held = False
+        self._is_lost = False
         self._client = KazooClient(
             hosts=url.addresses,
             timeout=session_seconds,
@@ -128,11 +131,17 @@ class Ensemble:
         if threading.current_thread() is not self._watch:
             self._watch.join()
 
+    def hold(self) -> None:
+        """From now on this session is the one: when it is lost, no other takes its place."""
+        self._is_held = True
+
     def wait(self) -> None:
-        """Waits until the ensemble is connected; raises SessionLost on close."""
-        while not self._live.wait(0.1):
+        """Waits until the ensemble is connected; raises SessionLost when the session that was held is over."""
+        while not self._live.wait(0.1) or self._is_lost or self._is_closing:
             if self._is_closing:
                 raise SessionLost(_CLOSED)
+            if self._is_lost:
+                raise SessionLost(_EXPIRED)
 
     def send(self, transaction: TransactionRequest) -> list[Any]:
         """Commits a transaction; returns what came of each operation, exceptions included.
@@ -190,7 +199,7 @@ class Ensemble:
         try:
             return call()
         except SessionExpiredError as error:
-            raise SessionLost("ZooKeeper expired the session") from error
+            raise SessionLost(_EXPIRED) from error
         except UNCERTAIN:
             if self._is_closing:
                 raise SessionLost(_CLOSED) from None
@@ -200,8 +209,8 @@ class Ensemble:
         """Called by kazoo on each change; must not block."""
         with self._changed:
             self._changed.notify_all()
-            is_lost = state == KazooState.LOST and not self._is_closing
-        if is_lost:
+            self._is_lost |= state == KazooState.LOST and self._is_held and not self._is_closing
+        if self._is_lost:
             self._on_lost()
 
     def _watch_connection(self) -> None:

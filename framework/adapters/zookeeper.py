@@ -148,6 +148,7 @@ class ZooKeeperStore:
 
     def _acquire(self) -> int:
         reading.prepare(self._ensemble, self._url)
+        self._ensemble.hold()
         while True:
             there, version = reading.epoch(self._ensemble, self._url)
             epoch = Epoch(number=there.number + 1, holder=self._holder)
@@ -361,9 +362,9 @@ class ZooKeeperStore:
         return self._url.root + path
 
     def _session_lost(self) -> None:
-        """Called from a thread of kazoo's. A session that was lost before we led is simply followed by another."""
+        """Called from a thread of kazoo's."""
         with self._gathered:
-            self._is_session_lost = self._epoch is not None
+            self._is_session_lost = True
             self._gathered.notify_all()
 
     def _session_message(self) -> str:

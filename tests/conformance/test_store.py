@@ -110,14 +110,14 @@ def memory_world() -> World:
     return World(lambda opened: MemoryStore(shelf, opened.answers.put, on_lost=opened.lost.put))
 
 
-def zookeeper_world(address: str, root: str) -> World:
+def zookeeper_world(address: str, root: str, session_seconds: float = 4.0) -> World:
     def make(opened: Opened) -> AnyStore:
         return ZooKeeperStore(
             f"zk://{address}{root}",
             opened.answers.put,
             on_problem=opened.problems.put,
             on_lost=opened.lost.put,
-            session_seconds=4.0,
+            session_seconds=session_seconds,
         )
 
     return World(make)
@@ -521,7 +521,7 @@ def mortal(tmp_path: Path) -> Iterator[Daemon]:
 @pytest.mark.zookeeper
 class TestBrokenZooKeeper:
     def test_kill_9_in_the_middle_of_saves_loses_nothing_that_was_answered(self, mortal: Daemon) -> None:
-        with contextlib.closing(zookeeper_world(mortal.address, "/framework")) as world:
+        with contextlib.closing(zookeeper_world(mortal.address, "/framework", session_seconds=30.0)) as world:
             opened = world.loaded()
             answered = 0
             for round_ in range(3):
@@ -540,7 +540,7 @@ class TestBrokenZooKeeper:
 
     def test_a_zookeeper_that_is_not_there_is_waited_for_and_named(self, mortal: Daemon) -> None:
         mortal.kill()
-        with contextlib.closing(zookeeper_world(mortal.address, "/framework")) as world:
+        with contextlib.closing(zookeeper_world(mortal.address, "/framework", session_seconds=30.0)) as world:
             opened = world.open()
             problem = opened.problems.get(timeout=SECONDS)
             assert (
@@ -559,7 +559,7 @@ class TestBrokenZooKeeper:
 
     def test_close_ends_who_waits_for_a_zookeeper_that_is_not_there(self, mortal: Daemon) -> None:
         mortal.kill()
-        with contextlib.closing(zookeeper_world(mortal.address, "/framework")) as world:
+        with contextlib.closing(zookeeper_world(mortal.address, "/framework", session_seconds=30.0)) as world:
             opened = world.open()
             assert "Connection refused" in opened.problems.get(timeout=SECONDS)
 

@@ -1,0 +1,145 @@
+"""What is stored comes back as it was, whatever it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framework.adapters import records
+from framework.core.commands import PutFramework
+from framework.core.model import GroupWish, StackWish, Task, Version
+from specs.ids import GroupId
+from specs.resources import PortRanges, Resources
+from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Network, Port, Protocol, Restart
+from specs.stack import Stop as StopSettings
+from specs.states import Goal, Health, TaskState
+
+TEXT = st.text(max_size=40)
+NAMES = st.text(alphabet="abcdefghij0123456789-", min_size=1, max_size=12)
+INSTANTS = st.floats(min_value=0, max_value=1e11, allow_nan=False)
+COUNTS = st.integers(0, 2**32 - 1)
+GROUPS = st.builds(
+    GroupId, NAMES, NAMES, st.lists(NAMES, max_size=3, unique=True).map(lambda names: tuple(sorted(names)))
+)
+PAIRS = st.dictionaries(TEXT, TEXT, max_size=3).map(lambda pairs: tuple(sorted(pairs.items())))
+TASKS = st.builds(
+    Task,
+    id=st.builds(lambda name, serial: f"{name}.{serial}", NAMES, st.integers(0, 2**53)),
+    group=GROUPS,
+    slot=COUNTS,
+    attempt=COUNTS,
+    version=NAMES,
+    generation=st.integers(0, 2**63),
+    goal=st.sampled_from(Goal),
+    state=st.sampled_from(TaskState),
+    health=st.sampled_from(Health),
+    agent_id=TEXT,
+    hostname=TEXT,
+    address=TEXT,
+    executor_id=TEXT,
+    host_ports=st.lists(st.integers(0, 65535), max_size=4).map(tuple),
+    launched_at=INSTANTS,
+    state_since=INSTANTS,
+    running_since=INSTANTS,
+    ended_at=INSTANTS,
+    reason=TEXT,
+    message=TEXT,
+    exit_code=st.none() | st.integers(-(2**31), 2**31 - 1),
+    container_id=TEXT,
+    sandbox=TEXT,
+    addresses=st.lists(TEXT, max_size=3).map(tuple),
+    stop_cause=TEXT,
+)
+WISHES = st.builds(
+    GroupWish,
+    id=GROUPS,
+    version=NAMES,
+    instances=COUNTS,
+    is_stopped=st.booleans(),
+    generation=st.integers(0, 2**63),
+    restart=st.sampled_from(Restart),
+    dependencies=st.lists(st.builds(Dependency, service=NAMES, condition=st.sampled_from(Condition)), max_size=3).map(
+        tuple
+    ),
+    metadata=PAIRS,
+)
+CONTAINERS = st.builds(
+    Container,
+    image=TEXT,
+    command=st.none() | st.lists(TEXT, max_size=3).map(tuple),
+    environment=PAIRS,
+    ports=st.lists(
+        st.builds(
+            Port,
+            name=NAMES,
+            container_port=st.integers(0, 65535),
+            host_port=st.none() | st.integers(1, 65535),
+            protocol=st.sampled_from(Protocol),
+        ),
+        max_size=3,
+    ).map(tuple),
+    network=st.sampled_from(Network),
+    privileged=st.booleans(),
+    stop=st.builds(StopSettings, grace_seconds=st.floats(0, 1e6)),
+    health=st.none() | st.builds(HealthCheck, kind=st.sampled_from(CheckKind), path=TEXT, command=st.just(("a", "b"))),
+)
+RESOURCES = st.builds(
+    Resources, cpus_milli=COUNTS, mem_mib=COUNTS, disk_mib=COUNTS, gpus=COUNTS, ports=st.just(PortRanges(((1, 5),)))
+)
+
+
+@given(st.lists(TASKS, max_size=80))
+def test_tasks_in_a_bucket(tasks: list[Task]) -> None:
+    kept = [records.task_bytes(task) for task in tasks]
+    assert records.bucket_of(records.bucket_node(kept)) == list(zip(tasks, kept, strict=True))
+
+
+@given(st.builds(StackWish, name=NAMES, groups=st.lists(WISHES, max_size=8).map(tuple), index=COUNTS,
+                 submitted_at=INSTANTS, submitted_by=TEXT, message=TEXT, is_removed=st.booleans()))  # fmt: skip
+def test_stacks(stack: StackWish) -> None:
+    # A group's stack is not stored with it: it is the stack's own.
+    groups = tuple(_with_stack(group, stack.name) for group in stack.groups)
+    stack = StackWish(
+        name=stack.name,
+        groups=groups,
+        index=stack.index,
+        submitted_at=stack.submitted_at,
+        submitted_by=stack.submitted_by,
+        message=stack.message,
+        is_removed=stack.is_removed,
+    )
+    assert records.stack_of(records.stack_node(stack)) == stack
+
+
+def _with_stack(group: GroupWish, stack: str) -> GroupWish:
+    return GroupWish(
+        id=GroupId(stack, group.id.service, group.id.labels),
+        version=group.version,
+        instances=group.instances,
+        is_stopped=group.is_stopped,
+        generation=group.generation,
+        restart=group.restart,
+        dependencies=group.dependencies,
+        metadata=group.metadata,
+    )
+
+
+@given(st.builds(Version, stack=NAMES, id=NAMES, container=CONTAINERS, resources=RESOURCES))
+def test_versions(version: Version) -> None:
+    assert records.version_of(records.version_node(version)) == version
+
+
+@given(st.builds(PutFramework, framework_id=st.none() | NAMES, next_serial=st.integers(1, 2**63)))
+def test_the_framework(put: PutFramework) -> None:
+    assert records.framework_of(records.framework_node(put)) == put
+
+
+@given(st.binary(max_size=200))
+@pytest.mark.parametrize("decode", [records.bucket_of, records.stack_of, records.version_of, records.framework_of])
+def test_whatever_the_bytes_are_it_is_a_fault_or_a_value(decode: object, data: bytes) -> None:
+    assert callable(decode)
+    try:
+        decode(data)
+    except records.RecordFault as fault:
+        assert str(fault)
