@@ -94,6 +94,8 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
+    """true or false; the words may stand in quotes."""
+
     def read(self, reader: Reader, node: Node) -> bool:
         return reader.parsed(node, parse_boolean, "true or false")
 
