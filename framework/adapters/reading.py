@@ -127,16 +127,17 @@ def _versions(ensemble: Ensemble, url: Url, stacks: Sequence[str], image: Image)
 
 def _tasks(ensemble: Ensemble, url: Url, names: Sequence[str], image: Image) -> tuple[Task, ...]:
     paths = [f"{nodes.TASKS_NODE}/{name}" for name in names]
-    found: list[Task] = []
+    found: dict[int, Task] = {}
     for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
-        tasks = _decoded(url, path, records.bucket_of, data)
-        numbers = [records.serial_of(task.id) // nodes.TASKS_PER_BUCKET for task, _ in tasks]
-        _check(url, path, all(str(number) == name for number in numbers) and bool(tasks), "has tasks of another bucket")
-        image.buckets[int(name)] = {task.id: record for task, record in tasks}
+        tasks = {
+            records.serial_of(task.id): (task, record) for task, record in _decoded(url, path, records.bucket_of, data)
+        }
+        belong = [str(serial // nodes.TASKS_PER_BUCKET) == name for serial in tasks]
+        _check(url, path, bool(belong) and all(belong), "has tasks of another bucket")
+        image.buckets[int(name)] = {task.id: record for task, record in tasks.values()}
         image.bucket_sizes[int(name)] = len(data)
-        found += [task for task, _ in tasks]
-    found.sort(key=lambda task: records.serial_of(task.id))
-    return tuple(found)
+        found.update((serial, task) for serial, (task, _) in tasks.items())
+    return tuple(found[serial] for serial in sorted(found))
 
 
 def _get_all(ensemble: Ensemble, url: Url, paths: Sequence[str]) -> list[bytes]:
