@@ -48,6 +48,8 @@ class Master(Protocol):
 
 
 class Clock(Protocol):
+    """Tells the time; the core is told it with each event."""
+
     def now(self) -> Instant:
         """Seconds since 1970."""
 

@@ -33,6 +33,7 @@ def said_plainly() -> Iterator[None]:
 
 
 def directory_option(command: Any) -> Any:
+    """Adds `--dir`, which says which local cluster is meant."""
     return click.option(
         "--dir",
         "directory",
@@ -127,6 +128,7 @@ def status(directory: Path, as_json: bool) -> None:
 
 
 def describe(daemon: Daemon) -> dict[str, Any]:
+    """A daemon as `--json` shows it."""
     return {
         "name": daemon.name,
         "kind": daemon.spec.kind,

@@ -51,6 +51,7 @@ def step(words: Sequence[str], environment: Mapping[str, str]) -> None:
 
 
 def output_of(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a `framework` command says on stdout; LocalError where it does not end with 0."""
     done = subprocess.run(command(words), env=environment, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise LocalError(f"`framework {shlex.join(words)}` ended with exit code {done.returncode}")
@@ -58,6 +59,7 @@ def output_of(words: Sequence[str], environment: Mapping[str, str]) -> str:
 
 
 def command(words: Sequence[str]) -> list[str]:
+    """The `framework` command with these words, by the Python that runs this."""
     return [sys.executable, "-m", "framework.cli.main", *words]
 
 
@@ -79,6 +81,7 @@ def show(url: str) -> None:
 
 
 def fetched(url: str) -> str | None:
+    """The text at the URL, None where nothing answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=ANSWER_SECONDS) as response:

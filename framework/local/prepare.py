@@ -41,6 +41,7 @@ def apt(*words: str) -> None:
 
 
 def still_missing(absent: list[Requirement]) -> None:
+    """Raises LocalError where something is missing though it was just installed."""
     if absent:
         raise LocalError(
             f"installed, and yet missing: {', '.join(each.name for each in absent)}; see `apt-get -f install`"
@@ -48,6 +49,7 @@ def still_missing(absent: list[Requirement]) -> None:
 
 
 def main() -> int:
+    """Installs what is missing; returns the exit code."""
     try:
         prepare()
     except LocalError as error:

@@ -30,6 +30,7 @@ def check(required: Sequence[Requirement]) -> None:
 
 
 def missing(required: Sequence[Requirement]) -> list[Requirement]:
+    """Those of the requirements that are not met."""
     return [each for each in required if not each.is_there()]
 
 

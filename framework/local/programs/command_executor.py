@@ -181,6 +181,7 @@ class CommandExecutor:
 
 
 def log(message: str) -> None:
+    """Says a line in the sandbox's stderr."""
     sys.stderr.write(f"mesos-executor: {message}\n")
 
 

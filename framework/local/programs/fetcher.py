@@ -122,11 +122,13 @@ def run(info: Json) -> None:
 
 
 def log(message: str) -> None:
+    """Says a line in the sandbox's stderr."""
     sys.stderr.write(f"mesos-fetcher: {message}\n")
     sys.stderr.flush()
 
 
 def main() -> int:
+    """Fetches what the environment names; returns the exit code."""
     try:
         run(json.loads(os.environ["MESOS_FETCHER_INFO"]))
     except (FetchError, OSError, KeyError, ValueError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
