@@ -317,6 +317,38 @@ class TestImports:
         ]
         assert missing == []
 
+    @pytest.mark.parametrize(
+        ("module", "name", "is_lazy", "may"),
+        [
+            ("specs.stack", "framework.core.model", False, False),
+            ("specs.stack", "yaml", False, False),
+            ("specs.ids", "os", False, False),
+            ("placement.engine", "specs.resources", False, True),
+            ("placement.engine", "time", True, False),
+            ("framework.core.scheduler", "placement.engine", False, True),
+            ("framework.core.scheduler", "discovery.dns", False, False),
+            ("framework.core.scheduler", "kazoo.client", False, False),
+            ("framework.core.scheduler", "logging", True, False),
+            ("framework.core.scheduler", "framework.ports", False, False),
+            ("framework.adapters.memory", "framework.adapters.zookeeper", False, False),
+            ("framework.adapters.mesos_wire", "framework.adapters.codec", False, True),
+            ("framework.adapters.mesos_wire", "framework.adapters.records", False, False),
+            ("framework.adapters.zookeeper", "pymesos", False, False),
+            ("framework.api.stacks", "framework.core.scheduler", False, False),
+            ("framework.api.stacks", "framework.adapters.memory", True, False),
+            ("framework.api.stacks", "framework.core.views", False, True),
+            ("framework.cli.ps", "framework.core.views", False, False),
+            ("framework.cli.ps", "framework.local.cluster", False, False),
+            ("framework.cli.scheduler", "framework.app", True, True),
+            ("framework.cli.scheduler", "framework.app", False, False),
+            ("executor.core", "specs.states", False, True),
+            ("executor.core", "framework.exits", False, False),
+            ("executor.loop", "placement.offer", True, False),
+        ],
+    )
+    def test_the_table_says_what_it_should(self, module: str, name: str, is_lazy: bool, may: bool) -> None:
+        assert allowed(room_of(module), Import(name=name, line=1, is_lazy=is_lazy)) is may
+
 
 class TestPurity:
     def test_nobody_draws_from_the_shared_chance_where_it_is_pure(self) -> None:
@@ -394,6 +426,23 @@ def _is_order_blind(scope: ast.AST, comprehension: ast.expr) -> bool:
         and comprehension in node.args
         for node in ast.walk(scope)
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("for x in {1, 2}: pass", 1),
+        ("for x in sorted({1, 2}): pass", 0),
+        ("s = set(y)\nfor x in s: pass", 1),
+        ("a = [x for x in frozenset(y) | z]", 1),
+        ("a = sorted(x for x in set(y))", 0),
+        ("a = tuple({1, 2})", 1),
+        ("a = [*{1, 2}]", 1),
+        ("a = 1 in {1, 2}", 0),
+    ],
+)
+def test_iterated_sets_are_seen(code: str, count: int) -> None:
+    assert len(list(_iterated_sets(ast.parse(code)))) == count
 
 
 def _names_of_sets(scope: ast.AST) -> set[str]:

@@ -129,15 +129,25 @@ def _tasks(ensemble: Ensemble, url: Url, names: Sequence[str], image: Image) -> 
     paths = [f"{nodes.TASKS_NODE}/{name}" for name in names]
     found: dict[int, Task] = {}
     for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
-        tasks = {
-            records.serial_of(task.id): (task, record) for task, record in _decoded(url, path, records.bucket_of, data)
-        }
+        tasks = _decoded(url, path, _bucket, data)
         belong = [str(serial // nodes.TASKS_PER_BUCKET) == name for serial in tasks]
         _check(url, path, bool(belong) and all(belong), "has tasks of another bucket")
         image.buckets[int(name)] = {task.id: record for task, record in tasks.values()}
         image.bucket_sizes[int(name)] = len(data)
         found.update((serial, task) for serial, (task, _) in tasks.items())
     return tuple(found[serial] for serial in sorted(found))
+
+
+def _bucket(data: bytes) -> dict[int, tuple[Task, bytes]]:
+    """The tasks of a bucket with their records, by serial number. Raises RecordFault."""
+    tasks = records.bucket_of(data)
+    try:
+        found = {records.serial_of(task.id): (task, record) for task, record in tasks}
+    except ValueError as error:
+        raise RecordFault(f"has a {error}") from error
+    if len(found) != len(tasks):
+        raise RecordFault("has two tasks with one serial number")
+    return found
 
 
 def _get_all(ensemble: Ensemble, url: Url, paths: Sequence[str]) -> list[bytes]:

@@ -38,7 +38,7 @@ from framework.core.events import Event, Saved, SaveFailed
 from framework.core.model import Stored
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
-from specs.ids import FrameworkId
+from specs.ids import FrameworkId, TaskId
 from specs.states import TaskState
 from tests.kit.cluster import running_zookeeper
 from tests.kit.stored import stored_stack, stored_task, stored_version
@@ -395,6 +395,12 @@ class TestZooKeeper:
             ("tasks/0", b"\x78\x01\xff rubbish", "is damaged"),
             ("tasks/0", zlib.compress(b"a" * 5000)[:-2], "is cut off"),
             ("tasks/0", records.bucket_node([records.task_bytes(stored_task(64))]), "has tasks of another bucket"),
+            (
+                "tasks/0",
+                records.bucket_node([records.task_bytes(stored_task(1, id=TaskId("me")))]),
+                "has a task id 'me': wanted one that ends in",
+            ),
+            ("tasks/0", records.bucket_node([records.task_bytes(stored_task(1))] * 2), "has two tasks with one serial"),
             ("stacks/shop", records.stack_node(stored_stack("other")), "names stack 'other'"),
             ("versions/shop/000000000000", b"\x08\x01", "has settings that are none"),
             ("epoch", b"7", "is no epoch"),
