@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from random import Random
 from typing import assert_never
 
@@ -56,6 +57,7 @@ class Executor:
         self._settings = settings
         self._rng = rng
         self._tasks: dict[TaskId, Task] = {}
+        self._alarms: list[tuple[float, TaskId]] = []  # a heap; an alarm may be out of date, then it does nothing
         self._ended: OrderedDict[TaskId, None] = OrderedDict()
         self._outbox = Outbox()
         self._is_connected = False
@@ -78,16 +80,18 @@ class Executor:
         out: list[Command] = []
         self._dispatch(event, now, out)
         self._timers(now, out)
-        self._tidy(now, out)
+        self._rest(now, out)
         return tuple(out)
 
     def wakes_at(self) -> float | None:
         """When `Woke` is due, if nothing else happens before."""
+        if self._is_over:
+            return None
         times = [self._outbox.wakes_at(), self._give_up_at, self._reap_at, self._exit_at]
         if not self._tasks and not len(self._outbox):
             times.append(self._idle_at)
-        for task in self._tasks.values():
-            times += [task.pull_until, task.kill_at, task.remove_at, task.check_at]
+        if self._alarms:
+            times.append(self._alarms[0][0])
         return min((time for time in times if time is not None), default=None)
 
     # ---- events ---------------------------------------------------------------
@@ -173,6 +177,8 @@ class Executor:
         task = self._tasks.get(event.task_id)
         if was_expected and task is not None:
             task.unknown_to_agent = None
+            if task.phase is Phase.ENDED and not self._outbox.has(event.task_id):
+                del self._tasks[event.task_id]
         out += [do.SendStatus(status=status) for status in following]
 
     def _shut_down(self, reason: str, now: float, out: list[Command]) -> None:
@@ -225,7 +231,7 @@ class Executor:
 
     def _pull(self, task: Task, now: float, out: list[Command]) -> None:
         task.phase = Phase.PULLING
-        task.pull_until = now + task.order.container.pull_timeout_seconds
+        task.pull_until = self._alarm(task, now + task.order.container.pull_timeout_seconds)
         out.append(do.Pull(order=task.order))
 
     def _pull_progressed(self, task: Task, event: on.PullProgressed, now: float, out: list[Command]) -> None:
@@ -286,7 +292,7 @@ class Executor:
             self._signal(task, None, now, out)
         elif task.order.container.health is not None:
             task.judge = Judge(check=task.order.container.health, started_at=now)
-            task.check_at = task.judge.next_at(now)
+            task.check_at = self._alarm(task, task.judge.next_at(now))
 
     def _exited(self, task: Task, event: on.Exited, now: float, out: list[Command]) -> None:
         if task.has_exited:
@@ -323,13 +329,13 @@ class Executor:
                 self._remove(task, out)
             case Operation.SIGNAL:
                 if task.phase is Phase.STOPPING and event.is_temporary:
-                    task.kill_at = now + REMOVE_AGAIN_SECONDS
+                    task.kill_at = self._alarm(task, now + REMOVE_AGAIN_SECONDS)
             case Operation.REMOVE:
                 if task.has_exited:
                     self._end(task, ending(task, ""), now, out)
                     self._reap_at = min(self._reap_at or now + REAP_AFTER_SECONDS, now + REAP_AFTER_SECONDS)
                 else:
-                    task.remove_at = now + REMOVE_AGAIN_SECONDS
+                    task.remove_at = self._alarm(task, now + REMOVE_AGAIN_SECONDS)
             case _:
                 assert_never(event.operation)
 
@@ -347,7 +353,7 @@ class Executor:
             self._say(task, TaskState.RUNNING, now, out, f"unhealthy: {event.message}", UNHEALTHY)
         elif finding is Finding.HEALTHY:
             self._say(task, TaskState.RUNNING, now, out, f"healthy: {event.message}", UNHEALTHY)
-        task.check_at = judge.next_at(now)
+        task.check_at = self._alarm(task, judge.next_at(now))
 
     # ---- stopping ---------------------------------------------------------------
 
@@ -357,7 +363,7 @@ class Executor:
             return
         if task.verdict is not None:
             if grace_seconds is not None and task.kill_at is not None:
-                task.kill_at = min(task.kill_at, now + grace_seconds)
+                task.kill_at = self._alarm(task, min(task.kill_at, now + grace_seconds))
             return
         task.verdict = verdict
         if task.phase is Phase.PULLING:
@@ -374,25 +380,17 @@ class Executor:
         grace = stop.grace_seconds if grace_seconds is None else grace_seconds
         task.phase = Phase.STOPPING
         task.check_at = None
-        task.kill_at = now + (grace if grace > 0 else KILL_AGAIN_SECONDS)
+        task.kill_at = self._alarm(task, now + (grace if grace > 0 else KILL_AGAIN_SECONDS))
         out.append(do.Signal(order=task.order, signal=stop.signal if grace > 0 else "SIGKILL"))
 
     # ---- time -------------------------------------------------------------------
 
     def _timers(self, now: float, out: list[Command]) -> None:
         out += [do.SendStatus(status=status) for status in self._outbox.due(now)]
-        for task in list(self._tasks.values()):
-            if task.pull_until is not None and task.pull_until <= now:
-                self._pull_overdue(task, now, out)
-            if task.kill_at is not None and task.kill_at <= now:
-                task.kill_at = now + KILL_AGAIN_SECONDS
-                out.append(do.Signal(order=task.order, signal="SIGKILL"))
-            if task.remove_at is not None and task.remove_at <= now:
-                self._remove(task, out)
-            if task.check_at is not None and task.check_at <= now and task.judge is not None:
-                task.check_at = None
-                task.judge.serial += 1
-                out.append(do.Check(order=task.order, serial=task.judge.serial))
+        while self._alarms and self._alarms[0][0] <= now:
+            task = self._tasks.get(heappop(self._alarms)[1])
+            if task is not None:
+                self._ring(task, now, out)
         if self._reap_at is not None and self._reap_at <= now:
             self._reap_at = now + REAP_AGAIN_SECONDS
             out.append(do.ListContainers())
@@ -401,10 +399,27 @@ class Executor:
             waited = seconds(self._settings.recovery_seconds or self._settings.idle_seconds)
             self._shut_down(f"the agent did not come back within {waited}", now, out)
 
-    def _tidy(self, now: float, out: list[Command]) -> None:
-        """Forgets tasks that are done with, and ends the executor when nothing is left to do."""
-        for task_id in [t for t, task in self._tasks.items() if task.phase is Phase.ENDED and not self._outbox.has(t)]:
-            del self._tasks[task_id]
+    def _ring(self, task: Task, now: float, out: list[Command]) -> None:
+        """Does what is due for one task."""
+        if task.pull_until is not None and task.pull_until <= now:
+            self._pull_overdue(task, now, out)
+        if task.kill_at is not None and task.kill_at <= now:
+            task.kill_at = self._alarm(task, now + KILL_AGAIN_SECONDS)
+            out.append(do.Signal(order=task.order, signal="SIGKILL"))
+        if task.remove_at is not None and task.remove_at <= now:
+            self._remove(task, out)
+        if task.check_at is not None and task.check_at <= now and task.judge is not None:
+            task.check_at = None
+            task.judge.serial += 1
+            out.append(do.Check(order=task.order, serial=task.judge.serial))
+
+    def _alarm(self, task: Task, at: float) -> float:
+        """Has `_ring` called for the task at that time."""
+        heappush(self._alarms, (at, task.order.task_id))
+        return at
+
+    def _rest(self, now: float, out: list[Command]) -> None:
+        """Ends the executor when nothing is left to do."""
         is_at_rest = not self._tasks and not len(self._outbox)
         if self._exit_at is not None:
             are_all_ended = all(task.phase is Phase.ENDED for task in self._tasks.values())

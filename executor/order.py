@@ -50,9 +50,7 @@ def order_from_bytes(data: bytes) -> Order:
     try:
         record = LaunchOrder.FromString(data)
     except DecodeError as error:
-        raise ValueError(
-            f"the task's data: wanted a LaunchOrder, got {len(data)} bytes that are none: {error}"
-        ) from None
+        raise ValueError(f"the task's data: wanted a LaunchOrder, got {len(data)} other bytes: {error}") from None
     if record.schema > SCHEMA:
         raise ValueError(
             f"the launch order has schema {record.schema}, this executor knows up to {SCHEMA}:"

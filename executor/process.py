@@ -82,7 +82,6 @@ class Processes:
         process = self._process(order)
         code = None
         if process is not None:
-            # What the process left running in its session goes with it.
             self._send(process, signals.SIGKILL)
             code = _exit_code(process.wait())
         with self._lock:
@@ -130,6 +129,9 @@ class Processes:
 
     def _await(self, task_id: TaskId, process: subprocess.Popen[bytes]) -> None:
         def ended() -> None:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            # What it left running goes with it, and goes first: once it is reaped its number may be another's.
+            self._send(process, signals.SIGKILL)
             self._post(Exited(task_id=task_id, exit_code=_exit_code(process.wait())))
 
         try:
@@ -138,6 +140,8 @@ class Processes:
             start_thread(f"wait-{process.pid}", ended)
 
     def _send(self, process: subprocess.Popen[bytes], number: int) -> None:
+        if process.returncode is not None:
+            return
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:

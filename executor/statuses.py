@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from specs.ids import TaskId
 from specs.states import TaskState
@@ -50,10 +51,12 @@ class Outbox:
     def __init__(self) -> None:
         self._queues: dict[TaskId, deque[Status]] = {}
         self._heads: dict[TaskId, _Head] = {}  # those that were sent at least once
+        self._alarms: list[tuple[float, TaskId]] = []  # a heap; those that are out of date are skipped
         self._is_connected = False
 
     def __len__(self) -> int:
-        return sum(len(queue) for queue in self._queues.values())
+        """Of how many tasks a status is unacknowledged."""
+        return len(self._queues)
 
     def has(self, task_id: TaskId) -> bool:
         """Whether a status of this task is still unacknowledged."""
@@ -80,9 +83,8 @@ class Outbox:
     def connect(self, now: float) -> tuple[Status, ...]:
         """The agent listens again. It was told of `unacknowledged()` by the subscription itself; returns the rest."""
         self._is_connected = True
-        for head in self._heads.values():
-            head.pause_seconds = FIRST_RESEND_SECONDS
-            head.due_at = now + FIRST_RESEND_SECONDS
+        for task_id in self._heads:
+            self._expect(task_id, now, FIRST_RESEND_SECONDS)
         return self._send_heads((task_id for task_id in self._queues if task_id not in self._heads), now)
 
     def disconnect(self) -> None:
@@ -97,13 +99,28 @@ class Outbox:
         """What has been under way for too long and is to be sent again."""
         if not self._is_connected:
             return ()
-        return self._send_heads([task_id for task_id, head in self._heads.items() if head.due_at <= now], now)
+        due: list[TaskId] = []
+        while self._next_alarm() is not None and self._alarms[0][0] <= now:
+            due.append(heappop(self._alarms)[1])
+        return self._send_heads(due, now)
 
     def wakes_at(self) -> float | None:
         """When `due` will have something next."""
-        if not self._is_connected or not self._heads:
-            return None
-        return min(head.due_at for head in self._heads.values())
+        return self._next_alarm() if self._is_connected else None
+
+    def _next_alarm(self) -> float | None:
+        while self._alarms:
+            at, task_id = self._alarms[0]
+            head = self._heads.get(task_id)
+            if head is not None and head.due_at == at:
+                return at
+            heappop(self._alarms)
+        return None
+
+    def _expect(self, task_id: TaskId, now: float, pause_seconds: float) -> None:
+        """The task's oldest status was sent, and is sent again after the pause."""
+        self._heads[task_id] = _Head(due_at=now + pause_seconds, pause_seconds=pause_seconds)
+        heappush(self._alarms, (now + pause_seconds, task_id))
 
     def _send_heads(self, task_ids: Iterable[TaskId], now: float) -> tuple[Status, ...]:
         return tuple(status for task_id in list(task_ids) for status in self._send_head(task_id, now))
@@ -113,5 +130,5 @@ class Outbox:
             return ()
         before = self._heads.get(task_id)
         pause = min(before.pause_seconds * 2, LAST_RESEND_SECONDS) if before else FIRST_RESEND_SECONDS
-        self._heads[task_id] = _Head(due_at=now + pause, pause_seconds=pause)
+        self._expect(task_id, now, pause)
         return (self._queues[task_id][0],)

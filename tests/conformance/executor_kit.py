@@ -1,4 +1,4 @@
-"""A scheduler as small as can be, over raw HTTP: what the executor's tests on a real cluster launch their orders with."""
+"""A scheduler as small as can be, over raw HTTP: the executor's tests on a real cluster launch orders with it."""
 
 from __future__ import annotations
 
@@ -177,9 +177,12 @@ class MiniScheduler:
         assert response.status == http.client.OK, response.read()
         self._stream_id = response.headers["Mesos-Stream-Id"]
         records = Records()
-        while data := response.read1(65536):
-            for record in records.feed(data):
-                self._handle(json.loads(record))
+        try:
+            while data := response.read1(65536):
+                for record in records.feed(data):
+                    self._handle(json.loads(record))
+        except (OSError, http.client.HTTPException):
+            return  # the test is over, and the cluster with it
 
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event["type"]

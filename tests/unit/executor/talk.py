@@ -1,0 +1,103 @@
+"""Conversations with the executor's core: events in, commands out, agents that acknowledge at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any, TypeVar
+
+from executor import commands as do
+from executor import events as on
+from executor.commands import Command
+from executor.core import Executor, Settings
+from executor.events import Event
+from executor.order import Order
+from executor.statuses import Status
+from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
+from specs.stack import Container
+
+EPOCH = 1000.0
+C = TypeVar("C")
+
+
+def order(name: str = "shop.web.1.1", container: Container | None = None, **changes: Any) -> Order:
+    """An order for one task, everything in it of the simplest kind."""
+    plain = Order(
+        task_id=TaskId(name),
+        group=group_id("shop", "web"),
+        slot=1,
+        attempt=1,
+        version=VersionId("0123456789ab"),
+        container=container or Container(image="acme/web:1"),
+        cpus_milli=100,
+        mem_mib=64,
+        disk_mib=0,
+        gpus=0,
+        host_ports=(),
+        address="10.0.0.5",
+        hostname="agent1",
+        framework_id=FrameworkId("F"),
+        agent_id=AgentId("A"),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+class Talk:
+    """An executor's core, its clock, and all that it has said."""
+
+    def __init__(self, *, acknowledges: bool = True, subscribes: bool = True, **settings: Any) -> None:
+        self.now = 0.0
+        self.core = Executor(Settings(epoch=EPOCH, **settings), random.Random(1), self.now)
+        self.said: list[Command] = list(self.core.begin())
+        self.acknowledges = acknowledges
+        if subscribes:
+            self.tell(on.Subscribed())
+
+    def tell(self, event: Event) -> list[Command]:
+        """What follows from an event; acknowledgements are given and what follows from them is included."""
+        answer = list(self.core.handle(event, self.now))
+        for command in answer:
+            if self.acknowledges and isinstance(command, do.SendStatus):
+                status = command.status
+                answer += self.core.handle(on.Acknowledged(task_id=status.task_id, uuid=status.uuid), self.now)
+        self.said += answer
+        return answer
+
+    def wait(self, seconds: float) -> list[Command]:
+        """What happens in so many seconds in which nothing comes from outside."""
+        end = self.now + seconds
+        answer: list[Command] = []
+        while (at := self.core.wakes_at()) is not None and at <= end:
+            self.now = max(self.now, at)
+            answer += self.tell(on.Woke())
+        self.now = end
+        return answer
+
+    def launch(self, wanted: Order | None = None) -> list[Command]:
+        return self.tell(on.LaunchReceived(order=wanted or order(), task={"raw": "task"}))
+
+    def run(self, wanted: Order | None = None) -> Order:
+        """Launches a task and brings it to RUNNING."""
+        wanted = wanted or order()
+        self.launch(wanted)
+        self.tell(on.Created(task_id=wanted.task_id, container_id="c" * 64))
+        self.tell(on.Started(task_id=wanted.task_id, addresses=("172.17.0.2",)))
+        return wanted
+
+    def end(self, wanted: Order, exit_code: int | None = 0, **removed: Any) -> None:
+        """The container ends and is removed."""
+        self.tell(on.Exited(task_id=wanted.task_id, exit_code=exit_code))
+        self.tell(on.Removed(task_id=wanted.task_id, exit_code=exit_code, **removed))
+
+    @property
+    def statuses(self) -> list[Status]:
+        return [command.status for command in self.said if isinstance(command, do.SendStatus)]
+
+    @property
+    def states(self) -> list[str]:
+        return [str(status.state) for status in self.statuses]
+
+
+def only(kind: type[C], commands: list[Command]) -> list[C]:
+    """The commands of one kind."""
+    return [command for command in commands if isinstance(command, kind)]

@@ -1,0 +1,202 @@
+"""Plain processes, logs and the sandbox: real processes of the test's own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from executor import sandbox as boxes
+from executor.checks import perform
+from executor.events import Event, Exited
+from executor.logs import Logs
+from executor.order import Order
+from executor.process import Processes
+from executor.runtime import Fault
+from executor.sandbox import Sandbox, is_abandoned
+from executor.workers import Workers
+from specs.ids import TaskId
+from specs.stack import CheckKind, Container, HealthCheck, Port, Ulimit
+from tests.unit.executor.talk import order
+
+
+class Place:
+    """A sandbox with all that runs processes in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.sandbox = Sandbox(root)
+        self.logs = Logs(self.sandbox)
+        self.processes = Processes(self.sandbox, self.logs, self.events.put)
+
+    def start(self, script: str, **settings: object) -> Order:
+        container = Container(command=("sh", "-c", script), **settings)  # type: ignore[arg-type]
+        wanted = order(container=container)
+        self.processes.create(wanted)
+        self.processes.start(wanted)
+        return wanted
+
+    def log(self, stream: str) -> str:
+        return self.sandbox.log(order().task_id, stream).read_text()
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Whether the condition becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not (is_true := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return is_true
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or only waits to be reaped by somebody else."""
+
+    def is_over() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    return within(5, is_over)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_a_process_runs_in_its_own_directory_with_its_environment(place: Place) -> None:
+    wanted = place.start(
+        'pwd; echo "$FRAMEWORK_STACK $X"; echo first >&2; echo last words >&2; exit 3', environment=(("X", "1"),)
+    )
+    assert place.events.get(timeout=10) == Exited(task_id=wanted.task_id, exit_code=3)
+    removed = place.processes.remove(wanted)
+    assert (removed.exit_code, removed.last_words) == (3, "last words")
+    assert place.log("stdout") == f"{place.sandbox.directory(wanted.task_id)}\nshop 1\n"
+    assert place.log("stderr") == "first\nlast words\n"
+
+
+def test_a_signal_reaches_all_of_it_and_its_code_is_told(place: Place) -> None:
+    wanted = place.start("sleep 600 & echo $!; wait")
+    assert within(5, lambda: place.log("stdout").endswith("\n"))
+    place.processes.signal(wanted, "SIGTERM")
+    assert place.events.get(timeout=10) == Exited(task_id=wanted.task_id, exit_code=143)
+    place.processes.remove(wanted)
+    assert has_ended(int(place.log("stdout")))
+
+
+def test_what_a_process_leaves_running_goes_with_it(place: Place) -> None:
+    wanted = place.start("sleep 600 & echo $!")
+    assert isinstance(place.events.get(timeout=10), Exited)
+    assert place.processes.remove(wanted).exit_code == 0
+    assert has_ended(int(place.log("stdout")))
+
+
+def test_limits_hold_and_the_user_is_taken(place: Place) -> None:
+    wanted = place.start("ulimit -n; id -u; id -g", ulimits=(Ulimit(name="nofile", soft=77, hard=99),), user="nobody:7")
+    place.events.get(timeout=10)
+    place.processes.remove(wanted)
+    assert place.log("stdout") == "77\n65534\n7\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"user": "nobody-here"}, "user 'nobody-here' is not known on this agent"),
+        ({"user": "nobody:no-group"}, "group 'no-group' is not known on this agent"),
+        ({"working_dir": "/no/such"}, "could not be started: .*No such file"),
+    ],
+)
+def test_a_process_that_cannot_start_says_why(place: Place, settings: dict[str, str], words: str) -> None:
+    with pytest.raises(Fault, match=words):
+        place.start("true", **settings)
+
+
+def test_what_is_gone_is_gone(place: Place) -> None:
+    place.processes.signal(order(), "SIGTERM")
+    assert place.processes.remove(order()).exit_code is None
+
+
+def test_a_check_by_command_says_what_came_back(place: Place) -> None:
+    wanted = place.start("sleep 600")
+
+    def check(script: str) -> tuple[bool, str]:
+        settings = HealthCheck(kind=CheckKind.COMMAND, command=("sh", "-c", script), timeout_seconds=0.5)
+        outcome = perform(wanted, settings, place.processes)
+        return outcome.is_healthy, outcome.message
+
+    assert check("exit 0") == (True, "sh -c exit 0: exit code 0")
+    assert check("exit 4") == (False, "sh -c exit 4: exit code 4")
+    assert check("sleep 60") == (False, "sh -c sleep 60: not done within 0.5 s")
+    place.processes.remove(wanted)
+
+
+def test_checks_of_ports_say_what_was_asked_and_what_came_back(place: Place) -> None:
+    wanted = order(container=Container(command=("x",), ports=(Port(name="http", container_port=0),)), host_ports=(1,))
+    wanted = Order(**{name: getattr(wanted, name) for name in wanted.__slots__} | {"address": "127.0.0.1"})
+    for kind, words in ((CheckKind.HTTP, "GET http://127.0.0.1:1/x"), (CheckKind.TCP, "connection to 127.0.0.1:1")):
+        outcome = perform(wanted, HealthCheck(kind=kind, path="/x"), place.processes)
+        assert (outcome.is_healthy, outcome.message) == (False, f"{words}: connection refused")
+    outcome = perform(wanted, HealthCheck(kind=CheckKind.TCP, port="htpp"), place.processes)
+    assert outcome.message == "the check wants the port 'htpp', the service's ports are: http"
+
+
+def test_logs_are_cut_at_their_limit(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boxes, "LOG_BYTES", 1000)
+    task_id = TaskId("t")
+    place.sandbox.prepare(task_id)
+    for letter in b"abc":
+        place.sandbox.append(task_id, "stdout", bytes([letter]) * 600)
+    assert place.sandbox.log(task_id, "stdout").read_bytes() == b"c" * 600
+    assert place.sandbox.log(task_id, "stdout").with_name("t.stdout.1").read_bytes() == b"a" * 600 + b"b" * 600
+
+
+def test_only_the_last_ended_tasks_keep_their_logs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boxes, "KEPT_ENDED_TASKS", 2)
+    for name in "abc":
+        place.sandbox.prepare(TaskId(name))
+        place.sandbox.ended(TaskId(name))
+    assert [place.sandbox.log(TaskId(name), "stderr").exists() for name in "abc"] == [False, True, True]
+    assert sorted(path.name for path in (place.sandbox.root / "tasks").iterdir()) == ["b", "c"]
+
+
+def test_an_executors_lock_says_that_it_lives(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path)
+    assert not is_abandoned(str(sandbox.root))
+    assert is_abandoned(str(tmp_path / "gone"))
+    del sandbox
+    assert is_abandoned(str(tmp_path))
+
+
+def test_the_engines_frames_are_taken_apart_wherever_they_are_cut(place: Place) -> None:
+    task_id = order().task_id
+    place.sandbox.prepare(task_id)
+    data = b"\1\0\0\0\0\0\0\3out" + b"\2\0\0\0\0\0\0\4err\n" + b"\1\0\0\0\0\0\0\2!\n"
+    reader, writer = os.pipe()
+    place.logs.follow(task_id, reader)
+    for byte in data:
+        os.write(writer, bytes([byte]))
+    os.close(writer)
+    assert place.logs.finish(task_id, 5) == "err"
+    assert (place.log("stdout"), place.log("stderr")) == ("out!\n", "err\n")
+
+
+def test_output_that_does_not_end_is_given_up(place: Place) -> None:
+    reader, writer = os.pipe()
+    place.logs.follow(order().task_id, reader, "stderr")
+    assert place.logs.finish(order().task_id, 0.05) == ""
+    os.close(writer)
+
+
+def test_workers_take_the_urgent_first() -> None:
+    workers, done = Workers("test", 1), queue.Queue[int]()
+    gate: queue.Queue[None] = queue.Queue()
+    workers.submit(lambda: gate.get())
+    for priority in (3, 1, 2, 1):
+        workers.submit(lambda priority=priority: done.put(priority), priority)  # type: ignore[misc]
+    gate.put(None)
+    assert [done.get(timeout=5) for _ in range(4)] == [1, 1, 2, 3]
