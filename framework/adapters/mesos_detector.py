@@ -53,6 +53,8 @@ class Detector(MasterDetector):  # type: ignore[misc]  # pymesos has no types
 
     def stop(self) -> None:
         """Ends the looking; never blocks, though closing the session may take its time."""
+        if self._is_stopped.is_set():
+            return
         self._is_stopped.set()
         threading.Thread(target=self._end, name="mesos-detector-end", daemon=True).start()
 

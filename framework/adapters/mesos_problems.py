@@ -8,47 +8,57 @@ def _say(address: str, what: str, check: str) -> str:
 
 
 def unresolved(address: str, error: Exception) -> str:
+    """The name is in no directory."""
     detail = getattr(error, "strerror", None) or str(error)
     return _say(address, f"cannot be found: {detail}", "check --master for host:port, and the name in DNS")
 
 
 def unconnected(address: str, error: OSError) -> str:
+    """Nobody listens there, or somebody refuses."""
     return _say(
         address, f"takes no connection: {error.strerror or error}", "check that it runs there, and the firewall"
     )
 
 
 def unreachable(address: str, seconds: float) -> str:
+    """Nothing answers the attempt to connect."""
     return _say(address, f"did not take the connection within {seconds:g} s", "check the network between it and here")
 
 
 def broken(address: str, error: OSError) -> str:
+    """The connection broke."""
     return _say(address, f"lost the connection: {error.strerror or error}", "check that it still runs")
 
 
 def closed(address: str) -> str:
+    """The master ended the connection."""
     return _say(address, "closed the connection", "it may have ended, or lead no more: see its log")
 
 
 def ended(address: str) -> str:
+    """ERROR came; what Mesos said is told beside it."""
     return f"the Mesos master at {address} refused the framework"
 
 
 def silent(address: str, seconds: float) -> str:
+    """Heartbeats are missing, or the subscription is not answered."""
     return _say(
         address, f"said nothing for {seconds:g} s", "check whether it hangs, and the network between it and here"
     )
 
 
 def unanswered(address: str, seconds: float) -> str:
+    """A call waits for its answer."""
     return _say(address, f"did not answer a call for {seconds:g} s", "check whether it is overloaded")
 
 
 def overfull(address: str, most: int) -> str:
+    """The queue of calls is full."""
     return _say(address, f"is too slow: {most} calls wait to be sent, no more can", "check whether it is overloaded")
 
 
 def strange(address: str, what: str) -> str:
+    """What came is not HTTP, or no stream of events."""
     return _say(address, f"does not speak as a Mesos master: {what}", "check that --master names a Mesos master's port")
 
 
@@ -80,14 +90,17 @@ def refused(address: str, status: int, location: str, text: str) -> tuple[str, s
 
 
 def call_refused(address: str, call: str, status: int, text: str) -> str:
+    """A call was answered with a status that is none of success."""
     return f"the Mesos master at {address} refused {call}: {status}{f' {_short(text)}' if text else ''}"
 
 
 def changed(before: str, after: str) -> str:
+    """ZooKeeper names another leader."""
     return f"the leading Mesos master changed from {before} to {after}; subscribing there"
 
 
 def unsent(problem: str) -> str:
+    """Why a call never left."""
     return f"not sent, as no Mesos master takes calls: {problem or 'not subscribed yet'}"
 
 

@@ -8,17 +8,18 @@ import itertools
 import json
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from framework.adapters import mesos_session
+from framework.adapters import mesos, mesos_session
 from framework.adapters.mesos import MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, addresses_of, zookeeper_of
 from framework.core.commands import (
@@ -269,6 +270,78 @@ def test_performing_never_waits_for_the_master() -> None:
         eventually(lambda: len(master.of_type("KILL")) == 1000)
         numbers = [each["kill"]["task_id"]["value"] for each in master.of_type("KILL")]
         assert numbers == [f"t{number}" for number in range(1000)]
+
+
+class FakeDetector:
+    """Stands for ZooKeeper: tells of leaders when the test says so."""
+
+    def __init__(self, url: str, change: Callable[[str], None], complain: Callable[[str], None]) -> None:
+        self.change, self.complain = change, complain
+        found.append(self)
+
+    def start(self) -> None:
+        """Finds nobody."""
+
+    def stop(self) -> None:
+        """Is none the wiser."""
+
+
+found: list[FakeDetector] = []
+
+
+@pytest.fixture
+def detectors(monkeypatch: pytest.MonkeyPatch) -> list[FakeDetector]:
+    """The detectors that drivers made, in their order."""
+    monkeypatch.setattr(mesos, "Detector", FakeDetector)
+    found.clear()
+    return found
+
+
+def test_a_new_leader_is_subscribed_to_at_once(detectors: list[FakeDetector]) -> None:
+    with FakeMaster() as one, FakeMaster() as other, running("zk://none:2181/mesos") as (driver, inbox):
+        driver.perform(KILL)
+        assert "not subscribed yet" in inbox.wait(CallFailed).problem
+        detectors[0].change(one.address)
+        assert inbox.wait(Subscribed).master == one.address
+        begin = time.monotonic()
+        detectors[0].change(other.address)
+        assert inbox.wait(Subscribed, 2).master == other.address
+        assert other.subscriptions[0].at - begin < 0.1
+        changed = f"changed from {one.address} to {other.address}"
+        assert [changed in event.problem for event in inbox.of(Disconnected)] == [True]
+
+
+def test_a_pause_ends_when_another_leads(detectors: list[FakeDetector]) -> None:
+    with FakeMaster([Say(status=503)]) as one, FakeMaster() as other, running("zk://none:2181/mesos") as (_, inbox):
+        detectors[0].change(one.address)
+        eventually(lambda: len(one.subscriptions) >= 4)  # the pause is 0.8 s now
+        begin = time.monotonic()
+        detectors[0].change(other.address)
+        inbox.wait(Subscribed)
+        assert other.subscriptions[0].at - begin < 0.1
+
+
+def test_a_hanging_connection_ends_when_another_leads(detectors: list[FakeDetector]) -> None:
+    deaf = socket.create_server(("127.0.0.1", 0))
+    with deaf, FakeMaster() as other, running("zk://none:2181/mesos") as (_, inbox):
+        detectors[0].change(f"127.0.0.1:{deaf.getsockname()[1]}")
+        deaf.accept()[0].recv(1)
+        begin = time.monotonic()
+        detectors[0].change(other.address)
+        inbox.wait(Subscribed)
+        assert other.subscriptions[0].at - begin < 0.1
+
+
+def test_a_problem_of_zookeeper_costs_no_connection(detectors: list[FakeDetector]) -> None:
+    with FakeMaster() as master, running("zk://none:2181/mesos") as (driver, inbox):
+        detectors[0].complain("ZooKeeper is away")
+        assert inbox.wait(Disconnected).problem == "ZooKeeper is away"
+        detectors[0].change(master.address)
+        inbox.wait(Subscribed)
+        detectors[0].change(master.address)
+        driver.perform(Revive())
+        eventually(lambda: master.types() == ["REVIVE"])
+        assert len(master.subscriptions) == 1
 
 
 # ---- calls that fail ----------------------------------------------------------
