@@ -146,6 +146,8 @@ class Scheduler:
             converge.review_group(context, group, now)
         for name in list(context.books.stacks):
             converge.forget_stack_if_over(context, name)
+        for stack, id in list(context.books.versions):
+            context.collect_versions(stack, {id: None})  # of a submit that broke off before its stack was stored
         for task in lively:
             if task.state in (TaskState.INTENT, TaskState.STAGING):
                 context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)

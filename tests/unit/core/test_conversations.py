@@ -37,8 +37,9 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
+from framework.core.model import Version
 from framework.core.views import GroupState, GroupView
-from specs.ids import TaskId
+from specs.ids import TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Port, Restart
 from specs.states import Goal, Health, TaskState
@@ -268,6 +269,15 @@ def test_a_removed_stack_of_which_nothing_is_left_is_forgotten_at_the_next_start
     shelf.tasks.clear()
     Conversation(shelf=shelf)
     assert shelf.stacks == {}
+
+
+def test_versions_of_a_submit_that_broke_off_are_deleted_at_the_next_start() -> None:
+    talk = Conversation()
+    talk.up(group())
+    other = Version(stack="shop", id=VersionId("0123456789ab"), container=Container(image="b:1"), resources=Resources())
+    talk.shelf.versions["shop", other.id] = other
+    Conversation(shelf=talk.shelf)
+    assert [version.container.image for version in talk.shelf.versions.values()] == ["busybox:1"]
 
 
 def test_a_stack_submitted_while_it_is_removed_comes_back() -> None:
