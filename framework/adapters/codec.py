@@ -220,19 +220,17 @@ class TaskWriter:
     def task_info(self, launch: Launch, framework_id: FrameworkId) -> Dict:
         """The TaskInfo that makes the agent's executor carry the launch out; what it needs is all in `data`."""
         task, container = launch.task, launch.container
-        info = Dict(
-            name=task_name(task),
-            task_id={"value": task.id},
-            agent_id={"value": task.agent_id},
-            resources=resources(launch.resources, self._role),
-            labels={"labels": task_labels(task, container)},
-            discovery=discovery(task, container),
-            kill_policy={"grace_period": _duration(container.stop.grace_seconds)},
-            data=base64.b64encode(self._order(launch, framework_id)).decode("ascii"),
-        )
+        info = Dict(name=task_name(task))
+        info.task_id = {"value": task.id}
+        info.agent_id = {"value": task.agent_id}
+        info.labels = {"labels": task_labels(task, container)}
+        info.discovery = discovery(task, container)
+        info.kill_policy = {"grace_period": _duration(container.stop.grace_seconds)}
+        info.resources = resources(launch.resources, self._role)
+        info.data = base64.b64encode(self._order(launch, framework_id)).decode("ascii")
         if container.health is not None and (check := health_check(container.health, task, container)):
             info.health_check = check
-        info["executor"] = self._executor
+        info.executor = self._executor
         return info
 
     def _order(self, launch: Launch, framework_id: FrameworkId) -> bytes:
