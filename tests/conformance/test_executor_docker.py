@@ -1,0 +1,257 @@
+"""The executor's Docker runtime against the real engine."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from executor import docker as runtime
+from executor.checks import perform
+from executor.docker import Docker
+from executor.events import Created, Event, Exited, ImageMissing, Operation, OperationFailed, Pulled
+from executor.images import Images
+from executor.logs import Logs
+from executor.order import Order
+from executor.runtime import Fault
+from executor.sandbox import Sandbox
+from executor.workers import start_thread
+from framework.local.images import BUSYBOX
+from specs.ids import FrameworkId, TaskId
+from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Volume
+from tests.conformance.executor_kit import wait_until
+from tests.unit.executor.talk import order
+
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("images")]
+
+
+class Engine:
+    """A runtime with a sandbox and a framework id of its own, and the engine beside it."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(exist_ok=True)
+        self.framework_id = FrameworkId(f"test-{uuid.uuid4()}")
+        self.client: Any = docker.APIClient(version="auto")
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.root = root
+        self.sandbox = Sandbox(root)
+        self.docker = Docker(self.sandbox, Logs(self.sandbox), self.events.put)
+
+    def order(self, script: str = "sleep 600", name: str = "one", **settings: Any) -> Order:
+        container = Container(image=BUSYBOX, command=("sh", "-c", script), **settings)
+        wanted = order(f"{self.framework_id}.{name}", container, address="127.0.0.1", framework_id=self.framework_id)
+        return replace(wanted, host_ports=tuple(port.host_port or 0 for port in container.ports))
+
+    def start(self, *arguments: str, **settings: Any) -> Order:
+        wanted = self.order(*arguments, **settings)
+        assert isinstance(self.docker.create(wanted), Created)
+        self.started = self.docker.start(wanted)
+        return wanted
+
+    def log(self, wanted: Order, stream: str) -> str:
+        return self.sandbox.log(wanted.task_id, stream).read_text()
+
+    def containers(self) -> list[dict[str, Any]]:
+        label = f"framework.framework_id={self.framework_id}"
+        rows: list[dict[str, Any]] = self.client.containers(all=True, filters={"label": label})
+        return rows
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(tmp_path)
+    yield engine
+    for container in engine.containers():
+        engine.client.remove_container(container["Id"], v=True, force=True)
+    engine.client.close()
+
+
+def test_a_container_lives_and_leaves_its_logs_and_nothing_else(engine: Engine) -> None:
+    start_thread("watch", engine.docker.watch)
+    script = 'echo "$FRAMEWORK_TASK in $MESOS_SANDBOX"; echo note > $MESOS_SANDBOX/note; echo oops >&2; exit 3'
+    wanted = engine.start(script)
+    assert engine.events.get(timeout=20) == Exited(task_id=wanted.task_id, exit_code=3)
+    removed = engine.docker.remove(wanted)
+    assert (removed.exit_code, removed.is_out_of_memory, removed.last_words) == (3, False, "oops")
+    assert engine.log(wanted, "stdout") == f"{wanted.task_id} in /mnt/mesos/sandbox\n"
+    assert engine.log(wanted, "stderr") == "oops\n"
+    assert (engine.sandbox.directory(wanted.task_id) / "note").read_text() == "note\n"
+    assert engine.containers() == []
+    assert engine.docker.remove(wanted).exit_code is None
+
+
+def test_a_port_of_the_agents_address_leads_into_the_container(engine: Engine) -> None:
+    ports = (Port(name="http", container_port=8080, host_port=23871),)
+    wanted = engine.start("mkdir /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www", ports=ports)
+    check = HealthCheck(kind=CheckKind.HTTP, timeout_seconds=2)
+    wait_until(
+        lambda: perform(wanted, check, engine.docker).is_healthy, 10, lambda: perform(wanted, check, engine.docker)
+    )
+    with urllib.request.urlopen("http://127.0.0.1:23871/", timeout=5) as answer:
+        assert answer.read() == b"hello\n"
+    missing = perform(wanted, replace(check, path="/no"), engine.docker)
+    assert (missing.is_healthy, missing.message) == (False, "GET http://127.0.0.1:23871/no: 404 Not Found")
+    (address,) = engine.started.addresses
+    assert address.count(".") == 3 and address != "127.0.0.1"
+
+
+def test_doing_it_twice_is_doing_it_once(engine: Engine) -> None:
+    wanted = engine.start()
+    again = engine.docker.create(wanted)
+    assert isinstance(again, Created)
+    assert [container["Id"] for container in engine.containers()] == [again.container_id]
+    engine.docker.start(wanted)
+    engine.docker.signal(wanted, "SIGKILL")
+    wait_until(lambda: engine.containers()[0]["State"] == "exited", 10, engine.containers)
+    engine.docker.signal(wanted, "SIGKILL")
+    assert engine.docker.remove(wanted).exit_code == 137
+    engine.docker.signal(wanted, "SIGKILL")
+    assert engine.events.get(timeout=5) == Exited(task_id=wanted.task_id, exit_code=None)
+
+
+def test_a_name_that_is_somebody_elses_is_not_taken(engine: Engine) -> None:
+    wanted = engine.start()
+    other = replace(wanted, framework_id=FrameworkId("another"))
+    with pytest.raises(Fault, match=r"already on this agent, and it is not this framework's: remove or rename it"):
+        engine.docker.create(other)
+
+
+def test_what_cannot_be_created_or_started_says_why(engine: Engine) -> None:
+    wanted = engine.order(volumes=(Volume(source="/", target="relative"),))
+    with pytest.raises(Fault, match=r"the container could not be created: .*mount"):
+        engine.docker.create(wanted)
+    wanted = replace(engine.order(), container=Container(image=BUSYBOX, command=("no-such-program",)))
+    engine.docker.create(wanted)
+    with pytest.raises(Fault, match=r"could not be started: .*no-such-program"):
+        engine.docker.start(wanted)
+    engine.docker.remove(wanted)
+    assert engine.containers() == []
+
+
+def test_memory_is_a_hard_limit_and_its_end_is_told(engine: Engine) -> None:
+    start_thread("watch", engine.docker.watch)
+    wanted = replace(engine.order("tail /dev/zero"), mem_mib=16)
+    engine.docker.create(wanted)
+    engine.docker.start(wanted)
+    assert engine.events.get(timeout=30) == Exited(task_id=wanted.task_id, exit_code=137)
+    assert engine.docker.remove(wanted).is_out_of_memory
+
+
+def test_commands_are_checked_inside_the_container(engine: Engine) -> None:
+    wanted = engine.start()
+
+    def check(script: str) -> tuple[bool, str]:
+        command = HealthCheck(kind=CheckKind.COMMAND, command=("sh", "-c", script), timeout_seconds=1)
+        outcome = perform(wanted, command, engine.docker)
+        return outcome.is_healthy, outcome.message.partition(": ")[2]
+
+    assert check("test -e /mnt/mesos/sandbox") == (True, "exit code 0")
+    assert check("echo not yet; exit 4") == (False, "exit code 4: not yet")
+    assert check("sleep 60") == (False, "not done within 1 s")
+    wait_until(lambda: len(engine.client.top(wanted.task_id)["Processes"]) == 1, 5, lambda: "the check is still there")
+    engine.docker.remove(wanted)
+    assert "No such container" in check("true")[1]
+
+
+def test_a_terminal_has_one_stream(engine: Engine) -> None:
+    start_thread("watch", engine.docker.watch)
+    wanted = engine.start("echo out; echo err >&2", tty=True)
+    assert isinstance(engine.events.get(timeout=20), Exited)
+    engine.docker.remove(wanted)
+    assert engine.log(wanted, "stdout").split() == ["out", "err"]
+
+
+def test_who_listens_late_hears_of_the_ends_all_the_same(engine: Engine) -> None:
+    ended, gone = engine.start("exit 5", "ended"), engine.start("sleep 600", "gone")
+    wait_until(
+        lambda: engine.client.inspect_container(ended.task_id)["State"]["Status"] == "exited", 10, lambda: "exit"
+    )
+    engine.client.remove_container(gone.task_id, force=True)
+    start_thread("watch", engine.docker.watch)
+    heard = {engine.events.get(timeout=20), engine.events.get(timeout=20)}
+    assert heard == {Exited(task_id=ended.task_id, exit_code=None), Exited(task_id=gone.task_id, exit_code=None)}
+    assert engine.docker.remove(ended).exit_code == 5
+
+
+def test_only_containers_of_executors_that_died_are_found_abandoned(engine: Engine, tmp_path: Path) -> None:
+    mine = engine.start("sleep 600", "mine")
+    beside, dead = Engine(tmp_path / "beside"), Engine(tmp_path / "dead")
+    for other, name in ((beside, "beside"), (dead, "dead")):
+        other.framework_id = engine.framework_id
+        other.start("sleep 600", name, network=Network.HOST)
+    shutil.rmtree(dead.root)
+    found = {row.task_id.rpartition(".")[2]: row for row in engine.docker.find(engine.framework_id, "A")}
+    assert {name: (row.is_ours, row.is_abandoned) for name, row in found.items()} == {
+        "mine": (True, False),
+        "beside": (False, False),
+        "dead": (False, True),
+    }
+    assert engine.docker.find(engine.framework_id, "another agent") == ()
+    engine.docker.reap(found["dead"].container_id)
+    engine.docker.reap(found["dead"].container_id)
+    names = {name for container in engine.containers() for name in container["Names"]}
+    assert names == {f"/{mine.task_id}", f"/{engine.framework_id}.beside"}
+
+
+def test_an_engine_that_is_away_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
+    monkeypatch.setattr(runtime, "PATIENCE_SECONDS", 0.3)
+    with pytest.raises(Fault, match=r"Docker at unix:///no/such.sock has not answered .* check that dockerd") as caught:
+        engine.docker.create(engine.order())
+    assert caught.value.is_temporary
+    check = HealthCheck(kind=CheckKind.COMMAND, command=("true",))
+    assert "no answer from Docker at unix:///no/such.sock" in perform(engine.order(), check, engine.docker).message
+
+
+# ---- images ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pulling(engine: Engine) -> Callable[[str, str], Order]:
+    def wanted(image: str, name: str) -> Order:
+        return order(f"{engine.framework_id}.{name}", Container(image=image))
+
+    return wanted
+
+
+def test_an_image_that_does_not_exist_fails_with_the_engines_words(
+    engine: Engine, pulling: Callable[[str, str], Order]
+) -> None:
+    wanted = pulling("127.0.0.1:9/acme/web:9", "a")
+    assert engine.docker.create(wanted) == ImageMissing(task_id=wanted.task_id)
+    Images(engine.events.put).pull(wanted)
+    failed = engine.events.get(timeout=30)
+    assert isinstance(failed, OperationFailed)
+    assert (failed.operation, failed.task_id) == (Operation.PULL, wanted.task_id)
+    assert failed.message.startswith("image 127.0.0.1:9/acme/web:9 could not be pulled: ")
+    assert "connection refused" in failed.message
+
+
+def test_an_image_is_pulled_once_for_all_and_not_for_those_who_left(
+    engine: Engine, pulling: Callable[[str, str], Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate: queue.Queue[str] = queue.Queue()
+    pulled: list[str] = []
+
+    def transfer(job: Any) -> str:
+        pulled.append(job.image)
+        return gate.get(timeout=10)
+
+    images = Images(engine.events.put)
+    monkeypatch.setattr(images, "_transfer", transfer)
+    orders = [pulling("acme/web:1", name) for name in "abc"]
+    for wanted in orders:
+        images.pull(wanted)
+    images.cancel(orders[1])
+    gate.put("")
+    answers = [engine.events.get(timeout=10) for _ in range(2)]
+    assert answers == [Pulled(task_id=TaskId(wanted.task_id)) for wanted in (orders[0], orders[2])]
+    assert pulled == ["acme/web:1"]
