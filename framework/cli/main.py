@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -27,6 +29,9 @@ COMMANDS = {
     "version": "Show the version of this command and of the scheduler.",
     "completion": "Print the completion script for a shell.",
 }
+
+
+_INTERRUPTED = 130
 
 
 class _Lazy(click.Group):
@@ -75,11 +80,25 @@ def framework() -> None:
 
 
 def main() -> None:
-    """The entry point: runs a command and ends the process with its exit code."""
+    """The entry point: runs a command and ends the process with its exit code; 130 where the user interrupted it."""
     try:
-        framework.main(prog_name="framework", standalone_mode=True)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        code = framework.main(prog_name="framework", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(fault.exit_code)
+    except Exception as bug:
+        if os.environ.get("FRAMEWORK_DEBUG"):
+            raise
+        place = traceback.extract_tb(bug.__traceback__)[-1]
+        click.echo(
+            f"A bug in this command: {type(bug).__name__}: {bug} ({place.filename}:{place.lineno}). Please report it "
+            "with what FRAMEWORK_DEBUG=1 in the environment shows in addition.",
+            err=True,
+        )
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

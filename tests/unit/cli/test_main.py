@@ -1,0 +1,67 @@
+"""The process: exit codes, interrupts, bugs, and that it starts at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from framework.cli import main as entry
+from tests.kit.front import FakeFront, a_view
+from tests.unit.cli.conftest import Serve
+
+
+def _main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["framework", *words])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--help"], 0), (["ls", "--help"], 0), ([], 2), (["nope"], 2), (["ls", "--nope"], 2), (["ls", "--url", "::"], 2)],
+)
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, words: list[str], code: int) -> None:
+    assert _main(monkeypatch, *words) == code
+
+
+def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _main(monkeypatch, "ls", "--url", "127.0.0.1:9") == 3
+
+
+def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_flag: str | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("framework.cli.options.find_address", interrupted)
+    assert _main(monkeypatch, "ls") == 130
+    assert capsys.readouterr().err.strip() == ""
+
+
+def test_a_bug_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(_flag: str | None) -> None:
+        raise KeyError("at")
+
+    monkeypatch.setattr("framework.cli.options.find_address", broken)
+    assert _main(monkeypatch, "ls") == 1
+    assert capsys.readouterr().err.startswith("A bug in this command: KeyError: 'at' (")
+    monkeypatch.setenv("FRAMEWORK_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["framework", "ls"])
+    with pytest.raises(KeyError):
+        entry.main()
+
+
+def test_ps_imports_no_more_than_it_needs(serve: Serve, front: FakeFront) -> None:
+    """What makes a command start slowly is what it imports; that, unlike a time, is the same on every machine."""
+    serve()
+    front.view = a_view()
+    program = "import sys; from framework.cli.main import framework; framework(['ps'], standalone_mode=False); "
+    program += "import json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    modules = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "framework.cli.ps" in modules
+    assert not modules & {"rich", "yaml", "fastapi", "uvicorn", "pymesos", "kazoo", "docker", "framework.core"}
