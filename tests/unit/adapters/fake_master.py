@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -45,10 +46,13 @@ class FakeMaster:
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
     hold: threading.Event | None = None
     """calls are answered once it is set, where it is given"""
+    closes_after_calls: bool = False
+    """whether a connection ends with the first call that was answered on it"""
 
     def __post_init__(self) -> None:
         self.subscriptions: list[Seen] = []
         self.calls: list[Seen] = []
+        self.closed = 0
         self._streams: list[Handler] = []
         master = self
 
@@ -114,6 +118,11 @@ class Handler(BaseHTTPRequestHandler):
             self.fake.hold.wait(10)
         status, text = self.fake.answers.get(body["type"], (202, ""))
         self._answer(status, text)
+        if self.fake.closes_after_calls:
+            self.close_connection = True
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            self.fake.closed += 1
 
     def _answer(self, status: int, text: str, location: str = "") -> None:
         self.send_response(status)

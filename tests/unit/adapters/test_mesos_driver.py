@@ -170,7 +170,7 @@ def test_a_redirect_leads_to_the_leader_at_once() -> None:
         begin = time.monotonic()
         with running(follower.address) as (_, inbox):
             assert inbox.wait(Subscribed).master == leader.address
-            assert leader.subscriptions[0].at - begin < 0.5
+            assert leader.subscriptions[0].at - begin < 2
 
 
 def test_error_stops_the_driver_and_is_told() -> None:
@@ -265,7 +265,7 @@ def test_performing_never_waits_for_the_master() -> None:
         begin = time.perf_counter()
         for number in range(1000):
             driver.perform(dataclasses.replace(KILL, task_id=TaskId(f"t{number}")))
-        assert time.perf_counter() - begin < 1
+        assert time.perf_counter() - begin < 5
         hold.set()
         eventually(lambda: len(master.of_type("KILL")) == 1000)
         numbers = [each["kill"]["task_id"]["value"] for each in master.of_type("KILL")]
@@ -291,7 +291,8 @@ found: list[FakeDetector] = []
 
 @pytest.fixture
 def detectors(monkeypatch: pytest.MonkeyPatch) -> list[FakeDetector]:
-    """The detectors that drivers made, in their order."""
+    """The detectors that drivers made, in their order. A pause would be long: nothing here may wait for its end."""
+    monkeypatch.setattr(mesos, "FIRST_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(mesos, "Detector", FakeDetector)
     found.clear()
     return found
@@ -306,7 +307,7 @@ def test_a_new_leader_is_subscribed_to_at_once(detectors: list[FakeDetector]) ->
         begin = time.monotonic()
         detectors[0].change(other.address)
         assert inbox.wait(Subscribed, 2).master == other.address
-        assert other.subscriptions[0].at - begin < 0.1
+        assert other.subscriptions[0].at - begin < 2
         changed = f"changed from {one.address} to {other.address}"
         assert [changed in event.problem for event in inbox.of(Disconnected)] == [True]
 
@@ -314,11 +315,12 @@ def test_a_new_leader_is_subscribed_to_at_once(detectors: list[FakeDetector]) ->
 def test_a_pause_ends_when_another_leads(detectors: list[FakeDetector]) -> None:
     with FakeMaster([Say(status=503)]) as one, FakeMaster() as other, running("zk://none:2181/mesos") as (_, inbox):
         detectors[0].change(one.address)
-        eventually(lambda: len(one.subscriptions) >= 4)  # the pause is 0.8 s now
+        eventually(lambda: one.subscriptions)
+        inbox.wait(Disconnected)
         begin = time.monotonic()
         detectors[0].change(other.address)
         inbox.wait(Subscribed)
-        assert other.subscriptions[0].at - begin < 0.1
+        assert other.subscriptions[0].at - begin < 2
 
 
 def test_a_hanging_connection_ends_when_another_leads(detectors: list[FakeDetector]) -> None:
@@ -329,7 +331,7 @@ def test_a_hanging_connection_ends_when_another_leads(detectors: list[FakeDetect
         begin = time.monotonic()
         detectors[0].change(other.address)
         inbox.wait(Subscribed)
-        assert other.subscriptions[0].at - begin < 0.1
+        assert other.subscriptions[0].at - begin < 2
 
 
 def test_a_problem_of_zookeeper_costs_no_connection(detectors: list[FakeDetector]) -> None:
@@ -393,6 +395,19 @@ def test_a_call_whose_answer_never_came_is_not_called_failed() -> None:
         hold.set()
         assert "closed the connection" in inbox.wait(Disconnected).problem
         assert not inbox.of(CallFailed)
+
+
+def test_a_call_connection_that_ends_idle_is_opened_again_quietly() -> None:
+    with FakeMaster(closes_after_calls=True) as master, running(master.address) as (driver, inbox):
+        inbox.wait(Subscribed)
+        driver.perform(Revive())
+        eventually(lambda: master.closed == 1)
+        # The thread that hands this on has seen the end of the other connection, too.
+        master.send({"type": "RESCIND", "rescind": {"offer_id": {"value": "o"}}})
+        inbox.wait(OfferRescinded)
+        driver.perform(Suppress())
+        eventually(lambda: master.types() == ["REVIVE", "SUPPRESS"])
+        assert not inbox.of(Disconnected)
 
 
 def test_a_master_that_answers_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
