@@ -17,6 +17,11 @@ class Backoff:
     until: Instant = 0.0
     cause: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """What the group waits for, for people."""
+        return f"waits {self.delay_seconds:.0f} s after: {self.cause}"
+
 
 def after_end(
     before: Backoff | None, *, version: VersionId, ran_seconds: float, cause: str, now: Instant, settings: Settings

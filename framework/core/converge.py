@@ -128,6 +128,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         )
         context.backoffs[group] = backoff
         context.timers.set("backoff", str(group), backoff.until)
+        context.causes[group] = backoff.sentence
     _trim(context, task)
     review_slot(context, group, task.slot, now)
     replace_outdated(context, group, task.slot, now)

@@ -42,7 +42,7 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
         wish = context.books.wishes[group]
         backoff = context.backoffs.get(group)
         if backoff is not None and backoff.version == wish.version and backoff.until > now:
-            cause = f"waits {backoff.delay_seconds:.0f} s after: {backoff.cause}"
+            cause = backoff.sentence
         elif unmet := unmet_dependency(context.books, wish):
             cause = f"waits for {unmet}"
         else:
