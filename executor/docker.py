@@ -65,7 +65,7 @@ class Docker:
         self._post = post
         self._lock = threading.Lock()
         self._client: Any = None
-        self._started: set[TaskId] = set()
+        self._started: dict[TaskId, Order] = {}
 
     # ---- the operations -----------------------------------------------------------
 
@@ -86,10 +86,10 @@ class Docker:
         return Created(task_id=order.task_id, container_id=answer["Id"])
 
     def start(self, order: Order) -> Started:
-        with self._lock:
-            self._started.add(order.task_id)
         try:
             self._follow(order)
+            with self._lock:
+                self._started[order.task_id] = order
             self._ask(lambda engine: engine.start(order.task_id))
             return Started(task_id=order.task_id, addresses=self._addresses(order))
         except APIError as error:
@@ -260,7 +260,7 @@ class Docker:
 
     def _forget(self, task_id: TaskId) -> None:
         with self._lock:
-            self._started.discard(task_id)
+            self._started.pop(task_id, None)
 
     def _died(self, event: dict[str, Any]) -> None:
         attributes = event["Actor"]["Attributes"]
@@ -268,13 +268,19 @@ class Docker:
         self._post(Exited(task_id=TaskId(attributes.get(TASK_LABEL, "")), exit_code=int(code) if code else None))
 
     def _examine(self, engine: Any) -> None:
-        """Says which of ours have ended, as nobody was listening until now."""
+        """Says which of ours have ended, and follows the others, as nobody was listening until now."""
         with self._lock:
-            started = set(self._started)
+            started = dict(self._started)
         rows = engine.containers(all=True, filters={"label": f"{SANDBOX_LABEL}={self._sandbox.root}"})
         alive = {row["Labels"].get(TASK_LABEL) for row in rows if row["State"] not in ("exited", "dead")}
-        for task_id in sorted(started - alive):
-            self._post(Exited(task_id=task_id, exit_code=None))
+        for task_id, order in sorted(started.items()):
+            if task_id not in alive:
+                self._post(Exited(task_id=task_id, exit_code=None))
+            elif not self._logs.is_following(task_id):
+                try:
+                    self._follow(order)
+                except (APIError, Fault) as error:
+                    log.warning("the output of %s is lost from now on: %s", task_id, error)
 
 
 def _close(stream: Any) -> None:

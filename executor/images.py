@@ -70,9 +70,9 @@ class Images:
     def _work(self, job: _Job) -> None:
         try:
             fault = self._pull(job)
-        except Exception as error:
-            log.exception("the pull of %s met an error of the executor's own", job.image)
-            fault = f"the executor failed: {error!r}"
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            log.exception("the pull of %s: the engine's answer is not understood", job.image)
+            fault = f"the engine's answer is not understood: {error!r}"
         with self._lock:
             if self._jobs.get(job.image) is job:
                 del self._jobs[job.image]

@@ -78,14 +78,21 @@ class Logs:
             return ""
         if tail.sources and not tail.drained.wait(timeout_seconds):
             log.warning("the output of %s goes on %.0f s after its end: the rest is lost", task_id, timeout_seconds)
-            self._abandon(task_id)
+            self.abandon(task_id)
         with self._lock:
             self._tails.pop(task_id, None)
         lines = tail.words.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return "".join(letter for letter in last if letter.isprintable())[-LAST_WORDS_LENGTH:]
 
-    def _abandon(self, task_id: TaskId) -> None:
+    def is_following(self, task_id: TaskId) -> bool:
+        """Whether the task's output is still being copied."""
+        with self._lock:
+            tail = self._tails.get(task_id)
+            return tail is not None and tail.sources > 0
+
+    def abandon(self, task_id: TaskId) -> None:
+        """Copies no more of a task's output."""
         with self._lock:
             keys = list(self._selector.get_map().values())
             for source in [key.data for key in keys if isinstance(key.data, _Source)]:

@@ -43,7 +43,8 @@ class Engine:
         self.events: queue.Queue[Event] = queue.Queue()
         self.root = root
         self.sandbox = Sandbox(root)
-        self.docker = Docker(self.sandbox, Logs(self.sandbox), self.events.put)
+        self.logs = Logs(self.sandbox)
+        self.docker = Docker(self.sandbox, self.logs, self.events.put)
 
     def order(self, script: str = "sleep 600", name: str = "one", **settings: Any) -> Order:
         container = Container(image=BUSYBOX, command=("sh", "-c", script), **settings)
@@ -179,6 +180,14 @@ def test_who_listens_late_hears_of_the_ends_all_the_same(engine: Engine) -> None
     heard = {engine.events.get(timeout=20), engine.events.get(timeout=20)}
     assert heard == {Exited(task_id=ended.task_id, exit_code=None), Exited(task_id=gone.task_id, exit_code=None)}
     assert engine.docker.remove(ended).exit_code == 5
+
+
+def test_output_is_followed_again_when_the_engine_is_back(engine: Engine) -> None:
+    wanted = engine.start("while :; do echo tick; sleep 0.1; done")
+    engine.logs.abandon(wanted.task_id)  # as when dockerd is restarted under running containers
+    before = len(engine.log(wanted, "stdout"))
+    start_thread("watch", engine.docker.watch)
+    wait_until(lambda: len(engine.log(wanted, "stdout")) > before + 20, 20, lambda: engine.log(wanted, "stdout"))
 
 
 def test_only_containers_of_executors_that_died_are_found_abandoned(engine: Engine, tmp_path: Path) -> None:
