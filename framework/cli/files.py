@@ -48,8 +48,9 @@ def load(file: str, name: str | None, overrides: Sequence[str], sets: Sequence[s
         return load_files(Path(file), [Path(one) for one in overrides], settings, name=name, variables=os.environ)
     except StackError as error:
         lines = [str(fault) for fault in error.faults]
-        count = f"{len(lines)} mistakes" if len(lines) > 1 else "one mistake"
-        raise CommandFault("\n".join([*lines, f"{file} has {count}; nothing was sent."]), CliExit.USAGE) from None
+        if len(lines) > 1:
+            lines.append(f"{file} has {len(lines)} mistakes; nothing was changed.")
+        raise CommandFault("\n".join(lines), CliExit.USAGE) from None
 
 
 def _override(file: str) -> Override:
