@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+from types import TracebackType
 from typing import Any
 
 import click
@@ -81,6 +82,8 @@ def framework() -> None:
 
 def main() -> None:
     """The entry point: runs a command and ends the process with its exit code; 130 where the user interrupted it."""
+    if not os.environ.get("FRAMEWORK_DEBUG"):
+        sys.excepthook = _say_bug
     try:
         code = framework.main(prog_name="framework", standalone_mode=False)
     except click.exceptions.Abort:
@@ -88,17 +91,18 @@ def main() -> None:
     except click.ClickException as fault:
         fault.show()
         sys.exit(fault.exit_code)
-    except Exception as bug:
-        if os.environ.get("FRAMEWORK_DEBUG"):
-            raise
-        place = traceback.extract_tb(bug.__traceback__)[-1]
-        click.echo(
-            f"A bug in this command: {type(bug).__name__}: {bug} ({place.filename}:{place.lineno}). Please report it "
-            "with what FRAMEWORK_DEBUG=1 in the environment shows in addition.",
-            err=True,
-        )
-        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:
+    """What people see of a bug instead of a traceback; the exit code is 1."""
+    places = traceback.extract_tb(trace)
+    where = f" ({places[-1].filename}:{places[-1].lineno})" if places else ""
+    click.echo(
+        f"A bug in this command: {kind.__name__}: {bug}{where}. Please report it with what FRAMEWORK_DEBUG=1 in the "
+        "environment shows in addition.",
+        err=True,
+    )
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ def scheduler(
         webui_url=webui_url,
         log_level=log_level,
     )
+    sys.excepthook = sys.__excepthook__  # a server's log wants the whole traceback
     run: Any = importlib.import_module("framework.app").run_scheduler
     sys.exit(run(config))
 

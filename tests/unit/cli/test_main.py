@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from tests.unit.cli.conftest import Serve
 
 
 def _main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which main replaces
     monkeypatch.setattr(sys, "argv", ["framework", *words])
     with pytest.raises(SystemExit) as ended:
         entry.main()
@@ -42,17 +44,26 @@ def test_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert capsys.readouterr().err.strip() == ""
 
 
-def test_a_bug_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def broken(_flag: str | None) -> None:
-        raise KeyError("at")
+def test_a_bug_is_a_sentence_and_for_those_who_ask_a_traceback() -> None:
+    program = "import framework.cli.options as o; o.find_address = lambda _: {}['at']; "
+    program += "import sys; sys.argv = ['framework', 'ls']; from framework.cli.main import main; main()"
 
-    monkeypatch.setattr("framework.cli.options.find_address", broken)
-    assert _main(monkeypatch, "ls") == 1
-    assert capsys.readouterr().err.startswith("A bug in this command: KeyError: 'at' (")
-    monkeypatch.setenv("FRAMEWORK_DEBUG", "1")
-    monkeypatch.setattr(sys, "argv", ["framework", "ls"])
-    with pytest.raises(KeyError):
-        entry.main()
+    def bug(**environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, **environment},
+        )
+        assert done.returncode == 1
+        return done.stderr
+
+    said = bug()
+    assert said.startswith("A bug in this command: KeyError: 'at' (")
+    assert "Traceback" not in said
+    assert "Traceback" in bug(FRAMEWORK_DEBUG="1")
 
 
 def test_ps_imports_no_more_than_it_needs(serve: Serve, front: FakeFront) -> None:

@@ -17,6 +17,7 @@ NEEDED = ("--zk", "zk://10.0.0.7:2181/framework", "--master", "zk://10.0.0.7:218
 def started(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
     """The configurations with which a scheduler was started."""
     configs: list[SimpleNamespace] = []
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which the command replaces
     app, config = ModuleType("framework.app"), ModuleType("framework.config")
 
     def run_scheduler(given: SimpleNamespace) -> int:
