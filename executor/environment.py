@@ -27,6 +27,7 @@ def environment(order: Order, sandbox: str) -> dict[str, str]:
         "FRAMEWORK_VERSION": order.version,
         "FRAMEWORK_GROUP": str(order.group),
         "FRAMEWORK_AGENT": order.agent_id,
+        "FRAMEWORK_ADDRESS": order.address,
     }
     if ports:
         given["PORT"] = ports[0]

@@ -22,12 +22,12 @@ class ExecutorConfig:
     idle_seconds: int = 60
     operations: int = 4
     resources: Resources = EXECUTOR_RESOURCES
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = (("MALLOC_ARENA_MAX", "1"),)
     shutdown_grace_seconds: float = 15.0
 
     @property
     def command(self) -> str:
-        return f"python3 {self.file_name} --idle {self.idle_seconds} --operations {self.operations}"
+        return f"exec python3 {self.file_name} --idle {self.idle_seconds} --operations {self.operations}"
 
 
 def executor_uri(advertise: str, sha256: str, file_name: str = "framework-executor.pyz") -> str:

@@ -43,6 +43,7 @@ def test_the_environment_is_marathons_and_ours_and_the_users_wins() -> None:
         "FRAMEWORK_VERSION": "0123456789ab",
         "FRAMEWORK_GROUP": "shop/web[blue,dev]",
         "FRAMEWORK_AGENT": "A",
+        "FRAMEWORK_ADDRESS": "10.0.0.5",
     }
 
 
