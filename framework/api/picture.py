@@ -55,7 +55,7 @@ def stack_plain(stack: StackView) -> Plain:
     return {
         "name": wish.name,
         "state": stack_state(stack).value,
-        "ready": sum(ready(group) for group in stack.groups),
+        "ready": sum(group.ready for group in stack.groups),
         "wanted": sum(group.wish.wanted for group in stack.groups),
         "groups": len(stack.groups),
         "index": wish.index,
@@ -77,7 +77,7 @@ def stack_state(stack: StackView) -> GroupState:
 def group_plain(view: View, group: GroupView) -> Plain:
     """A group without its tasks, small however many there are: what a wait has to look at."""
     wish = group.wish
-    outdated = sum(is_outdated(group, task) for task in group.tasks)
+    outdated = sum(group.is_outdated(task) for task in group.tasks)
     return {
         "group": str(wish.id),
         "stack": wish.id.stack,
@@ -86,7 +86,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "state": group.state.value,
         "instances": wish.instances,
         "wanted": wish.wanted,
-        "ready": ready(group),
+        "ready": group.ready,
         "live": len(group.tasks),
         "outdated": outdated,
         "index": view.stacks[wish.id.stack].wish.index,
@@ -127,7 +127,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "health": task.health.value,
         "goal": task.goal.value,
         "is_ready": task.is_ready,
-        "is_outdated": is_outdated(group, task),
+        "is_outdated": group.is_outdated(task),
         "agent_id": task.agent_id,
         "agent": task.hostname,
         "address": task.address,
@@ -165,16 +165,6 @@ def waiting_plain(group: GroupView) -> Iterator[Plain]:
             "cause": waiting.cause,
             "until": waiting.until or None,
         }
-
-
-def is_outdated(group: GroupView, task: Task) -> bool:
-    """Whether another task shall take this one's place."""
-    return task.version != group.wish.version or task.generation != group.wish.generation
-
-
-def ready(group: GroupView) -> int:
-    """How many tasks are ready and are the ones that are wished."""
-    return sum(task.is_ready and not is_outdated(group, task) for task in group.tasks)
 
 
 def _endpoint(task: Task, port: int) -> str:
@@ -223,7 +213,7 @@ def _failed(group: GroupView) -> int:
     pending = {task.slot for task in group.tasks} | {waiting.slot for waiting in group.waiting}
     last: dict[int, Task] = {}
     for task in group.ended:
-        if task.slot not in pending and not is_outdated(group, task):
+        if task.slot not in pending and not group.is_outdated(task):
             last.setdefault(task.slot, task)
     return sum(task.state is not TaskState.FINISHED and task.goal is Goal.RUN for task in last.values())
 
@@ -239,5 +229,5 @@ def _last_end(group: GroupView) -> Plain | None:
         "message": task.message or task.reason,
         "exit_code": task.exit_code,
         "at": task.ended_at or task.state_since,
-        "is_outdated": is_outdated(group, task),
+        "is_outdated": group.is_outdated(task),
     }

@@ -69,7 +69,13 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-def framework() -> None:
+@click.option("--url", metavar="URL", help="The scheduler's address; also after the command. [env: FRAMEWORK_URL]")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help="File with the scheduler's token; also after the command. [env: FRAMEWORK_TOKEN_FILE]",
+)
+def framework(**_for_commands: str | None) -> None:
     """Run stacks of labeled groups of containers on Apache Mesos.
 
     Commands talk to a scheduler at --url, or FRAMEWORK_URL, or the one that `framework local up` started, or

@@ -35,11 +35,17 @@ def with_json(function: F) -> F:
 
 
 def with_server(function: F) -> F:
-    """Adds --url, --token-file and --json; hands over `server` and `as_json`."""
+    """Adds --url, --token-file and --json; hands over `server` and `as_json`.
+
+    The two may also stand before the command; those after it win.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: Any, url: str | None, token_file: str | None, **options: Any) -> Any:
-        return function(*args, server=Server(find_address(url), read_token(token_file)), **options)
+        before = click.get_current_context().find_root().params
+        address = find_address(url or before.get("url"))
+        token = read_token(token_file or before.get("token_file"))
+        return function(*args, server=Server(address, token), **options)
 
     decorated = click.option(
         "--token-file",

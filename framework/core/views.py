@@ -13,6 +13,7 @@ from framework.core.model import GroupWish, Instant, StackWish, Task
 from specs.ids import FrameworkId, TaskId
 from specs.resources import Resources
 from specs.stack import Container
+from specs.states import Goal
 
 
 class Connection(StrEnum):
@@ -61,10 +62,16 @@ class GroupView:
     ended: tuple[Task, ...]
     waiting: tuple[Waiting, ...]
 
+    def is_outdated(self, task: Task) -> bool:
+        """Whether the task runs on until another takes its place; one that is told to stop already does not."""
+        if task.goal is Goal.STOP or self.state is GroupState.REMOVING:
+            return False
+        return task.version != self.wish.version or task.generation != self.wish.generation
+
     @property
     def ready(self) -> int:
-        """How many tasks of the wished version are ready."""
-        return sum(task.is_ready and task.version == self.wish.version for task in self.tasks)
+        """How many tasks are ready and are the ones that are wished."""
+        return sum(task.is_ready and task.goal is Goal.RUN and not self.is_outdated(task) for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
