@@ -223,7 +223,7 @@ class TaskWriter:
         info = Dict(name=task_name(task))
         info.task_id = {"value": task.id}
         info.agent_id = {"value": task.agent_id}
-        info.labels = {"labels": task_labels(task, container)}
+        info.labels = {"labels": task_labels(launch)}
         info.discovery = discovery(task, container)
         info.kill_policy = {"grace_period": _duration(container.stop.grace_seconds)}
         info.resources = resources(launch.resources, self._role)
@@ -273,8 +273,9 @@ def task_name(task: Task) -> str:
     return f"{task.group.service}{labels}.{task.slot}"
 
 
-def task_labels(task: Task, container: Container) -> list[Json]:
-    """The container's labels with ours, which win."""
+def task_labels(launch: Launch) -> list[Json]:
+    """The container's labels and the group's metadata with ours, which win."""
+    task = launch.task
     ours = {
         "stack": task.group.stack,
         "service": task.group.service,
@@ -282,7 +283,10 @@ def task_labels(task: Task, container: Container) -> list[Json]:
         "slot": str(task.slot),
         "version": task.version,
     }
-    return [{"key": key, "value": value} for key, value in {**dict(container.labels), **ours}.items()]
+    return [
+        {"key": key, "value": value}
+        for key, value in {**dict(launch.container.labels), **dict(launch.metadata), **ours}.items()
+    ]
 
 
 def discovery(task: Task, container: Container) -> Json:

@@ -66,6 +66,12 @@ def golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def test_a_groups_metadata_is_among_the_labels_and_ours_win() -> None:
+    launch = dataclasses.replace(LAUNCH, metadata=(("team", "shop"), ("stack", "theirs")))
+    labels = {label["key"]: label["value"] for label in codec.task_labels(launch)}
+    assert (labels["team"], labels["stack"], labels["owner"]) == ("shop", GROUP.stack, "me")
+
+
 # ---- what Mesos says ----------------------------------------------------------
 
 
