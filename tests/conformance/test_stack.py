@@ -174,9 +174,8 @@ services:
         lambda: [task for task in cli.tasks("logs/plain") if task["state"] == "RUNNING"], "the process runs"
     )
     port = plain["endpoints"][0].split(":")[1]
-    assert eventually(
-        lambda: f"I am plain on {plain['agent']} with {port}" in cli.run("logs", plain["id"]).stdout, "its output is in the logs"
-    )
+    said = f"I am plain on {plain['agent']} with {port}"
+    assert eventually(lambda: said in cli.run("logs", plain["id"]).stdout, "its output is in the logs")
 
 
 def test_more_than_any_agent_has_waits_with_the_cause(cli: Cli, tmp_path: Path) -> None:
