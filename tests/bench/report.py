@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import statistics
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
+PAGE_WIDTH = 140
 HEADERS = ("what", "figure", "unit", "ratio", "aim", "")
 
 
@@ -92,7 +94,7 @@ def table(rows: Findings) -> str:
 
 def section(bench: Bench, rows: Findings, circumstances: str) -> str:
     """For the page: `circumstances` say when, and what else the machine did."""
-    lines = [f"## {bench.title}", "", bench.method, "", f"*{circumstances}*", ""]
+    lines = [f"## {bench.title}", "", *textwrap.wrap(bench.method, PAGE_WIDTH), "", f"*{circumstances}*", ""]
     if isinstance(rows, str):
         lines += [f"    {line}" for line in rows.splitlines()]
     else:

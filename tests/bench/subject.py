@@ -23,6 +23,7 @@ SUBNETS = range(80, 90)
 LOOK_SECONDS = 0.4
 """How often it is looked whether all is done: as often as `framework submit --wait` looks."""
 GONE_SECONDS = 90.0
+SAVE_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -32,12 +33,19 @@ def cluster(**options: Any) -> Iterator[Cluster]:
     started = Cluster(directory, subnet=_free_subnet())
     try:
         yield started.up(**{"schedulers": 1, **options})
-    except BaseException as error:  # Ctrl-C included: whatever ends the bench, the cluster ends first.
+    except Exception as error:
         started.down()
         error.add_note(f"the cluster's logs: {directory}/*/log")
         raise
+    except BaseException:  # Ctrl-C: who stops a bench wants no logs of it.
+        _end(started)
+        raise
+    _end(started)
+
+
+def _end(started: Cluster) -> None:
     started.down()
-    shutil.rmtree(directory)
+    shutil.rmtree(started.directory)
 
 
 def _free_subnet() -> int:
@@ -65,14 +73,14 @@ class Subject:
         begin = time.time()
         self.server.put(path_of("stacks", stack.name), stack_to_json(stack))
         self._until(lambda: self._runs(stack), seconds, f"{stack.name} running")
-        return self._last("TaskRunning", stack.name) - begin
+        return self._last("TaskRunning", stack.name, begin) - begin
 
     def remove(self, stack: Stack, seconds: float = 120.0) -> float:
         """Removes; returns the seconds from then to the moment when nothing is left of it, in the store either."""
         begin = time.time()
         self.server.delete(path_of("stacks", stack.name))
         self._until(lambda: not self._is_there(stack.name), seconds, f"{stack.name} gone")
-        return self._last("StackRemoved", stack.name) - begin
+        return self._last("StackRemoved", stack.name, begin) - begin
 
     def usage(self) -> dict[str, Usage]:
         """What each part of the cluster has used so far."""
@@ -89,10 +97,17 @@ class Subject:
     def _is_there(self, name: str) -> bool:
         return any(stack["name"] == name for stack in self.server.get("/v1/stacks")["stacks"])
 
-    def _last(self, kind: str, name: str) -> float:
-        """When the last event of the kind happened to the stack."""
-        events = self.server.events(pattern=name, after=0, follow=False)
-        return max(float(event["at"]) for event in events if event["kind"] == kind)
+    def _last(self, kind: str, name: str, since: float) -> float:
+        """When the last event of the kind happened to the stack; it comes after its save, later than the view of it."""
+        times: list[float] = []
+
+        def came() -> bool:
+            events = self.server.events(pattern=name, after=0, follow=False)
+            times.extend(at for event in events if event["kind"] == kind and (at := float(event["at"])) >= since)
+            return bool(times)
+
+        self._until(came, SAVE_SECONDS, f"the event {kind} of {name}")
+        return max(times)
 
     def _until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
