@@ -129,9 +129,12 @@ class Processes:
 
     def _await(self, task_id: TaskId, process: subprocess.Popen[bytes]) -> None:
         def ended() -> None:
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            # What it left running goes with it, and goes first: once it is reaped its number may be another's.
-            self._send(process, signals.SIGKILL)
+            try:
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                # What it left running goes with it, and goes first: once it is reaped its number may be another's.
+                self._send(process, signals.SIGKILL)
+            except ChildProcessError:
+                pass  # it was reaped by somebody else already
             self._post(Exited(task_id=task_id, exit_code=_exit_code(process.wait())))
 
         try:

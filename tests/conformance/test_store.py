@@ -43,7 +43,7 @@ from specs.states import TaskState
 from tests.kit.cluster import running_zookeeper
 from tests.kit.stored import stored_stack, stored_task, stored_version
 
-SECONDS = 30.0
+SECONDS = 90.0
 ROOTS = itertools.count(1)
 AnyStore = MemoryStore | ZooKeeperStore
 
