@@ -24,6 +24,9 @@ from framework.core.views import Connection, Progress
 from specs.ids import GroupId, TaskId, VersionId
 from specs.states import Goal, TaskState
 
+WRITES_PER_SAVE = 200
+"""So many changed tasks make a save of their own."""
+
 
 class Context:
     """State and step. Every change of a task goes through `put`, so that it is stored and the views notice."""
@@ -111,6 +114,8 @@ class Context:
         self.announce("TaskStopping", task, f"{task.id} is to stop: {cause}")
         if task.state is not TaskState.UNREACHABLE:
             self.kill(self.books.tasks[task.id], now)
+        if len(self._writes) >= WRITES_PER_SAVE:
+            self.flush()  # the first kills go out while the last goals are still being stored
 
     def kill(self, task: Task, now: Instant) -> None:
         """Kills a task whose goal is STOP, and again until it has ended."""

@@ -149,6 +149,21 @@ def test_scaled_down_the_highest_slots_stop_after_that_is_stored() -> None:
     assert sorted(talk.scheduler.context.books.tasks[id].slot for id in killed(heard)) == [2, 3]
 
 
+def test_many_stops_are_stored_in_pieces_each_before_its_kills() -> None:
+    talk = Conversation()
+    talk.up(group(instances=450, resources=Resources(cpus_milli=10, mem_mib=1)))
+    talk.holds_saves = True
+    talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=0))
+    wish, talk.held = talk.held[0], []
+    heard = talk.say(Saved(ticket=wish.ticket))
+    saves = [command for command in heard if isinstance(command, Save)]
+    assert [sum(isinstance(write, PutTask) for write in save.writes) for save in saves] == [200, 200, 50]
+    assert killed(heard) == []
+    for save in saves:
+        heard = talk.say(Saved(ticket=save.ticket))
+        assert sorted(killed(heard)) == sorted(w.task.id for w in save.writes if isinstance(w, PutTask))
+
+
 def test_scaling_refuses_what_cannot_be() -> None:
     talk = Conversation()
     talk.up(group(instances=2))
