@@ -47,7 +47,7 @@ def main() -> int:
 def measure(bench: Bench, is_quick: bool) -> bool:
     """One bench: its table on the terminal and, unless it is quick, in the page. False if it failed."""
     say(f"\n{bench.title} ({bench.name}, at most {bench.limit_seconds} s) ...")
-    circumstances = machine.circumstances()
+    load_before = machine.load()
     begin = time.monotonic()
     signal.alarm(bench.limit_seconds)
     try:
@@ -57,6 +57,7 @@ def measure(bench: Bench, is_quick: bool) -> bool:
         return False
     finally:
         signal.alarm(0)
+    circumstances = machine.circumstances(load_before)
     say(report.table(rows), f"({time.monotonic() - begin:.0f} s; {circumstances})")
     if not is_quick:
         titles = [each.title for each in BENCHES]

@@ -47,10 +47,15 @@ def description() -> str:
     )
 
 
-def circumstances() -> str:
-    """When, and how busy the machine is with other things; to be asked before a bench begins."""
-    load = os.getloadavg()
-    return f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, load average before it began {load[0]:.1f}"
+def load() -> float:
+    """How many processes want a core, over the last minute."""
+    return os.getloadavg()[0]
+
+
+def circumstances(load_before: float) -> str:
+    """When a bench ended, and how busy the machine was before it; to be asked at its end, when only it should be."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    return f"{when} UTC, load average {load_before:.1f} before it and {load():.1f} at its end"
 
 
 def usage(pids: Iterable[int]) -> Usage:
