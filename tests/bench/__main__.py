@@ -8,12 +8,14 @@ With --quick the numbers are small, to see that everything works, and the page s
 from __future__ import annotations
 
 import argparse
+import fcntl
 import signal
 import sys
 import time
 from types import FrameType
 from typing import NoReturn
 
+from framework.local.paths import cache_home
 from tests.bench import bench_control, bench_core, bench_idle, bench_launch, machine, others, report
 from tests.bench.report import Bench
 
@@ -34,11 +36,15 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     signal.signal(signal.SIGALRM, _too_long)
-    say(machine.description())
-    failed = []
-    for bench in chosen:
-        if not measure(bench, given.quick):
-            failed.append(bench.name)
+    cache_home().mkdir(parents=True, exist_ok=True)
+    with (cache_home() / "bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another bench runs on this machine, and each would measure the other: wait until it has ended.")
+            return 1
+        say(machine.description())
+        failed = [bench.name for bench in chosen if not measure(bench, given.quick)]
     if failed:
         say(f"\nnot measured: {', '.join(failed)}")
     return 1 if failed else 0
