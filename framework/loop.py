@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MOST_HAPPENINGS = 10_000
 VIEW_EVERY_SECONDS = 0.1
+VIEW_SHARE = 0.1
+"""No more than this share of the loop's time goes into views, unless somebody waits for an answer."""
 BATCH = 200
 """Events handled before readers get a new view."""
 
@@ -52,6 +54,7 @@ class Loop:
         self._events: queue.SimpleQueue[Event | Stop] = queue.SimpleQueue()
         self._view = EMPTY
         self._viewed_at: Instant = 0.0
+        self._view_interval = VIEW_EVERY_SECONDS
         self._is_stale = True
         self._replies: list[Reply] = []
         self._asked: dict[int, Future[Outcome]] = {}
@@ -161,7 +164,7 @@ class Loop:
         if wakes_at is not None:
             times.append(wakes_at - now)
         if self._is_stale:
-            times.append(self._viewed_at + VIEW_EVERY_SECONDS - now)
+            times.append(self._viewed_at + self._view_interval - now)
         # A clock that was set back must not make us sleep for as long.
         return min(max(min(times), 0.0), 60.0) if times else None
 
@@ -207,11 +210,15 @@ class Loop:
     def _publish(self) -> None:
         """Swaps in a new view, then answers: whoever was told "done" sees it done."""
         now = self._clock.now()
-        is_due = self._is_stale and not 0.0 <= now - self._viewed_at < VIEW_EVERY_SECONDS
-        if not is_due and not self._replies and not self._news:
+        is_due = self._is_stale and not 0.0 <= now - self._viewed_at < self._view_interval
+        if is_due or self._replies:
+            self._view = self._scheduler.view(now)
+            self._viewed_at, self._is_stale = now, False
+            cost = self._clock.now() - now
+            self._view_interval = max(VIEW_EVERY_SECONDS, cost / VIEW_SHARE)
+        elif not self._news:
             return
-        self._view = self._scheduler.view(now)
-        self._viewed_at, self._is_stale, self._news = now, False, False
+        self._news = False
         replies, self._replies = self._replies, []
         for reply in replies:
             future = self._asked.pop(reply.request_id, None)

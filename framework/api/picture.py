@@ -5,7 +5,6 @@ framework/api/shapes.py describes the same for the OpenAPI page; a test holds th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -77,7 +76,6 @@ def stack_state(stack: StackView) -> GroupState:
 def group_plain(view: View, group: GroupView) -> Plain:
     """A group without its tasks, small however many there are: what a wait has to look at."""
     wish = group.wish
-    outdated = sum(group.is_outdated(task) for task in group.tasks)
     return {
         "group": str(wish.id),
         "stack": wish.id.stack,
@@ -88,7 +86,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "wanted": wish.wanted,
         "ready": group.ready,
         "live": len(group.tasks),
-        "outdated": outdated,
+        "outdated": group.outdated,
         "index": view.stacks[wish.id.stack].wish.index,
         "version": wish.version,
         "generation": wish.generation,
@@ -103,7 +101,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "depends_on": [
             {"service": dependency.service, "condition": dependency.condition.value} for dependency in wish.dependencies
         ],
-        "states": dict(sorted(Counter(task.state.value for task in group.tasks).items())),
+        "states": group.states,
         "waiting": _causes(group),
         "progress": list(_progress(view, group.tasks)),
         "last_end": _last_end(group),

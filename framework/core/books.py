@@ -108,7 +108,9 @@ class Books:
         for group in self.by_stack.get(stack.name, {}):
             book = self.groups[group]
             book.outdated = {
-                slot: None for slot, id in book.seats.items() if is_outdated(self.tasks[id], self.wishes.get(group))
+                slot: None
+                for slot, id in sorted(book.seats.items())
+                if is_outdated(self.tasks[id], self.wishes.get(group))
             }
             self.touched[group] = None
 

@@ -98,7 +98,7 @@ def _replace_next(context: Context, group: GroupId, now: Instant) -> None:
     """One ready task at a time, and only while all others are ready."""
     book = context.books.group(group)
     if book.outdated and len(book.ready) == len(book.seats) and group not in context.pending:
-        _stop_outdated(context, group, min(book.outdated), now)
+        _stop_outdated(context, group, next(iter(book.outdated)), now)
 
 
 def _stop_outdated(context: Context, group: GroupId, slot: int, now: Instant) -> None:
@@ -141,11 +141,11 @@ def _trim(context: Context, task: Task) -> None:
     book = books.group(group)
     wish = books.wishes.get(group)
     keeps_last = wish is not None and wish.restart is not Restart.ALWAYS
-    for id in list(book.ended)[: max(len(book.ended) - context.settings.history_per_group, 0)]:
-        old = books.tasks[id]
-        if keeps_last and book.last_ended.get(old.slot) == id:
-            break
-        context.drop(old)
+    while len(book.ended) > context.settings.history_per_group:
+        oldest = books.tasks[next(iter(book.ended))]
+        if keeps_last and book.last_ended.get(oldest.slot) == oldest.id:
+            return
+        context.drop(oldest)
 
 
 def _forget_if_over(context: Context, group: GroupId) -> None:

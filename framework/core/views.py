@@ -5,9 +5,11 @@ Reading never enters the core. The API, the pages and `plan` take everything fro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from framework.core.model import GroupWish, Instant, StackWish, Task
 from specs.ids import FrameworkId, TaskId
@@ -50,7 +52,7 @@ class Progress:
     total_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupView:
     """A group: its wish and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
 
@@ -68,7 +70,17 @@ class GroupView:
             return False
         return task.version != self.wish.version or task.generation != self.wish.generation
 
-    @property
+    @cached_property
+    def outdated(self) -> int:
+        """How many tasks run on until others take their places."""
+        return sum(self.is_outdated(task) for task in self.tasks)
+
+    @cached_property
+    def states(self) -> Mapping[str, int]:
+        """How many tasks are in each state, by the state's name."""
+        return dict(sorted(Counter(task.state.value for task in self.tasks).items()))
+
+    @cached_property
     def ready(self) -> int:
         """How many tasks are ready and are the ones that are wished."""
         return sum(task.is_ready and task.goal is Goal.RUN and not self.is_outdated(task) for task in self.tasks)
