@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from framework.api import actions, errors, events, logs, stacks, tasks
 from framework.api.answers import Json
+from framework.api.capacity import Agents, agents_of_master
 from framework.api.errors import Problem
 from framework.api.guard import Guard
 from framework.api.info import ExecutorFile, Limits, ServerInfo
@@ -36,9 +37,11 @@ def create_app(
     info: ServerInfo,
     limits: Limits = _DEFAULT_LIMITS,
     fetch: logs.Fetch = logs.fetch_from_agent,
+    agents: Agents = agents_of_master,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
-    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs."""
+    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs,
+    `agents` how a master is asked for its agents."""
     app = FastAPI(
         title="framework",
         version=info.version,
@@ -51,7 +54,7 @@ def create_app(
     stream = Stream(front, limits)
     app.state.stream = stream
     errors.install(app)
-    app.include_router(stacks.router(front, limits))
+    app.include_router(stacks.router(front, limits, agents))
     app.include_router(actions.router(front, limits))
     app.include_router(tasks.router(front))
     app.include_router(events.router(stream))

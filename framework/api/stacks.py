@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from framework.api import documents, picture
 from framework.api.answers import Json
 from framework.api.asking import TOKEN, ask, known
+from framework.api.capacity import Agents, too_large
 from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer
@@ -20,6 +22,7 @@ from framework.ports import Front
 from specs.difference import GroupDifference, difference
 from specs.ids import name_fault
 from specs.load import stack_to_json
+from specs.stack import Stack
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -40,8 +43,8 @@ def done_plain(done: Done) -> dict[str, Any]:
     return {"changed": list(done.changed), "index": done.index, "message": done.message}
 
 
-def router(front: Front, limits: Limits) -> APIRouter:
-    """The routes over `front`."""
+def router(front: Front, limits: Limits, agents: Agents) -> APIRouter:
+    """The routes over `front`; `agents` tells what the master's agents have."""
     routes = APIRouter(prefix="/v1/stacks", tags=["stacks"])
 
     @routes.get("", responses={200: {"model": StacksAnswer}})
@@ -78,10 +81,13 @@ def router(front: Front, limits: Limits) -> APIRouter:
         if_match: IfMatch = None,
         message: Annotated[str, Query(max_length=500, description="why, for those who look later")] = "",
         by: Annotated[str, Query(max_length=200, description="who", examples=["anna@desk"])] = "",
+        anyway: Annotated[bool, Query(description="also when it wants more than any agent has now")] = False,
     ) -> Response:
         """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed."""
         index = _index(if_index, if_match)
         stack = await documents.stack_from_body(await request.body(), _checked(name))
+        if not anyway:
+            await _check_size(stack, front, agents)
         done = await ask(
             front,
             lambda request_id: StackSubmitted(
@@ -115,6 +121,18 @@ def router(front: Front, limits: Limits) -> APIRouter:
         return Json(done_plain(done), 202)
 
     return routes
+
+
+async def _check_size(stack: Stack, front: Front, agents: Agents) -> None:
+    master = front.view.master
+    faults = too_large(stack, await to_thread.run_sync(agents, master)) if master else []
+    if faults:
+        raise Problem(
+            422,
+            "The stack wants more than any agent has, and would wait for ever; nothing was changed. Want less, or say"
+            " ?anyway=true (framework submit --anyway) if larger agents are to come.",
+            faults,
+        )
 
 
 def _change_plain(change: GroupDifference) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from specs.load import stack_to_json
     metavar="N",
     help="Only if the stack's index is N; 0: if there is none yet.",
 )
+@click.option("--anyway", is_flag=True, help="Also when it wants more than any agent has now.")
 @with_wait
 @with_server
 def submit(
@@ -33,6 +34,7 @@ def submit(
     sets: tuple[str, ...],
     message: str,
     if_index: int | None,
+    anyway: bool,
     wait: bool,
     timeout: float,
     server: Server,
@@ -44,7 +46,12 @@ def submit(
     """
     stack = load(file, name, overrides, sets)
     answer = server.put(
-        path_of("stacks", stack.name), stack_to_json(stack), if_index=if_index, message=message, by=_who()
+        path_of("stacks", stack.name),
+        stack_to_json(stack),
+        if_index=if_index,
+        message=message,
+        by=_who(),
+        anyway="true" if anyway else None,
     )
     if as_json:
         print_json(answer)

@@ -178,9 +178,13 @@ services:
     assert eventually(lambda: said in cli.run("logs", plain["id"]).stdout, "its output is in the logs")
 
 
-def test_more_than_any_agent_has_waits_with_the_cause(cli: Cli, tmp_path: Path) -> None:
+def test_more_than_any_agent_has_is_refused_or_waits_with_the_cause(cli: Cli, tmp_path: Path) -> None:
     stack = "services: {big: {command: 'sleep 100', resources: {cpus: 64, memory: 16M}}}"
-    done = cli.run("submit", write(tmp_path, stack), "--name", "big", "--wait", "--timeout", "3s", code=4)
+    file = write(tmp_path, stack)
+    refused = cli.run("submit", file, "--name", "big", code=1)
+    assert "big/big.resources.cpus: wanted 64, the most that an agent has is 4" in refused.stderr
+    assert cli.json("ls")["stacks"] == []
+    done = cli.run("submit", file, "--name", "big", "--anyway", "--wait", "--timeout", "3s", code=4)
     assert "0/3 agents fit: 3 cpus (wanted 64" in done.stdout + done.stderr
 
 

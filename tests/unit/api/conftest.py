@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
+from framework.api.capacity import Agents
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.logs import Fetch, Piece
 from tests.kit.front import NOW, FakeFront
@@ -32,7 +33,13 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
     def no_agent(_agent: str, _path: str, _offset: int, _length: int, _timeout: float) -> Piece:
         raise AssertionError("no agent was to be asked")
 
-    def make(*, token: str | None = None, limits: Limits | None = None, fetch: Fetch = no_agent) -> TestClient:
+    def make(
+        *,
+        token: str | None = None,
+        limits: Limits | None = None,
+        fetch: Fetch = no_agent,
+        agents: Agents = lambda _master: (),
+    ) -> TestClient:
         app = create_app(
             front,
             token=token,
@@ -40,6 +47,7 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
             info=INFO,
             limits=limits or Limits(),
             fetch=fetch,
+            agents=agents,
             clock=lambda: NOW,
         )
         return TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)

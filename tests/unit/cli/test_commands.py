@@ -77,6 +77,16 @@ def test_submit_from_standard_input(serve: Serve, run: Run, front: FakeFront) ->
     assert asked.stack == SHOP
 
 
+def test_submit_of_what_no_agent_can_hold(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    huge = "name: shop\nservices: {big: {image: a, resources: {cpus: 64, memory: 32M}}}\n"
+    result = run("submit", "-", stdin=huge)
+    assert (result.exit_code, front.asks) == (1, [])
+    assert "shop/big.resources.cpus: wanted 64, the most that an agent has is 4 (agent1)" in result.stderr
+    assert run("submit", "-", "--anyway", stdin=huge).exit_code == 0
+    assert len(front.asks) == 1
+
+
 def test_submit_and_wait(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
     serve()
     front.answer = runs_at_once(front)
