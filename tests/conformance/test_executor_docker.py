@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import shutil
 import urllib.request
@@ -31,6 +32,12 @@ from tests.conformance.executor_kit import wait_until
 from tests.unit.executor.talk import order
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("images")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet_watchers() -> None:
+    """Watchers go on until the process ends, and need not say that the tests' engine was stopped before."""
+    logging.getLogger("executor.docker").setLevel(logging.ERROR)
 
 
 class Engine:
