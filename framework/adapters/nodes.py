@@ -34,6 +34,7 @@ from specs.ids import TaskId, VersionId
 
 SCHEMA_NODE = "/schema"
 EPOCH_NODE = "/epoch"
+LEADER_NODE = "/leader"
 FRAMEWORK_NODE = "/framework"
 STACKS_NODE = "/stacks"
 VERSIONS_NODE = "/versions"

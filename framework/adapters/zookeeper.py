@@ -85,7 +85,9 @@ class ZooKeeperStore:
     ) -> None:
         self._url = parse_url(url)
         self._post = post
+        self._on_problem = on_problem
         self._on_lost = on_lost
+        self._is_standby = False
         self._holder = holder or f"{socket.gethostname()}, process {os.getpid()}"
         self._epoch: Epoch | None = None
         self._fence = 0
@@ -141,14 +143,22 @@ class ZooKeeperStore:
     def acquire(self) -> int:
         """Takes the store: whoever had it writes nothing more. Returns the number of our epoch.
 
-        Makes the root where it is not there. Blocks until ZooKeeper can be reached; raises StoreFault.
+        Makes the root where it is not there. Blocks until ZooKeeper can be reached, and while another holder's session
+        lives: who that is goes to `on_problem`. Raises StoreFault.
         """
         with self._faults(), self._io:
             return self._acquire()
 
+    def _stand_by(self, leader: str) -> None:
+        self._is_standby = True
+        self._on_problem(f"the scheduler at {leader} leads; this one stands by, and takes over when that one is gone")
+
     def _acquire(self) -> int:
         reading.prepare(self._ensemble, self._url)
+        self._ensemble.lead(self._path(nodes.LEADER_NODE), self._holder, self._stand_by)
         self._ensemble.hold()
+        if self._is_standby:
+            self._on_problem("")
         while True:
             there, version = reading.epoch(self._ensemble, self._url)
             epoch = Epoch(number=there.number + 1, holder=self._holder)

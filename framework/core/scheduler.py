@@ -114,7 +114,7 @@ class Scheduler:
             self._save_failed(event, now)
         elif isinstance(event, StoreReported):
             context.store_problem = event.problem
-            context.tell("StoreReported", event.problem or "the store is reached again")
+            context.tell("StoreReported", event.problem or "the store can be used")
         elif isinstance(event, CallFailed):
             if isinstance(event.call, Accept):
                 for task in context.unsent(event.call):
@@ -221,7 +221,7 @@ class Scheduler:
     def _ask(self, ask: Ask, now: Instant) -> None:
         problem = ""
         if self.context.connection is Connection.LOADING:
-            problem = "the scheduler is still reading its store; try again in a moment"
+            problem = self.context.store_problem or "the scheduler is still reading its store; try again in a moment"
         elif len(self._asks) >= MOST_ASKS_WAITING:
             problem = f"{MOST_ASKS_WAITING} changes wait to be stored already; try again in a moment"
         if problem:

@@ -16,7 +16,7 @@ import pytest
 
 from framework.local.cluster import Cluster
 from tests.kit.cli import EXAMPLES, Cli, containers, eventually
-from tests.kit.cluster import running_cluster
+from tests.kit.cluster import NewCluster, running_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.zookeeper]
 
@@ -224,12 +224,44 @@ def test_the_server_says_what_it_lacks_and_goes_on_when_it_is_there(cluster: Clu
     cli.run("ls")
 
 
+def test_a_second_scheduler_stands_by_and_takes_over(new_cluster: NewCluster, images: None, tmp_path: Path) -> None:
+    cluster = new_cluster(schedulers=2)
+    schedulers = [cluster.daemons[name] for name in ("scheduler1", "scheduler2")]
+    leader, standby = sorted(schedulers, key=lambda scheduler: _problem(f"http://{scheduler.address}") != "")
+    told = f"the scheduler at {leader.address} leads; this one stands by"
+    eventually(lambda: told in _problem(f"http://{standby.address}"), "the standby says who leads")
+
+    cli = Cli(f"http://{leader.address}")
+    stack = """
+services:
+  web:
+    image: framework-demo/busybox:1
+    command: sh -c 'trap "exit 0" TERM; while :; do sleep 1 & wait $$!; done'
+    resources: {cpus: 0.1, memory: 16M}
+    instances: 3
+"""
+    cli.run("submit", write(tmp_path, stack), "--name", "handed", "--wait")
+    before = containers("handed")
+    leader.kill(signal.SIGKILL)
+    eventually(lambda: _problem(f"http://{standby.address}") == "", "the standby leads", 60)
+    cli = Cli(f"http://{standby.address}")
+    assert sorted(task["id"] for task in cli.tasks("handed")) == before == containers("handed")
+    leader.start()
+    eventually(
+        lambda: f"the scheduler at {standby.address} leads" in _problem(f"http://{leader.address}"), "it stands by"
+    )
+    cli.run("remove", "handed", "--yes", "--wait")
+    assert containers("handed") == []
+
+
 def _problem(url: str) -> str:
     try:
         get(f"{url}/v1/ready")
         return ""
     except urllib.error.HTTPError as answer:
         return str(json.loads(answer.read())["message"])
+    except urllib.error.URLError as error:
+        return str(error.reason)
 
 
 def test_a_scheduler_without_zookeeper_says_so_and_keeps_trying(tmp_path: Path) -> None:
