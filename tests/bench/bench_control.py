@@ -232,8 +232,8 @@ BENCH = Bench(
         f"Tasks that start nothing on {AGENTS} real agents whose executors run already, master, agents, ZooKeeper and"
         " all clients on the same machine: from the submission over HTTP until the last RUNNING is stored, from the"
         " removal until the stack is gone from the store. In turn with it, three times over, on the same cluster, a"
-        " lean client that stores nothing launches and kills as many tasks, with our executor and with one of its own"
-        " that answers a KILL with one status where ours sends two; figures are medians."
+        " lean client that stores nothing launches and kills as many tasks, with our executor and with a lean one"
+        " of its own; figures are medians."
     ),
     run=run,
     limit_seconds=1800,
