@@ -328,7 +328,15 @@ class TestZooKeeper:
             PutVersion(version=stored_version()),
             *(PutTask(task=stored_task(serial)) for serial in (1, 63, 64, 130)),
         )
-        assert sorted(keeper.get_children(root)) == ["epoch", "framework", "schema", "stacks", "tasks", "versions"]
+        assert sorted(keeper.get_children(root)) == [
+            "epoch",
+            "framework",
+            "leader",
+            "schema",
+            "stacks",
+            "tasks",
+            "versions",
+        ]
         assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 1}
         assert keeper.get_children(f"{root}/stacks") == ["shop"]
         assert keeper.get_children(f"{root}/versions/shop") == ["000000000000"]
