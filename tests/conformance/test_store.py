@@ -9,6 +9,7 @@ import json
 import queue
 import random
 import signal
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ def memory_world() -> World:
     return World(lambda opened: MemoryStore(shelf, opened.answers.put, on_lost=opened.lost.put))
 
 
-def zookeeper_world(address: str, root: str, session_seconds: float = 4.0) -> World:
+def zookeeper_world(address: str, root: str, session_seconds: float = 4.0, holder: str = "") -> World:
     def make(opened: Opened) -> AnyStore:
         return ZooKeeperStore(
             f"zk://{address}{root}",
@@ -118,6 +119,7 @@ def zookeeper_world(address: str, root: str, session_seconds: float = 4.0) -> Wo
             on_problem=opened.problems.put,
             on_lost=opened.lost.put,
             session_seconds=session_seconds,
+            holder=holder,
         )
 
     return World(make)
@@ -581,3 +583,25 @@ class TestBrokenZooKeeper:
 def incompressible(length: int, seed: int = 0) -> str:
     """Text that zlib makes little smaller: three quarters of it, as base64 is."""
     return base64.b64encode(random.Random(seed).randbytes(length)).decode()
+
+
+@pytest.mark.zookeeper
+def test_another_holder_waits_until_the_first_is_gone_and_says_for_whom(zookeeper: Daemon) -> None:
+    root = new_root()
+    with (
+        contextlib.closing(zookeeper_world(zookeeper.address, root, holder="10.0.0.1:8080")) as one,
+        contextlib.closing(zookeeper_world(zookeeper.address, root, holder="10.0.0.2:8080")) as other,
+    ):
+        leader = one.loaded()
+        leader.saved(PutTask(task=stored_task(1)))
+        standby = other.open()
+        loaded: queue.SimpleQueue[Stored] = queue.SimpleQueue()
+        threading.Thread(target=lambda: loaded.put(standby.store.load()), daemon=True).start()
+        assert standby.problems.get(timeout=SECONDS) == (
+            "the scheduler at 10.0.0.1:8080 leads; this one stands by, and takes over when that one is gone"
+        )
+        leader.saved(PutTask(task=stored_task(2)))
+        assert loaded.empty()
+        leader.store.close()
+        assert loaded.get(timeout=SECONDS).tasks == (stored_task(1), stored_task(2))
+        assert standby.problems.get(timeout=SECONDS) == ""
