@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import selectors
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -172,8 +171,3 @@ class Logs:
             self._sandbox.append(task_id, stream, data)
         except OSError as error:
             log.warning("%s of %s: %d bytes are lost, the log cannot be written: %s", stream, task_id, len(data), error)
-
-
-def detach(connection: socket.socket) -> int:
-    """A descriptor of our own for the connection, which may then be closed by its owner."""
-    return os.dup(connection.fileno())

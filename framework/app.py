@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import os
 import signal
 import sys
 import threading
-from pathlib import Path
 
 from executor.archive import NAME, build_archive
 from framework.adapters.clock import SystemClock
@@ -24,6 +22,7 @@ from framework.core.events import BecameLeader, StoreReported
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
 from framework.exits import CliExit, ServerExit
+from framework.local.paths import cache_home
 from framework.loop import Loop, Stop
 from framework.ports import StoreFault
 
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 def run_scheduler(config: SchedulerConfig) -> int:
     """Runs a scheduler until it is told to stop, or must; returns the exit code of its process."""
     _set_up_logging(config.log_level)
-    archive = build_archive(_cache() / NAME)
+    archive = build_archive(cache_home() / NAME)
     executor = ExecutorConfig(
         uri=executor_uri(config.advertised, archive.sha256),
         idle_seconds=round(config.executor_idle_seconds),
@@ -112,14 +111,6 @@ def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosCon
         webui_url=config.webui_url or f"http://{config.advertised}",
         hostname=config.advertise[0],
     )
-
-
-def _cache() -> Path:
-    """Where the executor's archive is kept: $FRAMEWORK_HOME, or ~/.cache/framework."""
-    home = os.environ.get("FRAMEWORK_HOME")
-    path = Path(home) if home else Path.home() / ".cache" / "framework"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _set_up_logging(level: str) -> None:

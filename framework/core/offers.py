@@ -10,7 +10,6 @@ from framework.core.views import AgentView
 from placement.offer import Offer
 from specs.ids import OfferId
 
-MOST_HELD = 50_000
 REVIVE_EVERY_SECONDS = 1.0
 
 
@@ -34,7 +33,7 @@ class OfferPool:
         self.received = 0
 
     def add(self, offers: tuple[Offer, ...], now: Instant) -> None:
-        """Takes offers into the pool; beyond MOST_HELD the oldest are forgotten by the caller's next `decline`."""
+        """Takes offers into the pool."""
         for offer in offers:
             self.held[offer.id] = (offer, now)
             self.received += 1

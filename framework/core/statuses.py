@@ -95,7 +95,6 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         container_id=status.container_id or task.container_id,
         sandbox=status.sandbox or task.sandbox,
         addresses=status.addresses or task.addresses,
-        agent_id=task.agent_id,
     )
 
 
