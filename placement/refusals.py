@@ -1,49 +1,41 @@
-"""Why a request was not put on an agent: one named refusal each, and one sentence over all of them."""
+"""Why slots of a group were not placed: agents counted by the first rule that each of them breaks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from specs.resources import format_cpus
-
-NUMERIC = ("cpus", "mem", "disk", "gpus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """The first rule by which `agent` did not do: what was wanted of it and what it had.
+class Reason:
+    """`count` agents do not do by `rule` ("cpus", "rack GROUP_BY 3", "offer"); `detail` says what was wanted and what
+    was there ("wanted 2, best 1.5")."""
 
-    Amounts are in the unit of the rule: thousandths for cpus, MiB for mem and disk, else counts or port numbers.
+    rule: str
+    count: int
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.rule} ({self.detail})" if self.detail else f"{self.count} {self.rule}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why the next slot of a group has no place: the counts of all reasons add up to `agents`.
+
+    `slots` are those that were left.
     """
 
-    agent: str
-    rule: str
-    wanted: int
-    got: int
+    slots: tuple[int, ...]
+    agents: int
+    reasons: tuple[Reason, ...]
 
+    def sentence(self) -> str:
+        """`0/12 agents fit: 7 cpus (wanted 2, best 1.5), 5 rack (wanted r1)`."""
+        if not self.agents:
+            return "0/0 agents fit: no agent is known"
+        return f"0/{self.agents} agents fit: {', '.join(self._parts())}"
 
-def sentence(refusals: Iterable[Refusal], agents: int) -> str:
-    """The refusals of one request in one sentence: `0/12 agents fit: 7 cpus (wanted 2, best 1.5), 5 ports (...)`."""
-    by_rule: dict[str, list[Refusal]] = {}
-    for refusal in refusals:
-        by_rule.setdefault(refusal.rule, []).append(refusal)
-    parts = []
-    for rule, members in sorted(by_rule.items(), key=lambda item: (-len(item[1]), item[0])):
-        best = max(members, key=lambda refusal: refusal.got)
-        parts.append(f"{len(members)} {rule} ({_detail(best)})")
-    return f"0/{agents} agents fit: {', '.join(parts)}"
-
-
-def _detail(refusal: Refusal) -> str:
-    if refusal.rule == "host port":
-        return f"wanted {refusal.wanted}, which is taken or not offered"
-    if refusal.rule in NUMERIC:
-        return f"wanted {_amount(refusal.rule, refusal.wanted)}, best {_amount(refusal.rule, refusal.got)}"
-    return f"wanted {refusal.wanted}, best {refusal.got}"
-
-
-def _amount(rule: str, value: int) -> str:
-    if rule == "cpus":
-        return format_cpus(value)
-    return f"{value} MiB" if rule in ("mem", "disk") else str(value)
+    def _parts(self) -> Iterator[str]:
+        for reason in sorted(self.reasons, key=lambda reason: (-reason.count, reason.rule)):
+            yield str(reason)

@@ -1,10 +1,12 @@
-"""What is to be placed: slots of groups, all slots of a group alike."""
+"""What is to be placed, where it came to stand, and what stands there already."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from specs.ids import GroupId
+from specs.constraints import Neighbour, Rules
+from specs.ids import AgentId, GroupId, VersionId
 from specs.resources import Resources
 
 
@@ -12,20 +14,51 @@ from specs.resources import Resources
 class Request:
     """Slots of one group that want a place, in the order in which they get one.
 
-    `resources.ports` is empty; `host_ports` has an entry for each port: a number, or None for any port of the offer.
+    `instances` is how many the group shall have in all. `resources` has neither ports nor sets' items that any will do
+    for; `host_ports` has an entry for each port: a number, or None for any port. `pins` are slots that may go to one
+    agent only; `homes` the agents on which slots ran before, where the group is sticky. `penalties` are points that
+    agents lose with this group, for lately having failed it.
     """
 
     group: GroupId
+    version: VersionId
     slots: tuple[int, ...]
+    instances: int
     resources: Resources
     host_ports: tuple[int | None, ...] = ()
+    rules: Rules = Rules()
+    pins: Mapping[int, AgentId] = field(default_factory=dict)
+    homes: Mapping[int, AgentId] = field(default_factory=dict)
+    penalties: Mapping[AgentId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """A slot put on an offer. `host_ports` are in the order of the request's."""
+    """A slot put on an agent. `host_ports` are in the order of the request's; `resources` is all that it takes, with
+    these ports and the very items of sets."""
 
     group: GroupId
     slot: int
-    offer_index: int
+    agent_id: AgentId
     host_ports: tuple[int, ...]
+    resources: Resources
+
+
+Counts = Mapping[GroupId, Mapping[AgentId, Mapping[VersionId, int]]]
+"""How many living tasks each agent has, by group and version. Those that cannot be reached are not among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenants:
+    """What runs already. `apart` are the hard rules by which groups keep others away from themselves."""
+
+    counts: Counts = field(default_factory=dict)
+    apart: tuple[tuple[GroupId, Neighbour], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What our executor takes on an agent, once, unless it is among `present`, the agents on which it runs."""
+
+    resources: Resources = Resources()
+    present: frozenset[AgentId] = frozenset()

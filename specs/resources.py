@@ -64,13 +64,20 @@ class PortRanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """An amount of each resource. Ports are here as the very ports; requests for any port are made elsewhere."""
+    """An amount of each resource. Ports are here as the very ports; requests for any port are made elsewhere.
+
+    `scalars` are Mesos's custom ones, (name, thousandths) pairs, and `sets` its sets, (name, items) pairs; both sorted
+    by name, without empty ones, items sorted. A request for a scalar whose name is a set on an agent means so many of
+    its items.
+    """
 
     cpus_milli: int = 0
     mem_mib: int = 0
     disk_mib: int = 0
     gpus: int = 0
     ports: PortRanges = PortRanges()
+    scalars: tuple[tuple[str, int], ...] = ()
+    sets: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __add__(self, other: Resources) -> Resources:
         return Resources(
@@ -79,31 +86,35 @@ class Resources:
             disk_mib=self.disk_mib + other.disk_mib,
             gpus=self.gpus + other.gpus,
             ports=self.ports | other.ports,
+            scalars=_added(self.scalars, other.scalars, 1),
+            sets=_joined(self.sets, other.sets),
         )
 
     def __sub__(self, other: Resources) -> Resources:
         """What is left; raises ValueError where more is taken than there is."""
-        left = Resources(
+        if not self.covers(other):
+            raise ValueError(f"wanted {other}, got {self}: more is taken than there is")
+        return Resources(
             cpus_milli=self.cpus_milli - other.cpus_milli,
             mem_mib=self.mem_mib - other.mem_mib,
             disk_mib=self.disk_mib - other.disk_mib,
             gpus=self.gpus - other.gpus,
             ports=self.ports - other.ports,
+            scalars=_added(self.scalars, other.scalars, -1),
+            sets=_without(self.sets, other.sets),
         )
-        if min(left.cpus_milli, left.mem_mib, left.disk_mib, left.gpus) < 0 or (
-            len(left.ports) != len(self.ports) - len(other.ports)
-        ):
-            raise ValueError(f"wanted {other}, got {self}: more is taken than there is")
-        return left
 
     def covers(self, other: Resources) -> bool:
         """Whether `other` can be taken from this."""
+        scalars, sets = dict(self.scalars), dict(self.sets)
         return (
             self.cpus_milli >= other.cpus_milli
             and self.mem_mib >= other.mem_mib
             and self.disk_mib >= other.disk_mib
             and self.gpus >= other.gpus
             and len(other.ports - self.ports) == 0
+            and all(scalars.get(name, 0) >= amount for name, amount in other.scalars)
+            and all(set(items) <= set(sets.get(name, ())) for name, items in other.sets)
         )
 
     def __str__(self) -> str:
@@ -111,7 +122,39 @@ class Resources:
         parts += [f"disk {self.disk_mib} MiB"] if self.disk_mib else []
         parts += [f"gpus {self.gpus}"] if self.gpus else []
         parts += [f"ports {self.ports}"] if self.ports.ranges else []
+        parts += [f"{name} {format_cpus(amount)}" for name, amount in self.scalars]
+        parts += [f"{name} {{{','.join(items)}}}" for name, items in self.sets]
         return ", ".join(parts)
+
+
+Scalars = tuple[tuple[str, int], ...]
+Sets = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _added(left: Scalars, right: Scalars, sign: int) -> Scalars:
+    if not right:
+        return left
+    amounts = dict(left)
+    for name, amount in right:
+        amounts[name] = amounts.get(name, 0) + sign * amount
+    return tuple(sorted((name, amount) for name, amount in amounts.items() if amount))
+
+
+def _joined(left: Sets, right: Sets) -> Sets:
+    if not right:
+        return left
+    items = {name: set(members) for name, members in left}
+    for name, members in right:
+        items.setdefault(name, set()).update(members)
+    return tuple((name, tuple(sorted(items[name]))) for name in sorted(items) if items[name])
+
+
+def _without(left: Sets, right: Sets) -> Sets:
+    if not right:
+        return left
+    gone = {name: set(members) for name, members in right}
+    kept = ((name, tuple(item for item in members if item not in gone.get(name, ()))) for name, members in left)
+    return tuple((name, members) for name, members in kept if members)
 
 
 def format_cpus(cpus_milli: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from specs.constraints import Mode, Rules
 from specs.ids import GroupId
 from specs.resources import Resources
 
@@ -170,6 +171,7 @@ class Group:
 
     `resources.ports` is empty here: ports are wanted by `container.ports`. `container` and `resources` are
     run-relevant and make the version; `instances` is scale; the rest is metadata, applied without a new container.
+    A GLOBAL group has one instance on every agent on which it can run, and `instances` is 1 and means nothing.
     """
 
     id: GroupId
@@ -179,6 +181,8 @@ class Group:
     restart: Restart = Restart.ALWAYS
     dependencies: tuple[Dependency, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
+    mode: Mode = Mode.REPLICATED
+    rules: Rules = Rules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from framework.core.model import StackWish, Task, Version
+from framework.core.model import KnownAgent, StackWish, Task, Version
+from placement.offer import Pool
 from specs.ids import AgentId, FrameworkId, OfferId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container
@@ -49,7 +50,27 @@ class DeleteTask:
     id: TaskId
 
 
-Write: TypeAlias = PutFramework | PutStack | DeleteStack | PutVersion | DeleteVersion | PutTask | DeleteTask
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAgent:
+    agent: KnownAgent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAgent:
+    id: AgentId
+
+
+Write: TypeAlias = (
+    PutFramework
+    | PutStack
+    | DeleteStack
+    | PutVersion
+    | DeleteVersion
+    | PutTask
+    | DeleteTask
+    | PutAgent
+    | DeleteAgent
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +83,19 @@ class Save:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A task to launch with its settings; `resources.ports` are exactly the task's host ports."""
+    """A task to launch with its settings; `resources.ports` are exactly the task's host ports.
+
+    `pools` is empty where all is unreserved; else the parts of `resources` by reservation, which add up to it.
+    `executor_reservation` is the reservation out of which the executor is paid, "" where that is unreserved; the
+    task's `executor_id` differs with it (codec.executor_id).
+    """
 
     task: Task
     container: Container
     resources: Resources
     metadata: tuple[tuple[str, str], ...] = ()
+    pools: tuple[Pool, ...] = ()
+    executor_reservation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
 from framework.core.model import Status, Stored
+from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
 from specs.stack import Stack
@@ -21,10 +22,23 @@ class BecameLeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """The master at `master` (host:port) takes our calls from now on."""
+    """The master at `master` (host:port) takes our calls from now on; `region` is its own, "" where it has none."""
 
     framework_id: FrameworkId
     master: str
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentsReported:
+    """The master's registered agents, all of them; or, where it did not tell, `problem` in a sentence and no agents.
+
+    Comes soon after each subscription, again every now and then, and soon after an agent is heard of that was not in
+    the last report.
+    """
+
+    agents: tuple[Agent, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +180,7 @@ Event: TypeAlias = (
     BecameLeader
     | Subscribed
     | Disconnected
+    | AgentsReported
     | OffersReceived
     | OfferRescinded
     | StatusReceived

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container, Dependency, Restart
@@ -27,7 +28,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupWish:
-    """What is wished of a group. `instances` holds also while it is stopped; `generation` is raised by a restart."""
+    """What is wished of a group. `instances` holds also while it is stopped; `generation` is raised by a restart.
+
+    A GLOBAL group has as many slots as there are agents on which it can run: `Books.wanted` knows which.
+    """
 
     id: GroupId
     version: VersionId
@@ -37,6 +41,8 @@ class GroupWish:
     restart: Restart = Restart.ALWAYS
     dependencies: tuple[Dependency, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
+    mode: Mode = Mode.REPLICATED
+    rules: Rules = Rules()
 
     @property
     def wanted(self) -> int:
@@ -98,6 +104,30 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """How often an agent has failed a group: `count` as it was `at` that Instant; it halves with time."""
+
+    group: GroupId
+    count: float
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAgent:
+    """What is stored of an agent on which tasks were launched: what rules compare, and how it has done.
+
+    Thus the tasks of an agent count in their rack although the agent is not offered, and whatever has crashed.
+    """
+
+    id: AgentId
+    hostname: str
+    region: str = ""
+    zone: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    failures: tuple[Failures, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """All that the store holds. `next_serial` is the next number for a task id, never given twice."""
 
@@ -106,6 +136,7 @@ class Stored:
     stacks: tuple[StackWish, ...] = ()
     versions: tuple[Version, ...] = ()
     tasks: tuple[Task, ...] = ()
+    agents: tuple[KnownAgent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,3 +180,6 @@ class Settings:
     reconcile_seconds: float = 600.0
     history_per_group: int = 5
     destruction_budget: int = 10
+    maintenance_lead_seconds: float = 600.0
+    agents_wait_seconds: float = 3.0
+    failure_half_life_seconds: float = 600.0

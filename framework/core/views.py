@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
 from framework.core.model import GroupWish, Instant, StackWish, Task
-from specs.ids import FrameworkId, TaskId
+from placement.agent import Agent
+from specs.ids import FrameworkId, GroupId, TaskId
 from specs.resources import Resources
 from specs.stack import Container
 from specs.states import Goal
@@ -63,6 +64,8 @@ class GroupView:
     tasks: tuple[Task, ...]
     ended: tuple[Task, ...]
     waiting: tuple[Waiting, ...]
+    wanted: int
+    """How many slots shall be filled now; of a GLOBAL group the number of agents on which it can run."""
 
     def is_outdated(self, task: Task) -> bool:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
@@ -94,14 +97,13 @@ class StackView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
-    """An agent that was heard of: where its HTTP API is, and what the last offer of it held."""
+    """An agent. `offered` is what we hold of it in offers now, None where that is nothing; `unavailable` why it is
+    avoided, "" where it is not; `penalties` the points it loses with groups that it has failed lately."""
 
-    id: str
-    hostname: str
-    address: str
-    port: int
-    offered: Resources
-    attributes: tuple[tuple[str, str], ...]
+    agent: Agent
+    offered: Resources | None = None
+    unavailable: str = ""
+    penalties: Mapping[GroupId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,12 @@ class View:
     stacks: Mapping[str, StackView]
     agents: Mapping[str, AgentView]
     progress: Mapping[TaskId, Progress]
+    region: str = ""
+    """The master's, "" where it has none."""
+    executor: Resources = Resources()
+    """What an executor takes on an agent, once."""
+    agents_problem: str = ""
+    """Why the master did not tell its agents when it was last asked; "" where it did."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})

@@ -1,0 +1,27 @@
+"""All that placement looks at beside the requests: a picture of the cluster at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from placement.cluster import Cluster
+from placement.request import Overhead, Tenants
+from specs.ids import AgentId
+from specs.resources import Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """`room` is what each agent can give now: the sum of its offers; agents without an entry are not offered now.
+
+    `unavailable` names agents that are avoided, with the reason ("is draining"). `region` is the master's, "" where it
+    has none: agents of other regions are for groups whose constraints speak of @region.
+    """
+
+    cluster: Cluster
+    room: Mapping[AgentId, Resources]
+    tenants: Tenants = Tenants()
+    overhead: Overhead = Overhead()
+    unavailable: Mapping[AgentId, str] = field(default_factory=dict)
+    region: str = ""
