@@ -1,11 +1,37 @@
-"""The known agents, numbered, and which of them have which value of a field. Sets of agents are bits of an int."""
+"""The known agents, numbered, and which of them have which value of a field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from placement.agent import Agent
+from placement.bits import bits_of, numbers_in
+from placement.predicates import holds
+from placement.thresholds import Threshold
+from specs.constraints import DEDICATED, GPUS, HOSTNAME, ID, REGION, ZONE, Constraint, Operator
 from specs.ids import AgentId
+from specs.resources import Resources
+
+UNKNOWN = 1 << 60
+"""An amount that was not told: more than is ever wanted, so that it is no reason to refuse an agent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domains:
+    """Agents by their values of some fields; domains are in the order of their keys.
+
+    Domain d has the values `keys[d]`, the agents `bits[d]` and the outer domain `parents[d]` (all values but the last);
+    agent i is in `of[i]`, -1 where a field is missing.
+    """
+
+    keys: tuple[tuple[str, ...], ...]
+    bits: tuple[int, ...]
+    of: tuple[int, ...]
+    parents: tuple[int, ...]
+    having: int
+    """The agents that have all the fields."""
 
 
 class Cluster:
@@ -14,3 +40,160 @@ class Cluster:
     def __init__(self, agents: Iterable[Agent]) -> None:
         self.agents: tuple[Agent, ...] = tuple(sorted(agents, key=lambda agent: agent.id))
         self.index: dict[AgentId, int] = {agent.id: number for number, agent in enumerate(self.agents)}
+        self.size = len(self.agents)
+        self.everybody = (1 << self.size) - 1
+        self._attributes = tuple(dict(agent.attributes) for agent in self.agents)
+        self._values: dict[str, tuple[str | None, ...]] = {}
+        self._domains: dict[tuple[str, ...], Domains] = {}
+        self._where: dict[Constraint, int] = {}
+
+    def bits_of(self, ids: Iterable[AgentId]) -> int:
+        """The set of these agents, as far as they are known."""
+        return bits_of((self.index[id] for id in ids if id in self.index), self.size)
+
+    def values(self, field: str) -> tuple[str | None, ...]:
+        """The value of a field by agent, None where it has none."""
+        known = self._values.get(field)
+        if known is None:
+            known = self._values[field] = tuple(self._value(number, field) for number in range(self.size))
+        return known
+
+    def _value(self, number: int, field: str) -> str | None:
+        agent = self.agents[number]
+        if field == HOSTNAME:
+            return agent.hostname
+        if field == REGION:
+            return agent.region or None
+        if field == ZONE:
+            return agent.zone or None
+        if field == ID:
+            return agent.id
+        if field == GPUS:
+            return str(agent.total.gpus if agent.total else 0)
+        return self._attributes[number].get(field)
+
+    def domains(self, fields: Sequence[str]) -> Domains:
+        """The agents by their values of these fields."""
+        key = tuple(fields)
+        known = self._domains.get(key)
+        if known is None:
+            known = self._domains[key] = self._divide(key)
+        return known
+
+    def _divide(self, fields: tuple[str, ...]) -> Domains:
+        members: dict[tuple[str, ...], list[int]] = {}
+        for number, values in enumerate(zip(*(self.values(field) for field in fields), strict=True)):
+            if None not in values:
+                members.setdefault(values, []).append(number)
+        keys = tuple(sorted(members))
+        of = [-1] * self.size
+        for domain, values in enumerate(keys):
+            for number in members[values]:
+                of[number] = domain
+        bits = tuple(_bits_of(members[values], self.size) for values in keys)
+        outer = {values: place for place, values in enumerate(sorted({values[:-1] for values in keys}))}
+        return Domains(
+            keys=keys,
+            bits=bits,
+            of=tuple(of),
+            parents=tuple(outer[values[:-1]] for values in keys),
+            having=bits_of((number for number, domain in enumerate(of) if domain >= 0), self.size),
+        )
+
+    def where(self, rule: Constraint) -> int:
+        """The agents for which a rule holds that does not count, also one that combines others."""
+        known = self._where.get(rule)
+        if known is None:
+            known = self._where[rule] = self._find(rule)
+        return known
+
+    def _find(self, rule: Constraint) -> int:
+        if rule.operator is Operator.NOT:
+            return self.everybody & ~self.where(rule.parts[0])
+        if rule.operator is Operator.ANY:
+            found = 0
+            for part in rule.parts:
+                found |= self.where(part)
+            return found
+        if rule.operator is Operator.ALL:
+            found = self.everybody
+            for part in rule.parts:
+                found &= self.where(part)
+            return found
+        values = self.values(rule.field)
+        verdicts = {value: holds(rule, value) for value in dict.fromkeys(values)}
+        return bits_of((number for number, value in enumerate(values) if verdicts[value]), self.size)
+
+    @cached_property
+    def dedicated(self) -> int:
+        """The agents that take only tasks whose constraints speak of the attribute `dedicated`."""
+        return self.where(Constraint(operator=Operator.IS_SET, field=DEDICATED))
+
+    @cached_property
+    def with_gpus(self) -> int:
+        return bits_of((number for number, value in enumerate(self.values(GPUS)) if value != "0"), self.size)
+
+    @cached_property
+    def _totals(self) -> tuple[Threshold, ...]:
+        return tuple(
+            Threshold([UNKNOWN if agent.total is None else amounts(agent.total)[place] for agent in self.agents])
+            for place in range(len(DIMENSIONS))
+        )
+
+    def large_enough(self, want: Resources) -> int:
+        """The agents that could hold so much if nothing else ran on them; unknown ones among them."""
+        found = self.everybody
+        for threshold, amount in zip(self._totals, amounts(want), strict=True):
+            found &= threshold.at_least(amount)
+        if want.scalars or want.sets:
+            found = bits_of((n for n in numbers_in(found) if _holds_custom(self.agents[n].total, want)), self.size)
+        return found
+
+    @cached_property
+    def believed_free(self) -> tuple[list[int], ...]:
+        """By dimension and agent, what was free when the master was last asked, or UNKNOWN."""
+        return tuple(
+            [UNKNOWN if agent.free is None else amounts(agent.free)[place] for agent in self.agents]
+            for place in range(len(DIMENSIONS))
+        )
+
+
+def _bits_of(numbers: list[int], size: int) -> int:
+    return 1 << numbers[0] if len(numbers) == 1 else bits_of(numbers, size)
+
+
+DIMENSIONS = ("cpus", "mem", "disk", "gpus")
+
+
+def amounts(resources: Resources) -> tuple[int, int, int, int]:
+    """The amounts that are compared one by one, in the order of DIMENSIONS."""
+    return (resources.cpus_milli, resources.mem_mib, resources.disk_mib, resources.gpus)
+
+
+def _holds_custom(total: Resources | None, want: Resources) -> bool:
+    return total is None or take_custom(total, want) is not None
+
+
+def take_custom(has: Resources, want: Resources) -> Resources | None:
+    """What a request for custom scalars and sets takes of what there is, None where it cannot: the amounts of scalars,
+    and of sets the very items; any will do where only their number was wanted, and the first ones are taken."""
+    scalars, sets = dict(has.scalars), dict(has.sets)
+    taken_scalars: list[tuple[str, int]] = []
+    taken_sets: dict[str, tuple[str, ...]] = {}
+    for name, items in want.sets:
+        if not set(items) <= set(sets.get(name, ())):
+            return None
+        taken_sets[name] = items
+    for name, amount in want.scalars:
+        if name in scalars:
+            if scalars[name] < amount:
+                return None
+            taken_scalars.append((name, amount))
+            continue
+        named = taken_sets.get(name, ())
+        rest = [item for item in sets.get(name, ()) if item not in named]
+        count = -(-amount // 1000)
+        if len(rest) < count:
+            return None
+        taken_sets[name] = tuple(sorted((*named, *rest[:count])))
+    return Resources(scalars=tuple(taken_scalars), sets=tuple((name, taken_sets[name]) for name in sorted(taken_sets)))

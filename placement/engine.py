@@ -1,169 +1,84 @@
-"""place(): requests and offers in, placements and named refusals out.
+"""place(): requests and a situation in, placements and named refusals out.
 
-The slots of a group go one after the other to the agent that has the fewest tasks of the group, then to the one with
-the largest free share, so that a group spreads over the cluster. A refused offer is not looked at again for the same
-group: what did not fit once fits less the next time. Thus R slots of a group on N offers cost N log N + R log N.
+Sets of agents are bits of an int, so that a rule is one operation for all agents at once, and a placement changes what
+it touches: its agent's room, its domains' counts. A slot therefore costs a few operations on such sets, whatever the
+number of groups and of slots before it; with the number of agents only the length of the sets grows.
+
+For each slot the agents that break no hard rule are narrowed down: to the domains with the fewest tasks of the group,
+where it is to be spread; to those worth the most points; to those with the fewest tasks of the group; to those with
+the most room, or the least where tasks are to be packed; and of equals one is picked by the group's name.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from placement.offer import Offer
-from placement.refusals import Refusal
+from placement.cluster import Cluster
+from placement.neighbours import Standing
+from placement.refusals import Refused
 from placement.request import Placement, Request
-from specs.ids import AgentId, ExecutorId, GroupId
-from specs.resources import PortRanges, Resources
+from placement.room import Room
+from placement.situation import Situation
+from placement.trial import Trial, suitable
+from specs.ids import AgentId, GroupId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """`refusals` has an entry for each group of which a slot found no place: one refusal for each offer."""
+    """`refusals` has an entry for each group of which a slot found no place."""
 
     placements: tuple[Placement, ...]
-    refusals: Mapping[GroupId, tuple[Refusal, ...]]
+    refusals: Mapping[GroupId, Refused]
 
 
-def place(
-    requests: Sequence[Request],
-    offers: Sequence[Offer],
-    *,
-    executor: Resources,
-    executor_id: ExecutorId,
-    agents_with_executor: frozenset[AgentId],
-    counts: Mapping[tuple[GroupId, AgentId], int],
-    seed: int,
-) -> Result:
-    """Puts each slot on an offer, or says for each offer why not.
-
-    `executor` is what our executor takes on an agent, once, unless it runs there already (`agents_with_executor`, or
-    by the offer's word). `counts` says how many tasks of a group an agent has. `seed` picks among free ports, so that
-    a port just given back is not the first to be taken again.
-    """
-    rooms: list[_Room] = []
-    by_agent: dict[AgentId, bool] = {}
-    for offer in offers:
-        present = offer.agent_id in agents_with_executor or executor_id in offer.executor_ids
-        present = by_agent.setdefault(offer.agent_id, present)
-        rooms.append(_Room.of(offer, None if present else executor))
-        if not present:
-            # Of two offers of one agent only the first pays for the executor.
-            by_agent[offer.agent_id] = True
+def place(requests: Sequence[Request], situation: Situation, *, seed: int) -> Result:
+    """Puts each slot on an agent, or says why not. The order of requests and agents does not matter: groups that want
+    to be near others come after these, large ones before small ones. `seed` picks among free ports."""
+    room = Room(situation)
+    standing = Standing(situation.cluster, situation.tenants)
     placements: list[Placement] = []
-    refusals: dict[GroupId, tuple[Refusal, ...]] = {}
-    for request in requests:
-        placed, refused = _place_group(request, rooms, counts, seed)
-        placements += placed
-        if len(placed) < len(request.slots):
-            refusals[request.group] = tuple(refused)
+    refusals: dict[GroupId, Refused] = {}
+    for request in _in_order(requests, situation.cluster):
+        trial = Trial(request, situation, room, standing)
+        left = []
+        is_full = False
+        for slot in _slots(request):
+            number = None if is_full and slot not in request.pins else trial.choose(slot)
+            if number is None:
+                is_full = is_full or slot not in request.pins
+                left.append(slot)
+                continue
+            host_ports, taken = trial.take(number, seed + len(placements))
+            agent = situation.cluster.agents[number].id
+            placements.append(
+                Placement(group=request.group, slot=slot, agent_id=agent, host_ports=host_ports, resources=taken)
+            )
+        if left:
+            refusals[request.group] = trial.refused(tuple(left))
     return Result(placements=tuple(placements), refusals=refusals)
 
 
-def _place_group(
-    request: Request, rooms: list[_Room], counts: Mapping[tuple[GroupId, AgentId], int], seed: int
-) -> tuple[list[Placement], list[Refusal]]:
-    queue = []
-    for index, room in enumerate(rooms):
-        tasks = counts.get((request.group, room.offer.agent_id), 0)
-        queue.append((tasks + room.placed.get(request.group, 0), -room.free_share, index))
-    heapq.heapify(queue)
-    placed: list[Placement] = []
-    refused: list[Refusal] = []
-    for slot in request.slots:
-        while queue:
-            tasks, _, index = queue[0]
-            room = rooms[index]
-            refusal = room.refusal(request)
-            if refusal is not None:
-                refused.append(refusal)
-                heapq.heappop(queue)
-                continue
-            ports = room.take(request, seed + len(placed))
-            placed.append(Placement(group=request.group, slot=slot, offer_index=index, host_ports=ports))
-            heapq.heapreplace(queue, (tasks + 1, -room.free_share, index))
-            break
-        else:
-            break
-    return placed, refused
+def eligible(request: Request, situation: Situation) -> tuple[AgentId, ...]:
+    """The agents on which the group could run by its rules, by their availability and size, whatever runs there now;
+    in the order of their ids. Rules that count tasks are asked only for their field."""
+    cluster, found = situation.cluster, suitable(request, situation)
+    return tuple(agent.id for number, agent in enumerate(cluster.agents) if found >> number & 1)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Room:
-    """What is left of an offer while slots are put on it. `overhead` is what the executor still has to get."""
-
-    offer: Offer
-    cpus_milli: int
-    mem_mib: int
-    disk_mib: int
-    gpus: int
-    ports: PortRanges
-    overhead: Resources | None
-    placed: dict[GroupId, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, offer: Offer, overhead: Resources | None) -> _Room:
-        has = offer.resources
-        return cls(
-            offer=offer,
-            cpus_milli=has.cpus_milli,
-            mem_mib=has.mem_mib,
-            disk_mib=has.disk_mib,
-            gpus=has.gpus,
-            ports=has.ports,
-            overhead=overhead,
-        )
-
-    @property
-    def free_share(self) -> float:
-        """The scarcer of cpus and memory that is left, as a share of what was offered."""
-        has = self.offer.resources
-        return min(self.cpus_milli / max(has.cpus_milli, 1), self.mem_mib / max(has.mem_mib, 1))
-
-    def refusal(self, request: Request) -> Refusal | None:
-        """The first rule by which the request does not fit, or None."""
-        want, extra = request.resources, self.overhead or Resources()
-        for rule, wanted, got in (
-            ("cpus", want.cpus_milli, self.cpus_milli - extra.cpus_milli),
-            ("mem", want.mem_mib, self.mem_mib - extra.mem_mib),
-            ("disk", want.disk_mib, self.disk_mib - extra.disk_mib),
-            ("gpus", want.gpus, self.gpus - extra.gpus),
-            ("ports", len(request.host_ports), len(self.ports)),
-        ):
-            if wanted > got:
-                return Refusal(agent=self.offer.hostname, rule=rule, wanted=wanted, got=max(got, 0))
-        for port in request.host_ports:
-            if port is not None and port not in self.ports:
-                return Refusal(agent=self.offer.hostname, rule="host port", wanted=port, got=0)
-        return None
-
-    def take(self, request: Request, seed: int) -> tuple[int, ...]:
-        """Takes what the request wants, which must fit; returns its host ports."""
-        extra = self.overhead or Resources()
-        self.overhead = None
-        self.cpus_milli -= request.resources.cpus_milli + extra.cpus_milli
-        self.mem_mib -= request.resources.mem_mib + extra.mem_mib
-        self.disk_mib -= request.resources.disk_mib + extra.disk_mib
-        self.gpus -= request.resources.gpus + extra.gpus
-        self.placed[request.group] = self.placed.get(request.group, 0) + 1
-        if not request.host_ports:
-            return ()
-        self.ports -= PortRanges.single(port for port in request.host_ports if port is not None)
-        taken = []
-        for wanted in request.host_ports:
-            if wanted is None:
-                port = _nth(self.ports, seed * 7919 % len(self.ports))
-                self.ports -= PortRanges.single((port,))
-                taken.append(port)
-            else:
-                taken.append(wanted)
-        return tuple(taken)
+def _slots(request: Request) -> list[int]:
+    """Those that know where they were come first, and get their place before others take it."""
+    return sorted(request.slots, key=lambda slot: (slot not in request.homes, slot))
 
 
-def _nth(ports: PortRanges, index: int) -> int:
-    for first, last in ports.ranges:
-        if index <= last - first:
-            return first + index
-        index -= last - first + 1
-    raise ValueError(f"wanted port number {index} of {ports}: there are fewer")
+def _in_order(requests: Sequence[Request], cluster: Cluster) -> list[Request]:
+    agents = [agent.total for agent in cluster.agents if agent.total is not None]
+    cpus = max(sum(total.cpus_milli for total in agents), 1)
+    mem = max(sum(total.mem_mib for total in agents), 1)
+
+    def place_of(request: Request) -> tuple[bool, float, GroupId]:
+        want = request.resources
+        waits = any(not neighbour.weight for neighbour in request.rules.near)
+        return waits, -max(want.cpus_milli / cpus, want.mem_mib / mem), request.group
+
+    return sorted(requests, key=place_of)

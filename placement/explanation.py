@@ -1,4 +1,4 @@
-"""What is told of a request: every agent against every rule, and what would change it. Values only; explain.py fills them."""
+"""What is told of a request: every agent against every rule, and what would change it. explain.py fills the values."""
 
 from __future__ import annotations
 

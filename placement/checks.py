@@ -1,0 +1,221 @@
+"""One rule each, as it stands to every agent now: for the candidates, for the reasons, and for the table of explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from placement.bits import bits_of, numbers_in
+from placement.cluster import DIMENSIONS, Cluster, take_custom
+from placement.counting import CountingRule, GroupBy, HardSpread
+from placement.room import Need, Room
+from specs.constraints import COMBINING, Constraint, Operator
+from specs.ids import AgentId
+from specs.resources import Resources, format_cpus
+
+_SHOWN_VALUES = 3
+
+
+class Check(Protocol):
+    """A rule of a request. `rule` is its short name, `wanted` what it wants in words."""
+
+    rule: str
+    wanted: str
+
+    def passing(self, among: int) -> int:
+        """Those of the agents that do now."""
+
+    def detail(self, bad: int, /) -> str:
+        """What is to be said of agents that do not do, in a sentence's brackets."""
+
+    def got(self, number: int) -> str:
+        """What an agent has of it, in words."""
+
+
+class Trait:
+    """A rule about what an agent is, whoever runs on it."""
+
+    def __init__(self, rule: str, wanted: str, bits: int, got: Callable[[int], str]) -> None:
+        self.rule, self.wanted, self._bits, self._got = rule, wanted, bits, got
+
+    def passing(self, among: int) -> int:
+        return among & self._bits
+
+    def detail(self, _bad: int) -> str:
+        return f"wanted {self.wanted}"
+
+    def got(self, number: int) -> str:
+        return self._got(number)
+
+
+class Availability:
+    """Agents that are drained, or in maintenance."""
+
+    rule = "unavailable"
+    wanted = "available"
+
+    def __init__(self, cluster: Cluster, unavailable: Mapping[AgentId, str]) -> None:
+        self._cluster, self._unavailable = cluster, unavailable
+        self._bad = cluster.bits_of(unavailable)
+
+    def passing(self, among: int) -> int:
+        return among & ~self._bad
+
+    def detail(self, bad: int) -> str:
+        return shown(self.got(number) for number in numbers_in(bad))
+
+    def got(self, number: int) -> str:
+        return self._unavailable.get(self._cluster.agents[number].id, "available")
+
+
+class Counts:
+    """A rule that depends on where tasks are."""
+
+    def __init__(self, rule: str, wanted: str, state: CountingRule, got: Callable[[int], str]) -> None:
+        self.rule, self.wanted, self._state, self._got = rule, wanted, state, got
+
+    def passing(self, among: int) -> int:
+        return among & self._state.allowed
+
+    def detail(self, bad: int) -> str:
+        state = self._state
+        if isinstance(state, GroupBy | HardSpread) and state.levels.having & bad:
+            return f"wanted {self.wanted}: {state.levels.emptiest()}"
+        return f"wanted {self.wanted}"
+
+    def got(self, number: int) -> str:
+        return self._got(number)
+
+
+class Amount:
+    """So much of cpus, mem, disk or gpus."""
+
+    def __init__(self, room: Room, dimension: int, amount: int) -> None:
+        self._room, self._dimension, self._amount = room, dimension, amount
+        self.rule = DIMENSIONS[dimension]
+        self.wanted = amount_text(self.rule, amount)
+
+    def passing(self, among: int) -> int:
+        return among & self._room.fitting(self._dimension, self._amount)
+
+    def detail(self, bad: int) -> str:
+        return f"wanted {self.wanted}, best {amount_text(self.rule, self._room.best(self._dimension, bad))}"
+
+    def got(self, number: int) -> str:
+        free = self._room.free[self._dimension][number]
+        return amount_text(self.rule, max(free, 0)) if self._room.is_known(number) else "unknown"
+
+
+class HostPorts:
+    """Any ports, by number, and each of the named ones."""
+
+    def __init__(self, room: Room, need: Need, port: int | None) -> None:
+        self._room, self._port, self._count = room, port, len(need.host_ports)
+        self.rule = "ports" if port is None else f"host port {port}"
+        self.wanted = str(self._count) if port is None else "free"
+
+    def passing(self, among: int) -> int:
+        return bits_of((number for number in numbers_in(among) if self._is_met(number)), self._room.size)
+
+    def _is_met(self, number: int) -> bool:
+        if not self._room.is_known(number):
+            return True
+        ports = self._room.ports(number)
+        return ports.count >= self._count if self._port is None else ports.has(self._port)
+
+    def detail(self, bad: int) -> str:
+        if self._port is not None:
+            return "taken or not offered"
+        return f"wanted {self.wanted}, best {max(self._room.ports(number).count for number in numbers_in(bad))}"
+
+    def got(self, number: int) -> str:
+        if not self._room.is_known(number):
+            return "unknown"
+        if self._port is None:
+            return str(self._room.ports(number).count)
+        return "free" if self._is_met(number) else "taken or not offered"
+
+
+class Custom:
+    """A custom scalar, or items of a set."""
+
+    def __init__(self, room: Room, name: str, want: Resources) -> None:
+        self._room, self._want = room, want
+        self.rule = name
+        self.wanted = custom_text(want)
+
+    def passing(self, among: int) -> int:
+        return bits_of((number for number in numbers_in(among) if self._is_met(number)), self._room.size)
+
+    def _is_met(self, number: int) -> bool:
+        return not self._room.is_known(number) or take_custom(self._room.custom(number), self._want) is not None
+
+    def detail(self, bad: int) -> str:
+        return f"wanted {self.wanted}, there is {shown(self.got(number) for number in numbers_in(bad))}"
+
+    def got(self, number: int) -> str:
+        if not self._room.is_known(number):
+            return "unknown"
+        has = self._room.custom(number)
+        return custom_text(
+            Resources(
+                scalars=tuple(pair for pair in has.scalars if pair[0] == self.rule),
+                sets=tuple(pair for pair in has.sets if pair[0] == self.rule),
+            )
+        )
+
+
+class Offered:
+    """Whether the agent is offered to us now; the last check, and what is left over by all others."""
+
+    rule = "offer"
+    wanted = "offered"
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def passing(self, among: int) -> int:
+        return among & self._room.offered
+
+    def detail(self, _bad: int) -> str:
+        return "not offered now"
+
+    def got(self, number: int) -> str:
+        return "offered" if self._room.offered >> number & 1 else "not offered now"
+
+
+def amount_text(rule: str, amount: int) -> str:
+    """An amount of a dimension for people: 0.5, 256 MiB, 2."""
+    if rule == "cpus":
+        return format_cpus(amount)
+    return f"{amount} MiB" if rule in ("mem", "disk") else str(amount)
+
+
+def custom_text(amount: Resources) -> str:
+    """Custom scalars and sets for people, without their names."""
+    parts = [format_cpus(milli) for _, milli in amount.scalars]
+    parts += ["{" + ",".join(items) + "}" for _, items in amount.sets]
+    return " and ".join(parts) or "none"
+
+
+def shown(texts: Iterable[str]) -> str:
+    """The first few different texts, in order."""
+    different = list(dict.fromkeys(texts))
+    more = f" and {len(different) - _SHOWN_VALUES} more" if len(different) > _SHOWN_VALUES else ""
+    return ", ".join(different[:_SHOWN_VALUES]) + more
+
+
+def rule_name(rule: Constraint) -> str:
+    """How a constraint is called in a sentence: by its field."""
+    return rule.operator.value if rule.operator in COMBINING else rule.field
+
+
+def rule_wanted(rule: Constraint) -> str:
+    """What a constraint wants of its field: `r1`, `LIKE us-.*`, `UNIQUE`."""
+    if rule.operator in COMBINING:
+        joint = {Operator.ANY: " or ", Operator.ALL: " and ", Operator.NOT: ""}[rule.operator]
+        words = joint.join(f"{rule_name(part)} {rule_wanted(part)}".strip() for part in rule.parts)
+        return f"not ({words})" if rule.operator is Operator.NOT else words
+    if rule.operator in (Operator.IS, Operator.EQUAL) or (rule.operator is Operator.CLUSTER and rule.values):
+        return rule.values[0]
+    return str(rule).removeprefix(rule.field).strip()

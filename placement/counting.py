@@ -1,0 +1,336 @@
+"""Rules that depend on where tasks are: which agents they allow now, kept up to date with each task that is placed.
+
+Each rule answers with a set of agents, and changes it by a few operations on sets when a task is placed. `lowest` are
+rules that also say where it is best to go on: in the domains with the fewest tasks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from placement.cluster import Cluster, Domains
+from specs.constraints import REST, Constraint, Counted, GroupByMode, Operator, Spread
+
+
+class CountingRule(Protocol):
+    """A rule with a memory."""
+
+    @property
+    def allowed(self) -> int:
+        """The agents that it allows now."""
+
+    def placed(self, number: int) -> None:
+        """A task of the group came to agent `number`."""
+
+
+class AtMost:
+    """UNIQUE and MAX_PER: fewer than so many tasks of the group in the domain."""
+
+    def __init__(self, domains: Domains, own: Mapping[int, int], most: int) -> None:
+        self._domains, self._most = domains, most
+        self._counts = by_domain(domains, own)
+        self.allowed = domains.having
+        for domain, count in self._counts.items():
+            if count >= most:
+                self.allowed &= ~domains.bits[domain]
+
+    def placed(self, number: int) -> None:
+        domain = self._domains.of[number]
+        if domain < 0:
+            return
+        self._counts[domain] += 1
+        if self._counts[domain] >= self._most:
+            self.allowed &= ~self._domains.bits[domain]
+
+    def count(self, number: int) -> int:
+        """How many tasks of the group the agent's domain has."""
+        return self._counts.get(self._domains.of[number], 0)
+
+
+class Together:
+    """CLUSTER without a value: where most of the group is already; where it is nowhere, `home`, or else the domain to
+    which the first task comes."""
+
+    def __init__(self, domains: Domains, own: Mapping[int, int], home: int | None) -> None:
+        self._domains = domains
+        counts = by_domain(domains, own)
+        self.anchor = max(counts, key=lambda domain: (counts[domain], -domain)) if counts else home
+        self.allowed = domains.having if self.anchor is None else domains.bits[self.anchor]
+
+    def placed(self, number: int) -> None:
+        if self.anchor is None and self._domains.of[number] >= 0:
+            self.anchor = self._domains.of[number]
+            self.allowed = self._domains.bits[self.anchor]
+
+
+class Levels:
+    """Domains by how many tasks of the group they have. `where` are the agents on which the group could run at all:
+    only domains with such agents are compared."""
+
+    def __init__(self, domains: Domains, own: Mapping[int, int], where: int) -> None:
+        self.domains = domains
+        self.counts = by_domain(domains, own)
+        self.is_compared = [bool(bits & where) for bits in domains.bits]
+        self.having = domains.having & where
+        self.bits: list[defaultdict[int, int]] = [defaultdict(int) for _ in range(max(domains.parents, default=-1) + 1)]
+        """By outer domain and count, the agents."""
+        self.numbers: list[defaultdict[int, int]] = [defaultdict(int) for _ in self.bits]
+        """By outer domain and count, how many domains."""
+        for domain, bits in enumerate(domains.bits):
+            if self.is_compared[domain]:
+                count = self.counts.get(domain, 0)
+                self.bits[domains.parents[domain]][count] |= bits
+                self.numbers[domains.parents[domain]][count] += 1
+        self.fewest = [min(numbers, default=0) for numbers in self.numbers]
+
+    def placed(self, number: int) -> int:
+        """Counts a task; returns its outer domain, -1 where the agent is in none that is compared."""
+        domain = self.domains.of[number]
+        if domain < 0 or not self.is_compared[domain]:
+            return -1
+        count = self.counts.get(domain, 0)
+        self.counts[domain] = count + 1
+        outer = self.domains.parents[domain]
+        bits, numbers = self.bits[outer], self.numbers[outer]
+        mine = self.domains.bits[domain]
+        bits[count] &= ~mine
+        bits[count + 1] |= mine
+        numbers[count] -= 1
+        numbers[count + 1] += 1
+        if not numbers[count]:
+            del numbers[count], bits[count]
+            if count == self.fewest[outer]:
+                self.fewest[outer] = min(numbers)
+        return outer
+
+    def lowest(self, among: int) -> int:
+        """Those of the agents whose domain has the fewest tasks more than the emptiest beside it."""
+        if len(self.bits) == 1:
+            levels = self.bits[0]
+            for count in sorted(levels):
+                found = among & levels[count]
+                if found:
+                    return found
+            return among
+        for _, bits in self.excesses():
+            if among & bits:
+                return among & bits
+        return among
+
+    def excesses(self) -> list[tuple[int, int]]:
+        """(tasks more than the emptiest domain beside it has, the agents of such domains), ascending."""
+        found: defaultdict[int, int] = defaultdict(int)
+        for outer, levels in enumerate(self.bits):
+            for count, bits in levels.items():
+                found[count - self.fewest[outer]] |= bits
+        return sorted(found.items())
+
+    def emptiest(self) -> str:
+        """The compared domains with the fewest tasks, for people: "r3 has the fewest, 1"."""
+        fewest = min(self.fewest, default=0)
+        names = [
+            "/".join(self.domains.keys[domain])
+            for domain in range(len(self.domains.keys))
+            if self.is_compared[domain] and self.counts.get(domain, 0) == fewest
+        ]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"{', '.join(names[:3])}{more} {'has' if len(names) == 1 else 'have'} the fewest, {fewest}"
+
+
+class GroupBy:
+    """GROUP_BY in either of its meanings. `minimum` above the number of domains that there are means all of them."""
+
+    def __init__(self, levels: Levels, mode: GroupByMode, minimum: int, instances: int) -> None:
+        self.levels = levels
+        compared = sum(levels.is_compared)
+        self._minimum = min(minimum, compared) if minimum else (compared if mode is GroupByMode.QUOTA else 0)
+        self._mode = mode
+        self._quota, self._remainder = divmod(instances, max(self._minimum, 1))
+        self.allowed = self._find()
+
+    def placed(self, number: int) -> None:
+        if self.levels.placed(number) >= 0:
+            self.allowed = self._find()
+
+    def lowest(self, among: int) -> int:
+        return self.levels.lowest(among)
+
+    def _find(self) -> int:
+        if not self.levels.bits:
+            return 0
+        bits, numbers = self.levels.bits[0], self.levels.numbers[0]
+        fresh = bits.get(0, 0)
+        seen = sum(numbers.values()) - numbers.get(0, 0)
+        if self._mode is GroupByMode.MINIMUM:
+            if seen < self._minimum or not seen:
+                return fresh
+            return fresh | bits[min(count for count in numbers if count)]
+        allowed = fresh if seen < self._minimum else 0
+        above = sum(number for count, number in numbers.items() if count > self._quota)
+        for count, members in bits.items():
+            if 0 < count < self._quota or (0 < count == self._quota and above < self._remainder):
+                allowed |= members
+        return allowed
+
+
+class HardSpread:
+    """SPREAD as a hard rule: no domain has more than max_skew tasks more than the emptiest, or more than its target."""
+
+    def __init__(self, levels: Levels, spread: Spread, instances: int) -> None:
+        self.levels, self._spread, self._instances = levels, spread, instances
+        self._parts = [self._find(outer) for outer in range(len(levels.bits))]
+        self.allowed = 0
+        for part in self._parts:
+            self.allowed |= part
+
+    def placed(self, number: int) -> None:
+        outer = self.levels.placed(number)
+        if outer >= 0:
+            self.allowed &= ~self._parts[outer]
+            self._parts[outer] = self._find(outer)
+            self.allowed |= self._parts[outer]
+
+    def lowest(self, among: int) -> int:
+        return self.levels.lowest(among)
+
+    def _find(self, outer: int) -> int:
+        levels, found = self.levels, 0
+        if self._spread.targets:
+            for domain, limit in targets_of(levels, self._spread, outer, self._instances):
+                if levels.counts.get(domain, 0) < limit:
+                    found |= levels.domains.bits[domain]
+            return found
+        fewest = levels.fewest[outer]
+        if sum(levels.numbers[outer].values()) < self._spread.min_domains:
+            fewest = 0
+        for count, bits in levels.bits[outer].items():
+            if count < fewest + self._spread.max_skew:
+                found |= bits
+        return found
+
+
+class SoftSpread:
+    """SPREAD as a wish: agents lose points for each task that their domain has more than it should."""
+
+    def __init__(self, levels: Levels, spread: Spread, instances: int) -> None:
+        self._levels, self._spread, self._instances = levels, spread, instances
+        self._known: list[tuple[int, int]] | None = None
+
+    def placed(self, number: int) -> None:
+        if self._levels.placed(number) >= 0:
+            self._known = None
+
+    def worth(self) -> list[tuple[int, int]]:
+        """(points, agents), from the most points; agents of no domain are in none."""
+        if self._known is None:
+            self._known = self._find()
+        return self._known
+
+    def _find(self) -> list[tuple[int, int]]:
+        weight, levels = self._spread.weight, self._levels
+        if not self._spread.targets:
+            return [(-weight * excess, bits) for excess, bits in levels.excesses()]
+        found: defaultdict[int, int] = defaultdict(int)
+        for outer in range(len(levels.bits)):
+            for domain, limit in targets_of(levels, self._spread, outer, self._instances):
+                excess = max(0, levels.counts.get(domain, 0) + 1 - limit)
+                found[-weight * excess] |= levels.domains.bits[domain]
+        return sorted(found.items(), reverse=True)
+
+
+class Combined:
+    """any, all and not, of rules of which some count."""
+
+    def __init__(self, operator: Operator, parts: list[CountingRule], everybody: int) -> None:
+        self._operator, self._parts, self._everybody = operator, parts, everybody
+        self.allowed = self._find()
+
+    def placed(self, number: int) -> None:
+        for part in self._parts:
+            part.placed(number)
+        self.allowed = self._find()
+
+    def _find(self) -> int:
+        if self._operator is Operator.NOT:
+            return self._everybody & ~self._parts[0].allowed
+        if self._operator is Operator.ALL:
+            found = self._everybody
+            for part in self._parts:
+                found &= part.allowed
+            return found
+        found = 0
+        for part in self._parts:
+            found |= part.allowed
+        return found
+
+
+class Fixed:
+    """A rule that does not count, among others that do."""
+
+    def __init__(self, allowed: int) -> None:
+        self.allowed = allowed
+
+    def placed(self, number: int) -> None:
+        pass
+
+
+def by_domain(domains: Domains, own: Mapping[int, int]) -> dict[int, int]:
+    """Tasks by domain, of tasks by agent."""
+    counts: dict[int, int] = defaultdict(int)
+    for number, count in own.items():
+        if domains.of[number] >= 0:
+            counts[domains.of[number]] += count
+    return counts
+
+
+def targets_of(levels: Levels, spread: Spread, outer: int, instances: int) -> Iterable[tuple[int, int]]:
+    """(domain, how many tasks it is to have at most) of the compared domains in an outer domain.
+
+    The share is one of all instances; in an inner level, of what the outer domain has with the task that is placed.
+    """
+    shares = dict(spread.targets)
+    members = [
+        domain for domain, parent in enumerate(levels.domains.parents) if parent == outer and levels.is_compared[domain]
+    ]
+    whole = 1 + sum(levels.counts.get(domain, 0) for domain in members) if spread.within else instances
+    for domain in members:
+        percent = shares.get(levels.domains.keys[domain][-1], shares.get(REST, 0))
+        yield domain, -(-whole * percent // 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
+    """What counting rules of a group begin with: its tasks by agent, all of them and those of the version that is
+    placed; the agents on which it could run at all; how many instances it shall have; and, where it is nowhere yet,
+    the domain that could take most of it."""
+
+    cluster: Cluster
+    tasks: Mapping[int, int]
+    same_version: Mapping[int, int]
+    where: int
+    instances: int
+    roomiest: Callable[[Domains], int | None]
+
+    def rule(self, rule: Constraint) -> CountingRule:
+        """The constraint at work."""
+        if rule.parts:
+            return Combined(rule.operator, [self.rule(part) for part in rule.parts], self.cluster.everybody)
+        if not rule.is_counting:
+            return Fixed(self.cluster.where(rule))
+        tasks = self.tasks if rule.counts is Counted.ALL else self.same_version
+        domains = self.cluster.domains((rule.field,))
+        if rule.operator is Operator.UNIQUE:
+            return AtMost(domains, tasks, 1)
+        if rule.operator is Operator.MAX_PER:
+            return AtMost(domains, tasks, int(rule.values[0]))
+        if rule.operator is Operator.GROUP_BY:
+            minimum = int(rule.values[0]) if rule.values else 0
+            return GroupBy(Levels(domains, tasks, self.where), rule.mode, minimum, self.instances)
+        return Together(domains, tasks, self.roomiest(domains))
+
+    def levels(self, spread: Spread) -> Levels:
+        """The domains that a spread compares."""
+        return Levels(self.cluster.domains((*spread.within, spread.over)), self.tasks, self.where)

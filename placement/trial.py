@@ -1,0 +1,335 @@
+"""A request against a situation: every rule of it at work, and the choice of an agent for one slot after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from placement.bits import bits_of, first_in, numbers_in
+from placement.checks import (
+    Amount,
+    Availability,
+    Check,
+    Counts,
+    Custom,
+    HostPorts,
+    Offered,
+    Trait,
+    rule_name,
+    rule_wanted,
+)
+from placement.cluster import Cluster, Domains
+from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread
+from placement.neighbours import Beside, Standing, selects
+from placement.refusals import Reason, Refused
+from placement.request import Request
+from placement.room import Need, Room
+from placement.situation import Situation
+from placement.wishes import Wishes
+from specs.constraints import DEDICATED, GPUS, REGION, Strategy
+from specs.ids import GroupId
+from specs.resources import Resources
+
+_FEW = 64
+"""So few agents are looked at one by one."""
+
+
+def suitable(request: Request, situation: Situation) -> int:
+    """The agents on which the group could run at all: by rules that do not count, availability and size."""
+    cluster = situation.cluster
+    found = cluster.everybody & ~cluster.bits_of(situation.unavailable)
+    fields = request.rules.fields
+    if situation.region and REGION not in fields:
+        found &= _local(cluster, situation.region)
+    if DEDICATED not in fields:
+        found &= ~cluster.dedicated
+    if not request.resources.gpus and GPUS not in fields:
+        found &= ~cluster.with_gpus
+    for rule in request.rules.constraints:
+        if not rule.is_counting:
+            found &= cluster.where(rule)
+        elif rule.field:
+            found &= cluster.domains((rule.field,)).having
+    if not found:
+        return 0
+    executor = situation.overhead.resources
+    return found & cluster.large_enough(
+        request.resources
+        + Resources(
+            cpus_milli=executor.cpus_milli, mem_mib=executor.mem_mib, disk_mib=executor.disk_mib, gpus=executor.gpus
+        )
+    )
+
+
+def _local(cluster: Cluster, region: str) -> int:
+    values = cluster.values(REGION)
+    return bits_of((n for n, value in enumerate(values) if value in (None, region)), cluster.size)
+
+
+class Trial:
+    """`choose` names the agent for a slot, `take` puts the slot there, `refused` says why nothing is left."""
+
+    def __init__(self, request: Request, situation: Situation, room: Room, standing: Standing) -> None:
+        self.request, self.situation, self.room, self.standing = request, situation, room, standing
+        self.cluster = situation.cluster
+        self.need = Need.of(request)
+        self._suitable = suitable(request, situation)
+        self._left = self._candidates()
+        """Agents that may still take one, as far as rules go that only ever shut."""
+        self._offset = _offset(request.group, self.cluster.size)
+
+    def _candidates(self) -> int:
+        found = self._suitable & self.room.offered
+        if found.bit_count() <= _FEW:
+            return bits_of((n for n in numbers_in(found) if self.room.fits(n, self.need)), self.cluster.size)
+        for dimension, amount in enumerate(self.need.amounts):
+            found &= self.room.fitting(dimension, amount)
+        return found
+
+    # ---- the rules at work ------------------------------------------------------
+
+    @cached_property
+    def counting(self) -> Counting:
+        """Where tasks of the group are."""
+        request = self.request
+        tasks = dict(self.standing.tasks(request.group))
+        return Counting(
+            cluster=self.cluster,
+            tasks=tasks,
+            same_version=self.standing.same_version(request.group, request.version),
+            where=self._suitable,
+            instances=request.instances,
+            roomiest=self._roomiest,
+        )
+
+    def _roomiest(self, domains: Domains) -> int | None:
+        """The domain that could take most of the missing slots."""
+        fits: dict[int, int] = {}
+        columns = [(self.room.free[place], amount) for place, amount in enumerate(self.need.amounts) if amount]
+        for number in numbers_in(self._left & domains.having):
+            count = min((column[number] // amount for column, amount in columns), default=len(self.request.slots))
+            fits[domains.of[number]] = fits.get(domains.of[number], 0) + count
+        wanted = len(self.request.slots)
+        return max(fits, key=lambda domain: (min(fits[domain], wanted), -domain)) if fits else None
+
+    @cached_property
+    def _rules(self) -> list[tuple[Check, CountingRule | None]]:
+        """The hard rules of the stack file in their order, each with its memory if it has one."""
+        request, cluster = self.request, self.cluster
+        found: list[tuple[Check, CountingRule | None]] = []
+        for rule in request.rules.constraints:
+            name, wanted, got = rule_name(rule), rule_wanted(rule), self._got_of(rule.fields)
+            if rule.is_counting:
+                state = self.counting.rule(rule)
+                found.append((Counts(name, wanted, state, self._counted(state, got)), state))
+            else:
+                found.append((Trait(name, wanted, cluster.where(rule), got), None))
+        for is_near, neighbours in ((True, request.rules.near), (False, request.rules.apart)):
+            for neighbour in neighbours:
+                if not neighbour.weight:
+                    beside = Beside(neighbour, request.group, self.standing, is_near=is_near)
+                    wanted = str(neighbour.to) + (", of which nothing runs" if is_near and beside.is_empty else "")
+                    name = f"{'near' if is_near else 'apart'} on {neighbour.field}"
+                    found.append((Counts(name, wanted, beside, self._got_of((neighbour.field,))), beside))
+        found += [(check, None) for check in self._kept_away()]
+        for spread in request.rules.spread:
+            if not spread.weight:
+                hard = HardSpread(self.counting.levels(spread), spread, request.instances)
+                wanted = str(spread).removeprefix(spread.over).strip()
+                got = self._counted(hard, self._got_of((spread.over,)))
+                found.append((Counts(spread.over, wanted, hard, got), hard))
+        return found
+
+    def _kept_away(self) -> list[Check]:
+        """The hard "apart" of other groups holds for this one too."""
+        found: list[Check] = []
+        for group, neighbour in self.situation.tenants.apart:
+            if group != self.request.group and selects(neighbour.to, group, self.request.group):
+                near = self.standing.agents_with(group, neighbour.field)
+                if near:
+                    bits = self.cluster.everybody & ~near
+                    name = f"apart on {neighbour.field}"
+                    found.append(Trait(name, f"away from {group}", bits, self._got_of((neighbour.field,))))
+        return found
+
+    @cached_property
+    def _memories(self) -> list[CountingRule]:
+        return [state for _, state in self._rules if state is not None]
+
+    @cached_property
+    def _fixed_bits(self) -> int:
+        """What the hard rules without a memory allow."""
+        found = self.cluster.everybody
+        for check, state in self._rules:
+            if state is None:
+                found = check.passing(found)
+        return found
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """What agents are worth."""
+        return Wishes(self.request, self.cluster, self.standing, self.counting)
+
+    @cached_property
+    def _own_levels(self) -> list[int]:
+        """The agents with no task of the group, those with one, and so on."""
+        levels = [self.cluster.everybody]
+        for number, count in self.counting.tasks.items():
+            self._raise(levels, number, 0, count)
+        return levels
+
+    @staticmethod
+    def _raise(levels: list[int], number: int, before: int, after: int) -> None:
+        levels.extend([0] * (after + 1 - len(levels)))
+        bit = 1 << number
+        levels[before] &= ~bit
+        levels[after] |= bit
+
+    # ---- choosing -----------------------------------------------------------------
+
+    def allowed(self, slot: int) -> int:
+        """The agents that may take the slot now, as far as is known without looking at ports."""
+        found = self._left & self._fixed_bits
+        for state in self._memories:
+            found &= state.allowed
+        pin = self.request.pins.get(slot)
+        if pin is not None:
+            number = self.cluster.index.get(pin)
+            found &= 0 if number is None else 1 << number
+        return found
+
+    def choose(self, slot: int) -> int | None:
+        """The agent for a slot, None where there is none. Nothing is taken yet."""
+        found = self.allowed(slot)
+        while found:
+            number = self._best(found, slot)
+            if self.room.fits(number, self.need):
+                return number
+            found &= ~(1 << number)
+            self._left &= ~(1 << number)
+        return None
+
+    def _best(self, found: int, slot: int) -> int:
+        home = self.request.homes.get(slot)
+        if home is not None:
+            number = self.cluster.index.get(home, -1)
+            if number >= 0 and found >> number & 1 and self.wishes.prefers_home(number, found):
+                return number
+        for state in self._memories:
+            if isinstance(state, GroupBy | HardSpread):
+                found = state.lowest(found)
+        if not self.wishes.is_none:
+            found = self.wishes.best(found)[1]
+        strategy = self.request.rules.strategy
+        if strategy is Strategy.SPREAD:
+            for level in self._own_levels:
+                if found & level:
+                    found &= level
+                    break
+        return first_in(self.room.by_room(found, strategy), self._offset)
+
+    def take(self, number: int, seed: int) -> tuple[tuple[int, ...], Resources]:
+        """Puts a slot on an agent that was chosen; returns its host ports and all that it takes."""
+        taken = self.room.take(number, self.need, seed)
+        for state in self._memories:
+            state.placed(number)
+        if not self.wishes.is_none:
+            self.wishes.placed(number)
+        tasks = self.standing.tasks(self.request.group)
+        count = tasks.get(number, 0)
+        self._raise(self._own_levels, number, count, count + 1)
+        self.standing.placed(self.request.group, number)
+        return taken
+
+    # ---- reasons --------------------------------------------------------------------
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        """Every rule, in the order in which they are blamed."""
+        situation, cluster, room = self.situation, self.cluster, self.room
+        fields = self.request.rules.fields
+        found: list[Check] = []
+        if situation.unavailable:
+            found.append(Availability(cluster, situation.unavailable))
+        if situation.region and REGION not in fields:
+            bits = _local(cluster, situation.region)
+            if bits != cluster.everybody:
+                found.append(Trait(REGION, f"{situation.region}, the master's", bits, self._got_of((REGION,))))
+        if DEDICATED not in fields and cluster.dedicated:
+            bits = cluster.everybody & ~cluster.dedicated
+            found.append(Trait(DEDICATED, "not dedicated", bits, self._got_of((DEDICATED,))))
+        found += [check for check, _ in self._rules]
+        if not self.request.resources.gpus and GPUS not in fields and cluster.with_gpus:
+            bits = cluster.everybody & ~cluster.with_gpus
+            found.append(Trait(GPUS, "none, as no gpus are asked for", bits, self._got_of((GPUS,))))
+        found += [Amount(room, place, amount) for place, amount in enumerate(self.need.amounts) if amount]
+        found += self._rare_checks()
+        return [*found, Offered(room)]
+
+    def _rare_checks(self) -> list[Check]:
+        want = self.request.resources
+        found: list[Check] = [
+            Custom(self.room, name, Resources(scalars=((name, amount),))) for name, amount in want.scalars
+        ]
+        found += [Custom(self.room, name, Resources(sets=((name, items),))) for name, items in want.sets]
+        if self.need.host_ports:
+            found.append(HostPorts(self.room, self.need, None))
+            found += [HostPorts(self.room, self.need, port) for port in self.need.host_ports if port is not None]
+        return found
+
+    def pin_check(self, slot: int) -> Check | None:
+        """The rule that a slot may go to one agent only, if it is so."""
+        pin = self.request.pins.get(slot)
+        if pin is None:
+            return None
+        number = self.cluster.index.get(pin)
+        bits = 0 if number is None else 1 << number
+        name = pin if number is None else self.cluster.agents[number].hostname
+        text = f"{name}, which is gone" if number is None else name
+        return Trait("home", text, bits, lambda other: self.cluster.agents[other].hostname)
+
+    def refused(self, slots: tuple[int, ...]) -> Refused:
+        """Why the first of these slots found no place: each agent is counted at the first rule that it breaks."""
+        rest, reasons = self.cluster.everybody, []
+        pin = self.pin_check(slots[0])
+        for check in [*([pin] if pin else []), *self.checks]:
+            passing = check.passing(rest)
+            bad = rest & ~passing
+            if bad:
+                reasons.append(Reason(rule=check.rule, count=bad.bit_count(), detail=check.detail(bad)))
+            rest = passing
+            if not rest:
+                break
+        if rest:
+            count = rest.bit_count()
+            reasons.append(Reason(rule="together", count=count, detail="what it wants does not fit together"))
+        return Refused(slots=slots, agents=self.cluster.size, reasons=tuple(reasons))
+
+    def _got_of(self, fields: tuple[str, ...]) -> Callable[[int], str]:
+        columns = [self.cluster.values(field) for field in fields]
+
+        def got(number: int) -> str:
+            return ", ".join("none" if column[number] is None else str(column[number]) for column in columns)
+
+        return got
+
+    def _counted(self, state: CountingRule, got: Callable[[int], str]) -> Callable[[int], str]:
+        """The value of an agent's field with how many tasks of the group are there."""
+        levels = state.levels if isinstance(state, GroupBy | HardSpread) else None
+
+        def counted(number: int) -> str:
+            if isinstance(state, AtMost):
+                return f"{got(number)}: {state.count(number)}"
+            if levels is not None:
+                return f"{got(number)}: {levels.counts.get(levels.domains.of[number], 0)}"
+            return got(number)
+
+        return counted
+
+
+def _offset(group: GroupId, size: int) -> int:
+    """Where the search among equals begins: another place for each group, the same one each time."""
+    number = 0
+    for character in str(group):
+        number = (number * 31 + ord(character)) & 0xFFFFFFFF
+    return number * 2654435761 % 4294967296 * size >> 32

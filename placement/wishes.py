@@ -1,0 +1,132 @@
+"""What agents are worth to a group, in points: preferences, soft neighbours and spreads, what they failed lately."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from placement.cluster import Cluster
+from placement.counting import Counting, SoftSpread
+from placement.neighbours import Beside, Standing
+from placement.request import Request
+from specs.constraints import STICKY_POINTS
+
+_MOST_COMBINATIONS = 1000
+
+
+class _SoftNeighbour:
+    """A near or apart with a weight, as points."""
+
+    def __init__(self, beside: Beside, weight: int, everybody: int) -> None:
+        self._beside, self._weight, self._everybody = beside, weight, everybody
+
+    def placed(self, number: int) -> None:
+        self._beside.placed(number)
+
+    def worth(self) -> list[tuple[int, int]]:
+        return [(self._weight, self._beside.allowed), (0, self._everybody & ~self._beside.allowed)]
+
+
+class Wishes:
+    """Points by agent. What stays while the group is placed is summed once; what moves with its tasks is asked anew."""
+
+    def __init__(self, request: Request, cluster: Cluster, standing: Standing, counting: Counting) -> None:
+        self._cluster = cluster
+        self._fixed: list[tuple[str, int, int]] = []
+        """(text, points, agents)"""
+        self._moving: list[tuple[str, SoftSpread | _SoftNeighbour]] = []
+        rules = request.rules
+        for wish in rules.prefer:
+            self._fixed.append((str(wish.rule), wish.weight, cluster.where(wish.rule)))
+        by_penalty: dict[int, list[int]] = {}
+        for id, points in request.penalties.items():
+            if id in cluster.index and points:
+                by_penalty.setdefault(points, []).append(cluster.index[id])
+        for points in sorted(by_penalty):
+            bits = cluster.bits_of(cluster.agents[number].id for number in by_penalty[points])
+            self._fixed.append(("failed the group lately", -points, bits))
+        for is_near, neighbours in ((True, rules.near), (False, rules.apart)):
+            for neighbour in neighbours:
+                if neighbour.weight:
+                    text = f"{'near' if is_near else 'apart from'} {neighbour}"
+                    beside = Beside(neighbour, request.group, standing, is_near=is_near)
+                    self._moving.append((text, _SoftNeighbour(beside, neighbour.weight, cluster.everybody)))
+        for spread in rules.spread:
+            if spread.weight:
+                state = SoftSpread(counting.levels(spread), spread, request.instances)
+                self._moving.append((str(spread), state))
+        self._tiers = self._sum()
+
+    @property
+    def is_none(self) -> bool:
+        """Whether all agents are worth the same, always."""
+        return not self._moving and len(self._tiers) == 1
+
+    def _sum(self) -> list[tuple[int, int]]:
+        tiers = {0: self._cluster.everybody}
+        for _, points, bits in self._fixed:
+            split: dict[int, int] = {}
+            for sum_, members in tiers.items():
+                for more, part in ((points, members & bits), (0, members & ~bits)):
+                    if part:
+                        split[sum_ + more] = split.get(sum_ + more, 0) | part
+            tiers = split
+        return sorted(tiers.items(), reverse=True)
+
+    def best(self, among: int) -> tuple[int, int]:
+        """(the most points that any of the agents has, those of them that have so many)."""
+        if not self._moving:
+            for points, bits in self._tiers:
+                if among & bits:
+                    return points, among & bits
+        layers = [self._tiers, *(state.worth() for _, state in self._moving)]
+        combinations = 1
+        for layer in layers:
+            combinations *= max(len(layer), 1)
+        if combinations > _MOST_COMBINATIONS:
+            return self._best_by_layer(layers, among)
+        sums: dict[int, list[tuple[tuple[int, int], ...]]] = {}
+        for choice in product(*layers):
+            sums.setdefault(sum(points for points, _ in choice), []).append(choice)
+        for points in sorted(sums, reverse=True):
+            found = 0
+            for choice in sums[points]:
+                part = among
+                for _, bits in choice:
+                    part &= bits
+                found |= part
+            if found:
+                return points, found
+        return 0, among
+
+    @staticmethod
+    def _best_by_layer(layers: list[list[tuple[int, int]]], among: int) -> tuple[int, int]:
+        """One wish after the other, the one that weighs most first: for so many different ones that all their
+        combinations are too many."""
+        total = 0
+        for layer in sorted(layers, key=lambda layer: min(points for points, _ in layer) - layer[0][0]):
+            for points, bits in layer:
+                if among & bits:
+                    among &= bits
+                    total += points
+                    break
+        return total, among
+
+    def placed(self, number: int) -> None:
+        """A task of the group came to an agent."""
+        for _, state in self._moving:
+            state.placed(number)
+
+    def points(self, number: int) -> int:
+        """What one agent is worth."""
+        return sum(points for _, points in self.worth(number))
+
+    def worth(self, number: int) -> list[tuple[str, int]]:
+        """(why, points) of one agent, without what is 0."""
+        found = [(text, points) for text, points, bits in self._fixed if bits >> number & 1]
+        for text, state in self._moving:
+            found += [(text, points) for points, bits in state.worth() if bits >> number & 1 and points]
+        return found
+
+    def prefers_home(self, home: int, among: int) -> bool:
+        """Whether the agent on which a slot ran before is worth more, with what it is worth as such, than any other."""
+        return self.points(home) + STICKY_POINTS >= self.best(among)[0]
