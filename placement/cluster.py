@@ -120,9 +120,12 @@ class Cluster:
             for part in rule.parts:
                 found &= self.where(part)
             return found
-        values = self.values(rule.field)
-        verdicts = {value: holds(rule, value) for value in dict.fromkeys(values)}
-        return bits_of((number for number, value in enumerate(values) if verdicts[value]), self.size)
+        domains = self.domains((rule.field,))
+        found = self.everybody & ~domains.having if holds(rule, None) else 0
+        for (value,), bits in zip(domains.keys, domains.bits, strict=True):
+            if holds(rule, value):
+                found |= bits
+        return found
 
     @cached_property
     def dedicated(self) -> int:
