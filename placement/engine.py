@@ -41,22 +41,29 @@ def place(requests: Sequence[Request], situation: Situation, *, seed: int) -> Re
     refusals: dict[GroupId, Refused] = {}
     for request in _in_order(requests, situation.cluster):
         trial = Trial(request, situation, room, standing)
-        left = []
-        is_full = False
-        for slot in _slots(request):
-            number = None if is_full and slot not in request.pins else trial.choose(slot)
-            if number is None:
-                is_full = is_full or slot not in request.pins
-                left.append(slot)
-                continue
-            host_ports, taken = trial.take(number, seed + len(placements))
-            agent = situation.cluster.agents[number].id
-            placements.append(
-                Placement(group=request.group, slot=slot, agent_id=agent, host_ports=host_ports, resources=taken)
-            )
+        placed, left = fill(trial, seed + len(placements))
+        placements += placed
         if left:
-            refusals[request.group] = trial.refused(tuple(left))
+            refusals[request.group] = trial.refused(left)
     return Result(placements=tuple(placements), refusals=refusals)
+
+
+def fill(trial: Trial, seed: int) -> tuple[list[Placement], tuple[int, ...]]:
+    """Places the slots of one request; returns what was placed, and the slots that were left."""
+    request, agents = trial.request, trial.cluster.agents
+    placed: list[Placement] = []
+    left = []
+    is_full = False
+    for slot in _slots(request):
+        number = None if is_full and slot not in request.pins else trial.choose(slot)
+        if number is None:
+            is_full = is_full or slot not in request.pins
+            left.append(slot)
+            continue
+        ports, taken = trial.take(number, seed + len(placed))
+        agent = agents[number].id
+        placed.append(Placement(group=request.group, slot=slot, agent_id=agent, host_ports=ports, resources=taken))
+    return placed, tuple(left)
 
 
 def eligible(request: Request, situation: Situation) -> tuple[AgentId, ...]:

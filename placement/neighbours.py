@@ -29,6 +29,12 @@ class Standing:
         self._tenants = tenants
         self._tasks: dict[GroupId, dict[int, int]] = {}
 
+    def copy(self) -> Standing:
+        """The same, to try something with."""
+        other = Standing(self._cluster, self._tenants)
+        other._tasks = {group: dict(tasks) for group, tasks in self._tasks.items()}
+        return other
+
     def tasks(self, group: GroupId) -> dict[int, int]:
         """How many living tasks of the group each agent has, by the agent's number."""
         known = self._tasks.get(group)

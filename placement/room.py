@@ -48,7 +48,14 @@ class Ports:
         self._ranges = [[first, last] for first, last in ranges.ranges]
         self.count = len(ranges)
 
+    def copy(self) -> Ports:
+        """The same ports, to try something with."""
+        other = Ports.__new__(Ports)
+        other._ranges, other.count = [list(each) for each in self._ranges], self.count
+        return other
+
     def has(self, port: int) -> bool:
+        """Whether the port is free."""
         return any(first <= port <= last for first, last in self._ranges)
 
     def take(self, port: int) -> None:
@@ -100,6 +107,19 @@ class Room:
         self._shares: list[int] | None = None
         self._share_of: list[int] = []
         self._units: tuple[list[float], list[float]] = ([], [])
+
+    def copy(self) -> Room:
+        """The same room, to try something in."""
+        other = Room.__new__(Room)
+        other.cluster, other.size, other._room, other.offered = self.cluster, self.size, self._room, self.offered
+        other.free = tuple(list(column) for column in self.free)
+        other._ports = {number: ports.copy() for number, ports in self._ports.items()}
+        other._custom = dict(self._custom)
+        other._log = list(self._log)
+        other._thresholds, other._fitting = dict(self._thresholds), dict(self._fitting)
+        other._shares = None if self._shares is None else list(self._shares)
+        other._share_of, other._units = list(self._share_of), self._units
+        return other
 
     # ---- what fits -----------------------------------------------------------
 

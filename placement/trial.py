@@ -202,14 +202,15 @@ class Trial:
         """The agent for a slot, None where there is none. Nothing is taken yet."""
         found = self.allowed(slot)
         while found:
-            number = self._best(found, slot)
+            number = self.best(found, slot)
             if self.room.fits(number, self.need):
                 return number
             found &= ~(1 << number)
             self._left &= ~(1 << number)
         return None
 
-    def _best(self, found: int, slot: int) -> int:
+    def best(self, found: int, slot: int) -> int:
+        """The one of these agents that is taken first, however well it fits."""
         home = self.request.homes.get(slot)
         if home is not None:
             number = self.cluster.index.get(home, -1)
@@ -227,6 +228,15 @@ class Trial:
                     found &= level
                     break
         return first_in(self.room.by_room(found, strategy), self._offset)
+
+    def fitting(self, slot: int) -> int:
+        """The agents that can take the slot."""
+        found = self.allowed(slot)
+        if self.need.is_plain and found.bit_count() > _FEW:
+            for dimension, amount in enumerate(self.need.amounts):
+                found &= self.room.fitting(dimension, amount)
+            return found
+        return bits_of((n for n in numbers_in(found) if self.room.fits(n, self.need)), self.cluster.size)
 
     def take(self, number: int, seed: int) -> tuple[tuple[int, ...], Resources]:
         """Puts a slot on an agent that was chosen; returns its host ports and all that it takes."""

@@ -1,0 +1,165 @@
+"""explain(): how every agent stands to every rule of a request, and the smallest changes that would let it run.
+
+Nothing here is computed unless somebody asks. A cure is not an estimate: the changed request is placed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
+from typing import Any
+
+from placement.bits import numbers_in
+from placement.checks import amount_text
+from placement.cluster import DIMENSIONS, amounts
+from placement.engine import fill
+from placement.explanation import AgentVerdicts, Cure, Explanation, Verdict
+from placement.neighbours import Standing
+from placement.relax import Change, changes
+from placement.request import Request
+from placement.room import Room
+from placement.situation import Situation
+from placement.trial import Trial
+
+_MOST_PAIRS = 60
+_MOST_CURES = 8
+
+
+def explain(request: Request, situation: Situation, *, seed: int = 0) -> Explanation:
+    """What is to be told of a request: of its next slot where all fit, else of the first that does not."""
+    scene = _Scene(situation, Room(situation), Standing(situation.cluster, situation.tenants))
+    trial = scene.trial(request)
+    _, left = fill(trial, seed)
+    if not left:
+        trial = _Scene(situation, Room(situation), Standing(situation.cluster, situation.tenants)).trial(request)
+        return Explanation(refused=None, rows=_rows(trial, min(request.slots)), cures=())
+    missing = replace(request, slots=left)
+    return Explanation(
+        refused=trial.refused(left), rows=_rows(trial, left[0]), cures=tuple(_cures(missing, scene, seed))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A situation with what was placed in it."""
+
+    situation: Situation
+    room: Room
+    standing: Standing
+
+    def trial(self, request: Request) -> Trial:
+        """The request in this very scene."""
+        return Trial(request, self.situation, self.room, self.standing)
+
+    def copy(self, situation: Situation) -> _Scene:
+        """The same scene, to try something in, perhaps with another situation around it."""
+        return _Scene(situation, self.room.copy(), self.standing.copy())
+
+
+# ---- the table ------------------------------------------------------------------
+
+
+def _rows(trial: Trial, slot: int) -> tuple[AgentVerdicts, ...]:
+    pin = trial.pin_check(slot)
+    checks = [*([pin] if pin else []), *trial.checks]
+    passing = [check.passing(trial.cluster.everybody) for check in checks]
+    ranks = _ranks(trial, slot)
+    rows = []
+    for number, agent in enumerate(trial.cluster.agents):
+        verdicts = tuple(
+            Verdict(rule=check.rule, is_met=bool(bits >> number & 1), wanted=check.wanted, got=check.got(number))
+            for check, bits in zip(checks, passing, strict=True)
+        )
+        worth = tuple(trial.wishes.worth(number))
+        rows.append(
+            AgentVerdicts(
+                agent_id=agent.id,
+                hostname=agent.hostname,
+                fits=number in ranks,
+                verdicts=verdicts,
+                points=sum(points for _, points in worth),
+                worth=worth,
+                tasks=trial.standing.tasks(trial.request.group).get(number, 0),
+                free_share=trial.room.free_share(number),
+                rank=ranks.get(number, 0),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.rank or len(rows) + 1, row.hostname, row.agent_id)))
+
+
+def _ranks(trial: Trial, slot: int) -> dict[int, int]:
+    """1 for the agent that is taken next, 2 for the one that would be if that one were not there, and so on."""
+    found = trial.fitting(slot)
+    ranks: dict[int, int] = {}
+    while found:
+        number = trial.best(found, slot)
+        ranks[number] = len(ranks) + 1
+        found &= ~(1 << number)
+    return ranks
+
+
+# ---- cures ----------------------------------------------------------------------
+
+
+def _cures(request: Request, scene: _Scene, seed: int) -> list[Cure]:
+    """Single changes that place at least one slot; where there is none, pairs of them."""
+    rows = list(changes(request, scene.situation))
+    found = [cure for row in rows if (cure := _first_that_helps(request, scene, seed, row))]
+    if not found:
+        widest = [row[-1] for row in rows]
+        for first, second in islice(combinations(widest, 2), _MOST_PAIRS):
+            cure = _first_that_helps(request, scene, seed, (first.then(second),))
+            found += [cure] if cure else []
+    different = {cure.text: cure for cure in found}
+    return sorted(different.values(), key=lambda cure: (-cure.slots, -cure.agents, cure.text))[:_MOST_CURES]
+
+
+def _first_that_helps(request: Request, scene: _Scene, seed: int, row: tuple[Change, ...]) -> Cure | None:
+    """The cure that the smallest of these changes is, None where none of them helps."""
+    for change in row:
+        cure = _tried(request, scene, seed, change)
+        if cure:
+            return cure
+    return None
+
+
+def _tried(request: Request, scene: _Scene, seed: int, change: Change) -> Cure | None:
+    """Places the changed request. Amounts are lowered only as far as they must be."""
+    changed, situation = change.apply((request, scene.situation))
+    texts = [change.text] if change.text else []
+    for dimension in change.dimensions:
+        most = _lowered(changed, scene.copy(situation), seed, dimension)
+        if not most:
+            return None
+        changed = _with_amount(changed, dimension, most)
+        texts.append(f"{DIMENSIONS[dimension]} ≤ {amount_text(DIMENSIONS[dimension], most)}")
+    trial = scene.copy(situation).trial(changed)
+    agents = trial.fitting(request.slots[0]).bit_count()
+    placed, _ = fill(trial, seed)
+    return Cure(text=f"with {' and '.join(texts)}", agents=agents, slots=len(placed)) if placed else None
+
+
+def _lowered(request: Request, scene: _Scene, seed: int, dimension: int) -> int:
+    """The largest amount of a dimension with which all slots find a place; where none is small enough for that, with
+    which one does; 0 where the amount is not what keeps the request from its place."""
+    trial = scene.copy(scene.situation).trial(_with_amount(request, dimension, 0))
+    column = trial.room.free[dimension]
+    most = max((column[number] for number in numbers_in(trial.fitting(request.slots[0]))), default=0)
+    if not 0 < most < amounts(request.resources)[dimension]:
+        return 0
+    # Mesos counts in thousandths, people in hundredths.
+    step = 10 if dimension == 0 else 1
+    low, high = 0, most // step
+    while low < high:
+        middle = (low + high + 1) // 2
+        _, left = fill(scene.copy(scene.situation).trial(_with_amount(request, dimension, middle * step)), seed)
+        low, high = (low, middle - 1) if left else (middle, high)
+    if low * step == most // step * step:
+        return most
+    return low * step or most
+
+
+def _with_amount(request: Request, dimension: int, amount: int) -> Request:
+    name = ("cpus_milli", "mem_mib", "disk_mib", "gpus")[dimension]
+    changed: dict[str, Any] = {name: amount}
+    return replace(request, resources=replace(request.resources, **changed))
