@@ -37,6 +37,7 @@ setup(
         "addict>=2.4,<3",
         "protobuf>=7.35.1,<8",
         "pyyaml>=6.0,<7",
+        "google-re2>=1.1.20240702,<2",
         "click>=8.5,<9",
         "rich>=15,<16",
         "requests>=2.34,<3",

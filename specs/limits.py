@@ -35,3 +35,6 @@ MAX_DISK_MIB = 1024 * MIB
 MAX_GPUS = 1_024
 MAX_SECONDS = 7 * 24 * 3600.0
 MAX_FAILURES = 1_000
+
+MAX_PATTERN_LENGTH = 1_000
+"""Characters of a regular expression."""

@@ -56,11 +56,15 @@ ROOMS = (
     Room(name="specs", ours=("specs",), is_pure=False),
     Room(name="specs.source", ours=("specs",), libraries={"yaml"}),
     Room(name="specs.load", ours=("specs",), libraries={"yaml"}),
+    Room(name="specs.patterns", ours=("specs",), libraries={"re2"}, is_pure=True),
     Room(name="specs.records_pb2", libraries=PROTOBUF),
     Room(name="specs.generate", ours=("specs",), libraries={"grpc_tools"}),
     *(
         Room(name=f"specs.{pure}", ours=("specs",), is_pure=True)
-        for pure in ("ids", "states", "resources", "stack", "canonical", "rules", "difference")
+        for pure in (
+            *("ids", "states", "resources", "stack", "constraints", "versions"),
+            *("canonical", "rules", "difference"),
+        )
     ),
     Room(name="placement", ours=("placement", "specs"), is_pure=True),
     Room(name="discovery", ours=("discovery", "specs"), libraries={"kazoo", "requests"}),
@@ -307,7 +311,7 @@ class TestImports:
 
     def test_every_library_is_required_by_setup(self) -> None:
         setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-        packages = {"google": "protobuf", "yaml": "pyyaml", "grpc_tools": "grpcio-tools"}
+        packages = {"google": "protobuf", "yaml": "pyyaml", "grpc_tools": "grpcio-tools", "re2": "google-re2"}
         comes_with = {"starlette": "fastapi", "pydantic": "fastapi", "anyio": "fastapi", "urllib3": "requests"}
         libraries = {library for room in ROOMS for library in room.libraries}
         missing = [
