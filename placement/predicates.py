@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from specs import patterns, versions
 from specs.constraints import Constraint, Operator
@@ -45,9 +46,9 @@ def holds(rule: Constraint, value: str | None) -> bool:
             return True
 
 
-def _milli(text: str) -> int | None:
-    """A number in the thousandths to which Mesos counts."""
-    return round(float(text) * 1000) if _NUMBER.fullmatch(text.strip()) else None
+def _milli(text: str) -> Decimal | None:
+    """A number in the thousandths to which Mesos counts; of any length, as agents and users may write any."""
+    return Decimal(text.strip()).scaleb(3).to_integral_value() if _NUMBER.fullmatch(text.strip()) else None
 
 
 def _is_same(value: str, wanted: str) -> bool:
@@ -76,8 +77,14 @@ def _contains(value: str, wanted: str) -> bool:
         number = _milli(wanted)
         if number is None:
             return False
-        pairs = (part.partition("-") for part in value[1:-1].split(",") if part)
-        return any(int(first) * 1000 <= number <= int(last or first) * 1000 for first, _, last in pairs)
+        return any(_is_within(number, part) for part in value[1:-1].split(","))
     if value[:1] == "{" and value[-1:] == "}":
         value = value[1:-1]
     return any(part.strip() == wanted for part in value.split(","))
+
+
+def _is_within(number: Decimal, part: str) -> bool:
+    """Whether a range 5-6, or 5 alone, has a number of thousandths; what is no range has none."""
+    first, _, last = part.partition("-")
+    low, high = _milli(first), _milli(last or first)
+    return low is not None and high is not None and low <= number <= high
