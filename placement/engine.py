@@ -36,6 +36,7 @@ def place(requests: Sequence[Request], situation: Situation, *, seed: int) -> Re
     """Puts each slot on an agent, or says why not. The order of requests and agents does not matter: groups that want
     to be near others come after these, large ones before small ones. `seed` picks among free ports."""
     room = Room(situation)
+    room.open(requests)
     standing = Standing(situation.cluster, situation.tenants)
     placements: list[Placement] = []
     refusals: dict[GroupId, Refused] = {}

@@ -27,11 +27,11 @@ _MOST_CURES = 8
 
 def explain(request: Request, situation: Situation, *, seed: int = 0) -> Explanation:
     """What is to be told of a request: of its next slot where all fit, else of the first that does not."""
-    scene = _Scene(situation, Room(situation), Standing(situation.cluster, situation.tenants))
+    scene = _fresh(request, situation)
     trial = scene.trial(request)
     _, left = fill(trial, seed)
     if not left:
-        trial = _Scene(situation, Room(situation), Standing(situation.cluster, situation.tenants)).trial(request)
+        trial = _fresh(request, situation).trial(request)
         return Explanation(refused=None, rows=_rows(trial, min(request.slots)), cures=())
     missing = replace(request, slots=left)
     return Explanation(
@@ -54,6 +54,12 @@ class _Scene:
     def copy(self, situation: Situation) -> _Scene:
         """The same scene, to try something in, perhaps with another situation around it."""
         return _Scene(situation, self.room.copy(), self.standing.copy())
+
+
+def _fresh(request: Request, situation: Situation) -> _Scene:
+    room = Room(situation)
+    room.open((request,))
+    return _Scene(situation, room, Standing(situation.cluster, situation.tenants))
 
 
 # ---- the table ------------------------------------------------------------------

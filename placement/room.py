@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from placement.bits import bits_of, numbers_in
 from placement.cluster import UNKNOWN, amounts, take_custom
@@ -14,8 +15,8 @@ from placement.thresholds import Threshold
 from specs.constraints import Strategy
 from specs.resources import PortRanges, Resources
 
-SHARES = 64
-"""Agents are told apart by their free share in so many steps."""
+STEPS = 64
+"""Agents are told apart by shares of what they have in so many steps."""
 _SPREAD_BY = 7919
 
 
@@ -78,6 +79,42 @@ class Ports:
         raise ValueError(f"wanted port number {index}: there are fewer")
 
 
+class Steps:
+    """Agents by a share between 0 and 1, told apart in STEPS steps."""
+
+    def __init__(self, bits: int, size: int, share: Callable[[Room, int], float], room: Room) -> None:
+        self._share = share
+        self._of = [0] * size
+        members: list[list[int]] = [[] for _ in range(STEPS)]
+        for number in numbers_in(bits):
+            step = self._of[number] = int(share(room, number) * (STEPS - 1))
+            members[step].append(number)
+        self.bits = [bits_of(each, size) for each in members]
+        """The agents of each step, from the smallest share."""
+
+    def copy(self) -> Steps:
+        """The same, to try something with."""
+        other = Steps.__new__(Steps)
+        other._share, other._of, other.bits = self._share, list(self._of), list(self.bits)
+        return other
+
+    def first(self, bits: int, *, rising: bool) -> int:
+        """Those of the agents that have the smallest share, or the largest where it is not `rising`."""
+        for members in self.bits if rising else reversed(self.bits):
+            found = bits & members
+            if found:
+                return found
+        return bits
+
+    def move(self, number: int, room: Room) -> None:
+        """Takes an agent's new share."""
+        before, after = self._of[number], int(self._share(room, number) * (STEPS - 1))
+        if before != after:
+            self.bits[before] ^= 1 << number
+            self.bits[after] |= 1 << number
+            self._of[number] = after
+
+
 class Room:
     """Free amounts by agent, lessened by each `take`. What was computed is brought up to date by the log of takes."""
 
@@ -104,9 +141,9 @@ class Room:
         self._log: list[int] = []
         self._thresholds: dict[int, tuple[Threshold, int]] = {}
         self._fitting: dict[tuple[int, int], tuple[int, int]] = {}
-        self._shares: list[int] | None = None
-        self._share_of: list[int] = []
-        self._units: tuple[list[float], list[float]] = ([], [])
+        self._open = 0
+        self._shares: Steps | None = None
+        self._tilts: Steps | None = None
 
     def copy(self) -> Room:
         """The same room, to try something in."""
@@ -116,9 +153,10 @@ class Room:
         other._ports = {number: ports.copy() for number, ports in self._ports.items()}
         other._custom = dict(self._custom)
         other._log = list(self._log)
+        other._open = self._open
         other._thresholds, other._fitting = dict(self._thresholds), dict(self._fitting)
-        other._shares = None if self._shares is None else list(self._shares)
-        other._share_of, other._units = list(self._share_of), self._units
+        other._shares = self._shares and self._shares.copy()
+        other._tilts = self._tilts and self._tilts.copy()
         return other
 
     # ---- what fits -----------------------------------------------------------
@@ -188,38 +226,87 @@ class Room:
 
     # ---- order ----------------------------------------------------------------
 
-    def by_room(self, bits: int, strategy: Strategy) -> int:
-        """Those of the agents that have the largest free share, or the smallest where tasks are to be packed."""
-        if self._shares is None:
-            self._shares = self._divide()
-        steps = range(SHARES - 1, -1, -1) if strategy is Strategy.SPREAD else range(SHARES)
-        for step in steps:
-            found = bits & self._shares[step]
-            if found:
-                return found
-        return bits
+    def roomiest(self, bits: int) -> int:
+        """Those of the agents that have the largest free share."""
+        return self._by_share().first(bits, rising=False)
+
+    def packed(self, bits: int, need: Need) -> int:
+        """Those of the agents on which a task is packed: of the open ones those that have most of what the need is
+        mostly of and least of the rest; where none is open, the fullest."""
+        is_open = bits & self._open
+        if not is_open:
+            return self._by_share().first(bits, rising=True)
+        return self._by_tilt().first(is_open, rising=self._is_mostly_mem(need))
+
+    def open(self, requests: Iterable[Request]) -> None:
+        """Opens so many agents, the fullest first, that what is to be packed could just fit.
+
+        Tasks put evenly on as few agents as may do leave less stranded than agents filled one after the other: of
+        those some end without cpus but with memory that nobody can use, and others the other way round.
+        """
+        packed = [request for request in requests if request.rules.strategy is Strategy.PACK]
+        missing = [0] * len(self.free)
+        for request in packed:
+            for place, amount in enumerate(amounts(request.resources)):
+                missing[place] += amount * len(request.slots)
+        for members in self._by_share().bits if packed else ():
+            for number in numbers_in(members):
+                if max(missing) <= 0:
+                    return
+                self._open |= 1 << number
+                for place, column in enumerate(self.free):
+                    missing[place] -= max(column[number], 0)
+
+    def open_up(self, number: int) -> None:
+        """Opens an agent to which something was packed."""
+        self._open |= 1 << number
 
     def free_share(self, number: int) -> float:
         """The scarcer of cpus and memory that an agent has free, as a share of all that it has, 0 to 1."""
-        if not self._units[0]:
-            self._measure()
-        cpus, mem = self.free[0][number] * self._units[0][number], self.free[1][number] * self._units[1][number]
-        return min(max(min(cpus, mem), 0.0), 1.0)
+        return min(self._share(0, number), self._share(1, number))
 
-    def _measure(self) -> None:
-        """What one unit of cpus and memory is of all that an agent has; of what it has free where that is not told."""
-        for dimension in (0, 1):
-            for number, agent in enumerate(self.cluster.agents):
-                total = amounts(agent.total)[dimension] if agent.total else self.free[dimension][number]
-                self._units[dimension].append(1.0 / total if 0 < total < UNKNOWN else 1.0)
+    def _share(self, dimension: int, number: int) -> float:
+        return min(max(self.free[dimension][number] * self._units[dimension][number], 0.0), 1.0)
 
-    def _divide(self) -> list[int]:
-        members: list[list[int]] = [[] for _ in range(SHARES)]
-        self._share_of = [0] * self.size
-        for number in numbers_in(self.offered):
-            step = self._share_of[number] = int(self.free_share(number) * (SHARES - 1))
-            members[step].append(number)
-        return [bits_of(each, self.size) for each in members]
+    @cached_property
+    def _units(self) -> tuple[list[float], list[float]]:
+        """What one unit of cpus and of memory is of all that an agent has; of what is free where that is not told."""
+        cpus, mem = (
+            [
+                1.0 / total if 0 < total < UNKNOWN else 1.0
+                for agent, free in zip(self.cluster.agents, self.free[dimension], strict=True)
+                for total in (amounts(agent.total)[dimension] if agent.total else free,)
+            ]
+            for dimension in (0, 1)
+        )
+        return cpus, mem
+
+    @cached_property
+    def _all(self) -> tuple[float, float]:
+        """The cpus and the memory of all agents."""
+        cpus, mem = (sum(1.0 / unit for unit in units) for units in self._units)
+        return cpus, mem
+
+    def _is_mostly_mem(self, need: Need) -> bool:
+        """Whether the need is a larger share of all memory than of all cpus."""
+        return need.amounts[1] * self._all[0] > need.amounts[0] * self._all[1]
+
+    def _by_share(self) -> Steps:
+        """The offered agents by their free share."""
+        if self._shares is None:
+            self._shares = Steps(self.offered, self.size, lambda room, number: room.free_share(number), self)
+        return self._shares
+
+    def _by_tilt(self) -> Steps:
+        """The offered agents by how much larger their free share of cpus is than that of memory."""
+        if self._tilts is None:
+            self._tilts = Steps(
+                self.offered,
+                self.size,
+                lambda room, number: (1.0 + room._share(0, number) - room._share(1, number)) / 2,
+                self,
+            )
+        return self._tilts
 
     # ---- taking ---------------------------------------------------------------
 
@@ -228,13 +315,9 @@ class Room:
         for column, amount in zip(self.free, need.amounts, strict=True):
             column[number] -= amount
         self._log.append(number)
-        if self._shares is not None:
-            step = int(self.free_share(number) * (SHARES - 1))
-            if step != self._share_of[number]:
-                bit = 1 << number
-                self._shares[self._share_of[number]] ^= bit
-                self._shares[step] |= bit
-                self._share_of[number] = step
+        for steps in (self._shares, self._tilts):
+            if steps is not None:
+                steps.move(number, self)
         host_ports = self._take_ports(number, need.host_ports, seed) if need.host_ports else ()
         cpus_milli, mem_mib, disk_mib, gpus = need.amounts
         taken = Resources(

@@ -221,13 +221,12 @@ class Trial:
                 found = state.lowest(found)
         if not self.wishes.is_none:
             found = self.wishes.best(found)[1]
-        strategy = self.request.rules.strategy
-        if strategy is Strategy.SPREAD:
-            for level in self._own_levels:
-                if found & level:
-                    found &= level
-                    break
-        return first_in(self.room.by_room(found, strategy), self._offset)
+        if self.request.rules.strategy is Strategy.PACK:
+            return first_in(self.room.packed(found, self.need), self._offset)
+        for level in self._own_levels:
+            if found & level:
+                return first_in(self.room.roomiest(found & level), self._offset)
+        return first_in(found, self._offset)
 
     def fitting(self, slot: int) -> int:
         """The agents that can take the slot."""
@@ -241,6 +240,8 @@ class Trial:
     def take(self, number: int, seed: int) -> tuple[tuple[int, ...], Resources]:
         """Puts a slot on an agent that was chosen; returns its host ports and all that it takes."""
         taken = self.room.take(number, self.need, seed)
+        if self.request.rules.strategy is Strategy.PACK:
+            self.room.open_up(number)
         for state in self._memories:
             state.placed(number)
         if not self.wishes.is_none:

@@ -181,8 +181,8 @@ class Preference:
 
 
 class Strategy(StrEnum):
-    """Among agents that are worth the same: the one with the fewest tasks of the group and the most room, or the one
-    with the least room that is enough."""
+    """Among agents that are worth the same: the one with the fewest tasks of the group and then the most room; or
+    rather one of as few agents as will do, the fullest ones first."""
 
     SPREAD = "spread"
     PACK = "pack"
