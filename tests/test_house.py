@@ -121,11 +121,15 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views")),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning", "explaining")),
+            *("placement.agent", "placement.explanation"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests"},
     ),
-    Room(name="framework.web", ours=("framework.web", "framework.core.model", "framework.core.views", "specs")),
+    Room(
+        name="framework.web",
+        ours=("framework.web", "framework.core.model", "framework.core.views", "placement.agent", "specs"),
+    ),
     Room(
         name="framework.cli",
         ours=("framework.cli", "framework.exits", "specs"),
@@ -135,6 +139,15 @@ ROOMS = (
         name="framework.cli.local",
         ours=("framework.cli", "framework.exits", "framework.local", "specs"),
         libraries={"click", "rich", "requests"},
+    ),
+    # What places without a scheduler, and the files of agents that it reads.
+    *(
+        Room(
+            name=f"framework.cli.{each}",
+            ours=("framework.cli", "framework.exits", "placement", "specs"),
+            libraries={"click", "rich", "requests"},
+        )
+        for each in ("simulate", "fleet", "agents_file", "cluster_file")
     ),
     Room(
         name="framework.cli.scheduler",
@@ -341,7 +354,11 @@ class TestImports:
             ("framework.api.stacks", "framework.core.scheduler", False, False),
             ("framework.api.stacks", "framework.adapters.memory", True, False),
             ("framework.api.stacks", "framework.core.views", False, True),
+            ("framework.api.stacks", "placement.engine", False, False),
             ("framework.cli.ps", "framework.core.views", False, False),
+            ("framework.cli.ps", "placement.engine", False, False),
+            ("framework.cli.simulate", "placement.simulation", False, True),
+            ("framework.cli.simulate", "framework.core.planning", False, False),
             ("framework.cli.ps", "framework.local.cluster", False, False),
             ("framework.cli.scheduler", "framework.app", True, True),
             ("framework.cli.scheduler", "framework.app", False, False),

@@ -9,9 +9,8 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.responses import Response
 
-from framework.api import actions, errors, events, logs, stacks, tasks
+from framework.api import actions, errors, events, explain, logs, stacks, tasks
 from framework.api.answers import Json
-from framework.api.capacity import Agents, agents_of_master
 from framework.api.errors import Problem
 from framework.api.guard import Guard
 from framework.api.info import ExecutorFile, Limits, ServerInfo
@@ -37,11 +36,9 @@ def create_app(
     info: ServerInfo,
     limits: Limits = _DEFAULT_LIMITS,
     fetch: logs.Fetch = logs.fetch_from_agent,
-    agents: Agents = agents_of_master,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
-    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs,
-    `agents` how a master is asked for its agents."""
+    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs."""
     app = FastAPI(
         title="framework",
         version=info.version,
@@ -54,9 +51,10 @@ def create_app(
     stream = Stream(front, limits)
     app.state.stream = stream
     errors.install(app)
-    app.include_router(stacks.router(front, limits, agents))
+    app.include_router(stacks.router(front, limits))
     app.include_router(actions.router(front, limits))
     app.include_router(tasks.router(front))
+    app.include_router(explain.router(front))
     app.include_router(events.router(stream))
     app.include_router(logs.router(front, limits, fetch))
     _add_server_routes(app, front, executor, info, clock)

@@ -2,75 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
-import requests
-
+from framework.core.planning import allowed
+from framework.core.views import View
+from placement.agent import Agent
 from specs.resources import Resources, format_cpus
-from specs.stack import Stack
+from specs.stack import Group, Stack
 
-ASK_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """All that an agent has, whoever uses it now."""
-
-    hostname: str
-    cpus_milli: int
-    mem_mib: int
-    disk_mib: int
-    gpus: int
+Details = list[tuple[str, str]]
+_Amount = tuple[str, Callable[[Resources], int], Callable[[int], str]]
 
 
-Agents = Callable[[str], tuple[Capacity, ...]]
-"""(master's host:port) -> its agents; empty where it does not tell."""
+def too_large(stack: Stack, view: View) -> Details:
+    """(path, error) for each amount of which a group wants more than any agent has that its rules allow.
 
-
-def agents_of_master(master: str) -> tuple[Capacity, ...]:
-    """What /slaves of the master tells; nothing where it does not answer, or wants to know who asks."""
-    try:
-        answer = requests.get(f"http://{master}/slaves", timeout=ASK_SECONDS, allow_redirects=False)
-        agents = answer.json()["slaves"] if answer.status_code == 200 else []
-        return tuple(
-            Capacity(
-                hostname=str(agent["hostname"]),
-                cpus_milli=round(agent["resources"]["cpus"] * 1000),
-                mem_mib=int(agent["resources"]["mem"]),
-                disk_mib=int(agent["resources"]["disk"]),
-                gpus=int(agent["resources"]["gpus"]),
-            )
-            for agent in agents
-        )
-    except (requests.RequestException, ValueError, KeyError, TypeError):
-        return ()
-
-
-def too_large(stack: Stack, agents: tuple[Capacity, ...]) -> list[tuple[str, str]]:
-    """(path, error) for each resource of which a group wants more than any of the agents has."""
-    faults = []
-    for group in stack.groups if agents else ():
-        for name, wanted, has, text in _amounts(group.resources):
-            largest = max(agents, key=has)
-            if wanted > has(largest):
-                most = f"{text(has(largest))} ({largest.hostname})"
-                faults.append(
-                    (f"{group.id}.resources.{name}", f"wanted {text(wanted)}, the most that an agent has is {most}")
-                )
+    Nothing is said where the master has not told what all of its agents have.
+    """
+    agents = {one.agent.id: one.agent for one in view.agents.values()}
+    if not agents or any(agent.total is None for agent in agents.values()):
+        return []
+    faults: Details = []
+    may = allowed(view, stack)
+    for group in stack.groups:
+        able = may[group.id]
+        # Where its rules allow no agent, size is not what is wrong.
+        if not able or any(_holds(_total(agents[id]), group, view.executor) for id in able):
+            continue
+        among = "" if len(able) == len(agents) else f" of the {len(able)} that its constraints allow"
+        faults += _faults(group, [agents[id] for id in able], among, view.executor)
     return faults
 
 
-_Row = tuple[str, int, Callable[[Capacity], int], Callable[[int], str]]
-
-
-def _amounts(want: Resources) -> tuple[_Row, ...]:
+def _holds(has: Resources, group: Group, executor: Resources) -> bool:
+    want = group.resources + executor
     return (
-        ("cpus", want.cpus_milli, lambda agent: agent.cpus_milli, format_cpus),
-        ("memory", want.mem_mib, lambda agent: agent.mem_mib, _mebibytes),
-        ("disk", want.disk_mib, lambda agent: agent.disk_mib, _mebibytes),
-        ("gpus", want.gpus, lambda agent: agent.gpus, str),
+        all(amount(has) >= amount(want) for _, amount, _ in _amounts(want))
+        and has.covers(Resources(sets=want.sets))
+        and all(port.host_port is None or port.host_port in has.ports for port in group.container.ports)
     )
+
+
+def _faults(group: Group, agents: Sequence[Agent], among: str, executor: Resources) -> Iterator[tuple[str, str]]:
+    want = group.resources
+    found = False
+    for name, amount, text in _amounts(want):
+        largest = max(agents, key=lambda agent: amount(_total(agent)))
+        most = amount(_total(largest))
+        if amount(want) and amount(want) + amount(executor) > most:
+            also = f" (and {text(amount(executor))} for the executor)" if amount(want) <= most else ""
+            error = f"wanted {text(amount(want))}{also}, the most that an agent{among} has is {text(most)}"
+            yield f"{group.id}.resources.{name}", f"{error} ({largest.hostname})"
+            found = True
+    for port in group.container.ports:
+        fixed = port.host_port
+        if fixed is not None and not any(fixed in _total(agent).ports for agent in agents):
+            ranges = sorted({str(_total(agent).ports) for agent in agents})
+            has = ranges[0] if len(ranges) == 1 else "other ranges"
+            yield f"{group.id}.ports.{port.name}", f"wanted host port {fixed}, the agents{among} offer {has}"
+            found = True
+    if not found:
+        yield f"{group.id}.resources", f"wanted {want} together, no agent{among} has all of it"
+
+
+def _amounts(want: Resources) -> Iterator[_Amount]:
+    yield "cpus", lambda has: has.cpus_milli, format_cpus
+    yield "memory", lambda has: has.mem_mib, _mebibytes
+    yield "disk", lambda has: has.disk_mib, _mebibytes
+    yield "gpus", lambda has: has.gpus, str
+    for name, _ in want.scalars:
+        yield f"custom.{name}", _custom(name), format_cpus
+
+
+def _custom(name: str) -> Callable[[Resources], int]:
+    """So much of a scalar, or so many items of a set."""
+    return lambda has: dict(has.scalars).get(name, 0) + 1000 * len(dict(has.sets).get(name, ()))
+
+
+def _total(agent: Agent) -> Resources:
+    return agent.total or Resources()
 
 
 def _mebibytes(amount: int) -> str:

@@ -1,4 +1,4 @@
-"""Stacks in bodies: from JSON to a checked Stack, and from the view back."""
+"""Stacks in bodies: from JSON to a checked Stack."""
 
 from __future__ import annotations
 
@@ -8,34 +8,14 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 
 from framework.api.errors import Problem
-from framework.core.views import StackView
 from specs.errors import StackError
 from specs.load import stack_from_json
-from specs.stack import Group, Stack
+from specs.stack import Stack
 
 
 async def stack_from_body(body: bytes, name: str) -> Stack:
     """The stack that a body holds; raises Problem with all its faults."""
     return await run_in_threadpool(_parse, body, name)
-
-
-def stack_of(view: StackView) -> Stack:
-    """The stack as it was submitted, with the numbers that scaling gave it since."""
-    return Stack(
-        name=view.wish.name,
-        groups=tuple(
-            Group(
-                id=group.wish.id,
-                instances=group.wish.instances,
-                container=group.container,
-                resources=group.resources,
-                restart=group.wish.restart,
-                dependencies=group.wish.dependencies,
-                metadata=group.wish.metadata,
-            )
-            for group in view.groups
-        ),
-    )
 
 
 def _parse(body: bytes, name: str) -> Stack:

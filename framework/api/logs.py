@@ -170,8 +170,10 @@ def _last_lines(data: bytes, lines: int) -> bytes:
 
 def _agent(view: View, task: Task) -> str:
     known = view.agents.get(task.agent_id)
-    # An agent that has not offered anything since this scheduler leads: its task tells the address.
-    return f"{known.address}:{known.port}" if known else f"{task.address}:{_MESOS_AGENT_PORT}"
+    if known and known.agent.address and known.agent.port:
+        return f"{known.agent.address}:{known.agent.port}"
+    # Neither an offer nor the master has told of the agent since this scheduler leads: its task tells the address.
+    return f"{task.address}:{_MESOS_AGENT_PORT}"
 
 
 def _problem(source: _Source, fault: AgentFault) -> Problem:

@@ -10,6 +10,8 @@ from typing import Any
 
 from framework.core.model import Instant, Task
 from framework.core.views import GroupState, GroupView, StackView, View
+from specs.constraints import Rules, Strategy
+from specs.resources import Resources
 from specs.stack import Restart
 from specs.states import Goal, TaskState
 
@@ -55,7 +57,7 @@ def stack_plain(stack: StackView) -> Plain:
         "name": wish.name,
         "state": stack_state(stack).value,
         "ready": sum(group.ready for group in stack.groups),
-        "wanted": sum(group.wish.wanted for group in stack.groups),
+        "wanted": sum(group.wanted for group in stack.groups),
         "groups": len(stack.groups),
         "index": wish.index,
         "submitted_at": wish.submitted_at,
@@ -83,7 +85,9 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "labels": list(wish.id.labels),
         "state": group.state.value,
         "instances": wish.instances,
-        "wanted": wish.wanted,
+        "wanted": group.wanted,
+        "mode": wish.mode.value,
+        "rules": list(rules_texts(wish.rules)),
         "ready": group.ready,
         "live": len(group.tasks),
         "outdated": group.outdated,
@@ -98,6 +102,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "mem_mib": group.resources.mem_mib,
         "disk_mib": group.resources.disk_mib,
         "gpus": group.resources.gpus,
+        "custom": custom_plain(group.resources),
         "depends_on": [
             {"service": dependency.service, "condition": dependency.condition.value} for dependency in wish.dependencies
         ],
@@ -163,6 +168,41 @@ def waiting_plain(group: GroupView) -> Iterator[Plain]:
             "cause": waiting.cause,
             "until": waiting.until or None,
         }
+
+
+def amounts_plain(resources: Resources) -> Plain:
+    """Resources, in the units of the API."""
+    return {
+        "cpus": resources.cpus_milli / 1000,
+        "mem_mib": resources.mem_mib,
+        "disk_mib": resources.disk_mib,
+        "gpus": resources.gpus,
+        "ports": ",".join(f"{a}-{b}" if a != b else f"{a}" for a, b in resources.ports.ranges),
+        "custom": custom_plain(resources),
+    }
+
+
+def custom_plain(resources: Resources) -> Plain:
+    """Custom resources by name: the amount of a scalar, the items of a set."""
+    scalars: Plain = {name: amount / 1000 for name, amount in resources.scalars}
+    return scalars | {name: list(items) for name, items in resources.sets}
+
+
+def rules_texts(rules: Rules) -> Iterator[str]:
+    """What a group asks of its agents, a text for each rule, as they may be written in a stack file."""
+    yield from (str(rule) for rule in rules.constraints)
+    yield from (f"{spread}{_weight(spread.weight)}" for spread in rules.spread)
+    yield from (f"near {neighbour}{_weight(neighbour.weight)}" for neighbour in rules.near)
+    yield from (f"apart from {neighbour}{_weight(neighbour.weight)}" for neighbour in rules.apart)
+    yield from (f"prefer {preference.rule}{_weight(preference.weight)}" for preference in rules.prefer)
+    if rules.strategy is not Strategy.SPREAD:
+        yield f"strategy {rules.strategy.value}"
+    if rules.sticky:
+        yield "sticky"
+
+
+def _weight(weight: int) -> str:
+    return f" ({weight:+d} points)" if weight else ""
 
 
 def _endpoint(task: Task, port: int) -> str:

@@ -8,18 +8,18 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
-from framework.api import documents, picture
+from framework.api import documents, forecast, picture
 from framework.api.answers import Json
 from framework.api.asking import TOKEN, ask, known
-from framework.api.capacity import Agents, too_large
+from framework.api.capacity import too_large
 from framework.api.errors import Problem
 from framework.api.info import Limits
-from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer
+from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer, SubmitAnswer
 from framework.core.commands import Done
 from framework.core.events import StackRemoved, StackSubmitted
-from framework.core.views import StackView
+from framework.core.planning import plan, stack_of, warnings
+from framework.core.views import StackView, View
 from framework.ports import Front
-from specs.difference import GroupDifference, difference
 from specs.ids import name_fault
 from specs.load import stack_to_json
 from specs.stack import Stack
@@ -32,7 +32,7 @@ _BODY: dict[str, Any] = {
     }
 }
 Name = Annotated[str, Path(description="of the stack", examples=["shop"])]
-IfIndex = Annotated[
+IfUnchanged = Annotated[
     int | None, Query(ge=0, description="the index that the stack must still have; 0: it must not exist yet")
 ]
 IfMatch = Annotated[str | None, Header(description='the same as an entity tag, as the GET gave it: "7"')]
@@ -43,8 +43,8 @@ def done_plain(done: Done) -> dict[str, Any]:
     return {"changed": list(done.changed), "index": done.index, "message": done.message}
 
 
-def router(front: Front, limits: Limits, agents: Agents) -> APIRouter:
-    """The routes over `front`; `agents` tells what the master's agents have."""
+def router(front: Front, limits: Limits) -> APIRouter:
+    """The routes over `front`."""
     routes = APIRouter(prefix="/v1/stacks", tags=["stacks"])
 
     @routes.get("", responses={200: {"model": StacksAnswer}})
@@ -63,31 +63,34 @@ def router(front: Front, limits: Limits, agents: Agents) -> APIRouter:
             **picture.standing(view),
             **picture.stack_plain(found),
             "group_lines": [picture.group_plain(view, group) for group in found.groups],
-            "definition": stack_to_json(documents.stack_of(found)),
+            "definition": stack_to_json(stack_of(found)),
         }
         return Json(content, headers={"ETag": f'"{found.wish.index}"'})
 
     @routes.put(
         "/{name}",
         status_code=202,
-        responses={202: {"model": DoneAnswer}},
+        responses={202: {"model": SubmitAnswer}},
         openapi_extra=_BODY,
         dependencies=[TOKEN],
     )
     async def submit(
         request: Request,
         name: Name,
-        if_index: IfIndex = None,
+        if_unchanged: IfUnchanged = None,
         if_match: IfMatch = None,
         message: Annotated[str, Query(max_length=500, description="why, for those who look later")] = "",
         by: Annotated[str, Query(max_length=200, description="who", examples=["anna@desk"])] = "",
         anyway: Annotated[bool, Query(description="also when it wants more than any agent has now")] = False,
     ) -> Response:
-        """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed."""
-        index = _index(if_index, if_match)
+        """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed.
+        `warnings` are what may be meant and may be a mistake."""
+        index = _index(if_unchanged, if_match)
         stack = await documents.stack_from_body(await request.body(), _checked(name))
+        view = known(front)
         if not anyway:
-            await _check_size(stack, front, agents)
+            await _check_size(stack, view)
+        warned = await to_thread.run_sync(warnings, view, stack)
         done = await ask(
             front,
             lambda request_id: StackSubmitted(
@@ -95,22 +98,18 @@ def router(front: Front, limits: Limits, agents: Agents) -> APIRouter:
             ),
             limits.answer_seconds,
         )
-        return Json(done_plain(done), 202)
+        return Json({**done_plain(done), "warnings": list(warned)}, 202)
 
     @routes.post("/{name}/plan", responses={200: {"model": PlanAnswer}}, openapi_extra=_BODY)
-    async def plan(request: Request, name: Name) -> Response:
-        """What submitting this stack would change now. Nothing is changed, and no token needed."""
+    async def plan_stack(request: Request, name: Name) -> Response:
+        """What submitting this stack would change now, where new tasks would go, and what would not fit.
+
+        Nothing is changed, and no token needed. Groups whose tasks are replaced are placed as if the old tasks were
+        gone already."""
         new = await documents.stack_from_body(await request.body(), _checked(name))
-        found = known(front).stacks.get(name)
-        old = documents.stack_of(found) if found and not found.wish.is_removed else None
-        return Json(
-            {
-                "stack": name,
-                "index": found.wish.index if found else 0,
-                "is_new": old is None,
-                "changes": [_change_plain(change) for change in difference(old, new)],
-            }
-        )
+        view = known(front)
+        found = await to_thread.run_sync(plan, view, new)
+        return Json(forecast.plan_plain(view, found))
 
     @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def remove(name: Name) -> Response:
@@ -123,9 +122,8 @@ def router(front: Front, limits: Limits, agents: Agents) -> APIRouter:
     return routes
 
 
-async def _check_size(stack: Stack, front: Front, agents: Agents) -> None:
-    master = front.view.master
-    faults = too_large(stack, await to_thread.run_sync(agents, master)) if master else []
+async def _check_size(stack: Stack, view: View) -> None:
+    faults = await to_thread.run_sync(too_large, stack, view)
     if faults:
         raise Problem(
             422,
@@ -133,16 +131,6 @@ async def _check_size(stack: Stack, front: Front, agents: Agents) -> None:
             " ?anyway=true (framework submit --anyway) if larger agents are to come.",
             faults,
         )
-
-
-def _change_plain(change: GroupDifference) -> dict[str, Any]:
-    return {
-        "group": str(change.group),
-        "change": change.change.value,
-        "old_instances": change.old_instances,
-        "new_instances": change.new_instances,
-        "fields": [{"path": field.path, "old": field.old, "new": field.new} for field in change.fields],
-    }
 
 
 def _find(found: StackView | None, name: str) -> StackView:
@@ -158,14 +146,14 @@ def _checked(name: str) -> str:
     return name
 
 
-def _index(if_index: int | None, if_match: str | None) -> int | None:
+def _index(if_unchanged: int | None, if_match: str | None) -> int | None:
     if if_match is None:
-        return if_index
+        return if_unchanged
     text = if_match.removeprefix("W/").strip('"')
-    if not text.isdecimal() or len(text) > 18 or if_index not in (None, int(text)):
+    if not text.isdecimal() or len(text) > 18 or if_unchanged not in (None, int(text)):
         raise Problem(
             400,
-            f'If-Match wants the index of the stack, as "7", equal to ?if_index if that is given; got {if_match!r}.',
+            f'If-Match wants the index of the stack, as "7", and ?if_unchanged the same if given; got {if_match!r}.',
             [("header.If-Match", "is not the index of a stack")],
         )
     return int(text)

@@ -52,10 +52,11 @@ def _show_group(group: Answer, now: float) -> None:
         [
             ("group", group["group"]),
             ("state", f"{group['state']}, {group['ready']} of {group['wanted']} ready"),
-            ("instances", f"{group['instances']}{' (stopped)' if group['is_stopped'] else ''}"),
+            ("instances", _instances(group)),
             ("image", group["image"] or "none: a plain process"),
             ("command", " ".join(command) if command is not None else "the image's"),
             ("resources", _resources(group)),
+            *(("rule", rule) for rule in group["rules"]),
             ("restart", group["restart"]),
             ("needs", ", ".join(f"{d['service']} {d['condition']}" for d in group["depends_on"])),
             ("version", f"{group['version']}, stack index {group['index']}"),
@@ -66,10 +67,17 @@ def _show_group(group: Answer, now: float) -> None:
     )
 
 
+def _instances(group: Answer) -> str:
+    count = "one on every agent that fits" if group["mode"] == "global" else str(group["instances"])
+    return f"{count}{' (stopped)' if group['is_stopped'] else ''}"
+
+
 def _resources(group: Answer) -> str:
     parts = [f"cpus {group['cpus']:g}", f"mem {group['mem_mib']} MiB"]
     parts += [f"disk {group['disk_mib']} MiB"] if group["disk_mib"] else []
     parts += [f"gpus {group['gpus']}"] if group["gpus"] else []
+    for name, amount in group["custom"].items():
+        parts.append(f"{name} {','.join(amount) if isinstance(amount, list) else f'{amount:g}'}")
     return ", ".join(parts)
 
 

@@ -13,11 +13,14 @@ import click
 
 COMMANDS = {
     "submit": "Submit a stack file: bring about what it says.",
-    "plan": "Show what submitting a stack file would change.",
+    "plan": "Show what submitting a stack file would change, and where it would go.",
+    "simulate": "Place a stack file on agents of a file, without a scheduler.",
     "validate": "Check a stack file, without a scheduler.",
     "ls": "List stacks.",
     "ps": "List tasks, and slots that wait for one.",
     "info": "Show everything about a stack, group or task.",
+    "explain": "Say why a slot has no task, or why its task is where it is.",
+    "agents": "List agents: what they have, what is free.",
     "scale": "Change how many tasks a group has.",
     "restart": "Replace the tasks of groups by new ones.",
     "stop": "Stop groups until they are started again.",

@@ -94,6 +94,6 @@ def plural(count: int, word: str) -> str:
 
 
 def _coloured(text: str, width: int) -> str:
-    colour = _COLOURS.get(text)
+    colour = "red" if text.endswith("\N{BALLOT X}") else _COLOURS.get(text)
     padded = text.ljust(width)
     return click.style(padded, fg=colour) if colour and sys.stdout.isatty() else padded

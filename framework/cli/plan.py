@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from framework.cli.explain import show_cures
 from framework.cli.files import load, with_file
 from framework.cli.options import with_server
-from framework.cli.output import cell, plural, print_json
+from framework.cli.output import cell, note, plural, print_json
 from framework.cli.server import Answer, Server, path_of
 from specs.load import stack_to_json
 
+_SHOWN = 12
 _WORDS = {
     "added": ("+", "new"),
     "removed": ("-", "removed"),
@@ -28,24 +30,42 @@ _WORDS = {
 def plan(
     file: str, name: str | None, overrides: tuple[str, ...], sets: tuple[str, ...], server: Server, as_json: bool
 ) -> None:
-    """Show what submitting a stack file would change. Nothing is changed."""
+    """Show what submitting a stack file would change, and where it would go. Nothing is changed.
+
+    Groups whose tasks are replaced are placed as if the old tasks were gone already.
+    """
     stack = load(file, name, overrides, sets)
     answer = server.post(path_of("stacks", stack.name) + "/plan", stack_to_json(stack))
     if as_json:
         print_json(answer)
         return
-    if not answer["changes"]:
-        click.echo(f"{stack.name}: unchanged")
-        return
+    _show(answer)
+
+
+def _show(answer: Answer) -> None:
+    stack, count = answer["stack"], len(answer["changes"])
     where = "a new stack" if answer["is_new"] else f"index {answer['index']}"
-    click.echo(f"{stack.name} ({where}): {plural(len(answer['changes']), 'group')} would change")
+    click.echo(f"{stack} ({where}): {plural(count, 'group')} would change" if count else f"{stack}: unchanged")
+    groups = {group["group"]: group for group in answer["groups"]}
     for change in answer["changes"]:
-        _show(change)
-    if not answer["is_new"]:
-        click.echo(f"Nothing was changed. To do just this, submit with --if-index {answer['index']}.")
+        _show_change(change)
+        if change["group"] in groups:
+            _show_places(groups.pop(change["group"]))
+    for group in groups.values():
+        if group["placements"] or group["unplaced"]:
+            click.echo(
+                f"  {group['group']}: unchanged; {plural(group['wanted'] - group['kept'], 'slot')} without a task"
+            )
+            _show_places(group)
+    for warning in answer["warnings"]:
+        note(f"warning: {warning}")
+    if answer["problem"]:
+        note(f"Nothing can be placed now, or not well: {answer['problem']}")
+    if count:
+        click.echo(f"Nothing was changed. To do just this: framework submit --if-unchanged {answer['index']}")
 
 
-def _show(change: Answer) -> None:
+def _show_change(change: Answer) -> None:
     sign, words = _WORDS[change["change"]]
     old, new = change["old_instances"], change["new_instances"]
     count = f"{old} -> {new}" if old != new and change["change"] != "added" else str(new)
@@ -53,6 +73,30 @@ def _show(change: Answer) -> None:
     for field in change["fields"]:
         if field["path"] != "instances":
             click.echo(f"    {field['path']}: {_value(field['old'])} -> {_value(field['new'])}")
+
+
+def _show_places(group: Answer) -> None:
+    if group["note"]:
+        click.echo(f"    {group['note']}")
+    if group["kept"]:
+        stay = "1 task stays where it is" if group["kept"] == 1 else f"{group['kept']} tasks stay where they are"
+        click.echo(f"    {stay}")
+    if group["placements"]:
+        click.echo(f"    would go now: {_places(group['placements'])}")
+    unplaced = group["unplaced"]
+    if unplaced:
+        click.echo(f"    {plural(len(unplaced['slots']), 'slot')} would wait: {cell(unplaced['sentence'])}")
+        show_cures(unplaced["cures"], "      ")
+
+
+def _places(placements: list[Answer]) -> str:
+    """`2 on agent1, 1 on agent2`, and not every one of thousands."""
+    counts: dict[str, int] = {}
+    for placement in placements:
+        counts[placement["agent"]] = counts.get(placement["agent"], 0) + 1
+    shown = [f"{count} on {agent}" for agent, count in list(counts.items())[:_SHOWN]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and on {plural(more, 'more agent')}" if more else "")
 
 
 def _value(value: Any) -> str:

@@ -41,6 +41,19 @@ def ps(pattern: str, with_ended: bool, labels: str, server: Server, as_json: boo
     rows = [(_place(line), _task_row(line, answer["at"])) for line in answer["tasks"]]
     rows += [(_place(line), _waiting_row(line, last, answer["at"])) for line, last in _runs(answer["waiting"])]
     print_table(_HEADERS, [row for _, row in sorted(rows)])
+    unplaced = next((line["group"] for line in answer["waiting"] if is_unplaced(line["cause"])), "")
+    if unplaced:
+        note(explain_hint(unplaced))
+
+
+def is_unplaced(cause: str) -> bool:
+    """Whether a slot waits for an agent on which it fits: then the cause counts those on which it does not."""
+    return " agents fit" in cause
+
+
+def explain_hint(group: str) -> str:
+    """How to learn more of what a group waits for."""
+    return f"`framework explain {group}` tells why, agent by agent, and what would help."
 
 
 def _place(line: Answer) -> tuple[str, str, list[str], int, float]:

@@ -9,7 +9,7 @@ import click
 
 from framework.cli.files import load, with_file
 from framework.cli.options import with_server, with_wait
-from framework.cli.output import print_json
+from framework.cli.output import note, print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import Wait, echo_done
 from specs.load import stack_to_json
@@ -19,10 +19,10 @@ from specs.load import stack_to_json
 @with_file
 @click.option("-m", "--message", default="", metavar="TEXT", help="Why, for those who look later.")
 @click.option(
-    "--if-index",
+    "--if-unchanged",
     type=click.IntRange(min=0),
-    metavar="N",
-    help="Only if the stack's index is N; 0: if there is none yet.",
+    metavar="INDEX",
+    help="Only if the stack's index is still this one, as `framework plan` told it; 0: if there is none yet.",
 )
 @click.option("--anyway", is_flag=True, help="Also when it wants more than any agent has now.")
 @with_wait
@@ -33,7 +33,7 @@ def submit(
     overrides: tuple[str, ...],
     sets: tuple[str, ...],
     message: str,
-    if_index: int | None,
+    if_unchanged: int | None,
     anyway: bool,
     wait: bool,
     timeout: float,
@@ -48,7 +48,7 @@ def submit(
     answer = server.put(
         path_of("stacks", stack.name),
         stack_to_json(stack),
-        if_index=if_index,
+        if_unchanged=if_unchanged,
         message=message,
         by=_who(),
         anyway="true" if anyway else None,
@@ -57,6 +57,8 @@ def submit(
         print_json(answer)
     else:
         echo_done(answer, stack.name)
+        for warning in answer["warnings"]:
+            note(f"warning: {warning}")
     if wait:
         Wait(server=server, pattern=stack.name, index=answer["index"], timeout_seconds=timeout).run()
 

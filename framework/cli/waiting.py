@@ -11,12 +11,14 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.output import cell, note, plural, since
-from framework.cli.ps import progress_text
+from framework.cli.ps import explain_hint, is_unplaced, progress_text
 from framework.cli.server import Answer, NoScheduler, Server
 from framework.exits import CliExit
 
 _PAUSE_SECONDS = 0.4
 _SHOWN = 20
+_HINT_AFTER_SECONDS = 10.0
+"""A group that fits on no agent for so long: people are told where to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Line:
     text: str
     is_done: bool
     failure: str = ""
+    is_unplaced: bool = False
 
     def __str__(self) -> str:
         return f"{self.group}: {self.word}" + (f": {self.text}" if self.text else "")
@@ -58,7 +61,8 @@ class Wait:
             display.close()
 
     def _run(self, display: _Display) -> None:
-        deadline = self.clock() + self.timeout_seconds
+        begun = self.clock()
+        deadline = begun + self.timeout_seconds
         lines: list[Line] = []
         while True:
             problem, silence = "", None
@@ -75,7 +79,8 @@ class Wait:
             if self.clock() >= deadline:
                 display.close()
                 raise self._gave_up(lines, problem, silence)
-            display.show(lines, problem)
+            is_long = self.clock() - begun >= _HINT_AFTER_SECONDS
+            display.show(lines, problem, _hint(lines) if is_long else "")
             self.sleep(_PAUSE_SECONDS)
 
     def _is_over(self, lines: list[Line], display: _Display) -> bool:
@@ -101,11 +106,12 @@ class Wait:
         said += [f"  {line}" for line in waiting[:_SHOWN]]
         said += [f"  and {plural(len(waiting) - _SHOWN, 'more group')}"] if len(waiting) > _SHOWN else []
         said += [f"  {problem}"] if problem else []
+        said += [_hint(waiting)] if _hint(waiting) else []
         return CommandFault("\n".join(said), CliExit.GAVE_UP)
 
 
 class _Display:
-    def show(self, lines: list[Line], problem: str) -> None:
+    def show(self, lines: list[Line], problem: str, hint: str = "") -> None:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -117,12 +123,16 @@ class _Lines(_Display):
 
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
+        self._has_hinted = False
 
-    def show(self, lines: list[Line], problem: str) -> None:
+    def show(self, lines: list[Line], problem: str, hint: str = "") -> None:
         for key, text in [("", problem), *((line.group, str(line)) for line in lines)]:
             if text and self._said.get(key) != text:
                 note(text)
             self._said[key] = text
+        if hint and not self._has_hinted:
+            note(hint)
+            self._has_hinted = True
 
 
 class _Terminal(_Display):
@@ -135,7 +145,7 @@ class _Terminal(_Display):
         self._live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=8, transient=False)
         self._is_started = False
 
-    def show(self, lines: list[Line], problem: str) -> None:
+    def show(self, lines: list[Line], problem: str, hint: str = "") -> None:
         from rich.spinner import Spinner
         from rich.table import Table
         from rich.text import Text
@@ -153,6 +163,8 @@ class _Terminal(_Display):
             table.add_row("", Text(f"… {done} of {len(lines)} groups are done"), "", "")
         if problem:
             table.add_row(Text("!", style="red"), Text(problem, style="red"), "", "")
+        if hint:
+            table.add_row("", Text(hint, style="dim"), "", "")
         self._live.update(table)
 
     def close(self) -> None:
@@ -173,7 +185,14 @@ def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
         text="" if is_done else _text(group, now),
         is_done=is_done and not failed,
         failure=_failure(group) if failed else "",
+        is_unplaced=any(is_unplaced(cause["cause"]) for cause in group["waiting"]),
     )
+
+
+def _hint(lines: list[Line]) -> str:
+    """Where to look for why a group fits nowhere; "" where none is in that way."""
+    unplaced = next((line.group for line in lines if line.is_unplaced and not line.is_done), "")
+    return explain_hint(unplaced) if unplaced else ""
 
 
 def _word(group: Answer, is_removal: bool) -> str:

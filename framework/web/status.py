@@ -1,16 +1,20 @@
-"""The status page: connection, stacks, groups, tasks. Server-rendered from the view; it decides nothing."""
+"""The status page: connection, stacks, groups, tasks, agents. Server-rendered from the view; it decides nothing."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from framework.core.model import Instant, Task
-from framework.core.views import Connection, GroupState, GroupView, StackView, View
+from framework.core.views import AgentView, Connection, GroupState, GroupView, StackView, View
 from framework.web.html import Content, Html, element, joined, page
+from placement.agent import Agent, AgentState
+from specs.resources import format_cpus
 from specs.states import Health, TaskState
 
 _REFRESH_SECONDS = 5
 _MOST_TASKS_SHOWN = 50
+_MOST_AGENTS_SHOWN = 100
 _ENDED_SHOWN = 3
 
 _CONNECTION_CSS = {Connection.LOADING: "wait", Connection.CONNECTING: "bad", Connection.SUBSCRIBED: "good"}
@@ -44,6 +48,8 @@ def status_page(view: View, *, info_line: str, now: Instant) -> str:
         if view.connection is Connection.LOADING:
             hint = joined("The scheduler is reading its store.")
         contents.append(element("section", element("div", hint, css="empty"), css="card"))
+    if view.agents or view.agents_problem:
+        contents.append(_agents(view))
     return page(info_line, *contents, refresh_seconds=_REFRESH_SECONDS)
 
 
@@ -58,13 +64,13 @@ def _top(view: View, info_line: str) -> Html:
 def _facts(view: View) -> Html:
     groups = [group for stack in view.stacks.values() for group in stack.groups]
     ready = sum(group.ready for group in groups)
-    wanted = sum(group.wish.wanted for group in groups)
+    wanted = sum(group.wanted for group in groups)
     facts = [
         ("Framework id", view.framework_id or "none yet"),
         ("Master", view.master or "none"),
         ("Stacks", str(len(view.stacks))),
         ("Tasks ready", f"{ready} of {wanted}"),
-        ("Agents heard of", str(len(view.agents))),
+        ("Agents known", str(len(view.agents))),
     ]
     return element(
         "div",
@@ -101,7 +107,7 @@ def _group(view: View, group: GroupView, now: Instant) -> Html:
 
 def _state(group: GroupView) -> str:
     counts = group.state in (GroupState.RUNNING, GroupState.WAITING)
-    return f"{group.state.value} {group.ready}/{group.wish.wanted}" if counts else group.state.value
+    return f"{group.state.value} {group.ready}/{group.wanted}" if counts else group.state.value
 
 
 def _tasks(view: View, group: GroupView, now: Instant) -> Html:
@@ -179,6 +185,49 @@ def _ended(group: GroupView, now: Instant) -> Html:
         return Html("")
     summary = element("summary", "ended lately", css="dim")
     return element("details", summary, element("ul", *items, css="why"), css="scroll")
+
+
+def _agents(view: View) -> Html:
+    tasks = Counter(
+        task.agent_id
+        for stack in view.stacks.values()
+        for group in stack.groups
+        for task in group.tasks
+        if task.state.is_lively
+    )
+    agents = sorted(view.agents.values(), key=lambda one: (one.agent.hostname, one.agent.id))
+    heads = ("Agent", "State", "Attributes", "Free", "Tasks", "Note")
+    rows = [_agent(one, tasks[one.agent.id]) for one in agents[:_MOST_AGENTS_SHOWN]]
+    table = element("table", element("tr", *(element("th", head) for head in heads)), *rows) if agents else ""
+    left = len(agents) - _MOST_AGENTS_SHOWN
+    more = element("p", f"and {left} more: framework agents", css="dim") if left > 0 else ""
+    head = element("header", element("h2", "Agents"), element("span", view.agents_problem, css="dim push"))
+    body = element("div", element("div", table, more, css="scroll"), css="group")
+    return element("section", head, body, css="card", id="agents-of-the-cluster")
+
+
+def _agent(one: AgentView, tasks: int) -> Html:
+    agent = one.agent
+    is_fine = agent.state is AgentState.ACTIVE and not one.unavailable
+    place = [part for part in (agent.region, agent.zone) if part]
+    attributes = [*place, *(f"{name}={text}" for name, text in agent.attributes)]
+    return element(
+        "tr",
+        element("td", agent.hostname),
+        element("td", _mark(agent.state.value, "good" if is_fine else "wait")),
+        element("td", *(element("span", text, css="label") for text in attributes), css="wide"),
+        element("td", _free(agent)),
+        element("td", tasks),
+        element("td", one.unavailable),
+    )
+
+
+def _free(agent: Agent) -> str:
+    if agent.free is None or agent.total is None:
+        return "not told"
+    free, total = agent.free, agent.total
+    cpus = f"cpus {format_cpus(free.cpus_milli)} of {format_cpus(total.cpus_milli)}"
+    return f"{cpus}, mem {free.mem_mib} of {total.mem_mib} MiB"
 
 
 def _mark(text: str, css: str) -> Html:

@@ -22,14 +22,18 @@ from framework.core.views import (
     Waiting,
 )
 from framework.ports import Happening
+from placement.agent import Agent
 from specs.canonical import version_of
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, task_id
-from specs.resources import Resources
+from specs.resources import PortRanges, Resources
 from specs.stack import Container, Group, Port, Stack
 from specs.states import Goal, Health, TaskState
 
 NOW: Instant = 1_800_000_000.0
 FRAMEWORK = FrameworkId("6d1f7b0c-8a2e-4f57-9a39-3f0a6d3c1b11-0000")
+SMALL = Resources(cpus_milli=100, mem_mib=128)
+EXECUTOR = Resources(cpus_milli=100, mem_mib=64)
+AGENT = Resources(cpus_milli=4000, mem_mib=4096, disk_mib=10_000, ports=PortRanges.of([(31000, 32000)]))
 WEB = Container(image="acme/web:1.4", ports=(Port(name="http", container_port=8080),))
 
 
@@ -105,6 +109,7 @@ def a_view(
     agents: Iterable[AgentView] = (),
     progress: dict[TaskId, Progress] | None = None,
     at: Instant = NOW,
+    agents_problem: str = "",
 ) -> View:
     """A view of a scheduler that is subscribed, unless told otherwise."""
     return View(
@@ -114,20 +119,40 @@ def a_view(
         framework_id=FRAMEWORK if connection is Connection.SUBSCRIBED else None,
         master="10.0.0.1:5050" if connection is Connection.SUBSCRIBED else "",
         stacks={stack.wish.name: stack for stack in stacks},
-        agents={agent.id: agent for agent in agents},
+        agents={one.agent.id: one for one in agents},
         progress=progress or {},
+        executor=EXECUTOR,
+        agents_problem=agents_problem,
     )
 
 
-def an_agent(number: int = 1, address: str = "127.0.1.1", port: int = 5051) -> AgentView:
-    """Agent `number`, as its offer told of it."""
-    return AgentView(
-        id=f"agent-{number}",
+def an_agent(
+    number: int = 1,
+    address: str = "127.0.1.1",
+    port: int = 5051,
+    *,
+    total: Resources | None = AGENT,
+    free: Resources | None = None,
+    offered: Resources | None = None,
+    unavailable: str = "",
+    penalties: dict[GroupId, int] | None = None,
+    **agent: object,
+) -> AgentView:
+    """Agent `number`, as the master told of it; free is all that it has unless told otherwise; `agent` are other fields
+    of Agent."""
+    known = Agent(
+        id=AgentId(f"agent-{number}"),
         hostname=f"agent{number}",
         address=address,
         port=port,
-        offered=Resources(cpus_milli=2000, mem_mib=1024),
-        attributes=(),
+        total=total,
+        free=total if free is None else free,
+    )
+    return AgentView(
+        agent=replace(known, **agent),  # type: ignore[arg-type]
+        offered=offered,
+        unavailable=unavailable,
+        penalties=penalties or {},
     )
 
 
@@ -154,18 +179,22 @@ def a_group(
     waiting: Iterable[Waiting] = (),
     state: GroupState = GroupState.RUNNING,
     container: Container = WEB,
+    resources: Resources = SMALL,
+    wanted: int | None = None,
     **wish: object,
 ) -> GroupView:
     """A group of acme/web; `wish` are other fields of its GroupWish."""
-    group_wish = GroupWish(id=gid, version=version(gid, container), instances=instances)
+    group_wish = GroupWish(id=gid, version=version(gid, container, resources), instances=instances)
+    group_wish = replace(group_wish, **wish)  # type: ignore[arg-type]
     return GroupView(
-        wish=replace(group_wish, **wish),  # type: ignore[arg-type]
+        wish=group_wish,
         container=container,
-        resources=Resources(cpus_milli=100, mem_mib=128),
+        resources=resources,
         state=state,
         tasks=tuple(tasks),
         ended=tuple(ended),
         waiting=tuple(waiting),
+        wanted=group_wish.wanted if wanted is None else wanted,
     )
 
 
@@ -204,14 +233,17 @@ def a_task(
     return replace(task, **fields)  # type: ignore[arg-type]
 
 
-def version(gid: GroupId, container: Container) -> VersionId:
+def version(gid: GroupId, container: Container, resources: Resources = SMALL) -> VersionId:
     """The version that tasks of the group have with these settings."""
-    return version_of(a_wish(gid, container=container))
+    return version_of(a_wish(gid, container=container, resources=resources))
 
 
-def a_wish(gid: GroupId, *, instances: int = 1, container: Container = WEB) -> Group:
-    """A group as a stack file gives it."""
-    return Group(id=gid, instances=instances, container=container, resources=Resources(cpus_milli=100, mem_mib=128))
+def a_wish(
+    gid: GroupId, *, instances: int = 1, container: Container = WEB, resources: Resources = SMALL, **group: object
+) -> Group:
+    """A group as a stack file gives it; `group` are other fields of Group."""
+    wish = Group(id=gid, instances=instances, container=container, resources=resources)
+    return replace(wish, **group)  # type: ignore[arg-type]
 
 
 def running(stack: Stack, *, index: int = 1) -> StackView:
@@ -223,14 +255,16 @@ def running(stack: Stack, *, index: int = 1) -> StackView:
             for slot in range(group.instances)
         ]
         groups.append(
-            replace(
-                a_group(group.id, instances=group.instances, tasks=tasks, container=group.container),
+            a_group(
+                group.id,
+                instances=group.instances,
+                tasks=tasks,
+                container=group.container,
                 resources=group.resources,
+                mode=group.mode,
+                rules=group.rules,
             )
         )
-    groups = [
-        replace(g, wish=replace(g.wish, version=version_of(w))) for g, w in zip(groups, stack.groups, strict=True)
-    ]
     return a_stack(stack.name, groups, index=index)
 
 

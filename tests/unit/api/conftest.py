@@ -9,7 +9,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
-from framework.api.capacity import Agents
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.logs import Fetch, Piece
 from tests.kit.front import NOW, FakeFront
@@ -38,7 +37,6 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
         token: str | None = None,
         limits: Limits | None = None,
         fetch: Fetch = no_agent,
-        agents: Agents = lambda _master: (),
     ) -> TestClient:
         app = create_app(
             front,
@@ -47,7 +45,6 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
             info=INFO,
             limits=limits or Limits(),
             fetch=fetch,
-            agents=agents,
             clock=lambda: NOW,
         )
         return TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)

@@ -2,79 +2,112 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
-from collections.abc import Iterator
-
 import pytest
 
-from framework.api.capacity import Capacity, agents_of_master, too_large
-from specs.resources import Resources
-from tests.kit.conversation import group, stack
+from framework.api.capacity import too_large
+from framework.core.views import AgentView
+from placement.agent import AgentState
+from specs.constraints import Constraint, Operator, Rules
+from specs.ids import group_id
+from specs.resources import PortRanges, Resources
+from specs.stack import Container, Group, Port, Stack
+from tests.kit.front import a_view, a_wish, an_agent
 
-SMALL = Capacity(hostname="agent1", cpus_milli=4000, mem_mib=4096, disk_mib=10_000, gpus=0)
-LARGE = Capacity(hostname="agent2", cpus_milli=8000, mem_mib=2048, disk_mib=10_000, gpus=0)
+WEB = group_id("shop", "web")
+PORTS = PortRanges.of([(31000, 32000)])
+SMALL = an_agent(
+    1, total=Resources(cpus_milli=4000, mem_mib=4096, disk_mib=10_000, ports=PORTS), attributes=(("rack", "r1"),)
+)
+LARGE = an_agent(
+    2,
+    total=Resources(
+        cpus_milli=8000,
+        mem_mib=2048,
+        disk_mib=10_000,
+        ports=PORTS,
+        scalars=(("bandwidth", 100_000),),
+        sets=(("fpga", ("a", "b")),),
+    ),
+    attributes=(("rack", "r2"),),
+)
 
 
-def test_what_fits_on_some_agent_by_each_resource_is_taken() -> None:
-    assert too_large(stack(group(resources=Resources(cpus_milli=8000, mem_mib=4096))), (SMALL, LARGE)) == []
+def _faults(group: Group, *agents: AgentView) -> list[tuple[str, str]]:
+    return too_large(Stack(name="shop", groups=(group,)), a_view(agents=agents or (SMALL, LARGE)))
+
+
+def test_what_fits_on_some_agent_is_taken() -> None:
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=7900, mem_mib=1900))) == []
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=3900, mem_mib=4000))) == []
 
 
 def test_each_resource_of_which_no_agent_has_enough_is_named() -> None:
-    wished = stack(group(resources=Resources(cpus_milli=64_000, mem_mib=9000, gpus=1)))
-    assert too_large(wished, (SMALL, LARGE)) == [
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=64_000, mem_mib=9000, gpus=1))) == [
         ("shop/web.resources.cpus", "wanted 64, the most that an agent has is 8 (agent2)"),
         ("shop/web.resources.memory", "wanted 9000 MiB, the most that an agent has is 4096 MiB (agent1)"),
         ("shop/web.resources.gpus", "wanted 1, the most that an agent has is 0 (agent1)"),
     ]
 
 
-def test_nothing_is_refused_where_no_agent_is_known() -> None:
-    assert too_large(stack(group(resources=Resources(cpus_milli=64_000, mem_mib=1))), ()) == []
+def test_the_executor_wants_its_share() -> None:
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=8000, mem_mib=64))) == [
+        (
+            "shop/web.resources.cpus",
+            "wanted 8 (and 0.1 for the executor), the most that an agent has is 8 (agent2)",
+        )
+    ]
 
 
-class Master(http.server.HTTPServer):
-    """Answers every GET with `status` and `said`."""
-
-    status = 200
-    said = b""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Master)
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(self.server.said)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Quiet."""
+def test_what_agents_have_only_one_by_one_is_not_enough() -> None:
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=7000, mem_mib=4000))) == [
+        ("shop/web.resources", "wanted cpus 7, mem 4000 MiB together, no agent has all of it")
+    ]
 
 
-@pytest.fixture
-def master() -> Iterator[Master]:
-    server = Master(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def test_only_agents_that_the_constraints_allow_count() -> None:
+    rules = Rules(constraints=(Constraint(operator=Operator.IS, field="rack", values=("r1",)),))
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=6000, mem_mib=64), rules=rules)) == [
+        (
+            "shop/web.resources.cpus",
+            "wanted 6, the most that an agent of the 1 that its constraints allow has is 4 (agent1)",
+        )
+    ]
 
 
-def test_the_master_is_asked(master: Master) -> None:
-    resources = {"cpus": 4.0, "mem": 4096.0, "disk": 10000.0, "gpus": 0.0, "ports": "[31000-32000]"}
-    said = {"slaves": [{"hostname": "agent1", "resources": resources}]}
-    master.said, master.status = json.dumps(said).encode(), 200
-    assert agents_of_master(f"127.0.0.1:{master.server_port}") == (SMALL,)
+def test_constraints_that_allow_no_agent_are_not_a_matter_of_size() -> None:
+    rules = Rules(constraints=(Constraint(operator=Operator.IS, field="rack", values=("r9",)),))
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=64_000, mem_mib=64), rules=rules)) == []
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, b""), (200, b"{}"), (200, b"no JSON"), (307, b"")])
-def test_a_master_that_does_not_tell_keeps_nobody_waiting(master: Master, status: int, said: bytes) -> None:
-    master.said, master.status = said, status
-    assert agents_of_master(f"127.0.0.1:{master.server_port}") == ()
+def test_custom_resources() -> None:
+    fits = Resources(cpus_milli=100, mem_mib=64, scalars=(("bandwidth", 50_000), ("fpga", 2000)))
+    assert _faults(a_wish(WEB, resources=fits)) == []
+    items = Resources(cpus_milli=100, mem_mib=64, sets=(("fpga", ("a",)),))
+    assert _faults(a_wish(WEB, resources=items)) == []
+    more = Resources(cpus_milli=100, mem_mib=64, scalars=(("bandwidth", 200_000), ("fpga", 3000)))
+    assert _faults(a_wish(WEB, resources=more)) == [
+        ("shop/web.resources.custom.bandwidth", "wanted 200, the most that an agent has is 100 (agent2)"),
+        ("shop/web.resources.custom.fpga", "wanted 3, the most that an agent has is 2 (agent2)"),
+    ]
+    strange = Resources(cpus_milli=100, mem_mib=64, sets=(("fpga", ("z",)),))
+    assert [path for path, _ in _faults(a_wish(WEB, resources=strange))] == ["shop/web.resources"]
 
 
-def test_a_master_that_is_away_keeps_nobody_waiting() -> None:
-    assert agents_of_master("127.0.0.1:1") == ()
+def test_a_host_port_that_no_agent_offers() -> None:
+    container = Container(image="x", ports=(Port(name="http", container_port=80, host_port=80),))
+    assert _faults(a_wish(WEB, container=container)) == [
+        ("shop/web.ports.http", "wanted host port 80, the agents offer 31000-32000")
+    ]
+
+
+@pytest.mark.parametrize("agents", [(), (an_agent(1, total=None),), (SMALL, an_agent(3, total=None))])
+def test_nothing_is_refused_where_not_all_is_known(agents: tuple[AgentView, ...]) -> None:
+    stack = Stack(name="shop", groups=(a_wish(WEB, resources=Resources(cpus_milli=64_000, mem_mib=1)),))
+    assert too_large(stack, a_view(agents=agents)) == []
+
+
+def test_an_agent_that_is_drained_is_an_agent_still() -> None:
+    drained = an_agent(
+        2, total=Resources(cpus_milli=64_000, mem_mib=4096), unavailable="is drained", state=AgentState.DRAINED
+    )
+    assert _faults(a_wish(WEB, resources=Resources(cpus_milli=32_000, mem_mib=64)), SMALL, drained) == []

@@ -37,10 +37,10 @@ CHANGES = [
 
 def test_submit_hands_the_stack_to_the_core(client: TestClient, front: FakeFront) -> None:
     front.answer = lambda _ask: Done(changed=(str(WEB),), index=8, message="changed")
-    answer = client.put("/v1/stacks/shop?message=new+web&by=anna@desk&if_index=7", json=stack_to_json(SHOP))
+    answer = client.put("/v1/stacks/shop?message=new+web&by=anna@desk&if_unchanged=7", json=stack_to_json(SHOP))
     assert (answer.status_code, answer.json()) == (
         202,
-        {"changed": ["shop/web[dev]"], "index": 8, "message": "changed"},
+        {"changed": ["shop/web[dev]"], "index": 8, "message": "changed", "warnings": []},
     )
     assert front.asks == [
         StackSubmitted(request_id=1, stack=SHOP, message="new web", submitted_by="anna@desk", if_index=7)
@@ -62,7 +62,7 @@ def test_if_match_is_the_index(client: TestClient, front: FakeFront, tag: str) -
     assert asked.if_index == 7
 
 
-@pytest.mark.parametrize(("tag", "query"), [("*", ""), ('"x"', ""), ('"7"', "?if_index=8")])
+@pytest.mark.parametrize(("tag", "query"), [("*", ""), ('"x"', ""), ('"7"', "?if_unchanged=8")])
 def test_if_match_that_is_no_index_is_refused(client: TestClient, front: FakeFront, tag: str, query: str) -> None:
     answer = client.put("/v1/stacks/shop" + query, json=stack_to_json(SHOP), headers={"If-Match": tag})
     assert answer.status_code == 400

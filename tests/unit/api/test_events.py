@@ -103,7 +103,7 @@ def _serving(front: FakeFront, limits: Limits) -> Iterator[str]:
     from pathlib import Path
 
     executor = ExecutorFile(path=Path(__file__), sha256="a1")
-    app = create_app(front, token=None, executor=executor, info=INFO, limits=limits, agents=lambda _master: ())
+    app = create_app(front, token=None, executor=executor, info=INFO, limits=limits)
     with Server(app, "127.0.0.1", 0) as server:
         host, port = server.address
         yield f"http://{host}:{port}"

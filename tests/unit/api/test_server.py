@@ -20,9 +20,7 @@ from tests.unit.api.conftest import INFO
 
 def _server(front: FakeFront, port: int = 0) -> Server:
     executor = ExecutorFile(path=Path(__file__), sha256="a1")
-    return Server(
-        create_app(front, token=None, executor=executor, info=INFO, agents=lambda _master: ()), "127.0.0.1", port
-    )
+    return Server(create_app(front, token=None, executor=executor, info=INFO), "127.0.0.1", port)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from framework.api.app import create_app
-from framework.api.capacity import Capacity
 from framework.api.info import ExecutorFile, ServerInfo
 from framework.api.logs import Fetch, Piece
 from framework.api.server import Server
@@ -47,9 +46,6 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     time.tzset()
 
 
-SMALL = Capacity(hostname="agent1", cpus_milli=4000, mem_mib=4096, disk_mib=10_000, gpus=0)
-
-
 @pytest.fixture
 def front() -> FakeFront:
     return FakeFront()
@@ -71,7 +67,6 @@ def serve(front: FakeFront, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             executor=executor,
             info=INFO,
             fetch=fetch,
-            agents=lambda _master: (SMALL,),
             clock=lambda: NOW,
         )
         server = Server(app, "127.0.0.1", 0)

@@ -21,7 +21,7 @@ from framework.core.events import (
 from framework.core.views import GroupState
 from specs.ids import group_id
 from specs.load import load_stack, stack_from_json
-from tests.kit.front import FakeFront, a_group, a_stack, a_view, running, runs_at_once
+from tests.kit.front import FakeFront, a_group, a_stack, a_view, an_agent, running, runs_at_once
 from tests.unit.cli.conftest import STACK, Run, Serve
 
 SHOP = load_stack(STACK, name=None, variables={})
@@ -59,7 +59,7 @@ def test_submit_with_everything(serve: Serve, run: Run, front: FakeFront, stack_
         str(over),
         "--set",
         "services.auth.instances=5",
-        "--if-index",
+        "--if-unchanged",
         "0",
     )
     assert result.exit_code == 0
@@ -79,6 +79,7 @@ def test_submit_from_standard_input(serve: Serve, run: Run, front: FakeFront) ->
 
 def test_submit_of_what_no_agent_can_hold(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
+    front.view = a_view(agents=[an_agent()])
     huge = "name: shop\nservices: {big: {image: a, resources: {cpus: 64, memory: 32M}}}\n"
     result = run("submit", "-", stdin=huge)
     assert (result.exit_code, front.asks) == (1, [])
@@ -143,7 +144,7 @@ def test_validate_prints_what_the_api_takes(run: Run, stack_file: str) -> None:
 
 def test_plan(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
     serve()
-    front.view = a_view([running(SHOP, index=4)])
+    front.view = a_view([running(SHOP, index=4)], agents=[an_agent(1), an_agent(2)])
     assert run("plan", stack_file).stdout == "shop: unchanged\n"
     changed = run(
         "plan", stack_file, "--set", "services.auth.image=acme/auth:3", "--set", "services.auth.environment.LOG=debug"
@@ -154,7 +155,8 @@ def test_plan(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None
         "~ shop/auth: new tasks take the old ones' places (1)\n"
         '    environment.LOG: default -> "debug"\n'
         '    image: "acme/auth:2" -> "acme/auth:3"\n'
-        "Nothing was changed. To do just this, submit with --if-index 4.\n"
+        "    would go now: 1 on agent1\n"
+        "Nothing was changed. To do just this: framework submit --if-unchanged 4\n"
     )
     assert run("plan", stack_file, "--set", "services.auth.instances=3").stdout.splitlines()[1] == (
         "~ shop/auth: scaled; running tasks stay (1 -> 3)"
@@ -162,13 +164,18 @@ def test_plan(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None
     assert front.asks == []
 
 
-def test_plan_of_a_new_stack(serve: Serve, run: Run, stack_file: str) -> None:
+def test_plan_of_a_new_stack(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
     serve()
+    front.view = a_view(agents=[an_agent(1), an_agent(2)])
     assert run("plan", stack_file).stdout == (
         "shop (a new stack): 3 groups would change\n"
         "+ shop/auth: new (1)\n"
+        "    would go now: 1 on agent1\n"
         "+ shop/web[dev,frontend]: new (1)\n"
+        "    would go now: 1 on agent2\n"
         "+ shop/web[frontend,prod]: new (2)\n"
+        "    would go now: 1 on agent1, 1 on agent2\n"
+        "Nothing was changed. To do just this: framework submit --if-unchanged 0\n"
     )
 
 
@@ -315,7 +322,7 @@ def test_empty_lists_say_what_to_do(serve: Serve, run: Run, front: FakeFront) ->
         (["submit"], "Missing argument 'FILE'"),
         (["submit", "x", "--timeout", "soon"], "wanted a number and its unit"),
         (["submit", "x", "--timeout", "10"], "10"),
-        (["submit", "x", "--if-index", "-1"], "-1"),
+        (["submit", "x", "--if-unchanged", "-1"], "-1"),
         (["completion", "csh"], "csh"),
         (["events", "--after", "x"], "x"),
     ],

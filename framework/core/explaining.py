@@ -1,0 +1,184 @@
+"""Why a slot has no task, or why its task is where it is, told from a view. Nobody pays for it who does not ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from framework.core.model import Task
+from framework.core.planning import group_of, is_lost, problem_of, remembered, situation_of
+from framework.core.views import GroupState, GroupView, View
+from placement.explain import explain as explain_request
+from placement.explanation import AgentVerdicts, Explanation
+from placement.request import Request
+from placement.simulation import missing, request_of
+from placement.situation import Situation
+from specs.constraints import Mode
+from specs.ids import AgentId, GroupId, TaskId
+from specs.resources import PortRanges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Where a slot stands. `sentences` are for people, the first is the answer; `fits` says whether the slot has a task
+    or would get one now. `task` is the one in the slot and `agent_id` its agent, None where there is none."""
+
+    group: GroupId
+    slot: int
+    fits: bool
+    sentences: tuple[str, ...]
+    explanation: Explanation
+    task: TaskId | None = None
+    agent_id: AgentId | None = None
+
+
+def slot_fault(group: GroupView, slot: int) -> str:
+    """Why there is nothing to tell of a slot; "" where there is."""
+    slots = sorted({task.slot for task in (*group.tasks, *group.ended)} | {waiting.slot for waiting in group.waiting})
+    if slot in slots:
+        return ""
+    if not slots:
+        return f"{group.wish.id} has no slots now"
+    return f"{group.wish.id} has no slot {slot}; it has {_ranges(slots)}"
+
+
+def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
+    """Why a slot has no task, or why its task is where it is; without a slot the first that waits, or else where one
+    task more would go. A group's slot that `slot_fault` has something to say of is not to be asked for."""
+    waiting = {one.slot: one.cause for one in group.waiting}
+    seats = {task.slot: task for task in group.tasks if not is_lost(task)}
+    if slot is None:
+        slot = next(iter(sorted(waiting)), None)
+        return _told_of_more(view, group) if slot is None else _told_of_waiting(view, group, slot, waiting[slot])
+    if slot in seats:
+        return _told_of_task(view, group, seats[slot])
+    if slot in waiting:
+        return _told_of_waiting(view, group, slot, waiting[slot])
+    ended = next((task for task in group.ended if task.slot == slot), None)
+    return _told_of_more(view, group, slot, *([_end(ended)] if ended else []))
+
+
+def _request(view: View, group: GroupView, slot: int, situation: Situation) -> Request:
+    request = request_of(group_of(group), (slot,), instances=group.wanted)
+    if group.wish.mode is Mode.GLOBAL:
+        kept = {task.slot: task.agent_id for task in group.tasks if not is_lost(task)}
+        others = missing(group_of(group), situation, kept).pins
+        # The slots that wait belong, from the lowest on, to the agents without a task.
+        waiting = sorted(one.slot for one in group.waiting)
+        agents = [others[each] for each in sorted(others)]
+        request = replace(request, pins={at: agent for at, agent in zip(waiting, agents, strict=False) if at == slot})
+    return remembered(request, view, group)
+
+
+def _told_of_waiting(view: View, group: GroupView, slot: int, cause: str) -> Told:
+    situation = situation_of(view)
+    explanation = explain_request(_request(view, group, slot, situation), situation)
+    now = _now(explanation)
+    # A cause that is a placement's own sentence is told anew, as of now.
+    sentences = [now] if " agents fit" in cause else [cause, now]
+    return Told(
+        group=group.wish.id,
+        slot=slot,
+        fits=explanation.refused is None,
+        sentences=(*sentences, *_agents_problem(view)),
+        explanation=explanation,
+    )
+
+
+def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first: str) -> Told:
+    """Of a group that waits for nothing: how it stands, and where one task more would go."""
+    situation = situation_of(view)
+    taken = dict.fromkeys(task.slot for task in group.tasks)
+    at = next(number for number in range(len(taken) + 1) if number not in taken) if slot is None else slot
+    explanation = explain_request(_request(view, group, at, situation), situation)
+    best = next((row for row in explanation.rows if row.rank == 1), None)
+    more = f"one more would go to {best.hostname}" if best else f"one more would not fit: {_now(explanation)}"
+    if group.wish.mode is Mode.GLOBAL:
+        more = "it has one on every agent on which it can run"
+    return Told(
+        group=group.wish.id,
+        slot=at,
+        fits=True,
+        sentences=(*(first or [_standing(group)]), more, *_agents_problem(view)),
+        explanation=explanation,
+    )
+
+
+def _told_of_task(view: View, group: GroupView, task: Task) -> Told:
+    situation = situation_of(view, without=task)
+    request = replace(_request(view, group, task.slot, situation), pins={})
+    explanation = explain_request(request, situation)
+    return Told(
+        group=group.wish.id,
+        slot=task.slot,
+        fits=True,
+        sentences=(*_why_there(task, explanation), *_agents_problem(view)),
+        explanation=explanation,
+        task=task.id,
+        agent_id=task.agent_id,
+    )
+
+
+def _why_there(task: Task, explanation: Explanation) -> Iterator[str]:
+    fitting = [row for row in explanation.rows if row.fits]
+    best = next((row for row in fitting if row.rank == 1), None)
+    own = next((row for row in explanation.rows if row.agent_id == task.agent_id), None)
+    if own is None:
+        yield f"on {task.hostname}, of which nothing is known now"
+    elif not own.fits:
+        unmet = ", ".join(f"{v.rule} (wanted {v.wanted}, got {v.got})" for v in own.verdicts if not v.is_met)
+        yield f"on {own.hostname}, which would not be taken now: {unmet}"
+    elif own.rank == 1:
+        of = f"the best of {len(fitting)} agents that fit" if len(fitting) > 1 else "the only agent that fits"
+        yield f"on {own.hostname}: {of}: {_merits(own)}"
+    else:
+        yield f"on {own.hostname}: it is number {own.rank} of {len(fitting)} agents that fit now: {_merits(own)}"
+    if best is not None and best is not own:
+        yield f"{best.hostname} would be chosen now: {_merits(best)}"
+
+
+def _now(explanation: Explanation) -> str:
+    if explanation.refused is not None:
+        return explanation.refused.sentence()
+    fitting = sum(row.fits for row in explanation.rows)
+    best = next(row for row in explanation.rows if row.rank == 1)
+    return f"{fitting}/{len(explanation.rows)} agents fit now; the next is {best.hostname}: {_merits(best)}"
+
+
+def _merits(row: AgentVerdicts) -> str:
+    parts = [f"{row.points} points ({', '.join(_worth(*one) for one in row.worth)})"] if row.worth else []
+    parts += [f"{row.tasks} tasks of the group", f"{round(100 * row.free_share)} % free"]
+    return ", ".join(parts)
+
+
+def _worth(reason: str, points: int) -> str:
+    return f"{reason} {points:+d}"
+
+
+def _standing(group: GroupView) -> str:
+    if group.wish.is_stopped:
+        return f"it is stopped: `framework start {group.wish.id}` starts it"
+    if group.state is GroupState.REMOVING:
+        return "it is being removed"
+    if group.state is GroupState.FINISHED:
+        return "all its tasks have finished"
+    count = len(group.tasks)
+    return (
+        "its slot has a task" if count == 1 else f"all its {count} slots have a task" if count else "it wants no task"
+    )
+
+
+def _end(task: Task) -> str:
+    said = task.message or task.reason
+    return f"{task.id} was the last in the slot; it is {task.state.value}{f': {said}' if said else ''}"
+
+
+def _agents_problem(view: View) -> Iterator[str]:
+    problem = problem_of(view)
+    if problem:
+        yield problem
+
+
+def _ranges(slots: list[int]) -> str:
+    text = str(PortRanges.single(slots))
+    return f"slot {text}" if len(slots) == 1 else f"the slots {text}"

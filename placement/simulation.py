@@ -1,0 +1,216 @@
+"""Placing ahead: where the groups of a stack would go, without a scheduler and without an offer taken.
+
+`framework plan` does it on what the scheduler sees, `framework simulate` on agents that may not even exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from placement.agent import Agent
+from placement.cluster import Cluster
+from placement.engine import eligible, place
+from placement.explain import explain
+from placement.explanation import Cure
+from placement.refusals import Refused
+from placement.request import Overhead, Placement, Request, Tenants
+from placement.situation import Situation
+from specs.canonical import version_of
+from specs.constraints import Mode, Neighbour, Operator, Rules
+from specs.ids import AgentId, GroupId, VersionId
+from specs.resources import Resources
+from specs.stack import Group, Stack
+
+MOST_EXPLAINED = 20
+"""Groups whose cures are looked for; the others that did not fit are told in a sentence only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What becomes of a group: of `wanted` slots `kept` stay where they are, `placements` are where others would go,
+    and `refused` says why the rest would not; `cures` what would change that."""
+
+    group: GroupId
+    wanted: int
+    kept: int = 0
+    placements: tuple[Placement, ...] = ()
+    refused: Refused | None = None
+    cures: tuple[Cure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The outcome of each request, by group, and the situation in which all placements have been made."""
+
+    outcomes: tuple[Outcome, ...]
+    situation: Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """How the tasks of a group lie over the values of `fields`, outer to inner: (values, tasks) of each domain in which
+    the group could run. `skew` is the most by which two domains of one outer domain differ."""
+
+    fields: tuple[str, ...]
+    counts: tuple[tuple[tuple[str, ...], int], ...]
+    skew: int
+
+
+def situation_of_agents(
+    agents: Iterable[Agent],
+    *,
+    executor: Resources,
+    region: str = "",
+    tenants: Tenants | None = None,
+    present: frozenset[AgentId] = frozenset(),
+    unavailable: Mapping[AgentId, str] | None = None,
+) -> Situation:
+    """The situation in which agents give what they have free, or, where that is not known, all they have."""
+    cluster = Cluster(agents)
+    rooms = ((agent.id, agent.total if agent.free is None else agent.free) for agent in cluster.agents)
+    return Situation(
+        cluster=cluster,
+        room={id: room for id, room in rooms if room is not None},
+        tenants=tenants or Tenants(),
+        overhead=Overhead(resources=executor, present=present),
+        unavailable=unavailable or {},
+        region=region,
+    )
+
+
+def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None = None) -> Request:
+    """What slots of a group ask for; it shall have `instances` in all, or as many as the group says."""
+    return Request(
+        group=group.id,
+        version=version_of(group),
+        slots=tuple(slots),
+        instances=group.instances if instances is None else instances,
+        resources=group.resources,
+        host_ports=tuple(port.host_port for port in group.container.ports),
+        rules=group.rules,
+    )
+
+
+def missing(group: Group, situation: Situation, kept: Mapping[int, AgentId | None]) -> Request:
+    """What a group still asks for that has a task, or needs none, in the slots `kept`: the lowest free slots. A global
+    one wants a slot on each agent on which it can run and has none."""
+    if group.mode is not Mode.GLOBAL:
+        slots = _free_slots(kept, group.instances - len(kept))
+        return request_of(group, slots, instances=len(kept) + len(slots))
+    having = frozenset(kept.values())
+    agents = [agent for agent in eligible(request_of(group), situation) if agent not in having]
+    slots = _free_slots(kept, len(agents))
+    request = request_of(group, slots, instances=len(kept) + len(slots))
+    return replace(request, pins=dict(zip(slots, agents, strict=True)))
+
+
+def settle(requests: Sequence[Request], situation: Situation, *, seed: int = 0) -> Settled:
+    """Places the requests, again as long as that lets more of them fit: what is to be near another comes after it."""
+    placed: dict[GroupId, list[Placement]] = {request.group: [] for request in requests}
+    refused: dict[GroupId, Refused] = {}
+    rest = [request for request in requests if request.slots]
+    for _round in range(len(requests) + 1):
+        result = place(rest, situation, seed=seed)
+        for placement in result.placements:
+            placed[placement.group].append(placement)
+        situation = with_placements(situation, rest, result.placements)
+        refused = dict(result.refusals)
+        if not result.placements:
+            break
+        rest = [replace(one, slots=refused[one.group].slots) for one in rest if one.group in refused]
+    unplaced = [request for request in rest if request.group in refused]
+    explained = {request.group: explain(request, situation, seed=seed) for request in unplaced[:MOST_EXPLAINED]}
+    outcomes = []
+    for request in requests:
+        told = explained.get(request.group)
+        outcomes.append(
+            Outcome(
+                group=request.group,
+                wanted=request.instances,
+                kept=request.instances - len(request.slots),
+                placements=tuple(sorted(placed[request.group], key=lambda placement: placement.slot)),
+                refused=refused.get(request.group),
+                cures=told.cures if told else (),
+            )
+        )
+    return Settled(outcomes=tuple(outcomes), situation=situation)
+
+
+def simulate(
+    stack: Stack, situation: Situation, *, kept: Mapping[GroupId, Mapping[int, AgentId | None]] | None = None
+) -> tuple[tuple[Request, ...], Settled]:
+    """Places a whole stack, but for the slots that are kept."""
+    there = kept or {}
+    apart = (*situation.tenants.apart, *hard_apart((group.id, group.rules) for group in stack.groups))
+    situation = replace(situation, tenants=replace(situation.tenants, apart=apart))
+    requests = tuple(missing(group, situation, there.get(group.id, {})) for group in stack.groups)
+    return requests, settle(requests, situation)
+
+
+def hard_apart(groups: Iterable[tuple[GroupId, Rules]]) -> tuple[tuple[GroupId, Neighbour], ...]:
+    """The rules by which groups keep others away from themselves."""
+    return tuple((id, rule) for id, rules in groups for rule in rules.apart if not rule.weight)
+
+
+def with_placements(situation: Situation, requests: Iterable[Request], placements: Iterable[Placement]) -> Situation:
+    """The situation in which these placements of the requests have been made."""
+    versions = {request.group: request.version for request in requests}
+    room, present = dict(situation.room), set(situation.overhead.present)
+    counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
+    for placement in placements:
+        taken = placement.resources
+        if placement.agent_id not in present:
+            taken += situation.overhead.resources
+            present.add(placement.agent_id)
+        room[placement.agent_id] -= taken
+        agents = counts.setdefault(
+            placement.group,
+            {agent: dict(tasks) for agent, tasks in situation.tenants.counts.get(placement.group, {}).items()},
+        )
+        tasks = agents.setdefault(placement.agent_id, {})
+        tasks[versions[placement.group]] = tasks.get(versions[placement.group], 0) + 1
+    return replace(
+        situation,
+        room=room,
+        tenants=replace(situation.tenants, counts={**situation.tenants.counts, **counts}),
+        overhead=replace(situation.overhead, present=frozenset(present)),
+    )
+
+
+def balances(request: Request, situation: Situation) -> tuple[Balance, ...]:
+    """How the group lies over each field that it is to be spread over, by SPREAD or by GROUP_BY."""
+    fields = [(*spread.within, spread.over) for spread in request.rules.spread]
+    fields += [(rule.field,) for rule in request.rules.constraints if rule.operator is Operator.GROUP_BY]
+    can = frozenset(eligible(request, situation))
+    tasks = {agent: sum(by.values()) for agent, by in situation.tenants.counts.get(request.group, {}).items()}
+    return tuple(_balance(names, situation.cluster, can, tasks) for names in dict.fromkeys(fields))
+
+
+def _balance(
+    fields: tuple[str, ...], cluster: Cluster, can: frozenset[AgentId], tasks: Mapping[AgentId, int]
+) -> Balance:
+    domains = cluster.domains(fields)
+    counts: dict[int, int] = {}
+    for number, agent in enumerate(cluster.agents):
+        domain = domains.of[number]
+        if domain >= 0 and (agent.id in can or agent.id in tasks):
+            counts[domain] = counts.get(domain, 0) + tasks.get(agent.id, 0)
+    by_parent: dict[int, list[int]] = {}
+    for domain in sorted(counts):
+        by_parent.setdefault(domains.parents[domain], []).append(counts[domain])
+    return Balance(
+        fields=fields,
+        counts=tuple((domains.keys[domain], counts[domain]) for domain in sorted(counts)),
+        skew=max((max(inner) - min(inner) for inner in by_parent.values()), default=0),
+    )
+
+
+def _free_slots(taken: Mapping[int, AgentId | None], count: int) -> tuple[int, ...]:
+    free: list[int] = []
+    slot = 0
+    while len(free) < count:
+        if slot not in taken:
+            free.append(slot)
+        slot += 1
+    return tuple(free)
