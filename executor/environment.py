@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from executor.order import Order
+from specs.resources import format_cpus
 
 CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
 """Where a container sees its task's sandbox directory."""
@@ -34,9 +35,11 @@ def environment(order: Order, sandbox: str) -> dict[str, str]:
     given |= {f"PORT{index}": port for index, port in enumerate(ports)}
     named = zip(order.container.ports, ports, strict=True)
     given |= {f"PORT_{variable_name(port.name)}": number for port, number in named if port.name}
+    given |= {f"FRAMEWORK_RESOURCE_{variable_name(name)}": format_cpus(milli) for name, milli in order.scalars}
+    given |= {f"FRAMEWORK_RESOURCE_{variable_name(name)}": ",".join(items) for name, items in order.sets}
     return given | dict(order.container.environment)
 
 
 def variable_name(name: str) -> str:
-    """A port's name in the alphabet of variables: `http-admin` -> `HTTP_ADMIN`."""
+    """The name of a port or resource in the alphabet of variables: `http-admin` -> `HTTP_ADMIN`."""
     return re.sub(r"[^A-Z0-9_]", "_", name.upper())

@@ -20,7 +20,8 @@ class Order:
     """One container or process to run.
 
     `host_ports` are in the order of `container.ports`; `address` is the agent's own, to which ports are bound. Amounts:
-    thousandths of a cpu, MiB, whole gpus.
+    thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
+    name.
     """
 
     task_id: TaskId
@@ -38,6 +39,8 @@ class Order:
     hostname: str
     framework_id: FrameworkId
     agent_id: AgentId
+    scalars: tuple[tuple[str, int], ...] = ()
+    sets: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def is_process(self) -> bool:
@@ -85,4 +88,6 @@ def order_from_bytes(data: bytes) -> Order:
         hostname=record.hostname,
         framework_id=FrameworkId(record.framework_id),
         agent_id=AgentId(record.agent_id),
+        scalars=tuple((each.name, each.amount_milli) for each in record.custom if not each.items),
+        sets=tuple((each.name, tuple(each.items)) for each in record.custom if each.items),
     )

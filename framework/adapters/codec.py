@@ -7,24 +7,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from typing import Any
 
 import orjson
 from addict import Dict
 
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
+from framework.adapters.mesos_resources import pools, total, written
 from framework.core.commands import Launch
 from framework.core.model import Status, Task
-from placement.offer import Offer
+from placement.offer import Offer, Pool
+from placement.pools import executor_variant
 from specs.canonical import container_json
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
-from specs.records_pb2 import ExecutorMessage, LaunchOrder, StatusDetail
-from specs.resources import PortRanges, Resources
+from specs.records_pb2 import CustomResource, ExecutorMessage, LaunchOrder, StatusDetail
+from specs.resources import Resources
 from specs.stack import CheckKind, Container, HealthCheck, Network
 from specs.states import TaskState
 
-CAPABILITIES = ("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE", "REGION_AWARE", "RESERVATION_REFINEMENT")
+CAPABILITIES = (
+    *("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE", "REGION_AWARE", "RESERVATION_REFINEMENT"),
+    "GPU_RESOURCES",
+)
+"""GPU_RESOURCES among them, as agents with GPUs are offered to nobody else; placement keeps other tasks off them."""
 LAUNCH_ORDER_SCHEMA = 1
+NANOSECONDS = 1_000_000_000
 
 Json = dict[str, Any]
 
@@ -33,10 +41,14 @@ Json = dict[str, Any]
 
 
 def offer(plain: Json) -> Offer:
-    """An offer with its unreserved, unshared, lasting resources. Raises KeyError or ValueError for another shape."""
+    """An offer with what its role may use: unshared, lasting, unreserved or reserved for it.
+
+    Raises KeyError or ValueError for another shape.
+    """
     role = plain["allocation_info"]["role"]
     address = plain["url"]["address"]
-    fault_domain = plain.get("domain", {}).get("fault_domain", {})
+    parts = pools(plain.get("resources", ()), role)
+    region, zone = domain(plain)
     return Offer(
         id=OfferId(plain["id"]["value"]),
         agent_id=AgentId(plain["agent_id"]["value"]),
@@ -44,50 +56,33 @@ def offer(plain: Json) -> Offer:
         address=address["ip"],
         agent_port=address["port"],
         role=role,
-        resources=unreserved(plain.get("resources", ()), role),
-        attributes=tuple(sorted((each["name"], attribute_text(each)) for each in plain.get("attributes", ()))),
-        region=fault_domain.get("region", {}).get("name", ""),
-        zone=fault_domain.get("zone", {}).get("name", ""),
+        resources=total(parts),
+        attributes=attributes(plain),
+        region=region,
+        zone=zone,
         executor_ids=tuple(ExecutorId(each["value"]) for each in plain.get("executor_ids", ())),
+        pools=parts if len(parts) > 1 else (),
+        window=window(plain["unavailability"]) if "unavailability" in plain else None,
     )
 
 
-def unreserved(resources: list[Json] | tuple[Json, ...], role: str) -> Resources:
-    """What is allocated to `role` and reserved by nobody, summed; neither revocable, shared, nor a volume.
-
-    Amounts are rounded to what Mesos counts in, thousandths, before they are added; memory and disk are then cut to
-    whole MiB.
-    """
-    milli = {"cpus": 0, "mem": 0, "disk": 0, "gpus": 0}
-    ranges: list[tuple[int, int]] = []
-    for each in resources:
-        if not _is_usable(each, role):
-            continue
-        name = each["name"]
-        if name in milli:
-            milli[name] += round(each["scalar"]["value"] * 1000)
-        elif name == "ports":
-            ranges += [(each["begin"], each["end"]) for each in each["ranges"].get("range", ())]
-    return Resources(
-        cpus_milli=milli["cpus"],
-        mem_mib=milli["mem"] // 1000,
-        disk_mib=milli["disk"] // 1000,
-        gpus=milli["gpus"] // 1000,
-        ports=PortRanges.of(ranges),
-    )
+def attributes(plain: Json) -> tuple[tuple[str, str], ...]:
+    """The attributes of an offer or agent as (name, text) pairs, sorted."""
+    return tuple(sorted((each["name"], attribute_text(each)) for each in plain.get("attributes", ())))
 
 
-def _is_usable(resource: Json, role: str) -> bool:
-    return (
-        not resource.get("reservations")
-        and "reservation" not in resource
-        and resource.get("role", "*") == "*"
-        and resource.get("allocation_info", {}).get("role", role) == role
-        and "revocable" not in resource
-        and "shared" not in resource
-        and "provider_id" not in resource
-        and not resource.get("disk")
-    )
+def domain(plain: Json) -> tuple[str, str]:
+    """The region and zone of an offer, agent or master, "" where it has none."""
+    fault_domain = plain.get("domain", {}).get("fault_domain", {})
+    return fault_domain.get("region", {}).get("name", ""), fault_domain.get("zone", {}).get("name", "")
+
+
+def window(unavailability: Json) -> tuple[float, float]:
+    """Begin and end of planned maintenance in seconds since 1970; the end is infinite where no duration is given."""
+    begin_seconds = unavailability["start"]["nanoseconds"] / NANOSECONDS
+    if "duration" not in unavailability:
+        return begin_seconds, math.inf
+    return begin_seconds, begin_seconds + unavailability["duration"]["nanoseconds"] / NANOSECONDS
 
 
 def attribute_text(attribute: Json) -> str:
@@ -159,13 +154,25 @@ def framework_info(config: MesosConfig, framework_id: FrameworkId | None = None)
     return info
 
 
-def executor_info(config: ExecutorConfig, role: str) -> Dict:
-    """The ExecutorInfo of every task: one executor for all of them on an agent, while nothing in it changes."""
+def executor_info(config: ExecutorConfig, role: str, reservation: str = "") -> Dict:
+    """The ExecutorInfo of tasks: one executor for all of them on an agent, while nothing in it changes.
+
+    `reservation` is that of the resources out of which it is paid: each has an executor of its own.
+    """
+    info = _executor_info(config, role, "")
+    base = ExecutorId(_executor_id(info))
+    if reservation:
+        info = _executor_info(config, role, reservation)
+    info.executor_id.value = executor_variant(base, reservation)
+    return info
+
+
+def _executor_info(config: ExecutorConfig, role: str, reservation: str) -> Dict:
     info = Dict(
         type="CUSTOM",
         name="framework executor",
         source="framework",
-        resources=resources(config.resources, role),
+        resources=written(config.resources, role, reservation),
         shutdown_grace_period=_duration(config.shutdown_grace_seconds),
     )
     info.command.value = config.command
@@ -173,13 +180,12 @@ def executor_info(config: ExecutorConfig, role: str) -> Dict:
     info.command.uris[0]["output_file"] = config.file_name
     if config.environment:
         info.command.environment.variables = [{"name": name, "value": value} for name, value in config.environment]
-    info.executor_id.value = _executor_id(info)
     return info
 
 
-def executor_id(config: ExecutorConfig, role: str) -> ExecutorId:
-    """The id that `executor_info` has for this configuration."""
-    return ExecutorId(executor_info(config, role).executor_id.value)
+def executor_id(config: ExecutorConfig, role: str, reservation: str = "") -> ExecutorId:
+    """The id that `executor_info` has for this configuration; with a reservation it is a variant of that without."""
+    return ExecutorId(executor_info(config, role, reservation).executor_id.value)
 
 
 def _executor_id(info: Dict) -> str:
@@ -188,32 +194,13 @@ def _executor_id(info: Dict) -> str:
     return f"framework-executor-{digest[:12]}"
 
 
-def resources(amount: Resources, role: str) -> list[Json]:
-    """Unreserved resources allocated to `role`, as Mesos writes them since reservations can be refined."""
-    allocation = {"role": role}
-    scalars = (
-        ("cpus", amount.cpus_milli / 1000),
-        ("mem", amount.mem_mib),
-        ("disk", amount.disk_mib),
-        ("gpus", amount.gpus),
-    )
-    found: list[Json] = [
-        {"name": name, "type": "SCALAR", "scalar": {"value": value}, "allocation_info": allocation}
-        for name, value in scalars
-        if value
-    ]
-    if amount.ports.ranges:
-        ranges = [{"begin": begin, "end": end} for begin, end in amount.ports.ranges]
-        found.append({"name": "ports", "type": "RANGES", "ranges": {"range": ranges}, "allocation_info": allocation})
-    return found
-
-
 class TaskWriter:
-    """Writes TaskInfos: what is the same in all tasks of a version is made once."""
+    """Writes TaskInfos: what is the same in all tasks of a version, or of a reservation, is made once."""
 
     def __init__(self, config: MesosConfig, *, most_versions: int = 1000) -> None:
         self._role = config.role
-        self._executor = orjson.Fragment(orjson.dumps(executor_info(config.executor, config.role)))
+        self._config = config.executor
+        self._executors: dict[str, orjson.Fragment] = {}
         self._containers: dict[str, tuple[Container, bytes]] = {}
         self._most = most_versions
 
@@ -226,12 +213,24 @@ class TaskWriter:
         info.labels = {"labels": task_labels(launch)}
         info.discovery = discovery(task, container)
         info.kill_policy = {"grace_period": _duration(container.stop.grace_seconds)}
-        info.resources = resources(launch.resources, self._role)
+        info.resources = self._resources(launch)
         info.data = base64.b64encode(self._order(launch, framework_id)).decode("ascii")
         if container.health is not None and (check := health_check(container.health, task, container)):
             info.health_check = check
-        info.executor = self._executor
+        info.executor = self._executor(launch.executor_reservation)
         return info
+
+    def _resources(self, launch: Launch) -> list[Json]:
+        parts = launch.pools or (Pool(resources=launch.resources),)
+        return [each for part in parts for each in written(part.resources, self._role, part.reservation)]
+
+    def _executor(self, reservation: str) -> orjson.Fragment:
+        known = self._executors.get(reservation)
+        if known is None:
+            _make_room(self._executors, self._most)
+            info = executor_info(self._config, self._role, reservation)
+            known = self._executors[reservation] = orjson.Fragment(orjson.dumps(info))
+        return known
 
     def _order(self, launch: Launch, framework_id: FrameworkId) -> bytes:
         task, amount = launch.task, launch.resources
@@ -254,6 +253,7 @@ class TaskWriter:
             hostname=task.hostname,
             framework_id=framework_id,
             agent_id=task.agent_id,
+            custom=custom_resources(amount),
         )
         return bytes(order.SerializeToString())
 
@@ -261,10 +261,21 @@ class TaskWriter:
         known = self._containers.get(version)
         if known and (known[0] is container or known[0] == container):
             return known[1]
-        while len(self._containers) >= self._most:
-            del self._containers[next(iter(self._containers))]
+        _make_room(self._containers, self._most)
         self._containers[version] = container, (data := container_json(container))
         return data
+
+
+def _make_room(known: dict[str, Any], most: int) -> None:
+    """Forgets the oldest entries where there are so many."""
+    while len(known) >= most:
+        del known[next(iter(known))]
+
+
+def custom_resources(amount: Resources) -> list[CustomResource]:
+    """Scalars and sets that are not Mesos's own, as the launch order names them."""
+    scalars = [CustomResource(name=name, amount_milli=milli) for name, milli in amount.scalars]
+    return scalars + [CustomResource(name=name, items=items) for name, items in amount.sets]
 
 
 def task_name(task: Task) -> str:
@@ -334,4 +345,4 @@ def check_port(check: HealthCheck, task: Task, container: Container) -> int | No
 
 
 def _duration(seconds: float) -> Json:
-    return {"nanoseconds": round(seconds * 1_000_000_000)}
+    return {"nanoseconds": round(seconds * NANOSECONDS)}

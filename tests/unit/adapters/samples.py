@@ -22,6 +22,24 @@ def ports(*pairs: tuple[int, int], **more: Any) -> Json:
     return {"name": "ports", "type": "RANGES", "ranges": ranges, "allocation_info": {"role": "apps"}, **more}
 
 
+def items(name: str, *members: str, **more: Any) -> Json:
+    allocation = {"role": "apps"}
+    return {"name": name, "type": "SET", "set": {"item": [*members]}, "allocation_info": allocation, **more}
+
+
+def make_agent(id: str = "a-S0", resources: list[Json] | None = None, **more: Any) -> Json:
+    """An agent of GET_AGENTS."""
+    number = int(id.rpartition("S")[2]) + 1
+    return {
+        "agent_info": {"hostname": f"agent{number}", "port": 5051, "id": {"value": id}},
+        "active": True,
+        "deactivated": False,
+        "pid": f"slave(1)@127.0.1.{number}:5051",
+        "total_resources": [scalar("cpus", 4.0), scalar("mem", 4096.0)] if resources is None else resources,
+        **more,
+    }
+
+
 def make_offer(id: str = "o1", resources: list[Json] | None = None, **more: Any) -> Json:
     return {
         "id": {"value": id},

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from framework.adapters import codec
+from framework.adapters import codec, mesos_resources
 from framework.adapters.codec import TaskWriter
 from framework.adapters.mesos_calls import body, joined
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, executor_uri
@@ -27,13 +28,15 @@ from framework.core.commands import (
     Subscribe,
     Suppress,
 )
+from placement.offer import Pool
+from placement.pools import executor_variant
 from specs.canonical import container_from_json
 from specs.ids import AgentId, FrameworkId, OfferId, TaskId, group_id
 from specs.records_pb2 import ExecutorMessage, LaunchOrder, Progress, StatusDetail
 from specs.resources import PortRanges, Resources
 from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol, Stop
 from specs.states import TaskState
-from tests.unit.adapters.samples import GROUP, make_offer, make_task, ports, scalar
+from tests.unit.adapters.samples import GROUP, make_offer, make_task
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mesos"
 FRAMEWORK = FrameworkId("2f946815-0023")
@@ -55,6 +58,7 @@ CONTAINER = Container(
     stop=Stop(grace_seconds=20.5),
     health=HealthCheck(kind=CheckKind.HTTP, path="/healthz", port="http", interval_seconds=5.0),
 )
+STATIC = '[{"role":"apps","type":"STATIC"}]'
 LAUNCH = Launch(
     task=make_task(host_ports=(31000, 31001)),
     container=CONTAINER,
@@ -84,12 +88,17 @@ def test_an_offer_is_read() -> None:
     assert offer.executor_ids == ("framework-executor-0123456789ab", "other")
     assert offer.attributes == (("disks", "[1-2,5-6]"), ("kinds", "{hdd,ssd}"), ("level", "2.5"), ("rack", "b"))
     assert offer.resources == Resources(
-        cpus_milli=15949,  # 15.849 + 0.1005 rounded half to even; nothing revocable or reserved
+        cpus_milli=15949,  # 15.849 + 0.1005 rounded half to even; nothing revocable or reserved for others
         mem_mib=16268,
         disk_mib=10000,  # neither mounted, shared, nor of a resource provider
         gpus=2,
-        ports=PortRanges.of([(26000, 26060), (26100, 26499)]),
+        ports=PortRanges.of([(80, 80), (26000, 26060), (26100, 26499)]),
+        scalars=(("bandwidth", 100_000),),
     )
+    assert [pool.reservation for pool in offer.pools] == ["", STATIC]
+    assert offer.pools[1].resources == Resources(ports=PortRanges.single([80]))
+    assert offer.pools[0].resources + offer.pools[1].resources == offer.resources
+    assert offer.window is None
 
 
 def test_a_bare_offer_is_read() -> None:
@@ -99,33 +108,17 @@ def test_a_bare_offer_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("unavailability", "window"),
     [
-        {"reservations": [{"type": "STATIC", "role": "apps"}]},
-        {"reservation": {"principal": "p"}},
-        {"role": "apps"},
-        {"revocable": {}},
-        {"shared": {}},
-        {"provider_id": {"value": "p"}},
-        {"disk": {"persistence": {"id": "v"}}},
-        {"allocation_info": {"role": "others"}},
+        ({"start": {"nanoseconds": 1795258317500000000}}, (1795258317.5, math.inf)),
+        (
+            {"start": {"nanoseconds": 1795258317000000000}, "duration": {"nanoseconds": 60_000_000_000}},
+            (1795258317.0, 1795258377.0),
+        ),
     ],
 )
-def test_what_is_not_free_for_the_role_does_not_count(more: dict[str, Any]) -> None:
-    offer = make_offer(resources=[scalar("disk", 10.0), scalar("disk", 5.0) | more, ports((1, 2)) | more])
-    assert codec.offer(offer).resources == Resources(disk_mib=10)
-
-
-@pytest.mark.parametrize(
-    ("value", "milli"), [(0.0005, 0), (0.0015, 2), (0.1, 100), (3.9, 3900), (0.7 + 0.1 + 0.1, 900), (1e4, 10_000_000)]
-)
-def test_cpus_are_thousandths(value: float, milli: int) -> None:
-    assert codec.unreserved([scalar("cpus", value)], "apps").cpus_milli == milli
-
-
-def test_memory_is_summed_before_it_is_cut() -> None:
-    assert codec.unreserved([scalar("mem", 1.5), scalar("mem", 1.5)], "apps").mem_mib == 3
-    assert codec.unreserved([scalar("mem", 1023.999)], "apps").mem_mib == 1023
+def test_planned_maintenance_is_a_window(unavailability: dict[str, Any], window: tuple[float, float]) -> None:
+    assert codec.offer(make_offer(unavailability=unavailability)).window == window
 
 
 @pytest.mark.parametrize(
@@ -207,6 +200,16 @@ def test_the_executor_id_names_all_settings() -> None:
     assert len(others | {first, codec.executor_id(CONFIG.executor, "other")}) == 7
 
 
+def test_an_executor_paid_from_a_reservation_is_a_variant() -> None:
+    base = codec.executor_id(CONFIG.executor, "apps")
+    assert codec.executor_id(CONFIG.executor, "apps", STATIC) == executor_variant(base, STATIC)
+    info = orjson.loads(orjson.dumps(codec.executor_info(CONFIG.executor, "apps", STATIC)))
+    assert info["executor_id"]["value"] == executor_variant(base, STATIC)
+    assert [each["reservations"] for each in info["resources"]] == [json.loads(STATIC)] * 2
+    plain = orjson.loads(orjson.dumps(codec.executor_info(CONFIG.executor, "apps")))
+    assert {**info, "resources": 0, "executor_id": 0} == {**plain, "resources": 0, "executor_id": 0}
+
+
 CALLS: dict[str, Call] = {
     "accept": Accept(offer_ids=(OfferId("o1"), OfferId("o2")), launches=(LAUNCH,), refuse_seconds=5.0),
     "decline": Decline(offer_ids=(OfferId("o1"), OfferId("o2")), refuse_seconds=3600.0),
@@ -257,6 +260,40 @@ def test_the_launch_order_has_all_that_the_executor_needs() -> None:
     assert order.framework_id == FRAMEWORK
     assert order.version == "0123456789ab"
     assert container_from_json(order.container_json) == CONTAINER
+
+
+def test_a_task_names_the_pools_it_is_paid_from() -> None:
+    free = Resources(cpus_milli=400, ports=PortRanges.single([31000, 31001]), sets=(("fpga", ("a",)),))
+    reserved = Resources(cpus_milli=100, mem_mib=256, scalars=(("tokens", 1500),))
+    launch = dataclasses.replace(
+        LAUNCH,
+        resources=free + reserved,
+        pools=(Pool(resources=free), Pool(reservation=STATIC, resources=reserved)),
+        executor_reservation=STATIC,
+    )
+    info = task_info(launch)
+    parts = [(each["name"], each.get("reservations")) for each in info["resources"]]
+    held = json.loads(STATIC)
+    assert parts == [("cpus", None), ("ports", None), ("fpga", None), ("cpus", held), ("mem", held), ("tokens", held)]
+    assert info["resources"][2]["set"] == {"item": ["a"]}
+    assert info["resources"][5]["scalar"] == {"value": 1.5}
+    assert {each["allocation_info"]["role"] for each in info["resources"]} == {"apps"}
+    assert info["executor"]["resources"][0]["reservations"] == held
+    order = LaunchOrder.FromString(base64.b64decode(info["data"]))
+    assert [(each.name, each.amount_milli, list(each.items)) for each in order.custom] == [
+        ("tokens", 1500, []),
+        ("fpga", 0, ["a"]),
+    ]
+    assert mesos_resources.pools(info["resources"], "apps") == launch.pools
+
+
+def test_executors_are_written_once_for_each_reservation() -> None:
+    writer = TaskWriter(CONFIG, most_versions=2)
+    ids = []
+    for reservation in ("", "[1]", "[2]", ""):
+        info = writer.task_info(dataclasses.replace(LAUNCH, executor_reservation=reservation), FRAMEWORK)
+        ids.append(orjson.loads(orjson.dumps(info.executor))["executor_id"]["value"])
+    assert ids[0] == ids[3] and len(set(ids)) == 3
 
 
 def test_a_container_is_written_anew_when_a_version_has_another() -> None:

@@ -10,7 +10,7 @@ from executor.ports import binding, bindings
 from executor.settings import container_settings
 from specs.canonical import container_json
 from specs.ids import group_id
-from specs.records_pb2 import LaunchOrder
+from specs.records_pb2 import CustomResource, LaunchOrder
 from specs.stack import Container, Network, Port, Protocol, Ulimit, Volume
 from tests.unit.executor.talk import order
 
@@ -45,6 +45,12 @@ def test_the_environment_is_marathons_and_ours_and_the_users_wins() -> None:
         "FRAMEWORK_AGENT": "A",
         "FRAMEWORK_ADDRESS": "10.0.0.5",
     }
+
+
+def test_custom_resources_are_in_the_environment() -> None:
+    wanted = order(scalars=(("net-work", 7500),), sets=(("fpga", ("a", "b")),))
+    given = environment(wanted, "/sandbox")
+    assert (given["FRAMEWORK_RESOURCE_NET_WORK"], given["FRAMEWORK_RESOURCE_FPGA"]) == ("7.5", "a,b")
 
 
 def test_a_task_without_ports_has_no_port() -> None:
@@ -171,6 +177,13 @@ def record(**changes: object) -> LaunchOrder:
 def test_an_order_is_read() -> None:
     read = order_from_bytes(record(labels=["b", "a"], address="10.0.0.5").SerializeToString())
     assert (read.task_id, read.container, read.host_ports, read.group.labels) == ("t", WEB, (1, 2), ("a", "b"))
+    assert (read.scalars, read.sets) == ((), ())
+
+
+def test_custom_resources_of_an_order_are_read() -> None:
+    custom = [CustomResource(name="tokens", amount_milli=1500), CustomResource(name="fpga", items=["a", "b"])]
+    read = order_from_bytes(record(custom=custom).SerializeToString())
+    assert (read.scalars, read.sets) == ((("tokens", 1500),), (("fpga", ("a", "b")),))
 
 
 @pytest.mark.parametrize(
