@@ -84,7 +84,7 @@ ROOMS = (
             name=f"framework.adapters.{adapter}",
             ours=(
                 *("framework.core.commands", "framework.core.events", "framework.core.model", "framework.ports"),
-                *("placement.offer", "specs"),
+                *("placement.offer", "placement.pools", "specs"),
                 *(f"framework.adapters.{each}" for each in allowed),
             ),
             libraries=set(libraries),
@@ -92,7 +92,7 @@ ROOMS = (
         )
         for adapter, allowed, libraries, is_pure in (
             ("records", (), PROTOBUF, True),
-            ("codec", ("mesos_config",), {"addict", "orjson"}, True),
+            ("codec", ("mesos_config", "mesos_resources"), {"addict", "orjson"}, True),
             ("nodes", ("records",), (), True),
             ("clock", (), (), False),
             ("memory", ("records", "nodes"), (), False),
@@ -107,7 +107,7 @@ ROOMS = (
         name="framework.adapters.mesos",
         ours=(
             *("framework.core.commands", "framework.core.events", "framework.core.model", "framework.ports"),
-            *("placement.offer", "specs", "framework.adapters.codec", "framework.adapters.mesos"),
+            *("placement.agent", "placement.offer", "specs", "framework.adapters.codec", "framework.adapters.mesos"),
         ),
         libraries={"pymesos", "addict", "orjson"},
     ),
@@ -117,6 +117,21 @@ ROOMS = (
         libraries={"kazoo", "pymesos"},
     ),
     Room(name="framework.adapters.mesos_config", ours=("specs",), is_pure=True),
+    Room(
+        name="framework.adapters.mesos_resources",
+        ours=("placement.offer", "specs"),
+        libraries={"orjson"},
+        is_pure=True,
+    ),
+    Room(
+        name="framework.adapters.mesos_report",
+        ours=(
+            *("framework.adapters.codec", "framework.adapters.mesos_resources"),
+            *("placement.agent", "specs"),
+        ),
+        libraries={"orjson"},
+        is_pure=True,
+    ),
     Room(
         name="framework.api",
         ours=(

@@ -17,13 +17,14 @@ from typing import Any
 
 from framework.adapters import mesos_problems as problems
 from framework.adapters.codec import TaskWriter, framework_info
+from framework.adapters.mesos_agents import AgentsWatch
 from framework.adapters.mesos_config import MesosConfig, addresses_of
 from framework.adapters.mesos_detector import Detector
 from framework.adapters.mesos_pymesos import MesosSchedulerDriver
 from framework.adapters.mesos_queue import CallQueue
 from framework.adapters.mesos_session import PIPE_BYTES, Context, Over, Session
 from framework.core.commands import Accept, Call, Kill, Subscribe
-from framework.core.events import CallFailed, Disconnected, FrameworkRefused
+from framework.core.events import CallFailed, Disconnected, Event, FrameworkRefused
 from framework.ports import Post
 from specs.ids import FrameworkId
 
@@ -76,7 +77,8 @@ class MesosDriver:
 
 
 class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no types
-    """pymesos's driver with a thread of its own kind, which never tears the framework down."""
+    """pymesos's driver with a thread of its own kind, which never tears the framework down; a second thread asks the
+    master for its agents while it takes our calls."""
 
     def __init__(self, config: MesosConfig, framework_id: FrameworkId | None, post: Post) -> None:
         info = framework_info(config, framework_id).to_dict()
@@ -84,6 +86,7 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         if config.principal and config.secret:
             pair = f"{config.principal}:{config.secret}".encode()
             self._basic_credential = f"Basic {base64.b64encode(pair).decode('ascii')}"
+        self._agents = AgentsWatch(config, self._basic_credential or "", post)
         self.calls = CallQueue(config.most_waiting_calls, self._notify)
         self._tasks = TaskWriter(config)
         self._post = post
@@ -111,8 +114,9 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         return self._wakeup_fds[0]
 
     def start(self) -> None:
-        """Starts the thread, and the detector where ZooKeeper knows the master."""
+        """Starts the threads, and the detector where ZooKeeper knows the master."""
         super(MesosSchedulerDriver, self).start()
+        self._agents.start()
         if self._is_in_zookeeper:
             self.detector = Detector(self.master_uri, self.change_master, self._say)
             self.detector.start()
@@ -122,7 +126,8 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         super(MesosSchedulerDriver, self).change_master(new_master)
 
     def stop(self) -> None:
-        """Ends thread and detector; the framework and its tasks go on."""
+        """Ends threads and detector; the framework and its tasks go on."""
+        self._agents.close()
         super().stop(failover=True)
 
     def join_for(self, seconds: float) -> None:
@@ -161,6 +166,7 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         known = self._new_master
         session = Session(address, self.gen_request(), self._head(address), self._context(address, known))
         over = session.run()
+        self._agents.pause()
         if over.problem:
             self._say(over.problem)
         self._drop((*session.unsent(), *self.calls.clear()), over.problem)
@@ -194,6 +200,7 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
     def _refused(self, message: str) -> None:
         """ERROR is the end: whoever tries on throws another scheduler out, or asks thousands of times in vain."""
         self._started = False
+        self._agents.close()
         if self.detector is not None:
             self.detector.stop()
         self._post(FrameworkRefused(message=message))
@@ -207,12 +214,16 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         return Context(
             calls=self.calls,
             tasks=self._tasks,
-            post=self._post,
+            post=self._heard,
             wake_fd=self._wake_fd,
             interruption=interruption,
             is_stopping=lambda: not self._started,
             subscribed=self._subscribed,
         )
+
+    def _heard(self, event: Event) -> None:
+        self._post(event)
+        self._agents.observe(event)
 
     def _subscribed(self, framework_id: FrameworkId) -> None:
         """What was said before belongs to an older subscription."""

@@ -39,8 +39,9 @@ def executor_uri(advertise: str, sha256: str, file_name: str = "framework-execut
 class MesosConfig:
     """`master` is zk://host:port,host:port/path, or host:port, or several of them with commas between.
 
-    `secret` is the password of `principal`, empty where the master asks for none; the times are for how long Mesos
-    keeps the tasks of a framework that is gone, and how many calls may wait to be sent.
+    `secret` is the password of `principal`, empty where the master asks for none; Mesos keeps the tasks of a framework
+    that is gone for `failover_timeout_seconds`; so many calls may wait to be sent; the master is asked for its agents
+    every `agents_interval_seconds`, and less often where that takes it long.
     """
 
     master: str
@@ -55,6 +56,7 @@ class MesosConfig:
     failover_timeout_seconds: float = WEEK_SECONDS
     checkpoint: bool = True
     most_waiting_calls: int = 100_000
+    agents_interval_seconds: float = 15.0
 
     def __post_init__(self) -> None:
         """Raises ValueError for a `master` that names none."""

@@ -99,6 +99,42 @@ def changed(before: str, after: str) -> str:
     return f"the leading Mesos master changed from {before} to {after}; subscribing there"
 
 
+def agents_untold(address: str, what: str) -> str:
+    """The operator API gave no list of agents."""
+    return _agents(address, what, "check that it runs, and the network between it and here")
+
+
+def agents_strange(address: str, error: Exception) -> str:
+    """The answer is not what Mesos writes."""
+    what = f"the answer cannot be read ({_short(repr(error), 100)})"
+    return _agents(address, what, "check that --master names a Mesos master's port, with no proxy before it")
+
+
+def agents_silent(address: str, seconds: float) -> str:
+    """The operator API does not answer in time."""
+    return _agents(address, f"nothing came for {seconds:g} s", "check whether it is overloaded")
+
+
+def agents_refused(address: str, status: int, text: str) -> str:
+    """An answer other than 200 to a question of the operator API."""
+    said = f"{status}{f' ({_short(text)})' if text.strip() else ''}"
+    if status == 401:
+        check = "give --principal and --secret-file that its --http_credentials have, or let everybody read"
+        return _agents(address, f"it refuses our principal and secret ({said})", check)
+    if status == 403:
+        return _agents(
+            address, f"it forbids them to us ({said})", "let the principal view agents and roles in its ACLs"
+        )
+    if status in (307, 503):
+        return _agents(address, f"it does not lead ({said})", "it will be asked again when a master takes our calls")
+    return _agents(address, f"it answered {said}", "check that it is Mesos 1.4 or newer")
+
+
+def _agents(address: str, what: str, check: str) -> str:
+    consequence = "until then only offers tell of agents"
+    return f"the Mesos master at {address} does not tell its agents: {what}; {check}; {consequence}; trying on"
+
+
 def unsent(problem: str) -> str:
     """Why a call never left."""
     return f"not sent, as no Mesos master takes calls: {problem or 'not subscribed yet'}"

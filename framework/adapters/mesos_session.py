@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import orjson
 
 from framework.adapters import mesos_problems as problems
-from framework.adapters.codec import TaskWriter
+from framework.adapters.codec import TaskWriter, domain
 from framework.adapters.mesos_calls import body
 from framework.adapters.mesos_channel import READ_BYTES, Channel
 from framework.adapters.mesos_events import event
@@ -223,7 +223,8 @@ class Session:
         self._silence_seconds = MISSED_HEARTBEATS * plain.get("heartbeat_interval_seconds", HEARTBEAT_SECONDS)
         self.subscribed_at = self._heard_at = time.monotonic()
         self._context.subscribed(self._framework_id)
-        self._context.post(Subscribed(framework_id=self._framework_id, master=self._address))
+        region, _ = domain(plain.get("master_info", {}))
+        self._context.post(Subscribed(framework_id=self._framework_id, master=self._address, region=region))
 
     def _decline(self, offer_id: OfferId) -> None:
         self._context.calls.put(Decline(offer_ids=(offer_id,), refuse_seconds=UNREADABLE_REFUSE_SECONDS))

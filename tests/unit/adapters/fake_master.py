@@ -14,6 +14,10 @@ from typing import Any
 
 Json = dict[str, Any]
 FRAMEWORK_ID = "f-0001"
+OPERATOR_ANSWERS = {
+    "GET_AGENTS": json.dumps({"type": "GET_AGENTS", "get_agents": {}}),
+    "GET_MAINTENANCE_SCHEDULE": json.dumps({"type": "GET_MAINTENANCE_SCHEDULE", "get_maintenance_schedule": {}}),
+}
 
 
 @dataclass
@@ -26,6 +30,7 @@ class Say:
     events: tuple[Json, ...] = ()
     heartbeat_seconds: float = 15.0
     framework_id: str = FRAMEWORK_ID
+    region: str = ""
     then_close: bool = False
 
 
@@ -40,7 +45,8 @@ class Seen:
 
 @dataclass
 class FakeMaster:
-    """`script` answers the subscriptions in turn, its last element all that follow; `answers` the calls by type."""
+    """`script` answers the subscriptions in turn, its last element all that follow; `answers` the calls by type,
+    those of the operator API, which are `asked`, too."""
 
     script: list[Say] = field(default_factory=lambda: [Say()])
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -52,6 +58,7 @@ class FakeMaster:
     def __post_init__(self) -> None:
         self.subscriptions: list[Seen] = []
         self.calls: list[Seen] = []
+        self.asked: list[Seen] = []
         self.closed = 0
         self._streams: list[Handler] = []
         master = self
@@ -107,6 +114,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         seen = Seen(time.monotonic(), dict(self.headers), body)
+        if self.path == "/api/v1":
+            self.fake.asked.append(seen)
+            self._answer(*self.fake.answers.get(body["type"], (200, OPERATOR_ANSWERS[body["type"]])))
+            return
         if body["type"] == "SUBSCRIBE":
             script = self.fake.script
             say = script[min(len(self.fake.subscriptions), len(script) - 1)]
@@ -143,10 +154,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Mesos-Stream-Id", f"stream-{len(self.fake.subscriptions)}")
         self.end_headers()
-        subscribed = {
+        subscribed: Json = {
             "framework_id": {"value": say.framework_id},
             "heartbeat_interval_seconds": say.heartbeat_seconds,
         }
+        if say.region:
+            subscribed["master_info"] = {"domain": {"fault_domain": {"region": {"name": say.region}}}}
         self.fake._streams.append(self)
         self.event({"type": "SUBSCRIBED", "subscribed": subscribed})
         for event in say.events:

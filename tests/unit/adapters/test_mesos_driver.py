@@ -196,6 +196,7 @@ def test_the_framework_info_is_ours_as_it_is() -> None:
             "TASK_KILLING_STATE",
             "REGION_AWARE",
             "RESERVATION_REFINEMENT",
+            "GPU_RESOURCES",
         ]
         assert info["failover_timeout"] == 604800.0
         assert info["checkpoint"] is True
