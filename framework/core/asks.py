@@ -9,6 +9,7 @@ from framework.core.commands import Refused
 from framework.core.events import Ask, RestartAsked, ScaleAsked, StackRemoved, StackSubmitted, StartAsked, StopAsked
 from framework.core.model import GroupWish, Instant, StackWish, Version
 from specs.canonical import version_of
+from specs.constraints import Mode
 from specs.stack import Group
 
 MOST_INSTANCES = 100_000
@@ -84,6 +85,8 @@ def _wish(group: Group, before: GroupWish | None) -> GroupWish:
         restart=group.restart,
         dependencies=group.dependencies,
         metadata=group.metadata,
+        mode=group.mode,
+        rules=group.rules,
     )
 
 
@@ -132,6 +135,12 @@ def _adjusted(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: Gro
         return replace(wish, is_stopped=True)
     if isinstance(ask, StartAsked):
         return replace(wish, is_stopped=False)
+    if wish.mode is Mode.GLOBAL:
+        return Refused(
+            kind="invalid",
+            message=f"{wish.id} is global: it has one on every agent on which it can run, and no number of its own;"
+            " name the groups that are to be scaled, or stop it",
+        )
     instances = wish.instances
     if ask.instances is not None:
         instances = ask.instances

@@ -1,7 +1,7 @@
-"""The books: wishes, versions and tasks, and what is derived from them, kept in step with every change.
+"""The books: wishes, versions, tasks and agents, and what is derived from them, kept in step with every change.
 
-Stored: stacks, versions, tasks, framework id, next serial. All else here equals its recomputation from those, and
-`invariants.check` says so after every test.
+Stored: stacks, versions, tasks, agents, framework id, next serial. All else here equals its recomputation from those,
+and `invariants.check` says so after every test; but for `GroupBook.wanted`, which also remembers.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from framework.core.model import GroupWish, StackWish, Stored, Task, Version
+from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Stored, Task, Version
+from specs.constraints import Mode, Neighbour
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.states import Goal, TaskState
 
+J = TypeVar("J")
 K = TypeVar("K")
 
 
@@ -22,7 +24,8 @@ class GroupBook:
 
     `seats` has the task that holds each slot; `leaving` those that live but have lost their slot (unreachable ones);
     `ended` the kept ones, oldest first. `outdated` are the seats whose task has another version or generation than is
-    wished, as far as they shall run.
+    wished, as far as they shall run. `wanted` are the slots that shall be filled, each with the agent that it belongs
+    to where the group has one on every agent; core.slots finds them.
     """
 
     id: GroupId
@@ -34,6 +37,7 @@ class GroupBook:
     outdated: dict[int, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)
+    wanted: dict[int, AgentId | None] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -44,6 +48,11 @@ class GroupBook:
 def holds_seat(task: Task) -> bool:
     """Whether the task occupies its slot: it lives, and was not given up as unreachable."""
     return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and task.goal is Goal.STOP)
+
+
+def is_counted(task: Task) -> bool:
+    """Whether rules that look at where tasks are see this one: it lives, and can be reached."""
+    return task.state.is_lively and task.state is not TaskState.UNREACHABLE
 
 
 def is_outdated(task: Task, wish: GroupWish | None) -> bool:
@@ -65,8 +74,19 @@ class Books:
         self.wishes: dict[GroupId, GroupWish] = {}
         self.groups: dict[GroupId, GroupBook] = {}
         self.by_stack: dict[str, dict[GroupId, None]] = {}
-        self.counts: dict[tuple[GroupId, AgentId], int] = {}
-        self.executors: dict[tuple[AgentId, ExecutorId], int] = {}
+        self.agents: dict[AgentId, KnownAgent] = {}
+        self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
+        """How many tasks can be reached, by group, agent and version."""
+        self.executors: dict[AgentId, dict[ExecutorId, int]] = {}
+        """How many tasks can be reached, by agent and executor."""
+        self.agent_uses: dict[AgentId, int] = {}
+        """How many tasks name an agent, ended ones too."""
+        self.failing: dict[GroupId, dict[AgentId, Failures]] = {}
+        self.everywhere: dict[GroupId, None] = {}
+        """The groups that have one on every agent."""
+        self.apart: tuple[tuple[GroupId, Neighbour], ...] = ()
+        """The hard rules by which groups keep others away."""
+        self._keeping_apart: dict[GroupId, tuple[Neighbour, ...]] = {}
         self.version_uses: dict[tuple[str, VersionId], int] = {}
         self.touched: dict[GroupId, None] = {}
         """Groups of which something changed since the view was last built."""
@@ -80,6 +100,8 @@ class Books:
             books.versions[version.stack, version.id] = version
         for stack in stored.stacks:
             books.put_stack(stack)
+        for agent in stored.agents:
+            books.put_agent(agent)
         for task in sorted(stored.tasks, key=lambda task: serial_of(task.id)):
             books.put_task(task)
         return books
@@ -96,13 +118,16 @@ class Books:
         """Takes a stack's new wish; groups that are no longer in it lose theirs."""
         old = self.stacks.get(stack.name)
         for wish in old.groups if old else ():
-            self.wishes.pop(wish.id, None)
-            self._use(stack.name, wish.version, -1)
-            self.touched[wish.id] = None
+            self._forget_wish(wish)
         self.stacks[stack.name] = stack
         for wish in () if stack.is_removed else stack.groups:
             self.wishes[wish.id] = wish
+            if wish.mode is Mode.GLOBAL:
+                self.everywhere[wish.id] = None
+            if hard := tuple(rule for rule in wish.rules.apart if not rule.weight):
+                self._keeping_apart[wish.id] = hard
             self.group(wish.id)
+        self._list_apart()
         for wish in stack.groups:
             self._use(stack.name, wish.version, 1)
         for group in self.by_stack.get(stack.name, {}):
@@ -118,9 +143,38 @@ class Books:
         """Forgets a stack's wish."""
         stack = self.stacks.pop(name)
         for wish in stack.groups:
-            self.wishes.pop(wish.id, None)
-            self._use(name, wish.version, -1)
-            self.touched[wish.id] = None
+            self._forget_wish(wish)
+        self._list_apart()
+
+    def _forget_wish(self, wish: GroupWish) -> None:
+        self.wishes.pop(wish.id, None)
+        self.everywhere.pop(wish.id, None)
+        self._keeping_apart.pop(wish.id, None)
+        self._use(wish.id.stack, wish.version, -1)
+        self.touched[wish.id] = None
+
+    def _list_apart(self) -> None:
+        self.apart = tuple((id, rule) for id in sorted(self._keeping_apart) for rule in self._keeping_apart[id])
+
+    def put_agent(self, agent: KnownAgent) -> None:
+        """Takes what is known of an agent."""
+        self._unlist_failures(agent.id)
+        self.agents[agent.id] = agent
+        for failures in agent.failures:
+            self.failing.setdefault(failures.group, {})[agent.id] = failures
+
+    def drop_agent(self, id: AgentId) -> None:
+        """Forgets an agent."""
+        self._unlist_failures(id)
+        del self.agents[id]
+
+    def _unlist_failures(self, id: AgentId) -> None:
+        old = self.agents.get(id)
+        for failures in old.failures if old else ():
+            agents = self.failing[failures.group]
+            del agents[id]
+            if not agents:
+                del self.failing[failures.group]
 
     def forget_group(self, group: GroupId) -> None:
         """Forgets a group of which there is no task and no wish."""
@@ -137,6 +191,7 @@ class Books:
         old = self.tasks.get(task.id)
         if old is None:
             self._use(task.group.stack, task.version, 1)
+            _add(self.agent_uses, task.agent_id, 1)
         else:
             self._unlist(old)
         self.tasks[task.id] = task
@@ -151,7 +206,7 @@ class Books:
             _mark(book.running, task.slot, task.state is TaskState.RUNNING and task.goal is Goal.RUN)
         else:
             book.leaving[task.id] = None
-        if task.state.is_lively:
+        if is_counted(task):
             self._count(task, 1)
         self.touched[task.group] = None
 
@@ -174,6 +229,7 @@ class Books:
         if book.last_ended.get(task.slot) == id:
             del book.last_ended[task.slot]
         self._use(task.group.stack, task.version, -1)
+        _add(self.agent_uses, task.agent_id, -1)
         self.touched[task.group] = None
 
     def unused_versions(self, stack: str, candidates: dict[VersionId, None]) -> list[VersionId]:
@@ -188,12 +244,15 @@ class Books:
                 marks.pop(task.slot, None)
         book.leaving.pop(task.id, None)
         book.ended.pop(task.id, None)
-        if task.state.is_lively:
+        if is_counted(task):
             self._count(task, -1)
 
     def _count(self, task: Task, by: int) -> None:
-        _add(self.counts, (task.group, task.agent_id), by)
-        _add(self.executors, (task.agent_id, task.executor_id), by)
+        agents = self.counts.setdefault(task.group, {})
+        _add_below(agents, task.agent_id, task.version, by)
+        if not agents:
+            del self.counts[task.group]
+        _add_below(self.executors, task.agent_id, task.executor_id, by)
 
     def _use(self, stack: str, version: VersionId, by: int) -> None:
         _add(self.version_uses, (stack, version), by)
@@ -205,6 +264,13 @@ def _add(counter: dict[K, int], key: K, by: int) -> None:
         counter[key] = value
     else:
         counter.pop(key, None)
+
+
+def _add_below(counters: dict[J, dict[K, int]], of: J, key: K, by: int) -> None:
+    counter = counters.setdefault(of, {})
+    _add(counter, key, by)
+    if not counter:
+        del counters[of]
 
 
 def _mark(marks: dict[int, None], slot: int, is_marked: bool) -> None:

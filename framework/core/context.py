@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework.core.agents import Agents
 from framework.core.backoff import Backoff
-from framework.core.books import Books
+from framework.core.books import Books, is_counted
 from framework.core.commands import (
     Accept,
     Announce,
     Command,
+    DeleteAgent,
     DeleteTask,
     DeleteVersion,
     Kill,
+    PutAgent,
     PutTask,
     Write,
 )
-from framework.core.model import Instant, Settings, Stored, Task
+from framework.core.executors import Reservations
+from framework.core.failures import with_failure
+from framework.core.model import Instant, KnownAgent, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
 from framework.core.timers import Timers
 from framework.core.views import Connection, Progress
-from specs.ids import GroupId, TaskId, VersionId
+from specs.ids import AgentId, GroupId, TaskId, VersionId
 from specs.states import Goal, TaskState
 
 WRITES_PER_SAVE = 200
 """So many changed tasks make a save of their own."""
+TELL_WAITING_EVERY_SECONDS = 30.0
 
 
 class Context:
@@ -34,6 +40,8 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.books = Books()
+        self.agents = Agents()
+        self.reservations = Reservations()
         self.pool = OfferPool()
         self.outbox = Outbox()
         self.timers = Timers()
@@ -46,9 +54,16 @@ class Context:
         self.backoffs: dict[GroupId, Backoff] = {}
         self.causes: dict[GroupId, str] = {}
         """Why the pending slots of a group found no place when last looked: sentences for people."""
+        self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
+        """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}
         self.sought: dict[GroupId, int] = {}
         """For how many unplaced slots of each group Mesos was asked for offers already."""
+        self.has_moved = False
+        """Whether tasks came or went since Mesos was last asked for offers for those that want to be near or apart."""
+        self.moves_sought_at: Instant = 0.0
+        self.reviewed = (0, False)
+        """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
         self.unknown_tasks: dict[TaskId, None] = {}
@@ -89,6 +104,9 @@ class Context:
 
     def put(self, task: Task) -> None:
         """Takes a task's new state into the books and the step's save."""
+        old = self.books.tasks.get(task.id)
+        if old is None or is_counted(old) is not is_counted(task):
+            self.has_moved = True
         self.books.put_task(task)
         self.write("task", task.id, PutTask(task=task))
         if self.pending:
@@ -99,6 +117,22 @@ class Context:
         self.books.drop_task(task.id)
         self.write("task", task.id, DeleteTask(id=task.id))
         self.collect_versions(task.group.stack, {task.version: None})
+
+    def put_agent(self, agent: KnownAgent) -> None:
+        """Takes what is known of an agent into the books and the step's save."""
+        self.books.put_agent(agent)
+        self.agents.touched[agent.id] = None
+        self.write("agent", agent.id, PutAgent(agent=agent))
+
+    def drop_agent(self, id: AgentId) -> None:
+        """Forgets an agent, in the books and in the store."""
+        self.books.drop_agent(id)
+        self.agents.touched[id] = None
+        self.write("agent", id, DeleteAgent(id=id))
+
+    def blame(self, task: Task, now: Instant) -> None:
+        """Remembers that the task's agent failed its group."""
+        self.put_agent(with_failure(self.books.agents[task.agent_id], task.group, now, self.settings))
 
     def collect_versions(self, stack: str, candidates: dict[VersionId, None]) -> None:
         """Deletes those of the versions to which nothing refers."""
@@ -132,11 +166,25 @@ class Context:
         """Tells the event stream of something else, once the step is stored."""
         self.after_save(Announce(kind=kind, text=text, stack=stack))
 
+    def tell_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
+        """Tells the event stream why a group finds no place, when the rules that keep it from one are others than those
+        told last, and not too often."""
+        known, at = self.told.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
+        if rules != known and now - at >= TELL_WAITING_EVERY_SECONDS:
+            self.told[group] = (rules, now)
+            text = f"{group} waits: {sentence}"
+            self.after_save(Announce(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
+
     def unsent(self, accept: Accept) -> tuple[Task, ...]:
         """The tasks of an Accept that never reached Mesos, as far as they still wait for it."""
         found = (self.books.tasks.get(launch.task.id) for launch in accept.launches)
         return tuple(task for task in found if task is not None and task.state is TaskState.INTENT)
 
     def load(self, stored: Stored) -> None:
-        """Takes over what the store holds."""
+        """Takes over what the store holds. Of an agent of a task of which it says nothing, the task knows the name."""
         self.books = Books.of(stored)
+        for task in self.books.tasks.values():
+            if task.state.is_lively and task.agent_id not in self.books.agents:
+                self.put_agent(KnownAgent(id=task.agent_id, hostname=task.hostname))
+                if len(self._writes) >= WRITES_PER_SAVE:
+                    self.flush()

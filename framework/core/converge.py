@@ -7,9 +7,12 @@ from dataclasses import replace
 from framework.core.backoff import after_end
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
+from framework.core.everywhere import why_not_there
 from framework.core.lifecycle import Action, act
 from framework.core.model import Instant, Task
-from framework.core.wishes import is_finished
+from framework.core.slots import wanted_slots
+from framework.core.wishes import has_finished, is_finished
+from specs.constraints import Mode
 from specs.ids import GroupId
 from specs.stack import Restart
 from specs.states import Goal, TaskState
@@ -19,11 +22,13 @@ _NO_FAULT = frozenset({TaskState.DROPPED, TaskState.GONE, TaskState.GONE_BY_OPER
 
 
 def review_group(context: Context, group: GroupId, now: Instant) -> None:
-    """Brings every slot of a group in line with its wish."""
-    wish = context.books.wishes.get(group)
-    slots = dict.fromkeys(range(wish.wanted if wish else 0))
-    slots |= dict.fromkeys(context.books.group(group).seats)
-    slots |= dict.fromkeys(context.pending.get(group, ()))
+    """Finds out which slots of a group shall be filled, and brings every slot in line with that."""
+    book = context.books.group(group)
+    wanted = wanted_slots(context, group)
+    if wanted != book.wanted:
+        book.wanted = wanted
+        context.books.touched[group] = None
+    slots = dict.fromkeys((*wanted, *book.seats, *context.pending.get(group, ())))
     for slot in sorted(slots):
         review_slot(context, group, slot, now)
     _replace_unready(context, group, now)
@@ -35,29 +40,29 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     """Brings one slot in line with its group's wish: its task stays, stops, or another is wanted."""
     books = context.books
     wish = books.wishes.get(group)
-    is_wanted = wish is not None and slot < wish.wanted
-    seat = books.group(group).seats.get(slot)
+    book = books.group(group)
+    seat = book.seats.get(slot)
     task = books.tasks[seat] if seat is not None else None
     if task is not None and task.goal is Goal.RUN:
-        if not is_wanted:
-            context.stop(task, _surplus_cause(context, group), now)
+        if slot not in book.wanted:
+            context.stop(task, _surplus_cause(context, task), now)
         elif act(task.goal, task.state) is Action.REPLACE:
             context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
             task = None
-    if task is None and wish is not None and is_wanted:
-        last = books.group(group).last_ended.get(slot)
-        if not is_finished(books.tasks[last] if last else None, wish):
-            _want(context, group, slot)
-            return
+    if task is None and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
+        _want(context, group, slot)
+        return
     _unwant(context, group, slot)
 
 
-def _surplus_cause(context: Context, group: GroupId) -> str:
-    wish = context.books.wishes.get(group)
+def _surplus_cause(context: Context, task: Task) -> str:
+    wish = context.books.wishes.get(task.group)
     if wish is None:
-        stack = context.books.stacks.get(group.stack)
+        stack = context.books.stacks.get(task.group.stack)
         return "the stack is removed" if stack is None or stack.is_removed else "the group was taken out of the stack"
-    return "the group is stopped" if wish.is_stopped else f"scaled to {wish.instances}"
+    if wish.is_stopped:
+        return "the group is stopped"
+    return why_not_there(context, task) if wish.mode is Mode.GLOBAL else f"scaled to {wish.instances}"
 
 
 def _want(context: Context, group: GroupId, slot: int) -> None:
@@ -77,6 +82,8 @@ def _unwant(context: Context, group: GroupId, slot: int) -> None:
         if not slots:
             del context.pending[group]
             context.causes.pop(group, None)
+            if group in context.told:
+                context.told[group] = ((), context.told[group][1])
 
 
 def replace_outdated(context: Context, group: GroupId, slot: int, now: Instant) -> None:
@@ -129,23 +136,27 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         context.backoffs[group] = backoff
         context.timers.set("backoff", str(group), backoff.until)
         context.causes[group] = backoff.sentence
-    _trim(context, task)
+        context.blame(task, now)
+    _trim(context, group)
     review_slot(context, group, task.slot, now)
     replace_outdated(context, group, task.slot, now)
     _forget_if_over(context, group)
 
 
-def _trim(context: Context, task: Task) -> None:
-    """Keeps the newest ended tasks, and what tells that a slot is finished."""
-    books, group = context.books, task.group
-    book = books.group(group)
-    wish = books.wishes.get(group)
-    keeps_last = wish is not None and wish.restart is not Restart.ALWAYS
-    while len(book.ended) > context.settings.history_per_group:
-        oldest = books.tasks[next(iter(book.ended))]
-        if keeps_last and book.last_ended.get(oldest.slot) == oldest.id:
+def _trim(context: Context, group: GroupId) -> None:
+    """Keeps the newest ended tasks, and the last one of each empty slot that needs to know of it."""
+    books = context.books
+    book, wish = books.group(group), books.wishes.get(group)
+    needs_last = wish is not None and (wish.restart is not Restart.ALWAYS or wish.rules.sticky)
+    empty = max(len(book.wanted) - len(book.seats), 0) if needs_last else 0
+    if len(book.ended) <= context.settings.history_per_group + empty:
+        return
+    for task in [books.tasks[id] for id in book.ended]:
+        if len(book.ended) <= context.settings.history_per_group:
             return
-        context.drop(oldest)
+        is_empty = task.slot in book.wanted and task.slot not in book.seats
+        if not (needs_last and is_empty and book.last_ended.get(task.slot) == task.id):
+            context.drop(task)
 
 
 def _forget_if_over(context: Context, group: GroupId) -> None:
@@ -159,7 +170,9 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     books.forget_group(group)
     context.backoffs.pop(group, None)
     context.causes.pop(group, None)
-    context.timers.drop("backoff", str(group))
+    context.told.pop(group, None)
+    for kind in ("backoff", "sticky"):
+        context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)
 
 

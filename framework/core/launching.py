@@ -2,80 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from framework.core.books import Books
 from framework.core.commands import Accept, Launch
-from framework.core.model import GroupWish, Instant, Settings, Task
-from placement.engine import Result, place
-from placement.offer import Offer
+from framework.core.executors import Purse
+from framework.core.model import GroupWish, Instant, Task
+from placement.offer import Offer, Pool
+from placement.pools import draw
 from placement.request import Placement, Request
-from specs.ids import task_id
-from specs.resources import PortRanges
+from specs.ids import AgentId, task_id
 from specs.states import Goal, Health, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The launches on one offer, to be saved and then sent together."""
+    """The launches on the offers of one agent, to be saved and then sent together."""
 
     accept: Accept
     tasks: tuple[Task, ...]
     next_serial: int
 
 
-def request_for(books: Books, wish: GroupWish, slots: Iterable[int]) -> Request:
-    """What the placement of these slots of a group asks for."""
+def bare_request(books: Books, wish: GroupWish) -> Request:
+    """What the placement of a group asks for, without any slots yet."""
     version = books.versions[wish.id.stack, wish.version]
     return Request(
         group=wish.id,
-        slots=tuple(sorted(slots)),
+        version=wish.version,
+        slots=(),
+        instances=len(books.group(wish.id).wanted),
         resources=version.resources,
         host_ports=tuple(port.host_port for port in version.container.ports),
-    )
-
-
-def find_places(books: Books, requests: list[Request], offers: list[Offer], settings: Settings) -> Result:
-    """Places the requests on the offers as the books stand."""
-    return place(
-        requests,
-        offers,
-        executor=settings.executor_resources,
-        executor_id=settings.executor_id,
-        agents_with_executor=frozenset(
-            agent for agent, executor in books.executors if executor == settings.executor_id
-        ),
-        counts=books.counts,
-        seed=books.next_serial,
+        rules=wish.rules,
     )
 
 
 def batches(
     books: Books,
-    placements: tuple[Placement, ...],
-    offers: list[Offer],
+    placements: Sequence[Placement],
+    offers: Mapping[AgentId, Sequence[Offer]],
+    purses: Mapping[AgentId, Purse],
     *,
-    settings: Settings,
     refuse_seconds: float,
     now: Instant,
 ) -> list[Batch]:
-    """The tasks of the placements, numbered from the books' next serial on, one batch for each offer."""
+    """The tasks of the placements, numbered from the books' next serial on, one batch for each agent: all of its offers
+    are accepted together."""
     serial = books.next_serial
-    by_offer: dict[int, list[Launch]] = {}
+    by_agent: dict[AgentId, list[Launch]] = {}
+    pools = {id: purse.pools for id, purse in purses.items()}
     for placement in placements:
-        launch = _launch(books, placement, offers[placement.offer_index], serial, settings, now)
-        by_offer.setdefault(placement.offer_index, []).append(launch)
+        id = placement.agent_id
+        taken: tuple[Pool, ...] = ()
+        if pools[id]:
+            taken, pools[id] = draw(pools[id], placement.resources)
+        launch = _launch(books, placement, offers[id][0], purses[id], taken, serial, now)
+        by_agent.setdefault(id, []).append(launch)
         serial += 1
     result = []
-    for index, launches in by_offer.items():
-        accept = Accept(offer_ids=(offers[index].id,), launches=tuple(launches), refuse_seconds=refuse_seconds)
-        tasks = tuple(launch.task for launch in launches)
-        result.append(Batch(accept=accept, tasks=tasks, next_serial=serial))
+    for id, launches in by_agent.items():
+        accept = Accept(
+            offer_ids=tuple(offer.id for offer in offers[id]), launches=tuple(launches), refuse_seconds=refuse_seconds
+        )
+        result.append(Batch(accept=accept, tasks=tuple(launch.task for launch in launches), next_serial=serial))
     return result
 
 
-def _launch(books: Books, placement: Placement, offer: Offer, serial: int, settings: Settings, now: Instant) -> Launch:
+def _launch(
+    books: Books,
+    placement: Placement,
+    offer: Offer,
+    purse: Purse,
+    pools: tuple[Pool, ...],
+    serial: int,
+    now: Instant,
+) -> Launch:
     wish = books.wishes[placement.group]
     version = books.versions[wish.id.stack, wish.version]
     task = Task(
@@ -91,7 +94,7 @@ def _launch(books: Books, placement: Placement, offer: Offer, serial: int, setti
         agent_id=offer.agent_id,
         hostname=offer.hostname,
         address=offer.address,
-        executor_id=settings.executor_id,
+        executor_id=purse.executor_id,
         host_ports=placement.host_ports,
         launched_at=now,
         state_since=now,
@@ -99,6 +102,8 @@ def _launch(books: Books, placement: Placement, offer: Offer, serial: int, setti
     return Launch(
         task=task,
         container=version.container,
-        resources=replace(version.resources, ports=PortRanges.single(placement.host_ports)),
+        resources=placement.resources,
         metadata=wish.metadata,
+        pools=pools,
+        executor_reservation=purse.reservation,
     )

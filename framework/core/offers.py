@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from framework.core.commands import Command, Decline, Revive, Suppress
+from framework.core.executors import room_of
 from framework.core.model import Instant
-from framework.core.views import AgentView
 from placement.offer import Offer
-from specs.ids import OfferId
+from specs.ids import AgentId, OfferId
+from specs.resources import Resources
 
 REVIVE_EVERY_SECONDS = 1.0
 
@@ -18,36 +19,54 @@ class OfferPool:
     """Offers that may still be used, in the order of their arrival."""
 
     held: dict[OfferId, tuple[Offer, Instant]] = field(default_factory=dict)
-    agents: dict[str, AgentView] = field(default_factory=dict)
-    """The agents that were heard of, by id; kept for readers."""
     is_suppressed: bool = False
     revived_at: Instant = 0.0
     received: int = 0
     """How many offers came since the subscription."""
+    touched: dict[AgentId, None] = field(default_factory=dict)
+    """Agents of which offers came or went since the view was last built."""
+    _of_agent: dict[AgentId, dict[OfferId, None]] = field(default_factory=dict)
 
     def subscribed(self) -> None:
         """A new subscription: what was offered before is void, and offers come unasked."""
-        self.held.clear()
+        self.clear()
         self.is_suppressed = False
         self.revived_at = 0.0
         self.received = 0
+
+    def clear(self) -> None:
+        """Forgets all offers: they are void."""
+        for id in list(self.held):
+            self.remove(id)
 
     def add(self, offers: tuple[Offer, ...], now: Instant) -> None:
         """Takes offers into the pool."""
         for offer in offers:
             self.held[offer.id] = (offer, now)
             self.received += 1
-            self.agents[offer.agent_id] = AgentView(
-                id=offer.agent_id,
-                hostname=offer.hostname,
-                address=offer.address,
-                port=offer.agent_port,
-                offered=offer.resources,
-                attributes=offer.attributes,
-            )
+            self._of_agent.setdefault(offer.agent_id, {})[offer.id] = None
+            self.touched[offer.agent_id] = None
 
-    def offers(self) -> list[Offer]:
-        return [offer for offer, _ in self.held.values()]
+    def remove(self, id: OfferId) -> None:
+        """Takes an offer out, if it is there: it was used, declined or rescinded."""
+        held = self.held.pop(id, None)
+        if held is None:
+            return
+        agent_id = held[0].agent_id
+        of_agent = self._of_agent[agent_id]
+        del of_agent[id]
+        if not of_agent:
+            del self._of_agent[agent_id]
+        self.touched[agent_id] = None
+
+    def by_agent(self) -> dict[AgentId, tuple[Offer, ...]]:
+        """The held offers of each agent."""
+        return {agent_id: tuple(self.held[id][0] for id in ids) for agent_id, ids in self._of_agent.items()}
+
+    def room(self, agent_id: AgentId) -> Resources | None:
+        """All that is offered of an agent, None where nothing is."""
+        ids = self._of_agent.get(agent_id)
+        return room_of([self.held[id][0] for id in ids]) if ids else None
 
     def oldest(self) -> Instant | None:
         """When the longest held offer came, None where none is held."""
@@ -57,7 +76,7 @@ class OfferPool:
         """Declines all held offers, or those that came at or before `older_than`, for `seconds`."""
         ids = tuple(id for id, (_, at) in self.held.items() if older_than is None or at <= older_than)
         for id in ids:
-            del self.held[id]
+            self.remove(id)
         return [Decline(offer_ids=ids, refuse_seconds=seconds)] if ids else []
 
     def suppress(self) -> list[Command]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from framework.core import census
 from framework.core.commands import PutFramework
 from framework.core.context import Context
 from framework.core.converge import review_slot
-from framework.core.launching import batches, find_places, request_for
+from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
+from framework.core.launching import batches
 from framework.core.model import Instant
+from framework.core.requests import request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
-from placement.refusals import sentence
-from placement.request import Request
-from specs.ids import GroupId
+from placement.engine import place
+from placement.offer import Offer
+from placement.refusals import Refused
+from placement.request import Overhead, Request, Tenants
+from placement.situation import Situation
+from specs.ids import AgentId, GroupId
+
+SEEK_MOVED_EVERY_SECONDS = 10.0
 
 
 def settle(context: Context, now: Instant) -> None:
@@ -21,6 +30,8 @@ def settle(context: Context, now: Instant) -> None:
     if context.connection is not Connection.SUBSCRIBED:
         return
     context.is_unsettled = False
+    if context.agents.is_awaited:
+        return
     requests = _eligible(context, now)
     has_tried = bool(context.pool.held)
     if requests and has_tried:
@@ -46,7 +57,7 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
         elif unmet := unmet_dependency(context.books, wish):
             cause = f"waits for {unmet}"
         else:
-            requests.append(request_for(context.books, wish, context.pending[group]))
+            requests.append(request_for(context, wish, now))
             continue
         _note(context, group, cause)
     return requests
@@ -58,14 +69,49 @@ def _note(context: Context, group: GroupId, cause: str) -> None:
         context.books.touched[group] = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """What lies on the table: offers by agent, what pays there, and the situation for placement."""
+
+    offers: Mapping[AgentId, Sequence[Offer]]
+    purses: Mapping[AgentId, Purse]
+    situation: Situation
+
+
+def _table(context: Context) -> _Table:
+    books, agents, settings = context.books, context.agents, context.settings
+    offers = context.pool.by_agent()
+    purses: dict[AgentId, Purse] = {}
+    unavailable: Mapping[AgentId, str] = agents.unavailable
+    for id, held in offers.items():
+        purse = purse_of(held, books.executors.get(id, {}), context.reservations, settings)
+        if purse is None:
+            unavailable = {**unavailable, id: NO_ROOM}
+        else:
+            purses[id] = purse
+    present = frozenset(id for id, purse in purses.items() if purse.is_present)
+    return _Table(
+        offers=offers,
+        purses=purses,
+        situation=Situation(
+            cluster=agents.cluster,
+            room={id: room_of(held) for id, held in offers.items()},
+            tenants=Tenants(counts=books.counts, apart=books.apart),
+            overhead=Overhead(resources=settings.executor_resources, present=present),
+            unavailable=unavailable,
+            region=agents.region,
+        ),
+    )
+
+
 def _launch(context: Context, requests: list[Request], now: Instant) -> list[Request]:
     """Launches what fits; returns what does not, with its causes noted."""
-    offers = context.pool.offers()
-    result = find_places(context.books, requests, offers, context.settings)
+    table = _table(context)
+    result = place(requests, table.situation, seed=context.books.next_serial)
     settings = context.settings
     refuse_seconds = settings.decline_again_seconds if result.refusals else settings.decline_seconds
     for batch in batches(
-        context.books, result.placements, offers, settings=settings, refuse_seconds=refuse_seconds, now=now
+        context.books, result.placements, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now
     ):
         context.flush()
         context.books.next_serial = batch.next_serial
@@ -74,6 +120,7 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
             "",
             PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
         )
+        census.remember_facts(context, batch.tasks[0].agent_id)
         for task in batch.tasks:
             context.put(task)
             review_slot(context, task.group, task.slot, now)
@@ -82,28 +129,53 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
         for task in batch.tasks:
             context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
         for id in batch.accept.offer_ids:
-            del context.pool.held[id]
+            context.pool.remove(id)
     context.flush()
+    return _unplaced(context, requests, result.refusals, now)
+
+
+def _unplaced(
+    context: Context, requests: list[Request], refusals: Mapping[GroupId, Refused], now: Instant
+) -> list[Request]:
     unplaced = []
     for request in requests:
-        refusals = result.refusals.get(request.group)
-        if refusals is not None:
-            rest = context.pending.get(request.group, {})
-            unplaced.append(replace(request, slots=tuple(sorted(rest))))
-            _note(context, request.group, sentence(refusals, len(offers)))
+        refused = refusals.get(request.group)
+        if refused is None:
+            continue
+        rest = context.pending.get(request.group, {})
+        unplaced.append(replace(request, slots=tuple(sorted(rest))))
+        sentence = refused.sentence()
+        _note(context, request.group, sentence)
+        rules = tuple(sorted(reason.rule for reason in refused.reasons))
+        context.tell_waiting(request.group, sentence, rules, now)
     return unplaced
 
 
 def _seek(context: Context, unplaced: list[Request], now: Instant) -> None:
-    """Asks for offers, also for those once declined, where more slots want a place than when last asked."""
+    """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where those
+    have moved that they want to be near to or apart from."""
     wanted = {request.group: len(request.slots) for request in unplaced}
-    if any(count > context.sought.get(group, 0) for group, count in wanted.items()):
+    has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
+    if has_more or _have_neighbours_moved(context, unplaced, now):
         commands, again = context.pool.revive(now)
         context.say(*commands)
         if again:
             context.timers.set("revive", "", again)
             return
+        context.has_moved = False
+        context.moves_sought_at = now
     context.sought = wanted
+
+
+def _have_neighbours_moved(context: Context, unplaced: list[Request], now: Instant) -> bool:
+    if not context.has_moved or not any(
+        request.rules.near or request.rules.apart or context.books.apart for request in unplaced
+    ):
+        return False
+    earliest = context.moves_sought_at + SEEK_MOVED_EVERY_SECONDS
+    if now < earliest:
+        context.timers.set("moved", "", earliest)
+    return now >= earliest
 
 
 def _hold(context: Context, now: Instant) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from framework.core import asks, converge, placing, statuses
+from framework.core import asks, census, converge, placing, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -23,6 +23,7 @@ from framework.core.commands import (
 from framework.core.context import Context
 from framework.core.events import (
     AgentFailed,
+    AgentsReported,
     Ask,
     BecameLeader,
     CallFailed,
@@ -78,8 +79,9 @@ class Scheduler:
         elif isinstance(event, OffersReceived):
             context.pool.add(event.offers, now)
             context.is_unsettled = True
+            census.heard(context, event.offers, now)
         elif isinstance(event, OfferRescinded):
-            context.pool.held.pop(event.offer_id, None)
+            context.pool.remove(event.offer_id)
         elif isinstance(event, ProgressReported):
             self._progressed(event)
         elif isinstance(event, StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked):
@@ -109,7 +111,9 @@ class Scheduler:
             if context.problem != event.problem:
                 context.tell("Disconnected", event.problem)
             self._connect(Connection.CONNECTING, event.problem)
-            context.pool.held.clear()
+            context.pool.clear()
+        elif isinstance(event, AgentsReported):
+            census.reported(context, event, now)
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)
         elif isinstance(event, StoreReported):
@@ -124,8 +128,10 @@ class Scheduler:
         elif isinstance(event, AgentFailed | ExecutorFailed):
             # The tasks of either are told of one by one, by statuses of their own.
             what = f"executor {event.executor_id} ended" if isinstance(event, ExecutorFailed) else "was removed"
-            agent = context.pool.agents.get(event.agent_id)
+            agent = context.agents.get(event.agent_id)
             context.tell("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
+            if isinstance(event, AgentFailed):
+                census.lost(context, event.agent_id, now)
 
     def _load(self, event: BecameLeader, now: Instant) -> None:
         context, stored = self.context, event.stored
@@ -142,6 +148,7 @@ class Scheduler:
         context.load(stored)
         context.connection = Connection.CONNECTING
         context.problem = "seeking the Mesos master"
+        census.refresh(context, now)
         for group in sorted(context.books.groups):
             converge.review_group(context, group, now)
         for name in list(context.books.stacks):
@@ -166,6 +173,7 @@ class Scheduler:
         context.master = event.master
         self._connect(Connection.SUBSCRIBED, "")
         context.pool.subscribed()
+        census.subscribed(context, event.region, now)
         context.sought.clear()
         context.is_unsettled = True
         context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
@@ -315,12 +323,20 @@ class Scheduler:
             if kind == "reconcile":
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
-            elif kind in ("settle", "hold", "revive", "backoff"):
+            elif kind in ("settle", "hold", "revive", "backoff", "moved"):
                 placing.settle(context, now)
+            elif kind == "sticky":
+                context.sought.clear()  # slots that waited for one agent may go to others
+                placing.settle(context, now)
+            elif kind == "agents":
+                census.known(context, now)
+            elif kind == "window":
+                census.refresh(context, now)
             elif kind == "kill" and task is not None and task.state.is_lively:
                 context.kill(task, now)
             elif kind == "launch" and task is not None and task.state in (TaskState.INTENT, TaskState.STAGING):
                 seconds = context.settings.launch_timeout_seconds
+                context.blame(task, now)
                 context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
 
     def _settle(self, now: Instant) -> None:

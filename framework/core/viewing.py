@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from framework.core.context import Context
+from framework.core.everywhere import why_nowhere
+from framework.core.failures import count_now, points_for
 from framework.core.model import GroupWish, Instant, Task, Version
-from framework.core.views import Connection, GroupState, GroupView, StackView, View, Waiting
-from framework.core.wishes import is_finished
-from specs.ids import GroupId
+from framework.core.views import AgentView, Connection, GroupState, GroupView, StackView, View, Waiting
+from framework.core.wishes import has_finished
+from specs.constraints import Mode
+from specs.ids import AgentId, GroupId
 
 
 class Viewer:
-    """Remembers the views of groups and stacks, as long as nothing about them changes."""
+    """Remembers the views of groups, stacks and agents, as long as nothing about them changes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._groups: dict[GroupId, GroupView] = {}
         self._stacks: dict[str, StackView] = {}
+        self._agents: dict[str, AgentView] = {}
 
     def view(self, now: Instant) -> View:
         """The picture of now."""
@@ -38,8 +42,40 @@ class Viewer:
             framework_id=context.books.framework_id,
             master=context.master,
             stacks=dict(sorted(self._stacks.items())),
-            agents=dict(context.pool.agents),
+            agents=self._seen_agents(now),
             progress=dict(context.progress),
+            region=context.agents.region,
+            executor=context.settings.executor_resources,
+            agents_problem=context.agents.problem,
+        )
+
+    def _seen_agents(self, now: Instant) -> dict[str, AgentView]:
+        """The agents by id; the same mapping as before where nothing about them has changed."""
+        agents, pool = self._context.agents, self._context.pool
+        touched = {**agents.touched, **pool.touched}
+        if touched:
+            agents.touched, pool.touched = {}, {}
+            seen = dict(self._agents)
+            for id in touched:
+                view = self._agent(id, now)
+                if view is None:
+                    seen.pop(id, None)
+                else:
+                    seen[id] = view
+            self._agents = seen
+        return self._agents
+
+    def _agent(self, id: AgentId, now: Instant) -> AgentView | None:
+        context = self._context
+        agent, stored = context.agents.get(id), context.books.agents.get(id)
+        if agent is None:
+            return None
+        counts = {each.group: count_now(each, now, context.settings) for each in (stored.failures if stored else ())}
+        return AgentView(
+            agent=agent,
+            offered=context.pool.room(id),
+            unavailable=context.agents.unavailable.get(id, ""),
+            penalties={group: points_for(count) for group, count in counts.items() if count},
         )
 
     def _stack(self, name: str) -> StackView:
@@ -62,6 +98,7 @@ class Viewer:
             tasks=tuple(tasks),
             ended=ended,
             waiting=self._waiting(group, wish),
+            wanted=len(book.wanted),
         )
 
     def _version(self, group: GroupId, wish: GroupWish | None, tasks: tuple[Task, ...]) -> Version:
@@ -78,27 +115,34 @@ class Viewer:
         book = books.groups[group]
         if wish is None:
             return GroupState.REMOVING
+        wanted = len(book.wanted)
         if wish.wanted == 0:
             return GroupState.STOPPED if book.is_empty else GroupState.WAITING
-        if len(book.ready) == wish.wanted == len(book.seats) and not book.outdated:
+        if wanted == 0:
+            return GroupState.WAITING
+        if len(book.ready) == wanted == len(book.seats) and not book.outdated:
             return GroupState.RUNNING
-        last = (book.last_ended.get(slot) for slot in range(wish.wanted) if slot not in book.seats)
-        finished = sum(id is not None and is_finished(books.tasks[id], wish) for id in last)
-        if finished == wish.wanted:
+        finished = sum(has_finished(books, wish, slot) for slot in book.wanted if slot not in book.seats)
+        if finished == wanted:
             return GroupState.FINISHED
-        if finished and finished + len(book.ready) == wish.wanted:
+        if finished and finished + len(book.ready) == wanted:
             return GroupState.RUNNING
         return GroupState.WAITING
 
     def _waiting(self, group: GroupId, wish: GroupWish | None) -> tuple[Waiting, ...]:
         context = self._context
-        slots = context.pending.get(group)
-        if not slots or wish is None:
+        if wish is None or wish.is_stopped:
             return ()
-        cause = context.causes.get(group, "waits for offers")
+        is_nowhere = wish.mode is Mode.GLOBAL and not context.books.group(group).wanted
+        slots = {0: None} if is_nowhere else context.pending.get(group)
+        if not slots:
+            return ()
+        cause = why_nowhere(context, wish) if is_nowhere else context.causes.get(group, "waits for offers")
         until = 0.0
         if context.connection is not Connection.SUBSCRIBED:
             cause = f"waits for Mesos: {context.problem}"
+        elif context.agents.is_awaited:
+            cause = "waits for the master to tell its agents"
         elif (backoff := context.backoffs.get(group)) is not None and backoff.version == wish.version:
             until = backoff.until
         return tuple(Waiting(slot=slot, cause=cause, until=until) for slot in sorted(slots))

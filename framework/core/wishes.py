@@ -18,6 +18,12 @@ def is_finished(task: Task | None, wish: GroupWish) -> bool:
     return wish.restart is Restart.NEVER or task.state is TaskState.FINISHED
 
 
+def has_finished(books: Books, wish: GroupWish, slot: int) -> bool:
+    """Whether a slot of the group needs no other task."""
+    last = books.group(wish.id).last_ended.get(slot)
+    return last is not None and is_finished(books.tasks[last], wish)
+
+
 def unmet_dependency(books: Books, wish: GroupWish) -> str:
     """What the group waits for, as a phrase ("shop/redis to run"), or "" when nothing keeps it."""
     for dependency in wish.dependencies:
@@ -47,9 +53,8 @@ def _meets(books: Books, other: GroupWish, condition: Condition) -> bool:
 
 
 def _has_completed(books: Books, group: GroupId) -> bool:
-    wish = books.wishes[group]
-    last = books.group(group).last_ended
-    ended = [books.tasks[last[slot]] for slot in range(wish.wanted) if slot in last]
-    return len(ended) == wish.wanted and all(
-        is_finished(task, wish) and task.state is TaskState.FINISHED for task in ended
+    wish, book = books.wishes[group], books.group(group)
+    last = [books.tasks[book.last_ended[slot]] for slot in book.wanted if slot in book.last_ended]
+    return 0 < len(last) == len(book.wanted) and all(
+        is_finished(task, wish) and task.state is TaskState.FINISHED for task in last
     )

@@ -11,12 +11,14 @@ from framework.core.commands import (
     Acknowledge,
     Announce,
     Command,
+    DeleteAgent,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     Done,
     Kill,
     Outcome,
+    PutAgent,
     PutFramework,
     PutStack,
     PutTask,
@@ -25,6 +27,7 @@ from framework.core.commands import (
     Save,
 )
 from framework.core.events import (
+    AgentsReported,
     BecameLeader,
     Event,
     OffersReceived,
@@ -35,9 +38,11 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import Settings, StackWish, Status, Stored, Task, Version
+from framework.core.model import KnownAgent, Settings, StackWish, Status, Stored, Task, Version
 from framework.core.scheduler import Scheduler
+from placement.agent import Agent
 from placement.offer import Offer
+from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
 from specs.resources import PortRanges, Resources
 from specs.stack import Container, Dependency, Group, Restart, Stack
@@ -58,6 +63,8 @@ def group(
     dependencies: tuple[Dependency, ...] = (),
     resources: Resources | None = None,
     container: Container | None = None,
+    mode: Mode = Mode.REPLICATED,
+    rules: Rules | None = None,
 ) -> Group:
     """A group with what matters in the test, and the rest at its simplest."""
     stack, _, service = name.partition("/")
@@ -68,6 +75,8 @@ def group(
         resources=resources or Resources(cpus_milli=500, mem_mib=64),
         restart=restart,
         dependencies=dependencies,
+        mode=mode,
+        rules=rules or Rules(),
     )
 
 
@@ -84,6 +93,7 @@ class Shelf:
         self.stacks: dict[str, StackWish] = {}
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
+        self.agents: dict[AgentId, KnownAgent] = {}
 
     def write(self, save: Save) -> None:
         for write in save.writes:
@@ -102,6 +112,10 @@ class Shelf:
                     self.tasks[write.task.id] = write.task
                 case DeleteTask():
                     self.tasks.pop(write.id, None)
+                case PutAgent():
+                    self.agents[write.agent.id] = write.agent
+                case DeleteAgent():
+                    self.agents.pop(write.id, None)
 
     @property
     def stored(self) -> Stored:
@@ -111,6 +125,7 @@ class Shelf:
             stacks=tuple(self.stacks.values()),
             versions=tuple(self.versions.values()),
             tasks=tuple(self.tasks.values()),
+            agents=tuple(self.agents.values()),
         )
 
 
@@ -124,6 +139,8 @@ class Conversation:
         self.holds_saves = False
         self.heard: list[Command] = []
         self.held: list[Save] = []
+        self.attributes: dict[int, dict[str, str]] = {}
+        """Of agents by number, for those that have some: in their offers and in reports."""
         self._requests = 0
         self._offers = 0
         self.say(BecameLeader(stored=stored or self.shelf.stored))
@@ -169,15 +186,39 @@ class Conversation:
             heard += self.say(Woke())
         raise AssertionError(f"the scheduler wants to be woken without end, at {self.scheduler.wakes_at()}")
 
-    def subscribe(self) -> list[Command]:
-        return self.say(Subscribed(framework_id=FRAMEWORK, master="127.0.0.1:5050"))
+    def subscribe(self, *agents: Agent, region: str = "") -> list[Command]:
+        """Subscribes; the master tells these agents, or else three, of which it is not known what they have."""
+        told = agents or (self.agent(1), self.agent(2), self.agent(3))
+        subscribed = Subscribed(framework_id=FRAMEWORK, master="127.0.0.1:5050", region=region)
+        return self.say(subscribed, AgentsReported(agents=told))
+
+    def report(self, *agents: Agent) -> list[Command]:
+        """Says that these are all the agents, and waits until that was looked at."""
+        return self.say(AgentsReported(agents=agents)) + self.wait(0.1)
+
+    def agent(self, number: int = 1, **more: Any) -> Agent:
+        """An agent as the master tells of it; not said yet."""
+        agent = Agent(
+            id=AgentId(f"agent-{number}"),
+            hostname=f"agent{number}",
+            address=f"127.0.1.{number}",
+            port=5051,
+            attributes=tuple(sorted(self.attributes.get(number, {}).items())),
+        )
+        return replace(agent, **more)
 
     def offer(
-        self, agent: int = 1, *, cpus: float = 4, mem: int = 4096, ports: tuple[int, int] = (31000, 31999)
+        self,
+        agent: int = 1,
+        *,
+        cpus: float = 4,
+        mem: int = 4096,
+        ports: tuple[int, int] = (31000, 31999),
+        **more: Any,
     ) -> Offer:
         """An offer of an agent; not said yet."""
         self._offers += 1
-        return Offer(
+        offer = Offer(
             id=OfferId(f"offer-{self._offers}"),
             agent_id=AgentId(f"agent-{agent}"),
             hostname=f"agent{agent}",
@@ -185,7 +226,9 @@ class Conversation:
             agent_port=5051,
             role="*",
             resources=Resources(cpus_milli=round(cpus * 1000), mem_mib=mem, ports=PortRanges.of([ports])),
+            attributes=tuple(sorted(self.attributes.get(agent, {}).items())),
         )
+        return replace(offer, **more)
 
     def offers(self, *offers: Offer) -> list[Command]:
         """Says the offers, and waits until they were looked at."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from framework.core.books import Books, GroupBook
 from framework.core.model import Stored
 from framework.core.scheduler import Scheduler
+from framework.core.wishes import has_finished
+from specs.constraints import Mode
 from specs.states import Goal
 
 
@@ -19,10 +21,15 @@ def check(scheduler: Scheduler) -> None:
             stacks=tuple(books.stacks.values()),
             versions=tuple(books.versions.values()),
             tasks=tuple(books.tasks.values()),
+            agents=tuple(books.agents.values()),
         )
     )
     assert again.counts == books.counts
     assert again.executors == books.executors
+    assert again.agent_uses == books.agent_uses
+    assert again.failing == books.failing
+    assert again.everywhere == books.everywhere
+    assert again.apart == books.apart
     assert again.wishes == books.wishes
     assert again.version_uses == books.version_uses
     for group, book in books.groups.items():
@@ -31,6 +38,7 @@ def check(scheduler: Scheduler) -> None:
         assert (task.group.stack, task.version) in books.versions, f"{task.id}: its version is gone"
     for wish in books.wishes.values():
         assert (wish.id.stack, wish.version) in books.versions, f"{wish.id}: its version is gone"
+    _check_agents(scheduler)
     _check_slots(scheduler)
 
 
@@ -40,17 +48,38 @@ def _check_group(again: GroupBook, book: GroupBook) -> None:
     assert set(again.ended) == set(book.ended)
 
 
+def _check_agents(scheduler: Scheduler) -> None:
+    """Of every agent of a living task the facts are stored; every offer is in the pool once by its agent."""
+    context = scheduler.context
+    for task in context.books.tasks.values():
+        assert not task.state.is_lively or task.agent_id in context.books.agents, f"{task.id}: its agent is not stored"
+    assert not set(context.agents.present) & set(context.agents.absent)
+    offers = context.pool.by_agent()
+    assert sorted(offer.id for held in offers.values() for offer in held) == sorted(context.pool.held)
+    assert all(offer.agent_id == id for id, held in offers.items() for offer in held)
+
+
 def _check_slots(scheduler: Scheduler) -> None:
-    """Every wished slot is held, finished, or pending; no other is pending."""
+    """As many slots are wanted as is wished, or one an agent; each is held, finished, or pending, and no other is."""
     context = scheduler.context
     for group, slots in context.pending.items():
-        wish = context.books.wishes[group]
-        seats = context.books.group(group).seats
+        book = context.books.group(group)
         for slot in slots:
-            assert slot < wish.wanted, f"{group}/{slot} is pending, though only {wish.wanted} are wanted"
-            assert slot not in seats, f"{group}/{slot} is pending, though {seats[slot]} holds it"
-    for wish in context.books.wishes.values():
-        book = context.books.group(wish.id)
+            assert slot in book.wanted, f"{group}/{slot} is pending, though only {sorted(book.wanted)} are wanted"
+            assert slot not in book.seats, f"{group}/{slot} is pending, though {book.seats[slot]} holds it"
+    for group, book in context.books.groups.items():
+        wish = context.books.wishes.get(group)
+        if wish is None or wish.is_stopped:
+            assert not book.wanted
+        elif wish.mode is Mode.GLOBAL:
+            assert None not in book.wanted.values()
+            assert len(set(book.wanted.values())) == len(book.wanted), f"{group}: two slots of one agent"
+        else:
+            assert len(book.wanted) == wish.instances and set(book.wanted.values()) <= {None}
         for slot, id in book.seats.items():
             task = context.books.tasks[id]
-            assert slot < wish.wanted or task.goal is Goal.STOP, f"{id} is surplus and shall run"
+            assert slot in book.wanted or task.goal is Goal.STOP, f"{id} is surplus and shall run"
+        for slot in book.wanted if wish else ():
+            is_done = wish is not None and has_finished(context.books, wish, slot)
+            is_pending = slot in context.pending.get(group, ())
+            assert slot in book.seats or is_done or is_pending, f"{group}/{slot} is wanted, and nothing comes of it"

@@ -666,4 +666,4 @@ def test_fixed_and_dynamic_ports_never_clash() -> None:
     (accept,) = [c for c in talk.offers(talk.offer(1, ports=(31000, 31009))) if isinstance(c, Accept)]
     assert len(accept.launches) == 1, "the fixed port is there once"
     assert accept.launches[0].task.host_ports[1] == 31005
-    assert "host port (wanted 31005" in only_view(talk).waiting[0].cause
+    assert "1 host port 31005 (taken or not offered)" in only_view(talk).waiting[0].cause

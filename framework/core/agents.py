@@ -1,0 +1,187 @@
+"""The agents that we know of: what is told of them, whether they are to be avoided, and their Cluster for placement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from framework.core.model import Instant, KnownAgent
+from placement.agent import Agent, AgentState
+from placement.cluster import Cluster
+from placement.offer import Offer
+from specs.ids import AgentId
+
+_PHRASES = {
+    AgentState.DRAINING: "is draining",
+    AgentState.DRAINED: "is drained",
+    AgentState.DEACTIVATED: "is deactivated",
+    AgentState.DISCONNECTED: "is disconnected",
+}
+ABSENT = "is not registered with the master"
+LEAVING = frozenset({AgentState.DRAINING, AgentState.DRAINED})
+"""States in which Mesos itself ends the tasks of an agent."""
+
+
+class Agents:
+    """Facts of agents: from the master's report, from offers that came since, and, of agents of which neither tells but
+    on which tasks of ours can be reached, from the store. The last ones count in their rack, and take nothing new."""
+
+    def __init__(self) -> None:
+        self.present: dict[AgentId, Agent] = {}
+        """The agents that were reported or offered."""
+        self.absent: dict[AgentId, Agent] = {}
+        """The others on which tasks of ours were when last looked."""
+        self.unavailable: dict[AgentId, str] = {}
+        self.boundary: Instant = 0.0
+        """When a maintenance window begins or ends next, so that `unavailable` changes; 0 if none does."""
+        self.is_awaited = False
+        """Whether placing waits for a report, so that rules about racks see all racks."""
+        self.is_told = False
+        """Whether since our start a report has come, or has been waited for long enough."""
+        self.problem = ""
+        self.region = ""
+        self.revision = 0
+        """Raised by every change of facts, of who is there, and of who is avoided; not of what is free."""
+        self.touched: dict[AgentId, None] = {}
+        """Agents of which something changed since the view was last built."""
+        self._unreported: dict[AgentId, None] = {}
+        self._cluster: Cluster | None = None
+
+    @property
+    def cluster(self) -> Cluster:
+        """All agents, for placement."""
+        if self._cluster is None:
+            self._cluster = Cluster((*self.present.values(), *self.absent.values()))
+        return self._cluster
+
+    def get(self, id: AgentId) -> Agent | None:
+        """What is known of an agent."""
+        return self.present.get(id) or self.absent.get(id)
+
+    def report(self, agents: Iterable[Agent]) -> None:
+        """Takes the master's list: who is not on it is gone, unless an offer was the first to speak of it since."""
+        reported = {agent.id: agent for agent in agents}
+        for id in self._unreported:
+            if id not in reported and id in self.present:
+                reported[id] = self.present[id]
+        self._unreported = {}
+        for id in [id for id in self.present if id not in reported]:
+            self._lose(id)
+        for agent in reported.values():
+            self._take(agent)
+
+    def hear(self, offers: Iterable[Offer]) -> None:
+        """Takes what offers say: newer than any report; an agent that is offered is active."""
+        for offer in offers:
+            known = self.present.get(offer.agent_id)
+            if known is None:
+                self._unreported[offer.agent_id] = None
+                known = Agent(id=offer.agent_id, hostname=offer.hostname)
+            self._take(
+                replace(
+                    known,
+                    hostname=offer.hostname,
+                    address=offer.address,
+                    port=offer.agent_port,
+                    region=offer.region,
+                    zone=offer.zone,
+                    attributes=offer.attributes,
+                    state=AgentState.ACTIVE,
+                    window=offer.window,
+                )
+            )
+
+    def lose(self, id: AgentId) -> None:
+        """The master says that the agent is gone."""
+        self._unreported.pop(id, None)
+        if id in self.present:
+            self._lose(id)
+
+    def _take(self, agent: Agent) -> None:
+        old = self.present.get(agent.id)
+        if old == agent:
+            return
+        self.present[agent.id] = agent
+        self.absent.pop(agent.id, None)
+        self.touched[agent.id] = None
+        self._cluster = None
+        if old is None or replace(old, free=agent.free) != agent:
+            self.revision += 1
+
+    def _lose(self, id: AgentId) -> None:
+        del self.present[id]
+        self.touched[id] = None
+        self._cluster = None
+        self.revision += 1
+
+    def remember(self, agents: Mapping[AgentId, KnownAgent]) -> None:
+        """Takes the agents on which there are tasks as the store knows them; those that are present are passed over."""
+        absent = {
+            id: Agent(id=id, hostname=agent.hostname, region=agent.region, zone=agent.zone, attributes=agent.attributes)
+            for id, agent in agents.items()
+            if id not in self.present
+        }
+        if absent != self.absent:
+            self.touched |= dict.fromkeys((*self.absent, *absent))
+            self.absent = absent
+            self._cluster = None
+            self.revision += 1
+
+    def judge(self, now: Instant, lead_seconds: float) -> None:
+        """Finds out who is to be avoided now, and until when that holds."""
+        unavailable: dict[AgentId, str] = {}
+        boundaries: list[Instant] = []
+        for id, agent in self.present.items():
+            cause = _PHRASES.get(agent.state, "")
+            if agent.window is not None:
+                boundaries += _boundaries(agent.window, lead_seconds)
+                cause = cause or _maintenance(agent.window, now, lead_seconds)
+            if cause:
+                unavailable[id] = cause
+        if self.is_told:
+            unavailable |= dict.fromkeys(self.absent, ABSENT)
+        self.boundary = min((at for at in boundaries if now < at), default=0.0)
+        if unavailable != self.unavailable:
+            changed = (id for id in (*self.unavailable, *unavailable) if self._differs(id, unavailable))
+            self.touched |= dict.fromkeys(changed)
+            self.unavailable = unavailable
+            self.revision += 1
+
+    def _differs(self, id: AgentId, unavailable: Mapping[AgentId, str]) -> bool:
+        return self.unavailable.get(id) != unavailable.get(id)
+
+
+def facts_of(agent: Agent) -> KnownAgent:
+    """What of an agent is stored, without its failures."""
+    return KnownAgent(
+        id=agent.id, hostname=agent.hostname, region=agent.region, zone=agent.zone, attributes=agent.attributes
+    )
+
+
+def _boundaries(window: tuple[Instant, Instant], lead_seconds: float) -> list[Instant]:
+    begin, end = window
+    return [begin - lead_seconds, begin] if end == float("inf") else [begin - lead_seconds, begin, end]
+
+
+def _maintenance(window: tuple[Instant, Instant], now: Instant, lead_seconds: float) -> str:
+    begin, end = window
+    if not begin - lead_seconds <= now < end:
+        return ""
+    if now < begin:
+        return f"has maintenance from {utc(begin)} on"
+    return "is in maintenance" if end == float("inf") else f"is in maintenance until {utc(end)}"
+
+
+def utc(at: Instant) -> str:
+    """An Instant as people read it, in UTC: 2026-11-21 10:48:07Z."""
+    days, seconds = divmod(int(at), 86400)
+    # The proleptic Gregorian calendar in eras of 400 years, each beginning on a 1st of March.
+    era, day_of_era = divmod(days + 719_468, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month_from_march = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * month_from_march + 2) // 5 + 1
+    month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9
+    year = era * 400 + year_of_era + (month <= 2)
+    hour, rest = divmod(seconds, 3600)
+    return f"{year:04}-{month:02}-{day:02} {hour:02}:{rest // 60:02}:{rest % 60:02}Z"

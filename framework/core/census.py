@@ -1,0 +1,114 @@
+"""What follows when agents come, go or change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.agents import facts_of
+from framework.core.context import Context
+from framework.core.converge import review_group
+from framework.core.events import AgentsReported
+from framework.core.failures import has_living
+from framework.core.model import Instant
+from framework.core.views import Connection
+from placement.offer import Offer
+from specs.ids import AgentId
+
+MOST_WRITES = 200
+"""So many agents are stored or forgotten with one report; the rest with the next."""
+
+
+def subscribed(context: Context, region: str, now: Instant) -> None:
+    """A new subscription: placing waits for the master to tell its agents, or for long enough."""
+    context.agents.region = region
+    context.agents.is_awaited = True
+    context.timers.set("agents", "", now + context.settings.agents_wait_seconds)
+
+
+def reported(context: Context, event: AgentsReported, now: Instant) -> None:
+    """Takes the master's list of agents, or that it did not tell."""
+    agents = context.agents
+    if agents.problem != event.problem:
+        agents.problem = event.problem
+        if event.problem:
+            context.tell("AgentsUnknown", event.problem)
+    if not event.problem:
+        agents.report(event.agents)
+        agents.touched |= {id: None for failing in context.books.failing.values() for id in failing}
+        _store(context, now)
+    known(context, now)
+
+
+def known(context: Context, now: Instant) -> None:
+    """The agents are known as well as they will be: placing may go on."""
+    if context.connection is Connection.SUBSCRIBED:
+        context.agents.is_told = True
+        if context.agents.is_awaited:
+            context.agents.is_awaited = False
+            context.timers.drop("agents", "")
+            context.books.touched |= dict.fromkeys(context.pending)  # they say what they wait for
+            context.is_unsettled = True
+    refresh(context, now)
+
+
+def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
+    """Takes what offers say of their agents."""
+    before = context.agents.revision
+    context.agents.hear(offers)
+    context.reservations.hear(context.settings.executor_id, offers)
+    if context.agents.revision != before and not context.agents.is_awaited:
+        refresh(context, now)
+
+
+def lost(context: Context, id: AgentId, now: Instant) -> None:
+    """The master has removed an agent."""
+    context.agents.lose(id)
+    refresh(context, now)
+
+
+def refresh(context: Context, now: Instant) -> None:
+    """Finds out who is to be avoided; where anything is different, looks anew at what hangs on it."""
+    agents, books = context.agents, context.books
+    agents.remember({id: books.agents[id] for id in books.executors if id not in agents.present})
+    agents.judge(now, context.settings.maintenance_lead_seconds)
+    if agents.boundary:
+        context.timers.set("window", "", agents.boundary)
+    else:
+        context.timers.drop("window", "")
+    mark = (agents.revision, agents.is_told)
+    if context.reviewed != mark:
+        context.reviewed = mark
+        context.sought.clear()  # what was declined because of these agents may fit now
+        context.is_unsettled = True
+        for group in sorted(books.everywhere):
+            review_group(context, group, now)
+            if not books.group(group).wanted:
+                books.touched[group] = None  # it says why it is nowhere
+
+
+def remember_facts(context: Context, id: AgentId) -> None:
+    """Sees to it that the step's save has what rules compare of an agent, unless the store has it."""
+    agent = context.agents.get(id)
+    if agent is None:
+        return
+    facts, stored = facts_of(agent), context.books.agents.get(id)
+    if stored is None:
+        context.put_agent(facts)
+    elif replace(stored, failures=()) != facts:
+        context.put_agent(replace(facts, failures=stored.failures))
+
+
+def _store(context: Context, now: Instant) -> None:
+    """Stores what has changed of agents that have tasks, and forgets those of which nothing is left."""
+    books, present = context.books, context.agents.present
+    changed = 0
+    for id in list(books.agents):
+        if changed >= MOST_WRITES:
+            return
+        before = books.agents[id]
+        if id in present:
+            if id in books.agent_uses:
+                remember_facts(context, id)
+        elif id not in books.agent_uses and not has_living(before, now, context.settings):
+            context.drop_agent(id)
+        changed += books.agents.get(id) is not before

@@ -1,0 +1,96 @@
+"""Which executor a task gets on an agent, and out of which resources the executor and the tasks are paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from framework.core.model import Settings
+from placement.offer import Offer, Pool
+from placement.pools import executor_variant
+from specs.ids import ExecutorId
+from specs.resources import Resources
+
+NO_ROOM = "has no reservation with room for the executor"
+MOST_RESERVATIONS = 1000
+
+
+@dataclass(slots=True)
+class Reservations:
+    """The reservations that offers spoke of, by the executor that is paid out of them; the oldest are forgotten."""
+
+    _by_executor: dict[ExecutorId, str] = field(default_factory=dict)
+    _executors: dict[str, ExecutorId] = field(default_factory=dict)
+
+    def hear(self, base: ExecutorId, offers: Iterable[Offer]) -> None:
+        """Takes the reservations of offers."""
+        for offer in offers:
+            for pool in offer.pools:
+                if pool.reservation and pool.reservation not in self._executors:
+                    executor = executor_variant(base, pool.reservation)
+                    self._executors[pool.reservation] = executor
+                    self._by_executor[executor] = pool.reservation
+        while len(self._executors) > MOST_RESERVATIONS:
+            oldest = next(iter(self._executors))
+            del self._by_executor[self._executors.pop(oldest)]
+
+    def of(self, executor: ExecutorId) -> str | None:
+        """The reservation out of which an executor is paid, None where it is not known."""
+        return self._by_executor.get(executor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """What pays on one agent. `is_present`: the executor runs there and costs nothing more. `pools` are empty where
+    nothing is reserved; else they are what is left for tasks."""
+
+    executor_id: ExecutorId
+    reservation: str
+    is_present: bool
+    pools: tuple[Pool, ...]
+
+
+def room_of(offers: Sequence[Offer]) -> Resources:
+    """All that the offers of one agent have together."""
+    room = offers[0].resources
+    for offer in offers[1:]:
+        room = room + offer.resources
+    return room
+
+
+def purse_of(
+    offers: Sequence[Offer], running: Mapping[ExecutorId, int], reservations: Reservations, settings: Settings
+) -> Purse | None:
+    """What pays on the agent of these offers, where the executors `running` have tasks of ours; None where no
+    reservation has room for the executor."""
+    base = settings.executor_id
+    pools = _pools(offers)
+    for executor in sorted({*running, *(id for offer in offers for id in offer.executor_ids)}):
+        reservation = "" if executor == base else reservations.of(executor)
+        if reservation is not None and (executor == base or executor.startswith(f"{base}-")):
+            return Purse(executor_id=executor, reservation=reservation, is_present=True, pools=pools)
+    if not pools:
+        return Purse(executor_id=base, reservation="", is_present=False, pools=())
+    for place in sorted(range(len(pools)), key=lambda place: bool(pools[place].reservation)):
+        pool = pools[place]
+        if pool.resources.covers(settings.executor_resources):
+            left = replace(pool, resources=pool.resources - settings.executor_resources)
+            return Purse(
+                executor_id=executor_variant(base, pool.reservation),
+                reservation=pool.reservation,
+                is_present=False,
+                pools=(*pools[:place], left, *pools[place + 1 :]),
+            )
+    return None
+
+
+def _pools(offers: Sequence[Offer]) -> tuple[Pool, ...]:
+    """The offers' pools by reservation, none where nothing is reserved."""
+    if not any(offer.pools for offer in offers):
+        return ()
+    amounts: dict[str, Resources] = {}
+    for offer in offers:
+        for pool in offer.pools or (Pool(resources=offer.resources),):
+            known = amounts.get(pool.reservation)
+            amounts[pool.reservation] = pool.resources if known is None else known + pool.resources
+    return tuple(Pool(reservation=reservation, resources=amounts[reservation]) for reservation in sorted(amounts))

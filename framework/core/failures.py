@@ -1,0 +1,48 @@
+"""Which agents have lately failed which groups: counts that halve with time, and the points that they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from framework.core.model import Failures, Instant, KnownAgent, Settings
+from specs.ids import AgentId, GroupId
+
+FORGOTTEN_BELOW = 0.1
+POINTS_PER_FAILURE = 20
+MOST_GROUPS = 50
+"""An agent remembers failures of so many groups; of more, those with the smallest counts are forgotten."""
+
+
+def count_now(failures: Failures, now: Instant, settings: Settings) -> float:
+    """What is left of the count, 0 where it is forgotten."""
+    ago = max(now - failures.at, 0.0)
+    count = failures.count * 0.5 ** (ago / settings.failure_half_life_seconds)
+    return count if count >= FORGOTTEN_BELOW else 0.0
+
+
+def with_failure(agent: KnownAgent, group: GroupId, now: Instant, settings: Settings) -> KnownAgent:
+    """The agent after one more failure of the group; what is forgotten goes."""
+    counts = {each.group: count_now(each, now, settings) for each in agent.failures}
+    counts[group] = counts.get(group, 0.0) + 1.0
+    kept = sorted((each for each in counts if counts[each]), key=lambda each: (each != group, -counts[each], each))
+    failures = (Failures(group=each, count=counts[each], at=now) for each in sorted(kept[:MOST_GROUPS]))
+    return replace(agent, failures=tuple(failures))
+
+
+def has_living(agent: KnownAgent, now: Instant, settings: Settings) -> bool:
+    """Whether a failure of the agent still counts."""
+    return any(count_now(each, now, settings) for each in agent.failures)
+
+
+def penalties(
+    failing: Mapping[GroupId, Mapping[AgentId, Failures]], group: GroupId, now: Instant, settings: Settings
+) -> dict[AgentId, int]:
+    """The points that agents lose with a group."""
+    counts = {id: count_now(each, now, settings) for id, each in failing.get(group, {}).items()}
+    return {id: points_for(count) for id, count in counts.items() if count}
+
+
+def points_for(count: float) -> int:
+    """The points for so many failures; at least 1."""
+    return max(1, round(POINTS_PER_FAILURE * count))

@@ -1,0 +1,62 @@
+"""What placement is asked for a group's pending slots: beside its rules, where they were before and must go back to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.agents import LEAVING
+from framework.core.books import serial_of
+from framework.core.context import Context
+from framework.core.failures import penalties
+from framework.core.launching import bare_request
+from framework.core.model import GroupWish, Instant, Task
+from placement.request import Request
+from specs.constraints import STICKY_ALWAYS
+from specs.ids import AgentId
+
+
+def request_for(context: Context, wish: GroupWish, now: Instant) -> Request:
+    """The request for the pending slots of a group. Sets the timer for the end of a wait for an agent."""
+    slots = tuple(sorted(context.pending[wish.id]))
+    wanted = context.books.group(wish.id).wanted
+    pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
+    homes: dict[int, AgentId] = {}
+    if wish.rules.sticky:
+        last = _last_tasks(context, wish)
+        homes = {slot: last[slot].agent_id for slot in slots if slot in last}
+        pins |= _pins(context, wish, [last[slot] for slot in homes], now)
+    return replace(
+        bare_request(context.books, wish),
+        slots=slots,
+        pins=pins,
+        homes=homes,
+        penalties=penalties(context.books.failing, wish.id, now, context.settings),
+    )
+
+
+def _last_tasks(context: Context, wish: GroupWish) -> dict[int, Task]:
+    """The last task of each slot, ended or given up as unreachable."""
+    books = context.books
+    book = books.group(wish.id)
+    last: dict[int, Task] = {}
+    for id in sorted((*book.last_ended.values(), *book.leaving), key=serial_of):
+        last[books.tasks[id].slot] = books.tasks[id]
+    return last
+
+
+def _pins(context: Context, wish: GroupWish, last: list[Task], now: Instant) -> dict[int, AgentId]:
+    """Slots that are to go nowhere else: ever, or for a while as long as their agent may take them back."""
+    wait_seconds = wish.rules.sticky_wait_seconds
+    if wait_seconds == STICKY_ALWAYS:
+        return {task.slot: task.agent_id for task in last}
+    pins: dict[int, AgentId] = {}
+    until: list[Instant] = []
+    for task in last:
+        agent = context.agents.present.get(task.agent_id)
+        end = (task.ended_at or task.state_since) + wait_seconds
+        if now < end and agent is not None and agent.state not in LEAVING:
+            pins[task.slot] = task.agent_id
+            until.append(end)
+    if until:
+        context.timers.set("sticky", str(wish.id), min(until))
+    return pins

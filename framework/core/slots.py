@@ -1,0 +1,59 @@
+"""Which slots of a group shall be filled."""
+
+from __future__ import annotations
+
+from framework.core.context import Context
+from framework.core.everywhere import wanted_everywhere
+from framework.core.model import GroupWish
+from framework.core.wishes import has_finished
+from placement.surplus import Filled, Worth, given_up
+from specs.constraints import Mode
+from specs.ids import AgentId, GroupId
+from specs.states import Goal
+
+
+def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
+    """The slots that shall be filled, ascending, with the agent that each belongs to, None where it is free to go.
+
+    Slots that are wanted already stay so; what is missing are the lowest free numbers. Of too many, those go without
+    which the group stays even, and thus there may be gaps. After a start nothing is remembered: then the slots are
+    wanted in which a task shall run or has finished, and again the lowest free numbers.
+    """
+    wish = context.books.wishes.get(group)
+    if wish is None or wish.is_stopped:
+        return {}
+    if wish.mode is Mode.GLOBAL:
+        return wanted_everywhere(context, wish)
+    return dict.fromkeys(_wanted_of_many(context, wish))
+
+
+def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
+    books = context.books
+    book = books.group(wish.id)
+    kept = dict.fromkeys(book.wanted)
+    kept |= dict.fromkeys(slot for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN)
+    if not book.wanted:
+        done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, wish, slot))
+        kept |= dict.fromkeys(list(done)[: max(wish.instances - len(kept), 0)])
+    if len(kept) > wish.instances:
+        slots = [_filled(context, wish, slot) for slot in kept]
+        surplus = given_up(slots, len(kept) - wish.instances, wish.rules, context.agents.cluster)
+        gone = frozenset(surplus)
+        return sorted(slot for slot in kept if slot not in gone)
+    number = 0
+    while len(kept) < wish.instances:
+        kept.setdefault(number)
+        number += 1
+    return sorted(kept)
+
+
+def _filled(context: Context, wish: GroupWish, slot: int) -> Filled:
+    books = context.books
+    book = books.group(wish.id)
+    seat = book.seats.get(slot)
+    if seat is None:
+        return Filled(slot=slot, worth=Worth.FINISHED if has_finished(books, wish, slot) else Worth.EMPTY)
+    task = books.tasks[seat]
+    if task.goal is Goal.STOP:
+        return Filled(slot=slot, worth=Worth.EMPTY)
+    return Filled(slot=slot, worth=Worth.READY if slot in book.ready else Worth.UNREADY, agent_id=task.agent_id)

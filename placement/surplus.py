@@ -1,0 +1,144 @@
+"""Which slots a group gives up when it shall have fewer."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from placement.cluster import Cluster
+from specs.constraints import REST, Operator, Rules, Spread
+from specs.ids import AgentId
+
+Domain = tuple[str | None, ...]
+
+
+class Worth(IntEnum):
+    """What a slot is worth; the least go first."""
+
+    EMPTY = 0
+    """No task that shall run."""
+    UNREADY = 1
+    READY = 2
+    FINISHED = 3
+    """Its work is done; to give it up would mean that another does it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A slot; `agent_id` is where its task runs, None without one."""
+
+    slot: int
+    worth: Worth
+    agent_id: AgentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """How much there is too many of in a domain of these fields, given how many tasks it has."""
+
+    fields: tuple[str, ...]
+    excess: Callable[[Domain, int], float]
+
+
+def given_up(slots: Sequence[Filled], count: int, rules: Rules, cluster: Cluster) -> tuple[int, ...]:
+    """The `count` slots to give up, ascending.
+
+    Those that are worth the least go first; of equals those that break UNIQUE or MAX_PER; then those in the fullest
+    domains of the group's GROUP_BY and spread rules, outer before inner, so that what is left stays as even as it can;
+    then the highest numbers. It takes about count x log slots steps, or those times the domains of inner levels.
+    """
+    if count >= len(slots):
+        return tuple(sorted(each.slot for each in slots))
+    surplus = _Surplus(slots, rules, cluster)
+    return tuple(sorted(surplus.take() for _ in range(count)))
+
+
+class _Surplus:
+    """Slots that are alike in all that counts lie on one pile, the highest on top; the piles are in a heap by what
+    they were worth when last looked at. A pile only ever becomes less fit to be taken from, so that one whose worth
+    has changed need only be put back when it comes up."""
+
+    def __init__(self, slots: Sequence[Filled], rules: Rules, cluster: Cluster) -> None:
+        self._limits, self._levels = _limits(rules), _levels(rules)
+        every = (*self._limits, *self._levels)
+        self._counts: list[dict[Domain, int]] = [{} for _ in every]
+        self._piles: dict[tuple[Worth, tuple[Domain, ...]], list[int]] = {}
+        for each in sorted(slots, key=lambda each: each.slot):
+            domains = tuple(_domain(cluster, each.agent_id, level.fields) for level in every)
+            self._piles.setdefault((each.worth, domains), []).append(each.slot)
+            if each.agent_id is not None:
+                self._add(domains, 1)
+        self._heap = [(self._key(pile), pile) for pile in self._piles]
+        heapq.heapify(self._heap)
+
+    def take(self) -> int:
+        """The next slot to give up."""
+        while True:
+            key, pile = self._heap[0]
+            now = self._key(pile)
+            if now != key:
+                heapq.heapreplace(self._heap, (now, pile))
+                continue
+            slot = self._piles[pile].pop()
+            self._add(pile[1], -1)
+            if self._piles[pile]:
+                heapq.heapreplace(self._heap, (self._key(pile), pile))
+            else:
+                heapq.heappop(self._heap)
+            return slot
+
+    def _add(self, domains: tuple[Domain, ...], by: int) -> None:
+        for counts, domain in zip(self._counts, domains, strict=True):
+            if domain:
+                counts[domain] = counts.get(domain, 0) + by
+
+    def _key(self, pile: tuple[Worth, tuple[Domain, ...]]) -> tuple[float, ...]:
+        worth, domains = pile
+        every = (*self._limits, *self._levels)
+        excesses = [
+            level.excess(domain, counts.get(domain, 0)) if domain else 0.0
+            for level, counts, domain in zip(every, self._counts, domains, strict=True)
+        ]
+        broken, uneven = excesses[: len(self._limits)], excesses[len(self._limits) :]
+        return (worth, -sum(broken), *(-excess for excess in uneven), -self._piles[pile][-1])
+
+
+def _domain(cluster: Cluster, agent_id: AgentId | None, fields: tuple[str, ...]) -> Domain:
+    """The values of an agent; empty where there is no agent, or it lacks one of the fields."""
+    number = None if agent_id is None else cluster.index.get(agent_id)
+    if number is None:
+        return ()
+    values = tuple(cluster.values(field)[number] for field in fields)
+    return () if None in values else values
+
+
+def _limits(rules: Rules) -> tuple[_Level, ...]:
+    found = []
+    for rule in rules.constraints:
+        if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
+            found.append(_Level((rule.field,), _above(int(rule.values[0]) if rule.values else 1)))
+    return tuple(found)
+
+
+def _above(most: int) -> Callable[[Domain, int], float]:
+    return lambda _domain, count: float(max(count - most, 0))
+
+
+def _levels(rules: Rules) -> tuple[_Level, ...]:
+    grouped = (rule.field for rule in rules.constraints if rule.operator is Operator.GROUP_BY)
+    levels = [_Level((field,), lambda _domain, count: float(count)) for field in grouped]
+    return (*levels, *(_Level((*spread.within, spread.over), _excess(spread)) for spread in rules.spread))
+
+
+def _excess(spread: Spread) -> Callable[[Domain, int], float]:
+    if not spread.targets:
+        return lambda _domain, count: float(count)
+    shares = dict(spread.targets)
+
+    def excess(domain: Domain, count: int) -> float:
+        share = shares.get(domain[-1] or "", shares.get(REST, 0))
+        return (2 * count - 1) / share if share else float("inf")
+
+    return excess
