@@ -61,15 +61,7 @@ class DeleteAgent:
 
 
 Write: TypeAlias = (
-    PutFramework
-    | PutStack
-    | DeleteStack
-    | PutVersion
-    | DeleteVersion
-    | PutTask
-    | DeleteTask
-    | PutAgent
-    | DeleteAgent
+    PutFramework | PutStack | DeleteStack | PutVersion | DeleteVersion | PutTask | DeleteTask | PutAgent | DeleteAgent
 )
 
 
