@@ -119,7 +119,7 @@ def agents_refused(address: str, status: int, text: str) -> str:
     """An answer other than 200 to a question of the operator API."""
     said = f"{status}{f' ({_short(text)})' if text.strip() else ''}"
     if status == 401:
-        check = "give --principal and --secret-file that its --http_credentials have, or let everybody read"
+        check = "give --principal and --secret-file as its --credentials have them, or let everybody read"
         return _agents(address, f"it refuses our principal and secret ({said})", check)
     if status == 403:
         return _agents(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import signal
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from framework.adapters.codec import executor_id
 from framework.adapters.mesos import MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
 from framework.core.commands import (
@@ -29,6 +31,7 @@ from framework.core.commands import (
 )
 from framework.core.events import (
     AgentFailed,
+    AgentsReported,
     CallFailed,
     Disconnected,
     ExecutorFailed,
@@ -43,7 +46,9 @@ from framework.local import commands
 from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon
 from framework.local.waiting import wait_for
+from placement.agent import Agent, AgentState
 from placement.offer import Offer
+from placement.pools import draw
 from specs.ids import AgentId, FrameworkId, TaskId
 from specs.resources import PortRanges, Resources
 from specs.stack import CheckKind, Container, HealthCheck, Port
@@ -129,9 +134,32 @@ def remove(cluster: Cluster, framework_id: str) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    flags = {"agent_ping_timeout": "2secs", "max_agent_ping_timeouts": 3}
-    with running_cluster(tmp_path_factory.mktemp("mesos"), masters=3, agents=1, master_flags=flags) as cluster:
+    """Of its agent a part is reserved for the role `team`; masters and agent are in the region eu."""
+    options: dict[str, Any] = {
+        "masters": 3,
+        "agents": 1,
+        "resources": "cpus:4;mem:4096;disk:10000;gpus:2;tokens:7.5;fpga:{a,b};"
+        "cpus(team):1;mem(team):256;mem(others):100",
+        "master_flags": {"agent_ping_timeout": "2secs", "max_agent_ping_timeouts": 3, "domain": in_zone("eu", "eu-1")},
+        "agent_flags": {"domain": in_zone("eu", "eu-2")},
+    }
+    with running_cluster(tmp_path_factory.mktemp("mesos"), **options) as cluster:
         yield cluster
+
+
+def in_zone(region: str, zone: str) -> str:
+    """A --domain of master or agent."""
+    return json.dumps({"fault_domain": {"region": {"name": region}, "zone": {"name": zone}}})
+
+
+def operate(cluster: Cluster, kind: str, **content: Any) -> None:
+    """A call of the operator API to the leading master."""
+    request = urllib.request.Request(
+        f"http://{cluster.wait_for_leader().address}/api/v1",
+        json.dumps({"type": kind, kind.lower(): content}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=10).close()
 
 
 @pytest.fixture
@@ -172,6 +200,7 @@ def test_the_master_shows_the_framework_as_configured(cluster: Cluster) -> None:
             "TASK_KILLING_STATE",
             "REGION_AWARE",
             "RESERVATION_REFINEMENT",
+            "GPU_RESOURCES",
         ],
         "active": True,
         "connected": True,
@@ -291,6 +320,148 @@ def test_the_end_of_an_executor_and_of_an_agent_are_told(cluster: Cluster, talk:
     finally:
         agent.start().wait()
         wait_for(lambda: cluster.active_agents() == 1, 30, "the agent's registration")
+
+
+@pytest.fixture
+def team(cluster: Cluster) -> Iterator[Talk]:
+    """A subscribed framework of the role for which something is reserved, which is often told of the agents."""
+    with talking(cluster.master_url, role="team", agents_interval_seconds=0.2) as talk:
+        talk.subscribed()
+        yield talk
+    remove(cluster, talk.subscribed().framework_id)
+
+
+def reported(talk: Talk, what: str, condition: Callable[[Agent], Any]) -> Agent:
+    """The cluster's agent as soon as it is reported so."""
+
+    def find() -> Agent | None:
+        report: AgentsReported = talk.inbox.wait(AgentsReported, max(1, len(talk.inbox.of(AgentsReported))))
+        assert not report.problem
+        return next((agent for agent in report.agents if condition(agent)), None)
+
+    return wait_for(find, 20, what)
+
+
+TOTAL = Resources(
+    cpus_milli=5000,
+    mem_mib=4352,
+    disk_mib=10000,
+    gpus=2,
+    scalars=(("tokens", 7500),),
+    sets=(("fpga", ("a", "b")),),
+)
+
+
+def without_ports(amount: Resources | None) -> Resources:
+    assert amount is not None
+    return dataclasses.replace(amount, ports=PortRanges())
+
+
+def test_the_agents_are_reported(cluster: Cluster, team: Talk, talk: Talk) -> None:
+    agent = reported(team, "all of the agent free", lambda agent: agent.free == agent.total)
+    assert team.subscribed().region == "eu"
+    assert (agent.hostname, agent.region, agent.zone) == ("agent1", "eu", "eu-2")
+    assert f"{agent.address}:{agent.port}" == cluster.daemon("agent1").address
+    assert agent.attributes == (("rack", "a"), ("zone", "z1"))
+    assert (agent.state, agent.window) == (AgentState.ACTIVE, None)
+    assert without_ports(agent.total) == TOTAL
+    assert agent.total is not None and len(agent.total.ports) == 500
+    others: AgentsReported = talk.inbox.wait(AgentsReported)
+    assert others.agents[0].total is not None
+    assert (others.agents[0].total.cpus_milli, others.agents[0].total.mem_mib) == (4000, 4096)
+    offer = team.offer()
+    assert (offer.region, offer.zone, offer.window) == ("eu", "eu-2", None)
+    assert offer.resources == agent.total
+
+
+def test_a_task_is_paid_from_several_pools(team: Talk) -> None:
+    """Twice, as the second task must find the executor of the first to be its own."""
+    overhead = EXECUTOR.resources
+    want = Resources(cpus_milli=1200, mem_mib=64, gpus=1, scalars=(("tokens", 1500),))
+    for slot, item in enumerate(("a", "b")):
+        offer = team.offer()
+        free, reserved = offer.pools
+        assert free.reservation == "" and json.loads(reserved.reservation)[-1]["role"] == "team"
+        if slot == 0:
+            assert without_ports(offer.resources) == TOTAL
+            reserved = dataclasses.replace(reserved, resources=reserved.resources - overhead)
+        else:
+            assert offer.executor_ids == (executor_id(EXECUTOR, "team", reserved.reservation),)
+        port = next(iter(offer.resources.ports))
+        exact = dataclasses.replace(want, ports=PortRanges.single([port]), sets=(("fpga", (item,)),))
+        pools, _ = draw((free, reserved), exact)
+        assert len(pools) == 2, "reserved cpus or memory, and the rest from what is free"
+        task = dataclasses.replace(make_task((port,), offer.agent_id), slot=slot, id=TaskId(f"shop.web.dev.{slot}.1"))
+        launch = Launch(
+            task=task,
+            container=CONTAINER,
+            resources=exact,
+            pools=pools,
+            executor_reservation=reserved.reservation,
+        )
+        before, offers = len(team.inbox.of(StatusReceived)), len(team.inbox.of(OffersReceived))
+        team.driver.perform(Accept(offer_ids=(offer.id,), launches=(launch,), refuse_seconds=0.0))
+        assert team.status(TaskState.RUNNING, before).task_id == task.id
+        team.inbox.wait(OffersReceived, offers + 1, 10)
+    agent = reported(team, "both tasks counted", lambda agent: agent.free and not agent.free.sets)
+    assert without_ports(agent.free) == Resources(
+        cpus_milli=5000 - 2 * 1200 - overhead.cpus_milli,
+        mem_mib=4352 - 2 * 64 - overhead.mem_mib,
+        disk_mib=10000,
+        scalars=(("tokens", 4500),),
+    )
+
+
+def test_an_agent_that_is_drained_is_reported_so(cluster: Cluster, team: Talk) -> None:
+    agent = reported(team, "the agent", lambda agent: agent.state is AgentState.ACTIVE)
+    operate(cluster, "DRAIN_AGENT", agent_id={"value": agent.id})
+    try:
+        reported(team, "the agent drained", lambda agent: agent.state is AgentState.DRAINED)
+    finally:
+        operate(cluster, "REACTIVATE_AGENT", agent_id={"value": agent.id})
+    reported(team, "the agent back", lambda agent: agent.state is AgentState.ACTIVE)
+    operate(cluster, "DEACTIVATE_AGENT", agent_id={"value": agent.id})
+    try:
+        reported(team, "the agent deactivated", lambda agent: agent.state is AgentState.DEACTIVATED)
+    finally:
+        operate(cluster, "REACTIVATE_AGENT", agent_id={"value": agent.id})
+    reported(team, "the agent back", lambda agent: agent.state is AgentState.ACTIVE)
+
+
+def test_planned_maintenance_is_in_reports_and_offers(cluster: Cluster, team: Talk) -> None:
+    agent = reported(team, "the agent", lambda agent: agent.window is None)
+    team.offer()
+    begin = int(time.time()) + 3600
+    window = {
+        "machine_ids": [{"hostname": agent.hostname, "ip": agent.address}],
+        "unavailability": {"start": {"nanoseconds": begin * 10**9}, "duration": {"nanoseconds": 60 * 10**9}},
+    }
+    operate(cluster, "UPDATE_MAINTENANCE_SCHEDULE", schedule={"windows": [window]})
+    try:
+        planned = reported(team, "the window", lambda agent: agent.window)
+        assert planned.window == (begin, begin + 60)
+        wait_for(lambda: team.offer().window, 10, "an offer with the window")
+        assert team.offer().window == planned.window
+    finally:
+        operate(cluster, "UPDATE_MAINTENANCE_SCHEDULE", schedule={"windows": []})
+    reported(team, "no window", lambda agent: agent.window is None)
+
+
+def test_an_agent_that_the_master_lost_is_reported_until_it_is_given_up(new_cluster: NewCluster) -> None:
+    """A new master knows the agents of the old from its registry, before they come."""
+    cluster = new_cluster(masters=1, agents=1)
+    with talking(cluster.master_url, agents_interval_seconds=0.2) as talk:
+        before = reported(talk, "the agent", lambda agent: agent.state is AgentState.ACTIVE)
+        agent = cluster.daemon("agent1").kill()
+        reported(talk, "the agent gone", lambda agent: agent.state is AgentState.DISCONNECTED)
+        cluster.daemon("master1").kill().start().wait()
+        talk.subscribed(2, 40)
+        count = len(talk.inbox.of(AgentsReported))
+        report: AgentsReported = talk.inbox.wait(AgentsReported, count + 1)
+        assert [(each.id, each.state) for each in report.agents] == [(before.id, AgentState.DISCONNECTED)]
+        assert report.agents[0].attributes == before.attributes
+        agent.start()
+        reported(talk, "the agent back", lambda agent: agent.state is AgentState.ACTIVE)
 
 
 def test_a_framework_that_was_removed_is_refused(cluster: Cluster) -> None:
