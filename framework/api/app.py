@@ -16,6 +16,7 @@ from framework.api.guard import Guard
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
+from framework.api.threads import Threads
 from framework.core.views import Connection
 from framework.ports import Front
 from framework.web.reference import reference_page
@@ -49,12 +50,13 @@ def create_app(
         responses={"4XX": {"model": ErrorAnswer, "description": "refused; nothing was changed"}},
     )
     stream = Stream(front, limits)
+    threads = Threads()
     app.state.stream = stream
     errors.install(app)
-    app.include_router(stacks.router(front, limits))
+    app.include_router(stacks.router(front, limits, threads))
     app.include_router(actions.router(front, limits))
     app.include_router(tasks.router(front))
-    app.include_router(explain.router(front))
+    app.include_router(explain.router(front, threads))
     app.include_router(events.router(stream))
     app.include_router(logs.router(front, limits, fetch))
     _add_server_routes(app, front, executor, info, clock)

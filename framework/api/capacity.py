@@ -29,7 +29,8 @@ def too_large(stack: Stack, view: View) -> Details:
         # Where its rules allow no agent, size is not what is wrong.
         if not able or any(_holds(_total(agents[id]), group, view.executor) for id in able):
             continue
-        among = "" if len(able) == len(agents) else f" of the {len(able)} that its constraints allow"
+        count = "only one" if len(able) == 1 else str(len(able))
+        among = "" if len(able) == len(agents) else f" of the {count} that its constraints allow"
         faults += _faults(group, [agents[id] for id in able], among, view.executor)
     return faults
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
@@ -15,6 +14,7 @@ from framework.api.asking import known
 from framework.api.errors import Problem
 from framework.api.shapes import AgentsAnswer, ExplainAnswer
 from framework.api.tasks import task_or_problem
+from framework.api.threads import Threads
 from framework.core.explaining import explain, slot_fault
 from framework.core.views import GroupView, View
 from framework.ports import Front
@@ -37,8 +37,8 @@ Agent = Annotated[str, Query(max_length=200, description="only agents with such 
 Limit = Annotated[int, Query(ge=0, le=100_000, description="rows at most; those that fit come first")]
 
 
-def router(front: Front) -> APIRouter:
-    """The routes over `front`."""
+def router(front: Front, threads: Threads) -> APIRouter:
+    """The routes over `front`; what takes long is done in `threads`."""
     routes = APIRouter(prefix="/v1")
 
     @routes.get("/explain", tags=["tasks"], responses={200: {"model": ExplainAnswer}})
@@ -48,7 +48,7 @@ def router(front: Front) -> APIRouter:
         Without a slot: the first slot of the group that waits, or else where one task more would go."""
         view = known(front)
         group, slot = _meant(view, of)
-        told = await to_thread.run_sync(explain, view, group, slot)
+        told = await threads.run(explain, view, group, slot)
         return Json(forecast.told_plain(view, told, agent=agent, limit=limit))
 
     @routes.get("/agents", tags=["agents"], responses={200: {"model": AgentsAnswer}})

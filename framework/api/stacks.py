@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
@@ -15,6 +14,7 @@ from framework.api.capacity import too_large
 from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer, SubmitAnswer
+from framework.api.threads import Threads
 from framework.core.commands import Done
 from framework.core.events import StackRemoved, StackSubmitted
 from framework.core.planning import plan, stack_of, warnings
@@ -43,8 +43,8 @@ def done_plain(done: Done) -> dict[str, Any]:
     return {"changed": list(done.changed), "index": done.index, "message": done.message}
 
 
-def router(front: Front, limits: Limits) -> APIRouter:
-    """The routes over `front`."""
+def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
+    """The routes over `front`; what takes long is done in `threads`."""
     routes = APIRouter(prefix="/v1/stacks", tags=["stacks"])
 
     @routes.get("", responses={200: {"model": StacksAnswer}})
@@ -89,8 +89,8 @@ def router(front: Front, limits: Limits) -> APIRouter:
         stack = await documents.stack_from_body(await request.body(), _checked(name))
         view = known(front)
         if not anyway:
-            await _check_size(stack, view)
-        warned = await to_thread.run_sync(warnings, view, stack)
+            await _check_size(stack, view, threads)
+        warned = await threads.run(warnings, view, stack)
         done = await ask(
             front,
             lambda request_id: StackSubmitted(
@@ -108,7 +108,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
         gone already."""
         new = await documents.stack_from_body(await request.body(), _checked(name))
         view = known(front)
-        found = await to_thread.run_sync(plan, view, new)
+        found = await threads.run(plan, view, new)
         return Json(forecast.plan_plain(view, found))
 
     @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
@@ -122,8 +122,8 @@ def router(front: Front, limits: Limits) -> APIRouter:
     return routes
 
 
-async def _check_size(stack: Stack, view: View) -> None:
-    faults = await to_thread.run_sync(too_large, stack, view)
+async def _check_size(stack: Stack, view: View, threads: Threads) -> None:
+    faults = await threads.run(too_large, stack, view)
     if faults:
         raise Problem(
             422,

@@ -72,8 +72,10 @@ def _show_table(rows: Sequence[Answer]) -> None:
             rules.setdefault(verdict["rule"], []).append(verdict)
     columns = [rule for rule, verdicts in rules.items() if not all(verdict["is_met"] for verdict in verdicts)]
     names = _short_names(columns)
-    headers = ["", "AGENT", *(names[rule] for rule in columns), "POINTS", "TASKS", "FREE"]
+    headers = ["RANK", "AGENT", *(names[rule] for rule in columns), "POINTS", "TASKS", "FREE"]
     print_table(headers, [_row(row, columns) for row in rows])
+    if any(row["is_own"] for row in rows):
+        click.echo("*: where the task is")
     for rule in columns:
         wanted = list(dict.fromkeys(verdict["wanted"] for verdict in rules[rule]))
         more = f" and {len(wanted) - 3} more" if len(wanted) > 3 else ""
@@ -87,8 +89,8 @@ def _show_table(rows: Sequence[Answer]) -> None:
 def _row(row: Answer, columns: Sequence[str]) -> list[str]:
     verdicts = {verdict["rule"]: verdict for verdict in row["verdicts"]}
     return [
-        "*" if row["is_own"] else str(row["rank"] or " "),
-        row["agent"],
+        str(row["rank"] or ""),
+        f"{row['agent']} *" if row["is_own"] else row["agent"],
         *(_mark(verdicts.get(rule)) for rule in columns),
         str(row["points"]),
         str(row["tasks"]),

@@ -43,36 +43,38 @@ def slot_fault(group: GroupView, slot: int) -> str:
 
 
 def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
-    """Why a slot has no task, or why its task is where it is; without a slot the first that waits, or else where one
-    task more would go. A group's slot that `slot_fault` has something to say of is not to be asked for."""
-    waiting = {one.slot: one.cause for one in group.waiting}
+    """Why a slot has no task, or why its task is where it is; without a slot the first that waits and does not fit,
+    or else where one task more would go. A slot of which `slot_fault` says something is not to be asked for."""
+    waiting = tuple(sorted(one.slot for one in group.waiting))
     seats = {task.slot: task for task in group.tasks if not is_lost(task)}
     if slot is None:
-        slot = next(iter(sorted(waiting)), None)
-        return _told_of_more(view, group) if slot is None else _told_of_waiting(view, group, slot, waiting[slot])
+        return _told_of_waiting(view, group, waiting) if waiting else _told_of_more(view, group)
     if slot in seats:
         return _told_of_task(view, group, seats[slot])
     if slot in waiting:
-        return _told_of_waiting(view, group, slot, waiting[slot])
+        return _told_of_waiting(view, group, (slot,))
     ended = next((task for task in group.ended if task.slot == slot), None)
     return _told_of_more(view, group, slot, *([_end(ended)] if ended else []))
 
 
-def _request(view: View, group: GroupView, slot: int, situation: Situation) -> Request:
-    request = request_of(group_of(group), (slot,), instances=group.wanted)
+def _request(view: View, group: GroupView, slots: tuple[int, ...], situation: Situation) -> Request:
+    request = request_of(group_of(group), slots, instances=group.wanted)
     if group.wish.mode is Mode.GLOBAL:
         kept = {task.slot: task.agent_id for task in group.tasks if not is_lost(task)}
         others = missing(group_of(group), situation, kept).pins
         # The slots that wait belong, from the lowest on, to the agents without a task.
         waiting = sorted(one.slot for one in group.waiting)
         agents = [others[each] for each in sorted(others)]
-        request = replace(request, pins={at: agent for at, agent in zip(waiting, agents, strict=False) if at == slot})
+        request = replace(request, pins={at: agent for at, agent in zip(waiting, agents, strict=False) if at in slots})
     return remembered(request, view, group)
 
 
-def _told_of_waiting(view: View, group: GroupView, slot: int, cause: str) -> Told:
+def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> Told:
+    """Of the first of the slots that does not fit, or else of the first."""
     situation = situation_of(view)
-    explanation = explain_request(_request(view, group, slot, situation), situation)
+    explanation = explain_request(_request(view, group, slots, situation), situation)
+    slot = explanation.refused.slots[0] if explanation.refused else slots[0]
+    cause = next(one.cause for one in group.waiting if one.slot == slot)
     now = _now(explanation)
     # A cause that is a placement's own sentence is told anew, as of now.
     sentences = [now] if " agents fit" in cause else [cause, now]
@@ -90,7 +92,7 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
     situation = situation_of(view)
     taken = dict.fromkeys(task.slot for task in group.tasks)
     at = next(number for number in range(len(taken) + 1) if number not in taken) if slot is None else slot
-    explanation = explain_request(_request(view, group, at, situation), situation)
+    explanation = explain_request(_request(view, group, (at,), situation), situation)
     best = next((row for row in explanation.rows if row.rank == 1), None)
     more = f"one more would go to {best.hostname}" if best else f"one more would not fit: {_now(explanation)}"
     if group.wish.mode is Mode.GLOBAL:
@@ -106,7 +108,7 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
 
 def _told_of_task(view: View, group: GroupView, task: Task) -> Told:
     situation = situation_of(view, without=task)
-    request = replace(_request(view, group, task.slot, situation), pins={})
+    request = replace(_request(view, group, (task.slot,), situation), pins={})
     explanation = explain_request(request, situation)
     return Told(
         group=group.wish.id,
@@ -146,13 +148,13 @@ def _now(explanation: Explanation) -> str:
 
 
 def _merits(row: AgentVerdicts) -> str:
-    parts = [f"{row.points} points ({', '.join(_worth(*one) for one in row.worth)})"] if row.worth else []
-    parts += [f"{row.tasks} tasks of the group", f"{round(100 * row.free_share)} % free"]
-    return ", ".join(parts)
-
-
-def _worth(reason: str, points: int) -> str:
-    return f"{reason} {points:+d}"
+    parts = []
+    if len(row.worth) == 1:
+        parts.append(f"{row.points} points ({row.worth[0][0]})")
+    elif row.worth:
+        parts.append(f"{row.points} points ({', '.join(f'{reason} {points:+d}' for reason, points in row.worth)})")
+    parts.append(f"{row.tasks} {'task' if row.tasks == 1 else 'tasks'} of the group")
+    return ", ".join([*parts, f"{round(100 * row.free_share)} % free"])
 
 
 def _standing(group: GroupView) -> str:

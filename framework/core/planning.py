@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from framework.core.model import Task
 from framework.core.views import Connection, GroupView, StackView, View
 from placement.cluster import Cluster
 from placement.engine import eligible
+from placement.neighbours import selects
 from placement.request import Counts, Overhead, Request, Tenants
 from placement.simulation import Outcome, hard_apart, missing, request_of, settle
 from placement.situation import Situation
 from specs.canonical import version_of
-from specs.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules, Selector
+from specs.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
 from specs.difference import Change, GroupDifference, difference
 from specs.ids import AgentId, GroupId, TaskId, VersionId
 from specs.resources import PortRanges, Resources
@@ -114,7 +114,7 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
     for group in new.groups:
         for word, neighbours in (("near", group.rules.near), ("apart", group.rules.apart)):
             for neighbour in neighbours:
-                if not any(_selects(neighbour.to, group.id, other) for other in (*ours, *others)):
+                if not any(selects(neighbour.to, group.id, other) for other in (*ours, *others)):
                     found.append(f"{group.id}: {word} {neighbour.to}: no group is there now; {_means(word, neighbour)}")
     return (*found, *_unmet(view, new))
 
@@ -250,15 +250,6 @@ def problem_of(view: View) -> str:
     if view.connection is not Connection.SUBSCRIBED:
         return view.problem or "The scheduler is not subscribed to a master."
     return view.agents_problem
-
-
-def _selects(selector: Selector, own: GroupId, other: GroupId) -> bool:
-    stack = selector.stack or own.stack
-    return (
-        stack in ("*", other.stack)
-        and fnmatchcase(other.service, selector.service)
-        and set(selector.labels) <= set(other.labels)
-    )
 
 
 def _means(word: str, neighbour: Neighbour) -> str:

@@ -69,7 +69,7 @@ def test_only_agents_that_the_constraints_allow_count() -> None:
     assert _faults(a_wish(WEB, resources=Resources(cpus_milli=6000, mem_mib=64), rules=rules)) == [
         (
             "shop/web.resources.cpus",
-            "wanted 6, the most that an agent of the 1 that its constraints allow has is 4 (agent1)",
+            "wanted 6, the most that an agent of the only one that its constraints allow has is 4 (agent1)",
         )
     ]
 
