@@ -7,7 +7,7 @@ rules that also say where it is best to go on: in the domains with the fewest ta
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,19 +51,19 @@ class AtMost:
 
 
 class Together:
-    """CLUSTER without a value: where most of the group is already; where it is nowhere, `home`, or else the domain to
-    which the first task comes."""
+    """CLUSTER without a value: where most of the group is already; where it is nowhere, in the domain to which the
+    first task comes. `anchor` is that domain, None before."""
 
-    def __init__(self, domains: Domains, own: Mapping[int, int], home: int | None) -> None:
-        self._domains = domains
+    def __init__(self, domains: Domains, own: Mapping[int, int]) -> None:
+        self.domains = domains
         counts = by_domain(domains, own)
-        self.anchor = max(counts, key=lambda domain: (counts[domain], -domain)) if counts else home
+        self.anchor = max(counts, key=lambda domain: (counts[domain], -domain), default=None)
         self.allowed = domains.having if self.anchor is None else domains.bits[self.anchor]
 
     def placed(self, number: int) -> None:
-        if self.anchor is None and self._domains.of[number] >= 0:
-            self.anchor = self._domains.of[number]
-            self.allowed = self._domains.bits[self.anchor]
+        if self.anchor is None and self.domains.of[number] >= 0:
+            self.anchor = self.domains.of[number]
+            self.allowed = self.domains.bits[self.anchor]
 
 
 class Levels:
@@ -213,10 +213,11 @@ class HardSpread:
 
 
 class SoftSpread:
-    """SPREAD as a wish: agents lose points for each task that their domain has more than it should."""
+    """SPREAD as a wish: agents lose points for each task that their domain has more than it should; those of no domain
+    lose more than any other."""
 
-    def __init__(self, levels: Levels, spread: Spread, instances: int) -> None:
-        self._levels, self._spread, self._instances = levels, spread, instances
+    def __init__(self, levels: Levels, spread: Spread, instances: int, everybody: int) -> None:
+        self._levels, self._spread, self._instances, self._everybody = levels, spread, instances, everybody
         self._known: list[tuple[int, int]] | None = None
 
     def placed(self, number: int) -> None:
@@ -224,9 +225,15 @@ class SoftSpread:
             self._known = None
 
     def worth(self) -> list[tuple[int, int]]:
-        """(points, agents), from the most points; agents of no domain are in none."""
+        """(points, agents), from the most points; each agent is in one."""
         if self._known is None:
             self._known = self._find()
+            rest = self._everybody
+            for _, bits in self._known:
+                rest &= ~bits
+            if rest:
+                fewest = self._known[-1][0] if self._known else 0
+                self._known.append((fewest - self._spread.weight, rest))
         return self._known
 
     def _find(self) -> list[tuple[int, int]]:
@@ -304,15 +311,13 @@ def targets_of(levels: Levels, spread: Spread, outer: int, instances: int) -> It
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
     """What counting rules of a group begin with: its tasks by agent, all of them and those of the version that is
-    placed; the agents on which it could run at all; how many instances it shall have; and, where it is nowhere yet,
-    the domain that could take most of it."""
+    placed; the agents on which it could run at all; and how many instances it shall have."""
 
     cluster: Cluster
     tasks: Mapping[int, int]
     same_version: Mapping[int, int]
     where: int
     instances: int
-    roomiest: Callable[[Domains], int | None]
 
     def rule(self, rule: Constraint) -> CountingRule:
         """The constraint at work."""
@@ -329,7 +334,7 @@ class Counting:
         if rule.operator is Operator.GROUP_BY:
             minimum = int(rule.values[0]) if rule.values else 0
             return GroupBy(Levels(domains, tasks, self.where), rule.mode, minimum, self.instances)
-        return Together(domains, tasks, self.roomiest(domains))
+        return Together(domains, tasks)
 
     def levels(self, spread: Spread) -> Levels:
         """The domains that a spread compares."""

@@ -124,7 +124,7 @@ class Room:
         self.size = cluster.size
         self._room = situation.room
         self.free = tuple(list(amounts_of) for amounts_of in cluster.believed_free)
-        overhead = amounts(situation.overhead.resources)
+        self.overhead = overhead = amounts(situation.overhead.resources)
         present = situation.overhead.present
         offered = []
         for id, has in situation.room.items():
@@ -149,6 +149,7 @@ class Room:
         """The same room, to try something in."""
         other = Room.__new__(Room)
         other.cluster, other.size, other._room, other.offered = self.cluster, self.size, self._room, self.offered
+        other.overhead = self.overhead
         other.free = tuple(list(column) for column in self.free)
         other._ports = {number: ports.copy() for number, ports in self._ports.items()}
         other._custom = dict(self._custom)
@@ -162,8 +163,9 @@ class Room:
     # ---- what fits -----------------------------------------------------------
 
     def fitting(self, dimension: int, amount: int) -> int:
-        """The agents that have so much of a dimension left; of those not offered, what is believed of them."""
-        if amount <= 0:
+        """The agents that have so much of a dimension left, beside the executor; of those not offered, what is believed
+        of them."""
+        if amount <= 0 and not self.overhead[dimension]:
             return self.cluster.everybody
         known = self._fitting.get((dimension, amount))
         if known is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import and_, or_
 
 from placement.bits import bits_of, first_in, numbers_in
 from placement.checks import (
@@ -15,18 +16,19 @@ from placement.checks import (
     HostPorts,
     Offered,
     Trait,
+    amount_text,
     rule_name,
     rule_wanted,
 )
-from placement.cluster import Cluster, Domains
-from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread
+from placement.cluster import DIMENSIONS, Cluster, Domains
+from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Together
 from placement.neighbours import Beside, Standing, selects
 from placement.refusals import Reason, Refused
 from placement.request import Request
 from placement.room import Need, Room
 from placement.situation import Situation
 from placement.wishes import Wishes
-from specs.constraints import DEDICATED, GPUS, REGION, Strategy
+from specs.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
 from specs.ids import GroupId
 from specs.resources import Resources
 
@@ -46,10 +48,7 @@ def suitable(request: Request, situation: Situation) -> int:
     if not request.resources.gpus and GPUS not in fields:
         found &= ~cluster.with_gpus
     for rule in request.rules.constraints:
-        if not rule.is_counting:
-            found &= cluster.where(rule)
-        elif rule.field:
-            found &= cluster.domains((rule.field,)).having
+        found &= _possible(cluster, rule)
     if not found:
         return 0
     executor = situation.overhead.resources
@@ -59,6 +58,18 @@ def suitable(request: Request, situation: Situation) -> int:
             cpus_milli=executor.cpus_milli, mem_mib=executor.mem_mib, disk_mib=executor.disk_mib, gpus=executor.gpus
         )
     )
+
+
+def _possible(cluster: Cluster, rule: Constraint) -> int:
+    """The agents for which a rule can hold at some time: one that counts tasks, where its field is there."""
+    if not rule.is_counting:
+        return cluster.where(rule)
+    if rule.field:
+        return cluster.domains((rule.field,)).having
+    if rule.operator is Operator.NOT:
+        return cluster.everybody
+    found = [_possible(cluster, part) for part in rule.parts]
+    return reduce(and_ if rule.operator is Operator.ALL else or_, found)
 
 
 def _local(cluster: Cluster, region: str) -> int:
@@ -99,18 +110,17 @@ class Trial:
             same_version=self.standing.same_version(request.group, request.version),
             where=self._suitable,
             instances=request.instances,
-            roomiest=self._roomiest,
         )
 
-    def _roomiest(self, domains: Domains) -> int | None:
-        """The domain that could take most of the missing slots."""
+    def _in_roomiest(self, domains: Domains, among: int) -> int:
+        """Those of the agents that are in the domain in which they could take most of the missing slots."""
         fits: dict[int, int] = {}
-        columns = [(self.room.free[place], amount) for place, amount in enumerate(self.need.amounts) if amount]
-        for number in numbers_in(self._left & domains.having):
-            count = min((column[number] // amount for column, amount in columns), default=len(self.request.slots))
-            fits[domains.of[number]] = fits.get(domains.of[number], 0) + count
         wanted = len(self.request.slots)
-        return max(fits, key=lambda domain: (min(fits[domain], wanted), -domain)) if fits else None
+        columns = [(self.room.free[place], amount) for place, amount in enumerate(self.need.amounts) if amount]
+        for number in numbers_in(among & domains.having):
+            count = min((column[number] // amount for column, amount in columns), default=wanted)
+            fits[domains.of[number]] = fits.get(domains.of[number], 0) + count
+        return among & domains.bits[max(fits, key=lambda domain: (min(fits[domain], wanted), -domain))]
 
     @cached_property
     def _rules(self) -> list[tuple[Check, CountingRule | None]]:
@@ -219,6 +229,8 @@ class Trial:
         for state in self._memories:
             if isinstance(state, GroupBy | HardSpread):
                 found = state.lowest(found)
+            elif isinstance(state, Together) and state.anchor is None:
+                found = self._in_roomiest(state.domains, found)
         if not self.wishes.is_none:
             found = self.wishes.best(found)[1]
         if self.request.rules.strategy is Strategy.PACK:
@@ -273,9 +285,21 @@ class Trial:
         if not self.request.resources.gpus and GPUS not in fields and cluster.with_gpus:
             bits = cluster.everybody & ~cluster.with_gpus
             found.append(Trait(GPUS, "none, as no gpus are asked for", bits, self._got_of((GPUS,))))
-        found += [Amount(room, place, amount) for place, amount in enumerate(self.need.amounts) if amount]
+        for place, amount in enumerate(self.need.amounts):
+            if amount:
+                found.append(Amount(room, place, amount))
+            elif room.fitting(place, 0) != cluster.everybody:
+                found.append(self._executor_check(place))
         found += self._rare_checks()
         return [*found, Offered(room)]
+
+    def _executor_check(self, place: int) -> Check:
+        """Agents that have too little for our executor even where the request itself wants nothing of it."""
+        name, room = DIMENSIONS[place], self.room
+        wanted = f"{amount_text(name, room.overhead[place])} for the executor"
+        return Trait(
+            name, wanted, room.fitting(place, 0), lambda number: amount_text(name, max(room.free[place][number], 0))
+        )
 
     def _rare_checks(self) -> list[Check]:
         want = self.request.resources

@@ -52,7 +52,7 @@ class Wishes:
                     self._moving.append((text, _SoftNeighbour(beside, neighbour.weight, cluster.everybody)))
         for spread in rules.spread:
             if spread.weight:
-                state = SoftSpread(counting.levels(spread), spread, request.instances)
+                state = SoftSpread(counting.levels(spread), spread, request.instances, cluster.everybody)
                 self._moving.append((str(spread), state))
         self._tiers = self._sum()
 
