@@ -15,6 +15,7 @@ from framework.core.model import Instant
 from framework.core.requests import request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
+from placement.checks import Offered
 from placement.engine import place
 from placement.offer import Offer
 from placement.refusals import Refused
@@ -23,6 +24,8 @@ from placement.situation import Situation
 from specs.ids import AgentId, GroupId
 
 SEEK_MOVED_EVERY_SECONDS = 10.0
+WITHOUT_OFFERS_SECONDS = 2.0
+"""After so long without any offer the cause is looked for in what the master told of its agents."""
 
 
 def settle(context: Context, now: Instant) -> None:
@@ -40,10 +43,21 @@ def settle(context: Context, now: Instant) -> None:
     if requests:
         if has_tried:
             _hold(context, now)
+        elif not context.timers.has("why", ""):
+            context.timers.set("why", "", now + WITHOUT_OFFERS_SECONDS)
         return
     context.say(*context.pool.decline(context.settings.decline_seconds))
     if not context.pending and context.pool.received:
         context.say(*context.pool.suppress())
+
+
+def explain_without_offers(context: Context, now: Instant) -> None:
+    """Notes why pending groups find no place, where nothing is offered at all: a full cluster makes no offers."""
+    is_ready = context.connection is Connection.SUBSCRIBED and not context.agents.is_awaited
+    requests = _eligible(context, now) if is_ready and not context.pool.held else []
+    if requests:
+        result = place(requests, _table(context).situation, seed=context.books.next_serial)
+        _unplaced(context, requests, result.refusals, now)
 
 
 def _eligible(context: Context, now: Instant) -> list[Request]:
@@ -144,10 +158,12 @@ def _unplaced(
             continue
         rest = context.pending.get(request.group, {})
         unplaced.append(replace(request, slots=tuple(sorted(rest))))
-        sentence = refused.sentence()
-        _note(context, request.group, sentence)
-        rules = tuple(sorted(reason.rule for reason in refused.reasons))
-        context.tell_waiting(request.group, sentence, rules, now)
+        rules = tuple(sorted(reason.rule for reason in refused.reasons if reason.rule != Offered.rule))
+        if not rules and refused.agents:
+            _note(context, request.group, "waits for offers")
+            continue
+        _note(context, request.group, refused.sentence())
+        context.tell_waiting(request.group, refused.sentence(), rules, now)
     return unplaced
 
 

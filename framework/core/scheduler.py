@@ -325,6 +325,8 @@ class Scheduler:
                     self._reconcile(now)
             elif kind in ("settle", "hold", "revive", "backoff", "moved"):
                 placing.settle(context, now)
+            elif kind == "why":
+                placing.explain_without_offers(context, now)
             elif kind == "sticky":
                 context.sought.clear()  # slots that waited for one agent may go to others
                 placing.settle(context, now)

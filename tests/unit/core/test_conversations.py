@@ -151,7 +151,9 @@ def test_scaled_down_the_highest_slots_stop_after_that_is_stored() -> None:
 
 def test_many_stops_are_stored_in_pieces_each_before_its_kills() -> None:
     talk = Conversation()
-    talk.up(group(instances=450, resources=Resources(cpus_milli=10, mem_mib=1)))
+    talk.subscribe()
+    talk.submit(stack(group(instances=450, resources=Resources(cpus_milli=10, mem_mib=1))))
+    talk.offers()
     talk.holds_saves = True
     talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=0))
     wish, talk.held = talk.held[0], []
