@@ -10,9 +10,11 @@ from framework.adapters import nodes
 from framework.adapters.nodes import Unstorable
 from framework.adapters.records import serial_of
 from framework.core.commands import (
+    DeleteAgent,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
+    PutAgent,
     PutFramework,
     PutStack,
     PutTask,
@@ -21,9 +23,9 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import Saved, SaveFailed
-from framework.core.model import StackWish, Stored, Task, Version
+from framework.core.model import KnownAgent, StackWish, Stored, Task, Version
 from framework.ports import Post
-from specs.ids import FrameworkId, TaskId, VersionId
+from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class Shelf:
     stacks: dict[str, StackWish] = field(default_factory=dict)
     versions: dict[tuple[str, VersionId], Version] = field(default_factory=dict)
     tasks: dict[TaskId, Task] = field(default_factory=dict)
+    agents: dict[AgentId, KnownAgent] = field(default_factory=dict)
     epoch: int = 0
     saves: int = 0
     """How many saves have happened."""
@@ -48,6 +51,7 @@ class Shelf:
             stacks=tuple(self.stacks[name] for name in sorted(self.stacks)),
             versions=tuple(self.versions[key] for key in sorted(self.versions)),
             tasks=tuple(sorted(self.tasks.values(), key=lambda task: serial_of(task.id))),
+            agents=tuple(self.agents[agent] for agent in sorted(self.agents)),
         )
 
     def perform(self, write: Write) -> None:
@@ -67,6 +71,10 @@ class Shelf:
                 self.tasks[write.task.id] = write.task
             case DeleteTask():
                 self.tasks.pop(write.id, None)
+            case PutAgent():
+                self.agents[write.agent.id] = write.agent
+            case DeleteAgent():
+                self.agents.pop(write.id, None)
 
 
 class MemoryStore:

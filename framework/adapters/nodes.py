@@ -6,11 +6,13 @@
 /stacks/NAME         StackRecord
 /versions/STACK/ID   VersionRecord
 /tasks/BUCKET        TaskBucket: the tasks whose serial // 64 is BUCKET
+/agents/BUCKET       AgentBucket: the agents whose id's CRC-32 modulo 256 is BUCKET
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,9 +22,11 @@ from typing import TypeAlias
 from framework.adapters import records
 from framework.adapters.records import serial_of
 from framework.core.commands import (
+    DeleteAgent,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
+    PutAgent,
     PutFramework,
     PutStack,
     PutTask,
@@ -30,7 +34,7 @@ from framework.core.commands import (
     Save,
     Write,
 )
-from specs.ids import TaskId, VersionId
+from specs.ids import AgentId, TaskId, VersionId
 
 SCHEMA_NODE = "/schema"
 EPOCH_NODE = "/epoch"
@@ -39,9 +43,12 @@ FRAMEWORK_NODE = "/framework"
 STACKS_NODE = "/stacks"
 VERSIONS_NODE = "/versions"
 TASKS_NODE = "/tasks"
-DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE)
+AGENTS_NODE = "/agents"
+DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE, AGENTS_NODE)
 
 TASKS_PER_BUCKET = 64
+AGENT_BUCKETS = 256
+"""Some forty agents each where there are 10,000."""
 MAX_NODE_BYTES = 1_000_000
 """ZooKeeper takes requests of up to 1,048,575 bytes (its jute.maxbuffer); the rest is for what goes with the node."""
 MAX_TRANSACTION_BYTES = 900_000
@@ -56,13 +63,21 @@ class Unstorable(ValueError):
     """What a save holds cannot be stored; the message names the node and says what to do."""
 
 
-# What is changed: a task in its bucket, or a node as a whole; with the bytes, or None where it is deleted.
+# What is changed: a task or an agent in its bucket, or a node as a whole; with the bytes, or None where it is deleted.
 @dataclass(frozen=True, slots=True)
 class TaskKey:
     """A task's place."""
 
     bucket: int
     id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKey:
+    """An agent's place."""
+
+    bucket: int
+    id: AgentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class FrameworkKey:
     """The framework's own place."""
 
 
-Key: TypeAlias = TaskKey | StackKey | VersionKey | FrameworkKey
+Key: TypeAlias = TaskKey | AgentKey | StackKey | VersionKey | FrameworkKey
 Changes: TypeAlias = Mapping[Key, bytes | None]
 
 
@@ -93,15 +108,17 @@ class Rank(IntEnum):
     """The order in which nodes are written: safe wherever it breaks off.
 
     The counter of serials goes up before a task has one; a version is there before who names it, and goes after; a
-    stack goes after its tasks.
+    stack goes after its tasks; an agent is there before tasks on it, and goes after.
     """
 
     FRAMEWORK = 1
     NEW_VERSION = 2
     STACK = 3
-    TASKS = 4
-    OLD_STACK = 5
-    OLD_VERSION = 6
+    AGENTS = 4
+    TASKS = 5
+    OLD_AGENTS = 6
+    OLD_STACK = 7
+    OLD_VERSION = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,25 +137,44 @@ class Operation:
 
 
 @dataclass(slots=True)
+class Buckets:
+    """The nodes that hold several records, with these, so that one that changes is written without reading it."""
+
+    contents: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    """Of each node: the records by the ids of what they are of."""
+    sizes: dict[int, int] = field(default_factory=dict)
+    """Bytes of the nodes when they were last written or read."""
+
+    def after(self, bucket: int, changed: Mapping[str, bytes | None]) -> dict[str, bytes]:
+        """What a node is to hold once this has changed."""
+        merged = {**self.contents.get(bucket, {}), **changed}
+        return {name: record for name, record in merged.items() if record is not None}
+
+    def keep(self, bucket: int, content: dict[str, bytes]) -> None:
+        """Takes note of what a node holds; of nothing: that it is gone."""
+        if content:
+            self.contents[bucket] = content
+        else:
+            self.contents.pop(bucket, None)
+            self.sizes.pop(bucket, None)
+
+
+@dataclass(slots=True)
 class Image:
-    """Which nodes there are, with the records of all tasks, so that a changed bucket is written without reading it."""
+    """Which nodes there are, with the records of all tasks and agents."""
 
     has_framework: bool = False
     stacks: set[str] = field(default_factory=set)
     versions: defaultdict[str, set[VersionId]] = field(default_factory=lambda: defaultdict(set))
-    buckets: dict[int, dict[TaskId, bytes]] = field(default_factory=dict)
-    bucket_sizes: dict[int, int] = field(default_factory=dict)
-    """Bytes of the buckets' nodes when they were last written or read."""
+    tasks: Buckets = field(default_factory=Buckets)
+    agents: Buckets = field(default_factory=Buckets)
 
     def operations(self, changes: Changes) -> list[Operation]:
         """What brings the changes about, in an order that is safe wherever it breaks off. Raises Unstorable."""
         found: list[Operation] = []
-        tasks: defaultdict[int, dict[TaskId, bytes | None]] = defaultdict(dict)
         versions: defaultdict[str, dict[VersionId, bytes | None]] = defaultdict(dict)
         for key, data in changes.items():
             match key:
-                case TaskKey():
-                    tasks[key.bucket][key.id] = data
                 case VersionKey():
                     versions[key.stack][key.id] = data
                 case StackKey():
@@ -149,12 +185,14 @@ class Image:
                     found += _put(Rank.FRAMEWORK, FRAMEWORK_NODE, data, self.has_framework)
         for stack, changed in versions.items():
             found += self._version_operations(stack, changed)
-        for bucket, records_of in tasks.items():
-            content = _merged(self.buckets.get(bucket, {}), records_of)
-            node = records.bucket_node(content.values()) if content else None
-            found += _put(Rank.TASKS, f"{TASKS_NODE}/{bucket}", node, bucket in self.buckets)
+        for bucket, tasks in _by_bucket(changes, TaskKey).items():
+            node = _bucket_node(self.tasks.after(bucket, tasks))
+            found += _put(Rank.TASKS, f"{TASKS_NODE}/{bucket}", node, bucket in self.tasks.contents)
+        for bucket, agents in _by_bucket(changes, AgentKey).items():
+            found += self._agent_operations(bucket, agents)
         for operation in found:
-            _check_size(operation.path, len(operation.data or b""))
+            is_of_agents = operation.rank in (Rank.AGENTS, Rank.OLD_AGENTS)
+            _check_size(operation.path, len(operation.data or b""), is_of_agents=is_of_agents)
         return sorted(found, key=lambda operation: operation.rank)
 
     def _version_operations(self, stack: str, changed: Mapping[VersionId, bytes | None]) -> list[Operation]:
@@ -172,13 +210,23 @@ class Image:
             found += _put(Rank.OLD_VERSION, parent, None, True)
         return found
 
+    def _agent_operations(self, bucket: int, changed: Mapping[str, bytes | None]) -> list[Operation]:
+        """Those of a node of agents: it is written twice where some come before tasks do, and some go after theirs."""
+        path = f"{AGENTS_NODE}/{bucket}"
+        is_there = bucket in self.agents.contents
+        come = {agent: record for agent, record in changed.items() if record is not None}
+        found: list[Operation] = []
+        if come:
+            found += _put(Rank.AGENTS, path, _bucket_node(self.agents.after(bucket, come)), is_there)
+        if len(come) < len(changed):
+            node = _bucket_node(self.agents.after(bucket, changed))
+            found += _put(Rank.OLD_AGENTS, path, node, is_there or bool(come))
+        return found
+
     def apply(self, changes: Changes, operations: Iterable[Operation]) -> None:
         """Takes note that the operations, which brought the changes about, have happened."""
-        touched: defaultdict[int, dict[TaskId, bytes | None]] = defaultdict(dict)
         for key, data in changes.items():
             match key:
-                case TaskKey():
-                    touched[key.bucket][key.id] = data
                 case VersionKey():
                     ids = _ids_after(self.versions.get(key.stack, set()), {key.id: data})
                     if ids:
@@ -189,16 +237,14 @@ class Image:
                     (self.stacks.discard if data is None else self.stacks.add)(key.name)
                 case FrameworkKey():
                     self.has_framework = data is not None
-        for bucket, changed in touched.items():
-            content = _merged(self.buckets.get(bucket, {}), changed)
-            if content:
-                self.buckets[bucket] = content
-            else:
-                self.buckets.pop(bucket, None)
-                self.bucket_sizes.pop(bucket, None)
+        for bucket, tasks in _by_bucket(changes, TaskKey).items():
+            self.tasks.keep(bucket, self.tasks.after(bucket, tasks))
+        for bucket, agents in _by_bucket(changes, AgentKey).items():
+            self.agents.keep(bucket, self.agents.after(bucket, agents))
         for operation in operations:
-            if operation.rank is Rank.TASKS and operation.data is not None:
-                self.bucket_sizes[int(operation.path.rpartition("/")[2])] = len(operation.data)
+            directory, _, name = operation.path.rpartition("/")
+            if operation.data is not None and directory in (TASKS_NODE, AGENTS_NODE):
+                (self.tasks if directory == TASKS_NODE else self.agents).sizes[int(name)] = len(operation.data)
 
 
 class Filling:
@@ -206,7 +252,7 @@ class Filling:
 
     def __init__(self, image: Image) -> None:
         self._image = image
-        self._buckets: set[int] = set()
+        self._buckets: set[tuple[type[Key], int]] = set()
         self._nodes = 0
         self._bytes = 0
 
@@ -214,11 +260,13 @@ class Filling:
         """Adds the changes; whether the transaction is still not too full. The first always fit."""
         is_first = self._nodes == 0
         for key, data in changes.items():
-            if isinstance(key, TaskKey):
-                if key.bucket in self._buckets:
+            if isinstance(key, TaskKey | AgentKey):
+                place = (type(key), key.bucket)
+                if place in self._buckets:
                     continue
-                self._buckets.add(key.bucket)
-                self._bytes += self._image.bucket_sizes.get(key.bucket, records.LARGE_BYTES)
+                self._buckets.add(place)
+                kept = self._image.tasks if isinstance(key, TaskKey) else self._image.agents
+                self._bytes += kept.sizes.get(key.bucket, records.LARGE_BYTES)
             self._nodes += 1
             self._bytes += len(data or b"") + _OPERATION_BYTES
         return is_first or (self._nodes <= MAX_TRANSACTION_NODES and self._bytes <= MAX_TRANSACTION_BYTES)
@@ -239,7 +287,7 @@ def check_write(write: Write) -> tuple[Key, bytes | None]:
         key, data = _change(write)
     except ValueError as error:
         raise Unstorable(f"{_what(write)} cannot be stored: {error}") from error
-    _check_size(_what(write), len(data or b""))
+    _check_size(_what(write), len(data or b""), is_of_agents=isinstance(key, AgentKey))
     return key, data
 
 
@@ -260,6 +308,11 @@ def pieces(operations: Iterable[Operation]) -> list[list[Operation]]:
 def bucket_of(task_id: TaskId) -> int:
     """The bucket of a task; raises ValueError for an id without a serial number."""
     return serial_of(task_id) // TASKS_PER_BUCKET
+
+
+def bucket_of_agent(agent_id: AgentId) -> int:
+    """The bucket of an agent, from 0 to AGENT_BUCKETS - 1; raises ValueError for an id that is no Unicode text."""
+    return zlib.crc32(agent_id.encode()) % AGENT_BUCKETS
 
 
 # ---- the two nodes that people read with zkCli -------------------------------------
@@ -293,8 +346,8 @@ def schema_node() -> bytes:
     return json.dumps({"kind": KIND, "schema": records.SCHEMA}).encode()
 
 
-def check_schema(data: bytes) -> None:
-    """Raises RecordFault where the root is not ours, NewerSchema where a newer program made it."""
+def schema_of(data: bytes) -> int:
+    """Which schema the root has; raises RecordFault where it is not ours, NewerSchema where a newer program made it."""
     try:
         plain = json.loads(data)
         kind, schema = plain["kind"], int(plain["schema"])
@@ -304,6 +357,7 @@ def check_schema(data: bytes) -> None:
         raise records.RecordFault(f"is not ours: wanted {schema_node().decode()}, got {data[:80]!r}")
     if schema > records.SCHEMA:
         raise records.NewerSchema(schema)
+    return schema
 
 
 # ---- inside ------------------------------------------------------------------------
@@ -325,6 +379,10 @@ def _change(write: Write) -> tuple[Key, bytes | None]:
             return TaskKey(bucket_of(write.task.id), write.task.id), records.task_bytes(write.task)
         case DeleteTask():
             return TaskKey(bucket_of(write.id), write.id), None
+        case PutAgent():
+            return AgentKey(bucket_of_agent(write.agent.id), write.agent.id), records.agent_bytes(write.agent)
+        case DeleteAgent():
+            return AgentKey(bucket_of_agent(write.id), write.id), None
 
 
 def _what(write: Write) -> str:
@@ -343,13 +401,22 @@ def _what(write: Write) -> str:
             return f"task {write.task.id}"
         case DeleteTask():
             return f"task {write.id}"
+        case PutAgent():
+            return f"agent {write.agent.id}"
+        case DeleteAgent():
+            return f"agent {write.id}"
 
 
-def _check_size(what: str, size: int) -> None:
+def _check_size(what: str, size: int, *, is_of_agents: bool) -> None:
     if size > MAX_NODE_BYTES:
+        cure = (
+            "such as by giving agents shorter attributes"
+            if is_of_agents
+            else "such as by splitting the stack into several"
+        )
         raise Unstorable(
             f"{what}: {size:,} bytes after compression, and a node of ZooKeeper holds at most {MAX_NODE_BYTES:,};"
-            " make it smaller, such as by splitting the stack into several"
+            f" make it smaller, {cure}"
         )
 
 
@@ -365,6 +432,14 @@ def _ids_after(there: set[VersionId], changed: Mapping[VersionId, bytes | None])
     return (there - set(changed)) | put
 
 
-def _merged(content: Mapping[TaskId, bytes], changed: Mapping[TaskId, bytes | None]) -> dict[TaskId, bytes]:
-    merged: dict[TaskId, bytes | None] = {**content, **changed}
-    return {task: record for task, record in merged.items() if record is not None}
+def _by_bucket(changes: Changes, kind: type[TaskKey | AgentKey]) -> dict[int, dict[str, bytes | None]]:
+    found: defaultdict[int, dict[str, bytes | None]] = defaultdict(dict)
+    for key, data in changes.items():
+        if isinstance(key, kind):
+            found[key.bucket][key.id] = data
+    return found
+
+
+def _bucket_node(content: Mapping[str, bytes]) -> bytes | None:
+    """The node of a bucket; none without content."""
+    return records.bucket_node(content.values()) if content else None

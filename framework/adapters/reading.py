@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, NodeExistsError
 
 from framework.adapters import nodes, records
@@ -14,7 +15,7 @@ from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
 from framework.adapters.nodes import Epoch, Image
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import StackWish, Stored, Task, Version
+from framework.core.model import KnownAgent, StackWish, Stored, Task, Version
 from specs.ids import VersionId
 
 _T = TypeVar("_T")
@@ -27,7 +28,7 @@ def prepare(ensemble: Ensemble, url: Url) -> None:
         names = ensemble.children(url.root)
         if nodes.SCHEMA_NODE.strip("/") in names:
             data, _ = ensemble.get(url.root + nodes.SCHEMA_NODE)
-            _decoded(url, nodes.SCHEMA_NODE, nodes.check_schema, data)
+            _decoded(url, nodes.SCHEMA_NODE, nodes.schema_of, data)
             return
         if names:
             raise RecordFault(
@@ -49,6 +50,19 @@ def _make(ensemble: Ensemble, url: Url) -> None:
         return
     if isinstance(results[0], KazooException) and not isinstance(results[0], NodeExistsError):
         raise next((each for each in results if isinstance(each, KazooException)), results[0])
+
+
+def raise_schema(ensemble: Ensemble, url: Url, transaction: TransactionRequest) -> None:
+    """Adds to the transaction what makes an older root one of our schema. Raises NoNodeError, RecordFault.
+
+    From then on an older program refuses to start: it would drop what it does not know.
+    """
+    data, version = ensemble.get(url.root + nodes.SCHEMA_NODE)
+    if _decoded(url, nodes.SCHEMA_NODE, nodes.schema_of, data) == records.SCHEMA:
+        return
+    transaction.set_data(url.root + nodes.SCHEMA_NODE, nodes.schema_node(), version)
+    if nodes.AGENTS_NODE.strip("/") not in ensemble.children(url.root):
+        transaction.create(url.root + nodes.AGENTS_NODE, b"")
 
 
 def epoch(ensemble: Ensemble, url: Url) -> tuple[Epoch, int]:
@@ -76,19 +90,23 @@ def _no_collections() -> Iterator[None]:
 
 
 def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
-    stack_names, version_stacks, buckets = ensemble.children_of_all([url.root + path for path in nodes.DIRECTORIES])
+    stack_names, version_stacks, buckets, agent_buckets = ensemble.children_of_all(
+        [url.root + path for path in nodes.DIRECTORIES]
+    )
     image = Image(stacks=set(stack_names))
     framework = _framework(ensemble, url)
     image.has_framework = framework is not None
     stacks = _stacks(ensemble, url, stack_names)
     versions = _versions(ensemble, url, version_stacks, image)
     tasks = _tasks(ensemble, url, buckets, image)
+    agents = _agents(ensemble, url, agent_buckets, image)
     stored = Stored(
         framework_id=framework.framework_id if framework else None,
         next_serial=framework.next_serial if framework else 1,
         stacks=stacks,
         versions=versions,
         tasks=tasks,
+        agents=agents,
     )
     return stored, image
 
@@ -130,10 +148,10 @@ def _tasks(ensemble: Ensemble, url: Url, names: Sequence[str], image: Image) -> 
     found: dict[int, Task] = {}
     for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
         tasks = _decoded(url, path, _bucket, data)
-        belong = [str(serial // nodes.TASKS_PER_BUCKET) == name for serial in tasks]
-        _check(url, path, bool(belong) and all(belong), "has tasks of another bucket")
-        image.buckets[int(name)] = {task.id: record for task, record in tasks.values()}
-        image.bucket_sizes[int(name)] = len(data)
+        places = {serial // nodes.TASKS_PER_BUCKET for serial in tasks}
+        _check(url, path, [str(place) for place in places] == [name], "has tasks of another bucket")
+        image.tasks.contents[int(name)] = {task.id: record for task, record in tasks.values()}
+        image.tasks.sizes[int(name)] = len(data)
         found.update((serial, task) for serial, (task, _) in tasks.items())
     return tuple(found[serial] for serial in sorted(found))
 
@@ -148,6 +166,21 @@ def _bucket(data: bytes) -> dict[int, tuple[Task, bytes]]:
     if len(found) != len(tasks):
         raise RecordFault("has two tasks with one serial number")
     return found
+
+
+def _agents(ensemble: Ensemble, url: Url, names: Sequence[str], image: Image) -> tuple[KnownAgent, ...]:
+    paths = [f"{nodes.AGENTS_NODE}/{name}" for name in names]
+    found: list[KnownAgent] = []
+    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
+        agents = _decoded(url, path, records.agents_of, data)
+        places = {nodes.bucket_of_agent(agent.id) for agent, _ in agents}
+        _check(url, path, [str(place) for place in places] == [name], "has agents of another bucket")
+        content: dict[str, bytes] = {agent.id: record for agent, record in agents}
+        _check(url, path, len(content) == len(agents), "has an agent twice")
+        image.agents.contents[int(name)] = content
+        image.agents.sizes[int(name)] = len(data)
+        found += [agent for agent, _ in agents]
+    return tuple(sorted(found, key=lambda agent: agent.id))
 
 
 def _get_all(ensemble: Ensemble, url: Url, paths: Sequence[str]) -> list[bytes]:

@@ -6,33 +6,48 @@ stored message begins with its schema (0x08), every zlib form with 0x78.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from framework.core.commands import PutFramework
-from framework.core.model import GroupWish, StackWish, Task, Version
+from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Task, Version
 from specs import records_pb2 as pb
-from specs.canonical import version_from_json, version_json
+from specs.canonical import from_plain, to_plain, version_from_json, version_json
+from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.stack import Condition, Dependency, Restart
 from specs.states import Goal, Health, TaskState
 
-SCHEMA = 1
-"""What this program writes, and the newest that it reads."""
+SCHEMA = 2
+"""What this program writes, and the newest that it reads; it reads the older ones too.
+
+1: as it began. 2: groups have a mode and rules, and agents are stored.
+"""
 LARGE_BYTES = 4096
 """What is longer is compressed."""
 MAX_UNFOLDED_BYTES = 64 * 1024 * 1024
 """More than any node of ours unfolds to: a bound for those that are not ours."""
 _ZLIB_MARK = 0x78
 _ZLIB_LEVEL = 1
-_TASKS_TAG = bytes([pb.TaskBucket.TASKS_FIELD_NUMBER << 3 | 2])
+# Tasks have one field number in their bucket, and agents the same in theirs.
+_RECORDS_TAG = bytes([pb.TaskBucket.TASKS_FIELD_NUMBER << 3 | 2])
+_NO_RULES = Rules()
+_DISTINCT_RULES = 4096
+"""So many different rules are kept parsed: the groups of a service often have equal ones."""
+_DISTINCT_GROUPS = 16_384
+"""So many groups are one value each, however many tasks of them there are."""
 # Looked up here, since calling an enumeration costs a microsecond, three times for each of 100,000 tasks.
 _GOALS = {goal.value: goal for goal in Goal}
 _STATES = {state.value: state for state in TaskState}
 _HEALTHS = {health.value: health for health in Health}
+_group = lru_cache(maxsize=_DISTINCT_GROUPS)(GroupId)
+_NOT_PLAIN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What comes of JSON that is not the plain form of what it should be."""
 
 
 class RecordFault(ValueError):
@@ -101,6 +116,8 @@ def stack_of(data: bytes) -> StackWish:
             message=record.message,
             is_removed=record.removed,
         )
+    except RecordFault:
+        raise
     except ValueError as error:
         raise RecordFault(f"has a word that no stack has: {error}") from error
 
@@ -118,12 +135,14 @@ def _group_record(group: GroupWish) -> pb.GroupRecord:
             pb.DependencyRecord(service=each.service, condition=each.condition.value) for each in group.dependencies
         ],
         metadata=dict(group.metadata),
+        mode="" if group.mode is Mode.REPLICATED else group.mode.value,
+        rules_json=b"" if group.rules == _NO_RULES else _rules_json(group.rules),
     )
 
 
 def _group_of(stack: str, record: pb.GroupRecord) -> GroupWish:
     return GroupWish(
-        id=GroupId(stack, record.service, tuple(record.labels)),
+        id=_group(stack, record.service, tuple(record.labels)),
         version=VersionId(record.version),
         instances=record.instances,
         is_stopped=record.stopped,
@@ -133,15 +152,34 @@ def _group_of(stack: str, record: pb.GroupRecord) -> GroupWish:
             Dependency(service=each.service, condition=Condition(each.condition)) for each in record.dependencies
         ),
         metadata=tuple(sorted(record.metadata.items())),
+        mode=Mode(record.mode) if record.mode else Mode.REPLICATED,
+        rules=_rules_of(record.rules_json) if record.rules_json else _NO_RULES,
     )
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _rules_json(rules: Rules) -> bytes:
+    """The canonical form; raises ValueError for what no record can hold."""
+    return json.dumps(to_plain(rules), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _rules_of(data: bytes) -> Rules:
+    """The way back, one value for equal bytes; raises RecordFault."""
+    try:
+        rules: Rules = from_plain(Rules, json.loads(data))
+        hash(rules)  # A list where a text should be is found here, and not when they are written again.
+    except _NOT_PLAIN as error:
+        raise RecordFault(f"has rules that are none: {error}") from error
+    return rules
 
 
 def version_node(version: Version) -> bytes:
     """A version as a node holds it; raises ValueError for what no record can hold."""
-    json = version_json(version.container, version.resources)
-    folded = _fold(json)
+    settings = version_json(version.container, version.resources)
+    folded = _fold(settings)
     record = pb.VersionRecord(
-        schema=SCHEMA, stack=version.stack, version=version.id, json=folded, compressed=folded is not json
+        schema=SCHEMA, stack=version.stack, version=version.id, json=folded, compressed=folded is not settings
     )
     return record.SerializeToString()
 
@@ -149,10 +187,10 @@ def version_node(version: Version) -> bytes:
 def version_of(data: bytes) -> Version:
     """The way back; raises RecordFault."""
     record = _parse(pb.VersionRecord(), data)
-    json = _inflate(record.json) if record.compressed else record.json
+    settings = _inflate(record.json) if record.compressed else record.json
     try:
-        container, resources = version_from_json(json)
-    except (ValueError, KeyError, TypeError) as error:
+        container, resources = version_from_json(settings)
+    except _NOT_PLAIN as error:
         raise RecordFault(f"has settings that are none: {error}") from error
     return Version(stack=record.stack, id=VersionId(record.version), container=container, resources=resources)
 
@@ -192,9 +230,10 @@ def task_bytes(task: Task) -> bytes:
 
 
 def _task_of(record: pb.TaskRecord) -> Task:
+    # A slice of what is repeated is a list, of which a tuple is made in half the time.
     return Task(
         id=TaskId(record.id),
-        group=GroupId(record.stack, record.service, tuple(record.labels)),
+        group=_group(record.stack, record.service, tuple(record.labels[:])),
         slot=record.slot,
         attempt=record.attempt,
         version=VersionId(record.version),
@@ -206,7 +245,7 @@ def _task_of(record: pb.TaskRecord) -> Task:
         hostname=record.hostname,
         address=record.address,
         executor_id=ExecutorId(record.executor_id),
-        host_ports=tuple(record.host_ports),
+        host_ports=tuple(record.host_ports[:]),
         launched_at=record.launched_at,
         state_since=record.state_since,
         running_since=record.running_since,
@@ -216,16 +255,53 @@ def _task_of(record: pb.TaskRecord) -> Task:
         exit_code=record.exit_code if record.has_exit_code else None,
         container_id=record.container_id,
         sandbox=record.sandbox,
-        addresses=tuple(record.addresses),
+        addresses=tuple(record.addresses[:]),
         stop_cause=record.stop_cause,
     )
 
 
-def bucket_node(tasks: Iterable[bytes]) -> bytes:
-    """A TaskBucket of tasks' records: their bytes are joined, not parsed and written anew."""
+def agent_bytes(agent: KnownAgent) -> bytes:
+    """An agent's record, to be put in a bucket; raises ValueError for what no record can hold."""
+    return pb.AgentRecord(
+        id=agent.id,
+        hostname=agent.hostname,
+        region=agent.region,
+        zone=agent.zone,
+        attributes=[pb.AttributeRecord(name=name, text=text) for name, text in agent.attributes],
+        failures=[
+            pb.FailuresRecord(
+                stack=each.group.stack,
+                service=each.group.service,
+                labels=each.group.labels,
+                count=each.count,
+                at=each.at,
+            )
+            for each in agent.failures
+        ],
+    ).SerializeToString()
+
+
+def _agent_of(record: pb.AgentRecord) -> KnownAgent:
+    return KnownAgent(
+        id=AgentId(record.id),
+        hostname=record.hostname,
+        region=record.region,
+        zone=record.zone,
+        attributes=tuple([(each.name, each.text) for each in record.attributes]),
+        failures=tuple(
+            [
+                Failures(group=_group(each.stack, each.service, tuple(each.labels)), count=each.count, at=each.at)
+                for each in record.failures
+            ]
+        ),
+    )
+
+
+def bucket_node(records: Iterable[bytes]) -> bytes:
+    """A bucket of tasks' records, or of agents': their bytes are joined, not parsed and written anew."""
     parts = [pb.TaskBucket(schema=SCHEMA).SerializeToString()]
-    for record in tasks:
-        parts += (_TASKS_TAG, _varint(len(record)), record)
+    for record in records:
+        parts += (_RECORDS_TAG, _varint(len(record)), record)
     return _fold(b"".join(parts))
 
 
@@ -236,6 +312,11 @@ def bucket_of(data: bytes) -> list[tuple[Task, bytes]]:
         return [(_task_of(record), record.SerializeToString()) for record in bucket.tasks]
     except KeyError as error:
         raise RecordFault(f"has a word that no task has: {error}") from error
+
+
+def agents_of(data: bytes) -> list[tuple[KnownAgent, bytes]]:
+    """The agents of a bucket, each with the bytes of its record; raises RecordFault."""
+    return [(_agent_of(record), record.SerializeToString()) for record in _parse(pb.AgentBucket(), data).agents]
 
 
 def serial_of(task_id: TaskId) -> int:

@@ -164,16 +164,18 @@ class ZooKeeperStore:
             epoch = Epoch(number=there.number + 1, holder=self._holder)
             transaction = self._ensemble.transaction()
             transaction.set_data(self._path(nodes.EPOCH_NODE), nodes.epoch_node(epoch), version)
+            # Looked at again although `prepare` has: while this one stood by, a newer program may have led.
+            reading.raise_schema(self._ensemble, self._url, transaction)
             try:
-                (result,) = self._ensemble.send(transaction)
+                results = self._ensemble.send(transaction)
             except UNCERTAIN:
                 continue
-            if isinstance(result, BadVersionError):
-                continue
-            if isinstance(result, KazooException):
-                raise result
-            self._epoch, self._fence = epoch, result.version
-            return epoch.number
+            failed = _failed(results)
+            if failed is None:
+                self._epoch, self._fence = epoch, results[0].version
+                return epoch.number
+            if not isinstance(failed[1], BadVersionError):
+                raise failed[1]
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

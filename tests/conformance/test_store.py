@@ -12,7 +12,7 @@ import signal
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from framework.adapters.ensemble import Ensemble
 from framework.adapters.memory import MemoryStore, Shelf
 from framework.adapters.zookeeper import MAX_BREAKS, MAX_WRITES_PER_SAVE, ZooKeeperStore
 from framework.core.commands import (
+    DeleteAgent,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
+    PutAgent,
     PutFramework,
     PutStack,
     PutTask,
@@ -39,10 +41,11 @@ from framework.core.events import Event, Saved, SaveFailed
 from framework.core.model import Stored
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
-from specs.ids import FrameworkId, TaskId
+from specs.constraints import Mode
+from specs.ids import AgentId, FrameworkId, TaskId
 from specs.states import TaskState
 from tests.kit.cluster import running_zookeeper
-from tests.kit.stored import stored_stack, stored_task, stored_version
+from tests.kit.stored import stored_agent, stored_rules, stored_stack, stored_task, stored_version
 
 SECONDS = 90.0
 ROOTS = itertools.count(1)
@@ -148,13 +151,50 @@ class TestEveryStore:
         tasks = tuple(stored_task(serial) for serial in range(1, 200))
         stacks = (stored_stack("a"), stored_stack("shop", groups=300))
         versions = (stored_version("a"), stored_version("shop", 1), stored_version("shop", 2))
+        agents = tuple(sorted((stored_agent(number) for number in range(500)), key=lambda agent: agent.id))
         framework = PutFramework(framework_id=FrameworkId("f-1"), next_serial=200)
         opened.saved(framework, *(PutVersion(version=each) for each in versions))
         opened.saved(*(PutStack(stack=each) for each in stacks))
         opened.saved(*(PutTask(task=each) for each in tasks))
-        wanted = Stored(framework_id=FrameworkId("f-1"), next_serial=200, stacks=stacks, versions=versions, tasks=tasks)
+        opened.saved(*(PutAgent(agent=each) for each in reversed(agents)))
+        wanted = Stored(
+            framework_id=FrameworkId("f-1"),
+            next_serial=200,
+            stacks=stacks,
+            versions=versions,
+            tasks=tasks,
+            agents=agents,
+        )
         assert opened.store.load() == wanted
         assert world.stored() == wanted
+
+    def test_what_groups_ask_of_agents_is_loaded(self, world: World) -> None:
+        plain = stored_stack(groups=3)
+        told = (
+            replace(plain.groups[0], rules=stored_rules(1)),
+            replace(plain.groups[1], mode=Mode.GLOBAL, rules=stored_rules(1)),
+            plain.groups[2],
+        )
+        stack = replace(plain, groups=told)
+        world.loaded().saved(PutStack(stack=stack))
+        assert world.stored().stacks == (stack,)
+        world.loaded().saved(PutStack(stack=plain))
+        assert world.stored().stacks == (plain,)
+
+    def test_agents_change_and_go(self, world: World) -> None:
+        opened = world.loaded()
+        agents = [stored_agent(number) for number in range(1000)]
+        opened.saved(*(PutAgent(agent=agent) for agent in agents))
+        changed = replace(agents[3], hostname="other.example.org", attributes=(), failures=agents[0].failures)
+        gone = [agent for agent in agents if agent not in (agents[3], agents[5])]
+        opened.saved(PutAgent(agent=changed), *(DeleteAgent(id=agent.id) for agent in gone))
+        assert opened.store.load().agents == (changed, agents[5])
+        opened.saved(PutAgent(agent=agents[7]), DeleteAgent(id=agents[5].id))
+        opened.saved(DeleteAgent(id=changed.id), PutTask(task=stored_task(1)))
+        assert world.stored() == Stored(tasks=(stored_task(1),), agents=(agents[7],))
+        opened = world.loaded()
+        opened.saved(DeleteAgent(id=agents[7].id), DeleteAgent(id=AgentId("never heard of")))
+        assert world.stored() == Stored(tasks=(stored_task(1),))
 
     def test_what_was_deleted_is_gone_and_what_was_put_again_is_new(self, world: World) -> None:
         opened = world.loaded()
@@ -192,6 +232,7 @@ class TestEveryStore:
         opened.saved(
             DeleteStack(name="no"),
             DeleteTask(id=stored_task(7).id),
+            DeleteAgent(id=stored_agent(7).id),
             DeleteVersion(stack="no", id=stored_version().id),
         )
         assert opened.store.load() == Stored()
@@ -203,10 +244,18 @@ class TestEveryStore:
             PutTask(task=stored_task(1, message="later")),
             PutTask(task=stored_task(2)),
             DeleteTask(id=stored_task(2).id),
+            PutAgent(agent=stored_agent(1)),
+            PutAgent(agent=stored_agent(1, zone="later")),
+            PutAgent(agent=stored_agent(2)),
+            DeleteAgent(id=stored_agent(2).id),
             DeleteStack(name="shop"),
             PutStack(stack=stored_stack()),
         )
-        assert world.stored() == Stored(stacks=(stored_stack(),), tasks=(stored_task(1, message="later"),))
+        assert world.stored() == Stored(
+            stacks=(stored_stack(),),
+            tasks=(stored_task(1, message="later"),),
+            agents=(stored_agent(1, zone="later"),),
+        )
 
     def test_a_save_of_nothing_is_answered(self, world: World) -> None:
         world.loaded().saved()
@@ -320,6 +369,13 @@ def transactions(keeper: KazooClient, root: str) -> int:
     return int(json.loads(keeper.get(f"{root}/epoch")[0])["transaction"])
 
 
+AGENT_BUCKET = nodes.bucket_of_agent(stored_agent(1).id)
+
+
+def agents_node(*numbers: int) -> bytes:
+    return records.bucket_node([records.agent_bytes(stored_agent(number)) for number in numbers])
+
+
 @pytest.mark.zookeeper
 class TestZooKeeper:
     def test_the_nodes_are_as_documented(self, real: World, root: str, keeper: KazooClient) -> None:
@@ -329,8 +385,10 @@ class TestZooKeeper:
             PutStack(stack=stored_stack()),
             PutVersion(version=stored_version()),
             *(PutTask(task=stored_task(serial)) for serial in (1, 63, 64, 130)),
+            PutAgent(agent=stored_agent(1)),
         )
         assert sorted(keeper.get_children(root)) == [
+            "agents",
             "epoch",
             "framework",
             "leader",
@@ -339,11 +397,17 @@ class TestZooKeeper:
             "tasks",
             "versions",
         ]
-        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 1}
+        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 2}
+        assert keeper.get_children(f"{root}/agents") == [str(zlib.crc32(stored_agent(1).id.encode()) % 256)]
         assert keeper.get_children(f"{root}/stacks") == ["shop"]
         assert keeper.get_children(f"{root}/versions/shop") == ["000000000000"]
         assert sorted(keeper.get_children(f"{root}/tasks")) == ["0", "1", "2"]
-        opened.saved(DeleteTask(id=stored_task(64).id), DeleteVersion(stack="shop", id=stored_version().id))
+        opened.saved(
+            DeleteTask(id=stored_task(64).id),
+            DeleteVersion(stack="shop", id=stored_version().id),
+            DeleteAgent(id=stored_agent(1).id),
+        )
+        assert keeper.get_children(f"{root}/agents") == []
         assert sorted(keeper.get_children(f"{root}/tasks")) == ["0", "2"]
         assert keeper.get_children(f"{root}/versions") == []
 
@@ -370,6 +434,8 @@ class TestZooKeeper:
         everywhere = range(0, 64 * MAX_WRITES_PER_SAVE, 64)
         opened.saved(*(PutTask(task=stored_task(serial)) for serial in everywhere))
         assert transactions(keeper, root) == 1
+        opened.saved(*(PutAgent(agent=stored_agent(number)) for number in range(MAX_WRITES_PER_SAVE)))
+        assert transactions(keeper, root) == 2
 
     def test_a_node_just_below_the_limit_is_taken(self, real: World) -> None:
         opened = real.loaded()
@@ -384,9 +450,72 @@ class TestZooKeeper:
 
     def test_a_newer_schema_is_refused(self, real: World, root: str, keeper: KazooClient) -> None:
         real.loaded().saved(PutFramework(framework_id=None, next_serial=7))
-        keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 2}).encode())
-        with pytest.raises(StoreFault, match=rf"{root}/schema has schema 2, and this program knows schemas up to 1"):
+        keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 3}).encode())
+        with pytest.raises(StoreFault, match=rf"{root}/schema has schema 3, and this program knows schemas up to 2"):
             real.stored()
+        assert json.loads(keeper.get(f"{root}/epoch")[0])["epoch"] == 1
+
+    @pytest.fixture
+    def old(self, root: str, keeper: KazooClient) -> Stored:
+        """A root as the first release left it."""
+        stored = Stored(next_serial=7, stacks=(stored_stack(),), versions=(stored_version(),), tasks=(stored_task(1),))
+        put = PutFramework(framework_id=None, next_serial=7)
+        for path, node in (
+            ("stacks/shop", records.stack_node(stored_stack())),
+            ("versions/shop/000000000000", records.version_node(stored_version())),
+            ("tasks/0", records.bucket_node([records.task_bytes(stored_task(1))])),
+            ("framework", records.framework_node(put)),
+        ):
+            assert node[:2] == b"\x08\x02"
+            keeper.create(f"{root}/{path}", b"\x08\x01" + node[2:], makepath=True)
+        keeper.create(f"{root}/epoch", nodes.epoch_node(nodes.Epoch(number=4, transaction=9, holder="old")))
+        keeper.create(f"{root}/schema", b'{"kind": "mesos-framework", "schema": 1}')
+        return stored
+
+    def test_an_older_root_is_loaded_and_from_then_on_ours(
+        self, real: World, root: str, keeper: KazooClient, old: Stored
+    ) -> None:
+        opened = real.open()
+        assert opened.store.load() == old
+        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 2}
+        assert json.loads(keeper.get(f"{root}/epoch")[0])["epoch"] == 5
+        opened.saved(PutAgent(agent=stored_agent(1)))
+        assert real.stored() == replace(old, agents=(stored_agent(1),))
+
+    def test_an_older_root_stays_so_while_another_leads(
+        self, zookeeper: Daemon, root: str, keeper: KazooClient, old: Stored
+    ) -> None:
+        keeper.create(f"{root}/leader", b"old:8080", ephemeral=True)
+        with contextlib.closing(zookeeper_world(zookeeper.address, root, holder="new:8080")) as world:
+            standby = world.open()
+            loaded: queue.SimpleQueue[Stored] = queue.SimpleQueue()
+            threading.Thread(target=lambda: loaded.put(standby.store.load()), daemon=True).start()
+            assert "stands by" in standby.problems.get(timeout=SECONDS)
+            assert json.loads(keeper.get(f"{root}/schema")[0])["schema"] == 1
+            assert not keeper.exists(f"{root}/agents")
+            keeper.delete(f"{root}/leader")
+            assert loaded.get(timeout=SECONDS) == old
+
+    def test_a_root_that_a_newer_program_took_while_this_one_stood_by_is_refused(
+        self, zookeeper: Daemon, root: str, keeper: KazooClient, old: Stored
+    ) -> None:
+        keeper.create(f"{root}/leader", b"newer:8080", ephemeral=True)
+        with contextlib.closing(zookeeper_world(zookeeper.address, root, holder="older:8080")) as world:
+            standby = world.open()
+            refused: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+            def load() -> None:
+                try:
+                    standby.store.load()
+                except StoreFault as fault:
+                    refused.put(str(fault))
+
+            threading.Thread(target=load, daemon=True).start()
+            assert "stands by" in standby.problems.get(timeout=SECONDS)
+            keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 3}).encode())
+            keeper.delete(f"{root}/leader")
+            assert "schema has schema 3, and this program knows schemas up to 2" in refused.get(timeout=SECONDS)
+            assert json.loads(keeper.get(f"{root}/epoch")[0])["holder"] == "old"
 
     def test_a_foreign_root_is_refused(self, real: World, root: str, keeper: KazooClient) -> None:
         keeper.create(f"{root}/json.info_0000000001", b"{}", makepath=True)
@@ -411,6 +540,10 @@ class TestZooKeeper:
                 "has a task id 'me': wanted one that ends in",
             ),
             ("tasks/0", records.bucket_node([records.task_bytes(stored_task(1))] * 2), "has two tasks with one serial"),
+            (f"agents/{AGENT_BUCKET}", b"{}", "is no AgentBucket"),
+            (f"agents/{AGENT_BUCKET}", b"\x08\x02", "has agents of another bucket"),
+            (f"agents/{AGENT_BUCKET}", agents_node(2), "has agents of another bucket"),
+            (f"agents/{AGENT_BUCKET}", agents_node(1, 1), "has an agent twice"),
             ("stacks/shop", records.stack_node(stored_stack("other")), "names stack 'other'"),
             ("versions/shop/000000000000", b"\x08\x01", "has settings that are none"),
             ("epoch", b"7", "is no epoch"),
@@ -421,7 +554,10 @@ class TestZooKeeper:
         self, real: World, root: str, keeper: KazooClient, path: str, data: bytes, says: str
     ) -> None:
         real.loaded().saved(
-            PutTask(task=stored_task(1)), PutStack(stack=stored_stack()), PutVersion(version=stored_version())
+            PutTask(task=stored_task(1)),
+            PutAgent(agent=stored_agent(1)),
+            PutStack(stack=stored_stack()),
+            PutVersion(version=stored_version()),
         )
         keeper.set(f"{root}/{path}", data)
         with pytest.raises(StoreFault, match=says) as caught:
@@ -521,6 +657,38 @@ class TestUncertainty:
         stored = real.stored()
         assert stored.next_serial == 5000
         assert 0 < len(stored.tasks) < 5000
+
+    def test_agents_are_there_before_tasks_on_them_wherever_it_breaks_off(self, real: World, breaks: list[str]) -> None:
+        opened = real.loaded()
+        left = stored_agent(0)
+        opened.saved(PutTask(task=stored_task(0)), PutAgent(agent=left))
+        tasks = [stored_task(serial, message=incompressible(500, serial)) for serial in range(1, 5000)]
+        agents = [stored_agent(number) for number in range(1, 50)]
+        breaks += ["", *["before"] * MAX_BREAKS]
+        opened.save(
+            DeleteTask(id=stored_task(0).id),
+            DeleteAgent(id=left.id),
+            *(PutTask(task=task) for task in tasks),
+            *(PutAgent(agent=agent) for agent in agents),
+        )
+        assert "broke off before the one numbered 2" in opened.lost.get(timeout=SECONDS)
+        stored = real.stored()
+        assert 0 < len(stored.tasks) < 4999
+        assert {agent.id for agent in stored.agents} == {agent.id for agent in (left, *agents)}
+        assert {task.agent_id for task in stored.tasks} <= {agent.id for agent in stored.agents}
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_an_older_root_is_raised_once(
+        self, real: World, root: str, keeper: KazooClient, breaks: list[str], when: str
+    ) -> None:
+        real.loaded().store.close()
+        keeper.delete(f"{root}/agents")
+        keeper.set(f"{root}/schema", b'{"kind": "mesos-framework", "schema": 1}')
+        breaks += [when]
+        opened = real.loaded()
+        opened.saved(PutAgent(agent=stored_agent(1)))
+        assert json.loads(keeper.get(f"{root}/schema")[0])["schema"] == 2
+        assert real.stored() == Stored(agents=(stored_agent(1),))
 
     def test_taking_the_store_is_repeated(self, real: World, breaks: list[str]) -> None:
         breaks += ["before", "after", "before"]

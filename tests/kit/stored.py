@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from framework.core.model import GroupWish, StackWish, Task, Version
+from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Task, Version
+from specs.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
 from specs.resources import Resources
 from specs.stack import CheckKind as Kind
@@ -42,6 +43,49 @@ def stored_task(serial: int, **changes: Any) -> Task:
         addresses=("172.17.0.3",),
     )
     return dataclasses.replace(task, **changes)
+
+
+def stored_agent(number: int, **changes: Any) -> KnownAgent:
+    """An agent with what most have; each tenth has lately failed a group."""
+    failures = (Failures(group=group_id("shop", "web", ("prod", "frontend")), count=1.5, at=1.7e9 + number),)
+    agent = KnownAgent(
+        id=AgentId(f"5b2f7d1e-6e55-4f0d-9a7e-0d2f53c6b1f7-S{number}"),
+        hostname=f"agent{number}.example.org",
+        region="eu-west",
+        zone=f"eu-west-{number % 3}",
+        attributes=(
+            ("disk", "ssd"),
+            ("kernel", "6.1.0"),
+            ("rack", f"r{number % 50}"),
+            ("slots", "[1-2,5-6]"),
+            ("weight", "0.5"),
+        ),
+        failures=failures if number % 10 == 0 else (),
+    )
+    return dataclasses.replace(agent, **changes)
+
+
+def stored_rules(number: int = 0, **changes: Any) -> Rules:
+    """One of each kind of rule; another number makes them others."""
+    rules = Rules(
+        constraints=(
+            Constraint(operator=Operator.GROUP_BY, field="rack", values=("3",), mode=GroupByMode.QUOTA),
+            Constraint(
+                operator=Operator.ANY,
+                parts=(
+                    Constraint(operator=Operator.LIKE, field="@zone", values=("eu-west-.*",)),
+                    Constraint(operator=Operator.MAX_PER, field="hostname", values=(str(number + 1),)),
+                ),
+            ),
+        ),
+        spread=(Spread(over="rack", within=("@zone",), targets=(("r1", 50), ("*", 50))),),
+        near=(Neighbour(to=Selector(stack="*", service="redis*", labels=("prod",)), weight=20),),
+        apart=(Neighbour(to=Selector(service="batch")),),
+        prefer=(Preference(rule=Constraint(operator=Operator.EQUAL, field="disk", values=("ssd",)), weight=-10),),
+        sticky=True,
+        sticky_wait_seconds=30.0,
+    )
+    return dataclasses.replace(rules, **changes)
 
 
 def stored_version(stack: str = "shop", number: int = 0, **changes: Any) -> Version:

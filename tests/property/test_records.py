@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.adapters import records
 from framework.core.commands import PutFramework
-from framework.core.model import GroupWish, StackWish, Task, Version
+from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Task, Version
+from specs.constraints import (
+    Constraint,
+    Counted,
+    GroupByMode,
+    Mode,
+    Neighbour,
+    Operator,
+    Preference,
+    Rules,
+    Selector,
+    Spread,
+    Strategy,
+)
 from specs.ids import GroupId
 from specs.resources import PortRanges, Resources
 from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Network, Port, Protocol, Restart
@@ -51,6 +66,58 @@ TASKS = st.builds(
     addresses=st.lists(TEXT, max_size=3).map(tuple),
     stop_cause=TEXT,
 )
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+WEIGHTS = st.integers(-100, 100)
+PLAIN_CONSTRAINTS = st.builds(
+    Constraint,
+    operator=st.sampled_from(Operator),
+    field=TEXT,
+    values=TEXTS,
+    mode=st.sampled_from(GroupByMode),
+    counts=st.sampled_from(Counted),
+)
+CONSTRAINTS = st.recursive(
+    PLAIN_CONSTRAINTS,
+    lambda parts: st.builds(
+        Constraint, operator=st.sampled_from(Operator), parts=st.lists(parts, max_size=2).map(tuple)
+    ),
+    max_leaves=3,
+)
+NEIGHBOURS = st.lists(
+    st.builds(Neighbour, to=st.builds(Selector, stack=TEXT, service=TEXT, labels=TEXTS), field=TEXT, weight=WEIGHTS),
+    max_size=2,
+).map(tuple)
+RULES = st.builds(
+    Rules,
+    constraints=st.lists(CONSTRAINTS, max_size=2).map(tuple),
+    spread=st.lists(
+        st.builds(
+            Spread,
+            over=TEXT,
+            within=TEXTS,
+            max_skew=st.integers(1, 9),
+            min_domains=st.integers(0, 9),
+            targets=st.lists(st.tuples(TEXT, st.integers(0, 100)), max_size=2).map(tuple),
+            weight=WEIGHTS,
+        ),
+        max_size=2,
+    ).map(tuple),
+    near=NEIGHBOURS,
+    apart=NEIGHBOURS,
+    prefer=st.lists(st.builds(Preference, rule=PLAIN_CONSTRAINTS, weight=WEIGHTS), max_size=2).map(tuple),
+    strategy=st.sampled_from(Strategy),
+    sticky=st.booleans(),
+    sticky_wait_seconds=st.floats(-1, 1e9),
+)
+AGENTS = st.builds(
+    KnownAgent,
+    id=TEXT,
+    hostname=TEXT,
+    region=TEXT,
+    zone=TEXT,
+    attributes=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+    failures=st.lists(st.builds(Failures, group=GROUPS, count=st.floats(0, 1e9), at=INSTANTS), max_size=2).map(tuple),
+)
 WISHES = st.builds(
     GroupWish,
     id=GROUPS,
@@ -63,6 +130,8 @@ WISHES = st.builds(
         tuple
     ),
     metadata=PAIRS,
+    mode=st.sampled_from(Mode),
+    rules=st.just(Rules()) | RULES,
 )
 CONTAINERS = st.builds(
     Container,
@@ -89,40 +158,31 @@ RESOURCES = st.builds(
 )
 
 
+DECODERS = (records.bucket_of, records.agents_of, records.stack_of, records.version_of, records.framework_of)
+
+
 @given(st.lists(TASKS, max_size=80))
 def test_tasks_in_a_bucket(tasks: list[Task]) -> None:
     kept = [records.task_bytes(task) for task in tasks]
     assert records.bucket_of(records.bucket_node(kept)) == list(zip(tasks, kept, strict=True))
 
 
+@given(st.lists(AGENTS, max_size=40))
+def test_agents_in_a_bucket(agents: list[KnownAgent]) -> None:
+    kept = [records.agent_bytes(agent) for agent in agents]
+    assert records.agents_of(records.bucket_node(kept)) == list(zip(agents, kept, strict=True))
+
+
 @given(st.builds(StackWish, name=NAMES, groups=st.lists(WISHES, max_size=8).map(tuple), index=COUNTS,
                  submitted_at=INSTANTS, submitted_by=TEXT, message=TEXT, is_removed=st.booleans()))  # fmt: skip
 def test_stacks(stack: StackWish) -> None:
     # A group's stack is not stored with it: it is the stack's own.
-    groups = tuple(_with_stack(group, stack.name) for group in stack.groups)
-    stack = StackWish(
-        name=stack.name,
-        groups=groups,
-        index=stack.index,
-        submitted_at=stack.submitted_at,
-        submitted_by=stack.submitted_by,
-        message=stack.message,
-        is_removed=stack.is_removed,
-    )
+    stack = dataclasses.replace(stack, groups=tuple(_with_stack(group, stack.name) for group in stack.groups))
     assert records.stack_of(records.stack_node(stack)) == stack
 
 
 def _with_stack(group: GroupWish, stack: str) -> GroupWish:
-    return GroupWish(
-        id=GroupId(stack, group.id.service, group.id.labels),
-        version=group.version,
-        instances=group.instances,
-        is_stopped=group.is_stopped,
-        generation=group.generation,
-        restart=group.restart,
-        dependencies=group.dependencies,
-        metadata=group.metadata,
-    )
+    return dataclasses.replace(group, id=GroupId(stack, group.id.service, group.id.labels))
 
 
 @given(st.builds(Version, stack=NAMES, id=NAMES, container=CONTAINERS, resources=RESOURCES))
@@ -136,7 +196,7 @@ def test_the_framework(put: PutFramework) -> None:
 
 
 @given(st.binary(max_size=200))
-@pytest.mark.parametrize("decode", [records.bucket_of, records.stack_of, records.version_of, records.framework_of])
+@pytest.mark.parametrize("decode", DECODERS)
 def test_whatever_the_bytes_are_it_is_a_fault_or_a_value(decode: object, data: bytes) -> None:
     assert callable(decode)
     try:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from framework.adapters import nodes
-from framework.adapters.nodes import Image, Rank
+import collections
+import itertools
+
+import pytest
+
+from framework.adapters import nodes, records
+from framework.adapters.nodes import Image, Rank, Unstorable
 from framework.core.commands import (
+    DeleteAgent,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
+    PutAgent,
     PutFramework,
     PutStack,
     PutTask,
@@ -15,7 +22,9 @@ from framework.core.commands import (
     Save,
     Write,
 )
-from tests.kit.stored import stored_stack, stored_task, stored_version
+from framework.core.model import KnownAgent
+from specs.ids import AgentId
+from tests.kit.stored import stored_agent, stored_stack, stored_task, stored_version
 
 
 def written(image: Image, *writes: Write) -> list[tuple[str, str]]:
@@ -29,13 +38,22 @@ def written(image: Image, *writes: Write) -> list[tuple[str, str]]:
 def test_the_order_is_safe_wherever_it_breaks_off() -> None:
     image = Image()
     old = stored_version("old")
-    written(image, PutStack(stack=stored_stack("old")), PutVersion(version=old), PutTask(task=stored_task(1)))
+    left, come = stored_agent(1), stored_agent(2)
+    written(
+        image,
+        PutStack(stack=stored_stack("old")),
+        PutVersion(version=old),
+        PutTask(task=stored_task(1)),
+        PutAgent(agent=left),
+    )
     assert written(
         image,
         DeleteVersion(stack="old", id=old.id),
         DeleteStack(name="old"),
         DeleteTask(id=stored_task(1).id),
+        DeleteAgent(id=left.id),
         PutTask(task=stored_task(64)),
+        PutAgent(agent=come),
         PutStack(stack=stored_stack()),
         PutVersion(version=stored_version()),
         PutFramework(framework_id=None, next_serial=65),
@@ -44,8 +62,10 @@ def test_the_order_is_safe_wherever_it_breaks_off() -> None:
         ("create", "/versions/shop"),
         ("create", "/versions/shop/000000000000"),
         ("create", "/stacks/shop"),
+        ("create", f"/agents/{nodes.bucket_of_agent(come.id)}"),
         ("delete", "/tasks/0"),
         ("create", "/tasks/1"),
+        ("delete", f"/agents/{nodes.bucket_of_agent(left.id)}"),
         ("delete", "/stacks/old"),
         ("delete", "/versions/old/000000000000"),
         ("delete", "/versions/old"),
@@ -63,6 +83,59 @@ def test_what_is_there_is_set_and_what_is_not_is_not_deleted() -> None:
         ("delete", "/stacks/shop"),
     ]
     assert written(image, DeleteTask(id=stored_task(1).id), DeleteStack(name="shop")) == []
+
+
+def neighbours() -> tuple[KnownAgent, KnownAgent, KnownAgent]:
+    """Agents that share a bucket."""
+    first = stored_agent(0)
+    bucket = nodes.bucket_of_agent(first.id)
+    others = (agent for agent in map(stored_agent, itertools.count(1)) if nodes.bucket_of_agent(agent.id) == bucket)
+    return first, next(others), next(others)
+
+
+def test_agents_of_one_node_come_before_tasks_and_go_after_them() -> None:
+    image = Image()
+    left, stays, come = neighbours()
+    path = f"/agents/{nodes.bucket_of_agent(left.id)}"
+    assert written(image, PutAgent(agent=left), PutAgent(agent=stays)) == [("create", path)]
+    writes = (DeleteAgent(id=left.id), PutAgent(agent=come), PutTask(task=stored_task(1)))
+    changes = nodes.changes_of(Save(ticket=1, writes=writes))
+    before, tasks, after = image.operations(changes)
+    assert [each.path for each in (before, tasks, after)] == [path, "/tasks/0", path]
+    assert not before.is_new
+    assert not after.is_new
+    assert [[agent for agent, _ in records.agents_of(each.data or b"")] for each in (before, after)] == [
+        [left, stays, come],
+        [stays, come],
+    ]
+    image.apply(changes, [before, tasks, after])
+    assert image.agents.sizes == {nodes.bucket_of_agent(left.id): len(after.data or b"")}
+
+
+def test_a_node_of_agents_that_is_made_is_not_made_twice_and_goes_with_its_last() -> None:
+    image = Image()
+    left, stays, _ = neighbours()
+    path = f"/agents/{nodes.bucket_of_agent(left.id)}"
+    assert written(image, PutAgent(agent=stays), DeleteAgent(id=left.id)) == [("create", path), ("set", path)]
+    assert written(image, DeleteAgent(id=stays.id)) == [("delete", path)]
+    assert written(image, DeleteAgent(id=stays.id)) == []
+    assert image == Image()
+
+
+def test_the_bucket_of_an_agent_is_for_ever() -> None:
+    assert nodes.bucket_of_agent(AgentId("5b2f7d1e-6e55-4f0d-9a7e-0d2f53c6b1f7-S0")) == 226
+    agents = [stored_agent(number).id for number in range(10_000)]
+    sizes = collections.Counter(map(nodes.bucket_of_agent, agents))
+    assert set(sizes) == set(range(nodes.AGENT_BUCKETS))
+    assert max(sizes.values()) < 100
+
+
+def test_an_agent_that_is_too_large_is_named_with_what_helps() -> None:
+    large = stored_agent(1, attributes=(("motd", "x" * nodes.MAX_NODE_BYTES),))
+    with pytest.raises(Unstorable, match=f"agent {large.id}: 1,000,.* by giving agents shorter attributes"):
+        nodes.check_write(PutAgent(agent=large))
+    with pytest.raises(Unstorable, match="cannot be stored: "):
+        nodes.check_write(DeleteAgent(id=AgentId("\ud800")))
 
 
 def test_a_version_replaced_by_another_keeps_the_node_above() -> None:
