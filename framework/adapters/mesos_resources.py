@@ -52,16 +52,15 @@ class Tally:
     def resources(self) -> Resources:
         """The sum."""
         milli = self._milli
+        custom = [(name, amount) for name, amount in milli.items() if amount and name not in OWN_SCALARS]
         return Resources(
             cpus_milli=milli.get("cpus", 0),
             mem_mib=milli.get("mem", 0) // 1000,
             disk_mib=milli.get("disk", 0) // 1000,
             gpus=milli.get("gpus", 0) // 1000,
             ports=PortRanges.of(self._ranges),
-            scalars=tuple(
-                sorted((name, amount) for name, amount in milli.items() if amount and name not in OWN_SCALARS)
-            ),
-            sets=tuple((name, tuple(sorted(items))) for name, items in sorted(self._sets.items()) if items),
+            scalars=tuple(sorted(custom)),
+            sets=tuple([(name, tuple(sorted(items))) for name, items in sorted(self._sets.items()) if items]),
         )
 
 
@@ -131,8 +130,11 @@ def _tallies(resources: Iterable[Json], role: str, *, is_offer: bool) -> dict[st
 
 
 def _pools(tallies: dict[str, Tally]) -> tuple[Pool, ...]:
-    found = (Pool(reservation=text, resources=tally.resources()) for text, tally in sorted(tallies.items()))
-    return tuple(pool for pool in found if not pool.reservation or pool.resources != Resources())
+    first = Pool(resources=tallies[""].resources())
+    if len(tallies) == 1:
+        return (first,)
+    others = (Pool(reservation=text, resources=tally.resources()) for text, tally in sorted(tallies.items()) if text)
+    return (first, *(pool for pool in others if pool.resources != Resources()))
 
 
 def _reservation(resource: Json, role: str) -> str | None:

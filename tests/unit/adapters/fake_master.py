@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -54,6 +55,8 @@ class FakeMaster:
     """calls are answered once it is set, where it is given"""
     closes_after_calls: bool = False
     """whether a connection ends with the first call that was answered on it"""
+    gzips: bool = False
+    """whether answers of the operator API are compressed"""
 
     def __post_init__(self) -> None:
         self.subscriptions: list[Seen] = []
@@ -116,7 +119,8 @@ class Handler(BaseHTTPRequestHandler):
         seen = Seen(time.monotonic(), dict(self.headers), body)
         if self.path == "/api/v1":
             self.fake.asked.append(seen)
-            self._answer(*self.fake.answers.get(body["type"], (200, OPERATOR_ANSWERS[body["type"]])))
+            status, text = self.fake.answers.get(body["type"], (200, OPERATOR_ANSWERS[body["type"]]))
+            self._answer(status, text, is_compressed=self.fake.gzips)
             return
         if body["type"] == "SUBSCRIBE":
             script = self.fake.script
@@ -135,13 +139,16 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_WR)
             self.fake.closed += 1
 
-    def _answer(self, status: int, text: str, location: str = "") -> None:
+    def _answer(self, status: int, text: str, location: str = "", *, is_compressed: bool = False) -> None:
+        content = gzip.compress(text.encode()) if is_compressed else text.encode()
         self.send_response(status)
+        if is_compressed:
+            self.send_header("Content-Encoding", "gzip")
         if location:
             self.send_header("Location", location)
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(content)
 
     def _subscribe(self, say: Say) -> None:
         self.close_connection = True
