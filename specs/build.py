@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from specs.constraints import Mode
+from specs.custom_resources import Custom
 from specs.errors import StackError
 from specs.fields import Found
 from specs.ids import group_id
 from specs.limits import MAX_GROUP_NODES, MAX_GROUPS, MAX_SERVICES
 from specs.needs import combined
 from specs.overrides import laid_over, without
+from specs.placement_forms import rules_of
 from specs.ports import on_network
 from specs.reader import Reader, Unreadable
 from specs.resources import Resources
@@ -31,6 +34,12 @@ class Built:
     failed: frozenset[str]
 
 
+_JOINED = {
+    "dependencies": {"links", "depends_on"},
+    "rules.constraints": {"deploy.constraints", "deploy.max_per"},
+    "rules.spread": {"rules.constraints", "deploy.constraints", "deploy.preferences"},
+}
+"""Fields of the model, and the targets that they are joined from."""
 _TOP_KEYS = frozenset(field.name for field in TOP.fields) | frozenset(TOP.refused)
 
 
@@ -153,6 +162,11 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         whole = laid_over(service, without(over, "labels"))
     found = SERVICE.read(reader, replace(whole, path=service.path))
     values = {target: one.value for target, one in found.items()}
+    mode = values.get("mode", Mode.REPLICATED)
+    if mode is Mode.GLOBAL and "instances" in found:
+        message = "a global service has one task on every agent that fits; leave this out, or leave mode out"
+        reader.note(found["instances"].node, message)
+        values["instances"] = 1
     group = Group(
         id=group_id(stack, name, labels),
         instances=values.get("instances", 1),
@@ -161,10 +175,12 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         restart=values.get("restart", Restart.ALWAYS),
         dependencies=combined(values.get("links", ()), values.get("depends_on", ())),
         metadata=values.get("metadata", ()),
+        mode=mode,
+        rules=rules_of(values, reader),
     )
     failed = frozenset(reader.failed)
-    if failed & {"links", "depends_on"}:
-        failed |= {"dependencies"}
+    for whole_field, sources in _JOINED.items():
+        failed |= {whole_field} if failed & sources else set()
     return Built(group, reader, place, failed)
 
 
@@ -192,7 +208,8 @@ def _labels(over: Mapping, reader: Reader) -> tuple[str, ...]:
 
 def _resources(values: dict[str, Any]) -> Resources:
     given = {name.partition(".")[2]: value for name, value in values.items() if name.startswith("resources.")}
-    return replace(DEFAULT_RESOURCES, **given)
+    custom: Custom = given.pop("custom", Custom())
+    return replace(DEFAULT_RESOURCES, scalars=custom.scalars, sets=custom.sets, **given)
 
 
 def _container(values: dict[str, Any], reader: Reader, found: dict[str, Found]) -> Container:

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from specs.canonical import to_plain, version_of
+from specs.constraints import STICKY_ALWAYS, Rules, Strategy
 from specs.ids import GroupId
+from specs.resources import format_cpus
 from specs.stack import Group, Stack
 
 
@@ -65,6 +67,8 @@ def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDiffe
             new_instances=new.instances if new else 0,
         )
     fields = tuple(_fields("", _comparable(old), _comparable(new)))
+    if not fields:  # different rules may have one text
+        fields = tuple(_fields("rules", to_plain(old.rules), to_plain(new.rules)))
     change = Change.METADATA
     if version_of(old) != version_of(new):
         change = Change.REPLACED
@@ -80,6 +84,8 @@ def _comparable(group: Group) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(group)
     del plain["id"]
     plain.update(plain.pop("container"))
+    plain.update(_rules(group.rules))
+    plain.pop("rules", None)
     for name in ("environment", "labels", "sysctls", "metadata"):
         plain[name] = dict(plain.get(name, ()))
     for name, key in (("ports", "name"), ("ulimits", "name"), ("dependencies", "service"), ("volumes", "target")):
@@ -90,8 +96,31 @@ def _comparable(group: Group) -> dict[str, Any]:
         "mem_mib": amounts.mem_mib,
         "disk_mib": amounts.disk_mib,
         "gpus": amounts.gpus,
+        "custom": {name: format_cpus(amount) for name, amount in amounts.scalars}
+        | {name: list(items) for name, items in amounts.sets},
     }
     return plain
+
+
+def _rules(rules: Rules) -> dict[str, Any]:
+    """The rules as texts for people; lists that are empty, and what has its default, are left out."""
+    texts: dict[str, Any] = {
+        "constraints": [str(rule) for rule in rules.constraints],
+        "spread": [f"{spread}{_points(spread.weight)}" for spread in rules.spread],
+        "near": [f"{neighbour}{_points(neighbour.weight)}" for neighbour in rules.near],
+        "apart": [f"{neighbour}{_points(neighbour.weight)}" for neighbour in rules.apart],
+        "prefer": [f"{preference.rule}{_points(preference.weight)}" for preference in rules.prefer],
+    }
+    if rules.strategy is not Strategy.SPREAD:
+        texts["strategy"] = rules.strategy.value
+    if rules.sticky:
+        wait = rules.sticky_wait_seconds
+        texts["sticky"] = "always" if wait == STICKY_ALWAYS else f"{wait:g}s" if wait else "true"
+    return {name: text for name, text in texts.items() if text}
+
+
+def _points(weight: int) -> str:
+    return f" ({weight:+d} points)" if weight else ""
 
 
 def _fields(path: str, old: Any, new: Any) -> Iterator[FieldDifference]:

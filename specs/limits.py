@@ -36,5 +36,21 @@ MAX_GPUS = 1_024
 MAX_SECONDS = 7 * 24 * 3600.0
 MAX_FAILURES = 1_000
 
+MAX_CONSTRAINTS = 50
+"""Constraints of a group; the rules within any, all and not count too."""
+MAX_SPREADS = 8
+MAX_NEIGHBOURS = 16
+"""Of near and apart together."""
+MAX_PREFERENCES = 16
+MAX_RULE_DEPTH = 8
+"""any, all and not within one another."""
+MAX_RULE_VALUES = 200
+"""Values of one rule, and targets of a spread."""
+MAX_FIELD_LENGTH = 100
 MAX_PATTERN_LENGTH = 1_000
-"""Characters of a regular expression."""
+"""Characters of a regular expression, and of any other value of a rule."""
+MAX_WEIGHT = 100
+MAX_CUSTOM_RESOURCES = 16
+MAX_CUSTOM_MILLI = 10**12
+MAX_CUSTOM_ITEMS = 256
+"""Items of one set."""

@@ -1,7 +1,7 @@
 """One document laid over another: override files, `--set`, and the groups of a service over the service itself.
 
 Mappings merge key by key; everything else replaces what was there. Lists of K=V where a mapping may stand count as
-mappings. A health check that names its kind replaces the kind beneath it.
+mappings. A health check that names its kind replaces the kind beneath it. A rule of placement is a whole, and replaces.
 """
 
 from __future__ import annotations
@@ -14,21 +14,26 @@ from specs.source import Mapping, Node, Scalar, Sequence, child_path, describe, 
 
 _PAIR_KEYS = frozenset({"environment", "labels", "sysctls"})
 _HEALTH_KINDS = frozenset({"http", "tcp", "command"})
+_WHOLE_KEYS = frozenset({"constraints", "spread", "near", "apart", "prefer"})
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 
 
-def laid_over(base: Node, over: Node, key: str = "") -> Node:
-    """`base` with `over` on top; what is taken from either keeps its own place. `key` is the key both stand under."""
+def laid_over(base: Node, over: Node, key: str = "", above: str = "") -> Node:
+    """`base` with `over` on top; what is taken from either keeps its own place.
+
+    `key` is the key both stand under, `above` the one that this mapping stands under: names of services are no keys.
+    """
     if key in _PAIR_KEYS:
         base, over = _as_mapping(base), _as_mapping(over)
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+    is_whole = key in _WHOLE_KEYS and above != "services"
+    if is_whole or not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
     keys, values = dict(base.keys), dict(base.values)
     if key == "health" and _HEALTH_KINDS & set(over.keys):
         for kind in _HEALTH_KINDS & set(keys):
             del keys[kind], values[kind]
     for name, value in over.values.items():
-        values[name] = laid_over(values[name], value, name) if name in values else value
+        values[name] = laid_over(values[name], value, name, key) if name in values else value
         keys[name] = over.keys[name]
     return replace(base, keys=keys, values=values)
 

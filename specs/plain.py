@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from specs.errors import Fault, Faults, StackError
-from specs.limits import MAX_GROUPS
+from specs.limits import MAX_GROUPS, MAX_RULE_DEPTH
 from specs.reader import did_you_mean
 from specs.resources import PortRanges
 from specs.stack import Stack
@@ -89,6 +89,9 @@ def _tuple(arguments: tuple[Any, ...], plain: Any, path: str, faults: Faults) ->
 def _record(kind: type, plain: Any, path: str, faults: Faults) -> Any:
     if not isinstance(plain, dict):
         faults.add(Fault(path, f"wanted an object; got {_shown(plain)}"))
+        return None
+    if path.count(".parts[") > MAX_RULE_DEPTH:
+        faults.add(Fault(path, f"any, all and not stand in one another more than {MAX_RULE_DEPTH} deep"))
         return None
     before = faults.count
     hints = _hints(kind)

@@ -16,7 +16,6 @@ def _never(key: str, why: str) -> str:
 
 _CPU_TIME = "cpu time is given by resources: {cpus: 0.5}; leave it out"
 _MEMORY = "memory is given by resources: {memory: 256M}, and swap is not used; leave it out"
-_OTHER_SCHEDULING = "tasks are placed by resources and ports alone"
 _LOGS = "logs go to files in the task's sandbox, see framework logs; leave it out"
 _NAMESPACE = "it would share what keeps tasks of one agent apart; leave it out"
 _SECRETS = "there is no store of secrets; give values by environment, from variables"
@@ -24,10 +23,7 @@ _CONFIGS = "put files into the image, or give values by environment"
 _UPDATES = "the pace of a change cannot be chosen"
 
 SERVICE_REFUSED: dict[str, str] = {
-    "constraints": _later("constraints", _OTHER_SCHEDULING),
-    "placement": _later("placement", _OTHER_SCHEDULING),
-    "near": _later("near", _OTHER_SCHEDULING),
-    "apart": _later("apart", _OTHER_SCHEDULING),
+    "placement": _never("placement", "write constraints, spread, near, apart and prefer in the service itself"),
     "update": _later("update", _UPDATES),
     "drain": _later("drain", "a task is told to stop at once, and stop: {grace: 20s} is the time it then has"),
     "secrets": _later("secrets", _SECRETS),
@@ -86,7 +82,6 @@ SERVICE_REFUSED: dict[str, str] = {
 }
 
 DEPLOY_REFUSED: dict[str, str] = {
-    "placement": _later("placement", _OTHER_SCHEDULING),
     "update_config": _later("update_config", _UPDATES),
     "rollback_config": _later("rollback_config", _UPDATES),
     "endpoint_mode": _later("endpoint_mode", "there are no virtual addresses; services are reached at host ports"),
@@ -95,7 +90,6 @@ DEPLOY_REFUSED: dict[str, str] = {
 LIMITS_REFUSED: dict[str, str] = {}
 RESERVATIONS_REFUSED: dict[str, str] = {
     "devices": _never("devices", "graphics processors are counted: write resources: {gpus: 1}"),
-    "generic_resources": _later("generic_resources", "tasks get cpus, memory, disk and gpus"),
 }
 
 TOP_REFUSED: dict[str, str] = {

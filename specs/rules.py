@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from specs import container_rules
+from specs import container_rules, placement_rules
+from specs.custom_resources import items_fault, resource_name_fault
 from specs.errors import Fault
 from specs.ids import MAX_LABELS_LENGTH, GroupId, name_fault
 from specs.limits import (
     MAX_CPUS_MILLI,
+    MAX_CUSTOM_MILLI,
+    MAX_CUSTOM_RESOURCES,
     MAX_DISK_MIB,
     MAX_FAULTS,
     MAX_GPUS,
@@ -21,6 +24,7 @@ from specs.limits import (
     MAX_TASK_ID_LENGTH,
     MIN_MEM_MIB,
 )
+from specs.neighbour_rules import lost_neighbours
 from specs.reader import Where, did_you_mean
 from specs.resources import Resources, format_cpus
 from specs.stack import Condition, Group, Restart, Stack
@@ -70,7 +74,8 @@ def normalised_path(group: int | None, where: Where) -> str:
     path = f"groups[{group}]"
     if where:
         path += f".{_NORMALISED.get(where[0], where[0])}"
-    return path + "".join(f"[{step!r}]" for step in where[1:])
+    is_rule = bool(where) and str(where[0]).startswith("rules.")
+    return path + "".join(f".{step}" if is_rule and isinstance(step, str) else f"[{step!r}]" for step in where[1:])
 
 
 def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Iterator[Finding]:
@@ -93,7 +98,7 @@ def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Itera
             yield Finding(
                 message=finding.message, group=index, where=finding.where, about=finding.about, other=finding.other
             )
-        for broken in container_rules.broken(group.container):
+        for broken in (*container_rules.broken(group.container), *placement_rules.broken(group)):
             other = (index, broken.other) if broken.other else None
             yield Finding(
                 message=broken.message,
@@ -104,6 +109,9 @@ def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Itera
             )
     yield from _dependencies(stack.groups, services, also_services)
     yield from _cycles(stack.groups, services)
+    for lost in lost_neighbours(stack.groups, also_services):
+        where: Where = (f"rules.{lost.name}", lost.index)
+        yield Finding(message=lost.message, group=lost.group, where=where, about=(f"rules.{lost.name}.each",))
 
 
 def _about(where: Where) -> tuple[str, ...]:
@@ -159,8 +167,33 @@ def _resources(resources: Resources) -> Iterator[Finding]:
     yield from out_of_bounds("mem_mib", MIN_MEM_MIB, MAX_MEM_MIB, resources.mem_mib, megabytes)
     yield from out_of_bounds("disk_mib", 0, MAX_DISK_MIB, resources.disk_mib, megabytes)
     yield from out_of_bounds("gpus", 0, MAX_GPUS, resources.gpus, str)
+    yield from _custom(resources)
     if resources.ports.ranges:
         yield Finding(message="wanted no ports here; they stand in container.ports", where=("resources.ports",))
+
+
+def _custom(resources: Resources) -> Iterator[Finding]:
+    for target, pairs in (("resources.scalars", resources.scalars), ("resources.sets", resources.sets)):
+        names = [name for name, _ in pairs]
+        if names != sorted(set(names)):
+            yield Finding(message="wanted resources in the order of their names, each once", where=(target,))
+        if len(names) > MAX_CUSTOM_RESOURCES:
+            message = f"wanted at most {MAX_CUSTOM_RESOURCES} custom resources; got {len(names):,}"
+            yield Finding(message=message, where=(target,))
+            return
+        for name in names:
+            if fault := resource_name_fault(name):
+                yield Finding(message=fault, where=(target, name), about=("resources.custom",))
+    for name, amount in resources.scalars:
+        if not 1 <= amount <= MAX_CUSTOM_MILLI:
+            message = f"wanted {name} from 0.001 to {MAX_CUSTOM_MILLI // 1000:,}; got {format_cpus(amount)}"
+            yield Finding(message=message, where=("resources.scalars", name), about=("resources.custom",))
+        if name in dict(resources.sets):
+            message = f"{name} is wanted as an amount and as a set; keep one of them"
+            yield Finding(message=message, where=("resources.sets", name), about=("resources.custom",))
+    for name, items in resources.sets:
+        if fault := items_fault(items):
+            yield Finding(message=f"{name}: {fault}", where=("resources.sets", name), about=("resources.custom",))
 
 
 def _dependencies(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from specs.constraint_forms import rule_schema
 from specs.fields import Table
 from specs.ids import MAX_NAME_LENGTH, NAME_RULE
 from specs.kinds import Schema
@@ -43,7 +44,13 @@ def stack_schema() -> Schema:
         "if": {"required": ["services"]},
         "then": {"$ref": "#/$defs/stack"},
         "else": {"$ref": "#/$defs/fig"},
-        "$defs": {"stack": top, "fig": fig, "service": _service(SERVICE), "group": _group(SERVICE)},
+        "$defs": {
+            "stack": top,
+            "fig": fig,
+            "service": _service(SERVICE),
+            "group": _group(SERVICE),
+            "rule": rule_schema(),
+        },
     }
 
 

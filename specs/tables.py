@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable
 
 from specs.fields import Table
 from specs.health import HEALTH, HEALTHCHECK
-from specs.vocabulary import DEPLOY, DEPLOY_LIMITS, DEPLOY_RESERVATIONS, RESOURCES, RESTART_POLICY, SERVICE, STOP, TOP
+from specs.placement_forms import NEIGHBOUR, SPREAD
+from specs.vocabulary import (
+    DEPLOY,
+    DEPLOY_LIMITS,
+    DEPLOY_RESERVATIONS,
+    PLACEMENT,
+    RESOURCES,
+    RESTART_POLICY,
+    SERVICE,
+    STOP,
+    TOP,
+)
 
 _MARKED = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -29,7 +40,7 @@ def _rows(rows: Iterable[tuple[str, str]], heads: tuple[str, str]) -> str:
 
 def _ours() -> str:
     rows: list[tuple[str, str]] = []
-    inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH}
+    inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
     for field in SERVICE.fields:
         if not field.is_ours:
             continue
@@ -61,6 +72,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "service-keys": lambda: _compose(("", SERVICE)),
     "deploy-keys": lambda: _compose(
         ("deploy.", DEPLOY),
+        ("deploy.placement.", PLACEMENT),
         ("deploy.resources.limits.", DEPLOY_LIMITS),
         ("deploy.resources.reservations.", DEPLOY_RESERVATIONS),
         ("deploy.restart_policy.", RESTART_POLICY),

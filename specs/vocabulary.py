@@ -5,6 +5,9 @@ The loader, the JSON Schema and the tables of the documentation are all made fro
 
 from __future__ import annotations
 
+from specs.constraint_forms import Constraints
+from specs.constraints import Mode, Strategy
+from specs.custom_resources import CustomResources, GenericResources
 from specs.devices import (
     ExtraHosts,
     Ulimits,
@@ -18,6 +21,7 @@ from specs.health import DURATION, Health, Healthcheck
 from specs.kinds import Anything, Boolean, Choice, Command, Integer, Pairs, Parsed, Text, Texts
 from specs.limits import MAX_GPUS, MAX_INSTANCES
 from specs.needs import DependsOn, Links
+from specs.placement_forms import ComposePreferences, Neighbours, Preferences, Spreads, Sticky
 from specs.ports import Ports
 from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED, SERVICE_REFUSED, TOP_REFUSED
 from specs.stack import Network, Pull, Restart
@@ -48,6 +52,10 @@ def _restart(text: str) -> Restart:
 
 
 _RESTART = Parsed(_restart, "one of " + ", ".join(_RESTARTS), pattern="^(always|on-failure|no|unless-stopped)$")
+_JOB_MODES = dict.fromkeys(
+    ("replicated-job", "global-job"),
+    'is not supported yet: tasks that end are not counted; restart: "no" or on-failure lets each run once',
+)
 _NETWORK = Choice({network.value: network for network in Network})
 _PULL = Choice({pull.value: pull for pull in Pull})
 
@@ -68,6 +76,12 @@ RESOURCES = Table(
         Field("memory", _SIZE, "resources.mem_mib", "Memory, with its unit, rounded up to MiB (128M)."),
         Field("disk", _SIZE, "resources.disk_mib", "Disk, with its unit, rounded up to MiB (none)."),
         Field("gpus", Integer(0, MAX_GPUS), "resources.gpus", "Graphics processors (none)."),
+        Field(
+            "custom",
+            CustomResources(),
+            "resources.custom",
+            "Resources of the agents' own, by name: a number to a thousandth, or a list of a set's items (none).",
+        ),
     ),
 )
 STOP = Table(
@@ -94,6 +108,12 @@ DEPLOY_RESERVATIONS = Table(
         Field(
             "memory", _SIZE, "resources.mem_mib", "As resources.memory; with limits.memory the two must be the same."
         ),
+        Field(
+            "generic_resources",
+            GenericResources(),
+            "resources.custom",
+            "As resources.custom: discrete_resource_spec with kind and value.",
+        ),
     ),
     RESERVATIONS_REFUSED,
 )
@@ -119,6 +139,24 @@ RESTART_POLICY = Table(
         for key in ("delay", "max_attempts", "window")
     },
 )
+PLACEMENT = Table(
+    "deploy.placement",
+    (
+        Field("constraints", Constraints("deploy.constraints"), "deploy.constraints", "They join constraints."),
+        Field(
+            "preferences",
+            ComposePreferences(),
+            "deploy.preferences",
+            "They join spread, as wishes of 50 points, each within those before it.",
+        ),
+        Field(
+            "max_replicas_per_node",
+            Integer(0, MAX_INSTANCES),
+            "deploy.max_per",
+            "As the constraint hostname MAX_PER; 0: no limit.",
+        ),
+    ),
+)
 DEPLOY = Table(
     "deploy",
     (
@@ -133,13 +171,11 @@ DEPLOY = Table(
         Field("restart_policy", Nested(RESTART_POLICY), NOWHERE, "condition alone, as restart."),
         Field(
             "mode",
-            Choice(
-                {"replicated": None},
-                {"global": "is not supported yet: no service runs on every agent; leave mode out and say replicas"},
-            ),
-            "deploy.mode",
-            "replicated alone.",
+            Choice({mode.value: mode for mode in Mode}, _JOB_MODES),
+            "mode",
+            "As mode: replicated or global.",
         ),
+        Field("placement", Nested(PLACEMENT), NOWHERE, "On which agents; see constraints and spread."),
     ),
     DEPLOY_REFUSED,
 )
@@ -184,6 +220,44 @@ SERVICE = Table(
             "When an ended task is followed by another: always, on-failure, no (always).",
         ),
         Field("instances", _INSTANCES, "instances", "How many tasks (1)."),
+        Field(
+            "mode",
+            Choice({mode.value: mode for mode in Mode}),
+            "mode",
+            "replicated: so many instances; global: one on every agent that fits, and no instances (replicated).",
+        ),
+        Field(
+            "constraints",
+            Constraints("rules.constraints"),
+            "rules.constraints",
+            "What agents must be like, and how tasks share them: one rule or a list (none).",
+        ),
+        Field(
+            "spread",
+            Spreads("rules.spread"),
+            "rules.spread",
+            "Fields over whose values tasks are spread evenly: one or a list, from the outermost (none).",
+        ),
+        Field("near", Neighbours("rules.near"), "rules.near", "Groups to be near to: one or a list (none)."),
+        Field("apart", Neighbours("rules.apart"), "rules.apart", "Groups to keep away from: one or a list (none)."),
+        Field(
+            "prefer",
+            Preferences("rules.prefer"),
+            "rules.prefer",
+            "Rules that are wished for: one or a list, each perhaps with a weight from -100 to 100 (none).",
+        ),
+        Field(
+            "strategy",
+            Choice({strategy.value: strategy for strategy in Strategy}),
+            "rules.strategy",
+            "Among agents that are worth the same: spread, the emptiest; pack, the fullest (spread).",
+        ),
+        Field(
+            "sticky",
+            Sticky(),
+            "rules.sticky",
+            "Whether a slot goes back to its last agent: false, true, always, or how long it waits for it (false).",
+        ),
         Field(
             "metadata",
             Pairs("metadata", "metadata"),
@@ -264,7 +338,7 @@ SERVICE = Table(
             "deploy",
             Nested(DEPLOY),
             NOWHERE,
-            "replicas, labels, resources and restart_policy.condition; see below.",
+            "replicas, mode, labels, placement, resources and restart_policy.condition; see below.",
             False,
         ),
         Field(
