@@ -1,0 +1,273 @@
+"""The rules of placement once more, agent by agent and in plain words: slow, and nothing of the engine's is used but
+`holds`, which has tests of its own. What place() says is replayed here, one placement after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from math import ceil
+
+from placement.agent import Agent
+from placement.predicates import holds
+from placement.request import Placement, Request
+from placement.situation import Situation
+from specs.constraints import REST, Constraint, Counted, GroupByMode, Neighbour, Operator, Selector, Spread
+from specs.ids import AgentId, GroupId, VersionId
+from specs.resources import PortRanges, Resources
+
+Tasks = dict[GroupId, dict[AgentId, dict[VersionId, int]]]
+
+
+def value(agent: Agent, field: str) -> str | None:
+    """What an agent has in a field."""
+    special: Mapping[str, str | None] = {
+        "hostname": agent.hostname,
+        "@region": agent.region or None,
+        "@zone": agent.zone or None,
+        "@id": agent.id,
+        "@gpus": str(agent.total.gpus) if agent.total else "0",
+    }
+    return special[field] if field in special else dict(agent.attributes).get(field)
+
+
+def means(selector: Selector, home: GroupId, other: GroupId) -> bool:
+    """Whether a selector of `home` means a group."""
+    stack = selector.stack or home.stack
+    return (
+        stack in ("*", other.stack)
+        and fnmatchcase(other.service, selector.service)
+        and set(selector.labels) <= set(other.labels)
+    )
+
+
+class World:
+    """A situation that placements change."""
+
+    def __init__(self, situation: Situation) -> None:
+        self.situation = situation
+        self.agents = {agent.id: agent for agent in situation.cluster.agents}
+        self.room = {id: has for id, has in situation.room.items() if id in self.agents}
+        self.executors = set(situation.overhead.present)
+        self.tasks: Tasks = {
+            group: {id: dict(versions) for id, versions in by_agent.items() if id in self.agents}
+            for group, by_agent in situation.tenants.counts.items()
+        }
+
+    # ---- resources --------------------------------------------------------------
+
+    def executor(self, id: AgentId) -> Resources:
+        """What has to be paid for our executor on an agent yet."""
+        return Resources() if id in self.executors else self.situation.overhead.resources
+
+    def has_room(self, request: Request, id: AgentId) -> bool:
+        """Whether an agent is offered and has all that a slot takes."""
+        has = self.room.get(id)
+        if has is None or not has.covers(_amounts(request.resources) + self.executor(id)):
+            return False
+        fixed = [port for port in request.host_ports if port is not None]
+        return (
+            all(port in has.ports for port in fixed)
+            and len(has.ports) >= len(request.host_ports)
+            and has_custom(has, request.resources)
+        )
+
+    def take(self, request: Request, placement: Placement) -> None:
+        """Takes what a placement says; fails where it is not what the request wants, or is not there."""
+        want, taken = request.resources, placement.resources
+        assert _amounts(want) == _amounts(taken)
+        assert taken.ports == PortRanges.single(placement.host_ports)
+        assert len(taken.ports) == len(request.host_ports) == len(placement.host_ports), "distinct ports"
+        for wanted, port in zip(request.host_ports, placement.host_ports, strict=True):
+            assert wanted in (None, port)
+        self._check_custom(request, placement)
+        self.room[placement.agent_id] -= self.executor(placement.agent_id)
+        self.executors.add(placement.agent_id)
+        self.room[placement.agent_id] -= taken
+        versions = self.tasks.setdefault(request.group, {}).setdefault(placement.agent_id, {})
+        versions[request.version] = versions.get(request.version, 0) + 1
+
+    def _check_custom(self, request: Request, placement: Placement) -> None:
+        has, taken = dict(self.room[placement.agent_id].sets), dict(placement.resources.sets)
+        counts = {name: len(items) for name, items in request.resources.sets}
+        scalars = []
+        for name, items in request.resources.sets:
+            assert set(items) <= set(taken[name])
+        for name, amount in request.resources.scalars:
+            if name in has or name in taken:
+                counts[name] = counts.get(name, 0) + ceil(amount / 1000)
+            else:
+                scalars.append((name, amount))
+        assert {name: len(items) for name, items in taken.items()} == counts
+        assert placement.resources.scalars == tuple(scalars)
+
+    # ---- rules ------------------------------------------------------------------
+
+    def could_run(self, request: Request, agent: Agent) -> bool:
+        """Whether the group could run there if nothing else did."""
+        situation, fields = self.situation, request.rules.fields
+        local = not situation.region or agent.region in ("", situation.region)
+        executor = _amounts(situation.overhead.resources)
+        return (
+            agent.id not in situation.unavailable
+            and (local or "@region" in fields)
+            and (value(agent, "dedicated") is None or "dedicated" in fields)
+            and (value(agent, "@gpus") == "0" or request.resources.gpus > 0 or "@gpus" in fields)
+            and all(self._could_hold(rule, agent) for rule in request.rules.constraints)
+            and (
+                agent.total is None
+                or (
+                    agent.total.covers(_amounts(request.resources) + executor)
+                    and has_custom(agent.total, request.resources)
+                )
+            )
+        )
+
+    def _could_hold(self, rule: Constraint, agent: Agent) -> bool:
+        """Of rules that count only the field is asked."""
+        if rule.is_counting and rule.operator is Operator.NOT:
+            return True
+        if rule.operator in (Operator.ANY, Operator.ALL):
+            parts = [self._could_hold(part, agent) for part in rule.parts]
+            return any(parts) if rule.operator is Operator.ANY else all(parts)
+        return _is_met(rule, lambda part: holds(part, value(agent, part.field)))
+
+    def allows(self, request: Request, id: AgentId) -> bool:
+        """Whether every hard rule takes the agent now, whatever room it has."""
+        agent = self.agents[id]
+        rules = request.rules
+        return (
+            self.could_run(request, agent)
+            and all(self._holds_now(rule, request, agent) for rule in rules.constraints)
+            and all(self._keeps_skew(spread, request, agent) for spread in rules.spread if not spread.weight)
+            and all(self._is_near(each, request.group, agent) for each in rules.near if not each.weight)
+            and not any(self._is_beside(each, request.group, agent) for each in rules.apart if not each.weight)
+            and not any(
+                means(each.to, group, request.group) and self._has_tasks(agent, each.field, group)
+                for group, each in self.situation.tenants.apart
+                if group != request.group
+            )
+        )
+
+    def fits(self, request: Request, id: AgentId, slot: int) -> bool:
+        """Whether a slot may go to an agent now."""
+        return request.pins.get(slot, id) == id and self.has_room(request, id) and self.allows(request, id)
+
+    def _holds_now(self, rule: Constraint, request: Request, agent: Agent) -> bool:
+        return _is_met(rule, lambda part: self._leaf(part, request, agent))
+
+    def _leaf(self, rule: Constraint, request: Request, agent: Agent) -> bool:
+        own = value(agent, rule.field)
+        if not rule.is_counting or own is None:
+            return holds(rule, own)
+        version = request.version if rule.counts is Counted.VERSION else None
+        counts = self.counts(request.group, (rule.field,), version)
+        mine = counts.get((own,), 0)
+        if rule.operator is Operator.UNIQUE:
+            return not mine
+        if rule.operator is Operator.MAX_PER:
+            return mine < int(rule.values[0])
+        if rule.operator is Operator.CLUSTER:
+            return not counts or mine == max(counts.values())
+        compared = self.compared(request, (rule.field,))
+        counts = {domain: count for domain, count in counts.items() if domain in compared}
+        if (own,) not in compared:
+            return False
+        if rule.mode is GroupByMode.MINIMUM:
+            minimum = min(int(rule.values[0]) if rule.values else 0, len(compared))
+            return not mine or (len(counts) >= minimum and mine == min(counts.values()))
+        parts = min(int(rule.values[0]) if rule.values else len(compared), len(compared))
+        quota, remainder = divmod(request.instances, parts)
+        if not mine:
+            return len(counts) < parts
+        above = sum(1 for count in counts.values() if count > quota)
+        return mine < quota or (mine == quota and above < remainder)
+
+    def _keeps_skew(self, spread: Spread, request: Request, agent: Agent) -> bool:
+        own = self._domain(agent, (*spread.within, spread.over))
+        compared = [
+            domain
+            for domain in self.compared(request, (*spread.within, spread.over))
+            if own is not None and domain[:-1] == own[:-1]
+        ]
+        if own is None or own not in compared:
+            return False
+        counts = self.counts(request.group, (*spread.within, spread.over))
+        if spread.targets:
+            shares = dict(spread.targets)
+            percent = shares.get(own[-1], shares.get(REST, 0))
+            whole = 1 + sum(counts.get(each, 0) for each in compared) if spread.within else request.instances
+            return counts.get(own, 0) < ceil(whole * percent / 100)
+        fewest = min(counts.get(each, 0) for each in compared) if len(compared) >= spread.min_domains else 0
+        return counts.get(own, 0) < fewest + spread.max_skew
+
+    def _is_near(self, neighbour: Neighbour, home: GroupId, agent: Agent) -> bool:
+        if self._is_beside(neighbour, home, agent):
+            return True
+        nowhere = not any(self._is_beside(neighbour, home, each) for each in self.agents.values())
+        return means(neighbour.to, home, home) and nowhere and value(agent, neighbour.field) is not None
+
+    def _is_beside(self, neighbour: Neighbour, home: GroupId, agent: Agent) -> bool:
+        return any(
+            means(neighbour.to, home, group) and self._has_tasks(agent, neighbour.field, group) for group in self.tasks
+        )
+
+    def _has_tasks(self, agent: Agent, field: str, group: GroupId) -> bool:
+        own = value(agent, field)
+        return own is not None and self.counts(group, (field,)).get((own,), 0) > 0
+
+    # ---- where tasks are --------------------------------------------------------
+
+    def counts(
+        self, group: GroupId, fields: Sequence[str], version: VersionId | None = None
+    ) -> dict[tuple[str, ...], int]:
+        """Tasks of a group by the values of some fields, without those of none."""
+        found: dict[tuple[str, ...], int] = {}
+        for id, versions in self.tasks.get(group, {}).items():
+            domain = self._domain(self.agents[id], fields)
+            count = sum(versions.values()) if version is None else versions.get(version, 0)
+            if domain is not None and count:
+                found[domain] = found.get(domain, 0) + count
+        return found
+
+    def compared(self, request: Request, fields: Sequence[str]) -> list[tuple[str, ...]]:
+        """The domains in which the group could run at all."""
+        found = {
+            domain
+            for agent in self.agents.values()
+            if self.could_run(request, agent) and (domain := self._domain(agent, fields)) is not None
+        }
+        return sorted(found)
+
+    @staticmethod
+    def _domain(agent: Agent, fields: Sequence[str]) -> tuple[str, ...] | None:
+        values = tuple(found for field in fields if (found := value(agent, field)) is not None)
+        return values if len(values) == len(fields) else None
+
+
+def has_custom(has: Resources, want: Resources) -> bool:
+    """Whether custom scalars and sets' items are there; a scalar that is a set there means so many of its items."""
+    sets, scalars = dict(has.sets), dict(has.scalars)
+    named = dict(want.sets)
+    if not all(set(items) <= set(sets.get(name, ())) for name, items in want.sets):
+        return False
+    return all(
+        scalars[name] >= amount
+        if name in scalars
+        else len(set(sets.get(name, ())) - set(named.get(name, ()))) >= ceil(amount / 1000)
+        for name, amount in want.scalars
+    )
+
+
+def _amounts(resources: Resources) -> Resources:
+    return replace(resources, ports=PortRanges(), scalars=(), sets=())
+
+
+def _is_met(rule: Constraint, leaf: Callable[[Constraint], bool]) -> bool:
+    if rule.operator is Operator.NOT:
+        return not _is_met(rule.parts[0], leaf)
+    if rule.operator is Operator.ANY:
+        return any(_is_met(part, leaf) for part in rule.parts)
+    if rule.operator is Operator.ALL:
+        return all(_is_met(part, leaf) for part in rule.parts)
+    return leaf(rule)
