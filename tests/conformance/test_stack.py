@@ -93,6 +93,7 @@ def test_what_mesos_shows_of_it(cli: Cli, cluster: Cluster, tmp_path: Path) -> N
     assert framework["webui_url"] == cluster.url
     assert (framework["checkpoint"], framework["failover_timeout"]) == (True, 604800)
     assert sorted(framework["capabilities"]) == [
+        "GPU_RESOURCES",
         "MULTI_ROLE",
         "PARTITION_AWARE",
         "REGION_AWARE",
