@@ -276,7 +276,7 @@ class ExplainAnswer(Standing):
     """Why: `sentences`, the answer first; rows with those that fit first."""
 
     group: str = Field(examples=["shop/web[prod]"])
-    slot: int = Field(examples=[2])
+    slot: int | None = Field(description="null where it is about one task more than the group wants", examples=[2])
     task: str = Field(description="the one in the slot; empty where it waits", examples=["shop.web.prod.2.17"])
     fits: bool = Field(description="whether the slot has a task, or would get one now")
     sentences: list[str]

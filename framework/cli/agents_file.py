@@ -180,9 +180,10 @@ def _entry(reader: Reader, node: Node, before: int) -> Iterator[Agent]:
         reader.note(empty[0], "has no value; give one, or leave the key out")
         return
     found = _AGENTS.read(reader, node)
-    for name in ("cpus", "memory"):
-        if name not in found and isinstance(node, MappingNode) and name not in node.values:
-            reader.note(node, f"has no {name}; wanted what each of the agents has")
+    if reader.faults.count == count_of_faults:
+        for name in ("cpus", "memory"):
+            if name not in found:
+                reader.note(node, f"has no {name}; wanted what each of the agents has")
     count = _value(found, "count", 1)
     hostname = _value(found, "hostname", "")
     if count > 1 and hostname and "{n}" not in hostname:

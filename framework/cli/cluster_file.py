@@ -93,9 +93,10 @@ class _Cluster:
         amounts = self._of(plain, dict, path, "amounts of resources")
         custom = self._of(amounts.get("custom", {}), dict, f"{path}.custom", "custom resources")
         scalars = [(name, amount) for name, amount in custom.items() if not isinstance(amount, list)]
+        text = self._text(amounts, path, "ports")
         try:
-            ports = parse_ports(amounts["ports"]) if amounts.get("ports") else PortRanges()
-        except (ValueError, AttributeError) as error:
+            ports = parse_ports(text) if text else PortRanges()
+        except ValueError as error:
             raise self._fault(f"{path}.ports", str(error)) from None
         return Resources(
             cpus_milli=round(self._number(amounts, path, "cpus", float) * 1000),

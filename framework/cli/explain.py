@@ -40,9 +40,10 @@ def explain(context: click.Context, what: str, agent: str, limit: int, server: S
 
 
 def _show(answer: Answer, agent: str) -> None:
-    task = f", {answer['task']}" if answer["task"] else ""
+    about = [f"slot {answer['slot']}"] if answer["slot"] is not None else []
+    about += [answer["task"]] if answer["task"] else []
     first, *others = answer["sentences"]
-    click.echo(f"{answer['group']}, slot {answer['slot']}{task}: {cell(first)}")
+    click.echo(f"{', '.join([answer['group'], *about])}: {cell(first)}")
     for sentence in others:
         click.echo(f"  {cell(sentence)}")
     if answer["rows"]:

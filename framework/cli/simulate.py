@@ -29,6 +29,7 @@ from specs.values import format_size_mib
 
 _DOMAINS_SHOWN = 12
 _SLOTS_SHOWN = 12
+_HEADERS = {"mem_mib": "MEMORY", "disk_mib": "DISK"}
 
 
 @click.command()
@@ -196,9 +197,10 @@ class _Report:
         lines = sorted(self._usage(), key=lambda line: (-self._tasks.get(line[0], 0), line[0]))
         empty = sum(not self._tasks.get(id) for id, _, _ in lines)
         shown = [line for line in lines if self._tasks.get(line[0])][:limit]
-        names = list(dict.fromkeys(name for _, _, total in shown for name in total))
+        # Of what nobody uses there is nothing to say.
+        names = list(dict.fromkeys(name for _, used, _ in shown for name, amount in used.items() if amount))
         if shown:
-            headers = ["AGENT", "TASKS", *(name.upper() for name in names)]
+            headers = ["AGENT", "TASKS", *(_HEADERS.get(name, name.upper()) for name in names)]
             print_table(headers, [self._usage_row(line, names) for line in shown])
         left = len(lines) - empty - len(shown)
         if left:

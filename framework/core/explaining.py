@@ -21,10 +21,11 @@ from specs.resources import PortRanges
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """Where a slot stands. `sentences` are for people, the first is the answer; `fits` says whether the slot has a task
-    or would get one now. `task` is the one in the slot and `agent_id` its agent, None where there is none."""
+    or would get one now. `slot` is None where it is about one task more than a group wants; `task` is the one in the
+    slot and `agent_id` its agent, None where there is none."""
 
     group: GroupId
-    slot: int
+    slot: int | None
     fits: bool
     sentences: tuple[str, ...]
     explanation: Explanation
@@ -74,7 +75,8 @@ def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> To
     situation = situation_of(view)
     explanation = explain_request(_request(view, group, slots, situation), situation)
     slot = explanation.refused.slots[0] if explanation.refused else slots[0]
-    cause = next(one.cause for one in group.waiting if one.slot == slot)
+    waiting = next(one for one in group.waiting if one.slot == slot)
+    cause = waiting.cause + (f" (in {waiting.until - view.at:.0f} s)" if waiting.until > view.at else "")
     now = _now(explanation)
     # A cause that is a placement's own sentence is told anew, as of now.
     sentences = [now] if " agents fit" in cause else [cause, now]
@@ -99,7 +101,7 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
         more = "it has one on every agent on which it can run"
     return Told(
         group=group.wish.id,
-        slot=at,
+        slot=slot,
         fits=True,
         sentences=(*(first or [_standing(group)]), more, *_agents_problem(view)),
         explanation=explanation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,9 +11,10 @@ from fastapi.testclient import TestClient
 
 from framework.core.views import Connection, GroupState, Progress, Waiting
 from framework.web.html import Html, element, joined
+from placement.agent import AgentState
 from specs.ids import group_id
 from specs.states import Health, TaskState
-from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
+from tests.kit.front import AGENT, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 
 WEB = group_id("shop", "web", ["dev", "frontend"])
 EVIL = "<script>alert('x')</script>"
@@ -117,6 +119,26 @@ def test_a_large_group_is_cut_and_says_so(client: TestClient, front: FakeFront) 
     front.view = a_view([a_stack("shop", [a_group(WEB, instances=80, tasks=tasks)])])
     text, _ = _page(client)
     assert "and 30 more: framework ps shop/web[dev,frontend]" in text
+
+
+def test_agents_are_on_the_status_page(client: TestClient, front: FakeFront) -> None:
+    agents = [
+        an_agent(1, attributes=(("rack", EVIL),), zone="z1", free=replace(AGENT, cpus_milli=1500)),
+        an_agent(2, total=None, state=AgentState.DRAINING, unavailable="is draining"),
+    ]
+    front.view = a_view(
+        [a_stack("shop", [a_group(WEB, tasks=[a_task(WEB)])])], agents=agents, agents_problem="The master was slow."
+    )
+    text, parser = _page(client)
+    assert "Agents The master was slow." in text
+    assert f"agent1 active z1 rack={EVIL} cpus 1.5 of 4, mem 4096 of 4096 MiB 1" in text
+    assert "agent2 draining not told 0 is draining" in text
+    assert "script" not in parser.elements
+
+
+def test_many_agents_are_cut_and_it_says_so(client: TestClient, front: FakeFront) -> None:
+    front.view = a_view(agents=[an_agent(number) for number in range(130)])
+    assert "and 30 more: framework agents" in _page(client)[0]
 
 
 def test_every_route_is_on_the_api_page(client: TestClient) -> None:

@@ -192,7 +192,7 @@ def test_a_stack_that_is_being_removed_is_planned_as_a_new_one(client: TestClien
 
 
 def test_items_of_a_set_come_back_with_the_task_that_had_them(client: TestClient, front: FakeFront) -> None:
-    want = replace(SMALL, scalars=(("fpga", 2000), ("bandwidth", 50_000)))
+    want = replace(SMALL, scalars=(("bandwidth", 50_000), ("fpga", 2000)))
     total = replace(AGENT, scalars=(("bandwidth", 60_000),), sets=(("fpga", ("a", "b")),))
     free = replace(AGENT, scalars=(("bandwidth", 10_000),))
     group = a_group(WEB, tasks=[a_task(WEB, container=OLD)], container=OLD, resources=want)

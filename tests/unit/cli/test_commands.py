@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,10 +19,10 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
-from framework.core.views import GroupState
+from framework.core.views import GroupState, Waiting
 from specs.ids import group_id
 from specs.load import load_stack, stack_from_json
-from tests.kit.front import FakeFront, a_group, a_stack, a_view, an_agent, running, runs_at_once
+from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, an_agent, running, runs_at_once
 from tests.unit.cli.conftest import STACK, Run, Serve
 
 SHOP = load_stack(STACK, name=None, variables={})
@@ -86,6 +87,74 @@ def test_submit_of_what_no_agent_can_hold(serve: Serve, run: Run, front: FakeFro
     assert "shop/big.resources.cpus: wanted 64, the most that an agent has is 4 (agent1)" in result.stderr
     assert run("submit", "-", "--anyway", stdin=huge).exit_code == 0
     assert len(front.asks) == 1
+
+
+NEAR = """\
+name: shop
+services:
+  web: {image: a, instances: 3, near: cache/redis, constraints: [hostname UNIQUE], resources: {cpus: 1, memory: 32M}}
+  auth: {image: b, instances: 3, resources: {cpus: 2, memory: 32M}}
+"""
+
+
+def test_submit_says_what_may_be_a_mistake(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.view = a_view(agents=[an_agent()])
+    front.answer = lambda _ask: Done(changed=("shop/web",), index=1, message="created")
+    result = run("submit", "-", stdin=NEAR)
+    assert (result.exit_code, result.stdout) == (0, "shop: 1 group changed (created)\n  shop/web\n")
+    assert (
+        result.stderr == "warning: shop/web: near cache/redis: no group is there now; it waits until one has a task\n"
+    )
+
+
+def test_plan_with_everything(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    cache = a_group(group_id("cache", "redis"), tasks=[a_task(group_id("cache", "redis"), agent=1)])
+    old = load_stack(NEAR.replace("instances: 3, near", "instances: 1, near"), name=None, variables={})
+    standing = running(old, index=4)
+    view = a_view([standing, a_stack("cache", [cache])], agents=[an_agent(1), an_agent(2)], agents_problem="told late")
+    front.view = view
+    result = run("plan", "-", stdin=NEAR)
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "shop (index 4): 1 group would change\n"
+        "~ shop/web: scaled; running tasks stay (1 -> 3)\n"
+        "    1 task stays where it is\n"
+        "    2 slots would wait: 0/2 agents fit: 1 hostname (wanted UNIQUE), 1 near on hostname (wanted cache/redis)\n"
+        "      with hostname MAX_PER 2: 1 agent would fit, 1 slot placed\n"
+        "      with no near cache/redis on hostname: 1 agent would fit, 1 slot placed\n"
+        "Nothing was changed. To do just this: framework submit --if-unchanged 4\n"
+    )
+    assert result.stderr == "Nothing can be placed now, or not well: told late\n"
+
+
+def test_plan_tells_of_slots_without_a_task_though_nothing_changes(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    standing = running(SHOP, index=4)
+    auth = replace(standing.groups[0], tasks=(), waiting=(Waiting(slot=0, cause="waits for offers"),))
+    stopped = replace(standing.groups[1], wish=replace(standing.groups[1].wish, is_stopped=True), tasks=())
+    groups = (auth, stopped, *standing.groups[2:])
+    front.view = a_view([replace(standing, groups=groups)], agents=[an_agent(1)])
+    result = run("plan", "-", "--set", "services.web.groups[0].instances=3", stdin=STACK)
+    assert result.stdout.splitlines() == [
+        "shop (index 4): 1 group would change",
+        "~ shop/web[frontend,prod]: scaled; running tasks stay (2 -> 3)",
+        "    2 tasks stay where they are",
+        "    would go now: 1 on agent1",
+        "  shop/auth: unchanged; 1 slot without a task",
+        "    would go now: 1 on agent1",
+        "Nothing was changed. To do just this: framework submit --if-unchanged 4",
+    ]
+
+
+def test_agents_that_are_not_known(serve: Serve, run: Run, front: FakeFront) -> None:
+    serve()
+    front.view = a_view(agents_problem="The master did not tell its agents: 401.")
+    result = run("agents")
+    assert (result.stdout, result.stderr) == ("", "The master did not tell its agents: 401.\nNo agent is known.\n")
+    front.view = a_view(agents=[an_agent(1, total=None)])
+    assert run("agents").stdout.splitlines()[1].split() == ["agent1", "active", "?/?", "?/?", "?/?", "0"]
 
 
 def test_submit_and_wait(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
@@ -276,7 +345,9 @@ def test_remove_and_wait(serve: Serve, run: Run, front: FakeFront) -> None:
     assert (result.exit_code, result.stdout) == (0, "shop: is being removed\nshop: removed\n")
 
 
-@pytest.mark.parametrize("command", ["ls", "ps", "info shop", "ps shop", "version", "restart shop"])
+@pytest.mark.parametrize(
+    "command", ["ls", "ps", "info shop", "ps shop", "version", "restart shop", "agents", "explain shop/auth"]
+)
 def test_json(serve: Serve, run: Run, front: FakeFront, command: str) -> None:
     serve()
     front.view = a_view([running(SHOP)])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from framework.core.views import Connection, GroupState, Progress, Waiting
+from framework.core.views import AgentView, Connection, GroupState, Progress, Waiting
+from placement.agent import AgentState
+from specs.constraints import Constraint, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.ids import group_id
+from specs.resources import Resources
 from specs.stack import Container, Dependency, Restart
 from specs.states import Goal, Health, TaskState
-from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
+from tests.kit.front import AGENT, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.cli.conftest import Run, Serve
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
@@ -20,6 +24,17 @@ DEV = group_id("shop", "web", ["dev", "frontend"])
 AUTH = group_id("shop", "auth")
 BIG = group_id("shop", "analytics")
 JOB = group_id("batch", "import")
+RULES = Rules(
+    constraints=(
+        Constraint(operator=Operator.LIKE, field="zone", values=("us-.*",)),
+        Constraint(operator=Operator.MAX_PER, field="rack", values=("1",)),
+    ),
+    spread=(Spread(over="rack", weight=10),),
+    apart=(Neighbour(to=Selector(service="web", labels=("prod",))),),
+    prefer=(Preference(rule=Constraint(operator=Operator.EQUAL, field="disk", values=("ssd",))),),
+)
+UNPLACED = "0/4 agents fit: 2 cpus (wanted 3, best 1.4), 1 apart (wanted no shop/web[prod]), 1 zone (wanted LIKE us-.*)"
+BANDWIDTH = replace(AGENT, scalars=(("bandwidth", 100_000),))
 PROCESS = Container(command=("python3", "import.py"))
 
 
@@ -55,7 +70,9 @@ def _scene() -> FakeFront:
             BIG,
             instances=40,
             state=GroupState.WAITING,
-            waiting=[Waiting(slot=slot, cause="no offer has 8 cpus; the most is 2, on agent1") for slot in range(40)],
+            resources=Resources(cpus_milli=3000, mem_mib=512, scalars=(("bandwidth", 50_000),)),
+            rules=RULES,
+            waiting=[Waiting(slot=slot, cause=UNPLACED) for slot in range(40)],
         ),
     ]
     ended = a_task(
@@ -85,7 +102,7 @@ def _scene() -> FakeFront:
     front = FakeFront(
         a_view(
             [a_stack("shop", shop, index=7), a_stack("batch", [batch], submitted_by="", message="")],
-            agents=[an_agent(1)],
+            agents=_agents(),
             progress={pulling.id: Progress(stage="pulling", done_bytes=12_500_000, total_bytes=41_000_000)},
         )
     )
@@ -93,6 +110,25 @@ def _scene() -> FakeFront:
     front.happen("StackSubmitted", "index 7, by anna@desk", stack="shop")
     front.happen("TaskRunning", "on agent1", group=str(PROD), task="shop.web.frontend-prod.0.10")
     return front
+
+
+def _agents() -> list[AgentView]:
+    free = (3600, 1500, 700, 3900)
+    return [
+        an_agent(
+            number,
+            total=BANDWIDTH,
+            free=replace(BANDWIDTH, cpus_milli=cpus_milli),
+            attributes=(
+                ("disk", "ssd" if number == 2 else "hdd"),
+                ("rack", f"r{1 + number % 2}"),
+                ("zone", "eu-1" if number == 4 else "us-1"),
+            ),
+            state=AgentState.DRAINING if number == 3 else AgentState.ACTIVE,
+            unavailable="is draining" if number == 3 else "",
+        )
+        for number, cpus_milli in enumerate(free, 1)
+    ]
 
 
 @pytest.fixture
@@ -113,6 +149,16 @@ def front() -> FakeFront:
         ("info-task", "info 14"),
         ("info-ended", "info batch.import.0.3"),
         ("info-nothing", "info nope"),
+        ("info-rules", "info shop/analytics"),
+        ("explain-waiting", "explain shop/analytics"),
+        ("explain-some", "explain shop/analytics/7 --limit 1"),
+        ("explain-glob", "explain shop/analytics --agent nobody*"),
+        ("explain-placed", "explain 11"),
+        ("explain-back-off", "explain shop/auth/1"),
+        ("explain-more", "explain shop/web[prod]"),
+        ("explain-several", "explain shop/web"),
+        ("explain-no-slot", "explain shop/auth/5"),
+        ("agents", "agents"),
         ("events", "events"),
         ("events-pattern", "events shop/web"),
     ],
