@@ -43,7 +43,6 @@ _ELSEWHERE = {
 }
 """What other systems call operators of ours."""
 _SEVERAL = frozenset({Operator.IN, Operator.NOT_IN, Operator.VERSION})
-_PERHAPS_COUNTING = frozenset({Operator.UNIQUE, Operator.CLUSTER, Operator.GROUP_BY, Operator.MAX_PER})
 _PERHAPS_EMPTY = frozenset({Operator.UNIQUE, Operator.CLUSTER, Operator.GROUP_BY})
 _SYMBOLIC = re.compile(r"(?P<field>[^\s=!<>~]+)\s*(?P<sign>[=!<>~]+)\s*(?P<rest>.*)", re.DOTALL)
 _COMBINED = re.compile(r"(any|all|not)\s*\(", re.IGNORECASE)
@@ -230,7 +229,7 @@ def _plain_field(text: str) -> str:
 def _rule(operator: Operator, field: str, words: _Words) -> Constraint:
     rest = list(words.rest)
     mode, counts = GroupByMode.MINIMUM, Counted.ALL
-    if operator in _PERHAPS_COUNTING:
+    if operator not in (Operator.LIKE, Operator.UNLIKE):
         rest, counts = _without_version(rest)
     if operator is Operator.GROUP_BY:
         rest, mode = _without_mode(rest)

@@ -97,7 +97,8 @@ class _Meant:
             labels = dict.fromkeys(f"[{','.join(each)}]" if each else "no labels" for each in every)
             return f"; {to.service} has {', '.join(list(labels)[:_MAX_TOLD])}"
         there_are = f"; there are {', '.join(sorted(self.services)[:_MAX_TOLD])}."
-        return f"{did_you_mean(to.service, self.services) or there_are} Of another stack: STACK/{to}"
+        elsewhere = "" if to.stack else f" Of another stack: STACK/{to}"
+        return f"{did_you_mean(to.service, self.services) or there_are}{elsewhere}"
 
 
 def _circle(groups: Sequence[Group], meant: _Meant) -> Iterator[LostNeighbour]:

@@ -138,7 +138,7 @@ def _leaf(rule: Constraint) -> Iterator[str]:
     if rule.mode is not GroupByMode.MINIMUM and rule.operator is not Operator.GROUP_BY:
         yield f"wanted the mode {rule.mode} with GROUP_BY alone; got it with {rule.operator}"
     if rule.counts is not Counted.ALL and not rule.is_counting:
-        yield f"{rule.operator} counts no tasks, so that {rule.counts} tasks cannot be meant; leave that out"
+        yield f"{rule.operator} counts no tasks: 'of its version' means nothing there; leave it out"
     if len(rule.values) > MAX_RULE_VALUES:
         yield f"wanted at most {MAX_RULE_VALUES} values; got {len(rule.values):,}"
     elif long := next((value for value in rule.values if len(value) > MAX_PATTERN_LENGTH), ""):
