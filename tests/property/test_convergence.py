@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from framework.core.commands import Accept, Command, Kill, Reconcile
 from framework.core.events import (
+    AgentFailed,
+    AgentsReported,
     Disconnected,
     OffersReceived,
     RestartAsked,
@@ -21,43 +31,95 @@ from framework.core.events import (
     StopAsked,
     Woke,
 )
-from framework.core.model import Status, Task
+from framework.core.model import GroupWish, Status, Task
 from framework.core.views import Connection
-from specs.ids import TaskId
+from placement.agent import Agent, AgentState
+from placement.neighbours import selects
+from specs.constraints import (
+    STICKY_ALWAYS,
+    Constraint,
+    GroupByMode,
+    Mode,
+    Neighbour,
+    Operator,
+    Rules,
+    Selector,
+    Spread,
+    Strategy,
+)
+from specs.ids import AgentId, GroupId, TaskId
+from specs.resources import Resources
 from specs.stack import Dependency, Group, Restart
 from specs.states import TaskState
 from tests.kit.conversation import FRAMEWORK, Conversation, Shelf, group, stack
 
 ENDS = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED, TaskState.LOST)
-groups = some.lists(
-    some.builds(
+RACKS = {1: "a", 2: "a", 3: "b", 4: "b", 5: "c", 6: "c"}
+UNIQUE = Constraint(operator=Operator.UNIQUE, field="hostname")
+TWO_A_RACK = Constraint(operator=Operator.MAX_PER, field="rack", values=("2",))
+EVEN = Constraint(operator=Operator.GROUP_BY, field="rack", values=("3",), mode=GroupByMode.QUOTA)
+KEEPING = (
+    *(Rules(), Rules(), Rules(constraints=(UNIQUE,)), Rules(constraints=(TWO_A_RACK,)), Rules(constraints=(EVEN,))),
+    *(Rules(spread=(Spread(over="rack"), Spread(over="hostname", within=("rack",), weight=20))), Rules(sticky=True)),
+    *(Rules(sticky=True, sticky_wait_seconds=10.0), Rules(sticky=True, sticky_wait_seconds=STICKY_ALWAYS)),
+    Rules(strategy=Strategy.PACK, near=(Neighbour(to=Selector(service="db"), weight=30),)),
+)
+"""Rules that can always be kept on agents in these racks."""
+CLASHING = (
+    Rules(apart=(Neighbour(to=Selector(service="job")),)),
+    Rules(apart=(Neighbour(to=Selector(service="web"), field="rack"),)),
+    Rules(near=(Neighbour(to=Selector(service="db"), field="rack"),)),
+)
+"""Rules that others may make impossible to keep."""
+
+
+def groups_with(*rules: Rules) -> some.SearchStrategy[list[Group]]:
+    """A few groups of one stack, some with one on every agent."""
+    many = some.builds(
         group,
         some.sampled_from(["shop/web", "shop/db", "shop/job"]),
         some.sampled_from([(), ("dev",), ("prod",)]),
         instances=some.integers(0, 4),
         image=some.sampled_from(["a:1", "a:2"]),
         restart=some.sampled_from([Restart.ALWAYS, Restart.ALWAYS, Restart.ON_FAILURE]),
-    ),
-    min_size=1,
-    max_size=4,
-    unique_by=lambda group: group.id,
-)
+        rules=some.sampled_from(rules),
+    )
+    everywhere = some.builds(
+        group,
+        some.sampled_from(["shop/web", "shop/logs"]),
+        image=some.sampled_from(["a:1", "a:2"]),
+        mode=some.just(Mode.GLOBAL),
+        resources=some.just(Resources(cpus_milli=100, mem_mib=32)),
+        rules=some.sampled_from([Rules(), Rules(constraints=(Constraint(operator=Operator.IS_SET, field="rack"),))]),
+    )
+    return some.lists(some.one_of(many, many, everywhere), min_size=1, max_size=4, unique_by=lambda group: group.id)
 
 
 class World(RuleBasedStateMachine):
-    """A Mesos that knows what it was told, and a user. `running` is what truly runs."""
+    """A Mesos that knows what it was told, and a user. `running` is what truly runs, `away` what cannot be reached."""
 
     def __init__(self) -> None:
         super().__init__()
         self.shelf = Shelf()
-        self.talk = Conversation(shelf=self.shelf)
+        self.talk = self.a_scheduler()
+        self.agents: dict[int, AgentState] = dict.fromkeys(RACKS, AgentState.ACTIVE)
         self.running: dict[TaskId, Task] = {}
         self.away: dict[TaskId, Task] = {}
-        self.launched: dict[TaskId, None] = {}
+        self.was_away: dict[TaskId, None] = {}
+        self.launched: dict[TaskId, GroupWish] = {}
         self.requests = 1000
         self.connected = False
 
+    def a_scheduler(self) -> Conversation:
+        talk = Conversation(shelf=self.shelf)
+        talk.attributes = {number: {"rack": rack} for number, rack in RACKS.items()}
+        return talk
+
     # ---- Mesos ------------------------------------------------------------------
+
+    def told_agents(self) -> tuple[Agent, ...]:
+        """What the master says of its agents."""
+        return tuple(self.talk.agent(number, state=state) for number, state in sorted(self.agents.items()))
 
     def hear(self, commands: list[Command], lost: bool = False) -> None:
         """Does what it is told, or loses it."""
@@ -66,7 +128,7 @@ class World(RuleBasedStateMachine):
                 for launch in command.launches:
                     assert launch.task.id in self.shelf.tasks, "launched before its intent was stored"
                     assert launch.task.id not in self.launched, "launched twice"
-                    self.launched[launch.task.id] = None
+                    self.launched[launch.task.id] = self.talk.scheduler.context.books.wishes[launch.task.group]
                     if not lost:
                         self.running[launch.task.id] = launch.task
             elif isinstance(command, Kill) and not lost and command.task_id in self.running:
@@ -104,7 +166,25 @@ class World(RuleBasedStateMachine):
 
     # ---- the cruel act ------------------------------------------------------------
 
-    @rule(wished=groups)
+    @initialize(wished=groups_with(*KEEPING, *CLASHING))
+    def begin(self, wished: list[Group]) -> None:
+        self.connect()
+        self.submit(wished)
+        self.thrive()
+
+    @precondition(lambda self: self.connected)
+    @rule()
+    def thrive(self) -> None:
+        """For a while all goes well."""
+        for _ in range(3):
+            active = [number for number, state in sorted(self.agents.items()) if state is AgentState.ACTIVE]
+            offers = tuple(self.talk.offer(number, cpus=2) for number in active)
+            self.hear(self.talk.say(OffersReceived(offers=offers)))
+            self.wait(1.2)
+            for id in list(self.running):
+                self.tell(id, TaskState.RUNNING)
+
+    @rule(wished=groups_with(*KEEPING, *CLASHING))
     def submit(self, wished: list[Group]) -> None:
         self.requests += 1
         self.hear(self.talk.say(StackSubmitted(request_id=self.requests, stack=stack(*wished))))
@@ -130,7 +210,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def connect(self) -> None:
         self.connected = True
-        self.hear(self.talk.subscribe())
+        self.hear(self.talk.subscribe(*self.told_agents()))
 
     @precondition(lambda self: self.connected)
     @rule()
@@ -139,11 +219,36 @@ class World(RuleBasedStateMachine):
         self.hear(self.talk.say(Disconnected(problem="the master is away")), lost=True)
 
     @precondition(lambda self: self.connected)
-    @rule(lost=some.booleans(), cpus=some.integers(1, 4))
-    def offer(self, lost: bool, cpus: int) -> None:
-        offers = tuple(self.talk.offer(agent, cpus=cpus) for agent in (1, 2))
+    @rule(lost=some.booleans(), cpus=some.integers(1, 4), numbers=some.sets(some.sampled_from(sorted(RACKS))))
+    def offer(self, lost: bool, cpus: int, numbers: set[int]) -> None:
+        active = [number for number in sorted(numbers) if self.agents.get(number) is AgentState.ACTIVE]
+        offers = tuple(self.talk.offer(number, cpus=cpus) for number in active)
         self.hear(self.talk.say(OffersReceived(offers=offers)), lost)
         self.wait(0.1, lost)
+
+    @precondition(lambda self: self.connected)
+    @rule(is_told=some.booleans())
+    def report(self, is_told: bool) -> None:
+        event = AgentsReported(agents=self.told_agents()) if is_told else AgentsReported(problem="no answer in 5 s")
+        self.hear(self.talk.say(event))
+
+    @rule(number=some.sampled_from(sorted(RACKS)), state=some.sampled_from(AgentState))
+    def change_agent(self, number: int, state: AgentState) -> None:
+        """An agent joins, drains, is away for a while, or comes back; nobody tells before the next report."""
+        self.agents[number] = state
+
+    @precondition(lambda self: self.connected and len(self.agents) > 1)
+    @rule(data=some.data())
+    def lose_agent(self, data: some.DataObject) -> None:
+        """Mesos removes an agent and ends its tasks."""
+        number = data.draw(some.sampled_from(sorted(self.agents)))
+        del self.agents[number]
+        id = AgentId(f"agent-{number}")
+        for tasks in (self.running, self.away):
+            for task in [task for task in tasks.values() if task.agent_id == id]:
+                del tasks[task.id]
+                self.tell(task.id, TaskState.GONE)
+        self.hear(self.talk.say(AgentFailed(agent_id=id)))
 
     @precondition(lambda self: self.connected and self.running)
     @rule(data=some.data(), state=some.sampled_from(ENDS))
@@ -162,6 +267,7 @@ class World(RuleBasedStateMachine):
     def leave(self, data: some.DataObject) -> None:
         id = data.draw(some.sampled_from(sorted(self.running)))
         self.away[id] = self.running.pop(id)
+        self.was_away[id] = None
         self.tell(id, TaskState.UNREACHABLE)
 
     @precondition(lambda self: self.connected and self.away)
@@ -176,7 +282,7 @@ class World(RuleBasedStateMachine):
         """kill -9, and the next one starts from the store."""
         now = self.talk.now
         self.connected = False
-        self.talk = Conversation(shelf=self.shelf)
+        self.talk = self.a_scheduler()
         self.talk.now = now
 
     @rule(seconds=some.sampled_from([0.05, 1.0, 20.0, 400.0]))
@@ -193,40 +299,69 @@ class World(RuleBasedStateMachine):
         ]
         assert len(wanted) == len(set(wanted))
 
+    @invariant()
+    def no_hard_rule_is_broken_by_those_launched_under_it(self) -> None:
+        """But by those that nobody could reach, while others took their places."""
+        seen: Counter[tuple[GroupId, str, str]] = Counter()
+        for id, task in self.running.items():
+            if id in self.was_away:
+                continue
+            wish, rack = self.launched[id], RACKS[int(task.hostname.removeprefix("agent"))]
+            if wish.mode is Mode.GLOBAL:
+                seen[task.group, "everywhere", task.hostname] += 1
+            if UNIQUE in wish.rules.constraints:
+                seen[task.group, "unique", task.hostname] += 1
+            if TWO_A_RACK in wish.rules.constraints:
+                seen[task.group, "two a rack", rack] += 1
+        assert all(count <= (2 if rule == "two a rack" else 1) for (_, rule, _), count in seen.items()), seen
+
     # ---- the kind act -----------------------------------------------------------------
 
     def teardown(self) -> None:
         """All is well again: within bounded time just what is wished runs."""
         for id in list(self.away):
             self.running[id] = self.away.pop(id)
+        self.agents = dict.fromkeys(RACKS, AgentState.ACTIVE)
         if not self.connected:
             self.connect()
-        self.hear(self.talk.subscribe())
+        self.hear(self.talk.subscribe(*self.told_agents()))
         self.wait(400)  # every back-off and launch time-out of the cruel act is over
-        for _ in range(40):
+        for _ in range(60):
             for id in list(self.running):
                 task = self.talk.scheduler.context.books.tasks[id]
                 if id in self.running and task.state is not TaskState.RUNNING:
                     self.tell(id, TaskState.RUNNING)
             if self.talk.scheduler.context.pending:
-                offers = tuple(self.talk.offer(agent, cpus=16) for agent in (1, 2, 3))
+                offers = tuple(self.talk.offer(number, cpus=16) for number in RACKS)
                 self.hear(self.talk.say(OffersReceived(offers=offers)))
             self.wait(1)
         self.check_peace()
+
+    def excused(self) -> set[GroupId]:
+        """Groups that others may keep from every agent."""
+        wishes = self.talk.scheduler.context.books.wishes
+        excused = {id for id, wish in wishes.items() if wish.rules in CLASHING}
+        for id, wish in wishes.items():
+            excused |= {other for rule in wish.rules.apart for other in wishes if selects(rule.to, id, other)}
+        return excused
 
     def check_peace(self) -> None:
         context = self.talk.scheduler.context
         assert context.connection is Connection.SUBSCRIBED and context.books.framework_id == FRAMEWORK
         assert context.outbox.is_empty
-        assert context.pending == {}, context.causes
+        excused = self.excused()
+        assert [group for group in context.pending if group not in excused] == [], context.causes
         lively = {id for id, task in context.books.tasks.items() if task.state.is_lively}
         assert lively == set(self.running), "the books and Mesos agree"
         for wish in context.books.wishes.values():
             book = context.books.group(wish.id)
-            assert not book.leaving and not book.outdated
-            if wish.restart is Restart.ALWAYS:
-                assert sorted(book.seats) == list(range(wish.wanted))
-            assert set(book.seats) <= set(range(wish.wanted))
+            assert not book.leaving
+            assert len(book.wanted) == (0 if wish.is_stopped else 6 if wish.mode is Mode.GLOBAL else wish.instances)
+            assert set(book.seats) <= set(book.wanted)
+            if wish.id not in excused:
+                assert not book.outdated
+                if wish.restart is Restart.ALWAYS:
+                    assert sorted(book.seats) == sorted(book.wanted)
         held = {task.group for id in lively if (task := context.books.tasks[id])}
         assert held <= set(context.books.wishes)
         assert self.talk.shelf.stored == Conversation(shelf=self.shelf).shelf.stored
@@ -241,17 +376,19 @@ def test_every_history_ends_in_peace() -> None:
     )
 
 
-@given(wished=groups)
+@given(wished=groups_with(*KEEPING))
 @settings(max_examples=40, deadline=None)
 def test_a_converged_stack_stays_so(wished: list[Group]) -> None:
     talk = Conversation()
-    talk.up(*wished)
+    talk.attributes = {number: {"rack": rack} for number, rack in RACKS.items()}
+    talk.subscribe(*(talk.agent(number) for number in RACKS))
+    talk.submit(stack(*wished))
     for _ in range(4):
-        talk.offers(*(talk.offer(agent, cpus=16) for agent in (1, 2, 3)))
+        talk.offers(*(talk.offer(number, cpus=16) for number in RACKS))
         talk.run(*(task for task in talk.tasks if task.state is TaskState.INTENT))
     before = {task.id for task in talk.tasks}
-    assert len(before) == sum(group.instances for group in wished)
-    heard = talk.wait(550) + talk.offers()
+    assert len(before) == sum(len(RACKS) if group.mode is Mode.GLOBAL else group.instances for group in wished)
+    heard = talk.wait(550) + talk.offers() + talk.report(*(talk.agent(number) for number in RACKS))
     assert not [command for command in heard if isinstance(command, Accept | Kill)]
     assert {task.id for task in talk.tasks} == before
 
