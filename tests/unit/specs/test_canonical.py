@@ -15,6 +15,7 @@ from specs.canonical import (
     version_json,
     version_of,
 )
+from specs.constraints import Mode, Rules, Spread
 from specs.ids import group_id
 from specs.resources import PortRanges, Resources
 from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Port, Restart, Stop
@@ -52,6 +53,8 @@ def test_the_version_is_known_for_ever() -> None:
         {"restart": Restart.NEVER},
         {"dependencies": (Dependency(service="db", condition=Condition.HEALTHY),)},
         {"metadata": (("team", "x"),)},
+        {"mode": Mode.GLOBAL},
+        {"rules": Rules(spread=(Spread(over="zone"),), sticky=True)},
     ],
 )
 def test_scale_and_metadata_keep_the_version(change: dict[str, object]) -> None:
@@ -72,6 +75,12 @@ def test_scale_and_metadata_keep_the_version(change: dict[str, object]) -> None:
 def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
     other = dataclasses.replace(GROUP.container, **container)  # type: ignore[arg-type]
     assert version_of(dataclasses.replace(GROUP, container=other)) != version_of(GROUP)
+
+
+def test_custom_resources_make_the_version() -> None:
+    amounts = dataclasses.replace(GROUP.resources, scalars=(("lanes", 2000),), sets=(("fpga", ("a",)),))
+    assert version_of(dataclasses.replace(GROUP, resources=amounts)) != version_of(GROUP)
+    assert version_from_json(version_json(GROUP.container, amounts)) == (GROUP.container, amounts)
 
 
 def test_there_and_back() -> None:

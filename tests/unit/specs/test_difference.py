@@ -66,12 +66,49 @@ def test_other_labels_are_another_group() -> None:
             Change.REPLACED,
             [("resources.cpus_milli", 100, 2000)],
         ),
+        (
+            "image: a:1",
+            "image: a:1\n    resources: {custom: {lanes: 2, fpga: [a]}}",
+            Change.REPLACED,
+            [("resources.custom.fpga", None, ["a"]), ("resources.custom.lanes", None, "2")],
+        ),
+        (
+            "image: a:1",
+            "image: a:1\n    constraints: [rack GROUP_BY 3, {not: zone == a}]\n    spread: {over: rack, weight: 5}",
+            Change.METADATA,
+            [
+                ("constraints", None, ["rack GROUP_BY 3", "not (zone == a)"]),
+                ("spread", None, ["rack SPREAD (+5 points)"]),
+            ],
+        ),
+        (
+            "image: a:1",
+            "image: a:1\n    near: web\n    apart: o/x\n    prefer: {rule: a == b, weight: -3}\n    sticky: 5m",
+            Change.METADATA,
+            [
+                ("apart", None, ["o/x on hostname"]),
+                ("near", None, ["web on hostname"]),
+                ("prefer", None, ["a == b (-3 points)"]),
+                ("sticky", None, "300s"),
+            ],
+        ),
+        ("instances: 2", "mode: global", Change.SCALED, [("instances", 2, 1), ("mode", None, "global")]),
+        ("image: a:1", "image: a:1\n    strategy: pack", Change.METADATA, [("strategy", None, "pack")]),
     ],
 )
 def test_classes(old: str, new: str, change: Change, fields: list[tuple[str, object, object]]) -> None:
     (one,) = difference(load(OLD), load(OLD.replace(old, new)))
     assert one.change is change
     assert one.fields == tuple(FieldDifference(path=path, old=before, new=after) for path, before, after in fields)
+
+
+def test_rules_of_one_text_are_told_too() -> None:
+    one, other = (
+        load(OLD.replace("ports:", f"constraints: [[rack, IN, {items}]]\n    ports:")) for items in ("a, b", "'a, b'")
+    )
+    (change,) = difference(one, other)
+    assert change.change is Change.METADATA
+    assert [field.path for field in change.fields] == ["rules.constraints"]
 
 
 def test_the_most_disturbing_class_is_named_and_every_field_told() -> None:
