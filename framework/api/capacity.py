@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from framework.core.planning import allowed
+from framework.core.planning import allowed, is_gone
 from framework.core.views import View
 from placement.agent import Agent
 from specs.resources import Resources, format_cpus
@@ -19,7 +19,7 @@ def too_large(stack: Stack, view: View) -> Details:
 
     Nothing is said where the master has not told what all of its agents have.
     """
-    agents = {one.agent.id: one.agent for one in view.agents.values()}
+    agents = {one.agent.id: one.agent for one in view.agents.values() if not is_gone(one)}
     if not agents or any(agent.total is None for agent in agents.values()):
         return []
     faults: Details = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from framework.core.model import Task
-from framework.core.views import Connection, GroupView, StackView, View
+from framework.core.views import AgentView, Connection, GroupView, StackView, View
 from placement.cluster import Cluster
 from placement.engine import eligible
 from placement.neighbours import selects
@@ -120,8 +120,10 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
 
 
 def allowed(view: View, stack: Stack) -> dict[GroupId, tuple[AgentId, ...]]:
-    """The agents on which each group might run by its rules, however large they are, and be they drained or not."""
-    situation = replace(situation_of(view), unavailable={})
+    """The agents on which each group might run by its rules, however large they are, and be they drained or not; but
+    none that is gone."""
+    gone = {one.agent.id: one.unavailable for one in view.agents.values() if is_gone(one)}
+    situation = replace(situation_of(view), unavailable=gone)
     return {
         group.id: eligible(replace(request_of(group), resources=Resources(), host_ports=()), situation)
         for group in stack.groups
@@ -258,12 +260,18 @@ def _means(word: str, neighbour: Neighbour) -> str:
     return "it means nothing until one is"
 
 
+def is_gone(one: AgentView) -> bool:
+    """Whether an agent is known only because tasks were on it: nothing goes there, and what it has is not told."""
+    return bool(one.unavailable) and one.agent.total is None
+
+
 def _unmet(view: View, new: Stack) -> Iterator[str]:
     strict = tuple(group for group in new.groups if group.rules.constraints)
-    if not view.agents or not strict:
+    count = sum(not is_gone(one) for one in view.agents.values())
+    if not count or not strict:
         return
     may = allowed(view, replace(new, groups=strict))
     for group in strict:
         if not may[group.id]:
             rules = "; ".join(str(rule) for rule in group.rules.constraints if not rule.is_counting)
-            yield f"{group.id}: none of the {len(view.agents)} agents that are known meets its constraints ({rules})"
+            yield f"{group.id}: none of the {count} agents that are known meets its constraints ({rules})"

@@ -111,3 +111,9 @@ def test_an_agent_that_is_drained_is_an_agent_still() -> None:
         2, total=Resources(cpus_milli=64_000, mem_mib=4096), unavailable="is drained", state=AgentState.DRAINED
     )
     assert _faults(a_wish(WEB, resources=Resources(cpus_milli=32_000, mem_mib=64)), SMALL, drained) == []
+
+
+def test_an_agent_that_is_gone_keeps_nothing_from_being_judged() -> None:
+    gone = an_agent(9, total=None, unavailable="is not registered with the master")
+    faults = _faults(a_wish(WEB, resources=Resources(cpus_milli=64_000, mem_mib=64)), SMALL, gone)
+    assert faults == [("shop/web.resources.cpus", "wanted 64, the most that an agent has is 4 (agent1)")]
