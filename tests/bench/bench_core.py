@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from framework.core.commands import Accept, Kill, Launch, Save
 from framework.core.events import (
+    AgentsReported,
     BecameLeader,
     Event,
     OffersReceived,
@@ -23,10 +24,13 @@ from framework.core.events import (
 )
 from framework.core.model import Settings, Status, Stored
 from framework.core.scheduler import Scheduler
+from placement.agent import Agent
+from placement.cluster import Cluster
 from placement.engine import place
 from placement.offer import Offer
-from placement.request import Request
-from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, group_id
+from placement.request import Overhead, Request
+from placement.situation import Situation
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
 from specs.resources import PortRanges, Resources
 from specs.stack import Container, Group, Stack
 from specs.states import TaskState
@@ -63,7 +67,8 @@ class World:
         self._groups = groups
         self._events = 0
         self._phase = Phase()
-        self._say(BecameLeader(stored=Stored()), Subscribed(framework_id=FrameworkId("bench"), master="127.0.0.1:5050"))
+        subscribed = Subscribed(framework_id=FrameworkId("bench"), master="127.0.0.1:5050")
+        self._say(BecameLeader(stored=Stored()), subscribed, AgentsReported(agents=tuple(reported(agents))))
         self.take()
 
     def take(self) -> Phase:
@@ -161,11 +166,21 @@ def offers(count: int, ids: Iterable[int]) -> Iterable[Offer]:
             id=OfferId(f"offer-{id}"),
             agent_id=AgentId(f"agent-{number}"),
             hostname=f"agent{number}",
-            address=f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}",
+            address=_address(number),
             agent_port=5051,
             role="*",
             resources=amount,
         )
+
+
+def reported(count: int) -> Iterable[Agent]:
+    """What the master says of so many agents."""
+    for number in range(1, count + 1):
+        yield Agent(id=AgentId(f"agent-{number}"), hostname=f"agent{number}", address=_address(number), port=5051)
+
+
+def _address(number: int) -> str:
+    return f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
 def way(tasks: int, groups: int) -> dict[str, Phase]:
@@ -209,23 +224,21 @@ def placing(agents: int, tasks: int, groups: int) -> float:
     requests = [
         Request(
             group=group_id("bench", f"task{number:05}", []),
+            version=VersionId("0"),
             slots=tuple(range(tasks // groups)),
+            instances=tasks // groups,
             resources=Resources(cpus_milli=10, mem_mib=4),
             host_ports=(None,),
         )
         for number in range(groups)
     ]
-    held = list(offers(agents, itertools.count(1)))
-    begin = time.perf_counter()
-    result = place(
-        requests,
-        held,
-        executor=OVERHEAD,
-        executor_id=EXECUTOR,
-        agents_with_executor=frozenset(),
-        counts={},
-        seed=1,
+    situation = Situation(
+        cluster=Cluster(reported(agents)),
+        room={offer.agent_id: offer.resources for offer in offers(agents, itertools.count(1))},
+        overhead=Overhead(resources=OVERHEAD),
     )
+    begin = time.perf_counter()
+    result = place(requests, situation, seed=1)
     seconds = time.perf_counter() - begin
     if len(result.placements) != tasks // groups * groups:
         raise RuntimeError(f"wanted {tasks} placements, got {len(result.placements)}")
