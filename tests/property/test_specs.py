@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,29 @@ from hypothesis import HealthCheck as Check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specs.canonical import container_from_json, container_json, version_from_json, version_json, version_of
-from specs.difference import difference
+from specs.canonical import (
+    container_from_json,
+    container_json,
+    from_plain,
+    to_plain,
+    version_from_json,
+    version_json,
+    version_of,
+)
+from specs.constraints import (
+    STICKY_ALWAYS,
+    Constraint,
+    Counted,
+    GroupByMode,
+    Neighbour,
+    Operator,
+    Preference,
+    Rules,
+    Selector,
+    Spread,
+    Strategy,
+)
+from specs.difference import Change, difference
 from specs.errors import StackError
 from specs.ids import GroupId, group_id, name_fault, parse_group_id, task_id
 from specs.interpolate import InterpolationError, interpolate
@@ -37,6 +59,7 @@ from specs.stack import (
 )
 from specs.values import parse_cpus_milli, parse_size_mib
 
+words = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=6)
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 ports = st.integers(1, 65535)
@@ -87,6 +110,87 @@ def containers(draw: st.DrawFn) -> Container:
     )
 
 
+def leaves(field: str) -> st.SearchStrategy[Constraint]:
+    """Rules of one field that are right by themselves."""
+    operators = {
+        Operator.UNIQUE: st.just(()),
+        Operator.CLUSTER: st.lists(words, max_size=1),
+        Operator.GROUP_BY: st.lists(st.integers(1, 99).map(str), max_size=1),
+        Operator.MAX_PER: st.integers(1, 99).map(lambda most: [str(most)]),
+        Operator.LIKE: st.sampled_from([["us-.*"], ["(a|b) c"], ["a b"]]),
+        Operator.UNLIKE: st.sampled_from([["us-.*"], ["[xyz]"]]),
+        Operator.LESS: st.integers(-9, 9).map(lambda number: [str(number)]),
+        Operator.AT_LEAST: st.sampled_from([["0.5"], ["-3"]]),
+        Operator.IN: st.lists(words, min_size=1, max_size=3),
+        Operator.NOT_IN: st.lists(words, min_size=1, max_size=3),
+        Operator.VERSION: st.lists(st.sampled_from([">= 5.4", "< 6", "!= 5.10-rc1"]), min_size=1, max_size=2),
+        Operator.IS_SET: st.just(()),
+        Operator.IS_NOT_SET: st.just(()),
+    }
+    exact = (Operator.IS, Operator.EQUAL, Operator.NOT_EQUAL, Operator.CONTAINS)
+    operators.update({operator: words.map(lambda word: [word]) for operator in exact})
+
+    @st.composite
+    def leaf(draw: st.DrawFn) -> Constraint:
+        operator = draw(st.sampled_from(sorted(operators)))
+        rule = Constraint(operator=operator, field=field, values=tuple(draw(operators[operator])))
+        if operator is Operator.GROUP_BY:
+            rule = replace(rule, mode=draw(st.sampled_from(GroupByMode)))
+        return replace(rule, counts=draw(st.sampled_from(Counted))) if rule.is_counting else rule
+
+    return leaf()
+
+
+@st.composite
+def hard_rules(draw: st.DrawFn, *, size: int = 4) -> tuple[Constraint, ...]:
+    """Rules that can all hold: each is about a field of its own."""
+    found: list[Constraint] = []
+    for number in range(draw(st.integers(0, size))):
+        operator = draw(st.sampled_from([None, None, Operator.ANY, Operator.ALL, Operator.NOT]))
+        parts = [draw(leaves(f"f{number}-{part}")) for part in range(1 if operator is Operator.NOT else 2)]
+        found.append(Constraint(operator=operator, parts=tuple(parts)) if operator else parts[0])
+    return tuple(found)
+
+
+@st.composite
+def spreads(draw: st.DrawFn) -> tuple[Spread, ...]:
+    fields = draw(st.lists(st.sampled_from(["zone", "rack", "hostname"]), max_size=3, unique=True))
+    return tuple(
+        draw(
+            st.sampled_from(
+                [
+                    Spread(over=field, within=tuple(fields[:index]), max_skew=2, min_domains=3),
+                    Spread(over=field, within=tuple(fields[:index]), weight=7),
+                    Spread(over=field, within=tuple(fields[:index]), targets=(("*", 20), ("a", 50)), weight=3),
+                ]
+            )
+        )
+        for index, field in enumerate(fields)
+    )
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rules:
+    selectors = [Selector(stack="*", service="re?is*"), Selector(stack="other", service="db", labels=("a", "b"))]
+    neighbours = st.sampled_from(selectors).flatmap(
+        lambda to: st.builds(Neighbour, to=st.just(to), field=st.sampled_from(["hostname", "rack"]))
+    )
+    return Rules(
+        constraints=draw(hard_rules()),
+        spread=draw(spreads()),
+        near=tuple(draw(st.lists(neighbours, max_size=1))),
+        apart=tuple(replace(one, weight=5) for one in draw(st.lists(neighbours, max_size=1))),
+        prefer=tuple(
+            Preference(rule=rule, weight=draw(st.sampled_from([-100, 1, 50])))
+            for rule in draw(hard_rules(size=2))
+            if not rule.is_counting
+        ),
+        strategy=draw(st.sampled_from(Strategy)),
+        sticky=True,
+        sticky_wait_seconds=draw(st.sampled_from([0.0, 60.0, STICKY_ALWAYS])),
+    )
+
+
 @st.composite
 def stacks(draw: st.DrawFn) -> Stack:
     name = draw(names)
@@ -100,7 +204,13 @@ def stacks(draw: st.DrawFn) -> Stack:
                     id=group_id(name, service, sorted(labels)),
                     instances=draw(st.integers(0, 100)),
                     container=draw(containers()),
-                    resources=Resources(cpus_milli=draw(st.integers(1, 9999)), mem_mib=draw(st.integers(4, 9999))),
+                    resources=Resources(
+                        cpus_milli=draw(st.integers(1, 9999)),
+                        mem_mib=draw(st.integers(4, 9999)),
+                        scalars=draw(st.sampled_from([(), (("bandwidth", 500), ("lanes", 2000))])),
+                        sets=draw(st.sampled_from([(), (("fpga", ("a", "b")),)])),
+                    ),
+                    rules=draw(st.just(Rules()) | rules()),
                     restart=draw(st.sampled_from(Restart)),
                     dependencies=tuple(Dependency(service=need, condition=Condition.STARTED) for need in needs),
                     metadata=draw(pairs(texts)),
@@ -167,6 +277,38 @@ def test_equal_versions_are_equal_settings(left: Stack, right: Stack) -> None:
             assert (version_of(one) == version_of(other)) == same
 
 
+@settings(max_examples=150)
+@given(st.sampled_from(["rack", "@zone", "hostname"]).flatmap(leaves))
+def test_a_rule_is_read_as_it_is_shown(rule: Constraint) -> None:
+    text = json.dumps(str(rule))
+    (group,) = load_stack(f"services: {{web: {{image: a, constraints: {text}}}}}", name="s", variables={}).groups
+    assert group.rules.constraints == (rule,)
+
+
+@settings(max_examples=60, suppress_health_check=[Check.too_slow])
+@given(rules())
+def test_rules_keep_the_version_and_their_difference_is_told(some: Rules) -> None:
+    plain = Group(id=group_id("s", "web"), instances=1, container=Container(image="a"))
+    group = replace(plain, rules=some)
+    assert version_of(group) == version_of(plain)
+    assert from_plain(Rules, json.loads(json.dumps(to_plain(some)))) == some
+    (change,) = difference(Stack(name="s", groups=(plain,)), Stack(name="s", groups=(group,)))
+    assert change.change is Change.METADATA
+    assert change.fields
+
+
+@settings(max_examples=300)
+@given(st.text(st.sampled_from("ab ,<>=!~[](){}:*$@UNIQUELIKESNOT.0"), max_size=30))
+def test_any_text_is_a_rule_or_is_refused(text: str) -> None:
+    body = {"services": {"web": {"image": "a", "constraints": text, "prefer": text, "near": text, "spread": text}}}
+    try:
+        stack = stack_from_json(body, name="s")
+    except StackError as error:
+        assert all(fault.path.startswith("services.web.") for fault in error.faults)
+    else:
+        assert stack_from_json(stack_to_json(stack), name="s") == stack
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: (
@@ -192,7 +334,7 @@ def test_garbage_is_refused_and_breaks_nothing(plain: Any) -> None:
         assert error.faults
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stacks(), st.data())
 def test_a_stack_with_one_value_spoilt_is_refused_or_a_stack(stack: Stack, data: st.DataObject) -> None:
     plain = json.loads(json.dumps(stack_to_json(stack)))

@@ -335,3 +335,14 @@ def test_the_example_has_every_operator() -> None:
     assert stack.name == "placement"
     for operator in Operator:
         assert operator.value in text or operator in (Operator.MORE, Operator.AT_MOST), operator
+
+
+def test_what_the_page_shows_can_be_written() -> None:
+    page = generate.PAGES[0].read_text(encoding="utf-8")
+    shown = page.partition("### On which agents")[2].partition("```yaml\n")[2].partition("```")[0]
+    stack = load_stack(f"services:\n  redis: {{image: a}}\n  web:\n    image: a\n{shown}", name="s", variables={})
+    web = stack.groups[1].rules
+    assert len(web.constraints) == 7
+    assert (len(web.spread), web.near[0].field, str(web.apart[0].to)) == (3, "rack", "*/batch[heavy]")
+    assert [preference.weight for preference in web.prefer] == [50, -20]
+    assert (web.strategy, web.sticky_wait_seconds) == (Strategy.PACK, 600.0)

@@ -104,6 +104,16 @@ def test_every_limit_stands_in_the_page() -> None:
         "MAX_VALUE_BYTES",
         "MAX_GPUS",
         "MAX_FAULTS",
+        "MAX_CONSTRAINTS",
+        "MAX_SPREADS",
+        "MAX_NEIGHBOURS",
+        "MAX_PREFERENCES",
+        "MAX_RULE_DEPTH",
+        "MAX_RULE_VALUES",
+        "MAX_FIELD_LENGTH",
+        "MAX_PATTERN_LENGTH",
+        "MAX_CUSTOM_RESOURCES",
+        "MAX_CUSTOM_ITEMS",
     ]:
         assert f"| {getattr(limits, name):,}" in page, name
 
@@ -161,7 +171,17 @@ def test_the_shop_has_its_five_services_and_eight_containers_or_more() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["unknown_keys", "wrong_shapes", "later", "compose_keys", "resources", "services_misspelt", "nulls", "words"],
+    [
+        "unknown_keys",
+        "wrong_shapes",
+        "later",
+        "compose_keys",
+        "resources",
+        "services_misspelt",
+        "nulls",
+        "words",
+        "rules",
+    ],
 )
 def test_the_schema_refuses_what_is_wrong_in_shape(name: str) -> None:
     assert schema_faults((WRONG / f"{name}.yml").read_text(encoding="utf-8"))
@@ -181,6 +201,16 @@ def test_the_schema_refuses_what_is_wrong_in_shape(name: str) -> None:
         "depends_on: {db: {condition: service_started}}",
         "health: {tcp: 80}, ports: [80]",
         "groups: [{labels: [a], environment: {B: x}}]",
+        "constraints: [hostname UNIQUE, [rack, GROUP_BY, 3], {not: {any: [a == 1, {all: [b IS_SET]}]}}]",
+        "constraints: {field: rack, operator: IN, values: [a, 1]}",
+        "constraints: [rack, IS, true]",
+        "spread: [zone, {over: rack, max_skew: 2}, {over: row, targets: {a: 70%, '*': 30}, weight: 5}]",
+        "near: db, apart: [{service: db, labels: x, stack: o}, 'x/y[a]'], prefer: [a == 1, {rule: b == 2, weight: -5}]",
+        "strategy: pack, sticky: 5m, mode: replicated",
+        "sticky: true, prefer: {rule: [a, IS, b]}",
+        "resources: {custom: {lanes: 2, fpga: [a, 1]}}",
+        "deploy: {mode: replicated, placement: {constraints: [a == b], preferences: [{spread: node.labels.z}]}}",
+        "deploy: {resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: a, value: 2}}]}}}",
         "volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]",
     ],
 )
