@@ -154,10 +154,11 @@ class Cluster:
 
     @cached_property
     def believed_free(self) -> tuple[list[int], ...]:
-        """By dimension and agent, what was free when the master was last asked, or UNKNOWN."""
+        """By dimension and agent, what was free when the master was last asked; else all that the agent has, as it is
+        never more; or UNKNOWN."""
+        believed = [agent.free or agent.total for agent in self.agents]
         return tuple(
-            [UNKNOWN if agent.free is None else amounts(agent.free)[place] for agent in self.agents]
-            for place in range(len(DIMENSIONS))
+            [UNKNOWN if has is None else amounts(has)[place] for has in believed] for place in range(len(DIMENSIONS))
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from placement.bits import bits_of, first_in, numbers_in
@@ -132,6 +134,11 @@ def test_what_is_not_told_is_never_too_little(cluster: Cluster) -> None:
     cpus, mem, disk, gpus = cluster.believed_free
     assert cpus == [1000, 4000, 2000, UNKNOWN]
     assert (mem[3], disk[3], gpus[3]) == (UNKNOWN, UNKNOWN, UNKNOWN)
+
+
+def test_no_more_is_free_than_an_agent_has() -> None:
+    known = replace(agent("a0", Resources(cpus_milli=1000, mem_mib=100)), free=None)
+    assert [column[0] for column in Cluster([known]).believed_free] == [1000, 100, 0, 0]
 
 
 def test_a_cluster_without_agents() -> None:
