@@ -196,6 +196,8 @@ def _hint(lines: list[Line]) -> str:
 
 
 def _word(group: Answer, is_removal: bool) -> str:
+    if group["mode"] == "global" and group["wanted"] == group["live"] == 0 and not (is_removal or group["is_stopped"]):
+        return "no agent on which it can run"
     if is_removal or group["wanted"] == 0:
         return f"stopping, {group['live']} left" if group["live"] else "stopped"
     if group["state"] == "finished":
@@ -206,7 +208,7 @@ def _word(group: Answer, is_removal: bool) -> str:
 def _text(group: Answer, now: float) -> str:
     parts = [f"{count} {state.lower()}" for state, count in group["states"].items() if state != "RUNNING"]
     unhealthy = group["states"].get("RUNNING", 0) - group["ready"] - group["outdated"]
-    parts += [f"{unhealthy} running, not healthy yet"] if unhealthy > 0 else []
+    parts += [f"{unhealthy} running, not healthy yet"] if unhealthy > 0 and group["wanted"] else []
     parts += [f"{group['outdated']} to be replaced"] if group["outdated"] else []
     parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]
     for cause in group["waiting"][:3]:

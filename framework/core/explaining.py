@@ -95,15 +95,21 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
     taken = dict.fromkeys(task.slot for task in group.tasks)
     at = next(number for number in range(len(taken) + 1) if number not in taken) if slot is None else slot
     explanation = explain_request(_request(view, group, (at,), situation), situation)
-    best = next((row for row in explanation.rows if row.rank == 1), None)
-    more = f"one more would go to {best.hostname}" if best else f"one more would not fit: {_now(explanation)}"
+    sentences: tuple[str, ...] = first or (_standing(group),)
+    fits = True
     if group.wish.mode is Mode.GLOBAL:
-        more = "it has one on every agent on which it can run"
+        if not group.wanted and group.state is GroupState.WAITING:
+            sentences, fits = (_now(explanation),), explanation.refused is None
+        else:
+            sentences += ("it has one on every agent on which it can run",)
+    else:
+        best = next((row for row in explanation.rows if row.rank == 1), None)
+        sentences += (f"one more would {f'go to {best.hostname}' if best else f'not fit: {_now(explanation)}'}",)
     return Told(
         group=group.wish.id,
         slot=slot,
-        fits=True,
-        sentences=(*(first or [_standing(group)]), more, *_agents_problem(view)),
+        fits=fits,
+        sentences=(*sentences, *_agents_problem(view)),
         explanation=explanation,
     )
 

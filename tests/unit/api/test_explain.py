@@ -169,6 +169,14 @@ def test_a_global_group_waits_on_the_agent_that_has_none(client: TestClient, fro
     assert _explain(client, "shop/web[prod]")["sentences"][1] == "it has one on every agent on which it can run"
 
 
+def test_a_global_group_that_can_run_nowhere(client: TestClient, front: FakeFront) -> None:
+    rules = Rules(constraints=(Constraint(operator=Operator.IS, field="rack", values=("r9",)),))
+    group = a_group(PROD, mode=Mode.GLOBAL, wanted=0, state=GroupState.WAITING, rules=rules)
+    front.view = a_view([a_stack("shop", [group])], agents=[an_agent(1), an_agent(2)])
+    told = _explain(client, "shop/web")
+    assert (told["fits"], told["sentences"]) == (False, ["0/2 agents fit: 2 rack (wanted r9)"])
+
+
 @pytest.mark.usefixtures("scene")
 def test_rows_are_limited_and_chosen_and_the_own_one_is_always_there(client: TestClient) -> None:
     told = _explain(client, "shop/web[prod]", limit=1)

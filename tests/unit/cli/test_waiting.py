@@ -12,6 +12,7 @@ from framework.cli.server import Address, Server
 from framework.cli.waiting import Wait
 from framework.core.model import Task
 from framework.core.views import Connection, GroupState, Progress, StackView, View, Waiting
+from specs.constraints import Mode
 from specs.ids import group_id
 from specs.stack import Container, Restart
 from specs.states import Health, TaskState
@@ -175,6 +176,22 @@ def test_removal_is_done_when_nothing_is_left(
     looks = _shows(front, a_view([_stack(a_task(WEB), state=GroupState.REMOVING)]), a_view())
     _wait(serve(), looks, is_removal=True)
     assert capsys.readouterr().err == "shop/web: stopping, 1 left\n"
+
+
+def test_tasks_that_go_are_not_said_to_be_unhealthy(
+    serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    going = a_view([_stack(a_task(WEB), state=GroupState.REMOVING, wanted=0)])
+    _wait(serve(), _shows(front, going, a_view()), is_removal=True)
+    assert capsys.readouterr().err == "shop/web: stopping, 1 left\n"
+
+
+def test_a_global_group_that_can_run_nowhere_is_not_stopped(
+    serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = _stack(mode=Mode.GLOBAL, wanted=0)
+    _wait(serve(), _shows(front, a_view([nowhere])))
+    assert capsys.readouterr().err == "shop/web: no agent on which it can run\n"
 
 
 def test_no_scheduler_is_waited_for_and_then_no_leader(capsys: pytest.CaptureFixture[str]) -> None:
