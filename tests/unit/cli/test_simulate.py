@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from framework.adapters.mesos_config import EXECUTOR_RESOURCES
 from framework.cli.agents_file import read_agents
 from framework.cli.cluster_file import read_cluster
 from framework.cli.fleet import EXECUTOR, MAX_AGENTS, content_of
@@ -111,6 +112,10 @@ def test_mistakes_of_the_stack_file_come_first(run: Run) -> None:
     result = run("simulate", "shop.yml", "--agents", "nope.yml")
     assert result.exit_code == 2
     assert result.stderr.startswith("shop.yml:2:")
+
+
+def test_the_executor_takes_what_the_scheduler_gives_it() -> None:
+    assert EXECUTOR == EXECUTOR_RESOURCES
 
 
 # ---- agents.yml -------------------------------------------------------------------
