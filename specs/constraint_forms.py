@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import NoReturn, TypeVar
 
 from specs.constraints import COMBINING, HOSTNAME, ID, Constraint, Counted, GroupByMode, Operator, Spread
@@ -234,10 +234,16 @@ def _rule(operator: Operator, field: str, words: _Words) -> Constraint:
     if operator is Operator.GROUP_BY:
         rest, mode = _without_mode(rest)
     if operator in _SEVERAL and not words.is_list:
-        rest = [part.strip() for text in rest for part in text.split(",") if part.strip()]
+        rest = [part for text in rest for part in _parts(text)]
     if operator in _PERHAPS_EMPTY and rest == [""]:
         rest = []
     return Constraint(operator=operator, field=field, values=tuple(rest), mode=mode, counts=counts)
+
+
+@lru_cache(maxsize=256)
+def _parts(text: str) -> tuple[str, ...]:
+    """What stands between commas. Every group of a service reads the same text again."""
+    return tuple(part for one in text.split(",") if (part := one.strip()))
 
 
 def _without_version(rest: list[str]) -> tuple[list[str], Counted]:

@@ -26,25 +26,38 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Two constraints that cannot both hold. The message ends where the place of `first` goes on."""
+    """Two constraints that leave room for `room` tasks, mostly none. The place of `first` is to follow the message."""
 
     message: str
     first: Path
     second: Path
+    room: int
 
 
 _Placed = tuple[Path, Constraint]
 
 
-@lru_cache(maxsize=256)
 def contradictions(constraints: tuple[Constraint, ...], instances: int) -> tuple[Contradiction, ...]:
-    """One for each constraint that contradicts an earlier one of the same field. Their values must be valid."""
+    """One for each constraint that, with an earlier one of the same field, leaves too little room for `instances`.
+
+    That no agent meets both is told of none as well. The constraints' values must be valid.
+    """
+    found: dict[Path, Contradiction] = {}
+    for one in _pairs(constraints):
+        if one.room < max(instances, 1):
+            found.setdefault(one.second, one)
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=256)
+def _pairs(constraints: tuple[Constraint, ...]) -> tuple[Contradiction, ...]:
+    """All pairs that leave room for so many tasks only. Groups of a service often have the same constraints."""
     by_field: dict[str, list[_Placed]] = {}
     found: list[Contradiction] = []
     for index, rule in enumerate(constraints):
         for path, leaf in _together((index,), rule):
             earlier = by_field.setdefault(leaf.field, [])
-            found += _first_against(earlier, path, leaf, instances)
+            found += (one for place, other in earlier if (one := _pair(place, other, path, leaf)))
             earlier.append((path, leaf))
     return tuple(found)
 
@@ -58,11 +71,13 @@ def _together(path: Path, rule: Constraint) -> Iterator[_Placed]:
         yield path, rule
 
 
-def _first_against(earlier: list[_Placed], path: Path, rule: Constraint, instances: int) -> list[Contradiction]:
-    for place, other in earlier:
-        if why := _why_not(other, rule) or _why_not(rule, other) or _too_few(other, rule, instances):
-            return [Contradiction(f"{rule} cannot hold together with {other}: {why}. The other is at", place, path)]
-    return []
+def _pair(place: Path, other: Constraint, path: Path, rule: Constraint) -> Contradiction | None:
+    why, room = _why_not(other, rule) or _why_not(rule, other), 0
+    if not why and (most := _room(other, rule)) is not None:
+        why, room = f"they leave room for {most:,} {'task' if most == 1 else 'tasks'} only", most
+    if not why:
+        return None
+    return Contradiction(f"{rule} cannot hold together with {other}: {why}. The other is at", place, path, room)
 
 
 def _why_not(one: Constraint, other: Constraint) -> str:
@@ -70,28 +85,36 @@ def _why_not(one: Constraint, other: Constraint) -> str:
     if one.operator is Operator.IS_NOT_SET:
         return "" if other.operator in _TAKES_WITHOUT_FIELD else f"an agent without {one.field} is refused by the other"
     if one.operator in _EXACT and one.values:
-        if any(_may_be(value, other) for value in one.values):
-            return ""
-        return f"no agent's {one.field} is both"
+        return "" if _may_be_both(one, other) else f"no agent's {one.field} is both"
     if one.operator in _LIMITS and other.operator in _LIMITS:
         return f"no number is both, and {one.field} must be one" if _is_empty(one, other) else ""
     return ""
 
 
-def _may_be(value: str, other: Constraint) -> bool:
-    """Whether an agent whose field is `value`, however it writes a number, may satisfy `other`."""
-    operator, number = other.operator, milli(value)
-    if operator in _EXACT:
-        return not other.values or any(is_same(value, wanted) for wanted in other.values)
-    if operator in (Operator.NOT_EQUAL, Operator.NOT_IN):
-        return not any(is_same(value, unwanted) for unwanted in other.values)
-    if operator in _LIMITS:
-        return number is not None and _compares(operator, number, milli(other.values[0]) or 0)
-    if number is not None:
+def _may_be_both(exact: Constraint, other: Constraint) -> bool:
+    """Whether an agent that has one of the values of `exact` may satisfy `other`."""
+    if other.operator in _EXACT:
+        return not other.values or not _values(exact).isdisjoint(_values(other))
+    if other.operator in (Operator.NOT_EQUAL, Operator.NOT_IN):
+        return not _values(exact) <= _values(other)
+    return any(_may_be(value, other) for value in _values(exact))
+
+
+@lru_cache(maxsize=1024)
+def _values(rule: Constraint) -> frozenset[int | str]:
+    """Its values as they are compared: numbers to the nearest thousandth, 2 as 2.0, texts as they are."""
+    return frozenset(value if (number := _milli(value)) is None else number for value in rule.values)
+
+
+def _may_be(value: int | str, other: Constraint) -> bool:
+    """Whether an agent whose field is `value` may satisfy `other`; a number may be written in many ways."""
+    if other.operator in _LIMITS:
+        return isinstance(value, int) and _compares(other.operator, value, _limit(other))
+    if isinstance(value, int):
         return True
-    if operator in (Operator.LIKE, Operator.UNLIKE):
-        return matches(other.values[0], value) is (operator is Operator.LIKE)
-    if operator is Operator.VERSION:
+    if other.operator in (Operator.LIKE, Operator.UNLIKE):
+        return matches(other.values[0], value) is (other.operator is Operator.LIKE)
+    if other.operator is Operator.VERSION:
         return all(satisfies(value, condition) for condition in other.values)
     return True
 
@@ -108,30 +131,24 @@ def _is_empty(one: Constraint, other: Constraint) -> bool:
     """Whether no number meets both limits, of which `one` is the upper."""
     if one.operator not in (Operator.LESS, Operator.AT_MOST) or other.operator in (Operator.LESS, Operator.AT_MOST):
         return False
-    upper, lower = milli(one.values[0]) or 0, milli(other.values[0]) or 0
     is_open = one.operator is Operator.LESS or other.operator is Operator.MORE
-    return upper <= lower if is_open else upper < lower
+    return _limit(one) <= _limit(other) if is_open else _limit(one) < _limit(other)
 
 
-def _too_few(one: Constraint, other: Constraint, instances: int) -> str:
-    """Whether fewer tasks than wanted may run where one rule says how many to a value and the other which values."""
+def _room(one: Constraint, other: Constraint) -> int | None:
+    """For how many tasks there is room where one rule says how many to a value, and the other which values."""
     for counting, exact in ((one, other), (other, one)):
         if counting.operator not in (Operator.UNIQUE, Operator.MAX_PER) or exact.operator not in _EXACT:
             continue
-        if exact.operator is Operator.CLUSTER or exact.values:
-            most = int(counting.values[0]) if counting.values else 1
-            most *= max(len(exact.values), 1)
-            if most < instances:
-                return f"they leave room for {most:,} of {instances:,} tasks"
-    return ""
+        most = int(counting.values[0]) if counting.operator is Operator.MAX_PER else 1
+        return most * max(len(_values(exact)), 1)
+    return None
 
 
-def milli(text: str) -> int | None:
+def _limit(rule: Constraint) -> int:
+    return _milli(rule.values[0]) or 0
+
+
+def _milli(text: str) -> int | None:
     """A number in thousandths; None for what is none."""
-    return round(float(text) * 1000) if NUMBER.fullmatch(text.strip()) else None
-
-
-def is_same(value: str, wanted: str) -> bool:
-    """Texts are compared as they are, numbers to the nearest thousandth: 2 is 2.0."""
-    number = milli(value)
-    return value == wanted or (number is not None and number == milli(wanted))
+    return round(float(text) * 1000) if NUMBER.fullmatch(text) else None
