@@ -51,14 +51,18 @@ class AtMost:
 
 
 class Together:
-    """CLUSTER without a value: where most of the group is already; where it is nowhere, in the domain to which the
-    first task comes. `anchor` is that domain, None before."""
+    """CLUSTER without a value: where most of the group is already; where several values have as many, or none has any,
+    in that to which the first task comes. `anchor` is the domain, None before."""
 
     def __init__(self, domains: Domains, own: Mapping[int, int]) -> None:
         self.domains = domains
         counts = by_domain(domains, own)
-        self.anchor = max(counts, key=lambda domain: (counts[domain], -domain), default=None)
-        self.allowed = domains.having if self.anchor is None else domains.bits[self.anchor]
+        most = max(counts.values(), default=0)
+        fullest = [domain for domain, count in counts.items() if count == most]
+        self.anchor = fullest[0] if len(fullest) == 1 else None
+        self.allowed = 0 if fullest else domains.having
+        for domain in fullest:
+            self.allowed |= domains.bits[domain]
 
     def placed(self, number: int) -> None:
         if self.anchor is None and self.domains.of[number] >= 0:

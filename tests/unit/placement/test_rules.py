@@ -118,6 +118,13 @@ def test_cluster_without_a_value_begins_where_the_other_rules_allow_it() -> None
     assert where(place([request(2, rules=rules)], picture, seed=1)) == ["a2", "a2"]
 
 
+def test_cluster_without_a_value_stays_where_it_can_of_values_with_as_many() -> None:
+    tiny = Resources(cpus_milli=600, mem_mib=100)
+    agents = [agent("a0", tiny, rack="r1"), agent("a1", rack="r2"), agent("a2", tiny, rack="r3")]
+    wanted = request(4, rule("rack", Operator.CLUSTER))
+    assert by_rack(wanted, agents, tasks={"a0": 1, "a1": 1}) == {"r2": 4}
+
+
 def test_cluster_takes_no_agent_without_the_field() -> None:
     assert placed(request(2, rule("rack", Operator.CLUSTER)), racks("", "")) == []
 
