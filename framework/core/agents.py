@@ -105,7 +105,7 @@ class Agents:
         self.absent.pop(agent.id, None)
         self.touched[agent.id] = None
         self._cluster = None
-        if old is None or replace(old, free=agent.free) != agent:
+        if old is None or old.free == agent.free or replace(old, free=agent.free) != agent:
             self.revision += 1
 
     def _lose(self, id: AgentId) -> None:
@@ -155,6 +155,16 @@ def facts_of(agent: Agent) -> KnownAgent:
     """What of an agent is stored, without its failures."""
     return KnownAgent(
         id=agent.id, hostname=agent.hostname, region=agent.region, zone=agent.zone, attributes=agent.attributes
+    )
+
+
+def has_facts_of(known: KnownAgent, agent: Agent) -> bool:
+    """Whether what is stored of an agent is what is known now."""
+    return (
+        known.hostname == agent.hostname
+        and known.region == agent.region
+        and known.zone == agent.zone
+        and known.attributes == agent.attributes
     )
 
 

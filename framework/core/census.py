@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.agents import facts_of
+from framework.core.agents import facts_of, has_facts_of
 from framework.core.context import Context
 from framework.core.converge import review_group
 from framework.core.events import AgentsReported
@@ -16,6 +16,7 @@ from specs.ids import AgentId
 
 MOST_WRITES = 200
 """So many agents are stored or forgotten with one report; the rest with the next."""
+REFRESH_EVERY_SECONDS = 1.0
 
 
 def subscribed(context: Context, region: str, now: Instant) -> None:
@@ -37,6 +38,8 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
         agents.touched |= {id: None for failing in context.books.failing.values() for id in failing}
         _store(context, now)
     known(context, now)
+    if context.pending:
+        context.is_unsettled = True  # what is free is part of the cause that they are told
 
 
 def known(context: Context, now: Instant) -> None:
@@ -57,18 +60,28 @@ def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
     context.agents.hear(offers)
     context.reservations.hear(context.settings.executor_id, offers)
     if context.agents.revision != before and not context.agents.is_awaited:
-        refresh(context, now)
+        _refresh_soon(context, now)
 
 
 def lost(context: Context, id: AgentId, now: Instant) -> None:
     """The master has removed an agent."""
     context.agents.lose(id)
-    refresh(context, now)
+    _refresh_soon(context, now)
+
+
+def _refresh_soon(context: Context, now: Instant) -> None:
+    """At once, but not again and again where many come or go one by one."""
+    at = context.refreshed_at + REFRESH_EVERY_SECONDS
+    if context.refreshed_at <= now < at:
+        context.timers.set("window", "", at)
+    else:
+        refresh(context, now)
 
 
 def refresh(context: Context, now: Instant) -> None:
     """Finds out who is to be avoided; where anything is different, looks anew at what hangs on it."""
     agents, books = context.agents, context.books
+    context.refreshed_at = now
     agents.remember({id: books.agents[id] for id in books.executors if id not in agents.present})
     agents.judge(now, context.settings.maintenance_lead_seconds)
     if agents.boundary:
@@ -88,14 +101,10 @@ def refresh(context: Context, now: Instant) -> None:
 
 def remember_facts(context: Context, id: AgentId) -> None:
     """Sees to it that the step's save has what rules compare of an agent, unless the store has it."""
-    agent = context.agents.get(id)
-    if agent is None:
+    agent, stored = context.agents.get(id), context.books.agents.get(id)
+    if agent is None or (stored is not None and has_facts_of(stored, agent)):
         return
-    facts, stored = facts_of(agent), context.books.agents.get(id)
-    if stored is None:
-        context.put_agent(facts)
-    elif replace(stored, failures=()) != facts:
-        context.put_agent(replace(facts, failures=stored.failures))
+    context.put_agent(replace(facts_of(agent), failures=stored.failures if stored else ()))
 
 
 def _store(context: Context, now: Instant) -> None:

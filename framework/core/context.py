@@ -62,6 +62,7 @@ class Context:
         self.has_moved = False
         """Whether tasks came or went since Mesos was last asked for offers for those that want to be near or apart."""
         self.moves_sought_at: Instant = 0.0
+        self.refreshed_at: Instant = 0.0
         self.reviewed = (0, False)
         """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
         self.is_unsettled = False

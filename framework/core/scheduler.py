@@ -278,7 +278,7 @@ class Scheduler:
         if not waiting.changes:
             return
         self._asked = None
-        context.is_unsettled = True  # pending slots may go elsewhere by other rules
+        context.is_unsettled = True  # what waits may ask for less now
         for change in waiting.changes:
             for version in change.versions:
                 context.books.versions[version.stack, version.id] = version
@@ -287,8 +287,6 @@ class Scheduler:
             for group in list(context.books.by_stack.get(change.stack.name, {})):
                 context.sought.pop(group, None)
                 converge.review_group(context, group, now)
-                # What waits may ask for less now.
-                context.is_unsettled = context.is_unsettled or group in context.pending
             self._tell_change(change, is_new=before is None)
             context.collect_versions(
                 change.stack.name,

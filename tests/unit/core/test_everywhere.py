@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from framework.core.commands import Refused
-from framework.core.events import AgentFailed, ScaleAsked, StartAsked, StopAsked
+from framework.core.commands import Refused, Revive
+from framework.core.events import AgentFailed, OffersReceived, ScaleAsked, StartAsked, StopAsked
 from framework.core.views import GroupState, GroupView
 from placement.agent import AgentState
 from specs.constraints import Constraint, Mode, Operator, Rules
@@ -41,6 +41,7 @@ def test_it_has_one_on_every_agent_and_on_those_that_join() -> None:
 
 def test_an_agent_that_is_first_heard_of_by_an_offer_gets_one_at_once() -> None:
     talk = everywhere()
+    talk.wait(1)
     (new,) = launched(talk.offers(talk.offer(9)))
     assert new.hostname == "agent9"
 
@@ -51,6 +52,7 @@ def test_an_agent_that_is_removed_has_none_any_more_and_its_slot_goes_to_the_nex
     talk.status(gone, TaskState.GONE_BY_OPERATOR)
     assert view(talk).waiting, "the agent may still be there"
     talk.say(AgentFailed(agent_id=AgentId("agent-2")))
+    talk.wait(1)
     assert (view(talk).wanted, view(talk).waiting, view(talk).state) == (2, (), GroupState.RUNNING)
     talk.report(talk.agent(1), talk.agent(3), talk.agent(4))
     (new,) = launched(talk.offers(talk.offer(4)))
@@ -119,8 +121,20 @@ def test_where_it_fits_nowhere_it_says_why() -> None:
     assert view(talk).state is GroupState.WAITING
     assert waiting.cause.startswith("runs on every agent that fits: 0/3 agents fit: 3 disk (wanted ssd")
     talk.attributes = {4: {"disk": "ssd"}}
+    talk.wait(1)
     assert len(launched(talk.offers(talk.offer(4)))) == 1
     assert view(talk).wanted == 1
+
+
+def test_agents_that_come_one_by_one_are_looked_at_together() -> None:
+    talk = everywhere()
+    talk.wait(2)
+    for number in range(4, 9):
+        talk.say(OffersReceived(offers=(talk.offer(number),)))
+    assert view(talk).wanted == 4, "the first at once"
+    assert Revive() in talk.wait(1.1), "the offers of the others were let go"
+    assert view(talk).wanted == 8
+    assert len(launched(talk.offers(*(talk.offer(number) for number in range(5, 9))))) == 4
 
 
 def test_a_restart_stops_and_wants_nothing_until_the_agents_are_known() -> None:
@@ -172,6 +186,7 @@ def test_once_on_every_agent_stays_done_and_new_agents_do_it_too() -> None:
     again = Conversation(shelf=talk.shelf)
     again.subscribe()
     assert view(again).state is GroupState.FINISHED
+    again.wait(1)
     assert [task.hostname for task in launched(again.offers(again.offer(1), again.offer(4)))] == ["agent4"]
 
 
