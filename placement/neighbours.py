@@ -97,11 +97,6 @@ class Beside:
             self._near |= standing.agents_with(home, neighbour.field)
         self.allowed = self._find()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no task runs that is meant."""
-        return not self._near
-
     def placed(self, number: int) -> None:
         if self._means_itself and self._domains.of[number] >= 0:
             self._near |= self._domains.bits[self._domains.of[number]]

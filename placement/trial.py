@@ -138,7 +138,7 @@ class Trial:
             for neighbour in neighbours:
                 if not neighbour.weight:
                     beside = Beside(neighbour, request.group, self.standing, is_near=is_near)
-                    wanted = str(neighbour.to) + (", of which nothing runs" if is_near and beside.is_empty else "")
+                    wanted = str(neighbour.to) + (", of which nothing runs" if is_near and not beside.allowed else "")
                     name = f"{'near' if is_near else 'apart'} on {neighbour.field}"
                     found.append((Counts(name, wanted, beside, self._got_of((neighbour.field,))), beside))
         found += [(check, None) for check in self._kept_away()]

@@ -125,8 +125,10 @@ def constraint(random: Random) -> Constraint:
     if random.random() < 0.75:
         return leaf(random)
     operator = random.choice([Operator.ANY, Operator.ALL, Operator.NOT])
-    count = 1 if operator is Operator.NOT else random.randint(1, 3)
-    return Constraint(operator=operator, parts=tuple(leaf(random) for _ in range(count)))
+    parts = tuple(leaf(random) for _ in range(1 if operator is Operator.NOT else random.randint(1, 3)))
+    if operator is Operator.NOT and parts[0].operator is Operator.CLUSTER and parts[0].is_counting:
+        return parts[0]  # where several values have as many tasks, not to be where most are says nothing
+    return Constraint(operator=operator, parts=parts)
 
 
 def spread_of(random: Random) -> Spread:
@@ -153,12 +155,12 @@ def neighbour(random: Random) -> Neighbour:
 
 
 def rules_of(random: Random, group: GroupId) -> Rules:
-    """Only `base` is wanted near, and is near nobody else, so that it is clear who waits for whom."""
+    """Only `base` is wanted near, and must be near nobody, so that it is clear who waits for whom."""
     near = replace(neighbour(random), to=Selector(stack="s", service="base"))
     return Rules(
         constraints=tuple(constraint(random) for _ in range(random.choice([0, 0, 1, 1, 2]))),
         spread=(spread_of(random),) if random.random() < 0.3 else (),
-        near=(near,) if random.random() < 0.2 and (group != BASE or not near.weight) else (),
+        near=(near,) if random.random() < 0.2 and (group != BASE or near.weight) else (),
         apart=(neighbour(random),) if random.random() < 0.2 else (),
         prefer=tuple(
             Preference(rule=leaf(random, is_plain=True), weight=random.choice([-9, 3, 9]))

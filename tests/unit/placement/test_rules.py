@@ -401,6 +401,13 @@ def test_the_first_of_a_group_that_wants_to_be_near_itself_goes_anywhere() -> No
     assert by_rack(request(4, rules=rules), racks("r1", "r2"), tasks={"a1": 1}) == {"r2": 4}
 
 
+def test_a_group_near_itself_that_finds_no_more_room_there_is_not_told_that_nothing_runs() -> None:
+    agents = [agent("a0", SMALL), agent("a1", Resources(cpus_milli=10, mem_mib=10))]
+    assert sentence(request(2, rules=near("web")), situation(agents)) == (
+        "0/2 agents fit: 1 cpus (wanted 0.5, best 0), 1 near on hostname (wanted web)"
+    )
+
+
 def test_apart_from_itself_is_one_for_each_value() -> None:
     assert by_rack(request(4, rules=apart("web", field="rack")), racks("r1", "r1", "r2")) == {"r1": 1, "r2": 1}
 
