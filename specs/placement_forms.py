@@ -260,8 +260,9 @@ def rules_of(values: Named[str, Any], reader: Reader) -> Rules:
         levels += [(spread, (target, index)) for index, spread in enumerate(values.get(target, ()))]
     levels += [(rule, where) for rule, where in said if isinstance(rule, Spread)]
     hard = [(rule, where) for rule, where in said if isinstance(rule, Constraint)]
-    _relocate(reader, "rules.constraints", [where for _, where in hard])
+    # Spreads first: some come from among the constraints, whose places are then given to others.
     _relocate(reader, "rules.spread", [where for _, where in levels])
+    _relocate(reader, "rules.constraints", [where for _, where in hard])
     is_sticky, wait_seconds = values.get("rules.sticky", (False, 0.0))
     return Rules(
         constraints=tuple(rule for rule, _ in hard),

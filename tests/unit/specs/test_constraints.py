@@ -244,6 +244,17 @@ def test_what_compose_says_is_found_where_it_stands() -> None:
     assert fault.endswith("services.web.constraints[1]")
 
 
+def test_a_spread_among_constraints_is_found_where_it_stands() -> None:
+    body = "constraints: [rack SPREAD 0, a == 1, b MAX_PER 0, zone SPREAD], deploy: {placement: {constraints: [c IS]}}"
+    assert told(body + ", spread: zone") == [
+        "constraints[0]: wanted max_skew from 1 to 100,000; got 0",
+        "constraints[2]: MAX_PER takes a whole number from 1 to 100,000; got '0'",
+        "constraints[3]: a spread over zone stands here a second time; the first is at s.yml:2:135, "
+        "services.web.spread",
+        "deploy.placement.constraints[0]: IS takes one value; got none",
+    ]
+
+
 def test_groups_and_overrides_replace_rules() -> None:
     body = "constraints: {any: [a == 1]}, near: {service: redis, weight: 5}, groups: [{labels: [x]}, {labels: [y], "
     body += "constraints: {not: a == 1}, near: {service: redis}}]"
