@@ -5,6 +5,7 @@ Nothing here is computed unless somebody asks. A cure is not an estimate: the ch
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from typing import Any
@@ -90,7 +91,17 @@ def _rows(trial: Trial, slot: int) -> tuple[AgentVerdicts, ...]:
                 rank=ranks.get(number, 0),
             )
         )
-    return tuple(sorted(rows, key=lambda row: (row.rank or len(rows) + 1, row.hostname, row.agent_id)))
+    return tuple(sorted(rows, key=lambda row: (row.rank or len(rows) + 1, _broken(row), _in_numbers(row.hostname))))
+
+
+def _broken(row: AgentVerdicts) -> int:
+    """How many rules an agent breaks: the nearest fit comes first."""
+    return sum(not verdict.is_met for verdict in row.verdicts)
+
+
+def _in_numbers(name: str) -> list[tuple[str, int]]:
+    """So that agent2 comes before agent10."""
+    return [(word, int(digits or 0)) for word, digits in re.findall(r"([^0-9]*)([0-9]{0,18})", name)]
 
 
 def _ranks(trial: Trial, slot: int) -> dict[int, int]:

@@ -47,7 +47,8 @@ class Cure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """`refused` is None where the next slot fits. Rows are sorted: those that fit by rank, then by host name."""
+    """`refused` is None where the next slot fits. Rows are sorted: those that fit by rank, then those that break the
+    fewest rules."""
 
     refused: Refused | None
     rows: tuple[AgentVerdicts, ...]
