@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from framework.local.paths import cache_home
-from tests.bench import bench_control, bench_core, bench_idle, bench_launch, machine, others, report
+from tests.bench import bench_control, bench_core, bench_idle, bench_launch, bench_placement, machine, others, report
 from tests.bench.report import Bench
 
 BENCHES = (
@@ -26,6 +26,7 @@ BENCHES = (
     others.STORE,
     bench_idle.BENCH,
     bench_core.BENCH,
+    bench_placement.BENCH,
 )
 
 
