@@ -51,23 +51,29 @@ class AtMost:
 
 
 class Together:
-    """CLUSTER without a value: where most of the group is already; where several values have as many, or none has any,
-    in that to which the first task comes. `anchor` is the domain, None before."""
+    """CLUSTER without a value: where most of the group is. Where several values have as many, or none has any, each of
+    them will do, and it is not settled yet."""
 
     def __init__(self, domains: Domains, own: Mapping[int, int]) -> None:
         self.domains = domains
-        counts = by_domain(domains, own)
-        most = max(counts.values(), default=0)
-        fullest = [domain for domain, count in counts.items() if count == most]
-        self.anchor = fullest[0] if len(fullest) == 1 else None
+        self._counts = by_domain(domains, own)
+        self._most = max(self._counts.values(), default=0)
+        fullest = [domain for domain, count in self._counts.items() if count == self._most]
+        self.is_settled = len(fullest) == 1
         self.allowed = 0 if fullest else domains.having
         for domain in fullest:
             self.allowed |= domains.bits[domain]
 
     def placed(self, number: int) -> None:
-        if self.anchor is None and self.domains.of[number] >= 0:
-            self.anchor = self.domains.of[number]
-            self.allowed = self.domains.bits[self.anchor]
+        domain = self.domains.of[number]
+        if domain < 0:
+            return
+        self._counts[domain] += 1
+        if self._counts[domain] > self._most:
+            self._most, self.is_settled, self.allowed = self._counts[domain], True, self.domains.bits[domain]
+        elif self._counts[domain] == self._most:
+            self.is_settled = False
+            self.allowed |= self.domains.bits[domain]
 
 
 class Levels:

@@ -229,7 +229,7 @@ class Trial:
         for state in self._memories:
             if isinstance(state, GroupBy | HardSpread):
                 found = state.lowest(found)
-            elif isinstance(state, Together) and state.anchor is None:
+            elif isinstance(state, Together) and not state.is_settled:
                 found = self._in_roomiest(state.domains, found)
         if not self.wishes.is_none:
             found = self.wishes.best(found)[1]

@@ -9,6 +9,7 @@ from random import Random
 from typing import TypeVar
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -31,6 +32,7 @@ from specs.constraints import (
 )
 from specs.ids import AgentId, GroupId, VersionId, group_id
 from specs.resources import PortRanges, Resources
+from tests.bench.bench_placement import packed, skew
 from tests.kit.cluster_of import NEW, OLD, racks, request, situation
 from tests.kit.placement_reference import World
 
@@ -126,8 +128,6 @@ def constraint(random: Random) -> Constraint:
         return leaf(random)
     operator = random.choice([Operator.ANY, Operator.ALL, Operator.NOT])
     parts = tuple(leaf(random) for _ in range(1 if operator is Operator.NOT else random.randint(1, 3)))
-    if operator is Operator.NOT and parts[0].operator is Operator.CLUSTER and parts[0].is_counting:
-        return parts[0]  # where several values have as many tasks, not to be where most are says nothing
     return Constraint(operator=operator, parts=parts)
 
 
@@ -394,3 +394,14 @@ def test_the_skew_is_at_most_one_where_it_can_be(
     counts = world.counts(wanted.group, ("rack",))
     all_counts = [counts.get((f"r{number}",), 0) for number in range(len(sizes))]
     assert max(all_counts) - min(all_counts) <= 1
+
+
+@pytest.mark.parametrize("kind", ["cpus and memory alike", "cpus or memory", "anything"])
+@pytest.mark.parametrize("seed", [101, 102])
+def test_packing_uses_few_agents_more_than_the_sums_need(kind: str, seed: int) -> None:
+    assert packed(kind, seed) <= 1.05
+
+
+@pytest.mark.parametrize("seed", [101, 102])
+def test_groups_among_groups_are_even_over_racks_of_different_sizes(seed: int) -> None:
+    assert skew(seed) <= 1
