@@ -153,6 +153,14 @@ class World:
         """Whether a slot may go to an agent now."""
         return request.pins.get(slot, id) == id and self.has_room(request, id) and self.allows(request, id)
 
+    def points(self, request: Request, id: AgentId) -> int:
+        """What an agent is worth by all wishes but spreads."""
+        agent, rules = self.agents[id], request.rules
+        near = [each.weight for each in rules.near if each.weight and self._is_near(each, request.group, agent)]
+        apart = [each.weight for each in rules.apart if each.weight and not self._is_beside(each, request.group, agent)]
+        liked = [wish.weight for wish in rules.prefer if holds(wish.rule, value(agent, wish.rule.field))]
+        return sum(near) + sum(apart) + sum(liked) - request.penalties.get(id, 0)
+
     def _holds_now(self, rule: Constraint, request: Request, agent: Agent) -> bool:
         return _is_met(rule, lambda part: self._leaf(part, request, agent))
 

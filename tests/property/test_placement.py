@@ -296,6 +296,22 @@ def shuffled(random: Random, mapping: Mapping[Key, Value]) -> dict[Key, Value]:
 
 @thorough
 @given(seed=seeds, is_large=some.booleans())
+def test_of_the_agents_that_fit_one_of_those_worth_most_is_taken(seed: int, is_large: bool) -> None:
+    asked, picture = case_of(seed)
+    asked = [replace(each, homes={}, rules=replace(each.rules, constraints=(), spread=())) for each in asked]
+    with as_in_large_clusters(is_large), mock.patch("placement.wishes._MOST_COMBINATIONS", 1000):
+        result = place(asked, picture, seed=seed)
+    world = World(picture)
+    by_group = {each.group: each for each in asked}
+    for placement in result.placements:
+        wanted = by_group[placement.group]
+        fitting = [id for id in world.agents if world.fits(wanted, id, placement.slot)]
+        assert world.points(wanted, placement.agent_id) == max(world.points(wanted, id) for id in fitting)
+        world.take(wanted, placement)
+
+
+@thorough
+@given(seed=seeds, is_large=some.booleans())
 def test_no_order_of_the_input_matters(seed: int, is_large: bool) -> None:
     random = Random(seed)
 
