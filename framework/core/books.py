@@ -199,15 +199,14 @@ class Books:
         book.attempts[task.slot] = max(task.attempt, book.attempts.get(task.slot, 0))
         if task.state.is_terminal:
             book.ended[task.id] = None
-            book.last_ended[task.slot] = task.id
-        elif holds_seat(task) and self._takes_seat(book, task):
-            _mark(book.outdated, task.slot, is_outdated(task, self.wishes.get(task.group)))
-            _mark(book.ready, task.slot, task.is_ready and task.goal is Goal.RUN)
-            _mark(book.running, task.slot, task.state is TaskState.RUNNING and task.goal is Goal.RUN)
-        else:
+            last = book.last_ended.get(task.slot)
+            if last is None or serial_of(last) < serial_of(task.id):
+                book.last_ended[task.slot] = task.id
+        elif not (holds_seat(task) and self._takes_seat(book, task)):
             book.leaving[task.id] = None
         if is_counted(task):
             self._count(task, 1)
+        self._reseat(book, task.slot)
         self.touched[task.group] = None
 
     def _takes_seat(self, book: GroupBook, task: Task) -> bool:
@@ -218,7 +217,20 @@ class Books:
                 return False
             book.leaving[other] = None
         book.seats[task.slot] = task.id
+        _mark(book.outdated, task.slot, is_outdated(task, self.wishes.get(task.group)))
+        _mark(book.ready, task.slot, task.is_ready and task.goal is Goal.RUN)
+        _mark(book.running, task.slot, task.state is TaskState.RUNNING and task.goal is Goal.RUN)
         return True
+
+    def _reseat(self, book: GroupBook, slot: int) -> None:
+        """A task that came back to find its slot taken holds it again once the other one is gone: it still runs."""
+        if slot in book.seats or not book.leaving:
+            return
+        there = [id for id in book.leaving if self.tasks[id].slot == slot and holds_seat(self.tasks[id])]
+        if there:
+            id = max(there, key=serial_of)
+            del book.leaving[id]
+            self._takes_seat(book, self.tasks[id])
 
     def drop_task(self, id: TaskId) -> None:
         """Forgets a task."""

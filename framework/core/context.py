@@ -59,8 +59,9 @@ class Context:
         self.progress: dict[TaskId, Progress] = {}
         self.sought: dict[GroupId, int] = {}
         """For how many unplaced slots of each group Mesos was asked for offers already."""
-        self.has_moved = False
-        """Whether tasks came or went since Mesos was last asked for offers for those that want to be near or apart."""
+        self.moved: dict[GroupId, None] = {}
+        """Groups of which tasks came or went since Mesos was last asked for offers: rules that look at where tasks are
+        may allow now what was declined."""
         self.moves_sought_at: Instant = 0.0
         self.refreshed_at: Instant = 0.0
         self.reviewed = (0, False)
@@ -106,11 +107,11 @@ class Context:
     def put(self, task: Task) -> None:
         """Takes a task's new state into the books and the step's save."""
         old = self.books.tasks.get(task.id)
-        if old is None or is_counted(old) is not is_counted(task):
-            self.has_moved = True
         self.books.put_task(task)
         self.write("task", task.id, PutTask(task=task))
         if self.pending:
+            if old is None or is_counted(old) is not is_counted(task):
+                self.moved[task.group] = None
             self.is_unsettled = True  # a dependency may be met now
 
     def drop(self, task: Task) -> None:

@@ -46,6 +46,7 @@ def settle(context: Context, now: Instant) -> None:
         elif not context.timers.has("why", ""):
             context.timers.set("why", "", now + WITHOUT_OFFERS_SECONDS)
         return
+    context.moved.clear()
     context.say(*context.pool.decline(context.settings.decline_seconds))
     if not context.pending and context.pool.received:
         context.say(*context.pool.suppress())
@@ -96,11 +97,11 @@ def _table(context: Context) -> _Table:
     books, agents, settings = context.books, context.agents, context.settings
     offers = context.pool.by_agent()
     purses: dict[AgentId, Purse] = {}
-    unavailable: Mapping[AgentId, str] = agents.unavailable
+    without_room: dict[AgentId, str] = {}
     for id, held in offers.items():
         purse = purse_of(held, books.executors.get(id, {}), context.reservations, settings)
         if purse is None:
-            unavailable = {**unavailable, id: NO_ROOM}
+            without_room[id] = NO_ROOM
         else:
             purses[id] = purse
     present = frozenset(id for id, purse in purses.items() if purse.is_present)
@@ -112,7 +113,7 @@ def _table(context: Context) -> _Table:
             room={id: room_of(held) for id, held in offers.items()},
             tenants=Tenants(counts=books.counts, apart=books.apart),
             overhead=Overhead(resources=settings.executor_resources, present=present),
-            unavailable=unavailable,
+            unavailable={**agents.unavailable, **without_room} if without_room else agents.unavailable,
             region=agents.region,
         ),
     )
@@ -168,30 +169,37 @@ def _unplaced(
 
 
 def _seek(context: Context, unplaced: list[Request], now: Instant) -> None:
-    """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where those
-    have moved that they want to be near to or apart from."""
+    """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where tasks
+    have moved at which their rules look."""
     wanted = {request.group: len(request.slots) for request in unplaced}
     has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
-    if has_more or _have_neighbours_moved(context, unplaced, now):
+    if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now)
         context.say(*commands)
         if again:
             context.timers.set("revive", "", again)
             return
-        context.has_moved = False
+        context.moved.clear()
         context.moves_sought_at = now
     context.sought = wanted
 
 
-def _have_neighbours_moved(context: Context, unplaced: list[Request], now: Instant) -> bool:
-    if not context.has_moved or not any(
-        request.rules.near or request.rules.apart or context.books.apart for request in unplaced
-    ):
+def _may_have_opened(context: Context, unplaced: list[Request], now: Instant) -> bool:
+    """Whether rules may allow an agent that they did not when Mesos was last asked; not more often than is good."""
+    if not any(_looks_at_moved(context, request) for request in unplaced):
         return False
     earliest = context.moves_sought_at + SEEK_MOVED_EVERY_SECONDS
     if now < earliest:
         context.timers.set("moved", "", earliest)
     return now >= earliest
+
+
+def _looks_at_moved(context: Context, request: Request) -> bool:
+    rules = request.rules
+    if rules.near or rules.apart or context.books.apart:
+        return bool(context.moved)
+    counts = bool(rules.spread) or any(rule.is_counting for rule in rules.constraints)
+    return counts and request.group in context.moved
 
 
 def _hold(context: Context, now: Instant) -> None:

@@ -395,6 +395,38 @@ def test_an_unreachable_task_is_replaced_and_stopped_when_it_returns() -> None:
     assert [task.id for task in talk.tasks] == [new.id]
 
 
+def test_a_task_that_came_back_holds_its_slot_again_when_its_replacement_has_ended_first() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (old,) = talk.tasks
+    talk.status(old, TaskState.UNREACHABLE, uuid="")
+    talk.wait(2)
+    (new,) = launched(talk.offers(talk.offer(2)))
+    talk.run(new)
+    talk.status(old, TaskState.RUNNING, uuid="")
+    talk.status(new, TaskState.FAILED)
+    talk.wait(2)
+    assert launched(talk.offers()) == [], "the old one is still being stopped"
+    talk.status(old, TaskState.KILLED)
+    talk.wait(2)
+    assert len(launched(talk.offers())) == 1
+
+
+def test_a_slot_that_has_finished_stays_so_when_an_earlier_task_that_was_given_up_ends_after_it() -> None:
+    talk = Conversation()
+    talk.up(group(restart=Restart.ON_FAILURE))
+    (old,) = talk.tasks
+    talk.status(old, TaskState.UNREACHABLE, uuid="")
+    talk.wait(2)
+    (new,) = launched(talk.offers(talk.offer(2)))
+    talk.run(new)
+    talk.status(new, TaskState.FINISHED)
+    talk.status(old, TaskState.GONE, uuid="")
+    talk.wait(2)
+    assert launched(talk.offers()) == []
+    assert only_view(talk).state is GroupState.FINISHED
+
+
 def test_a_task_that_was_given_up_as_gone_and_returns_is_stopped() -> None:
     talk = Conversation()
     talk.up(group())

@@ -169,6 +169,25 @@ class TestHardRules:
         assert db.group.service == "db"
         assert Revive() in talk.wait(11), "agent 2 was declined for an hour, and fits now"
 
+    def test_when_a_place_under_a_limit_becomes_free_mesos_is_asked_again(self) -> None:
+        two_a_rack = Rules(constraints=(Constraint(operator=Operator.MAX_PER, field="rack", values=("2",)),))
+        talk = Conversation()
+        talk.attributes = {1: {"rack": "a"}, 2: {"rack": "a"}, 3: {"rack": "a"}, 4: {"rack": "b"}}
+        talk.subscribe(*(talk.agent(number) for number in (1, 2, 3, 4)))
+        talk.submit(stack(group(instances=2, rules=two_a_rack)))
+        talk.run(*launched(talk.offers(talk.offer(1), talk.offer(4))))
+        returns, fails = sorted(talk.tasks, key=lambda task: task.hostname)
+        talk.status(returns, TaskState.UNREACHABLE, uuid="")
+        talk.wait(2)
+        talk.run(*launched(talk.offers(talk.offer(2))))
+        talk.status(returns, TaskState.RUNNING, uuid="")  # it is being stopped, and counts until it has ended
+        talk.status(fails, TaskState.FAILED)
+        talk.wait(2)
+        assert launched(talk.offers(talk.offer(3))) == []
+        assert Revive() not in talk.wait(60)
+        talk.status(returns, TaskState.KILLED)
+        assert Revive() in talk.wait(11), "agent 3 was declined for an hour, and fits now"
+
     def test_the_event_of_waiting_comes_once_and_again_for_other_rules(self) -> None:
         talk = Conversation()
         talk.subscribe()
