@@ -47,6 +47,14 @@ class Cluster:
         self._domains: dict[tuple[str, ...], Domains] = {}
         self._where: dict[Constraint, int] = {}
 
+    def renewed(self, agents: Iterable[Agent]) -> Cluster:
+        """The cluster of these agents; what was found out is kept where they differ in nothing but what is free."""
+        other = Cluster(agents)
+        if len(other.agents) == self.size and all(map(_is_alike, self.agents, other.agents)):
+            kept = {name: value for name, value in self.__dict__.items() if name not in ("agents", "believed_free")}
+            other.__dict__.update(kept)
+        return other
+
     def bits_of(self, ids: Iterable[AgentId]) -> int:
         """The set of these agents, as far as they are known."""
         return bits_of((self.index[id] for id in ids if id in self.index), self.size)
@@ -153,6 +161,30 @@ class Cluster:
         return found
 
     @cached_property
+    def units(self) -> tuple[list[float], list[float]]:
+        """What one unit of cpus and one of memory is of all that an agent has; 1 where that was not told."""
+        cpus, mem = (
+            [
+                1.0 / amounts(agent.total)[place] if agent.total and amounts(agent.total)[place] else 1.0
+                for agent in self.agents
+            ]
+            for place in (0, 1)
+        )
+        return cpus, mem
+
+    @cached_property
+    def untold(self) -> tuple[int, ...]:
+        """The agents of which it was not told how much they have."""
+        return tuple(number for number, agent in enumerate(self.agents) if agent.total is None)
+
+    @cached_property
+    def all_of(self) -> tuple[float, float]:
+        """The cpus and the memory of all agents of which they are known; never 0."""
+        told = [amounts(agent.total) for agent in self.agents if agent.total]
+        cpus, mem = (max(float(sum(amount[place] for amount in told)), 1.0) for place in (0, 1))
+        return cpus, mem
+
+    @cached_property
     def believed_free(self) -> tuple[list[int], ...]:
         """By dimension and agent, what was free when the master was last asked; else all that the agent has, as it is
         never more; or UNKNOWN."""
@@ -160,6 +192,14 @@ class Cluster:
         return tuple(
             [UNKNOWN if has is None else amounts(has)[place] for has in believed] for place in range(len(DIMENSIONS))
         )
+
+
+def _is_alike(one: Agent, other: Agent) -> bool:
+    """Whether all that rules compare is the same."""
+    return one is other or (
+        (one.id, one.hostname, one.region, one.zone, one.attributes, one.total)
+        == (other.id, other.hostname, other.region, other.zone, other.attributes, other.total)
+    )
 
 
 def _bits_of(numbers: list[int], size: int) -> int:

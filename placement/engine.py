@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from placement.cluster import Cluster
-from placement.neighbours import Standing
+from placement.neighbours import Standing, selects
 from placement.refusals import Refused
 from placement.request import Placement, Request
 from placement.room import Room
@@ -53,17 +53,24 @@ def fill(trial: Trial, seed: int) -> tuple[list[Placement], tuple[int, ...]]:
     """Places the slots of one request; returns what was placed, and the slots that were left."""
     request, agents = trial.request, trial.cluster.agents
     placed: list[Placement] = []
-    left = []
-    is_full = False
-    for slot in _slots(request):
-        number = None if is_full and slot not in request.pins else trial.choose(slot)
-        if number is None:
-            is_full = is_full or slot not in request.pins
-            left.append(slot)
-            continue
-        ports, taken = trial.take(number, seed + len(placed))
-        agent = agents[number].id
-        placed.append(Placement(group=request.group, slot=slot, agent_id=agent, host_ports=ports, resources=taken))
+    left = _slots(request)
+    has_more = True
+    while left and has_more:
+        has_more = False
+        slots, left = left, []
+        is_full = False
+        for slot in slots:
+            is_pinned = slot in request.pins
+            number = None if is_full and not is_pinned else trial.choose(slot)
+            if number is None:
+                is_full = is_full or not is_pinned
+                left.append(slot)
+                continue
+            ports, taken = trial.take(number, seed + len(placed))
+            agent = agents[number].id
+            placed.append(Placement(group=request.group, slot=slot, agent_id=agent, host_ports=ports, resources=taken))
+            # Slots without a pin have failed for good; one with a pin may be allowed once others are placed.
+            has_more = bool(request.pins)
     return placed, tuple(left)
 
 
@@ -75,18 +82,36 @@ def eligible(request: Request, situation: Situation) -> tuple[AgentId, ...]:
 
 
 def _slots(request: Request) -> list[int]:
-    """Those that know where they were come first, and get their place before others take it."""
-    return sorted(request.slots, key=lambda slot: (slot not in request.homes, slot))
+    """Those that know where they belong come first, and get their place before others take it."""
+    return sorted(request.slots, key=lambda slot: (slot not in request.pins, slot not in request.homes, slot))
 
 
 def _in_order(requests: Sequence[Request], cluster: Cluster) -> list[Request]:
-    agents = [agent.total for agent in cluster.agents if agent.total is not None]
-    cpus = max(sum(total.cpus_milli for total in agents), 1)
-    mem = max(sum(total.mem_mib for total in agents), 1)
+    waits = _depths(requests)
 
-    def place_of(request: Request) -> tuple[bool, float, GroupId]:
+    def place_of(request: Request) -> tuple[int, float, GroupId]:
         want = request.resources
-        waits = any(not neighbour.weight for neighbour in request.rules.near)
-        return waits, -max(want.cpus_milli / cpus, want.mem_mib / mem), request.group
+        size = max(want.cpus_milli / cluster.all_of[0], want.mem_mib / cluster.all_of[1])
+        return waits[request.group], -size, request.group
 
     return sorted(requests, key=place_of)
+
+
+def _depths(requests: Sequence[Request]) -> dict[GroupId, int]:
+    """How many groups one after the other each has to wait for, because it is to be near the next."""
+    near = {
+        request.group: [neighbour.to for neighbour in request.rules.near if not neighbour.weight]
+        for request in requests
+    }
+    awaited = {
+        group: [other for other in near if other != group and any(selects(to, group, other) for to in selectors)]
+        for group, selectors in near.items()
+        if selectors
+    }
+    depths = dict.fromkeys(near, 0)
+    for _ in awaited:  # a chain is not longer than that, and a circle ends here
+        deeper = {group: 1 + max((depths[other] for other in others), default=-1) for group, others in awaited.items()}
+        if all(depths[group] == depth for group, depth in deeper.items()):
+            break
+        depths |= deeper
+    return depths

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from placement.bits import bits_of, numbers_in
-from placement.cluster import UNKNOWN, amounts, take_custom
+from placement.cluster import amounts, take_custom
 from placement.request import Request
 from placement.situation import Situation
 from placement.thresholds import Threshold
@@ -273,25 +273,19 @@ class Room:
     @cached_property
     def _units(self) -> tuple[list[float], list[float]]:
         """What one unit of cpus and of memory is of all that an agent has; of what is free where that is not told."""
-        cpus, mem = (
-            [
-                1.0 / total if 0 < total < UNKNOWN else 1.0
-                for agent, free in zip(self.cluster.agents, self.free[dimension], strict=True)
-                for total in (amounts(agent.total)[dimension] if agent.total else free,)
-            ]
-            for dimension in (0, 1)
-        )
-        return cpus, mem
-
-    @cached_property
-    def _all(self) -> tuple[float, float]:
-        """The cpus and the memory of all agents."""
-        cpus, mem = (sum(1.0 / unit for unit in units) for units in self._units)
+        untold = [number for number in self.cluster.untold if self.offered >> number & 1]
+        if not untold:
+            return self.cluster.units
+        cpus, mem = (list(units) for units in self.cluster.units)
+        for number in untold:
+            cpus[number] = 1.0 / max(self.free[0][number], 1)
+            mem[number] = 1.0 / max(self.free[1][number], 1)
         return cpus, mem
 
     def _is_mostly_mem(self, need: Need) -> bool:
         """Whether the need is a larger share of all memory than of all cpus."""
-        return need.amounts[1] * self._all[0] > need.amounts[0] * self._all[1]
+        cpus, mem = self.cluster.all_of
+        return need.amounts[1] * cpus > need.amounts[0] * mem
 
     def _by_share(self) -> Steps:
         """The offered agents by their free share."""

@@ -10,6 +10,7 @@ from placement.agent import Agent, AgentState
 from placement.cluster import Cluster
 from placement.offer import Offer
 from specs.ids import AgentId
+from specs.resources import Resources
 
 _PHRASES = {
     AgentState.DRAINING: "is draining",
@@ -45,13 +46,17 @@ class Agents:
         self.touched: dict[AgentId, None] = {}
         """Agents of which something changed since the view was last built."""
         self._unreported: dict[AgentId, None] = {}
-        self._cluster: Cluster | None = None
+        self.launched: dict[AgentId, tuple[Resources, tuple[Resources, ...]]] = {}
+        """Of agents on which tasks were launched since the last report: what they last offered, and what was taken."""
+        self._cluster = Cluster(())
+        self._is_stale = False
 
     @property
     def cluster(self) -> Cluster:
         """All agents, for placement."""
-        if self._cluster is None:
-            self._cluster = Cluster((*self.present.values(), *self.absent.values()))
+        if self._is_stale:
+            self._cluster = self._cluster.renewed((*self.present.values(), *self.absent.values()))
+            self._is_stale = False
         return self._cluster
 
     def get(self, id: AgentId) -> Agent | None:
@@ -61,6 +66,8 @@ class Agents:
     def report(self, agents: Iterable[Agent]) -> None:
         """Takes the master's list: who is not on it is gone, unless an offer was the first to speak of it since."""
         reported = {agent.id: agent for agent in agents}
+        self.touched |= dict.fromkeys(self.launched)
+        self.launched = {}
         for id in self._unreported:
             if id not in reported and id in self.present:
                 reported[id] = self.present[id]
@@ -91,6 +98,21 @@ class Agents:
                 )
             )
 
+    def launch(self, id: AgentId, offered: Resources, taken: Iterable[Resources]) -> None:
+        """Tasks were launched on the agent, which takes so much of what it offered."""
+        self.launched[id] = (offered, tuple(taken))
+        self.touched[id] = None
+
+    def seen(self, id: AgentId) -> Agent | None:
+        """What is known of an agent, for readers: what is free as the last offer and the launches on it leave it."""
+        agent, launched = self.get(id), self.launched.get(id)
+        if agent is None or launched is None:
+            return agent
+        left = launched[0]
+        for amount in launched[1]:
+            left = left - amount if left.covers(amount) else left
+        return replace(agent, free=left)
+
     def lose(self, id: AgentId) -> None:
         """The master says that the agent is gone."""
         self._unreported.pop(id, None)
@@ -104,14 +126,14 @@ class Agents:
         self.present[agent.id] = agent
         self.absent.pop(agent.id, None)
         self.touched[agent.id] = None
-        self._cluster = None
+        self._is_stale = True
         if old is None or old.free == agent.free or replace(old, free=agent.free) != agent:
             self.revision += 1
 
     def _lose(self, id: AgentId) -> None:
         del self.present[id]
         self.touched[id] = None
-        self._cluster = None
+        self._is_stale = True
         self.revision += 1
 
     def remember(self, agents: Mapping[AgentId, KnownAgent]) -> None:
@@ -124,7 +146,7 @@ class Agents:
         if absent != self.absent:
             self.touched |= dict.fromkeys((*self.absent, *absent))
             self.absent = absent
-            self._cluster = None
+            self._is_stale = True
             self.revision += 1
 
     def judge(self, now: Instant, lead_seconds: float) -> None:

@@ -143,8 +143,13 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
         context.after_save(batch.accept)
         for task in batch.tasks:
             context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
-        for id in batch.accept.offer_ids:
-            context.pool.remove(id)
+        for offer_id in batch.accept.offer_ids:
+            context.pool.remove(offer_id)
+        taken = [launch.resources for launch in batch.accept.launches]
+        id = batch.tasks[0].agent_id
+        if id not in table.situation.overhead.present:
+            taken.append(settings.executor_resources)
+        context.agents.launch(id, table.situation.room[id], taken)
     context.flush()
     return _unplaced(context, requests, result.refusals, now)
 

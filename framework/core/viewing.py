@@ -67,7 +67,7 @@ class Viewer:
 
     def _agent(self, id: AgentId, now: Instant) -> AgentView | None:
         context = self._context
-        agent, stored = context.agents.get(id), context.books.agents.get(id)
+        agent, stored = context.agents.seen(id), context.books.agents.get(id)
         if agent is None:
             return None
         counts = {each.group: count_now(each, now, context.settings) for each in (stored.failures if stored else ())}

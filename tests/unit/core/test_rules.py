@@ -504,6 +504,18 @@ class TestAgents:
         (agent,) = talk.shelf.agents.values()
         assert agent.hostname == talk.tasks[0].hostname
 
+    def test_what_launches_take_is_not_shown_as_free_until_the_master_tells_again(self) -> None:
+        talk = Conversation()
+        four = Resources(cpus_milli=4000, mem_mib=4096)
+        one = replace(talk.agent(1), total=four, free=four)
+        talk.subscribe(one)
+        talk.submit(stack(group(instances=2, resources=Resources(cpus_milli=500, mem_mib=64))))
+        talk.offers(talk.offer(1))
+        free = seen(talk, 1).agent.free
+        assert free is not None and (free.cpus_milli, free.mem_mib) == (4000 - 2 * 500 - 100, 4096 - 2 * 64 - 32)
+        talk.say(AgentsReported(agents=(one,)))
+        assert seen(talk, 1).agent.free == four
+
     def test_offers_are_seen_with_their_agent(self) -> None:
         talk = Conversation()
         talk.subscribe()

@@ -194,3 +194,15 @@ def test_numbers_go_into_bits_and_come_out_ascending(numbers: list[int]) -> None
 @pytest.mark.parametrize(("start", "expected"), [(0, 3), (3, 3), (4, 9), (9, 9), (10, 3), (5000, 3)])
 def test_the_first_of_a_set_from_some_number_on(start: int, expected: int) -> None:
     assert first_in(bits_of([3, 9], 20), start) == expected
+
+
+def test_what_was_found_out_is_kept_while_only_what_is_free_changes() -> None:
+    ssd = rule("disk", Operator.EQUAL, "ssd")
+    before = Cluster([agent("a1", disk="ssd"), agent("a2", disk="hdd")])
+    assert before.where(ssd) == 0b01
+    fuller = before.renewed(replace(one, free=Resources(cpus_milli=1)) for one in reversed(before.agents))
+    assert fuller._where is before._where
+    assert fuller.believed_free[0] == [1, 1]
+    other = before.renewed([agent("a1", disk="hdd"), agent("a2", disk="ssd")])
+    assert other.where(ssd) == 0b10
+    assert before.renewed(before.agents[:1]).where(ssd) == 0b1

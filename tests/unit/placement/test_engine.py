@@ -346,21 +346,18 @@ def test_large_clusters_are_treated_as_small_ones() -> None:
 # ---- known shortcomings -------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="each slot is tried once, in order")
 def test_a_slot_with_a_pin_is_tried_again_when_others_have_evened_the_spread() -> None:
     rules = Rules(spread=(Spread(over="rack"),))
     result = place([request(3, rules=rules, pins={0: "a0", 1: "a0", 2: "a1"})], situation(racks("r1", "r2")), seed=1)
     assert len(result.placements) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="only slots with a home come first")
 def test_a_slot_with_a_pin_gets_its_agent_before_others_take_it() -> None:
     agents = [agent(f"a{number}", SMALL) for number in range(3)]
     for pin in ("a0", "a1", "a2"):
         assert len(placed(request(3, pins={2: pin}), agents)) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="groups that wait are put in order by size, not by whom they wait for")
 def test_groups_wait_for_those_that_wait_themselves() -> None:
     def near(service: str) -> Rules:
         return Rules(near=(Neighbour(to=Selector(service=service)),))
@@ -373,7 +370,6 @@ def test_groups_wait_for_those_that_wait_themselves() -> None:
     assert len(result.placements) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a group near itself waits as if for another, and the smaller one comes later")
 def test_groups_wait_for_one_that_wants_to_be_near_itself() -> None:
     itself = Rules(near=(Neighbour(to=Selector(service="small")),))
     one = request(1, of=group("shop/small"), rules=itself)
