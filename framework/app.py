@@ -108,6 +108,7 @@ def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosCon
         role=config.role,
         principal=config.principal,
         secret=config.secret or "",
+        agents_interval_seconds=config.agents_interval_seconds,
         webui_url=config.webui_url or f"http://{config.advertised}",
         hostname=config.advertise[0],
     )

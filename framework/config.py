@@ -10,7 +10,8 @@ class SchedulerConfig:
     """`zk` is the root of our store (zk://host:port,…/path), `master` Mesos's (the same form, or host:port).
 
     `bind` is where the API listens, `advertise` how agents reach it. `token` guards changes, None for none. `webui_url`
-    is what Mesos's web UI links to; empty: the advertised address. An executor without tasks ends after
+    is what Mesos's web UI links to; empty: the advertised address. The master is asked for its agents every
+    `agents_interval_seconds`, and less often where that takes it long. An executor without tasks ends after
     `executor_idle_seconds` and does `executor_operations` starts and stops at a time.
     """
 
@@ -24,6 +25,7 @@ class SchedulerConfig:
     principal: str = ""
     secret: str | None = field(default=None, repr=False)
     user: str = "root"
+    agents_interval_seconds: float = 15.0
     executor_idle_seconds: float = 60.0
     executor_operations: int = 4
     webui_url: str = ""

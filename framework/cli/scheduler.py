@@ -45,6 +45,14 @@ _LEVELS = ("debug", "info", "warning", "error")
 @click.option("--secret-file", metavar="FILE", type=click.Path(), help="File with the principal's secret.")
 @click.option("--user", default="root", show_default=True, help="The user that the executor runs as on agents.")
 @click.option(
+    "--agents-interval",
+    type=Duration(),
+    default="15s",
+    show_default=True,
+    metavar="DURATION",
+    help="How often the master is asked for its agents.",
+)
+@click.option(
     "--executor-idle",
     type=Duration(),
     default="60s",
@@ -73,6 +81,7 @@ def scheduler(
     principal: str,
     secret_file: str | None,
     user: str,
+    agents_interval: float,
     executor_idle: float,
     executor_operations: int,
     webui_url: str,
@@ -108,6 +117,7 @@ def scheduler(
         principal=principal,
         secret=_read(secret_file, "--secret-file"),
         user=user,
+        agents_interval_seconds=agents_interval,
         executor_idle_seconds=executor_idle,
         executor_operations=executor_operations,
         webui_url=webui_url,

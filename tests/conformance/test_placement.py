@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, images: None) -> Iterator[
         schedulers=1,
         attributes=ATTRIBUTES,
         resources="cpus:2;mem:1024;disk:1000;bandwidth:100;licence:{gold,silver}",
+        scheduler_flags={"agents-interval": "3s"},
     ) as cluster:
         yield cluster
 
@@ -151,8 +153,10 @@ def test_rules_hold_through_replacing_scaling_and_the_loss_of_an_agent(
   unique: {SLEEP}, instances: 12, constraints: [hostname UNIQUE]}}
   even: {SLEEP}, instances: 8, constraints: [rack GROUP_BY]}}
   most: {SLEEP}, instances: 6, constraints: [rack MAX_PER 2]}}
+  everywhere: {SLEEP}, mode: global}}
 """,
     )
+    assert set(per("hostname", cli.tasks("kept/everywhere"), agents)) == set(agents)
     cli.run("restart", "kept", "--wait")
     assert set(per("hostname", cli.tasks("kept/unique"), agents).values()) == {1}
     assert set(per("rack", cli.tasks("kept/even"), agents).values()) == {2}
@@ -175,12 +179,44 @@ def test_rules_hold_through_replacing_scaling_and_the_loss_of_an_agent(
     def is_whole() -> bool:
         groups = cli.json("ps", "kept")
         on = [task for task in groups["tasks"] if task["state"] == "RUNNING" and task["agent"] != lost]
-        return len(on) == 11 + 8 + 6
+        return len(on) == 11 + 8 + 6 + 11
 
     eventually(is_whole, "the tasks of the lost agent run elsewhere", 120)
     assert set(per("hostname", cli.tasks("kept/unique"), agents).values()) == {1}
     assert max(per("rack", cli.tasks("kept/most"), agents).values()) <= 2
     assert sorted(per("rack", cli.tasks("kept/even"), agents).values()) == [2, 2, 2, 2]
+
+    # It comes back as a new agent, and what is everywhere is there too; from one that is drained it goes.
+    cluster.daemon(f"agent{number}").start().wait()
+    eventually(lambda: len(running(cli, "kept/everywhere")) == 12, "the agent that joined has its task")
+    drained = next(line for line in cli.json("agents")["agents"] if line["hostname"] != lost)
+    operate(cluster, {"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": drained["id"]}}})
+
+    def is_drained() -> bool:
+        return drained["hostname"] not in per("hostname", running(cli, "kept"), agents)
+
+    eventually(is_drained, "nothing runs on the drained agent")
+    eventually(lambda: len(running(cli, "kept")) == 11 + 8 + 6 + 11, "what was there runs elsewhere")
+    assert set(per("hostname", cli.tasks("kept/unique"), agents).values()) == {1}
+    assert drained["hostname"] not in per("hostname", cli.tasks("kept/everywhere"), agents)
+    eventually(lambda: "drain" in cli.run("agents").stdout, "the scheduler knows of it")
+    operate(cluster, {"type": "REACTIVATE_AGENT", "reactivate_agent": {"agent_id": {"value": drained["id"]}}})
+    eventually(lambda: len(running(cli, "kept/everywhere")) == 12, "the agent that is back has its task")
+
+
+def running(cli: Cli, pattern: str) -> list[Task]:
+    """The tasks that run."""
+    return [task for task in cli.tasks(pattern) if task["state"] == "RUNNING"]
+
+
+def operate(cluster: Cluster, call: dict[str, Any]) -> None:
+    """A call to the master's operator API."""
+    leader = cluster.wait_for_leader()
+    request = urllib.request.Request(
+        f"http://{leader.address}/api/v1", json.dumps(call).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status < 300
 
 
 def _address(cli: Cli, hostname: str) -> str:
@@ -194,7 +230,7 @@ def _pid(cluster: Cluster, number: int) -> int:
 
 
 def test_what_does_not_fit_is_explained_and_its_cure_is_one(cli: Cli, tmp_path: Path) -> None:
-    wants = "image: framework-demo/busybox:1, command: sleep 3600, instances: 2"
+    wants = "image: framework-demo/busybox:1, command: sleep 3600, init: true, instances: 2"
     tight = (
         f"  big: {{{wants}, resources: {{cpus: 1.5, memory: 16M}}, constraints: [zone == a, kernel VERSION >= 6]}}\n"
     )

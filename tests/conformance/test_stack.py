@@ -208,7 +208,9 @@ services:
     after = cli.tasks("change")
     assert len(after) == 3
     assert not {task["id"] for task in before} & {task["id"] for task in after}
-    assert {task["attempt"] for task in after} == {2}
+    # A launch may meet an executor that just ends for having had nothing to do, and then needs another attempt.
+    attempts = {task["slot"]: task["attempt"] for task in before}
+    assert {task["slot"]: task["attempt"] - attempts[task["slot"]] for task in after} == {0: 1, 1: 1, 2: 1}
 
 
 def test_the_server_says_what_it_lacks_and_goes_on_when_it_is_there(cluster: Cluster, tmp_path: Path) -> None:

@@ -270,6 +270,14 @@ class TestFailures:
         (second,) = launched(again.offers())
         assert second.hostname != first.hostname
 
+    def test_what_others_have_killed_is_no_failure(self) -> None:
+        talk = in_racks(Rules(), 1)
+        (task,) = talk.tasks
+        talk.status(task, TaskState.KILLED, message="killed as asked")
+        assert seen(talk, int(task.hostname.removeprefix("agent"))).penalties == {}
+        talk.offers(*(talk.offer(number) for number in RACKS))
+        assert [each.attempt for each in talk.tasks] == [2]
+
     def test_failures_are_forgotten_with_time_and_cost_at_least_a_point_before(self) -> None:
         talk = Conversation()
         talk.up(group())
