@@ -226,6 +226,7 @@ def task_bytes(task: Task) -> bytes:
         sandbox=task.sandbox,
         addresses=task.addresses,
         stop_cause=task.stop_cause,
+        predecessors=task.predecessors,
     ).SerializeToString()
 
 
@@ -257,6 +258,7 @@ def _task_of(record: pb.TaskRecord) -> Task:
         sandbox=record.sandbox,
         addresses=tuple(record.addresses[:]),
         stop_cause=record.stop_cause,
+        predecessors=tuple(record.predecessors[:]),
     )
 
 
