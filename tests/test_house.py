@@ -99,7 +99,8 @@ ROOMS = (
             # The store is cut into the connection, what is read, and what is written.
             ("ensemble", (), {"kazoo"}, False),
             ("reading", ("records", "nodes", "ensemble"), {"kazoo"}, False),
-            ("zookeeper", ("records", "nodes", "ensemble", "reading"), {"kazoo"}, False),
+            ("election", ("records", "nodes", "ensemble"), {"kazoo"}, False),
+            ("zookeeper", ("records", "nodes", "ensemble", "reading", "election"), {"kazoo"}, False),
         )
     ),
     # The driver is cut into many modules that see one another; kazoo only finds the leading master.
@@ -139,7 +140,7 @@ ROOMS = (
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning", "explaining")),
             *("placement.agent", "placement.explanation"),
         ),
-        libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests"},
+        libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},
     ),
     Room(
         name="framework.web",
