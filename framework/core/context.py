@@ -24,6 +24,7 @@ from framework.core.failures import with_failure
 from framework.core.model import Instant, KnownAgent, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
+from framework.core.suspects import Suspects
 from framework.core.timers import Timers
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
@@ -68,7 +69,7 @@ class Context:
         """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
-        self.unknown_tasks: dict[TaskId, None] = {}
+        self.suspects = Suspects()
         self._out: list[Command] = []
         self._writes: dict[tuple[str, str], Write] = {}
         self._after: list[Command] = []
@@ -176,6 +177,10 @@ class Context:
             self.told[group] = (rules, now)
             text = f"{group} waits: {sentence}"
             self.after_save(Announce(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
+
+    def touch_pending(self) -> None:
+        """What all groups that wait are waiting for may be another thing now: readers are to see it."""
+        self.books.touched |= dict.fromkeys(self.pending)
 
     def unsent(self, accept: Accept) -> tuple[Task, ...]:
         """The tasks of an Accept that never reached Mesos, as far as they still wait for it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
-from framework.core.model import Status, Stored
+from framework.core.model import Doubt, Status, Stored
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
@@ -171,11 +171,22 @@ class StartAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestructionApproved:
+    """An operator has seen the question about up to `number` tasks, and says that it shall be so."""
+
+    request_id: int
+    doubt: Doubt
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
     """The time that `wakes_at` named has come."""
 
 
-Ask: TypeAlias = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked
+Ask: TypeAlias = (
+    StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | DestructionApproved
+)
 Event: TypeAlias = (
     BecameLeader
     | Subscribed

@@ -65,6 +65,9 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
     """What may be placed now; for the other pending groups the cause is noted."""
     requests = []
     for group in sorted(context.pending):
+        if context.suspects.halts_placing:
+            _note(context, group, "waits for an operator: `framework approve` says what for")
+            continue
         wish = context.books.wishes[group]
         backoff = context.backoffs.get(group)
         if backoff is not None and backoff.version == wish.version and backoff.until > now:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from framework.core import asks, census, converge, placing, statuses
+from framework.core import asks, budget, census, converge, placing, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -27,6 +27,7 @@ from framework.core.events import (
     Ask,
     BecameLeader,
     CallFailed,
+    DestructionApproved,
     Disconnected,
     Event,
     ExecutorFailed,
@@ -47,7 +48,7 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import Instant, Settings
+from framework.core.model import Instant, Settings, Status
 from framework.core.outbox import Waiting
 from framework.core.viewing import Viewer
 from framework.core.views import Connection, Progress, View
@@ -86,6 +87,8 @@ class Scheduler:
             self._progressed(event)
         elif isinstance(event, StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked):
             self._ask(event, now)
+        elif isinstance(event, DestructionApproved):
+            self._approved(event, now)
         else:
             self._handle_rare(event, now)
         self._settle(now)
@@ -177,19 +180,23 @@ class Scheduler:
         context.sought.clear()
         context.is_unsettled = True
         context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
-        self._reconcile(now)
+        self._reconcile(now, is_new=True)
+        # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.books.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
                 context.kill(task, now)
 
     def _connect(self, connection: Connection, problem: str) -> None:
         self.context.connection, self.context.problem = connection, problem
-        self.context.books.touched |= dict.fromkeys(self.context.pending)  # they say what they wait for
+        self.context.touch_pending()  # they say what they wait for
 
-    def _reconcile(self, now: Instant) -> None:
+    def _reconcile(self, now: Instant, *, is_new: bool = False) -> None:
         """Asks for the state of every living task, then for what else there is."""
         context = self.context
         known = [(task.id, task.agent_id) for task in context.books.tasks.values() if task.state.is_lively]
+        budget.begin(context, tuple(known), now, is_new=is_new)
+        strangers = context.suspects.strangers.items()
+        known += [(id, each.agent_id) for id, each in strangers if each.agent_id is not None]
         for start in range(0, len(known), RECONCILE_AT_ONCE):
             context.after_save(Reconcile(tasks=tuple(known[start : start + RECONCILE_AT_ONCE])))
         context.after_save(Reconcile())
@@ -238,6 +245,15 @@ class Scheduler:
             return
         self._asks.append(ask)
         self._next_ask(now)
+
+    def _approved(self, event: DestructionApproved, now: Instant) -> None:
+        outcome, ends = budget.approve(self.context, event)
+        self._believe(ends, now)
+        self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
+
+    def _believe(self, ends: tuple[Status, ...], now: Instant) -> None:
+        for status in ends:
+            statuses.believe(self.context, status, now)
 
     def _next_ask(self, now: Instant) -> None:
         """Decides the asks in their order, each on what the one before has left in the store."""
@@ -326,6 +342,8 @@ class Scheduler:
                     self._reconcile(now)
             elif kind in ("settle", "hold", "revive", "backoff", "moved"):
                 placing.settle(context, now)
+            elif kind == "judge":
+                self._judge(now)
             elif kind == "why":
                 placing.explain_without_offers(context, now)
             elif kind == "sticky":
@@ -341,6 +359,10 @@ class Scheduler:
                 seconds = context.settings.launch_timeout_seconds
                 context.blame(task, now)
                 context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+
+    def _judge(self, now: Instant) -> None:
+        if self.context.connection is Connection.SUBSCRIBED:
+            self._believe(budget.judge(self.context, now), now)
 
     def _settle(self, now: Instant) -> None:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""

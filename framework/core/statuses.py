@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework.core import budget
 from framework.core.commands import Acknowledge, Kill
 from framework.core.context import Context
 from framework.core.converge import end_task, replace_outdated, review_slot
@@ -22,8 +23,16 @@ _KINDS = {
 def receive(context: Context, status: Status, now: Instant) -> None:
     """Takes a status into the books; it is acknowledged once that is stored."""
     task = context.books.tasks.get(status.task_id)
+    if budget.hear(context, status, task, now):
+        context.say(*_acknowledgement(status))
+        return
+    believe(context, status, now)
+
+
+def believe(context: Context, status: Status, now: Instant) -> None:
+    """Takes a status of a task that is in the books for what it is."""
+    task = context.books.tasks.get(status.task_id)
     if task is None:
-        _receive_unknown(context, status)
         return
     effect = follow(task.state, status.state)
     if effect is Effect.RETURNED:
@@ -49,26 +58,6 @@ def receive(context: Context, status: Status, now: Instant) -> None:
         context.kill(moved, now)  # it is back, and not wanted any more
     review_slot(context, moved.group, moved.slot, now)
     replace_outdated(context, moved.group, moved.slot, now)
-
-
-def _receive_unknown(context: Context, status: Status) -> None:
-    """A task that is not in the books: one whose record was given up after its end, or none of ours.
-
-    A living one is stopped; many at once mean that the books are wrong, and then nothing is stopped.
-    """
-    context.say(*_acknowledgement(status))
-    if status.state.is_terminal or status.state is TaskState.UNREACHABLE:
-        return
-    context.unknown_tasks[status.task_id] = None
-    if len(context.unknown_tasks) > context.settings.destruction_budget:
-        context.problem = (
-            f"Mesos runs {len(context.unknown_tasks)} tasks of this framework that are not in the store, such as"
-            f" {status.task_id}; more than {context.settings.destruction_budget} are never stopped on suspicion:"
-            " check that --zk names the right root"
-        )
-        return
-    context.say(Kill(task_id=status.task_id, agent_id=status.agent_id))
-    context.tell("UnknownTaskStopped", f"{status.task_id} is not in the store: it is stopped")
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:

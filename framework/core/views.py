@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from framework.core.model import GroupWish, Instant, StackWish, Task
+from framework.core.model import Doubt, GroupWish, Instant, StackWish, Task
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId
 from specs.resources import Resources
@@ -107,6 +107,17 @@ class AgentView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is not done before an operator approves it: about `number` tasks; `effect` is what happens then."""
+
+    doubt: Doubt
+    number: int
+    tasks: tuple[TaskId, ...]
+    sentence: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that readers may see. `problem` is empty, or says what keeps the scheduler from its work."""
 
@@ -124,6 +135,8 @@ class View:
     """What an executor takes on an agent, once."""
     agents_problem: str = ""
     """Why the master did not tell its agents when it was last asked; "" where it did."""
+    questions: tuple[Question, ...] = ()
+    """What waits for an operator; `problem` has their sentences too."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})
