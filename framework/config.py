@@ -11,7 +11,8 @@ class SchedulerConfig:
 
     `bind` is where the API listens, `advertise` how agents reach it. `token` guards changes, None for none. `webui_url`
     is what Mesos's web UI links to; empty: the advertised address. An executor without tasks ends after
-    `executor_idle_seconds` and does `executor_operations` starts and stops at a time.
+    `executor_idle_seconds` and does `executor_operations` starts and stops at a time. Another scheduler leads once
+    ZooKeeper has not heard from this one for `session_timeout_seconds`.
     """
 
     zk: str
@@ -26,6 +27,7 @@ class SchedulerConfig:
     user: str = "root"
     executor_idle_seconds: float = 60.0
     executor_operations: int = 4
+    session_timeout_seconds: float = 10.0
     webui_url: str = ""
     log_level: str = "info"
 
