@@ -92,7 +92,7 @@ class VersionRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., version: _Optional[str] = ..., json: _Optional[bytes] = ..., compressed: _Optional[bool] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors")
+    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned")
     ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,8 @@ class TaskRecord(_message.Message):
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     STOP_CAUSE_FIELD_NUMBER: _ClassVar[int]
     PREDECESSORS_FIELD_NUMBER: _ClassVar[int]
+    ADOPTS_FIELD_NUMBER: _ClassVar[int]
+    ORPHANED_FIELD_NUMBER: _ClassVar[int]
     id: str
     stack: str
     service: str
@@ -151,7 +153,9 @@ class TaskRecord(_message.Message):
     addresses: _containers.RepeatedScalarFieldContainer[str]
     stop_cause: str
     predecessors: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ...) -> None: ...
+    adopts: bool
+    orphaned: bool
+    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ...) -> None: ...
 
 class TaskBucket(_message.Message):
     __slots__ = ("schema", "tasks")

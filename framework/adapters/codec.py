@@ -256,7 +256,7 @@ class TaskWriter:
             agent_id=task.agent_id,
             custom=custom_resources(amount),
             predecessors=task.predecessors,
-            adopts=launch.adopts,
+            adopts=task.adopts,
         )
         return bytes(order.SerializeToString())
 

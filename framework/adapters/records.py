@@ -227,6 +227,8 @@ def task_bytes(task: Task) -> bytes:
         addresses=task.addresses,
         stop_cause=task.stop_cause,
         predecessors=task.predecessors,
+        adopts=task.adopts,
+        orphaned=task.is_orphaned,
     ).SerializeToString()
 
 
@@ -258,7 +260,9 @@ def _task_of(record: pb.TaskRecord) -> Task:
         sandbox=record.sandbox,
         addresses=tuple(record.addresses[:]),
         stop_cause=record.stop_cause,
-        predecessors=tuple(record.predecessors[:]),
+        predecessors=tuple([TaskId(id) for id in record.predecessors]),
+        adopts=record.adopts,
+        is_orphaned=record.orphaned,
     )
 
 

@@ -79,8 +79,7 @@ class Launch:
 
     `pools` is empty where all is unreserved; else the parts of `resources` by reservation, which add up to it.
     `executor_reservation` is the reservation out of which the executor is paid, "" where that is unreserved; the
-    task's `executor_id` differs with it (codec.executor_id). `adopts`: the container of the task's predecessors is taken
-    over if it is still there; else it is removed before the start.
+    task's `executor_id` differs with it (codec.executor_id).
     """
 
     task: Task
@@ -89,7 +88,6 @@ class Launch:
     metadata: tuple[tuple[str, str], ...] = ()
     pools: tuple[Pool, ...] = ()
     executor_reservation: str = ""
-    adopts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework.core.adoption import marked
 from framework.core.backoff import after_end
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
@@ -122,7 +123,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
     wish = books.wishes.get(group)
-    if task.goal is Goal.RUN and task.state not in _NO_FAULT and wish is not None and not is_finished(task, wish):
+    if task.goal is Goal.RUN and not _is_blameless(task) and wish is not None and not is_finished(task, wish):
         ran = now - task.running_since if task.running_since else 0.0
         before = context.backoffs.get(group)
         backoff = after_end(
@@ -143,8 +144,13 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     _forget_if_over(context, group)
 
 
+def _is_blameless(task: Task) -> bool:
+    return task.state in _NO_FAULT or task.is_orphaned
+
+
 def _trim(context: Context, group: GroupId) -> None:
-    """Keeps the newest ended tasks, and the last one of each empty slot that needs to know of it."""
+    """Keeps the newest ended tasks, and the last one of each empty slot that needs to know of it: for its policy, or
+    for the container that another task is to take over."""
     books = context.books
     book, wish = books.group(group), books.wishes.get(group)
     needs_last = wish is not None and (wish.restart is not Restart.ALWAYS or wish.rules.sticky)
@@ -155,7 +161,7 @@ def _trim(context: Context, group: GroupId) -> None:
         if len(book.ended) <= context.settings.history_per_group:
             return
         is_empty = task.slot in book.wanted and task.slot not in book.seats
-        if not (needs_last and is_empty and book.last_ended.get(task.slot) == task.id):
+        if not ((needs_last or task.is_orphaned) and is_empty and book.last_ended.get(task.slot) == task.id):
             context.drop(task)
 
 
@@ -171,7 +177,7 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     context.backoffs.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
-    for kind in ("backoff", "sticky"):
+    for kind in ("backoff", "sticky", "adopt"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)
 
@@ -199,5 +205,6 @@ def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> N
         reason="NOT_SENT",
         message=f"not launched: {problem}",
     )
+    ended = marked(context.books, ended)
     context.put(ended)
     end_task(context, ended, now)

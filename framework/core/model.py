@@ -70,7 +70,8 @@ class Task:
 
     `host_ports` are in the order of the container's ports; `addresses` what the executor says of the container's own.
     `stop_cause` says why its goal is STOP. `predecessors` are earlier tasks of the slot, newest first, whose container
-    may still have been on the agent when this one was launched there.
+    may still have been on the agent when this one was launched there; if it `adopts`, it takes that over, else it has
+    it removed. `is_orphaned`: its executor died, and its container may run on.
     """
 
     id: TaskId
@@ -99,6 +100,8 @@ class Task:
     addresses: tuple[str, ...] = ()
     stop_cause: str = ""
     predecessors: tuple[TaskId, ...] = ()
+    adopts: bool = False
+    is_orphaned: bool = False
 
     @property
     def is_ready(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework.core import census
+from framework.core.adoption import adoptions, awaiting
 from framework.core.commands import PutFramework
 from framework.core.context import Context
 from framework.core.converge import review_slot
@@ -19,7 +20,7 @@ from placement.checks import Offered
 from placement.engine import place
 from placement.offer import Offer
 from placement.refusals import Refused
-from placement.request import Overhead, Request, Tenants
+from placement.request import Overhead, Placement, Request, Tenants
 from placement.situation import Situation
 from specs.ids import AgentId, GroupId
 
@@ -35,12 +36,15 @@ def settle(context: Context, now: Instant) -> None:
     context.is_unsettled = False
     if context.agents.is_awaited:
         return
-    requests = _eligible(context, now)
     has_tried = bool(context.pool.held)
+    if has_tried and not context.suspects.halts_placing:
+        _adopt(context, now)
+    requests = _eligible(context, now)
     if requests and has_tried:
         requests = _launch(context, requests, now)
-    _seek(context, requests, now)
-    if requests:
+    waiting = awaiting(context, now)
+    _seek(context, requests, waiting, now)
+    if requests or waiting:
         if has_tried:
             _hold(context, now)
         elif not context.timers.has("why", ""):
@@ -75,8 +79,11 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
         elif unmet := unmet_dependency(context.books, wish):
             cause = f"waits for {unmet}"
         else:
-            requests.append(request_for(context, wish, now))
-            continue
+            request = request_for(context, wish, now)
+            if request.slots:
+                requests.append(request)
+                continue
+            cause = "waits for an offer of the agent on which its containers run"
         _note(context, group, cause)
     return requests
 
@@ -126,11 +133,26 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
     """Launches what fits; returns what does not, with its causes noted."""
     table = _table(context)
     result = place(requests, table.situation, seed=context.books.next_serial)
+    refuse_seconds = context.settings.decline_again_seconds if result.refusals else context.settings.decline_seconds
+    _accept(context, table, result.placements, refuse_seconds, now)
+    return _unplaced(context, requests, result.refusals, now)
+
+
+def _adopt(context: Context, now: Instant) -> None:
+    """Gives tasks whose executor died back to their agents, before others take the room."""
+    if not awaiting(context, now):
+        return
+    table = _table(context)
+    placements = adoptions(context, table.situation, table.purses, now)
+    _accept(context, table, placements, context.settings.decline_again_seconds, now)
+
+
+def _accept(
+    context: Context, table: _Table, placements: Sequence[Placement], refuse_seconds: float, now: Instant
+) -> None:
+    """Launches what was placed."""
     settings = context.settings
-    refuse_seconds = settings.decline_again_seconds if result.refusals else settings.decline_seconds
-    for batch in batches(
-        context.books, result.placements, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now
-    ):
+    for batch in batches(context.books, placements, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
         context.flush()
         context.books.next_serial = batch.next_serial
         context.write(
@@ -154,7 +176,6 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
             taken.append(settings.executor_resources)
         context.agents.launch(id, table.situation.room[id], taken)
     context.flush()
-    return _unplaced(context, requests, result.refusals, now)
 
 
 def _unplaced(
@@ -176,10 +197,12 @@ def _unplaced(
     return unplaced
 
 
-def _seek(context: Context, unplaced: list[Request], now: Instant) -> None:
+def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, int], now: Instant) -> None:
     """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where tasks
     have moved at which their rules look."""
-    wanted = {request.group: len(request.slots) for request in unplaced}
+    wanted = dict(waiting)
+    for request in unplaced:
+        wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
     has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
     if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now)

@@ -346,7 +346,7 @@ class Scheduler:
                 self._judge(now)
             elif kind == "why":
                 placing.explain_without_offers(context, now)
-            elif kind == "sticky":
+            elif kind in ("sticky", "adopt"):
                 context.sought.clear()  # slots that waited for one agent may go to others
                 placing.settle(context, now)
             elif kind == "agents":

@@ -17,7 +17,7 @@ def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
 
     Slots that are wanted already stay so; what is missing are the lowest free numbers. Of too many, those go without
     which the group stays even, and thus there may be gaps. After a start nothing is remembered: then the slots are
-    wanted in which a task shall run or has finished, and again the lowest free numbers.
+    wanted in which a task shall run, was orphaned or has finished, and again the lowest free numbers.
     """
     wish = context.books.wishes.get(group)
     if wish is None or wish.is_stopped:
@@ -33,6 +33,8 @@ def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
     kept = dict.fromkeys(book.wanted)
     kept |= dict.fromkeys(slot for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN)
     if not book.wanted:
+        orphaned = [slot for slot, id in sorted(book.last_ended.items()) if books.tasks[id].is_orphaned]
+        kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(wish.instances - len(kept), 0)])
         done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, wish, slot))
         kept |= dict.fromkeys(list(done)[: max(wish.instances - len(kept), 0)])
     if len(kept) > wish.instances:

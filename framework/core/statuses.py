@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core import budget
+from framework.core.adoption import marked
 from framework.core.commands import Acknowledge, Kill
 from framework.core.context import Context
 from framework.core.converge import end_task, replace_outdated, review_slot
@@ -41,6 +42,8 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         context.announce("TaskReturned", task, f"{task.id} came back after it was given up: it is stopped")
         return
     moved = _moved(task, status, now) if effect is Effect.MOVE else task
+    if moved.state.is_terminal and moved is not task:
+        moved = marked(context.books, moved)
     if moved == task:
         context.say(*_acknowledgement(status))
         return
@@ -75,7 +78,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         state=status.state,
         state_since=now if is_new_state else task.state_since,
         health=_health(task, status),
-        running_since=now if runs_first else task.running_since,
+        running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
         # A reconciliation answers with the state alone: what the executor said earlier stays.
         reason=status.reason if is_new_state else task.reason,
