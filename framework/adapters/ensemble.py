@@ -120,6 +120,11 @@ class Ensemble:
         return self._client.client_id[0] if self._client.client_id else None
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the ensemble answers now, as far as is known."""
+        return bool(self._client.connected)
+
+    @property
     def is_over(self) -> bool:
         """Whether no session follows: it was closed by us, or the one that was held is lost."""
         return self._is_closing or self._is_lost

@@ -128,6 +128,8 @@ class ZooKeeperStore:
 
         Blocks; raises StoreFault, also where the leader writes too often for a whole picture.
         """
+        if not self._ensemble.is_connected:
+            raise StoreFault(f"{self._url} cannot be read: ZooKeeper is not connected", temporary=True)
         with self._faults():
             for _ in range(MAX_PEEKS):
                 _, before = reading.epoch(self._ensemble, self._url)

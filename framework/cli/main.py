@@ -33,6 +33,7 @@ COMMANDS = {
     "restore": "Put a backup into a store.",
     "store": "Look whether a store, or a backup, is in order.",
     "scheduler": "Run the scheduler.",
+    "leader": "Show which scheduler leads and which stand by; hand leadership over.",
     "local": "Run a real Mesos cluster on this machine.",
     "version": "Show the version of this command and of the scheduler.",
     "completion": "Print the completion script for a shell.",
