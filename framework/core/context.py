@@ -88,6 +88,11 @@ class Context:
         """Commands that go when the step's save is acknowledged, or at once where the step saves nothing."""
         self._after += commands
 
+    def after_all_saves(self, *commands: Command) -> None:
+        """Commands that rest on what was put in this step or before: they go when all of it is stored."""
+        if self._writes or not self.outbox.follow(*commands):
+            self._after += commands
+
     def flush(self) -> None:
         """Closes the save that was gathered so far."""
         writes, self._writes = tuple(self._writes.values()), {}

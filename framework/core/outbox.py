@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from framework.core.asks import Change
 from framework.core.commands import Command, Save, Write
@@ -31,6 +31,16 @@ class Outbox:
         self._next_ticket += 1
         self._waiting[ticket] = waiting
         return Save(ticket=ticket, writes=writes)
+
+    def follow(self, *commands: Command) -> bool:
+        """Has the commands wait for the last save of what is decided already, as saves happen in order; False where
+        none is under way. What was asked and may still be refused is nothing to wait for."""
+        for ticket in reversed(self._waiting):
+            waiting = self._waiting[ticket]
+            if not waiting.changes:
+                self._waiting[ticket] = replace(waiting, commands=(*waiting.commands, *commands))
+                return True
+        return False
 
     def take(self, ticket: int) -> Waiting:
         """What waited for the save; raises KeyError for a ticket that was never given, or answered before."""

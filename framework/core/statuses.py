@@ -25,7 +25,7 @@ def receive(context: Context, status: Status, now: Instant) -> None:
     """Takes a status into the books; it is acknowledged once that is stored."""
     task = context.books.tasks.get(status.task_id)
     if budget.hear(context, status, task, now):
-        context.say(*_acknowledgement(status))
+        context.after_all_saves(*_acknowledgement(status))
         return
     believe(context, status, now)
 
@@ -37,7 +37,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         return
     effect = follow(task.state, status.state)
     if effect is Effect.RETURNED:
-        context.say(*_acknowledgement(status))
+        context.after_all_saves(*_acknowledgement(status))
         context.say(Kill(task_id=task.id, agent_id=status.agent_id or task.agent_id))
         context.announce("TaskReturned", task, f"{task.id} came back after it was given up: it is stopped")
         return
@@ -45,7 +45,8 @@ def believe(context: Context, status: Status, now: Instant) -> None:
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.books, moved)
     if moved == task:
-        context.say(*_acknowledgement(status))
+        # It may be told again because the save of the first time is still under way.
+        context.after_all_saves(*_acknowledgement(status))
         return
     context.put(moved)
     context.after_save(*_acknowledgement(status))
