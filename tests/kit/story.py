@@ -133,7 +133,7 @@ class Stage:
         tasks = answer["tasks"]
         ids = sorted(task["id"] for task in tasks)
         states = {(task["state"], task["goal"]) for task in tasks}
-        in_mesos = self.in_mesos(name)
+        in_mesos, in_docker = self.in_mesos(name), containers(name)
         faults = [f"it says: {answer['problem']}"] if answer["problem"] else []
         faults += [f"it has {len(tasks)} tasks, wanted {count}"] if len(tasks) != count else []
         faults += [f"states are {sorted(states)}"] if states != {("RUNNING", "RUN")} else []
