@@ -100,6 +100,10 @@ ROOMS = (
             ("ensemble", (), {"kazoo"}, False),
             ("reading", ("records", "nodes", "ensemble"), {"kazoo"}, False),
             ("election", ("records", "nodes", "ensemble"), {"kazoo"}, False),
+            # What is in a store, what is wrong with it, and the file that it is backed up to.
+            ("checking", ("records", "nodes"), (), True),
+            ("backup_file", ("nodes", "checking"), (), False),
+            ("backup", ("records", "nodes", "ensemble", "checking", "backup_file"), {"kazoo"}, False),
             ("zookeeper", ("records", "nodes", "ensemble", "reading", "election"), {"kazoo"}, False),
         )
     ),
@@ -165,11 +169,30 @@ ROOMS = (
         )
         for each in ("simulate", "fleet", "agents_file", "cluster_file")
     ),
+    # What looks at the store itself, without a scheduler.
+    *(
+        Room(
+            name=f"framework.cli.{each}",
+            # Its values are named in signatures; what reads them is imported when it is needed.
+            ours=("framework.cli", "framework.exits", "framework.adapters.checking", "specs"),
+            lazily=("framework.adapters.backup", "framework.adapters.backup_file", "framework.ports"),
+            libraries={"click", "rich", "requests"},
+        )
+        for each in ("backup", "restore", "store", "store_access")
+    ),
     Room(
         name="framework.cli.scheduler",
         ours=("framework.cli", "framework.exits", "specs"),
         lazily=("framework.app", "framework.config"),
         libraries={"click", "rich", "requests"},
+    ),
+    # The flight recorder, and what plays its journals.
+    Room(name="framework.recorder", ours=("framework.core",), libraries={"orjson"}),
+    Room(
+        name="framework.cli.replay",
+        ours=("framework.cli", "framework.exits"),
+        lazily=("framework.recorder",),
+        libraries={"click"},
     ),
     Room(name="framework.local", ours=("framework.local", "specs"), libraries={"click", "docker", "requests"}),
     Room(
