@@ -119,7 +119,9 @@ class Executor:
                 known: dict[TaskId, None] = {}
                 for task_id, task in self._tasks.items():
                     if task.phase is not Phase.ENDED:
-                        known |= dict.fromkeys((task_id, *task.order.predecessors))
+                        known[task_id] = None
+                    if task.phase is Phase.ADOPTING:
+                        known |= dict.fromkeys(task.order.predecessors)
                 out += self._strays.found(event.containers, known, now)
                 self._look_at(self._strays.due_at)
             case on.Woke():
@@ -164,6 +166,7 @@ class Executor:
             self._say(task, TaskState.STARTING, now, out)
         if order.predecessors:
             task.phase = Phase.ADOPTING
+            self._look_at(now + LOOK_AGAIN_SECONDS)  # the engine may still be at what the dead executor asked of it
             out.append(do.Adopt(order=order))
         else:
             self._begin(task, now, out)

@@ -107,8 +107,17 @@ def test_a_container_about_to_be_adopted_is_not_removed() -> None:
     talk.tell(left)
     talk.wait(31.0)
     assert not only(do.Reap, talk.tell(left))
+
+
+def test_what_the_engine_made_too_late_to_be_adopted_is_removed() -> None:
+    talk = Talk()
+    talk.launch(heir())
     talk.tell(on.Vacant(task_id=NEW))
-    assert not only(do.Reap, talk.tell(left))
+    assert len(only(do.ListContainers, talk.wait(11.0))) == 1
+    late = (Found(container_id=ID, task_id=OLD, is_ours=False, is_abandoned=True),)
+    talk.tell(on.ContainersListed(containers=late))
+    assert len(only(do.ListContainers, talk.wait(31.0))) == 1
+    assert only(do.Reap, talk.tell(on.ContainersListed(containers=late)))
 
 
 def test_a_claim_is_known_to_all_and_ends_with_its_owner() -> None:
