@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 from executor.archive import NAME, build_archive
 from framework.adapters.clock import SystemClock
@@ -28,6 +29,7 @@ from framework.exits import CliExit, ServerExit
 from framework.local.paths import cache_home
 from framework.loop import Loop, Stop
 from framework.ports import Clock, Members, StoreFault
+from framework.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,12 @@ def run_scheduler(config: SchedulerConfig) -> int:
     mesos = _mesos_config(config, executor)
     settings = Settings(executor_id=executor_id(executor, config.role), executor_resources=executor.resources)
     clock = SystemClock()
-    loop = Loop(Scheduler(settings), clock)
+    try:
+        recorder = Recorder(Path(config.journal), settings) if config.journal else None
+    except OSError as error:
+        log.error("--journal %s cannot be written: %s", config.journal, error.strerror)
+        return CliExit.REFUSED
+    loop = Loop(Scheduler(settings), clock, recorder)
     info = ServerInfo(
         version=importlib.metadata.version("mesos-framework"),
         name=config.name,

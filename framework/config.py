@@ -30,6 +30,8 @@ class SchedulerConfig:
     session_timeout_seconds: float = 10.0
     webui_url: str = ""
     log_level: str = "info"
+    journal: str = ""
+    """A file for the flight recorder, "" for none."""
 
     @property
     def advertised(self) -> str:

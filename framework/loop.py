@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol
 
 from framework.core.commands import Announce, Command, Halt, HaltCause, Outcome, Refused, Reply, Save
 from framework.core.events import Ask, Event, Saved, SaveFailed, Woke
@@ -55,12 +56,26 @@ class _HandOver:
     stop: Stop
 
 
+class Recorder(Protocol):
+    """Keeps what happened; never blocks for long, never raises."""
+
+    def begin(self, event: Event, now: Instant) -> None:
+        """An event is about to be handled."""
+
+    def end(self, commands: tuple[Command, ...]) -> None:
+        """This came of it."""
+
+    def flush(self) -> None:
+        """For the moment there is nothing more."""
+
+
 class Loop:
     """Runs a Scheduler, and is the Front of the API."""
 
-    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
+    def __init__(self, scheduler: Scheduler, clock: Clock, recorder: Recorder | None = None) -> None:
         self._scheduler = scheduler
         self._clock = clock
+        self._recorder = recorder
         self._store: Store | None = None
         self._master: Master | None = None
         self._events: queue.SimpleQueue[Event | Stop | _HandOver] = queue.SimpleQueue()
@@ -151,6 +166,8 @@ class Loop:
         finally:
             self._is_over = True
             self._answer_all(_STOPPING)
+            if self._recorder is not None:
+                self._recorder.flush()
 
     def _work(self) -> Stop | None:
         """Waits for something to do and does a batch of it."""
@@ -178,6 +195,8 @@ class Loop:
             if stop is not None:
                 return stop
         self._publish()
+        if self._recorder is not None:
+            self._recorder.flush()
         return self._handed_over()
 
     def _take(self, item: Event | Stop | _HandOver) -> Stop | None:
@@ -214,7 +233,13 @@ class Loop:
 
     def _handle(self, event: Event) -> Stop | None:
         self._is_stale = True
-        for command in self._scheduler.handle(event, self._clock.now()):
+        now = self._clock.now()
+        if self._recorder is not None:
+            self._recorder.begin(event, now)
+        commands = self._scheduler.handle(event, now)
+        if self._recorder is not None:
+            self._recorder.end(commands)
+        for command in commands:
             stop = self._perform(command)
             if stop is not None:
                 return stop

@@ -32,6 +32,7 @@ COMMANDS = {
     "backup": "Write all that the schedulers store to a file.",
     "restore": "Put a backup into a store.",
     "store": "Look whether a store, or a backup, is in order.",
+    "replay": "Play a scheduler's journal again, and compare.",
     "scheduler": "Run the scheduler.",
     "leader": "Show which scheduler leads and which stand by; hand leadership over.",
     "local": "Run a real Mesos cluster on this machine.",

@@ -71,6 +71,13 @@ _LEVELS = ("debug", "info", "warning", "error")
     help="How long ZooKeeper hears nothing from a leader before another one leads; from 2s to 60s.",
 )
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
+@click.option(
+    "--journal",
+    metavar="FILE",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="Record into FILE all that happens, without secrets, for `framework replay`; the last one is kept as FILE.1.",
+)
 @click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="How much is logged.")
 def scheduler(
     zk: str,
@@ -87,6 +94,7 @@ def scheduler(
     executor_operations: int,
     session_timeout: float,
     webui_url: str,
+    journal: str,
     log_level: str,
 ) -> None:
     """Run the scheduler.
@@ -130,6 +138,7 @@ def scheduler(
         session_timeout_seconds=session_timeout,
         webui_url=webui_url,
         log_level=log_level,
+        journal=journal,
     )
     sys.excepthook = sys.__excepthook__  # a server's log wants the whole traceback
     run: Any = importlib.import_module("framework.app").run_scheduler

@@ -9,7 +9,7 @@ from framework.core.commands import Accept, Kill
 from framework.core.model import Doubt, Status, Stored
 from placement.agent import Agent
 from placement.offer import Offer
-from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.stack import Stack
 
 
@@ -126,13 +126,18 @@ class StoreReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSubmitted:
-    """`if_index` is the index the stack must still have (0: must not exist), or None for any."""
+    """`if_index` is the index the stack must still have (0: must not exist), or None for any.
+
+    `versions` are the ids of the groups' versions, in their order, where they are known already: those of a journal
+    were made from settings that are not in it.
+    """
 
     request_id: int
     stack: Stack
     message: str = ""
     submitted_by: str = ""
     if_index: int | None = None
+    versions: tuple[VersionId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

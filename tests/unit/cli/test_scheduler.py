@@ -49,6 +49,7 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
         "session_timeout_seconds": 10.0,
         "webui_url": "",
         "log_level": "info",
+        "journal": "",
     }
 
 
@@ -70,6 +71,7 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "--session-timeout": "4s",
         "--webui-url": "https://framework.example",
         "--log-level": "debug",
+        "--journal": "/var/log/framework.journal",
     }
     run("scheduler", *NEEDED, *(word for pair in options.items() for word in pair))
     assert vars(started[0]) == {
@@ -88,6 +90,7 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "session_timeout_seconds": 4.0,
         "webui_url": "https://framework.example",
         "log_level": "debug",
+        "journal": "/var/log/framework.journal",
     }
 
 
