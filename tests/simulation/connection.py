@@ -90,7 +90,10 @@ class Driver:
 
     def _attempt(self) -> None:
         """Connects, and tries until it succeeds."""
-        if not self.process.is_alive or self.is_refused or self._connection is not None:
+        if self.process.is_dead or self.is_refused or self._connection is not None:
+            return
+        if self.process.is_frozen:
+            self._again()
             return
         connection = self._connection = Connection(self, self._kernel, self._delays)
         info = orjson.loads(orjson.dumps(framework_info(self._config, self._framework_id)))
@@ -187,9 +190,9 @@ class Driver:
 
     def _report(self, turn: int) -> None:
         """What the watch of agents asks and is told."""
-        if turn != self._turn or not self.process.is_alive:
+        if turn != self._turn or self.process.is_dead:
             return
-        if self._master.is_leading:
+        if self._master.is_leading and not self.process.is_frozen:
             agents = self._reader.read(self._master.agents_json(), {})
             self.process.post(AgentsReported(agents=agents))
         self._kernel.after(REPORT_SECONDS, lambda: self._report(turn))

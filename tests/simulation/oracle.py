@@ -49,7 +49,8 @@ class Oracle:
         """A scheduler says something, now."""
         if isinstance(command, Accept):
             for launch in command.launches:
-                if launch.task.id not in self._tree.tasks:
+                # One that was frozen may say it late, on a connection that is closed: what arrives is looked at again.
+                if launch.task.id not in self._tree.last_words:
                     self.broken("launch before save", f"{launch.task.id} is launched and not stored", launch.task.id)
         elif isinstance(command, Acknowledge):
             self._acknowledged(command)
