@@ -100,13 +100,21 @@ def _run(
     with server:
         host, port = server.address
         log.info("API and page on http://%s:%d, advertised as http://%s", host, port, config.advertised)
-        stop = loop.run()
+        stop = _told_right(loop.run(), store)
         # The framework stays registered and its tasks run on: the next scheduler takes them over.
         master.close()
         store.close()
     if stop.message:
         log.log(logging.ERROR if stop.exit_code else logging.INFO, "stopping: %s", stop.message)
     return stop
+
+
+def _told_right(stop: Stop, store: ZooKeeperStore) -> Stop:
+    """Mesos closes the subscription of one that was deposed as if it refused it: often that comes before all else."""
+    if stop.exit_code != ServerExit.MESOS_REFUSED or not store.election.has_lost():
+        return stop
+    message = f"another scheduler leads by now, and Mesos has closed the subscription of this one ({stop.message})"
+    return replace(stop, exit_code=ServerExit.LEADERSHIP_LOST, message=message)
 
 
 def _start_again() -> None:

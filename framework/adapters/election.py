@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, NoNodeError
+from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, NoNodeError, SessionExpiredError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from framework.adapters import nodes
@@ -77,6 +77,16 @@ class Election:
         except (NoNodeError, StoreFault):
             return False
         return bool(stat.ephemeralOwner == self._ensemble.session_id)
+
+    def has_lost(self) -> bool:
+        """Whether another may lead by now, as ZooKeeper says; False where it does not answer within 3 s."""
+        try:
+            _, stat = self._answer(lambda client: client.get_async(self._path))
+        except NoNodeError:
+            return True
+        except StoreFault as fault:
+            return self._ensemble.is_over or isinstance(fault.__cause__, SessionExpiredError)
+        return bool(stat.ephemeralOwner != self._ensemble.session_id)
 
     def members(self) -> Members:
         """Who leads and who stands by, as ZooKeeper says now. Blocks for some seconds at most; raises StoreFault."""
