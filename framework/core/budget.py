@@ -35,7 +35,10 @@ def begin(context: Context, asked: tuple[tuple[TaskId, AgentId], ...], now: Inst
 def hear(context: Context, status: Status, task: Task | None, now: Instant) -> bool:
     """Takes note of a status; returns whether it is not to be believed yet."""
     suspects = context.suspects
-    suspects.unanswered.pop(status.task_id, None)
+    if status.task_id in suspects.unanswered:
+        del suspects.unanswered[status.task_id]
+        if not suspects.unanswered:
+            context.tell("Reconciled", "the master has told the state of every task that was stored")
     if task is None:
         _hear_stranger(context, status, now)
         return True
