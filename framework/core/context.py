@@ -45,6 +45,8 @@ class Context:
         self.reservations = Reservations()
         self.pool = OfferPool()
         self.outbox = Outbox()
+        self.has_shed = False
+        """Whether statuses were not taken since the outbox was last full."""
         self.timers = Timers()
         self.connection = Connection.LOADING
         self.problem = ""

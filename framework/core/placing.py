@@ -37,7 +37,7 @@ def settle(context: Context, now: Instant) -> None:
     if context.agents.is_awaited:
         return
     has_tried = bool(context.pool.held)
-    if has_tried and not context.suspects.halts_placing:
+    if has_tried and not context.suspects.halts_placing and not context.outbox.is_full:
         _adopt(context, now)
     requests = _eligible(context, now)
     if requests and has_tried:
@@ -71,6 +71,9 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
     for group in sorted(context.pending):
         if context.suspects.halts_placing:
             _note(context, group, "waits for an operator: `framework approve` says what for")
+            continue
+        if context.outbox.is_full:
+            _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
             continue
         wish = context.books.wishes[group]
         backoff = context.backoffs.get(group)

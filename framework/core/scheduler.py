@@ -48,7 +48,7 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import Instant, Settings, Status
+from framework.core.model import Instant, Settings, Status, Stored
 from framework.core.outbox import Waiting
 from framework.core.viewing import Viewer
 from framework.core.views import Connection, Progress, View
@@ -72,7 +72,10 @@ class Scheduler:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
         context = self.context
         if isinstance(event, StatusReceived):
-            statuses.receive(context, event.status, now)
+            if context.outbox.is_full:
+                self._shed()
+            else:
+                statuses.receive(context, event.status, now)
         elif isinstance(event, Saved):
             self._saved(event.ticket, now)
         elif isinstance(event, Woke):
@@ -147,6 +150,9 @@ class Scheduler:
                     " all be started a second time; restore the framework id, or remove the tasks' records",
                 )
             )
+            return
+        if lost := _versions_lost(stored):
+            context.say(Halt(cause=HaltCause.STORE_REFUSED, message=lost))
             return
         context.load(stored)
         context.connection = Connection.CONNECTING
@@ -239,6 +245,8 @@ class Scheduler:
             problem = self.context.store_problem or "the scheduler is still reading its store; try again in a moment"
         elif len(self._asks) >= MOST_ASKS_WAITING:
             problem = f"{MOST_ASKS_WAITING} changes wait to be stored already; try again in a moment"
+        elif self.context.outbox.is_full:
+            problem = self.context.store_problem or "the store does not keep up; try again in a moment"
         if problem:
             refusal = Refused(kind="unavailable", message=problem)
             self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
@@ -282,9 +290,32 @@ class Scheduler:
         stack = self.context.books.stacks.get(name)
         return stack.index if stack else 0
 
+    def _shed(self) -> None:
+        """Does not take a status: its agent tells it again, and a reconciliation asks for it once there is room."""
+        context = self.context
+        if not context.has_shed:
+            context.has_shed = True
+            context.tell(
+                "StoreLags", "too much waits for the store: what Mesos says of tasks is not taken until there is room"
+            )
+
+    def _take(self, ticket: int, now: Instant) -> Waiting:
+        """What waited for the save; where that makes room, what was not taken meanwhile is asked for."""
+        context = self.context
+        was_full = context.outbox.is_full
+        waiting = context.outbox.take(ticket)
+        if was_full and not context.outbox.is_full:
+            context.is_unsettled = True
+            if context.has_shed:
+                context.has_shed = False
+                context.tell("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
+                if context.connection is Connection.SUBSCRIBED:
+                    self._reconcile(now)
+        return waiting
+
     def _saved(self, ticket: int, now: Instant) -> None:
         context = self.context
-        waiting = context.outbox.take(ticket)
+        waiting = self._take(ticket, now)
         for command in waiting.commands:
             if isinstance(command, Accept) and waiting.session != context.session:
                 for task in context.unsent(command):
@@ -320,7 +351,7 @@ class Scheduler:
         self.context.tell("StackChanged", text, stack.name)
 
     def _save_failed(self, event: SaveFailed, now: Instant) -> None:
-        waiting = self.context.outbox.take(event.ticket)
+        waiting = self._take(event.ticket, now)
         if not waiting.changes:
             message = f"the store refused what must be stored: {event.problem}"
             self.context.say(Halt(cause=HaltCause.STORE_REFUSED, message=message))
@@ -370,3 +401,21 @@ class Scheduler:
         is_connected = context.connection is Connection.SUBSCRIBED
         if is_connected and context.is_unsettled and not context.timers.has("settle", ""):
             context.timers.set("settle", "", now + context.settings.settle_seconds)
+
+
+def _versions_lost(stored: Stored) -> str:
+    """Which versions stacks name that the store does not hold, as a sentence; "" where it holds all of them."""
+    there = {(version.stack, version.id) for version in stored.versions}
+    lost = [
+        f"{wish.version} of {wish.id}"
+        for stack in stored.stacks
+        for wish in stack.groups
+        if (stack.name, wish.version) not in there
+    ]
+    if not lost:
+        return ""
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    return (
+        f"the store lacks version {lost[0]}{more}: somebody has deleted it; restore a backup (`framework store check`"
+        " lists what is wrong)"
+    )
