@@ -1,7 +1,7 @@
 """The flight recorder: a file of the events that the core was told, and what came of each; and its replay.
 
-A journal is a file of JSON lines: a head, then a line for each event, with `at`, the event, and a mark for each
-command. It begins with what the store held, so that a fresh Scheduler comes to the same commands.
+A journal is a file of JSON lines: a head, then a line for each event, with `at`, the event, and what stands for
+its commands. It begins with what the store held, so that a fresh Scheduler comes to the same commands.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Recorder:
     def end(self, commands: tuple[Command, ...]) -> None:
         """Writes what came of the event that was begun."""
         if self._file is not None:
-            self._write(b',"commands":' + orjson.dumps(marks(commands, self._masker.stack)) + b"}\n")
+            self._write(b',"commands":' + b'"' + mark(commands, self._masker.stack).encode() + b'"}\n')
 
     def flush(self) -> None:
         """Hands to the system what was written."""
@@ -104,13 +104,12 @@ class Recorder:
                 log.debug("the journal was not closed in order: %s", error.strerror)
 
 
-def marks(commands: tuple[Command, ...], stack: Callable[[StackWish], StackWish]) -> list[str]:
-    """A mark for each command, equal for equal ones: its name and a checksum."""
-    found = []
-    for command in commands:
-        text = orjson.dumps(comparable(command, stack))
-        found.append(f"{type(command).__name__}:{zlib.crc32(text):08x}")
-    return found
+def mark(commands: tuple[Command, ...], stack: Callable[[StackWish], StackWish]) -> str:
+    """What stands for commands: their names, and a checksum of all that is compared. "" where there are none."""
+    if not commands:
+        return ""
+    text = orjson.dumps([comparable(command, stack) for command in commands])
+    return f"{' '.join([type(command).__name__ for command in commands])} {zlib.crc32(text):08x}"
 
 
 class JournalFault(Exception):
@@ -127,8 +126,8 @@ class Step:
     number: int
     at: Instant
     event: Event
-    recorded: tuple[str, ...] | None
-    replayed: tuple[str, ...]
+    recorded: str | None
+    replayed: str
     commands: tuple[Command, ...]
     bug: str = ""
 
@@ -176,8 +175,8 @@ def _step(path: Path, scheduler: Scheduler, number: int, line: bytes) -> Step:
         number=number,
         at=said["at"],
         event=event,
-        recorded=tuple(said["commands"]) if "commands" in said else None,
-        replayed=tuple(marks(commands, lambda stack: stack)),
+        recorded=str(said["commands"]) if "commands" in said else None,
+        replayed=mark(commands, lambda stack: stack),
         commands=commands,
         bug=bug,
     )

@@ -59,8 +59,8 @@ def _tell(last: Any, events: int, commands: int, is_same: bool) -> None:
         return
     click.echo(f"Something else came of event {last.number}, the first of which that is so:")
     _show(last)
-    click.echo(f"  recorded: {', '.join(last.recorded or ()) or 'nothing'}")
-    click.echo(f"  replayed: {last.bug or ', '.join(last.replayed) or 'nothing'}")
+    click.echo(f"  recorded: {last.recorded or 'nothing'}")
+    click.echo(f"  replayed: {last.bug or last.replayed or 'nothing'}")
 
 
 def _show(step: Any) -> None:
@@ -81,7 +81,7 @@ def _plain(step: Any) -> dict[str, Any] | None:
         "number": step.number,
         "at": step.at,
         "event": repr(step.event),
-        "recorded": list(step.recorded or ()),
-        "replayed": list(step.replayed),
+        "recorded": step.recorded,
+        "replayed": step.replayed,
         "bug": step.bug,
     }

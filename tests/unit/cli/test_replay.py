@@ -40,11 +40,11 @@ def test_it_stops_where_it_is_told(run: Run, journal: Path) -> None:
 
 def test_the_first_difference_is_shown_with_its_event(run: Run, journal: Path) -> None:
     text = journal.read_text(encoding="utf-8")
-    journal.write_text(text.replace('"Subscribe:', '"Suppress:', 1), encoding="utf-8")
+    journal.write_text(text.replace('"Subscribe ', '"Suppress ', 1), encoding="utf-8")
     result = run("replay", str(journal))
     assert result.exit_code == 1
     assert "Something else came of event 1" in result.stdout
-    assert "BecameLeader(" in result.stdout and "recorded: Suppress:" in result.stdout
+    assert "BecameLeader(" in result.stdout and "recorded: Suppress " in result.stdout
     assert json.loads(run("replay", str(journal), "--json").stdout)["difference"]["number"] == 1
 
 

@@ -21,7 +21,7 @@ from framework.core.events import BecameLeader, Event, ScaleAsked, StackSubmitte
 from framework.core.journal import MARK, Masker, decode, members
 from framework.core.model import Instant, Stored
 from framework.core.scheduler import Scheduler
-from framework.recorder import JournalFault, Recorder, marks, replay
+from framework.recorder import JournalFault, Recorder, mark, replay
 from specs.canonical import version_of
 from specs.constraints import Constraint, Operator
 from specs.resources import Resources
@@ -136,12 +136,12 @@ class TestValues:
         @given(value=values(COMMANDS[name]), other=values(COMMANDS[name]))
         @settings(max_examples=8, deadline=None, suppress_health_check=list(Check), database=None)
         def check(value: Any, other: Any) -> None:
-            mask = Masker(b"salt").stack
+            masked = Masker(b"salt").stack
             compared = [
-                json.dumps(orjson.loads(orjson.dumps(journal.comparable(each, mask)))) for each in (value, other)
+                json.dumps(orjson.loads(orjson.dumps(journal.comparable(each, masked)))) for each in (value, other)
             ]
-            assert (marks((value,), mask) == marks((other,), mask)) is (compared[0] == compared[1])
-            assert marks((value,), mask)[0].startswith(f"{name}:")
+            assert (mark((value,), masked) == mark((other,), masked)) is (compared[0] == compared[1])
+            assert mark((value,), masked).startswith(f"{name} ")
 
         check()
 
