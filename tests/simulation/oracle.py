@@ -88,6 +88,12 @@ class Oracle:
         if id not in self._tree.tasks:
             who = f"{process.name}{' (deposed)' if process.is_deposed else ''}"
             self.broken("unknown task", f"{who} makes {id}, which the store does not know", id)
+        task = self._tree.tasks[TaskId(id)]
+        for other in self._tree.tasks.values():
+            is_same = (other.group, other.slot) == (task.group, task.slot) and other.id != task.id
+            if is_same and other.state.is_lively and other.id not in self._tree.were_away:
+                what = f"{task.id} is launched while {other.id} is {other.state.value} in its slot"
+                self.broken("two in a slot", what, task.id, other.id)
 
     # ---- at every tick -----------------------------------------------------------------
 

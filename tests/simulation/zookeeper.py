@@ -26,6 +26,7 @@ from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
 from framework.core.model import StackWish, Task
 from specs.ids import TaskId
+from specs.states import TaskState
 
 URL = "zk://simulated:2181/framework"
 ROOT = "/framework"
@@ -66,6 +67,8 @@ class Tree:
         self.stacks: dict[str, StackWish] = {}
         self.last_words: dict[TaskId, Task] = {}
         """Every task that was ever stored, as it was stored last."""
+        self.were_away: dict[TaskId, None] = {}
+        """Tasks that were unreachable once: those may come back when others have their slots."""
         self.transactions = 0
         self._by_bucket: dict[str, list[TaskId]] = {}
 
@@ -125,6 +128,8 @@ class Tree:
             self._by_bucket[name] = [task.id for task in found]
             for task in found:
                 self.tasks[task.id] = self.last_words[task.id] = task
+                if task.state is TaskState.UNREACHABLE:
+                    self.were_away[task.id] = None
         elif directory == nodes.STACKS_NODE:
             self.stacks.pop(name, None)
             if data is not None:
