@@ -88,6 +88,7 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
         metadata=group.metadata,
         mode=group.mode,
         rules=group.rules,
+        unreachable=group.unreachable,
     )
 
 

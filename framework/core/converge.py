@@ -12,6 +12,7 @@ from framework.core.everywhere import why_not_there
 from framework.core.lifecycle import Action, act
 from framework.core.model import Instant, Task
 from framework.core.slots import wanted_slots
+from framework.core.unreachable import give_up
 from framework.core.wishes import has_finished, is_finished
 from specs.constraints import Mode
 from specs.ids import GroupId
@@ -47,8 +48,7 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     if task is not None and task.goal is Goal.RUN:
         if slot not in book.wanted:
             context.stop(task, _surplus_cause(context, task), now)
-        elif act(task.goal, task.state) is Action.REPLACE:
-            context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
+        elif act(task.goal, task.state) is Action.REPLACE and give_up(context, task, now):
             task = None
     if task is None and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
         _want(context, group, slot)
@@ -119,7 +119,7 @@ def _stop_outdated(context: Context, group: GroupId, slot: int, now: Instant) ->
 def end_task(context: Context, task: Task, now: Instant) -> None:
     """What follows when a task (already in the books as ended) is over: timers, back-off, history, its slot."""
     books, group = context.books, task.group
-    for kind in ("kill", "launch"):
+    for kind in ("kill", "launch", "unreachable"):
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
     wish = books.wishes.get(group)

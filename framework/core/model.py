@@ -11,7 +11,7 @@ from enum import StrEnum
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
-from specs.stack import Container, Dependency, Restart
+from specs.stack import Container, Dependency, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
 
 Instant = float
@@ -44,6 +44,7 @@ class GroupWish:
     metadata: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.REPLICATED
     rules: Rules = Rules()
+    unreachable: Unreachable = Unreachable()
 
     @property
     def wanted(self) -> int:
@@ -71,7 +72,8 @@ class Task:
     `host_ports` are in the order of the container's ports; `addresses` what the executor says of the container's own.
     `stop_cause` says why its goal is STOP. `predecessors` are earlier tasks of the slot, newest first, whose container
     may still have been on the agent when this one was launched there; if it `adopts`, it takes that over, else it has
-    it removed. `is_orphaned`: its executor died, and its container may run on.
+    it removed. `is_orphaned`: its executor died, and its container may run on. `replaced_at` is when its slot was given
+    to another because it was unreachable, while it may have it back.
     """
 
     id: TaskId
@@ -102,6 +104,7 @@ class Task:
     predecessors: tuple[TaskId, ...] = ()
     adopts: bool = False
     is_orphaned: bool = False
+    replaced_at: Instant = 0.0
 
     @property
     def is_ready(self) -> bool:

@@ -367,7 +367,7 @@ class Scheduler:
         context = self.context
         while (key := context.timers.pop(now)) is not None:
             kind, name = key
-            task = context.books.tasks.get(TaskId(name)) if kind in ("kill", "launch") else None
+            task = context.books.tasks.get(TaskId(name)) if kind in ("kill", "launch", "unreachable") else None
             if kind == "reconcile":
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
@@ -386,6 +386,8 @@ class Scheduler:
                 census.refresh(context, now)
             elif kind == "kill" and task is not None and task.state.is_lively:
                 context.kill(task, now)
+            elif kind == "unreachable" and task is not None:
+                converge.review_slot(context, task.group, task.slot, now)
             elif kind == "launch" and task is not None and task.state in (TaskState.INTENT, TaskState.STAGING):
                 seconds = context.settings.launch_timeout_seconds
                 context.blame(task, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from framework.core.books import holds_seat
 from framework.core.context import Context
 from framework.core.everywhere import wanted_everywhere
 from framework.core.model import GroupWish
@@ -31,7 +32,8 @@ def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
     books = context.books
     book = books.group(wish.id)
     kept = dict.fromkeys(book.wanted)
-    kept |= dict.fromkeys(slot for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN)
+    there = (*book.seats.values(), *(id for id in book.leaving if holds_seat(books.tasks[id])))
+    kept |= dict.fromkeys(books.tasks[id].slot for id in there if books.tasks[id].goal is Goal.RUN)
     if not book.wanted:
         orphaned = [slot for slot, id in sorted(book.last_ended.items()) if books.tasks[id].is_orphaned]
         kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(wish.instances - len(kept), 0)])

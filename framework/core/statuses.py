@@ -11,7 +11,8 @@ from framework.core.context import Context
 from framework.core.converge import end_task, replace_outdated, review_slot
 from framework.core.lifecycle import Effect, follow
 from framework.core.model import Instant, Status, Task
-from specs.states import Goal, Health, TaskState
+from framework.core.unreachable import welcome
+from specs.states import Health, TaskState
 
 _KINDS = {
     TaskState.STARTING: ("TaskStarting", "is starting"),
@@ -58,8 +59,8 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         context.timers.drop("launch", moved.id)
     if moved.state is TaskState.RUNNING:
         context.progress.pop(moved.id, None)
-    if task.state is TaskState.UNREACHABLE and moved.goal is Goal.STOP:
-        context.kill(moved, now)  # it is back, and not wanted any more
+    if task.state is TaskState.UNREACHABLE:
+        welcome(context, moved, now)
     review_slot(context, moved.group, moved.slot, now)
     replace_outdated(context, moved.group, moved.slot, now)
 
