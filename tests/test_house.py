@@ -141,7 +141,7 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning", "explaining")),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning", "explaining", "story")),
             *("placement.agent", "placement.explanation"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},

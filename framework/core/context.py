@@ -24,6 +24,7 @@ from framework.core.failures import with_failure
 from framework.core.model import Instant, KnownAgent, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
+from framework.core.story import Stories
 from framework.core.suspects import Suspects
 from framework.core.timers import Timers
 from framework.core.views import Connection, Progress
@@ -72,6 +73,9 @@ class Context:
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
         self.suspects = Suspects()
+        self.stories = Stories()
+        self.now: Instant = 0.0
+        """When the event under way is handled."""
         self._out: list[Command] = []
         self._writes: dict[tuple[str, str], Write] = {}
         self._after: list[Command] = []
@@ -125,6 +129,7 @@ class Context:
     def drop(self, task: Task) -> None:
         """Forgets a task, in the books and in the store, and its version if nothing else needs it."""
         self.books.drop_task(task.id)
+        self.stories.forget(task.id)
         self.write("task", task.id, DeleteTask(id=task.id))
         self.collect_versions(task.group.stack, {task.version: None})
 
@@ -166,10 +171,12 @@ class Context:
         version = self.books.versions.get((task.group.stack, task.version))
         grace = version.container.stop.grace_seconds if version else None
         self.after_save(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
+        self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
         self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + (grace or 0.0))
 
     def announce(self, kind: str, task: Task, text: str) -> None:
-        """Tells the event stream of a task, once the step is stored."""
+        """Tells the event stream of a task, once the step is stored; and its story."""
+        self.stories.note(task.id, kind, text, self.now)
         self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
 
     def tell(self, kind: str, text: str, stack: str = "") -> None:

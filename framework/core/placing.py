@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from framework.core import census
 from framework.core.adoption import adoptions, awaiting
-from framework.core.commands import PutFramework
+from framework.core.commands import Accept, PutFramework
 from framework.core.context import Context
 from framework.core.converge import review_slot
 from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
 from framework.core.launching import batches
-from framework.core.model import Instant
+from framework.core.model import Instant, Task
 from framework.core.requests import request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
@@ -171,6 +171,7 @@ def _accept(
         context.after_save(batch.accept)
         for task in batch.tasks:
             context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
+            context.stories.note(task.id, "TaskPlaced", _why_there(context, task, batch.accept, len(table.offers)), now)
         for offer_id in batch.accept.offer_ids:
             context.pool.remove(offer_id)
         taken = [launch.resources for launch in batch.accept.launches]
@@ -179,6 +180,19 @@ def _accept(
             taken.append(settings.executor_resources)
         context.agents.launch(id, table.situation.room[id], taken)
     context.flush()
+
+
+def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
+    """Out of how many agents this one was taken, and by how many rules."""
+    rules = context.books.wishes[task.group].rules
+    weights = [rule.weight for rule in rules.spread] + [rule.weight for rule in (*rules.near, *rules.apart)]
+    hard = len(rules.constraints) + weights.count(0)
+    soft = len(rules.prefer) + len(weights) - weights.count(0)
+    by = f"{hard} hard rules met, worth most by {soft} wishes and {rules.strategy.value}"
+    return (
+        f"slot {task.slot}, attempt {task.attempt}, version {task.version}: agent {task.hostname} was taken out of"
+        f" {offered} on offer: {by}; with offer {', '.join(accept.offer_ids)}"
+    )
 
 
 def _unplaced(

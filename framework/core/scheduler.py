@@ -71,6 +71,7 @@ class Scheduler:
     def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
         context = self.context
+        context.now = now
         if isinstance(event, StatusReceived):
             if context.outbox.is_full:
                 self._shed()

@@ -103,6 +103,7 @@ class Viewer:
             ended=ended,
             waiting=self._waiting(group, wish),
             wanted=len(book.wanted),
+            stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
         )
 
     def _version(self, group: GroupId, wish: GroupWish | None, tasks: tuple[Task, ...]) -> Version:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from framework.core.model import Doubt, GroupWish, Instant, StackWish, Task
+from framework.core.story import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId
 from specs.resources import Resources
@@ -66,6 +67,8 @@ class GroupView:
     waiting: tuple[Waiting, ...]
     wanted: int
     """How many slots shall be filled now; of a GLOBAL group the number of agents on which it can run."""
+    stories: Mapping[TaskId, tuple[Entry, ...]] = field(default_factory=dict)
+    """What this leader has seen of each task, oldest first."""
 
     def is_outdated(self, task: Task) -> bool:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
