@@ -141,7 +141,8 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning", "explaining", "story")),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
+            *("framework.core.explaining", "framework.core.story"),
             *("placement.agent", "placement.explanation"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},
