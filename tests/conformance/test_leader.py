@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,10 +18,12 @@ from typing import Any
 
 import pytest
 import requests
+from kazoo.client import KazooClient
 
+from framework.adapters.zookeeper import ZooKeeperStore
 from framework.exits import ServerExit
 from framework.local.cluster import Cluster
-from framework.local.daemon import get_json, http_status
+from framework.local.daemon import Daemon, get_json, http_status
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import running_cluster
 
@@ -260,3 +263,49 @@ def test_a_frozen_leader_that_wakes_does_nothing_and_ends(two: tuple[Started, St
     assert leads(second.address)
     told = cli.run("events").stdout
     assert (told.count("Subscribed"), told.count("Disconnected")) == (1, 0), "its subscription was left alone"
+
+
+@contextlib.contextmanager
+def store(url: str, holder: str) -> Iterator[ZooKeeperStore]:
+    """A store of the scheduler with this address; what it posts goes nowhere."""
+    opened = ZooKeeperStore(
+        url,
+        lambda _event: None,
+        on_problem=lambda _problem: None,
+        on_lost=lambda _message: None,
+        holder=holder,
+        session_seconds=float(SESSION_SECONDS),
+    )
+    with contextlib.closing(opened):
+        yield opened
+
+
+def standbys_of(opened: ZooKeeperStore) -> list[str]:
+    return [each.address for each in opened.election.members().standbys]
+
+
+def test_a_standby_whose_session_expires_goes_on_standing_by(zookeeper: Daemon) -> None:
+    url = f"zk://{zookeeper.address}/standby-{time.time_ns()}"
+    with store(url, "one:80") as leader, store(url, "two:80") as standby, store(url, "three:80") as other:
+        leader.load()
+        loaded = [threading.Thread(target=each.load, daemon=True) for each in (standby, other)]
+        for thread in loaded:
+            thread.start()
+
+        eventually(lambda: standbys_of(leader) == ["three:80", "two:80"], "both stand by")
+        session = standby.session
+        thief = KazooClient(hosts=zookeeper.address, client_id=session, timeout=SESSION_SECONDS)
+        thief.start(10)
+        thief.stop()  # which ends the session
+        eventually(
+            lambda: standby.session not in (None, session) and len(standbys_of(leader)) == 2, "it stands by again", 20
+        )
+        assert leader.election.name_next("two:80")
+        assert not leader.election.name_next("four:80")
+        assert leader.election.confirm() and not standby.election.confirm()
+        leader.close()
+        eventually(lambda: standby.election.is_leader, "the one that was named leads", 10)
+        loaded[0].join(10)
+        assert (other.election.leader, other.election.is_standby) == ("two:80", True)
+        assert standbys_of(standby) == ["three:80"]
+        assert standby.peek() == other.peek()
