@@ -178,8 +178,8 @@ BENCH = Bench(
         f"Two schedulers, {AGENTS} real agents and tasks that start nothing, all on the same machine: kill -9 of the"
         " leader; from then until the standby has subscribed, until the master has told it the state of every stored"
         " task, and until it launches a task that was submitted meanwhile, as a client does that asks again until it is"
-        " answered. The session time-out with ZooKeeper is a part of every figure but those of step-down, which count from"
-        " the order on."
+        " answered. The session time-out with ZooKeeper is a part of every figure but those of step-down, which count"
+        " from the order on."
     ),
     run=run,
     limit_seconds=1800,
