@@ -167,10 +167,10 @@ class Context:
             self.flush()  # the first kills go out while the last goals are still being stored
 
     def kill(self, task: Task, now: Instant) -> None:
-        """Kills a task whose goal is STOP, and again until it has ended."""
+        """Kills a task whose goal is STOP, once that is stored, and again until it has ended."""
         version = self.books.versions.get((task.group.stack, task.version))
         grace = version.container.stop.grace_seconds if version else None
-        self.after_save(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
+        self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
         self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
         self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + (grace or 0.0))
 

@@ -1,9 +1,9 @@
-"""No status is acknowledged before what it says is stored, however often it is told."""
+"""No status is acknowledged, and nothing killed, before what it rests on is stored, whatever happens meanwhile."""
 
 from __future__ import annotations
 
 from framework.core.commands import Kill
-from framework.core.events import Saved
+from framework.core.events import Saved, StackRemoved
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, acknowledged, group, killed
 
@@ -45,3 +45,18 @@ def test_one_that_came_back_is_killed_at_once() -> None:
     talk.holds_saves = True
     heard = talk.status(task, TaskState.RUNNING)
     assert killed(heard) == [task.id] and isinstance(heard[0], Kill)
+
+
+def test_a_kill_waits_for_its_goal_to_be_stored_also_after_a_new_subscription() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (task,) = talk.tasks
+    talk.holds_saves = True
+    talk.say(StackRemoved(request_id=7, name="shop"))
+    (wish,) = talk.held
+    talk.held = []
+    talk.shelf.write(wish)
+    assert killed(talk.say(Saved(ticket=wish.ticket))) == []
+    assert killed(talk.subscribe()) == []
+    assert killed(talk.wait(30)) == []
+    assert task.id in killed(talk.release())
