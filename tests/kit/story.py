@@ -27,6 +27,7 @@ services:
   work:
     image: framework-demo/busybox:1
     command: {WORKER}
+    network_mode: host
     environment: {{LOG: {log}}}
     stop: {{grace: 2s}}
     resources: {{cpus: {cpus}, memory: 8M}}
