@@ -49,7 +49,8 @@ class OwnEngine:
         self._forget_containerd()
         program = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         assert program is not None
-        command = [program, f"--host={self.host}", f"--data-root={self.directory}/data"]
+        # In a network of its own: without a bridge, dockerd removes that of the machine's engine.
+        command = ["unshare", "--net", program, f"--host={self.host}", f"--data-root={self.directory}/data"]
         command += [f"--exec-root={self.directory}/exec", f"--pidfile={self.directory}/pid"]
         command += ["--bridge=none", "--iptables=false", "--ip-masq=false"]
         with (self.directory / "log").open("ab") as log:
@@ -62,12 +63,16 @@ class OwnEngine:
         self._process.wait(60)
 
     def end(self) -> None:
-        """Ends it with its containerd, which may outlive a dockerd that was killed."""
+        """Ends it with its containerd, which may outlive a dockerd that was killed, and with what it has mounted."""
         if self._process is not None and self._process.poll() is None:
             self.stop()
         pid = self._containerd()
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
+            eventually(lambda: self._containerd() is None, "its containerd ends")
+        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for path in reversed([path for path in mounted if path.startswith(f"{self.directory}/")]):
+            subprocess.run(["umount", path], check=False)
 
     def _containerd(self) -> int | None:
         """The process id of its containerd, None where it does not run."""
