@@ -49,5 +49,5 @@ class Suspects:
 
     @property
     def halts_placing(self) -> bool:
-        """Whether the master may be the wrong one, so that nothing is to be started there."""
-        return Doubt.MISSING in self.asked
+        """Whether the master or the store may be the wrong one: nothing is to be started on their word."""
+        return bool(self.asked)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from kazoo.client import KazooClient
 
 from framework.local.daemon import four_letters
 from tests.kit.cli import containers, eventually
@@ -191,3 +192,30 @@ def test_master_agent_and_leader_are_killed_together(stage: Stage) -> None:
     for daemon in (stage.leader(), stage.cluster.daemon("master1"), stage.cluster.daemon("agent1")):
         daemon.kill(signal.SIGKILL)
     assert stage.at_rest("all", 12, 120) == before
+
+
+@long
+def test_a_store_that_has_lost_its_tasks_destroys_none_unasked(stage: Stage) -> None:
+    """Somebody has removed their records: Mesos runs what the store does not know, and an operator is asked."""
+    stage.submit("amnesia", workers(12))
+    before = containers("amnesia")
+    for scheduler in stage.schedulers:
+        scheduler.kill(signal.SIGTERM)
+    host, _, root = stage.cluster.store_url.removeprefix("zk://").partition("/")
+    client = KazooClient(host)
+    client.start()
+    try:
+        for bucket in client.get_children(f"/{root}/tasks"):
+            client.delete(f"/{root}/tasks/{bucket}")
+    finally:
+        client.stop()
+        client.close()
+    stage.start_all()
+    cli = stage.cli
+    asked = eventually(lambda: cli.json("approve")["questions"], "it is asked")
+    assert [(question["question"], question["number"]) for question in asked] == [("strangers", 12)]
+    time.sleep(5)
+    assert set(before) <= set(containers("amnesia")), "nothing was stopped"
+    cli.run("approve", "--yes", "strangers=11", code=1)
+    cli.run("approve", "--yes", "strangers=12")
+    assert not set(stage.at_rest("amnesia", 12)) & set(before)

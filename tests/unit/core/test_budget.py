@@ -79,6 +79,18 @@ class TestStrangers:
         assert "not in the store" in talk.scheduler.view(talk.now).problem
         assert killed(talk.wait(3600)) == []
 
+    def test_nothing_is_started_while_many_run_that_the_store_does_not_know(self) -> None:
+        talk = Conversation()
+        talk.subscribe()
+        talk.submit(stack(group()))
+        meet(talk, *range(11))
+        assert launched(talk.offers()) == []
+        (waiting,) = talk.scheduler.view(talk.now).stacks["shop"].groups[0].waiting
+        assert "framework approve" in waiting.cause
+        approve(talk, Doubt.STRANGERS, 11)
+        talk.wait(2)
+        assert len(launched(talk.offers())) == 1
+
     def test_those_that_come_one_by_one_are_many_too(self) -> None:
         talk = Conversation()
         talk.subscribe()
