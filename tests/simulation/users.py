@@ -13,9 +13,9 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
-from specs.constraints import Constraint, Operator, Rules, Spread
+from specs.constraints import Constraint, Mode, Operator, Rules, Spread
 from specs.resources import Resources
-from specs.stack import Container, Group, Port, Stack
+from specs.stack import CheckKind, Container, Group, HealthCheck, Port, Restart, Stack
 from tests.kit.conversation import group, stack
 
 STACKS = ("shop", "blog")
@@ -60,17 +60,23 @@ class Users:
     def _stack(self, name: str) -> Stack:
         rng = self._rng
         services = rng.sample(SERVICES, rng.randint(1, len(SERVICES)))
-        return stack(*(self._group(f"{name}/{service}") for service in services), name=name)
+        groups = {each.id: each for each in (self._group(f"{name}/{service}") for service in services)}
+        return stack(*groups.values(), name=name)
 
     def _group(self, name: str) -> Group:
         rng = self._rng
         ports = (Port(name="http", container_port=80),) if rng.random() < 0.6 else ()
+        health = HealthCheck(kind=CheckKind.TCP, interval_seconds=10.0) if ports and rng.random() < 0.3 else None
         image = rng.choice(["acme/web:1", "acme/web:2"])
+        if rng.random() < 0.15:
+            small = Resources(cpus_milli=50, mem_mib=32)
+            return group(f"{name.partition('/')[0]}/logs", mode=Mode.GLOBAL, resources=small, image=image)
         return group(
             name,
             rng.choice([(), ("dev",)]),
             instances=rng.randint(0, MOST_INSTANCES),
             resources=Resources(cpus_milli=rng.choice([100, 200]), mem_mib=64),
-            container=Container(image=image, ports=ports),
+            container=Container(image=image, ports=ports, health=health),
+            restart=rng.choice([Restart.ALWAYS, Restart.ALWAYS, Restart.ON_FAILURE]),
             rules=rng.choice(RULES),
         )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from framework.core.model import GroupWish, Task
+from specs.constraints import Mode
+from specs.ids import GroupId
+from specs.stack import Restart
 from specs.states import Goal, TaskState
 from tests.simulation.agent import Agent
 from tests.simulation.engine import Engine
@@ -313,24 +317,36 @@ class World:
         for id, task in lively.items():
             if task.goal is not Goal.RUN or task.state is not TaskState.RUNNING:
                 return f"{id} is {task.state.value}, its goal {task.goal.value}", (id,)
-        seats = [(task.group, task.slot) for task in lively.values()]
-        wanted = 0
+        seats = {(task.group, task.slot): task for task in lively.values()}
+        wished: dict[GroupId, None] = {}
         for stack in self.tree.stacks.values():
             if stack.is_removed:
                 return f"stack {stack.name} is still being removed", ()
             for wish in stack.groups:
-                fitting = [
-                    task
-                    for task in lively.values()
-                    if task.group == wish.id and (task.version, task.generation) == (wish.version, wish.generation)
-                ]
-                wanted += wish.wanted
-                if len(fitting) != wish.wanted:
-                    cause = context.causes.get(wish.id, "")
-                    return f"{wish.id}: {len(fitting)} of {wish.wanted} run as wished; {cause}", (str(wish.id),)
-        if len(lively) != wanted or len(set(seats)) != wanted:
-            return f"{len(lively)} tasks in {len(set(seats))} slots run, wanted {wanted}", tuple(lively)
+                wished[wish.id] = None
+                if problem := self._amiss(wish, [task for task in lively.values() if task.group == wish.id]):
+                    return f"{wish.id}: {problem}; {context.causes.get(wish.id, '')}", (str(wish.id),)
+        unwished = [id for id, task in lively.items() if task.group not in wished]
+        if unwished or len(seats) != len(lively):
+            return f"{len(lively)} tasks in {len(seats)} slots run, nobody wished {unwished}", tuple(lively)
         return self._reality(dict.fromkeys(lively))
+
+    def _amiss(self, wish: GroupWish, running: list[Task]) -> str:
+        """What is not as wished of a group, in words."""
+        wanted = wish.wanted
+        if wish.mode is Mode.GLOBAL:
+            wanted = 0 if wish.is_stopped else len(self._living())
+        old = [task for task in running if (task.version, task.generation) != (wish.version, wish.generation)]
+        if old:
+            return f"{old[0].id} runs as it was wished before"
+        finished = 0
+        if wish.restart is not Restart.ALWAYS:
+            slots = {task.slot for task in running}
+            over = [task for task in self.tree.tasks.values() if task.group == wish.id and task.slot not in slots]
+            finished = len({task.slot for task in over if task.state is TaskState.FINISHED})
+        if not wanted - finished <= len(running) <= wanted:
+            return f"{len(running)} of {wanted} run as wished"
+        return ""
 
     def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
         """Whether master and engines agree with the store."""
