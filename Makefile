@@ -8,13 +8,14 @@ PACKAGES := framework executor placement discovery specs tests
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint test test-fast stories demo demo-down bench clean
+.PHONY: help install lint simulate test test-fast stories demo demo-down bench clean
 
 help:
 	@echo "make demo       start a real local cluster, run the example stack on it, show what runs where"
 	@echo "make demo-down  stop and remove all of that"
 	@echo "make test       run every test, those on a real cluster too (make test-fast: without those)"
 	@echo "make stories    kill and freeze every part of a real cluster, and check that nothing is lost or doubled"
+	@echo "make simulate   play 2,000 seeds of the simulated cluster (SEEDS=N for others)"
 	@echo "make lint       check style and types"
 	@echo "make bench      measure, into docs/benchmarks.md"
 	@echo "make clean      remove what make made in this directory"
@@ -51,6 +52,10 @@ demo: install
 
 demo-down:
 	@if [ -x $(BIN)/framework ]; then $(BIN)/framework local down --engine; else echo "Nothing was started from here."; fi
+
+SEEDS ?= 2000
+simulate: install
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench: install
 	$(BIN)/python -m tests.bench
