@@ -17,7 +17,7 @@ import pytest
 
 from framework.local.cluster import Cluster
 from tests.kit.cli import Cli, containers, eventually
-from tests.kit.cluster import running_cluster
+from tests.kit.cluster import NewCluster, running_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.zookeeper]
 
@@ -220,3 +220,39 @@ def test_an_executor_killed_while_it_starts_containers_leaves_none_twice(
 
     eventually(is_as_wished, "twelve tasks run, each in one container", 90)
     running("begun")
+
+
+KEPT = """
+services:
+  kept:
+    image: framework-demo/busybox:1
+    command: sleep 600
+    stop: {signal: SIGKILL}
+    resources: {cpus: 0.1, memory: 16M}
+    unreachable: {replace_after: 2s, keep: original}
+"""
+
+
+def test_the_original_is_kept_when_its_agent_is_back(new_cluster: NewCluster, images: None, tmp_path: Path) -> None:
+    cluster = new_cluster(schedulers=1, master_flags={"agent_ping_timeout": "1secs", "max_agent_ping_timeouts": 2})
+    cli = Cli(cluster.url)
+    (tmp_path / "stack.yml").write_text(KEPT)
+    cli.run("submit", str(tmp_path / "stack.yml"), "--name", "kept", "--wait")
+    (original,) = cli.tasks("kept")
+    began = running("kept")
+    agent = cluster.daemon(original["agent"])
+    assert agent.pid is not None
+    os.kill(agent.pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: "RUNNING" in {task["state"] for task in others(cli, original)}, "a replacement runs", 60)
+    finally:
+        os.kill(agent.pid, signal.SIGCONT)
+    eventually(lambda: others(cli, original) == [] and cli.tasks("kept"), "the original alone is left", 90)
+    (kept,) = cli.tasks("kept")
+    assert (kept["id"], kept["state"]) == (original["id"], "RUNNING")
+    assert running("kept") == began
+    cli.run("remove", "kept", "--yes", "--wait")
+
+
+def others(cli: Cli, original: dict[str, Any]) -> list[dict[str, Any]]:
+    return [task for task in cli.tasks("kept") if task["id"] != original["id"]]
