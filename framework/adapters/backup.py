@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from kazoo.client import TransactionRequest
@@ -36,7 +37,7 @@ SERIAL_MARGIN = 1_000_000
 OnProblem = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, for the report that is kept
 class Snapshot:
     """What is below a root: nodes by path, without those that end with a session. Nothing where the root is not there.
 
@@ -49,7 +50,7 @@ class Snapshot:
     is_consistent: bool = True
     leader: str = ""
 
-    @property
+    @cached_property
     def report(self) -> Report:
         """What is in it, and what is wrong with it."""
         return check(self.nodes)
@@ -96,12 +97,13 @@ def restore(backup: Backup, url: str, *, replaces: bool, on_problem: OnProblem) 
     if that breaks off, no scheduler takes the root; the leader's node is held, so that those that start stand by.
     The epoch goes on from the higher one; the next number for a task from the highest, raised by SERIAL_MARGIN.
     """
-    refuse_damaged(check(backup.nodes))
+    report = check(backup.nodes)
+    refuse_damaged(report)
     with _opened(url, on_problem) as keeper:
         there = _take(keeper, time.time())
         refuse_root(there, replaces=replaces)
         keeper.hold()
-        return _Restoration(keeper, backup, there).run()
+        return _Restoration(keeper, backup, report, there).run()
 
 
 def refuse_damaged(report: Report) -> None:
@@ -289,10 +291,11 @@ def _leader(keeper: _Keeper) -> str:
 class _Restoration:
     """Writes a backup in transactions that each check the epoch node, as a scheduler does: nobody writes beside it."""
 
-    def __init__(self, keeper: _Keeper, backup: Backup, there: Snapshot) -> None:
+    def __init__(self, keeper: _Keeper, backup: Backup, report: Report, there: Snapshot) -> None:
         self._keeper = keeper
         self._root = keeper.url.root
         self._backup = backup
+        self._reports = (report, there.report)
         self._there = there
         self._who = f"framework restore on {socket.gethostname()}, process {os.getpid()}"
         highest = max(_epoch_in(there.nodes).number, _epoch_in(backup.nodes).number)
@@ -329,8 +332,7 @@ class _Restoration:
         )
 
     def _next_serial(self) -> int:
-        reports = (check(self._backup.nodes), check(self._there.nodes))
-        return max(max(each.next_serial, each.highest_serial + 1) for each in reports) + SERIAL_MARGIN
+        return max(max(each.next_serial, each.highest_serial + 1) for each in self._reports) + SERIAL_MARGIN
 
     def _framework_node(self, next_serial: int) -> bytes:
         data = self._backup.nodes.get(nodes.FRAMEWORK_NODE)

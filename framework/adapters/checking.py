@@ -12,7 +12,7 @@ from framework.adapters import nodes, records
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import KnownAgent, StackWish, Task, Version
-from specs.ids import GroupId, VersionId
+from specs.ids import AgentId, GroupId, VersionId
 from specs.states import Goal, TaskState
 
 _T = TypeVar("_T")
@@ -224,6 +224,7 @@ class _Checker:
     def _compare_tasks(self) -> None:
         known = {agent.id for agent in self._agents}
         seats: defaultdict[tuple[GroupId, int], list[Task]] = defaultdict(list)
+        strangers: dict[AgentId, list[tuple[str, Task]]] = {}
         next_serial = self._framework.next_serial
         for path, task in self._tasks:
             if records.serial_of(task.id) >= next_serial:
@@ -241,12 +242,12 @@ class _Checker:
                 where = f"{nodes.VERSIONS_NODE}/{task.group.stack}/{task.version}"
                 self._say(Severity.FAULT, path, f"has task {task.id} of version {task.version}: {where} is not there")
             if task.agent_id not in known:
-                self._say(
-                    Severity.NOTE,
-                    path,
-                    f"has task {task.id} on agent {task.agent_id}, of which nothing else is stored; the next scheduler"
-                    " notes its name",
-                )
+                strangers.setdefault(task.agent_id, []).append((path, task))
+        for agent, homeless in strangers.items():
+            path, task = homeless[0]
+            others = f" and {len(homeless) - 1} others" if len(homeless) > 1 else ""
+            text = f"has task {task.id}{others} on agent {agent}, of which nothing else is stored; the next scheduler"
+            self._say(Severity.NOTE, path, f"{text} notes its name")
         for (group, slot), tasks in seats.items():
             if len(tasks) > 1:
                 path = f"{nodes.TASKS_NODE}/{nodes.bucket_of(tasks[0].id)}"

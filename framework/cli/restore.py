@@ -52,7 +52,7 @@ def restore(file: Path, zk: str, replaces: bool, is_sure: bool, as_json: bool) -
             f"The store belonged to framework {before} before, and belongs to {manifest.framework_id or 'none'} now:"
             f" Mesos keeps the tasks of {before} until its failover time is over."
         )
-    note_findings(report.findings)
+    note_findings([finding for finding in report.findings if finding.severity.value != "note"])
 
 
 def _ask(root: str, holds: str) -> None:

@@ -123,14 +123,14 @@ class TestBackup:
         def write_on() -> None:
             # Each save changes two nodes far apart in the same way, with pauses that a busy scheduler has too.
             count = 0
-            while not stop.wait(0.02):
+            while not stop.wait(0.1):
                 count += 1
                 opened.saved(*(PutTask(task=stored_task(serial, message=f"{count}")) for serial in (1, 600)))
 
         writer = threading.Thread(target=write_on)
         writer.start()
         try:
-            for _ in range(5):
+            for _ in range(3):
                 found = place.take()
                 assert found.is_consistent
                 tasks = {task.id: task.message for task in self._tasks(found)}
