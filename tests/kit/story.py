@@ -20,8 +20,8 @@ WORKER = "sh -c 'trap \"exit 0\" TERM; sleep 100000 & wait'"
 """Ends at once when it is told to."""
 
 
-def workers(count: int, *, log: str = "info", cpus: float = 0.1) -> str:
-    """A stack file of `count` containers; another `log` is another version."""
+def workers(count: int, *, log: str = "info", cpus: float = 0.1, rule: str = "") -> str:
+    """A stack file of `count` containers; another `log` is another version. `rule` is a constraint."""
     return f"""
 services:
   work:
@@ -32,6 +32,7 @@ services:
     stop: {{grace: 2s}}
     resources: {{cpus: {cpus}, memory: 8M}}
     instances: {count}
+    constraints: [{rule}]
 """
 
 
