@@ -1,4 +1,4 @@
-# make demo | test | test-fast | lint | bench | install | demo-down | clean
+# make demo | test | test-fast | stories | lint | bench | install | demo-down | clean
 # Needs git, make and Python 3.11 or later; as root it installs the rest, else it says what to install.
 
 PYTHON ?= python3
@@ -8,12 +8,14 @@ PACKAGES := framework executor placement discovery specs tests
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint test test-fast demo demo-down bench clean
+.PHONY: help install lint simulate test test-fast stories demo demo-down bench clean
 
 help:
 	@echo "make demo       start a real local cluster, run the example stack on it, show what runs where"
 	@echo "make demo-down  stop and remove all of that"
 	@echo "make test       run every test, those on a real cluster too (make test-fast: without those)"
+	@echo "make stories    kill and freeze every part of a real cluster, and check that nothing is lost or doubled"
+	@echo "make simulate   play 2,000 seeds of the simulated cluster (SEEDS=N for others)"
 	@echo "make lint       check style and types"
 	@echo "make bench      measure, into docs/benchmarks.md"
 	@echo "make clean      remove what make made in this directory"
@@ -42,11 +44,18 @@ test: install
 test-fast: install
 	$(BIN)/pytest -m "not cluster and not docker and not zookeeper" $(PYTEST_ARGS)
 
+stories: install
+	$(BIN)/pytest tests/conformance/test_stories.py -m "stories or not stories" --durations=0 $(PYTEST_ARGS)
+
 demo: install
 	@$(BIN)/framework local demo
 
 demo-down:
 	@if [ -x $(BIN)/framework ]; then $(BIN)/framework local down --engine; else echo "Nothing was started from here."; fi
+
+SEEDS ?= 2000
+simulate: install
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench: install
 	$(BIN)/python -m tests.bench

@@ -45,12 +45,12 @@ setup(
         "fastapi>=0.165,<1",
         "uvicorn>=0.54,<1",
         "orjson>=3.13,<4",
+        "httpx>=0.28,<0.29",
     ],
     extras_require={
         "dev": [
             "pytest>=8.3,<10",
             "hypothesis>=6.100,<7",
-            "httpx>=0.27,<1",
             "jsonschema>=4.20,<5",
             "ruff==0.17.5",
             "mypy==2.4.1",

@@ -43,7 +43,7 @@ def main() -> None:
         )
         sys.exit(2)
     _raise_file_limit()
-    loop = build(arguments.idle, arguments.operations)
+    loop = build(arguments.idle, arguments.operations, arguments.reap_after)
     try:
         loop.run()
     except Exception:
@@ -52,7 +52,7 @@ def main() -> None:
     _exit(0)
 
 
-def build(idle_seconds: float, operations: int) -> Loop:
+def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Loop:
     """The whole executor, its threads started."""
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     driver = ExecutorDriver(events.put)
@@ -66,6 +66,7 @@ def build(idle_seconds: float, operations: int) -> Loop:
         idle_seconds=idle_seconds,
         recovery_seconds=driver.recovery_seconds,
         shutdown_seconds=driver.shutdown_seconds,
+        reap_after_seconds=reap_after_seconds,
         is_noop=is_noop,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +104,13 @@ def _arguments() -> argparse.Namespace:
         default=4,
         metavar="N",
         help="ask so many things of the engine at a time, 1 to 64 (default: 4)",
+    )
+    parser.add_argument(
+        "--reap-after",
+        type=_positive,
+        default=30.0,
+        metavar="SECONDS",
+        help="remove containers that nobody claims after so long (default: 30)",
     )
     parser.add_argument("--version", action="version", version=f"framework-executor {VERSION}")
     return parser.parse_args()

@@ -62,7 +62,12 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
     if status.addresses:
         addresses = [{"ip_address": ip, "protocol": "IPv6" if ":" in ip else "IPv4"} for ip in status.addresses]
         message.container_status.network_infos = [{"ip_addresses": addresses}]
-    detail = StatusDetail(container_id=status.container_id, sandbox=sandbox, out_of_memory=status.is_out_of_memory)
+    detail = StatusDetail(
+        container_id=status.container_id,
+        sandbox=sandbox,
+        out_of_memory=status.is_out_of_memory,
+        running_since=status.running_since,
+    )
     if status.exit_code is not None:
         detail.has_exit_code = True
         detail.exit_code = status.exit_code

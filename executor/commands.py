@@ -35,6 +35,14 @@ class SendProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """Take over the container that the order's predecessors left, or remove it where the order does not adopt; answered
+    by Adopted, Vacant or OperationFailed."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """Have the order's image pulled; answered by Pulled or OperationFailed within its own timeout."""
 
@@ -109,6 +117,7 @@ Command = (
     Subscribe
     | SendStatus
     | SendProgress
+    | Adopt
     | Pull
     | CancelPull
     | Create

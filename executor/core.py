@@ -1,7 +1,7 @@
 """The executor's core: a deterministic machine that takes events in and gives commands out.
 
-Each task goes PULLING -> CREATING -> STARTING -> RUNNING -> STOPPING -> REMOVING -> ENDED, some phases left out, always
-by one operation at a time. It reads no clock: `now` is in seconds on a clock that never goes back, and
+Each task goes ADOPTING -> PULLING -> CREATING -> STARTING -> RUNNING -> STOPPING -> REMOVING -> ENDED, some phases left
+out, always by one operation at a time. It reads no clock: `now` is in seconds on a clock that never goes back, and
 `Settings.epoch` is what is to be added for seconds since 1970.
 """
 
@@ -18,7 +18,7 @@ from executor import events as on
 from executor.commands import Command
 from executor.events import Event, Operation
 from executor.health import Finding, Judge
-from executor.reaper import strays
+from executor.reaper import Strays
 from executor.statuses import Outbox, Status
 from executor.task import INVALID, LAUNCH_FAILED, SHUT_DOWN, UNHEALTHY, Phase, Task, Verdict, ending, seconds
 from specs.ids import TaskId
@@ -28,7 +28,7 @@ from specs.states import TaskState
 PROGRESS_SECONDS = 1.0
 REMOVE_AGAIN_SECONDS = 5.0
 KILL_AGAIN_SECONDS = 10.0
-REAP_AFTER_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 10.0
 REAP_AGAIN_SECONDS = 600.0
 REMEMBERED_ENDS = 1000
 FAREWELL_SECONDS = 1.0
@@ -40,13 +40,15 @@ class Settings:
     """How this executor is run.
 
     `recovery_seconds` is how long it waits for an agent that is away, None if it does not; `shutdown_seconds` is the
-    time between the agent's Shutdown and its KILL. `is_noop`: nothing is started, for benchmarks only.
+    time between the agent's Shutdown and its KILL. `reap_after_seconds` is how long a container that nobody claims is
+    left for a task that may still adopt it. `is_noop`: nothing is started, for benchmarks only.
     """
 
     epoch: float
     idle_seconds: float = 60.0
     recovery_seconds: float | None = 900.0
     shutdown_seconds: float = 5.0
+    reap_after_seconds: float = 30.0
     is_noop: bool = False
 
 
@@ -65,6 +67,7 @@ class Executor:
         self._idle_at = now + settings.idle_seconds
         self._give_up_at: float | None = None
         self._reap_at: float | None = None
+        self._strays = Strays(settings.reap_after_seconds)
         self._exit_at: float | None = None
         self._shutdown_reason = ""
         self._is_over = False
@@ -113,8 +116,14 @@ class Executor:
             case on.ShutdownReceived():
                 self._shut_down(event.reason, now, out)
             case on.ContainersListed():
-                known = [task_id for task_id, task in self._tasks.items() if task.phase is not Phase.ENDED]
-                out += strays(event.containers, known)
+                known: dict[TaskId, None] = {}
+                for task_id, task in self._tasks.items():
+                    if task.phase is not Phase.ENDED:
+                        known[task_id] = None
+                    if task.phase is Phase.ADOPTING:
+                        known |= dict.fromkeys(task.order.predecessors)
+                out += self._strays.found(event.containers, known, now)
+                self._look_at(self._strays.due_at)
             case on.Woke():
                 pass
             case _:
@@ -126,7 +135,7 @@ class Executor:
         if not self._has_subscribed:
             self._has_subscribed = True
             self._idle_at = now + self._settings.idle_seconds
-            self._reap_at = None if self._settings.is_noop else now + REAP_AFTER_SECONDS
+            self._reap_at = None if self._settings.is_noop else now
         out += [do.SendStatus(status=status) for status in self._outbox.connect(now)]
 
     def _disconnected(self, reason: str, now: float, out: list[Command]) -> None:
@@ -155,10 +164,19 @@ class Executor:
             return
         if not self._settings.is_noop:
             self._say(task, TaskState.STARTING, now, out)
-        if not order.is_process and order.container.pull is Pull.ALWAYS:
+        if order.predecessors:
+            task.phase = Phase.ADOPTING
+            self._look_at(now + LOOK_AGAIN_SECONDS)  # the engine may still be at what the dead executor asked of it
+            out.append(do.Adopt(order=order))
+        else:
+            self._begin(task, now, out)
+
+    def _begin(self, task: Task, now: float, out: list[Command]) -> None:
+        if not task.order.is_process and task.order.container.pull is Pull.ALWAYS:
             self._pull(task, now, out)
         else:
-            out.append(do.Create(order=order))
+            task.phase = Phase.CREATING
+            out.append(do.Create(order=task.order))
 
     def _garbled(self, event: on.LaunchGarbled, now: float, out: list[Command]) -> None:
         out += self._push(self._status(event.task_id, TaskState.ERROR, now, event.fault, INVALID), now)
@@ -203,6 +221,12 @@ class Executor:
         if task is None or task.phase is Phase.ENDED:
             return
         match event:
+            case on.Adopted():
+                if task.phase is Phase.ADOPTING:
+                    self._adopted(task, event, now, out)
+            case on.Vacant():
+                if task.phase is Phase.ADOPTING:
+                    self._vacant(task, now, out)
             case on.PullProgressed():
                 self._pull_progressed(task, event, now, out)
             case on.Pulled():
@@ -228,6 +252,18 @@ class Executor:
                 self._health(task, event, now, out)
             case _:
                 assert_never(event)
+
+    def _adopted(self, task: Task, event: on.Adopted, now: float, out: list[Command]) -> None:
+        task.container_id = event.container_id
+        task.was_adopted = True
+        task.started_at = min(event.started_at - self._settings.epoch, now)
+        self._runs(task, event.addresses, f"runs on as container {event.container_id[:12]}, adopted", now, out)
+
+    def _vacant(self, task: Task, now: float, out: list[Command]) -> None:
+        if task.verdict is not None:
+            self._end(task, task.verdict, now, out)
+        else:
+            self._begin(task, now, out)
 
     def _pull(self, task: Task, now: float, out: list[Command]) -> None:
         task.phase = Phase.PULLING
@@ -281,18 +317,23 @@ class Executor:
 
     def _started(self, task: Task, event: on.Started, now: float, out: list[Command]) -> None:
         task.started_at = now
-        task.addresses = event.addresses
+        name = f"container {task.container_id[:12]}" if task.container_id else f"process {event.pid}"
+        self._runs(task, event.addresses, "" if self._settings.is_noop else f"runs as {name}", now, out)
+
+    def _runs(self, task: Task, addresses: tuple[str, ...], message: str, now: float, out: list[Command]) -> None:
+        """It runs since `task.started_at`, unless its end was heard of before."""
+        assert task.started_at is not None
+        task.addresses = addresses
         task.phase = Phase.RUNNING
         if task.verdict is None:
-            name = f"container {task.container_id[:12]}" if task.container_id else f"process {event.pid}"
-            self._say(task, TaskState.RUNNING, now, out, "" if self._settings.is_noop else f"runs as {name}")
+            self._say(task, TaskState.RUNNING, now, out, message)
         if task.has_exited:
             self._note_exit(task, now, out)
         elif task.verdict is not None:
             self._signal(task, None, now, out)
         elif task.order.container.health is not None:
-            task.judge = Judge(check=task.order.container.health, started_at=now)
-            task.check_at = self._alarm(task, task.judge.next_at(now))
+            task.judge = Judge(check=task.order.container.health, started_at=task.started_at)
+            task.check_at = self._alarm(task, now if task.was_adopted else task.judge.next_at(now))
 
     def _exited(self, task: Task, event: on.Exited, now: float, out: list[Command]) -> None:
         if task.has_exited:
@@ -324,7 +365,7 @@ class Executor:
             case Operation.PULL:
                 if task.phase is Phase.PULLING:
                     self._end(task, verdict, now, out)
-            case Operation.CREATE | Operation.START:
+            case Operation.ADOPT | Operation.CREATE | Operation.START:
                 task.verdict = task.verdict or verdict
                 self._remove(task, out)
             case Operation.SIGNAL:
@@ -333,7 +374,7 @@ class Executor:
             case Operation.REMOVE:
                 if task.has_exited:
                     self._end(task, ending(task, ""), now, out)
-                    self._reap_at = min(self._reap_at or now + REAP_AFTER_SECONDS, now + REAP_AFTER_SECONDS)
+                    self._look_at(now + LOOK_AGAIN_SECONDS)
                 else:
                     task.remove_at = self._alarm(task, now + REMOVE_AGAIN_SECONDS)
             case _:
@@ -413,6 +454,11 @@ class Executor:
             task.judge.serial += 1
             out.append(do.Check(order=task.order, serial=task.judge.serial))
 
+    def _look_at(self, at: float | None) -> None:
+        """Has what is there listed at that time, if not before."""
+        if at is not None:
+            self._reap_at = at if self._reap_at is None else min(self._reap_at, at)
+
     def _alarm(self, task: Task, at: float) -> float:
         """Has `_ring` called for the task at that time."""
         heappush(self._alarms, (at, task.order.task_id))
@@ -473,7 +519,13 @@ class Executor:
             container_id=task.container_id if task else "",
             exit_code=task.exit_code if task and is_over else None,
             is_out_of_memory=bool(task and task.is_out_of_memory),
+            running_since=self._running_since(task),
         )
+
+    def _running_since(self, task: Task | None) -> float:
+        if task is None or task.started_at is None or not task.was_adopted:
+            return 0.0
+        return self._settings.epoch + task.started_at
 
     def _push(self, status: Status, now: float) -> list[Command]:
         return [do.SendStatus(status=sent) for sent in self._outbox.push(status, now)]

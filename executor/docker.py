@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 import requests
@@ -17,12 +18,20 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 
-from executor.events import Created, Exited, Found, ImageMissing, Removed, Started
+from executor.claims import Claims
+from executor.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
 from executor.runtime import CheckOutcome, Fault, Post
 from executor.sandbox import Sandbox, is_abandoned
-from executor.settings import AGENT_LABEL, FRAMEWORK_LABEL, SANDBOX_LABEL, TASK_LABEL, container_settings
+from executor.settings import (
+    AGENT_LABEL,
+    FRAMEWORK_LABEL,
+    SANDBOX_LABEL,
+    TASK_LABEL,
+    VERSION_LABEL,
+    container_settings,
+)
 from specs.ids import TaskId
 from specs.stack import Network
 
@@ -57,7 +66,10 @@ def words(error: APIError) -> str:
 
 
 class Docker:
-    """A Runtime of containers. Container name = task id; labels say whose it is."""
+    """A Runtime of containers. Container name = task id; labels say whose it is.
+
+    An adopted container gets its new task's name, while its labels still say the old: claims tell which are whose.
+    """
 
     def __init__(self, sandbox: Sandbox, logs: Logs, post: Post) -> None:
         self._sandbox = sandbox
@@ -66,8 +78,22 @@ class Docker:
         self._lock = threading.Lock()
         self._client: Any = None
         self._started: dict[TaskId, Order] = {}
+        self._claims = Claims()
 
     # ---- the operations -----------------------------------------------------------
+
+    def adopt(self, order: Order) -> Adopted | Vacant:
+        try:
+            left = self._left_by(order)
+            heir = next((row for row in left if order.adopts and self._may_adopt(row, order)), None)
+            for row in left:
+                if row is not heir:
+                    self.reap(row["Id"])
+            if heir is None or not self._claims.take(heir["Id"], order.task_id):
+                return Vacant(task_id=order.task_id)
+            return self._take_over(order, heir["Id"])
+        except APIError as error:
+            raise Fault(f"the container of {order.predecessors[0]} cannot be adopted: {words(error)}") from error
 
     def create(self, order: Order) -> Created | ImageMissing:
         directory = self._sandbox.prepare(order.task_id)
@@ -108,15 +134,18 @@ class Docker:
     def remove(self, order: Order) -> Removed:
         self._forget(order.task_id)
         try:
-            state = self._ask(lambda engine: engine.inspect_container(order.task_id))["State"]
+            found = self._ask(lambda engine: engine.inspect_container(order.task_id))
+            state = found["State"]
             if state.get("Running"):
                 self._ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
+                self._claims.release(found["Id"])
                 return self._removed(order, 128 + signals.SIGKILL, False)
             was_started = not str(state.get("StartedAt", "")).startswith("0001-")
             removed = self._removed(
                 order, int(state["ExitCode"]) if was_started else None, bool(state.get("OOMKilled"))
             )
             self._ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
+            self._claims.release(found["Id"])
             return removed
         except NotFound:
             return self._removed(order, None, False)
@@ -152,7 +181,7 @@ class Docker:
         while True:
             try:
                 engine = self._connected()
-                filters = {"type": "container", "event": "die", "label": f"{SANDBOX_LABEL}={self._sandbox.root}"}
+                filters = {"type": "container", "event": "die", "label": SANDBOX_LABEL}
                 stream = engine.events(decode=True, filters=filters)
                 self._examine(engine)
                 pause = LEAST_PAUSE_SECONDS
@@ -174,14 +203,13 @@ class Docker:
             raise Fault(f"the containers cannot be listed: {words(error)}") from error
         found = []
         for row in rows:
-            maker = row["Labels"].get(SANDBOX_LABEL, "")
-            is_ours = maker == str(self._sandbox.root)
+            task_id = self._task_of(row["Id"], row["Labels"])
             found.append(
                 Found(
                     container_id=row["Id"],
-                    task_id=TaskId(row["Labels"].get(TASK_LABEL, "")),
-                    is_ours=is_ours,
-                    is_abandoned=bool(maker) and not is_ours and is_abandoned(maker),
+                    task_id=task_id or TaskId(row["Labels"].get(TASK_LABEL, "")),
+                    is_ours=task_id is not None,
+                    is_abandoned=task_id is None and self._is_abandoned(row),
                 )
             )
         return tuple(found)
@@ -191,8 +219,9 @@ class Docker:
         try:
             self._ask(lambda engine: engine.stop(container_id, timeout=REAP_GRACE_SECONDS))
             self._ask(lambda engine: engine.remove_container(container_id, v=True, force=True))
+            self._claims.release(container_id)
         except NotFound:
-            return
+            self._claims.release(container_id)
         except APIError as error:
             raise Fault(f"container {container_id[:12]} could not be removed: {words(error)}") from error
 
@@ -237,6 +266,61 @@ class Docker:
             )
         return str(found["Id"])
 
+    def _left_by(self, order: Order) -> list[dict[str, Any]]:
+        """The containers of the order's predecessors that no living executor has, the newest task's first."""
+        filters = {"label": [f"{FRAMEWORK_LABEL}={order.framework_id}", f"{AGENT_LABEL}={order.agent_id}"]}
+        rows = self._ask(lambda engine: engine.containers(all=True, filters=filters))
+        places = {id: place for place, id in enumerate(order.predecessors)}
+        found = []
+        for row in rows:
+            # By name where one was adopted before, by label where it was about to be.
+            names = [name.removeprefix("/") for name in row.get("Names") or ()]
+            place = min(
+                (places[id] for id in (*names, row["Labels"].get(TASK_LABEL, "")) if id in places), default=None
+            )
+            if place is not None and (self._task_of(row["Id"], row["Labels"]) or self._is_abandoned(row)):
+                found.append((place, row["Id"], row))
+        return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
+
+    @staticmethod
+    def _may_adopt(row: dict[str, Any], order: Order) -> bool:
+        """Whether it is what the order wants, and was started: what has ended since is told of as its end."""
+        return row["Labels"].get(VERSION_LABEL) == order.version and row["State"] in ("running", "paused", "exited")
+
+    def _take_over(self, order: Order, container_id: str) -> Adopted:
+        self._sandbox.prepare(order.task_id)
+        self._ask(lambda engine: engine.rename(container_id, order.task_id))
+        with self._lock:
+            self._started[order.task_id] = order
+        state = self._ask(lambda engine: engine.inspect_container(container_id))["State"]
+        if state.get("Running"):
+            self._follow(order)
+        else:
+            self._post(
+                Exited(
+                    task_id=order.task_id,
+                    exit_code=int(state["ExitCode"]),
+                    is_out_of_memory=bool(state.get("OOMKilled")),
+                )
+            )
+        return Adopted(
+            task_id=order.task_id,
+            container_id=container_id,
+            addresses=self._addresses(order),
+            started_at=datetime.fromisoformat(state["StartedAt"]).timestamp(),
+        )
+
+    def _task_of(self, container_id: str, labels: dict[str, str]) -> TaskId | None:
+        """Which task of this executor's a container is, None where it is another's."""
+        adopted = self._claims.task_of(container_id)
+        if adopted is not None:
+            return adopted
+        return TaskId(labels.get(TASK_LABEL, "")) if labels.get(SANDBOX_LABEL) == str(self._sandbox.root) else None
+
+    def _is_abandoned(self, row: dict[str, Any]) -> bool:
+        maker = row["Labels"].get(SANDBOX_LABEL, "")
+        return bool(maker) and is_abandoned(maker) and not self._claims.is_taken(row["Id"])
+
     def _follow(self, order: Order) -> None:
         params = {"stdout": 1, "stderr": 1, "stream": 1}
         stream = self._ask(lambda engine: engine.attach_socket(order.task_id, params))
@@ -264,15 +348,17 @@ class Docker:
 
     def _died(self, event: dict[str, Any]) -> None:
         attributes = event["Actor"]["Attributes"]
-        code = attributes.get("exitCode", "")
-        self._post(Exited(task_id=TaskId(attributes.get(TASK_LABEL, "")), exit_code=int(code) if code else None))
+        task_id = self._task_of(event["Actor"]["ID"], attributes)
+        if task_id is not None:
+            code = attributes.get("exitCode", "")
+            self._post(Exited(task_id=task_id, exit_code=int(code) if code else None))
 
     def _examine(self, engine: Any) -> None:
         """Says which of ours have ended, and follows the others, as nobody was listening until now."""
         with self._lock:
             started = dict(self._started)
-        rows = engine.containers(all=True, filters={"label": f"{SANDBOX_LABEL}={self._sandbox.root}"})
-        alive = {row["Labels"].get(TASK_LABEL) for row in rows if row["State"] not in ("exited", "dead")}
+        rows = engine.containers(all=True, filters={"label": SANDBOX_LABEL})
+        alive = {self._task_of(row["Id"], row["Labels"]) for row in rows if row["State"] not in ("exited", "dead")}
         for task_id, order in sorted(started.items()):
             if task_id not in alive:
                 self._post(Exited(task_id=task_id, exit_code=None))

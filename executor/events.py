@@ -14,6 +14,7 @@ from specs.ids import TaskId
 class Operation(StrEnum):
     """The steps of a container's life that are asked of an engine, one at a time."""
 
+    ADOPT = "adopt"
     PULL = "pull"
     CREATE = "create"
     START = "start"
@@ -77,6 +78,24 @@ class ShutdownReceived:
 
 
 # ---- from the engine -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """The container of a predecessor is the task's own now. It has run since `started_at`, in seconds since 1970; if it
+    has ended meanwhile, an Exited follows."""
+
+    task_id: TaskId
+    container_id: str
+    addresses: tuple[str, ...]
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacant:
+    """Nothing is left of a task's predecessors: it is to be started as any other."""
+
+    task_id: TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +178,8 @@ class HealthReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A container of our framework on this agent. `is_ours`: made by this executor's process; `is_abandoned`: the
-    executor that made it is no more."""
+    """A container of our framework on this agent. `is_ours`: made or adopted by this executor's process;
+    `is_abandoned`: the executor that made it is no more, and no other has adopted it."""
 
     container_id: str
     task_id: TaskId
@@ -186,6 +205,8 @@ Event = (
     | KillReceived
     | Acknowledged
     | ShutdownReceived
+    | Adopted
+    | Vacant
     | PullProgressed
     | Pulled
     | ImageMissing

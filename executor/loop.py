@@ -23,7 +23,7 @@ from executor.workers import Workers
 
 CHECK_THREADS = 8
 LONGEST_SLEEP_SECONDS = 3600.0
-URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.CREATE: 2}
+URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}
 """What is begun is brought to its end before more is begun."""
 REAP_URGENCY = 3
 
@@ -93,7 +93,7 @@ class Loop:
                 self._images.pull(command.order)
             case do.CancelPull():
                 self._images.cancel(command.order)
-            case do.Create() | do.Start() | do.Signal() | do.Remove():
+            case do.Adopt() | do.Create() | do.Start() | do.Signal() | do.Remove():
                 self._operate(command)
             case do.Check():
                 self._checks.submit(lambda: self._check(command))
@@ -110,12 +110,14 @@ class Loop:
 
     # ---- in the pool's threads ----------------------------------------------------
 
-    def _operate(self, command: do.Create | do.Start | do.Signal | do.Remove) -> None:
+    def _operate(self, command: do.Adopt | do.Create | do.Start | do.Signal | do.Remove) -> None:
         order = command.order
         runtime = self._runtime(order)
         operation: Operation
         call: Callable[[], Event | None]
         match command:
+            case do.Adopt():
+                operation, call = Operation.ADOPT, lambda: runtime.adopt(order)
             case do.Create():
                 operation, call = Operation.CREATE, lambda: runtime.create(order)
             case do.Start():

@@ -21,7 +21,8 @@ class Order:
 
     `host_ports` are in the order of `container.ports`; `address` is the agent's own, to which ports are bound. Amounts:
     thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
-    name.
+    name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
+    whether it is taken over, or removed before the start.
     """
 
     task_id: TaskId
@@ -41,6 +42,8 @@ class Order:
     agent_id: AgentId
     scalars: tuple[tuple[str, int], ...] = ()
     sets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    predecessors: tuple[TaskId, ...] = ()
+    adopts: bool = False
 
     @property
     def is_process(self) -> bool:
@@ -90,4 +93,6 @@ def order_from_bytes(data: bytes) -> Order:
         agent_id=AgentId(record.agent_id),
         scalars=tuple((each.name, each.amount_milli) for each in record.custom if not each.items),
         sets=tuple((each.name, tuple(each.items)) for each in record.custom if each.items),
+        predecessors=tuple(TaskId(id) for id in record.predecessors),
+        adopts=record.adopts,
     )

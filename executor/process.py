@@ -14,7 +14,7 @@ import subprocess
 import threading
 
 from executor.environment import environment
-from executor.events import Created, Exited, Removed, Started
+from executor.events import Created, Exited, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
 from executor.runtime import CheckOutcome, Fault, Post
@@ -36,6 +36,10 @@ class Processes:
         self._post = post
         self._lock = threading.Lock()
         self._processes: dict[TaskId, subprocess.Popen[bytes]] = {}
+
+    def adopt(self, order: Order) -> Vacant:
+        """Mesos ends an executor's processes with it, and whose number is whose is not known after that."""
+        return Vacant(task_id=order.task_id)
 
     def create(self, order: Order) -> Created:
         try:

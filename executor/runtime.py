@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from executor.events import Created, Event, Exited, ImageMissing, Removed, Started
+from executor.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
 from executor.order import Order
 
 Post = Callable[[Event], None]
@@ -35,6 +35,11 @@ class Runtime(Protocol):
     Once started, a task's end is posted as an Exited event.
     """
 
+    def adopt(self, order: Order) -> Adopted | Vacant:
+        """Takes over what the order's predecessors left running, or removes it where the order does not adopt. Its end
+        is posted as if it had been started."""
+        ...
+
     def create(self, order: Order) -> Created | ImageMissing:
         """Makes ready what is to be started. Done already is success."""
         ...
@@ -61,6 +66,9 @@ class Nothing:
 
     def __init__(self, post: Post) -> None:
         self._post = post
+
+    def adopt(self, order: Order) -> Vacant:
+        return Vacant(task_id=order.task_id)
 
     def create(self, order: Order) -> Created:
         return Created(task_id=order.task_id, container_id="")

@@ -16,6 +16,7 @@ FRAMEWORK_LABEL = LABEL + "framework_id"
 AGENT_LABEL = LABEL + "agent_id"
 TASK_LABEL = LABEL + "task_id"
 SANDBOX_LABEL = LABEL + "sandbox"
+VERSION_LABEL = LABEL + "version"
 
 
 def container_settings(order: Order, executor_sandbox: str, task_sandbox: str) -> dict[str, Any]:

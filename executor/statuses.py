@@ -19,6 +19,7 @@ class Status:
     """What is said of a task at one moment. `uuid` is 16 bytes, `timestamp` seconds since 1970.
 
     `is_healthy` is None where there is no check or it has not answered; `exit_code` is 128 + n for signal n.
+    `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over.
     """
 
     task_id: TaskId
@@ -32,6 +33,7 @@ class Status:
     container_id: str = ""
     exit_code: int | None = None
     is_out_of_memory: bool = False
+    running_since: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

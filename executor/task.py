@@ -22,6 +22,7 @@ INVALID = "REASON_TASK_INVALID"
 class Phase(StrEnum):
     """Where a task is; each but RUNNING, STOPPING and ENDED waits for the answer to one operation."""
 
+    ADOPTING = "adopting"
     PULLING = "pulling"
     CREATING = "creating"
     STARTING = "starting"
@@ -56,6 +57,7 @@ class Task:
     has_exited: bool = False
     exit_code: int | None = None
     is_out_of_memory: bool = False
+    was_adopted: bool = False
     was_pulled: bool = False
     pull_until: float | None = None
     progress_told_at: float | None = None

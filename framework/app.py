@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import os
 import signal
 import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 from executor.archive import NAME, build_archive
 from framework.adapters.clock import SystemClock
@@ -21,12 +24,17 @@ from framework.config import SchedulerConfig
 from framework.core.events import BecameLeader, StoreReported
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
+from framework.core.views import View
 from framework.exits import CliExit, ServerExit
 from framework.local.paths import cache_home
 from framework.loop import Loop, Stop
-from framework.ports import StoreFault
+from framework.ports import Clock, Members, StoreFault
+from framework.recorder import Recorder
 
 log = logging.getLogger(__name__)
+
+PICTURE_SECONDS = 2.0
+"""A standby that is asked for what is stored reads it no more often than this."""
 
 
 def run_scheduler(config: SchedulerConfig) -> int:
@@ -41,7 +49,12 @@ def run_scheduler(config: SchedulerConfig) -> int:
     mesos = _mesos_config(config, executor)
     settings = Settings(executor_id=executor_id(executor, config.role), executor_resources=executor.resources)
     clock = SystemClock()
-    loop = Loop(Scheduler(settings), clock)
+    try:
+        recorder = Recorder(Path(config.journal), settings) if config.journal else None
+    except OSError as error:
+        log.error("--journal %s cannot be written: %s", config.journal, error.strerror)
+        return CliExit.REFUSED
+    loop = Loop(Scheduler(settings), clock, recorder)
     info = ServerInfo(
         version=importlib.metadata.version("mesos-framework"),
         name=config.name,
@@ -49,25 +62,37 @@ def run_scheduler(config: SchedulerConfig) -> int:
         leader=config.advertised,
         started_at=clock.now(),
     )
+    leadership = ZooKeeperLeadership(config, settings, clock)
     app = create_app(
-        loop, token=config.token, executor=ExecutorFile(path=archive.path, sha256=archive.sha256), info=info
+        loop,
+        token=config.token,
+        executor=ExecutorFile(path=archive.path, sha256=archive.sha256),
+        info=info,
+        leadership=leadership,
     )
     try:
         server = Server(app, *config.bind)
     except CannotListen as problem:
         log.error("%s", problem)
         return CliExit.REFUSED
-    return _run(config, loop, server, MesosDriver(mesos, loop.post))
+    stop = _run(config, loop, server, MesosDriver(mesos, loop.post, may_subscribe=leadership.confirm), leadership)
+    if stop.starts_again:
+        _start_again()
+    return stop.exit_code
 
 
-def _run(config: SchedulerConfig, loop: Loop, server: Server, master: MesosDriver) -> int:
+def _run(
+    config: SchedulerConfig, loop: Loop, server: Server, master: MesosDriver, leadership: ZooKeeperLeadership
+) -> Stop:
     store = ZooKeeperStore(
         config.zk,
         loop.post,
         on_problem=lambda problem: loop.post(StoreReported(problem=problem)),
         on_lost=lambda message: loop.stop(Stop(exit_code=_lost_code(store), message=message)),
         holder=config.advertised,
+        session_seconds=config.session_timeout_seconds,
     )
+    leadership.connect(store, loop)
     loop.connect(store, master)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: loop.stop(Stop(message=f"{signal.Signals(received).name} received")))
@@ -75,13 +100,95 @@ def _run(config: SchedulerConfig, loop: Loop, server: Server, master: MesosDrive
     with server:
         host, port = server.address
         log.info("API and page on http://%s:%d, advertised as http://%s", host, port, config.advertised)
-        stop = loop.run()
+        stop = _told_right(loop.run(), store)
         # The framework stays registered and its tasks run on: the next scheduler takes them over.
         master.close()
         store.close()
     if stop.message:
         log.log(logging.ERROR if stop.exit_code else logging.INFO, "stopping: %s", stop.message)
-    return stop.exit_code
+    return stop
+
+
+def _told_right(stop: Stop, store: ZooKeeperStore) -> Stop:
+    """Mesos closes the subscription of one that was deposed as if it refused it: often that comes before all else."""
+    if stop.exit_code != ServerExit.MESOS_REFUSED or not store.election.has_lost():
+        return stop
+    message = f"another scheduler leads by now, and Mesos has closed the subscription of this one ({stop.message})"
+    return replace(stop, exit_code=ServerExit.LEADERSHIP_LOST, message=message)
+
+
+def _start_again() -> None:
+    """Becomes a scheduler that has just been started, in the same process: nothing of the term that ended is left."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+class ZooKeeperLeadership:
+    """framework.ports.Leadership by what the store in ZooKeeper says."""
+
+    def __init__(self, config: SchedulerConfig, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._address = config.advertised
+        self.session_seconds = config.session_timeout_seconds
+        self._store: ZooKeeperStore | None = None
+        self._loop: Loop | None = None
+        self._picture: View | None = None
+        self._reading = threading.Lock()
+
+    def connect(self, store: ZooKeeperStore, loop: Loop) -> None:
+        """Gives it the store to look at, and the loop that a hand-over ends; before anything is asked of it."""
+        self._store, self._loop = store, loop
+
+    @property
+    def is_leader(self) -> bool:
+        return self._store is not None and self._store.election.is_leader
+
+    @property
+    def is_standby(self) -> bool:
+        return self._store is not None and self._store.election.is_standby
+
+    @property
+    def leader(self) -> str:
+        return self._store.election.leader if self._store is not None else ""
+
+    def confirm(self) -> bool:
+        """Whether this scheduler leads, as ZooKeeper says now; waits for some seconds at most."""
+        return self._known.election.confirm()
+
+    def members(self) -> Members:
+        return self._known.election.members()
+
+    def name_next(self, address: str) -> bool:
+        return self._known.election.name_next(address)
+
+    def picture(self) -> View:
+        """What is stored, read again where it was read 2 s ago or longer, by a Scheduler that performs nothing."""
+        with self._reading:
+            now = self._clock.now()
+            if self._picture is None or not 0 <= now - self._picture.at < PICTURE_SECONDS:
+                try:
+                    stored = self._known.peek()
+                except StoreFault:
+                    if self._picture is None:
+                        raise
+                    return self._picture
+                scheduler = Scheduler(self._settings)
+                scheduler.handle(BecameLeader(stored=stored), now)
+                told = f"the scheduler at {self._address} stands by; this is what the store held"
+                self._picture = replace(scheduler.view(now), problem=told)
+            return self._picture
+
+    def step_down(self) -> None:
+        if self._loop is not None:
+            self._loop.hand_over(Stop(message="stepping down, to stand by from now on", starts_again=True))
+
+    @property
+    def _known(self) -> ZooKeeperStore:
+        if self._store is None:
+            raise StoreFault("the scheduler has not begun to look for its store; try again", temporary=True)
+        return self._store
 
 
 def _lost_code(store: ZooKeeperStore) -> ServerExit:

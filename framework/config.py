@@ -12,7 +12,8 @@ class SchedulerConfig:
     `bind` is where the API listens, `advertise` how agents reach it. `token` guards changes, None for none. `webui_url`
     is what Mesos's web UI links to; empty: the advertised address. The master is asked for its agents every
     `agents_interval_seconds`, and less often where that takes it long. An executor without tasks ends after
-    `executor_idle_seconds` and does `executor_operations` starts and stops at a time.
+    `executor_idle_seconds` and does `executor_operations` starts and stops at a time. Another scheduler leads once
+    ZooKeeper has not heard from this one for `session_timeout_seconds`.
     """
 
     zk: str
@@ -28,8 +29,11 @@ class SchedulerConfig:
     agents_interval_seconds: float = 15.0
     executor_idle_seconds: float = 60.0
     executor_operations: int = 4
+    session_timeout_seconds: float = 10.0
     webui_url: str = ""
     log_level: str = "info"
+    journal: str = ""
+    """A file for the flight recorder, "" for none."""
 
     @property
     def advertised(self) -> str:

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol
 
 from framework.core.commands import Announce, Command, Halt, HaltCause, Outcome, Refused, Reply, Save
-from framework.core.events import Ask, Event, Woke
+from framework.core.events import Ask, Event, Saved, SaveFailed, Woke
 from framework.core.model import Instant
 from framework.core.scheduler import Scheduler
 from framework.core.views import EMPTY, View
@@ -33,6 +34,9 @@ EXITS = {
     HaltCause.TASKS_WITHOUT_FRAMEWORK_ID: ServerExit.TASKS_WITHOUT_FRAMEWORK_ID,
     HaltCause.FRAMEWORK_REMOVED: ServerExit.FRAMEWORK_REMOVED,
 }
+HAND_OVER_SECONDS = 2.0
+
+_STOPPING = Refused(kind="unavailable", message="the scheduler is stopping; ask again in a moment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +45,40 @@ class Stop:
 
     exit_code: int = 0
     message: str = ""
+    starts_again: bool = False
+    """Whether the process shall go on as a standby."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HandOver:
+    """Ends the loop as soon as nothing is being saved any more."""
+
+    stop: Stop
+
+
+class Recorder(Protocol):
+    """Keeps what happened; never blocks for long, never raises."""
+
+    def begin(self, event: Event, now: Instant) -> None:
+        """An event is about to be handled."""
+
+    def end(self, commands: tuple[Command, ...]) -> None:
+        """This came of it."""
+
+    def flush(self) -> None:
+        """For the moment there is nothing more."""
 
 
 class Loop:
     """Runs a Scheduler, and is the Front of the API."""
 
-    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
+    def __init__(self, scheduler: Scheduler, clock: Clock, recorder: Recorder | None = None) -> None:
         self._scheduler = scheduler
         self._clock = clock
+        self._recorder = recorder
         self._store: Store | None = None
         self._master: Master | None = None
-        self._events: queue.SimpleQueue[Event | Stop] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | Stop | _HandOver] = queue.SimpleQueue()
         self._view = EMPTY
         self._viewed_at: Instant = 0.0
         self._view_interval = VIEW_EVERY_SECONDS
@@ -64,6 +91,10 @@ class Loop:
         self._news = False
         self._readers: dict[int, Callable[[], None]] = {}
         self._reader_count = 0
+        self._is_over = False
+        self._unsaved = 0
+        self._handing_over: Stop | None = None
+        self._hands_over_by: Instant = 0.0
 
     def connect(self, store: Store, master: Master) -> None:
         """Gives the loop its adapters; before `run`."""
@@ -79,6 +110,13 @@ class Loop:
         """Ends `run` after the events that came before; safe from any thread and from signal handlers."""
         self._events.put(stop or Stop())
 
+    def hand_over(self, stop: Stop) -> None:
+        """Ends `run` once what is being saved is saved and said, or 2 s later; safe from any thread.
+
+        Meanwhile nothing new is begun: what Mesos tells it will tell the next leader too, and asks are refused.
+        """
+        self._events.put(_HandOver(stop=stop))
+
     @property
     def view(self) -> View:
         return self._view
@@ -90,6 +128,8 @@ class Loop:
         request_id = self._requests
         self._asked[request_id] = future
         self.post(make(request_id))
+        if self._is_over:
+            self._answer_all(_STOPPING)
         return future
 
     def happenings(self, after: int) -> tuple[Happening, ...]:
@@ -124,7 +164,10 @@ class Loop:
             log.exception("a bug ended the scheduler; what is stored is in order, the next leader goes on from it")
             return Stop(exit_code=ServerExit.BUG, message=f"a bug: {bug!r}; the log has where it is")
         finally:
-            self._answer_all(Refused(kind="unavailable", message="the scheduler is stopping; ask again in a moment"))
+            self._is_over = True
+            self._answer_all(_STOPPING)
+            if self._recorder is not None:
+                self._recorder.flush()
 
     def _work(self) -> Stop | None:
         """Waits for something to do and does a batch of it."""
@@ -133,10 +176,8 @@ class Loop:
         except queue.Empty:
             item = None
         for _ in range(BATCH):
-            if isinstance(item, Stop):
-                return item
             if item is not None:
-                stop = self._handle(item)
+                stop = self._take(item)
                 if stop is not None:
                     return stop
             try:
@@ -145,22 +186,44 @@ class Loop:
                 break
         else:
             if item is not None:
-                stop = item if isinstance(item, Stop) else self._handle(item)
+                stop = self._take(item)
                 if stop is not None:
                     return stop
-        wakes_at = self._scheduler.wakes_at()
+        wakes_at = self._wakes_at()
         if wakes_at is not None and wakes_at <= self._clock.now():
-            stop = self._handle(Woke())
+            stop = self._handle(Woke()) if self._handing_over is None else None
             if stop is not None:
                 return stop
         self._publish()
-        return None
+        if self._recorder is not None:
+            self._recorder.flush()
+        return self._handed_over()
+
+    def _take(self, item: Event | Stop | _HandOver) -> Stop | None:
+        if isinstance(item, Stop):
+            return item
+        if isinstance(item, _HandOver):
+            self._handing_over, self._hands_over_by = item.stop, self._clock.now() + HAND_OVER_SECONDS
+            return None
+        if isinstance(item, Saved | SaveFailed):
+            self._unsaved -= 1
+        elif self._handing_over is not None:
+            return None  # who asked is answered at the end
+        return self._handle(item)
+
+    def _handed_over(self) -> Stop | None:
+        """Why to end now, where somebody else shall lead."""
+        is_done = self._unsaved == 0 or self._clock.now() >= self._hands_over_by
+        return self._handing_over if is_done else None
+
+    def _wakes_at(self) -> Instant | None:
+        return self._scheduler.wakes_at() if self._handing_over is None else self._hands_over_by
 
     def _patience(self) -> float | None:
         """For how long nothing is to be done, in seconds; None: until an event comes."""
         now = self._clock.now()
         times = []
-        wakes_at = self._scheduler.wakes_at()
+        wakes_at = self._wakes_at()
         if wakes_at is not None:
             times.append(wakes_at - now)
         if self._is_stale:
@@ -170,7 +233,13 @@ class Loop:
 
     def _handle(self, event: Event) -> Stop | None:
         self._is_stale = True
-        for command in self._scheduler.handle(event, self._clock.now()):
+        now = self._clock.now()
+        if self._recorder is not None:
+            self._recorder.begin(event, now)
+        commands = self._scheduler.handle(event, now)
+        if self._recorder is not None:
+            self._recorder.end(commands)
+        for command in commands:
             stop = self._perform(command)
             if stop is not None:
                 return stop
@@ -180,6 +249,7 @@ class Loop:
         if self._store is None or self._master is None:
             raise RuntimeError("the loop was run before it was connected to a store and a master")
         if isinstance(command, Save):
+            self._unsaved += 1
             self._store.save(command)
         elif isinstance(command, Reply):
             self._replies.append(command)
@@ -228,7 +298,10 @@ class Loop:
             notify()
 
     def _answer_all(self, outcome: Outcome) -> None:
-        for future in list(self._asked.values()):
+        while self._asked:
+            try:
+                _, future = self._asked.popitem()
+            except KeyError:
+                return  # another thread was quicker
             if future.set_running_or_notify_cancel():
                 future.set_result(outcome)
-        self._asked.clear()

@@ -67,6 +67,58 @@ class Happening:
     task: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A scheduler: the host:port that it advertises, and since when it leads or stands by."""
+
+    address: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """All schedulers of a store. `leader` is None while nobody leads; `epoch` counts the terms of leadership."""
+
+    leader: Member | None
+    epoch: int
+    standbys: tuple[Member, ...] = ()
+
+
+class Leadership(Protocol):
+    """Whether this scheduler leads, and who does; what a standby can tell without the leader. Safe from any thread."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this scheduler leads, as far as it knows."""
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether it waits for another's end; neither is so until ZooKeeper was reached."""
+
+    @property
+    def leader(self) -> str:
+        """host:port of who leads, "" while nobody does."""
+
+    @property
+    def session_seconds(self) -> float:
+        """The session time-out with ZooKeeper that was asked for."""
+
+    def members(self) -> Members:
+        """Who leads and who stands by, as the store says now. Blocks for seconds at most; raises StoreFault."""
+
+    def picture(self) -> View:
+        """What is stored, as a view of its own, a few seconds old at most where the store answers (`at` says it).
+
+        Blocks; raises StoreFault where there is none at all.
+        """
+
+    def name_next(self, address: str) -> bool:
+        """Names the standby that shall lead next; False where it does not stand by. Raises StoreFault."""
+
+    def step_down(self) -> None:
+        """Ends this leadership as soon as what is being saved is saved; never blocks."""
+
+
 class Front(Protocol):
     """What the API may do: look at the view, ask for changes, follow what happens."""
 

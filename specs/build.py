@@ -19,7 +19,18 @@ from specs.ports import on_network
 from specs.reader import Reader, Unreadable
 from specs.resources import Resources
 from specs.source import Mapping, Node, Scalar, Sequence, describe
-from specs.stack import DEFAULT_RESOURCES, CheckKind, Container, Group, Network, Port, Protocol, Restart, Stop
+from specs.stack import (
+    DEFAULT_RESOURCES,
+    CheckKind,
+    Container,
+    Group,
+    Network,
+    Port,
+    Protocol,
+    Restart,
+    Stop,
+    Unreachable,
+)
 from specs.vocabulary import SERVICE, TOP
 from specs.volumes import Mounts
 
@@ -177,6 +188,7 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         metadata=values.get("metadata", ()),
         mode=mode,
         rules=rules_of(values, reader),
+        unreachable=Unreachable(**_below("unreachable", values)),
     )
     failed = frozenset(reader.failed)
     for whole_field, sources in _JOINED.items():
@@ -206,15 +218,19 @@ def _labels(over: Mapping, reader: Reader) -> tuple[str, ...]:
     return tuple(labels)
 
 
+def _below(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values whose targets begin with the prefix and a dot, without these."""
+    return {name.partition(".")[2]: value for name, value in values.items() if name.startswith(f"{prefix}.")}
+
+
 def _resources(values: dict[str, Any]) -> Resources:
-    given = {name.partition(".")[2]: value for name, value in values.items() if name.startswith("resources.")}
+    given = _below("resources", values)
     custom: Custom = given.pop("custom", Custom())
     return replace(DEFAULT_RESOURCES, scalars=custom.scalars, sets=custom.sets, **given)
 
 
 def _container(values: dict[str, Any], reader: Reader, found: dict[str, Found]) -> Container:
-    given = {name.partition(".")[2]: value for name, value in values.items() if name.startswith("container.")}
-    stop = {name.partition(".")[2]: value for name, value in values.items() if name.startswith("stop.")}
+    given, stop = _below("container", values), _below("stop", values)
     image = given.get("image", "")
     unread = "container.image" in reader.failed
     network = given.setdefault("network", Network.BRIDGE if image or unread else Network.HOST)

@@ -17,7 +17,7 @@ class FrameworkRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., framework_id: _Optional[str] = ..., next_serial: _Optional[int] = ...) -> None: ...
 
 class GroupRecord(_message.Message):
-    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json")
+    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,8 @@ class GroupRecord(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     RULES_JSON_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_AFTER_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
     service: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     version: str
@@ -47,7 +49,9 @@ class GroupRecord(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     mode: str
     rules_json: bytes
-    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ...) -> None: ...
+    replace_after_seconds: float
+    keep: str
+    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ...) -> None: ...
 
 class DependencyRecord(_message.Message):
     __slots__ = ("service", "condition")
@@ -92,7 +96,7 @@ class VersionRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., version: _Optional[str] = ..., json: _Optional[bytes] = ..., compressed: _Optional[bool] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause")
+    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at")
     ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +125,10 @@ class TaskRecord(_message.Message):
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     STOP_CAUSE_FIELD_NUMBER: _ClassVar[int]
+    PREDECESSORS_FIELD_NUMBER: _ClassVar[int]
+    ADOPTS_FIELD_NUMBER: _ClassVar[int]
+    ORPHANED_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_AT_FIELD_NUMBER: _ClassVar[int]
     id: str
     stack: str
     service: str
@@ -149,7 +157,11 @@ class TaskRecord(_message.Message):
     sandbox: str
     addresses: _containers.RepeatedScalarFieldContainer[str]
     stop_cause: str
-    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ...) -> None: ...
+    predecessors: _containers.RepeatedScalarFieldContainer[str]
+    adopts: bool
+    orphaned: bool
+    replaced_at: float
+    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ...) -> None: ...
 
 class TaskBucket(_message.Message):
     __slots__ = ("schema", "tasks")
@@ -206,7 +218,7 @@ class AgentBucket(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., agents: _Optional[_Iterable[_Union[AgentRecord, _Mapping]]] = ...) -> None: ...
 
 class LaunchOrder(_message.Message):
-    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom")
+    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
@@ -226,6 +238,8 @@ class LaunchOrder(_message.Message):
     DISK_MIB_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_FIELD_NUMBER: _ClassVar[int]
+    PREDECESSORS_FIELD_NUMBER: _ClassVar[int]
+    ADOPTS_FIELD_NUMBER: _ClassVar[int]
     schema: int
     task_id: str
     stack: str
@@ -245,7 +259,9 @@ class LaunchOrder(_message.Message):
     disk_mib: int
     gpus: int
     custom: _containers.RepeatedCompositeFieldContainer[CustomResource]
-    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ...) -> None: ...
+    predecessors: _containers.RepeatedScalarFieldContainer[str]
+    adopts: bool
+    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ...) -> None: ...
 
 class CustomResource(_message.Message):
     __slots__ = ("name", "amount_milli", "items")
@@ -258,18 +274,20 @@ class CustomResource(_message.Message):
     def __init__(self, name: _Optional[str] = ..., amount_milli: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StatusDetail(_message.Message):
-    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory")
+    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     HAS_EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_SINCE_FIELD_NUMBER: _ClassVar[int]
     container_id: str
     sandbox: str
     has_exit_code: bool
     exit_code: int
     out_of_memory: bool
-    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ...) -> None: ...
+    running_since: float
+    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ...) -> None: ...
 
 class ExecutorMessage(_message.Message):
     __slots__ = ("progress",)

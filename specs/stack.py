@@ -106,6 +106,22 @@ class Stop:
     grace_seconds: float = 10.0
 
 
+class Keep(StrEnum):
+    """Which of two tasks of a slot stays when the one that was unreachable is back."""
+
+    ORIGINAL = "original"
+    REPLACEMENT = "replacement"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """What becomes of a task whose agent cannot be reached: its slot is given to another after `replace_after_seconds`,
+    and `keep` says which of the two stays should it come back."""
+
+    replace_after_seconds: float = 0.0
+    keep: Keep = Keep.REPLACEMENT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ulimit:
     name: str
@@ -183,6 +199,7 @@ class Group:
     metadata: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.REPLICATED
     rules: Rules = Rules()
+    unreachable: Unreachable = Unreachable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

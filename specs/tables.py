@@ -18,6 +18,7 @@ from specs.vocabulary import (
     SERVICE,
     STOP,
     TOP,
+    UNREACHABLE,
 )
 
 _MARKED = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -41,6 +42,7 @@ def _rows(rows: Iterable[tuple[str, str]], heads: tuple[str, str]) -> str:
 def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
+    inner["unreachable"] = UNREACHABLE
     for field in SERVICE.fields:
         if not field.is_ours:
             continue

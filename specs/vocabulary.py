@@ -24,7 +24,7 @@ from specs.needs import DependsOn, Links
 from specs.placement_forms import ComposePreferences, Neighbours, Preferences, Spreads, Sticky
 from specs.ports import Ports
 from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED, SERVICE_REFUSED, TOP_REFUSED
-from specs.stack import Network, Pull, Restart
+from specs.stack import Keep, Network, Pull, Restart
 from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_signal, parse_size_mib
 from specs.volumes import DeclaredVolumes, Volumes
 
@@ -91,6 +91,23 @@ STOP = Table(
         Field("grace", DURATION, "stop.grace_seconds", "Time until it is killed (10s)."),
     ),
     {"drain": "drain is not supported yet: a task is told to stop at once; leave it out, stop.grace is there"},
+)
+UNREACHABLE = Table(
+    "unreachable",
+    (
+        Field(
+            "replace_after",
+            DURATION,
+            "unreachable.replace_after_seconds",
+            "How long its slot waits for it before another task takes it (0s).",
+        ),
+        Field(
+            "keep",
+            Choice({keep.value: keep for keep in Keep}),
+            "unreachable.keep",
+            "Which of the two stays when it is back: original, replacement (replacement).",
+        ),
+    ),
 )
 DEPLOY_LIMITS = Table(
     "deploy.resources.limits",
@@ -219,6 +236,7 @@ SERVICE = Table(
             "restart",
             "When an ended task is followed by another: always, on-failure, no (always).",
         ),
+        Field("unreachable", Nested(UNREACHABLE), NOWHERE, "What becomes of a task whose agent cannot be reached."),
         Field("instances", _INSTANCES, "instances", "How many tasks (1)."),
         Field(
             "mode",

@@ -99,7 +99,12 @@ ROOMS = (
             # The store is cut into the connection, what is read, and what is written.
             ("ensemble", (), {"kazoo"}, False),
             ("reading", ("records", "nodes", "ensemble"), {"kazoo"}, False),
-            ("zookeeper", ("records", "nodes", "ensemble", "reading"), {"kazoo"}, False),
+            ("election", ("records", "nodes", "ensemble"), {"kazoo"}, False),
+            # What is in a store, what is wrong with it, and the file that it is backed up to.
+            ("checking", ("records", "nodes"), (), True),
+            ("backup_file", ("nodes", "checking"), (), False),
+            ("backup", ("records", "nodes", "ensemble", "checking", "backup_file"), {"kazoo"}, False),
+            ("zookeeper", ("records", "nodes", "ensemble", "reading", "election"), {"kazoo"}, False),
         )
     ),
     # The driver is cut into many modules that see one another; kazoo only finds the leading master.
@@ -136,10 +141,11 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning", "explaining")),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
+            *("framework.core.explaining", "framework.core.story"),
             *("placement.agent", "placement.explanation"),
         ),
-        libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests"},
+        libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},
     ),
     Room(
         name="framework.web",
@@ -164,11 +170,30 @@ ROOMS = (
         )
         for each in ("simulate", "fleet", "agents_file", "cluster_file")
     ),
+    # What looks at the store itself, without a scheduler.
+    *(
+        Room(
+            name=f"framework.cli.{each}",
+            # Its values are named in signatures; what reads them is imported when it is needed.
+            ours=("framework.cli", "framework.exits", "framework.adapters.checking", "specs"),
+            lazily=("framework.adapters.backup", "framework.adapters.backup_file", "framework.ports"),
+            libraries={"click", "rich", "requests"},
+        )
+        for each in ("backup", "restore", "store", "store_access")
+    ),
     Room(
         name="framework.cli.scheduler",
         ours=("framework.cli", "framework.exits", "specs"),
         lazily=("framework.app", "framework.config"),
         libraries={"click", "rich", "requests"},
+    ),
+    # The flight recorder, and what plays its journals.
+    Room(name="framework.recorder", ours=("framework.core",), libraries={"orjson"}),
+    Room(
+        name="framework.cli.replay",
+        ours=("framework.cli", "framework.exits"),
+        lazily=("framework.recorder",),
+        libraries={"click"},
     ),
     Room(name="framework.local", ours=("framework.local", "specs"), libraries={"click", "docker", "requests"}),
     Room(

@@ -119,6 +119,7 @@ def status(plain: Json) -> Status:
         exit_code=detail.exit_code if detail.has_exit_code else None,
         container_id=detail.container_id,
         sandbox=detail.sandbox,
+        running_since=detail.running_since,
         addresses=tuple(
             address["ip_address"]
             for network in container.get("network_infos", ())
@@ -254,6 +255,8 @@ class TaskWriter:
             framework_id=framework_id,
             agent_id=task.agent_id,
             custom=custom_resources(amount),
+            predecessors=task.predecessors,
+            adopts=task.adopts,
         )
         return bytes(order.SerializeToString())
 

@@ -6,16 +6,13 @@ import logging
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kazoo.client import KazooClient, KazooState, TransactionRequest
 from kazoo.exceptions import (
-    BadVersionError,
     ConnectionLoss,
-    NodeExistsError,
     NoNodeError,
     OperationTimeoutError,
     RequestTimeoutError,
@@ -29,8 +26,6 @@ SESSION_SECONDS = 10.0
 BLIP_SECONDS = 1.0
 """A connection that is back sooner is not spoken of."""
 PROBE_SECONDS = 2.0
-LEADER_POLL_SECONDS = 0.25
-"""How often a standby looks whether the leader is still there."""
 
 UNCERTAIN = (ConnectionLoss, OperationTimeoutError, RequestTimeoutError, SessionMovedError)
 """After these a request may or may not have happened, or may yet happen."""
@@ -120,6 +115,21 @@ class Ensemble:
         self._watch.start()
 
     @property
+    def session_id(self) -> int | None:
+        """ZooKeeper's number of the session, while there is one."""
+        return self._client.client_id[0] if self._client.client_id else None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the ensemble answers now, as far as is known."""
+        return bool(self._client.connected)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no session follows: it was closed by us, or the one that was held is lost."""
+        return self._is_closing or self._is_lost
+
+    @property
     def session(self) -> tuple[int, bytes] | None:
         """The session's id and password, while there is one."""
         return self._client.client_id  # type: ignore[no-any-return]
@@ -181,40 +191,13 @@ class Ensemble:
         """The names below each of the nodes, sorted; asked for at once. Raises as get_all does."""
         return [sorted(names) for names in self._all(self._client.get_children_async, paths)]
 
-    def lead(self, path: str, who: str, on_wait: Callable[[str], None]) -> None:
-        """Waits until the ephemeral node at `path` is this session's; it tells others that `who` leads.
+    def ask(self, question: Callable[[KazooClient], Any]) -> Any:
+        """Asks the client something without waiting: what kazoo promises as an answer."""
+        return question(self._client)
 
-        `on_wait` is called with who leads meanwhile, whenever that is another. A node that says `who` itself was left
-        by a process that is no more, for two cannot have one address: it is not waited for. Raises SessionLost.
-        """
-        said = ""
-        while not self._again(lambda: self._take(path, who)):
-            holder = self._again(lambda: self._holder(path))
-            if holder not in ("", said):
-                on_wait(said := holder)
-            time.sleep(LEADER_POLL_SECONDS)
-
-    def _take(self, path: str, who: str) -> bool:
-        """Whether the node at `path` is ours now."""
-        try:
-            self._client.create_async(path, who.encode(), ephemeral=True).get()
-        except NodeExistsError:
-            try:
-                data, stat = self._client.get_async(path).get()
-                if stat.ephemeralOwner == self._client.client_id[0]:
-                    return True
-                if data == who.encode():
-                    self._client.delete_async(path, version=stat.version).get()
-            except (NoNodeError, BadVersionError):
-                pass  # it has just gone, or changed hands: the next try tells
-            return False
-        return True
-
-    def _holder(self, path: str) -> str:
-        try:
-            return str(self._client.get_async(path).get()[0].decode(errors="replace"))
-        except NoNodeError:
-            return ""
+    def again(self, call: Callable[[KazooClient], _T]) -> _T:
+        """What the call returns; called again as often as the connection breaks. Raises SessionLost."""
+        return self._again(lambda: call(self._client))
 
     def ensure_path(self, path: str) -> None:
         """Makes the node and those above it where they are not there."""

@@ -12,7 +12,7 @@ import os
 import random
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from framework.adapters import mesos_problems as problems
@@ -35,6 +35,10 @@ LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 5.0
 """A subscription that held for so long was a good one: the next pause is the first again."""
 CLOSE_SECONDS = 5.0
+UNCONFIRMED = (
+    "ZooKeeper does not say that this scheduler still leads, and two must not be subscribed; look whether it runs;"
+    " trying on"
+)
 
 
 class MesosDriver:
@@ -42,12 +46,14 @@ class MesosDriver:
 
     `perform(Subscribe(...))` starts it, `close()` ends it; both, like all calls, return at once but for `close`, which
     lets what waits leave first, for 2 s at most. An ERROR of the master is posted as FrameworkRefused and ends the
-    driver until the next Subscribe.
+    driver until the next Subscribe. `may_subscribe` is asked before each subscription, in the driver's thread: one that
+    was deposed while it was frozen would else throw its successor out.
     """
 
-    def __init__(self, config: MesosConfig, post: Post) -> None:
+    def __init__(self, config: MesosConfig, post: Post, *, may_subscribe: Callable[[], bool] = lambda: True) -> None:
         self._config = config
         self._post = post
+        self._may_subscribe = may_subscribe
         self._driver: Driver | None = None
 
     def perform(self, call: Call) -> None:
@@ -72,7 +78,7 @@ class MesosDriver:
             if not self._driver.aborted and self._driver.framework_id == framework_id:
                 return
             self._driver.stop()
-        self._driver = Driver(self._config, framework_id, self._post)
+        self._driver = Driver(self._config, framework_id, self._post, self._may_subscribe)
         self._driver.start()
 
 
@@ -80,7 +86,9 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
     """pymesos's driver with a thread of its own kind, which never tears the framework down; a second thread asks the
     master for its agents while it takes our calls."""
 
-    def __init__(self, config: MesosConfig, framework_id: FrameworkId | None, post: Post) -> None:
+    def __init__(
+        self, config: MesosConfig, framework_id: FrameworkId | None, post: Post, may_subscribe: Callable[[], bool]
+    ) -> None:
         info = framework_info(config, framework_id).to_dict()
         super().__init__(None, info, config.master, implicit_acknowledgements=False, failover=True)
         if config.principal and config.secret:
@@ -90,6 +98,7 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         self.calls = CallQueue(config.most_waiting_calls, self._notify)
         self._tasks = TaskWriter(config)
         self._post = post
+        self._may_subscribe = may_subscribe
         self._is_in_zookeeper = config.is_in_zookeeper
         self._said: set[str] = set()
         self._problem = ""
@@ -161,6 +170,10 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         address = self._target()
         if address is None:
             self._sleep(None)
+            return
+        if not self._may_subscribe():
+            self._say(UNCONFIRMED)
+            self._pause()
             return
         self._master = address
         known = self._new_master

@@ -7,6 +7,8 @@
 /versions/STACK/ID   VersionRecord
 /tasks/BUCKET        TaskBucket: the tasks whose serial // 64 is BUCKET
 /agents/BUCKET       AgentBucket: the agents whose id's CRC-32 modulo 256 is BUCKET
+
+Beside them, as long as the sessions live that made them: /leader, and what is below /standbys.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from specs.ids import AgentId, TaskId, VersionId
 SCHEMA_NODE = "/schema"
 EPOCH_NODE = "/epoch"
 LEADER_NODE = "/leader"
+STANDBYS_NODE = "/standbys"
 FRAMEWORK_NODE = "/framework"
 STACKS_NODE = "/stacks"
 VERSIONS_NODE = "/versions"
@@ -57,6 +60,12 @@ _OPERATION_BYTES = 100
 """More than an operation takes beside its path and data."""
 
 KIND = "mesos-framework"
+RESTORING_KIND = "mesos-framework, being restored"
+"""What marks a root until all of a backup is in it: no scheduler takes it, older ones neither."""
+
+
+class BeingRestored(records.RecordFault):
+    """A backup is being restored to the root, or that broke off."""
 
 
 class Unstorable(ValueError):
@@ -347,17 +356,52 @@ def schema_node() -> bytes:
 
 
 def schema_of(data: bytes) -> int:
-    """Which schema the root has; raises RecordFault where it is not ours, NewerSchema where a newer program made it."""
+    """Which schema the root has; raises RecordFault where it is not ours, BeingRestored, and NewerSchema where a newer
+    program made it."""
     try:
         plain = json.loads(data)
         kind, schema = plain["kind"], int(plain["schema"])
     except (ValueError, KeyError, TypeError):
         kind, schema = "", 0
+    if kind == RESTORING_KIND:
+        raise BeingRestored(
+            "says that a backup is being restored, or that this broke off: wait for it, or run `framework restore`"
+            " again"
+        )
     if kind != KIND or schema < 1:
         raise records.RecordFault(f"is not ours: wanted {schema_node().decode()}, got {data[:80]!r}")
     if schema > records.SCHEMA:
         raise records.NewerSchema(schema)
     return schema
+
+
+def restoring_node() -> bytes:
+    """What marks a root while a backup is being restored there."""
+    return json.dumps({"kind": RESTORING_KIND, "schema": records.SCHEMA}).encode()
+
+
+def is_being_restored(data: bytes) -> bool:
+    """Whether a schema node is what `restoring_node` makes."""
+    try:
+        plain = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(plain, dict) and plain.get("kind") == RESTORING_KIND
+
+
+def is_ours(path: str) -> bool:
+    """Whether there may be such a node that lasts, and somebody reads it: /tasks/7, but not /tasks/x or /mine."""
+    directory, _, name = path.rpartition("/")
+    if not directory:
+        return path in (SCHEMA_NODE, EPOCH_NODE, FRAMEWORK_NODE, *DIRECTORIES)
+    if directory in (TASKS_NODE, AGENTS_NODE):
+        return is_bucket_name(name) and (directory == TASKS_NODE or int(name) < AGENT_BUCKETS)
+    return directory in (STACKS_NODE, VERSIONS_NODE) or directory.rpartition("/")[0] == VERSIONS_NODE
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether it is a number as buckets have it."""
+    return name.isascii() and name.isdecimal() and len(name) < 20 and str(int(name)) == name
 
 
 # ---- inside ------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from kazoo.exceptions import KazooException, NodeExistsError
 
 from framework.adapters import nodes, records
 from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
-from framework.adapters.nodes import Epoch, Image
+from framework.adapters.nodes import BeingRestored, Epoch, Image
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import KnownAgent, StackWish, Stored, Task, Version
@@ -193,6 +193,8 @@ def _decoded(url: Url, path: str, decode: Callable[[bytes], _T], data: bytes) ->
         return decode(data)
     except NewerSchema as error:
         raise error.at(f"{url}{path}") from error
+    except BeingRestored as error:
+        raise RecordFault(f"{url}{path} {error}") from error
     except RecordFault as error:
         raise _damaged(url, path, str(error)) from error
 

@@ -20,7 +20,7 @@ from specs import records_pb2 as pb
 from specs.canonical import from_plain, to_plain, version_from_json, version_json
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
-from specs.stack import Condition, Dependency, Restart
+from specs.stack import Condition, Dependency, Keep, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
 
 SCHEMA = 2
@@ -137,6 +137,8 @@ def _group_record(group: GroupWish) -> pb.GroupRecord:
         metadata=dict(group.metadata),
         mode="" if group.mode is Mode.REPLICATED else group.mode.value,
         rules_json=b"" if group.rules == _NO_RULES else _rules_json(group.rules),
+        replace_after_seconds=group.unreachable.replace_after_seconds,
+        keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
     )
 
 
@@ -154,6 +156,10 @@ def _group_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         metadata=tuple(sorted(record.metadata.items())),
         mode=Mode(record.mode) if record.mode else Mode.REPLICATED,
         rules=_rules_of(record.rules_json) if record.rules_json else _NO_RULES,
+        unreachable=Unreachable(
+            replace_after_seconds=record.replace_after_seconds,
+            keep=Keep(record.keep) if record.keep else Keep.REPLACEMENT,
+        ),
     )
 
 
@@ -226,6 +232,10 @@ def task_bytes(task: Task) -> bytes:
         sandbox=task.sandbox,
         addresses=task.addresses,
         stop_cause=task.stop_cause,
+        predecessors=task.predecessors,
+        adopts=task.adopts,
+        orphaned=task.is_orphaned,
+        replaced_at=task.replaced_at,
     ).SerializeToString()
 
 
@@ -257,6 +267,10 @@ def _task_of(record: pb.TaskRecord) -> Task:
         sandbox=record.sandbox,
         addresses=tuple(record.addresses[:]),
         stop_cause=record.stop_cause,
+        predecessors=tuple([TaskId(id) for id in record.predecessors]),
+        adopts=record.adopts,
+        is_orphaned=record.orphaned,
+        replaced_at=record.replaced_at,
     )
 
 

@@ -28,6 +28,7 @@ from kazoo.exceptions import (
 )
 
 from framework.adapters import nodes, reading
+from framework.adapters.election import Election
 from framework.adapters.ensemble import SESSION_SECONDS, UNCERTAIN, Ensemble, SessionLost, parse_url
 from framework.adapters.nodes import Epoch, Key, Operation, Unstorable
 from framework.adapters.records import NewerSchema, RecordFault
@@ -40,6 +41,8 @@ MAX_WRITES_PER_SAVE = 250
 """A save of no more writes than this fits one transaction, unless its stacks or versions are large."""
 MAX_BREAKS = 5
 """So often may the connection break during one transaction before it counts as refused."""
+MAX_PEEKS = 4
+"""So often a store is read that changes meanwhile."""
 
 
 class _Lost(Exception):
@@ -101,6 +104,7 @@ class ZooKeeperStore:
         self._ensemble = Ensemble(
             self._url, on_problem=on_problem, on_lost=self._session_lost, session_seconds=session_seconds
         )
+        self.election = Election(self._ensemble, self._url, self._holder, self._stand_by)
         self._writer = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._writer.start()
 
@@ -118,6 +122,26 @@ class ZooKeeperStore:
                 self._acquire()
             stored, self._image = reading.read(self._ensemble, self._url)
         return stored
+
+    def peek(self) -> Stored:
+        """All that is stored, read without taking the store over: as it was between two transactions.
+
+        Blocks; raises StoreFault, also where the leader writes too often for a whole picture.
+        """
+        if not self._ensemble.is_connected:
+            raise StoreFault(f"{self._url} cannot be read: ZooKeeper is not connected", temporary=True)
+        with self._faults():
+            for _ in range(MAX_PEEKS):
+                _, before = reading.epoch(self._ensemble, self._url)
+                try:
+                    stored, _ = reading.read(self._ensemble, self._url)
+                except NoNodeError:
+                    continue
+                if reading.epoch(self._ensemble, self._url)[1] == before:
+                    return stored
+        raise StoreFault(
+            f"{self._url} changed {MAX_PEEKS} times while it was read: the leader writes much now", temporary=True
+        )
 
     def save(self, command: Save) -> None:
         """Takes a save; Saved or SaveFailed is posted later, in the order of the saves. Never blocks."""
@@ -155,7 +179,7 @@ class ZooKeeperStore:
 
     def _acquire(self) -> int:
         reading.prepare(self._ensemble, self._url)
-        self._ensemble.lead(self._path(nodes.LEADER_NODE), self._holder, self._stand_by)
+        self.election.lead()
         self._ensemble.hold()
         if self._is_standby:
             self._on_problem("")

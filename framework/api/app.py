@@ -9,16 +9,17 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.responses import Response
 
-from framework.api import actions, errors, events, explain, logs, stacks, tasks
+from framework.api import actions, approve, errors, events, explain, leader, logs, stacks, story, tasks
 from framework.api.answers import Json
 from framework.api.errors import Problem
 from framework.api.guard import Guard
 from framework.api.info import ExecutorFile, Limits, ServerInfo
+from framework.api.proxy import PictureFront, Proxy
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
 from framework.api.threads import Threads
 from framework.core.views import Connection
-from framework.ports import Front
+from framework.ports import Front, Leadership
 from framework.web.reference import reference_page
 from framework.web.status import status_page
 
@@ -38,8 +39,12 @@ def create_app(
     limits: Limits = _DEFAULT_LIMITS,
     fetch: logs.Fetch = logs.fetch_from_agent,
     clock: Callable[[], float] = time.time,
+    leadership: Leadership | None = None,
 ) -> FastAPI:
-    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs."""
+    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs.
+
+    With a `leadership` it passes requests on to the leader while it stands by.
+    """
     app = FastAPI(
         title="framework",
         version=info.version,
@@ -55,12 +60,29 @@ def create_app(
     errors.install(app)
     app.include_router(stacks.router(front, limits, threads))
     app.include_router(actions.router(front, limits))
+    app.include_router(approve.router(front, limits))
     app.include_router(tasks.router(front))
+    app.include_router(story.router(front))
     app.include_router(explain.router(front, threads))
     app.include_router(events.router(stream))
     app.include_router(logs.router(front, limits, fetch))
     _add_server_routes(app, front, executor, info, clock)
     _add_pages(app, front, info, clock)
+    if leadership is not None:
+        app.include_router(leader.router(leadership, info, threads))
+        picture = PictureFront()
+        pictured = create_app(
+            picture, token=token, executor=executor, info=info, limits=limits, fetch=fetch, clock=clock
+        )
+        app.add_middleware(
+            Proxy,
+            leadership=leadership,
+            info=info,
+            executor_path=executor.url_path,
+            picture=picture,
+            pictured=pictured,
+            clock=clock,
+        )
     app.add_middleware(Guard, token=token, limits=limits)
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -70,6 +70,31 @@ class InfoAnswer(Shape):
 class ReadyAnswer(Shape):
     connection: str = Field(examples=["subscribed"])
     message: str = Field(examples=["Subscribed to the master at 10.0.0.1:5050."])
+
+
+class MemberLine(Shape):
+    address: str = Field(description="host:port that it advertises", examples=["10.0.0.10:8080"])
+    since: Seconds
+
+
+class LeaderAnswer(Shape):
+    """Who leads and who stands by, as ZooKeeper says. `leader` and `since` are null while nobody leads."""
+
+    leader: str | None = Field(examples=["10.0.0.9:8080"])
+    since: Seconds | None
+    epoch: int = Field(description="the number of the term of leadership", examples=[7])
+    standbys: list[MemberLine]
+    session_timeout_seconds: float = Field(description="of the scheduler that answers", examples=[10.0])
+    answered_by: str = Field(examples=["10.0.0.10:8080"])
+
+
+class StepDownBody(Shape):
+    to: str = Field("", description="host:port of the standby that shall lead; empty: any", max_length=300)
+    anyway: bool = Field(False, description="also where nobody stands by")
+
+
+class MessageAnswer(Shape):
+    message: str = Field(examples=["the scheduler at 10.0.0.9:8080 steps down; 10.0.0.10:8080 takes over"])
 
 
 class Standing(Shape):
@@ -386,6 +411,20 @@ class TasksAnswer(Standing):
     waiting: list[WaitingLine]
 
 
+class StoryEntry(Shape):
+    at: Seconds
+    kind: str = Field(examples=["TaskRunning"])
+    text: str = Field(examples=["shop.web.prod.0.12 runs on agent1"])
+
+
+class StoryAnswer(Shape):
+    """What happened to a task, oldest first; entries before `seen_since` are what the store says of it."""
+
+    task: str
+    seen_since: Seconds | None = Field(description="null where this leader has seen nothing of it yet")
+    entries: list[StoryEntry]
+
+
 class LogAnswer(Shape):
     """A piece of a log. Bytes that are not UTF-8 are shown as U+FFFD; `next_offset` is where to go on."""
 
@@ -407,6 +446,27 @@ class PatternBody(Asked):
         description="stack, stack/service or stack/service[label,label]; * and ? stand for anything",
         examples=["shop/web[dev]"],
     )
+
+
+class QuestionLine(Shape):
+    """What is not done before an operator approves it, and `effect`: what happens then."""
+
+    question: str = Field(description="strangers or missing", examples=["strangers"])
+    number: int = Field(description="of tasks", examples=[37])
+    sentence: str
+    effect: str = Field(examples=["they are stopped"])
+    tasks: list[str] = Field(examples=[["shop.web.prod.0.12"]])
+
+
+class QuestionsAnswer(Standing):
+    questions: list[QuestionLine]
+
+
+class ApproveBody(Asked):
+    """Which question, and the number of tasks that it was about when it was read."""
+
+    question: Literal["strangers", "missing"]
+    number: int = Field(ge=1, le=1_000_000, strict=True, examples=[37])
 
 
 class ScaleBody(PatternBody):

@@ -8,7 +8,8 @@ import click
 
 from framework.cli.options import complete_tasks, with_server
 from framework.cli.output import cell, note, plural, print_json, print_table
-from framework.cli.server import Answer, Server
+from framework.cli.server import Answer, Server, path_of
+from framework.cli.story import is_task, show_story
 from framework.exits import CliExit
 
 _WIDEST = 20
@@ -27,14 +28,17 @@ def explain(context: click.Context, what: str, agent: str, limit: int, server: S
     """Say why a slot has no task, or why its task is where it is.
 
     GROUP is stack/service[label,…]; of several slots the first that waits is explained, or else where one task more
-    would go. TASK is an id, or the number at the end of it. The table has each agent against each rule. Ends with 1
-    where the slot has no task, and would get none now.
+    would go. TASK is an id, or the number at the end of it; what happened to it is told too. The table has each agent
+    against each rule. Ends with 1 where the slot has no task, and would get none now.
     """
     answer = server.get("/v1/explain", of=what, agent=agent, limit=limit)
+    story = server.get(path_of("tasks", what, "story")) if is_task(what) else None
     if as_json:
-        print_json(answer)
+        print_json({**answer, "story": story} if story else answer)
     else:
         _show(answer, agent)
+        if story:
+            show_story(story)
     if not answer["fits"]:
         context.exit(int(CliExit.REFUSED))
 

@@ -10,6 +10,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.options import complete_tasks, with_server
 from framework.cli.output import cell, moment, plural, print_json, print_table, since
 from framework.cli.server import Answer, Server, path_of
+from framework.cli.story import is_task, show_story
 from framework.exits import CliExit
 
 
@@ -23,10 +24,12 @@ def info(what: str, server: Server, as_json: bool) -> None:
     """
     if is_task(what):
         task = server.get(path_of("tasks", what))
+        story = server.get(path_of("tasks", what, "story"))
         if as_json:
-            print_json(task)
+            print_json({**task, "story": story})
         else:
             _show_task(task)
+            show_story(story)
         return
     answer = server.get("/v1/groups", pattern=what)
     if not answer["groups"]:
@@ -38,11 +41,6 @@ def info(what: str, server: Server, as_json: bool) -> None:
         if number:
             click.echo()
         _show_group(group, answer["at"])
-
-
-def is_task(what: str) -> bool:
-    """Whether somebody means a task: its id has dots, which no name of a stack or group has."""
-    return what.isdecimal() or ("." in what and "/" not in what)
 
 
 def _show_group(group: Answer, now: float) -> None:

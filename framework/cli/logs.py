@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.info import is_task
 from framework.cli.options import complete_tasks, with_labels, with_labels_in, with_server
 from framework.cli.output import note
 from framework.cli.server import NoScheduler, Refused, Server, path_of, printable
+from framework.cli.story import is_task
 from framework.exits import CliExit
 
 _PAUSE_SECONDS = 0.7

@@ -14,6 +14,8 @@ from framework.cli.options import Duration
 
 _ZOOKEEPER = re.compile(r"zk://([^/@\s]+@)?[^/@\s:,]+:\d+(,[^/@\s:,]+:\d+)*(?P<path>/[^\s]*)?")
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
+SHORTEST_SESSION_SECONDS = 2
+LONGEST_SESSION_SECONDS = 60
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -68,7 +70,22 @@ _LEVELS = ("debug", "info", "warning", "error")
     metavar="N",
     help="How many starts and stops an executor does at a time.",
 )
+@click.option(
+    "--session-timeout",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long ZooKeeper hears nothing from a leader before another one leads; from 2s to 60s.",
+)
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
+@click.option(
+    "--journal",
+    metavar="FILE",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="Record into FILE all that happens, without secrets, for `framework replay`; the last one is kept as FILE.1.",
+)
 @click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="How much is logged.")
 def scheduler(
     zk: str,
@@ -84,12 +101,15 @@ def scheduler(
     agents_interval: float,
     executor_idle: float,
     executor_operations: int,
+    session_timeout: float,
     webui_url: str,
+    journal: str,
     log_level: str,
 ) -> None:
     """Run the scheduler.
 
-    It stores in ZooKeeper what it knows; killed and started again, it carries on with the same tasks.
+    It stores in ZooKeeper what it knows; killed and started again, it carries on with the same tasks. Started a second
+    time elsewhere with the same --zk, that one stands by: it passes requests on, and takes over when the first is gone.
     """
     bound = _address(bind, "--bind")
     advertised = _address(advertise, "--advertise") if advertise else bound
@@ -103,6 +123,11 @@ def scheduler(
         _check_zookeeper(master, "--master", needs_path=True)
     else:
         _address(master, "--master")
+    if not SHORTEST_SESSION_SECONDS <= session_timeout <= LONGEST_SESSION_SECONDS:
+        raise click.UsageError(
+            f"--session-timeout wants from {SHORTEST_SESSION_SECONDS} s to {LONGEST_SESSION_SECONDS} s; got"
+            f" {session_timeout:g} s."
+        )
     if secret_file and not principal:
         raise click.UsageError("--secret-file wants --principal too: whose secret it is.")
     # By name: what runs the scheduler imports the core, which commands do not.
@@ -120,8 +145,10 @@ def scheduler(
         agents_interval_seconds=agents_interval,
         executor_idle_seconds=executor_idle,
         executor_operations=executor_operations,
+        session_timeout_seconds=session_timeout,
         webui_url=webui_url,
         log_level=log_level,
+        journal=journal,
     )
     sys.excepthook = sys.__excepthook__  # a server's log wants the whole traceback
     run: Any = importlib.import_module("framework.app").run_scheduler

@@ -10,6 +10,7 @@ from framework.core.events import Ask, RestartAsked, ScaleAsked, StackRemoved, S
 from framework.core.model import GroupWish, Instant, StackWish, Version
 from specs.canonical import version_of
 from specs.constraints import Mode
+from specs.ids import VersionId
 from specs.stack import Group
 
 MOST_INSTANCES = 100_000
@@ -46,16 +47,16 @@ def _submit(ask: StackSubmitted, old: StackWish | None, now: Instant) -> tuple[C
             " look at the plan again and submit with its index",
         )
     before = {wish.id: wish for wish in current.groups} if current else {}
-    wishes = tuple(_wish(group, before.get(group.id)) for group in ask.stack.groups)
+    ids = ask.versions or tuple(version_of(group) for group in ask.stack.groups)
+    made = tuple(zip(ask.stack.groups, ids, strict=True))
+    wishes = tuple(_wish(group, id, before.get(group.id)) for group, id in made)
     if current and current.groups == wishes:
         return ()
     changed = [wish.id for wish in wishes if before.get(wish.id) != wish]
     changed += [id for id in before if id not in {wish.id for wish in wishes}]
     versions = {
-        version_of(group): Version(
-            stack=ask.stack.name, id=version_of(group), container=group.container, resources=group.resources
-        )
-        for group in ask.stack.groups
+        id: Version(stack=ask.stack.name, id=id, container=group.container, resources=group.resources)
+        for group, id in made
     }
     stack = StackWish(
         name=ask.stack.name,
@@ -75,10 +76,10 @@ def _submit(ask: StackSubmitted, old: StackWish | None, now: Instant) -> tuple[C
     )
 
 
-def _wish(group: Group, before: GroupWish | None) -> GroupWish:
+def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWish:
     return GroupWish(
         id=group.id,
-        version=version_of(group),
+        version=version,
         instances=group.instances,
         is_stopped=before.is_stopped if before else False,
         generation=before.generation if before else 0,
@@ -87,6 +88,7 @@ def _wish(group: Group, before: GroupWish | None) -> GroupWish:
         metadata=group.metadata,
         mode=group.mode,
         rules=group.rules,
+        unreachable=group.unreachable,
     )
 
 

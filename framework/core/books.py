@@ -47,7 +47,8 @@ class GroupBook:
 
 def holds_seat(task: Task) -> bool:
     """Whether the task occupies its slot: it lives, and was not given up as unreachable."""
-    return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and task.goal is Goal.STOP)
+    is_given_up = task.goal is Goal.STOP or bool(task.replaced_at)
+    return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and is_given_up)
 
 
 def is_counted(task: Task) -> bool:

@@ -24,6 +24,8 @@ from framework.core.failures import with_failure
 from framework.core.model import Instant, KnownAgent, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
+from framework.core.story import Stories
+from framework.core.suspects import Suspects
 from framework.core.timers import Timers
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
@@ -44,6 +46,8 @@ class Context:
         self.reservations = Reservations()
         self.pool = OfferPool()
         self.outbox = Outbox()
+        self.has_shed = False
+        """Whether statuses were not taken since the outbox was last full."""
         self.timers = Timers()
         self.connection = Connection.LOADING
         self.problem = ""
@@ -68,7 +72,10 @@ class Context:
         """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
-        self.unknown_tasks: dict[TaskId, None] = {}
+        self.suspects = Suspects()
+        self.stories = Stories()
+        self.now: Instant = 0.0
+        """When the event under way is handled."""
         self._out: list[Command] = []
         self._writes: dict[tuple[str, str], Write] = {}
         self._after: list[Command] = []
@@ -86,6 +93,11 @@ class Context:
     def after_save(self, *commands: Command) -> None:
         """Commands that go when the step's save is acknowledged, or at once where the step saves nothing."""
         self._after += commands
+
+    def after_all_saves(self, *commands: Command) -> None:
+        """Commands that rest on what was put in this step or before: they go when all of it is stored."""
+        if self._writes or not self.outbox.follow(*commands):
+            self._after += commands
 
     def flush(self) -> None:
         """Closes the save that was gathered so far."""
@@ -117,6 +129,7 @@ class Context:
     def drop(self, task: Task) -> None:
         """Forgets a task, in the books and in the store, and its version if nothing else needs it."""
         self.books.drop_task(task.id)
+        self.stories.forget(task.id)
         self.write("task", task.id, DeleteTask(id=task.id))
         self.collect_versions(task.group.stack, {task.version: None})
 
@@ -154,14 +167,16 @@ class Context:
             self.flush()  # the first kills go out while the last goals are still being stored
 
     def kill(self, task: Task, now: Instant) -> None:
-        """Kills a task whose goal is STOP, and again until it has ended."""
+        """Kills a task whose goal is STOP, once that is stored, and again until it has ended."""
         version = self.books.versions.get((task.group.stack, task.version))
         grace = version.container.stop.grace_seconds if version else None
-        self.after_save(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
+        self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
+        self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
         self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + (grace or 0.0))
 
     def announce(self, kind: str, task: Task, text: str) -> None:
-        """Tells the event stream of a task, once the step is stored."""
+        """Tells the event stream of a task, once the step is stored; and its story."""
+        self.stories.note(task.id, kind, text, self.now)
         self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
 
     def tell(self, kind: str, text: str, stack: str = "") -> None:
@@ -176,6 +191,10 @@ class Context:
             self.told[group] = (rules, now)
             text = f"{group} waits: {sentence}"
             self.after_save(Announce(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
+
+    def touch_pending(self) -> None:
+        """What all groups that wait are waiting for may be another thing now: readers are to see it."""
+        self.books.touched |= dict.fromkeys(self.pending)
 
     def unsent(self, accept: Accept) -> tuple[Task, ...]:
         """The tasks of an Accept that never reached Mesos, as far as they still wait for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework.core.adoption import marked
 from framework.core.backoff import after_end
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
@@ -11,6 +12,7 @@ from framework.core.everywhere import why_not_there
 from framework.core.lifecycle import Action, act
 from framework.core.model import Instant, Task
 from framework.core.slots import wanted_slots
+from framework.core.unreachable import give_up
 from framework.core.wishes import has_finished, is_finished
 from specs.constraints import Mode
 from specs.ids import GroupId
@@ -49,8 +51,7 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     if task is not None and task.goal is Goal.RUN:
         if slot not in book.wanted:
             context.stop(task, _surplus_cause(context, task), now)
-        elif act(task.goal, task.state) is Action.REPLACE:
-            context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
+        elif act(task.goal, task.state) is Action.REPLACE and give_up(context, task, now):
             task = None
     if task is None and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
         _want(context, group, slot)
@@ -121,11 +122,11 @@ def _stop_outdated(context: Context, group: GroupId, slot: int, now: Instant) ->
 def end_task(context: Context, task: Task, now: Instant) -> None:
     """What follows when a task (already in the books as ended) is over: timers, back-off, history, its slot."""
     books, group = context.books, task.group
-    for kind in ("kill", "launch"):
+    for kind in ("kill", "launch", "unreachable"):
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
     wish = books.wishes.get(group)
-    if task.goal is Goal.RUN and task.state not in _NO_FAULT and wish is not None and not is_finished(task, wish):
+    if task.goal is Goal.RUN and not _is_blameless(task) and wish is not None and not is_finished(task, wish):
         ran = now - task.running_since if task.running_since else 0.0
         before = context.backoffs.get(group)
         backoff = after_end(
@@ -146,8 +147,13 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     _forget_if_over(context, group)
 
 
+def _is_blameless(task: Task) -> bool:
+    return task.state in _NO_FAULT or task.is_orphaned
+
+
 def _trim(context: Context, group: GroupId) -> None:
-    """Keeps the newest ended tasks, and the last one of each empty slot that needs to know of it."""
+    """Keeps the newest ended tasks, and the last one of each empty slot that needs to know of it: for its policy, or
+    for the container that another task is to take over."""
     books = context.books
     book, wish = books.group(group), books.wishes.get(group)
     needs_last = wish is not None and (wish.restart is not Restart.ALWAYS or wish.rules.sticky)
@@ -158,7 +164,7 @@ def _trim(context: Context, group: GroupId) -> None:
         if len(book.ended) <= context.settings.history_per_group:
             return
         is_empty = task.slot in book.wanted and task.slot not in book.seats
-        if not (needs_last and is_empty and book.last_ended.get(task.slot) == task.id):
+        if not ((needs_last or task.is_orphaned) and is_empty and book.last_ended.get(task.slot) == task.id):
             context.drop(task)
 
 
@@ -174,7 +180,7 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     context.backoffs.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
-    for kind in ("backoff", "sticky"):
+    for kind in ("backoff", "sticky", "adopt"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)
 
@@ -202,5 +208,6 @@ def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> N
         reason="NOT_SENT",
         message=f"not launched: {problem}",
     )
+    ended = marked(context.books, ended)
     context.put(ended)
     end_task(context, ended, now)

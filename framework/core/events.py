@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
-from framework.core.model import Status, Stored
+from framework.core.model import Doubt, Status, Stored
 from placement.agent import Agent
 from placement.offer import Offer
-from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.stack import Stack
 
 
@@ -126,13 +126,18 @@ class StoreReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSubmitted:
-    """`if_index` is the index the stack must still have (0: must not exist), or None for any."""
+    """`if_index` is the index the stack must still have (0: must not exist), or None for any.
+
+    `versions` are the ids of the groups' versions, in their order, where they are known already: those of a journal
+    were made from settings that are not in it.
+    """
 
     request_id: int
     stack: Stack
     message: str = ""
     submitted_by: str = ""
     if_index: int | None = None
+    versions: tuple[VersionId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +176,22 @@ class StartAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestructionApproved:
+    """An operator has seen the question about up to `number` tasks, and says that it shall be so."""
+
+    request_id: int
+    doubt: Doubt
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
     """The time that `wakes_at` named has come."""
 
 
-Ask: TypeAlias = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked
+Ask: TypeAlias = (
+    StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | DestructionApproved
+)
 Event: TypeAlias = (
     BecameLeader
     | Subscribed

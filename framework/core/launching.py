@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from framework.core.adoption import left_on
 from framework.core.books import Books
 from framework.core.commands import Accept, Launch
 from framework.core.executors import Purse
@@ -81,6 +82,7 @@ def _launch(
 ) -> Launch:
     wish = books.wishes[placement.group]
     version = books.versions[wish.id.stack, wish.version]
+    last, predecessors = left_on(books, wish.id, placement.slot, offer.agent_id)
     task = Task(
         id=task_id(wish.id, placement.slot, serial),
         group=wish.id,
@@ -98,6 +100,8 @@ def _launch(
         host_ports=placement.host_ports,
         launched_at=now,
         state_since=now,
+        predecessors=predecessors,
+        adopts=last is not None and _may_adopt(last, wish, placement),
     )
     return Launch(
         task=task,
@@ -107,3 +111,9 @@ def _launch(
         pools=pools,
         executor_reservation=purse.reservation,
     )
+
+
+def _may_adopt(last: Task, wish: GroupWish, placement: Placement) -> bool:
+    """Whether the container that a task left is just what is wanted now, its ports included."""
+    is_current = last.version == wish.version and last.generation >= wish.generation
+    return last.is_orphaned and is_current and last.host_ports == placement.host_ports

@@ -32,7 +32,7 @@ class Action(StrEnum):
     NOTHING = "nothing"
     KILL = "kill"
     REPLACE = "replace"
-    """Give its slot to another, and stop it should it come back."""
+    """Give its slot to another, at once or after the group's `replace_after`; `back` says what if it comes back."""
     ENDED = "ended"
     """Its slot is free; the restart policy says what follows."""
 
@@ -48,6 +48,29 @@ def follow(observed: TaskState, said: TaskState) -> Effect:
     if said.is_terminal or observed is TaskState.UNREACHABLE or said is TaskState.UNREACHABLE:
         return Effect.MOVE
     return Effect.MOVE if _RANK[said] >= _RANK[observed] else Effect.KEEP
+
+
+class Back(StrEnum):
+    """What is to be done about a task that was unreachable and is back."""
+
+    GOES_ON = "goes on"
+    """Nobody has taken its place."""
+    TAKES_OVER = "takes over"
+    """Its replacement is stopped, and it has its slot again."""
+    STOPS = "stops"
+
+
+def back(goal: Goal, said: TaskState, *, is_replaced: bool, is_wished: bool) -> Back:
+    """What becomes of a task that Mesos says is in the state `said` after it was unreachable. `is_replaced`: its slot
+    was given to another; `is_wished`: as it is, it is what its slot shall have.
+
+    Only one that runs takes over: what is still starting is no better than its replacement.
+    """
+    if goal is Goal.STOP:
+        return Back.STOPS
+    if not is_replaced:
+        return Back.GOES_ON
+    return Back.TAKES_OVER if said is TaskState.RUNNING and is_wished else Back.STOPS
 
 
 def act(goal: Goal, observed: TaskState) -> Action:

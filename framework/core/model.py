@@ -6,11 +6,12 @@ An `Instant` is seconds since 1970 as the loop's clock told them with the event.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
-from specs.stack import Container, Dependency, Restart
+from specs.stack import Container, Dependency, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
 
 Instant = float
@@ -43,6 +44,7 @@ class GroupWish:
     metadata: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.REPLICATED
     rules: Rules = Rules()
+    unreachable: Unreachable = Unreachable()
 
     @property
     def wanted(self) -> int:
@@ -68,7 +70,10 @@ class Task:
     """One attempt in a slot. Times are Instants, 0 where it has not happened.
 
     `host_ports` are in the order of the container's ports; `addresses` what the executor says of the container's own.
-    `stop_cause` says why its goal is STOP.
+    `stop_cause` says why its goal is STOP. `predecessors` are earlier tasks of the slot, newest first, whose container
+    may still have been on the agent when this one was launched there; if it `adopts`, it takes that over, else it has
+    it removed. `is_orphaned`: its executor died, and its container may run on. `replaced_at` is when its slot was given
+    to another because it was unreachable, while it may have it back.
     """
 
     id: TaskId
@@ -96,6 +101,10 @@ class Task:
     sandbox: str = ""
     addresses: tuple[str, ...] = ()
     stop_cause: str = ""
+    predecessors: tuple[TaskId, ...] = ()
+    adopts: bool = False
+    is_orphaned: bool = False
+    replaced_at: Instant = 0.0
 
     @property
     def is_ready(self) -> bool:
@@ -143,7 +152,8 @@ class Stored:
 class Status:
     """What Mesos says of a task: `uuid` where the agent waits for an acknowledgement, empty where it does not.
 
-    `is_healthy` is None where nothing was said. `at` is seconds since 1970 by the sender's clock.
+    `is_healthy` is None where nothing was said. `at` is seconds since 1970 by the sender's clock, and so is
+    `running_since`, 0 where the container did not run before the status.
     """
 
     task_id: TaskId
@@ -159,6 +169,16 @@ class Status:
     container_id: str = ""
     sandbox: str = ""
     addresses: tuple[str, ...] = ()
+    running_since: Instant = 0.0
+
+
+class Doubt(StrEnum):
+    """What the store and the master tell so differently that an operator is asked; core.budget says more."""
+
+    STRANGERS = "strangers"
+    """Mesos runs many tasks that are not in the store."""
+    MISSING = "missing"
+    """The master knows nothing of many tasks that the store says run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +196,13 @@ class Settings:
     backoff_most_seconds: float = 300.0
     well_run_seconds: float = 300.0
     launch_timeout_seconds: float = 300.0
+    adoption_seconds: float = 20.0
     kill_retry_seconds: float = 10.0
     reconcile_seconds: float = 600.0
     history_per_group: int = 5
     destruction_budget: int = 10
+    suspicion_seconds: float = 1.0
+    answers_wait_seconds: float = 15.0
     maintenance_lead_seconds: float = 600.0
     agents_wait_seconds: float = 3.0
     failure_half_life_seconds: float = 600.0

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework.core import census
-from framework.core.commands import PutFramework
+from framework.core.adoption import adoptions, awaiting
+from framework.core.commands import Accept, PutFramework
 from framework.core.context import Context
 from framework.core.converge import review_slot
 from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
 from framework.core.launching import batches
-from framework.core.model import Instant
+from framework.core.model import Instant, Task
 from framework.core.requests import request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
@@ -19,7 +20,7 @@ from placement.checks import Offered
 from placement.engine import place
 from placement.offer import Offer
 from placement.refusals import Refused
-from placement.request import Overhead, Request, Tenants
+from placement.request import Overhead, Placement, Request, Tenants
 from placement.situation import Situation
 from specs.ids import AgentId, GroupId
 
@@ -35,12 +36,15 @@ def settle(context: Context, now: Instant) -> None:
     context.is_unsettled = False
     if context.agents.is_awaited:
         return
-    requests = _eligible(context, now)
     has_tried = bool(context.pool.held)
+    if has_tried and not context.suspects.halts_placing and not context.outbox.is_full:
+        _adopt(context, now)
+    requests = _eligible(context, now)
     if requests and has_tried:
         requests = _launch(context, requests, now)
-    _seek(context, requests, now)
-    if requests:
+    waiting = awaiting(context, now)
+    _seek(context, requests, waiting, now)
+    if requests or waiting:
         if has_tried:
             _hold(context, now)
         elif not context.timers.has("why", ""):
@@ -65,6 +69,12 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
     """What may be placed now; for the other pending groups the cause is noted."""
     requests = []
     for group in sorted(context.pending):
+        if context.suspects.halts_placing:
+            _note(context, group, "waits for an operator: `framework approve` says what for")
+            continue
+        if context.outbox.is_full:
+            _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
+            continue
         wish = context.books.wishes[group]
         backoff = context.backoffs.get(group)
         if backoff is not None and backoff.version == wish.version and backoff.until > now:
@@ -72,8 +82,11 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
         elif unmet := unmet_dependency(context.books, wish):
             cause = f"waits for {unmet}"
         else:
-            requests.append(request_for(context, wish, now))
-            continue
+            request = request_for(context, wish, now)
+            if request.slots:
+                requests.append(request)
+                continue
+            cause = "waits for an offer of the agent on which its containers run"
         _note(context, group, cause)
     return requests
 
@@ -123,11 +136,26 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
     """Launches what fits; returns what does not, with its causes noted."""
     table = _table(context)
     result = place(requests, table.situation, seed=context.books.next_serial)
+    refuse_seconds = context.settings.decline_again_seconds if result.refusals else context.settings.decline_seconds
+    _accept(context, table, result.placements, refuse_seconds, now)
+    return _unplaced(context, requests, result.refusals, now)
+
+
+def _adopt(context: Context, now: Instant) -> None:
+    """Gives tasks whose executor died back to their agents, before others take the room."""
+    if not awaiting(context, now):
+        return
+    table = _table(context)
+    placements = adoptions(context, table.situation, table.purses, now)
+    _accept(context, table, placements, context.settings.decline_again_seconds, now)
+
+
+def _accept(
+    context: Context, table: _Table, placements: Sequence[Placement], refuse_seconds: float, now: Instant
+) -> None:
+    """Launches what was placed."""
     settings = context.settings
-    refuse_seconds = settings.decline_again_seconds if result.refusals else settings.decline_seconds
-    for batch in batches(
-        context.books, result.placements, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now
-    ):
+    for batch in batches(context.books, placements, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
         context.flush()
         context.books.next_serial = batch.next_serial
         context.write(
@@ -143,6 +171,7 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
         context.after_save(batch.accept)
         for task in batch.tasks:
             context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
+            context.stories.note(task.id, "TaskPlaced", _why_there(context, task, batch.accept, len(table.offers)), now)
         for offer_id in batch.accept.offer_ids:
             context.pool.remove(offer_id)
         taken = [launch.resources for launch in batch.accept.launches]
@@ -151,7 +180,19 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
             taken.append(settings.executor_resources)
         context.agents.launch(id, table.situation.room[id], taken)
     context.flush()
-    return _unplaced(context, requests, result.refusals, now)
+
+
+def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
+    """Out of how many agents this one was taken, and by how many rules."""
+    rules = context.books.wishes[task.group].rules
+    weights = [rule.weight for rule in rules.spread] + [rule.weight for rule in (*rules.near, *rules.apart)]
+    hard = len(rules.constraints) + weights.count(0)
+    soft = len(rules.prefer) + len(weights) - weights.count(0)
+    by = f"{hard} hard rules met, worth most by {soft} wishes and {rules.strategy.value}"
+    return (
+        f"slot {task.slot}, attempt {task.attempt}, version {task.version}: agent {task.hostname} was taken out of"
+        f" {offered} on offer: {by}; with offer {', '.join(accept.offer_ids)}"
+    )
 
 
 def _unplaced(
@@ -173,10 +214,12 @@ def _unplaced(
     return unplaced
 
 
-def _seek(context: Context, unplaced: list[Request], now: Instant) -> None:
+def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, int], now: Instant) -> None:
     """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where tasks
     have moved at which their rules look."""
-    wanted = {request.group: len(request.slots) for request in unplaced}
+    wanted = dict(waiting)
+    for request in unplaced:
+        wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
     has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
     if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now)

@@ -209,6 +209,7 @@ def group_of(view: GroupView) -> Group:
         metadata=wish.metadata,
         mode=wish.mode,
         rules=wish.rules,
+        unreachable=wish.unreachable,
     )
 
 

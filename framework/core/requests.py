@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework.core.adoption import awaited
 from framework.core.agents import LEAVING
 from framework.core.books import serial_of
 from framework.core.context import Context
@@ -16,8 +17,10 @@ from specs.ids import AgentId
 
 
 def request_for(context: Context, wish: GroupWish, now: Instant) -> Request:
-    """The request for the pending slots of a group. Sets the timer for the end of a wait for an agent."""
-    slots = tuple(sorted(context.pending[wish.id]))
+    """The request for the pending slots of a group, but those that wait for the agent on which their container runs:
+    there may be none left. Sets the timer for the end of a wait for an agent."""
+    pending = sorted(context.pending[wish.id])
+    slots = tuple(slot for slot in pending if awaited(context, wish, slot, now) is None)
     wanted = context.books.group(wish.id).wanted
     pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
     homes: dict[int, AgentId] = {}

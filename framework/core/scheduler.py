@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from framework.core import asks, census, converge, placing, statuses
+from framework.core import asks, budget, census, converge, placing, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -27,6 +27,7 @@ from framework.core.events import (
     Ask,
     BecameLeader,
     CallFailed,
+    DestructionApproved,
     Disconnected,
     Event,
     ExecutorFailed,
@@ -47,7 +48,7 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import Instant, Settings
+from framework.core.model import Instant, Settings, Status, Stored
 from framework.core.outbox import Waiting
 from framework.core.viewing import Viewer
 from framework.core.views import Connection, Progress, View
@@ -70,8 +71,12 @@ class Scheduler:
     def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
         context = self.context
+        context.now = now
         if isinstance(event, StatusReceived):
-            statuses.receive(context, event.status, now)
+            if context.outbox.is_full:
+                self._shed()
+            else:
+                statuses.receive(context, event.status, now)
         elif isinstance(event, Saved):
             self._saved(event.ticket, now)
         elif isinstance(event, Woke):
@@ -86,6 +91,8 @@ class Scheduler:
             self._progressed(event)
         elif isinstance(event, StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked):
             self._ask(event, now)
+        elif isinstance(event, DestructionApproved):
+            self._approved(event, now)
         else:
             self._handle_rare(event, now)
         self._settle(now)
@@ -145,6 +152,9 @@ class Scheduler:
                 )
             )
             return
+        if lost := _versions_lost(stored):
+            context.say(Halt(cause=HaltCause.STORE_REFUSED, message=lost))
+            return
         context.load(stored)
         context.connection = Connection.CONNECTING
         context.problem = "seeking the Mesos master"
@@ -177,19 +187,23 @@ class Scheduler:
         context.sought.clear()
         context.is_unsettled = True
         context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
-        self._reconcile(now)
+        self._reconcile(now, is_new=True)
+        # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.books.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
                 context.kill(task, now)
 
     def _connect(self, connection: Connection, problem: str) -> None:
         self.context.connection, self.context.problem = connection, problem
-        self.context.books.touched |= dict.fromkeys(self.context.pending)  # they say what they wait for
+        self.context.touch_pending()  # they say what they wait for
 
-    def _reconcile(self, now: Instant) -> None:
+    def _reconcile(self, now: Instant, *, is_new: bool = False) -> None:
         """Asks for the state of every living task, then for what else there is."""
         context = self.context
         known = [(task.id, task.agent_id) for task in context.books.tasks.values() if task.state.is_lively]
+        budget.begin(context, tuple(known), now, is_new=is_new)
+        strangers = context.suspects.strangers.items()
+        known += [(id, each.agent_id) for id, each in strangers if each.agent_id is not None]
         for start in range(0, len(known), RECONCILE_AT_ONCE):
             context.after_save(Reconcile(tasks=tuple(known[start : start + RECONCILE_AT_ONCE])))
         context.after_save(Reconcile())
@@ -232,12 +246,23 @@ class Scheduler:
             problem = self.context.store_problem or "the scheduler is still reading its store; try again in a moment"
         elif len(self._asks) >= MOST_ASKS_WAITING:
             problem = f"{MOST_ASKS_WAITING} changes wait to be stored already; try again in a moment"
+        elif self.context.outbox.is_full:
+            problem = self.context.store_problem or "the store does not keep up; try again in a moment"
         if problem:
             refusal = Refused(kind="unavailable", message=problem)
             self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
             return
         self._asks.append(ask)
         self._next_ask(now)
+
+    def _approved(self, event: DestructionApproved, now: Instant) -> None:
+        outcome, ends = budget.approve(self.context, event)
+        self._believe(ends, now)
+        self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
+
+    def _believe(self, ends: tuple[Status, ...], now: Instant) -> None:
+        for status in ends:
+            statuses.believe(self.context, status, now)
 
     def _next_ask(self, now: Instant) -> None:
         """Decides the asks in their order, each on what the one before has left in the store."""
@@ -266,9 +291,32 @@ class Scheduler:
         stack = self.context.books.stacks.get(name)
         return stack.index if stack else 0
 
+    def _shed(self) -> None:
+        """Does not take a status: its agent tells it again, and a reconciliation asks for it once there is room."""
+        context = self.context
+        if not context.has_shed:
+            context.has_shed = True
+            context.tell(
+                "StoreLags", "too much waits for the store: what Mesos says of tasks is not taken until there is room"
+            )
+
+    def _take(self, ticket: int, now: Instant) -> Waiting:
+        """What waited for the save; where that makes room, what was not taken meanwhile is asked for."""
+        context = self.context
+        was_full = context.outbox.is_full
+        waiting = context.outbox.take(ticket)
+        if was_full and not context.outbox.is_full:
+            context.is_unsettled = True
+            if context.has_shed:
+                context.has_shed = False
+                context.tell("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
+                if context.connection is Connection.SUBSCRIBED:
+                    self._reconcile(now)
+        return waiting
+
     def _saved(self, ticket: int, now: Instant) -> None:
         context = self.context
-        waiting = context.outbox.take(ticket)
+        waiting = self._take(ticket, now)
         for command in waiting.commands:
             if isinstance(command, Accept) and waiting.session != context.session:
                 for task in context.unsent(command):
@@ -304,7 +352,7 @@ class Scheduler:
         self.context.tell("StackChanged", text, stack.name)
 
     def _save_failed(self, event: SaveFailed, now: Instant) -> None:
-        waiting = self.context.outbox.take(event.ticket)
+        waiting = self._take(event.ticket, now)
         if not waiting.changes:
             message = f"the store refused what must be stored: {event.problem}"
             self.context.say(Halt(cause=HaltCause.STORE_REFUSED, message=message))
@@ -320,15 +368,17 @@ class Scheduler:
         context = self.context
         while (key := context.timers.pop(now)) is not None:
             kind, name = key
-            task = context.books.tasks.get(TaskId(name)) if kind in ("kill", "launch") else None
+            task = context.books.tasks.get(TaskId(name)) if kind in ("kill", "launch", "unreachable") else None
             if kind == "reconcile":
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
             elif kind in ("settle", "hold", "revive", "backoff", "moved"):
                 placing.settle(context, now)
+            elif kind == "judge":
+                self._judge(now)
             elif kind == "why":
                 placing.explain_without_offers(context, now)
-            elif kind == "sticky":
+            elif kind in ("sticky", "adopt"):
                 context.sought.clear()  # slots that waited for one agent may go to others
                 placing.settle(context, now)
             elif kind == "agents":
@@ -337,10 +387,16 @@ class Scheduler:
                 census.refresh(context, now)
             elif kind == "kill" and task is not None and task.state.is_lively:
                 context.kill(task, now)
+            elif kind == "unreachable" and task is not None:
+                converge.review_slot(context, task.group, task.slot, now)
             elif kind == "launch" and task is not None and task.state in (TaskState.INTENT, TaskState.STAGING):
                 seconds = context.settings.launch_timeout_seconds
                 context.blame(task, now)
                 context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+
+    def _judge(self, now: Instant) -> None:
+        if self.context.connection is Connection.SUBSCRIBED:
+            self._believe(budget.judge(self.context, now), now)
 
     def _settle(self, now: Instant) -> None:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""
@@ -348,3 +404,21 @@ class Scheduler:
         is_connected = context.connection is Connection.SUBSCRIBED
         if is_connected and context.is_unsettled and not context.timers.has("settle", ""):
             context.timers.set("settle", "", now + context.settings.settle_seconds)
+
+
+def _versions_lost(stored: Stored) -> str:
+    """Which versions stacks name that the store does not hold, as a sentence; "" where it holds all of them."""
+    there = {(version.stack, version.id) for version in stored.versions}
+    lost = [
+        f"{wish.version} of {wish.id}"
+        for stack in stored.stacks
+        for wish in stack.groups
+        if (stack.name, wish.version) not in there
+    ]
+    if not lost:
+        return ""
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    return (
+        f"the store lacks version {lost[0]}{more}: somebody has deleted it; restore a backup (`framework store check`"
+        " lists what is wrong)"
+    )

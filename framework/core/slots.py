@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from framework.core.books import holds_seat
 from framework.core.context import Context
 from framework.core.everywhere import wanted_everywhere
 from framework.core.model import GroupWish
@@ -17,7 +18,7 @@ def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
 
     Slots that are wanted already stay so; what is missing are the lowest free numbers. Of too many, those go without
     which the group stays even, and thus there may be gaps. After a start nothing is remembered: then the slots are
-    wanted in which a task shall run or has finished, and again the lowest free numbers.
+    wanted in which a task shall run, was orphaned or has finished, and again the lowest free numbers.
     """
     wish = context.books.wishes.get(group)
     if wish is None or wish.is_stopped:
@@ -31,8 +32,11 @@ def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
     books = context.books
     book = books.group(wish.id)
     kept = dict.fromkeys(book.wanted)
-    kept |= dict.fromkeys(slot for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN)
+    there = (*book.seats.values(), *(id for id in book.leaving if holds_seat(books.tasks[id])))
+    kept |= dict.fromkeys(books.tasks[id].slot for id in there if books.tasks[id].goal is Goal.RUN)
     if not book.wanted:
+        orphaned = [slot for slot, id in sorted(book.last_ended.items()) if books.tasks[id].is_orphaned]
+        kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(wish.instances - len(kept), 0)])
         done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, wish, slot))
         kept |= dict.fromkeys(list(done)[: max(wish.instances - len(kept), 0)])
     if len(kept) > wish.instances:

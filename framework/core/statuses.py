@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework.core import budget
+from framework.core.adoption import marked
 from framework.core.commands import Acknowledge, Kill
 from framework.core.context import Context
 from framework.core.converge import end_task, replace_outdated, review_slot
 from framework.core.lifecycle import Effect, follow
 from framework.core.model import Instant, Status, Task
-from specs.states import Goal, Health, TaskState
+from framework.core.unreachable import welcome
+from specs.states import Health, TaskState
 
 _KINDS = {
     TaskState.STARTING: ("TaskStarting", "is starting"),
@@ -22,18 +25,29 @@ _KINDS = {
 def receive(context: Context, status: Status, now: Instant) -> None:
     """Takes a status into the books; it is acknowledged once that is stored."""
     task = context.books.tasks.get(status.task_id)
+    if budget.hear(context, status, task, now):
+        context.after_all_saves(*_acknowledgement(status))
+        return
+    believe(context, status, now)
+
+
+def believe(context: Context, status: Status, now: Instant) -> None:
+    """Takes a status of a task that is in the books for what it is."""
+    task = context.books.tasks.get(status.task_id)
     if task is None:
-        _receive_unknown(context, status)
         return
     effect = follow(task.state, status.state)
     if effect is Effect.RETURNED:
-        context.say(*_acknowledgement(status))
+        context.after_all_saves(*_acknowledgement(status))
         context.say(Kill(task_id=task.id, agent_id=status.agent_id or task.agent_id))
         context.announce("TaskReturned", task, f"{task.id} came back after it was given up: it is stopped")
         return
     moved = _moved(task, status, now) if effect is Effect.MOVE else task
+    if moved.state.is_terminal and moved is not task:
+        moved = marked(context.books, moved)
     if moved == task:
-        context.say(*_acknowledgement(status))
+        # It may be told again because the save of the first time is still under way.
+        context.after_all_saves(*_acknowledgement(status))
         return
     context.put(moved)
     context.after_save(*_acknowledgement(status))
@@ -45,30 +59,10 @@ def receive(context: Context, status: Status, now: Instant) -> None:
         context.timers.drop("launch", moved.id)
     if moved.state is TaskState.RUNNING:
         context.progress.pop(moved.id, None)
-    if task.state is TaskState.UNREACHABLE and moved.goal is Goal.STOP:
-        context.kill(moved, now)  # it is back, and not wanted any more
+    if task.state is TaskState.UNREACHABLE:
+        welcome(context, moved, now)
     review_slot(context, moved.group, moved.slot, now)
     replace_outdated(context, moved.group, moved.slot, now)
-
-
-def _receive_unknown(context: Context, status: Status) -> None:
-    """A task that is not in the books: one whose record was given up after its end, or none of ours.
-
-    A living one is stopped; many at once mean that the books are wrong, and then nothing is stopped.
-    """
-    context.say(*_acknowledgement(status))
-    if status.state.is_terminal or status.state is TaskState.UNREACHABLE:
-        return
-    context.unknown_tasks[status.task_id] = None
-    if len(context.unknown_tasks) > context.settings.destruction_budget:
-        context.problem = (
-            f"Mesos runs {len(context.unknown_tasks)} tasks of this framework that are not in the store, such as"
-            f" {status.task_id}; more than {context.settings.destruction_budget} are never stopped on suspicion:"
-            " check that --zk names the right root"
-        )
-        return
-    context.say(Kill(task_id=status.task_id, agent_id=status.agent_id))
-    context.tell("UnknownTaskStopped", f"{status.task_id} is not in the store: it is stopped")
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:
@@ -86,7 +80,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         state=status.state,
         state_since=now if is_new_state else task.state_since,
         health=_health(task, status),
-        running_since=now if runs_first else task.running_since,
+        running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
         # A reconciliation answers with the state alone: what the executor said earlier stays.
         reason=status.reason if is_new_state else task.reason,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from framework.core.budget import questions
 from framework.core.context import Context
 from framework.core.everywhere import why_nowhere
 from framework.core.failures import count_now, points_for
@@ -35,10 +36,12 @@ class Viewer:
                 self._stacks[name] = self._stack(name)
             else:
                 self._stacks.pop(name, None)
+        asked = questions(context)
+        sentences = (question.sentence for question in asked)
         return View(
             at=now,
             connection=context.connection,
-            problem="; ".join(filter(None, (context.store_problem, context.problem))),
+            problem="; ".join(filter(None, (context.store_problem, context.problem, *sentences))),
             framework_id=context.books.framework_id,
             master=context.master,
             stacks=dict(sorted(self._stacks.items())),
@@ -47,6 +50,7 @@ class Viewer:
             region=context.agents.region,
             executor=context.settings.executor_resources,
             agents_problem=context.agents.problem,
+            questions=asked,
         )
 
     def _seen_agents(self, now: Instant) -> dict[str, AgentView]:
@@ -99,6 +103,7 @@ class Viewer:
             ended=ended,
             waiting=self._waiting(group, wish),
             wanted=len(book.wanted),
+            stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
         )
 
     def _version(self, group: GroupId, wish: GroupWish | None, tasks: tuple[Task, ...]) -> Version:

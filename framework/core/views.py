@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from framework.core.model import GroupWish, Instant, StackWish, Task
+from framework.core.model import Doubt, GroupWish, Instant, StackWish, Task
+from framework.core.story import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId
 from specs.resources import Resources
@@ -66,6 +67,8 @@ class GroupView:
     waiting: tuple[Waiting, ...]
     wanted: int
     """How many slots shall be filled now; of a GLOBAL group the number of agents on which it can run."""
+    stories: Mapping[TaskId, tuple[Entry, ...]] = field(default_factory=dict)
+    """What this leader has seen of each task, oldest first."""
 
     def is_outdated(self, task: Task) -> bool:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
@@ -107,6 +110,17 @@ class AgentView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is not done before an operator approves it: about `number` tasks; `effect` is what happens then."""
+
+    doubt: Doubt
+    number: int
+    tasks: tuple[TaskId, ...]
+    sentence: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that readers may see. `problem` is empty, or says what keeps the scheduler from its work."""
 
@@ -124,6 +138,8 @@ class View:
     """What an executor takes on an agent, once."""
     agents_problem: str = ""
     """Why the master did not tell its agents when it was last asked; "" where it did."""
+    questions: tuple[Question, ...] = ()
+    """What waits for an operator; `problem` has their sentences too."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})

@@ -11,7 +11,7 @@ from specs.states import Goal, TaskState
 
 def is_finished(task: Task | None, wish: GroupWish) -> bool:
     """Whether the last ended task of a slot fulfilled the wish, so that none follows it."""
-    if task is None or wish.restart is Restart.ALWAYS or task.goal is Goal.STOP:
+    if task is None or wish.restart is Restart.ALWAYS or task.goal is Goal.STOP or task.is_orphaned:
         return False
     if task.version != wish.version or task.generation < wish.generation:
         return False

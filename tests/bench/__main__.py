@@ -16,7 +16,17 @@ from types import FrameType
 from typing import NoReturn
 
 from framework.local.paths import cache_home
-from tests.bench import bench_control, bench_core, bench_idle, bench_launch, bench_placement, machine, others, report
+from tests.bench import (
+    bench_control,
+    bench_core,
+    bench_failover,
+    bench_idle,
+    bench_launch,
+    bench_placement,
+    machine,
+    others,
+    report,
+)
 from tests.bench.report import Bench
 
 BENCHES = (
@@ -27,6 +37,7 @@ BENCHES = (
     bench_idle.BENCH,
     bench_core.BENCH,
     bench_placement.BENCH,
+    bench_failover.BENCH,
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from framework.core.commands import Accept, Kill, Launch, Save
 from framework.core.events import (
@@ -24,6 +26,7 @@ from framework.core.events import (
 )
 from framework.core.model import Settings, Status, Stored
 from framework.core.scheduler import Scheduler
+from framework.recorder import Recorder
 from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.engine import place
@@ -38,6 +41,7 @@ from tests.bench.report import Bench, Row
 
 EXECUTOR = ExecutorId("executor-1")
 OVERHEAD = Resources(cpus_milli=100, mem_mib=64)
+SETTINGS = Settings(executor_id=EXECUTOR, executor_resources=OVERHEAD)
 TASKS_PER_AGENT = 50
 VIEW_EVERY = 200
 """Events between two views for readers, as the loop has it under load."""
@@ -55,8 +59,9 @@ class Phase:
 class World:
     """A scheduler, and Mesos as far as it goes: everything it asks for happens at once."""
 
-    def __init__(self, agents: int, groups: int = 1) -> None:
-        self.scheduler = Scheduler(Settings(executor_id=EXECUTOR, executor_resources=OVERHEAD))
+    def __init__(self, agents: int, groups: int = 1, recorder: Recorder | None = None) -> None:
+        self.scheduler = Scheduler(SETTINGS)
+        self._recorder = recorder
         self.now = 1_000_000.0
         self.launches: list[Launch] = []
         self.kills: list[TaskId] = []
@@ -139,7 +144,11 @@ class World:
         while todo:
             event = todo.popleft()
             begin = time.perf_counter()
+            if self._recorder is not None:
+                self._recorder.begin(event, self.now)
             commands = self.scheduler.handle(event, self.now)
+            if self._recorder is not None:
+                self._recorder.end(commands)
             self._phase.seconds += time.perf_counter() - begin
             self._events += 1
             for command in commands:
@@ -183,9 +192,9 @@ def _address(number: int) -> str:
     return f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
-def way(tasks: int, groups: int) -> dict[str, Phase]:
+def way(tasks: int, groups: int, recorder: Recorder | None = None) -> dict[str, Phase]:
     """submit -> launched -> running -> removed."""
-    world = World(agents=-(-tasks // TASKS_PER_AGENT), groups=groups)
+    world = World(agents=-(-tasks // TASKS_PER_AGENT), groups=groups, recorder=recorder)
     phases = {}
     world.submit(tasks)
     launched = world.taken_launches()
@@ -245,6 +254,16 @@ def placing(agents: int, tasks: int, groups: int) -> float:
     return seconds
 
 
+def recording(tasks: int) -> tuple[float, float]:
+    """Seconds of the core from submit to removal, without a journal and with one."""
+    without = sum(phase.seconds for phase in way(tasks, 10).values())
+    with tempfile.TemporaryDirectory() as directory:
+        recorder = Recorder(Path(directory) / "journal", SETTINGS)
+        recorded = sum(phase.seconds for phase in way(tasks, 10, recorder).values())
+        recorder.close()
+    return without, recorded
+
+
 def run(is_quick: bool) -> list[Row]:
     """All of it; the ratio of a size is its time per event to that of the smallest."""
     rows = []
@@ -265,6 +284,10 @@ def run(is_quick: bool) -> list[Row]:
         ratio = found.seconds / tasks / first.setdefault("restart", found.seconds / tasks)
         name = f"{tasks:,} tasks in 1 group: restarted one by one"
         rows.append(Row(name=name, figure=tasks / found.seconds, unit="tasks/s", ratio=ratio, at_most=2.0))
+    for tasks in (100,) if is_quick else (5_000,):
+        without, recorded = recording(tasks)
+        name = f"{tasks:,} tasks in 10 groups, submitted to removed, with a journal; to that without"
+        rows.append(Row(name=name, figure=tasks / recorded, unit="tasks/s", ratio=recorded / without, at_most=1.1))
     for agents, tasks, groups in (
         ((100, 100, 1),)
         if is_quick

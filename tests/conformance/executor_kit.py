@@ -32,7 +32,9 @@ def wait_until(condition: Callable[[], Any], seconds: float, what: Callable[[], 
 class MiniScheduler:
     """Takes all offers, launches what it is told, acknowledges everything, remembers every status."""
 
-    def __init__(self, master: str, archive: Path, arguments: str = "--idle 5", checkpoint: bool = True) -> None:
+    def __init__(
+        self, master: str, archive: Path, arguments: str = "--idle 5 --reap-after 5", checkpoint: bool = True
+    ) -> None:
         self.master = master
         self.command = f"exec python3 framework-executor.pyz {arguments}"
         self.archive = archive

@@ -9,6 +9,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from executor import docker as runtime
 from executor.checks import perform
 from executor.docker import Docker
-from executor.events import Created, Event, Exited, ImageMissing, Operation, OperationFailed, Pulled
+from executor.events import Adopted, Created, Event, Exited, ImageMissing, Operation, OperationFailed, Pulled, Vacant
 from executor.images import Images
 from executor.logs import Logs
 from executor.order import Order
@@ -26,8 +27,8 @@ from executor.runtime import Fault
 from executor.sandbox import Sandbox
 from executor.workers import start_thread
 from framework.local.images import BUSYBOX
-from specs.ids import FrameworkId, TaskId
-from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Volume
+from specs.ids import AgentId, FrameworkId, TaskId, VersionId
+from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Stop, Volume
 from tests.conformance.executor_kit import wait_until
 from tests.unit.executor.talk import order
 
@@ -63,6 +64,11 @@ class Engine:
         assert isinstance(self.docker.create(wanted), Created)
         self.started = self.docker.start(wanted)
         return wanted
+
+    def heir(self, old: Order, name: str, framework_id: str = "") -> Order:
+        """An order that takes over what an earlier one left."""
+        task_id = TaskId(f"{framework_id or self.framework_id}.{name}")
+        return replace(old, task_id=task_id, predecessors=(old.task_id,), adopts=True)
 
     def log(self, wanted: Order, stream: str) -> str:
         return self.sandbox.log(wanted.task_id, stream).read_text()
@@ -215,6 +221,78 @@ def test_only_containers_of_executors_that_died_are_found_abandoned(engine: Engi
     engine.docker.reap(found["dead"].container_id)
     names = {name for container in engine.containers() for name in container["Names"]}
     assert names == {f"/{mine.task_id}", f"/{engine.framework_id}.beside"}
+
+
+def test_a_container_whose_executor_died_is_adopted_as_it_runs(engine: Engine, tmp_path: Path) -> None:
+    dead = Engine(tmp_path / "dead")
+    dead.framework_id = engine.framework_id
+    old = dead.start("while :; do echo tick; sleep 0.1; done", "old", network=Network.HOST)
+    before = dead.client.inspect_container(old.task_id)
+    shutil.rmtree(dead.root)
+    heir = engine.heir(old, "new")
+    adopted = engine.docker.adopt(heir)
+    assert isinstance(adopted, Adopted)
+    assert (adopted.container_id, adopted.addresses) == (before["Id"], ("127.0.0.1",))
+    assert before["State"]["StartedAt"].startswith(datetime.fromtimestamp(adopted.started_at, UTC).isoformat()[:19])
+    wait_until(lambda: "tick" in engine.log(heir, "stdout"), 20, lambda: engine.log(heir, "stdout"))
+    (found,) = engine.docker.find(engine.framework_id, "A")
+    assert (found.task_id, found.is_ours, found.is_abandoned) == (heir.task_id, True, False)
+    beside = Engine(tmp_path / "beside")
+    (found,) = beside.docker.find(engine.framework_id, "A")
+    assert (found.is_ours, found.is_abandoned) == (False, False)
+    assert beside.docker.adopt(beside.heir(old, "third", engine.framework_id)) == Vacant(
+        task_id=TaskId(f"{engine.framework_id}.third")
+    )
+    start_thread("watch", engine.docker.watch)
+    engine.docker.signal(heir, "SIGKILL")
+    assert engine.events.get(timeout=20) == Exited(task_id=heir.task_id, exit_code=137)
+    assert engine.docker.remove(heir).exit_code == 137
+    assert engine.containers() == []
+
+
+def test_what_ended_before_it_was_adopted_is_told_as_it_ended(engine: Engine, tmp_path: Path) -> None:
+    dead = Engine(tmp_path / "dead")
+    dead.framework_id = engine.framework_id
+    old = dead.start("exit 3", "old", network=Network.HOST)
+    dead.client.wait(old.task_id)
+    shutil.rmtree(dead.root)
+    heir = engine.heir(old, "new")
+    assert isinstance(engine.docker.adopt(heir), Adopted)
+    assert engine.events.get(timeout=5) == Exited(task_id=heir.task_id, exit_code=3)
+    assert engine.docker.remove(heir).exit_code == 3
+
+
+@pytest.mark.parametrize("change", ["version", "adopts", "gone", "created"])
+def test_what_cannot_be_adopted_is_out_of_the_way(engine: Engine, tmp_path: Path, change: str) -> None:
+    dead = Engine(tmp_path / "dead")
+    dead.framework_id = engine.framework_id
+    old = dead.order("exec sleep 600", "old", network=Network.HOST, stop=Stop(signal="SIGKILL"))
+    dead.docker.create(old)
+    if change != "created":
+        dead.docker.start(old)
+    if change == "gone":
+        dead.client.remove_container(old.task_id, force=True)
+    shutil.rmtree(dead.root)
+    heir = engine.heir(old, "new")
+    if change == "version":
+        heir = replace(heir, version=VersionId("another"))
+    if change == "adopts":
+        heir = replace(heir, adopts=False)
+    assert engine.docker.adopt(heir) == Vacant(task_id=heir.task_id)
+    assert engine.containers() == []
+
+
+def test_what_a_living_executor_has_is_not_touched(engine: Engine, tmp_path: Path) -> None:
+    """Nor what is another framework's, or on another agent of the same engine."""
+    alive = Engine(tmp_path / "alive")
+    alive.framework_id = engine.framework_id
+    old = alive.start("exec sleep 600", "old", network=Network.HOST)
+    heir = engine.heir(old, "new")
+    assert engine.docker.adopt(heir) == Vacant(task_id=heir.task_id)
+    shutil.rmtree(alive.root)
+    for other in (replace(heir, agent_id=AgentId("another")), replace(heir, framework_id=FrameworkId("another"))):
+        assert engine.docker.adopt(other) == Vacant(task_id=heir.task_id)
+    assert alive.client.inspect_container(old.task_id)["State"]["Running"]
 
 
 def test_an_engine_that_is_away_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from framework.adapters.clock import SystemClock
 from framework.adapters.memory import MemoryStore, Shelf
 from framework.core.commands import Call, Done, Outcome, Refused, Subscribe
-from framework.core.events import BecameLeader, Event, FrameworkRefused, StackSubmitted, Subscribed
+from framework.core.events import BecameLeader, Event, FrameworkRefused, ScaleAsked, StackSubmitted, Subscribed
 from framework.core.scheduler import Scheduler
 from framework.core.views import Connection
 from framework.exits import ServerExit
@@ -129,3 +129,35 @@ def test_an_operators_stop_ends_with_zero() -> None:
     rig.loop.stop(Stop(message="SIGTERM received"))
     rig.thread.start()
     assert rig.stopped.result(SECONDS) == Stop(exit_code=0, message="SIGTERM received")
+
+
+def test_a_hand_over_waits_for_what_is_being_saved_and_begins_nothing_new() -> None:
+    with running() as rig:
+        rig.lead()
+        rig.submit().result(SECONDS)
+        rig.store.hold()
+        asked = rig.loop.ask(lambda id: ScaleAsked(request_id=id, pattern="shop/web", instances=3))
+        late = Stop(message="stepping down", starts_again=True)
+        rig.loop.hand_over(late)
+        refused = rig.submit()
+        with pytest.raises(TimeoutError):
+            rig.stopped.result(0.3)
+        rig.store.release()
+        assert rig.stopped.result(SECONDS) == late
+        assert isinstance(asked.result(SECONDS), Done), "what was saved is answered"
+        outcome = refused.result(SECONDS)
+        assert isinstance(outcome, Refused) and outcome.kind == "unavailable"
+        afterwards = rig.submit().result(SECONDS)
+        assert isinstance(afterwards, Refused), "nobody waits for a loop that has ended"
+        assert rig.store.shelf.stacks["shop"].groups[0].instances == 3
+
+
+def test_a_hand_over_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("framework.loop.HAND_OVER_SECONDS", 0.2)
+    with running() as rig:
+        rig.lead()
+        rig.store.hold()
+        asked = rig.submit()
+        rig.loop.hand_over(Stop(starts_again=True))
+        assert rig.stopped.result(SECONDS).starts_again
+        assert isinstance(asked.result(SECONDS), Refused)

@@ -102,6 +102,21 @@ def test_an_exception_of_the_loop_does_not_end_the_thread_nor_tear_down(caplog: 
         assert len(master.subscriptions) == 1
 
 
+def test_one_that_may_not_subscribe_any_more_leaves_the_subscription_to_its_successor() -> None:
+    may = [True, False, False]
+    inbox = Inbox()
+    with FakeMaster([Say(), Say()]) as master:
+        config = MesosConfig(master=master.address, executor=EXECUTOR)
+        driver = MesosDriver(config, inbox.post, may_subscribe=lambda: may.pop(0) if may else True)
+        driver.perform(SUBSCRIBE)
+        inbox.wait(Subscribed)
+        master.close_streams()
+        eventually(lambda: any("still leads" in event.problem for event in inbox.of(Disconnected)))
+        eventually(lambda: len(master.subscriptions) == 2)
+        assert may == [], "it asked each time"
+        driver.close()
+
+
 @pytest.mark.parametrize(
     "event", [{"type": "UPDATE"}, {"no": "type"}, [1], {"type": "UPDATE", "update": {"status": 1}}]
 )

@@ -32,6 +32,7 @@ CHANGES = [
     ("POST", "/v1/restart"),
     ("POST", "/v1/stop"),
     ("POST", "/v1/start"),
+    ("POST", "/v1/approve"),
 ]
 
 

@@ -47,8 +47,10 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
         "agents_interval_seconds": 15.0,
         "executor_idle_seconds": 60.0,
         "executor_operations": 4,
+        "session_timeout_seconds": 10.0,
         "webui_url": "",
         "log_level": "info",
+        "journal": "",
     }
 
 
@@ -68,8 +70,10 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "--agents-interval": "1m",
         "--executor-idle": "5m",
         "--executor-operations": "8",
+        "--session-timeout": "4s",
         "--webui-url": "https://framework.example",
         "--log-level": "debug",
+        "--journal": "/var/log/framework.journal",
     }
     run("scheduler", *NEEDED, *(word for pair in options.items() for word in pair))
     assert vars(started[0]) == {
@@ -86,8 +90,10 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "agents_interval_seconds": 60.0,
         "executor_idle_seconds": 300.0,
         "executor_operations": 8,
+        "session_timeout_seconds": 4.0,
         "webui_url": "https://framework.example",
         "log_level": "debug",
+        "journal": "/var/log/framework.journal",
     }
 
 
@@ -119,6 +125,8 @@ def test_from_the_environment(run: Run, started: list[SimpleNamespace], monkeypa
         ((*NEEDED, "--secret-file", "/dev/null"), "--secret-file wants --principal too"),
         ((*NEEDED, "--executor-operations", "0"), "0"),
         ((*NEEDED, "--executor-idle", "60"), "60"),
+        ((*NEEDED, "--session-timeout", "1s"), "--session-timeout wants from 2 s to 60 s; got 1 s"),
+        ((*NEEDED, "--session-timeout", "2m"), "--session-timeout wants from 2 s to 60 s; got 120 s"),
     ],
 )
 def test_what_cannot_be(run: Run, started: list[SimpleNamespace], options: tuple[str, ...], words: str) -> None:

@@ -39,7 +39,7 @@ from framework.core.events import (
 )
 from framework.core.model import Version
 from framework.core.views import GroupState, GroupView
-from specs.ids import TaskId, VersionId
+from specs.ids import VersionId
 from specs.resources import Resources
 from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Port, Restart
 from specs.states import Goal, Health, TaskState
@@ -433,16 +433,6 @@ def test_a_task_that_was_given_up_as_gone_and_returns_is_stopped() -> None:
     (old,) = talk.tasks
     talk.status(old, TaskState.GONE)
     assert killed(talk.status(old, TaskState.RUNNING)) == [old.id]
-
-
-def test_unknown_tasks_are_stopped_up_to_a_number() -> None:
-    talk = Conversation()
-    talk.subscribe()
-    for number in range(1, 12):
-        heard = talk.status(TaskId(f"other.{number}"), TaskState.RUNNING)
-        assert acknowledged(heard) == [f"other.{number}"]
-        assert bool(killed(heard)) is (number <= 10)
-    assert "not in the store" in talk.scheduler.view(talk.now).problem
 
 
 def test_a_kill_is_repeated_until_the_task_has_ended() -> None:

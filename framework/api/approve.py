@@ -1,0 +1,54 @@
+"""Routes of what waits for an operator: what it is, and the word that it shall be so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from framework.api import picture
+from framework.api.answers import Json
+from framework.api.asking import TOKEN, ask, known
+from framework.api.info import Limits
+from framework.api.shapes import ApproveBody, DoneAnswer, QuestionsAnswer
+from framework.api.stacks import done_plain
+from framework.core.events import DestructionApproved
+from framework.core.model import Doubt
+from framework.core.views import Question
+from framework.ports import Front
+
+
+def router(front: Front, limits: Limits) -> APIRouter:
+    """The routes over `front`."""
+    routes = APIRouter(prefix="/v1", tags=["scheduler"])
+
+    @routes.get("/approve", responses={200: {"model": QuestionsAnswer}})
+    async def questions() -> Response:
+        """What the scheduler does not do before an operator approves it: each question with all its tasks."""
+        view = known(front)
+        return Json({**picture.standing(view), "questions": [_plain(question) for question in view.questions]})
+
+    @routes.post("/approve", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
+    async def approve(body: ApproveBody) -> Response:
+        """Approves what was asked, for up to `number` tasks: refused with 409 where it is about more by now."""
+        done = await ask(
+            front,
+            lambda request_id: DestructionApproved(
+                request_id=request_id, doubt=Doubt(body.question), number=body.number
+            ),
+            limits.answer_seconds,
+        )
+        return Json(done_plain(done), 202)
+
+    return routes
+
+
+def _plain(question: Question) -> dict[str, Any]:
+    return {
+        "question": question.doubt.value,
+        "number": question.number,
+        "sentence": question.sentence,
+        "effect": question.effect,
+        "tasks": list(question.tasks),
+    }

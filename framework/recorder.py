@@ -1,0 +1,182 @@
+"""The flight recorder: a file of the events that the core was told, and what came of each; and its replay.
+
+A journal is a file of JSON lines: a head, then a line for each event, with `at`, the event, and what stands for
+its commands. It begins with what the store held, so that a fresh Scheduler comes to the same commands.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from framework.core.commands import Command
+from framework.core.events import Event
+from framework.core.journal import Masker, comparable, decode, members
+from framework.core.model import Instant, Settings, StackWish
+from framework.core.scheduler import Scheduler
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+MOST_BYTES = 256 * 1024 * 1024
+_EVENTS = members(Event)
+
+
+class Recorder:
+    """Writes a journal, from the loop's thread. It must never cost the scheduler its life: what it cannot write it
+    gives up, and says so once."""
+
+    def __init__(self, path: Path, settings: Settings, *, most_bytes: int = MOST_BYTES) -> None:
+        """Begins a new file of mode 0600; one that is there is kept as FILE.1, in the place of an older one.
+
+        Raises OSError where that cannot be.
+        """
+        self._path = path
+        self._masker = Masker(secrets.token_bytes(16))
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        if path.is_file():
+            path.replace(path.with_name(path.name + ".1"))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file: BinaryIO | None = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        self._write(orjson.dumps({"journal": FORMAT, "settings": settings}) + b"\n")
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether there is anything to record into still."""
+        return self._file is not None
+
+    def begin(self, event: Event, now: Instant) -> None:
+        """Writes the event before it is handled: one that ends the process is in the journal."""
+        if self._file is None:
+            return
+        if self._bytes > self._most_bytes:
+            self._end(f"it has {self._bytes:,} bytes, and may have {self._most_bytes:,}")
+            return
+        head = b'{"at":' + orjson.dumps(now) + b',"event":"' + type(event).__name__.encode() + b'","of":'
+        self._write(head + orjson.dumps(self._masker.event(event)))
+
+    def end(self, commands: tuple[Command, ...]) -> None:
+        """Writes what came of the event that was begun."""
+        if self._file is not None:
+            self._write(b',"commands":' + b'"' + mark(commands, self._masker.stack).encode() + b'"}\n')
+
+    def flush(self) -> None:
+        """Hands to the system what was written."""
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self._end(f"it cannot be written: {error.strerror}")
+
+    def close(self) -> None:
+        """Ends the journal."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, text: bytes) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(text)
+        except OSError as error:
+            self._end(f"it cannot be written: {error.strerror}")
+            return
+        self._bytes += len(text)
+
+    def _end(self, why: str) -> None:
+        log.warning("the journal %s ends here: %s; the next process begins another", self._path, why)
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                log.debug("the journal was not closed in order: %s", error.strerror)
+
+
+def mark(commands: tuple[Command, ...], stack: Callable[[StackWish], StackWish]) -> str:
+    """What stands for commands: their names, and a checksum of all that is compared. "" where there are none."""
+    if not commands:
+        return ""
+    text = orjson.dumps([comparable(command, stack) for command in commands])
+    return f"{' '.join([type(command).__name__ for command in commands])} {zlib.crc32(text):08x}"
+
+
+class JournalFault(Exception):
+    """A file that is no journal, or one that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An event of a journal and what a fresh Scheduler made of it. `recorded` is None where the journal breaks off.
+
+    `bug` is the exception with which the Scheduler ended, "" where it did not.
+    """
+
+    number: int
+    at: Instant
+    event: Event
+    recorded: str | None
+    replayed: str
+    commands: tuple[Command, ...]
+    bug: str = ""
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the same came of it; where the journal breaks off, nothing says otherwise."""
+        return self.recorded is None or self.recorded == self.replayed
+
+
+def replay(path: Path) -> Iterator[Step]:
+    """Plays a journal to a fresh Scheduler, step by step; raises JournalFault."""
+    try:
+        with path.open("rb") as file:
+            scheduler = Scheduler(_settings(path, file.readline()))
+            for number, line in enumerate(file, 1):
+                yield _step(path, scheduler, number, line)
+    except OSError as error:
+        raise JournalFault(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _settings(path: Path, line: bytes) -> Settings:
+    try:
+        head = orjson.loads(line)
+        if head["journal"] != FORMAT:
+            raise JournalFault(f"{path} is a journal of format {head['journal']}; wanted {FORMAT}")
+        return decode(Settings, head["settings"])  # type: ignore[no-any-return]
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalFault(f"{path} is no journal: its first line says {error}") from None
+
+
+def _step(path: Path, scheduler: Scheduler, number: int, line: bytes) -> Step:
+    is_whole = line.endswith(b"}\n")
+    try:
+        said: dict[str, Any] = orjson.loads(line if is_whole else line + b"}")
+        event = decode(_EVENTS[said["event"]], said["of"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalFault(f"{path}, event {number} cannot be read: {error}") from None
+    commands: tuple[Command, ...] = ()
+    bug = ""
+    try:
+        commands = scheduler.handle(event, said["at"])
+    except (AssertionError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as fault:
+        bug = repr(fault)
+    return Step(
+        number=number,
+        at=said["at"],
+        event=event,
+        recorded=str(said["commands"]) if "commands" in said else None,
+        replayed=mark(commands, lambda stack: stack),
+        commands=commands,
+        bug=bug,
+    )

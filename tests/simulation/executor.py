@@ -1,0 +1,318 @@
+"""Executors: the real core and codec, between a modelled agent and a modelled engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from executor import commands as do
+from executor import events as on
+from executor.codec import events_of, progress_message, status_message
+from executor.core import Executor, Settings
+from executor.order import Order
+from tests.simulation.agent import copied
+from tests.simulation.kernel import Delays, Kernel, Line
+
+if TYPE_CHECKING:
+    from tests.simulation.agent import Agent, Running
+    from tests.simulation.engine import Container
+    from tests.simulation.journal import Journal
+
+Json = dict[str, Any]
+
+SUBSCRIBE_AGAIN_SECONDS = 1.0
+
+
+class Executors:
+    """All executor processes of the world; `dying` of an engine are told to those whose containers they were."""
+
+    def __init__(self, kernel: Kernel, rng: Random, delays: Delays, journal: Journal) -> None:
+        self.kernel, self.rng, self.delays, self.journal = kernel, rng, delays, journal
+        self.by_sandbox: dict[str, ExecutorProcess] = {}
+        self.tell_progress: Callable[[str], None] = lambda _: None
+
+    def start(self, agent: Agent, running: Running) -> None:
+        """The agent fetches and starts one."""
+        self.kernel.after(0.2 + self.delays.draw(5.0), lambda: self._begin(agent, running))
+
+    def _begin(self, agent: Agent, running: Running) -> None:
+        if agent.is_lost or agent.executors.get(running.id) is not running:
+            return
+        process = ExecutorProcess(self, agent, running)
+        running.process = process
+        self.by_sandbox[process.sandbox] = process
+        process.begin()
+
+    def died(self, sandbox: str, task_id: str, exit_code: int) -> None:
+        """A container ended: its maker hears it, if it lives."""
+        process = self.by_sandbox.get(sandbox)
+        if process is not None and process.is_alive:
+            event = on.Exited(task_id=_id(task_id), exit_code=exit_code)
+            self.kernel.after(self.delays.draw(0.5), lambda: process.handle(event))
+
+    def is_abandoned(self, sandbox: str) -> bool:
+        """Whether whoever had this sandbox is no more."""
+        process = self.by_sandbox.get(sandbox)
+        return process is None or not process.is_alive
+
+
+def _id(text: str) -> Any:
+    return text
+
+
+class ExecutorProcess:
+    """One process. What it sends while it is not subscribed is lost, as in life."""
+
+    def __init__(self, all: Executors, agent: Agent, running: Running) -> None:  # noqa: A002
+        self._all, self._agent, self._running = all, agent, running
+        self._kernel = all.kernel
+        self._begun_at = self._kernel.now
+        self.sandbox = f"/sandboxes/{agent.id}/{running.id}/{running.run}"
+        self.name = f"{agent.hostname}#{running.run}"
+        self.is_alive = True
+        self._is_subscribed = False
+        self._to_agent = Line(self._kernel, all.delays, 0.2)
+        self._to_us = Line(self._kernel, all.delays, 0.2)
+        self._core = Executor(
+            Settings(epoch=self._begun_at, idle_seconds=60.0), Random(all.rng.getrandbits(64)), self._now
+        )
+        self._wakes_at: float | None = None
+
+    @property
+    def _now(self) -> float:
+        return self._kernel.now - self._begun_at
+
+    def begin(self) -> None:
+        """Runs."""
+        self._perform_all(self._core.begin())
+        self._sleep()
+
+    def kill(self) -> None:
+        """kill -9: its containers live on."""
+        self.is_alive = False
+        self._to_agent.cut()
+        self._to_us.cut()
+
+    # ---- events -------------------------------------------------------------------------
+
+    def hear(self, message: Json) -> None:
+        """The agent says something."""
+        self._to_us.send(lambda: self._heard(copied(message)))
+
+    def _heard(self, message: Json) -> None:
+        if message["type"] == "SUBSCRIBED":
+            self._is_subscribed = True
+            self.handle(on.Subscribed())
+        for event in events_of(message):
+            self.handle(event)
+
+    def agent_went(self) -> None:
+        """The agent's process ended: the connection is closed."""
+        self._to_agent.cut()
+        self._to_us.cut()
+        self._is_subscribed = False
+        self._kernel.after(0.01, lambda: self.handle(on.Disconnected(reason="the agent closed it")))
+
+    def handle(self, event: on.Event) -> None:
+        """Takes an event in."""
+        if not self.is_alive:
+            return
+        self._all.journal.note(self.name, event)
+        self._perform_all(self._core.handle(event, self._now))
+        self._sleep()
+
+    def _sleep(self) -> None:
+        at = self._core.wakes_at()
+        if not self.is_alive or at is None or at == self._wakes_at:
+            return
+        self._wakes_at = at
+
+        def wake() -> None:
+            if self._wakes_at == at:
+                self._wakes_at = None
+                self.handle(on.Woke())
+
+        self._kernel.after(max(at - self._now, 0.0), wake)
+
+    # ---- commands -----------------------------------------------------------------------
+
+    def _perform_all(self, commands: tuple[do.Command, ...]) -> None:
+        for command in commands:
+            if not self.is_alive:
+                return
+            self._all.journal.note(self.name, command)
+            self._perform(command)
+
+    def _perform(self, command: do.Command) -> None:
+        match command:
+            case do.Subscribe():
+                self._subscribe(command)
+            case do.SendStatus():
+                if self._is_subscribed:
+                    message = copied(status_message(command.status, self._running.id, self.sandbox))
+                    self._to_agent.send(lambda: self._agent.update(self._running, message))
+            case do.SendProgress():
+                data = progress_message(command.task_id, command.stage, command.done_bytes, command.total_bytes)
+                self._all.tell_progress(data)
+            case do.Pull():
+                self._pull(command.order)
+            case do.Adopt():
+                self._operate(command.order, on.Operation.ADOPT, self._adopt)
+            case do.Create():
+                self._operate(command.order, on.Operation.CREATE, self._create)
+            case do.Start():
+                self._operate(command.order, on.Operation.START, self._start)
+            case do.Signal():
+                name = command.signal
+                self._operate(command.order, on.Operation.SIGNAL, lambda order: self._signal(order, name))
+            case do.Remove():
+                self._operate(command.order, on.Operation.REMOVE, self._remove)
+            case do.Check():
+                self._check(command)
+            case do.ListContainers():
+                self._agent.engine.ask(self._list, lambda *_: None)
+            case do.Reap():
+                id = command.container_id
+                self._agent.engine.ask(lambda: self._reap(id), lambda *_: None)
+            case do.Exit():
+                self._exit()
+            case do.CancelPull():
+                pass
+
+    def _subscribe(self, command: do.Subscribe) -> None:
+        updates = [{"status": status_message(status, self._running.id, self.sandbox)} for status in command.statuses]
+        content = copied({"unacknowledged_tasks": list(command.tasks), "unacknowledged_updates": updates})
+
+        def attempt() -> None:
+            if not self.is_alive:
+                return
+            if self._agent.is_up:
+                self._to_agent.send(lambda: self._agent.executor_subscribed(self._running, content))
+            else:
+                self._kernel.after(SUBSCRIBE_AGAIN_SECONDS, attempt)
+
+        self._kernel.after(0.05 + self._all.delays.draw(1.0), attempt)
+
+    def _exit(self) -> None:
+        self.is_alive = False
+        running, agent = self._running, self._agent
+        running.is_ending = True
+        running.is_subscribed = False
+        self._kernel.after(self._all.delays.draw(1.0), lambda: agent.executor_ended(running) if agent.is_up else None)
+
+    # ---- the engine ---------------------------------------------------------------------
+
+    def _operate(self, order: Order, operation: on.Operation, perform: Callable[[Order], on.Event | None]) -> None:
+        def act() -> None:
+            # The request of a process that was killed may or may not have left.
+            if self.is_alive or self._all.rng.random() < 0.5:
+                answer = perform(order)
+                if answer is not None:
+                    self.handle(answer)
+
+        def refuse(words: str, is_temporary: bool) -> None:
+            failed = on.OperationFailed(
+                task_id=order.task_id, operation=operation, message=words, is_temporary=is_temporary
+            )
+            self.handle(failed)
+
+        self._agent.engine.ask(act, refuse)
+
+    def _pull(self, order: Order) -> None:
+        def pulled() -> None:
+            self._agent.engine.images[order.container.image] = None
+            self.handle(on.Pulled(task_id=order.task_id))
+
+        def refuse(words: str, is_temporary: bool) -> None:
+            self.handle(
+                on.OperationFailed(
+                    task_id=order.task_id, operation=on.Operation.PULL, message=words, is_temporary=is_temporary
+                )
+            )
+
+        self._kernel.after(self._all.delays.draw(60.0), lambda: self._agent.engine.ask(pulled, refuse))
+        progress = on.PullProgressed(task_id=order.task_id, done_bytes=1, total_bytes=2)
+        self._kernel.after(self._all.delays.draw(10.0), lambda: self.handle(progress))
+
+    def _adopt(self, order: Order) -> on.Event:
+        engine, predecessors = self._agent.engine, list(order.predecessors)
+        left = [
+            each
+            for id in predecessors
+            if (each := engine.containers.get(id))
+            and (each.sandbox == self.sandbox or self._all.is_abandoned(each.sandbox))
+        ]
+        heir = next(
+            (each for each in left if order.adopts and each.order.version == order.version and each.state != "created"),
+            None,
+        )
+        for each in left:
+            if each is not heir:
+                engine.remove(each.name)
+        if heir is None:
+            return on.Vacant(task_id=order.task_id)
+        engine.adopt(heir, order, self.sandbox)
+        if heir.state == "exited":
+            self._all.died(self.sandbox, order.task_id, heir.exit_code or 0)
+        return on.Adopted(
+            task_id=order.task_id, container_id=heir.id, addresses=("172.17.0.2",), started_at=heir.started_at
+        )
+
+    def _create(self, order: Order) -> on.Event:
+        engine = self._agent.engine
+        if order.container.image not in engine.images:
+            return on.ImageMissing(task_id=order.task_id)
+        return on.Created(task_id=order.task_id, container_id=engine.create(order, self.sandbox).id)
+
+    def _start(self, order: Order) -> on.Event:
+        container = self._container(order)
+        if container is None:
+            return on.OperationFailed(task_id=order.task_id, operation=on.Operation.START, message="no such container")
+        if container.state == "created":
+            container.state, container.started_at = "running", self._kernel.now
+        elif container.state == "exited":
+            self._all.died(container.sandbox, container.name, container.exit_code or 0)
+        return on.Started(task_id=order.task_id, addresses=("172.17.0.2",))
+
+    def _container(self, order: Order) -> Container | None:
+        return self._agent.engine.containers.get(order.task_id)
+
+    def _signal(self, order: Order, signal: str) -> on.Event | None:
+        if self._agent.engine.signal(order.task_id, signal):
+            return None
+        return on.Exited(task_id=order.task_id, exit_code=None)
+
+    def _remove(self, order: Order) -> on.Event:
+        found = self._agent.engine.remove(order.task_id)
+        return on.Removed(task_id=order.task_id, exit_code=found.exit_code if found else None)
+
+    def _check(self, command: do.Check) -> None:
+        def answer() -> None:
+            container = self._container(command.order)
+            is_well = container is not None and container.state == "running" and self._agent.engine.is_up
+            self.handle(
+                on.HealthReported(
+                    task_id=command.order.task_id, serial=command.serial, is_healthy=is_well, message="looked at"
+                )
+            )
+
+        self._kernel.after(self._all.delays.draw(1.0), answer)
+
+    def _list(self) -> None:
+        found = tuple(
+            on.Found(
+                container_id=each.id,
+                task_id=each.order.task_id,
+                is_ours=each.sandbox == self.sandbox,
+                is_abandoned=each.sandbox != self.sandbox and self._all.is_abandoned(each.sandbox),
+            )
+            for each in self._agent.engine.containers.values()
+            if each.agent_id == self._agent.id
+        )
+        self.handle(on.ContainersListed(containers=found))
+
+    def _reap(self, container_id: str) -> None:
+        for each in list(self._agent.engine.containers.values()):
+            if each.id == container_id:
+                self._agent.engine.remove(each.name)

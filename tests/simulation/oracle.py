@@ -1,0 +1,119 @@
+"""What must never happen, watched from outside the code under test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
+from framework.core.lifecycle import Effect, follow
+from specs.ids import TaskId
+from specs.states import Goal, TaskState
+from tests.simulation.zookeeper import Tree
+
+if TYPE_CHECKING:
+    from tests.simulation.master import Master
+    from tests.simulation.scheduler import SchedulerProcess
+
+Json = dict[str, Any]
+
+
+class Broken(AssertionError):
+    """Something happened that must never happen. `rule` names it, `words` are ids that it is about."""
+
+    def __init__(self, rule: str, what: str, words: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{rule}: {what}")
+        self.rule, self.what, self.words = rule, what, words
+
+
+class Oracle:
+    """Sees the store's tree, the calls of schedulers and what arrives at the master."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._launched: dict[str, None] = {}
+        self._uuids: dict[str, TaskState] = {}
+
+    def broken(self, rule: str, what: str, *words: str) -> None:
+        """Ends the run."""
+        raise Broken(rule, what, words)
+
+    # ---- what a scheduler says -----------------------------------------------------------
+
+    def heard(self, uuid: str, state: TaskState) -> None:
+        """A scheduler hears a status that is to be acknowledged."""
+        if uuid:
+            self._uuids[uuid] = state
+
+    def said(self, command: object) -> None:
+        """A scheduler says something, now."""
+        if isinstance(command, Accept):
+            for launch in command.launches:
+                # One that was frozen may say it late, on a connection that is closed: what arrives is looked at again.
+                if launch.task.id not in self._tree.last_words:
+                    self.broken("launch before save", f"{launch.task.id} is launched and not stored", launch.task.id)
+        elif isinstance(command, Acknowledge):
+            self._acknowledged(command)
+        elif isinstance(command, Kill):
+            task = self._tree.tasks.get(command.task_id)
+            if task is not None and task.goal is Goal.RUN and task.state.is_lively:
+                self.broken("kill of a wanted task", f"{task.id} is killed, and by the store it shall run", task.id)
+        elif isinstance(command, Reply) and isinstance(command.outcome, Done):
+            self._answered(command.outcome)
+
+    def _acknowledged(self, command: Acknowledge) -> None:
+        said, task = self._uuids.get(command.uuid), self._tree.tasks.get(command.task_id)
+        if said is None or task is None or task.state is said:
+            return
+        if follow(task.state, said) is Effect.MOVE:
+            what = f"{task.id} as {said.value} is acknowledged, and the store says {task.state.value}"
+            self.broken("acknowledged before save", what, task.id)
+
+    def _answered(self, outcome: Done) -> None:
+        for name in dict.fromkeys(each.partition("/")[0] for each in outcome.changed):
+            stack = self._tree.stacks.get(name)
+            if stack is not None and stack.index < outcome.index and len(outcome.changed) == 1:
+                self.broken(
+                    "answered before save", f"stack {name}: index {outcome.index} is said, {stack.index} stored"
+                )
+
+    # ---- what arrives ------------------------------------------------------------------
+
+    def launch_arrived(self, info: Json, process: SchedulerProcess) -> None:
+        """The master takes a task."""
+        id = info["task_id"]["value"]
+        if id in self._launched:
+            self.broken("task id given twice", f"{id} is launched a second time", id)
+        self._launched[id] = None
+        if id not in self._tree.tasks:
+            who = f"{process.name}{' (deposed)' if process.is_deposed else ''}"
+            self.broken("unknown task", f"{who} makes {id}, which the store does not know", id)
+        task = self._tree.tasks[TaskId(id)]
+        for other in self._tree.tasks.values():
+            is_same = (other.group, other.slot) == (task.group, task.slot) and other.id != task.id
+            if is_same and other.state.is_lively and other.id not in self._tree.were_away:
+                what = f"{task.id} is launched while {other.id} is {other.state.value} in its slot"
+                self.broken("two in a slot", what, task.id, other.id)
+
+    # ---- at every tick -----------------------------------------------------------------
+
+    def look(self, master: Master, is_reachable: Callable[[str], bool]) -> None:
+        """Compares what Mesos runs with what is stored."""
+        seats: dict[tuple[str, int], str] = {}
+        for agent_id, row in master.registered.items():
+            for id, told in row.tasks.items():
+                if TaskState(told.state.removeprefix("TASK_")).is_terminal:
+                    continue
+                task = self._tree.tasks.get(TaskId(id))
+                if task is None:
+                    last = self._tree.last_words.get(TaskId(id))
+                    if last is None or last.state.is_lively:
+                        self.broken("task lost", f"Mesos runs {id}, and the store has forgotten it", id)
+                    continue
+                if task.goal is Goal.RUN and task.state.is_lively and is_reachable(agent_id):
+                    seat = (str(task.group), task.slot)
+                    if seat in seats:
+                        self.broken(
+                            "two in a slot", f"{seats[seat]} and {id} both run in {seat[0]}/{seat[1]}", id, seats[seat]
+                        )
+                    seats[seat] = id

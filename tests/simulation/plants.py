@@ -1,0 +1,276 @@
+"""Deliberate faults in the code under test, to show that the simulation finds them.
+
+Each is a change of one function, as a hurried hand might make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from executor.reaper import Strays
+from executor.statuses import Outbox as StatusOutbox
+from framework.adapters.zookeeper import ZooKeeperStore
+from framework.core import books, budget, statuses
+from framework.core.commands import Accept, Acknowledge, Kill, PutFramework
+from framework.core.context import Context
+from framework.core.model import Task
+from framework.core.offers import OfferPool
+from framework.core.scheduler import Scheduler
+from specs.states import Goal, TaskState
+from tests.simulation.zookeeper import Transaction
+
+Installed = AbstractContextManager[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """A fault: what is wrong, how it is put in, and by which rules it is found."""
+
+    name: str
+    install: Callable[[], Installed]
+    rules: tuple[str, ...]
+
+
+def _said_at_once(kind: type[Any]) -> Installed:
+    real = Context.after_save
+
+    def planted(self: Context, *commands: Any) -> None:
+        self.say(*(each for each in commands if isinstance(each, kind)))
+        real(self, *(each for each in commands if not isinstance(each, kind)))
+
+    return patch.object(Context, "after_save", planted)
+
+
+def _launch_before_save() -> Installed:
+    return _said_at_once(Accept)
+
+
+def _acknowledge_before_save() -> Installed:
+    return _said_at_once(Acknowledge)
+
+
+def _acknowledgement_forgotten() -> Installed:
+    return patch.object(Context, "after_all_saves", lambda self, *commands: None)
+
+
+def _repeated_status_at_once() -> Installed:
+    return patch.object(Context, "after_all_saves", Context.say)
+
+
+def _kill_before_knowing() -> Installed:
+    real = Scheduler._subscribed
+
+    def planted(self: Scheduler, event: Any, now: float) -> None:
+        real(self, event, now)
+        for task in self.context.books.tasks.values():
+            if task.state is TaskState.INTENT:
+                self.context.say(Kill(task_id=task.id, agent_id=task.agent_id))
+
+    return patch.object(Scheduler, "_subscribed", planted)
+
+
+def _strangers_killed() -> Installed:
+    real = budget.hear
+
+    def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
+        if task is not None and task.state is TaskState.STARTING and not context.agents.is_told:
+            context.say(Kill(task_id=task.id, agent_id=task.agent_id))
+        return real(context, status, task, now)
+
+    return patch.object(budget, "hear", planted)
+
+
+def _intent_not_stored() -> Installed:
+    real = Context.put
+
+    def planted(self: Context, task: Task) -> None:
+        if task.state is TaskState.INTENT and task.goal is Goal.RUN:
+            self.books.put_task(task)
+        else:
+            real(self, task)
+
+    return patch.object(Context, "put", planted)
+
+
+def _slot_freed_at_killing() -> Installed:
+    real = books.holds_seat
+    return patch.object(books, "holds_seat", lambda task: real(task) and task.state is not TaskState.KILLING)
+
+
+def _fence_ignored() -> Installed:
+    real = Transaction.set_data
+
+    def planted(self: Transaction, path: str, data: bytes, version: int = -1) -> None:
+        real(self, path, data, -1)
+
+    return patch.object(Transaction, "set_data", planted)
+
+
+def _ambiguous_taken_for_done() -> Installed:
+    real = ZooKeeperStore._has_happened
+
+    def planted(self: ZooKeeperStore, epoch: Any) -> bool:
+        real(self, epoch)
+        self._epoch = epoch
+        return True
+
+    return patch.object(ZooKeeperStore, "_has_happened", planted)
+
+
+def _serial_given_twice() -> Installed:
+    real = Context.write
+
+    def planted(self: Context, kind: str, name: str, write: Any) -> None:
+        if not isinstance(write, PutFramework) or write.next_serial < 3:
+            real(self, kind, name, write)
+
+    return patch.object(Context, "write", planted)
+
+
+def _offer_used_twice() -> Installed:
+    real = OfferPool.remove
+
+    def planted(self: OfferPool, id: Any) -> None:
+        if self.received % 3:
+            real(self, id)
+
+    return patch.object(OfferPool, "remove", planted)
+
+
+def _executor_forgets_statuses() -> Installed:
+    real = StatusOutbox.connect
+
+    def planted(self: StatusOutbox, now: float) -> tuple[Any, ...]:
+        real(self, now)
+        return ()
+
+    return _all(
+        patch.object(StatusOutbox, "connect", planted),
+        patch.object(StatusOutbox, "due", lambda self, now: ()),
+        patch.object(StatusOutbox, "wakes_at", lambda self: None),
+    )
+
+
+@contextmanager
+def _all(*installed: Installed) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in installed:
+            stack.enter_context(each)
+        yield
+
+
+def _returned_not_stopped() -> Installed:
+    real = statuses.believe
+
+    def planted(context: Context, status: Any, now: float) -> None:
+        task = context.books.tasks.get(status.task_id)
+        is_back = task is not None and task.state is TaskState.UNREACHABLE
+        if is_back and status.state is not TaskState.UNREACHABLE:
+            with patch.object(Context, "kill", lambda self, task, now: None):
+                real(context, status, now)
+        else:
+            real(context, status, now)
+
+    return patch.object(statuses, "believe", planted)
+
+
+def _revive_forgotten() -> Installed:
+    return patch.object(OfferPool, "revive", lambda self, now: ([], 0.0))
+
+
+def _reconciliation_forgotten() -> Installed:
+    return patch.object(Scheduler, "_reconcile", lambda self, now, **more: None)
+
+
+def _kill_sent_once() -> Installed:
+    real = Context.kill
+    sent: dict[tuple[int, str], None] = {}
+
+    def planted(self: Context, task: Task, now: float) -> None:
+        if (id(self), task.id) not in sent:
+            sent[id(self), task.id] = None
+            real(self, task, now)
+
+    return patch.object(Context, "kill", planted)
+
+
+def _claimed_reaped() -> Installed:
+    real = Strays.found
+    return patch.object(Strays, "found", lambda self, containers, known, now: real(self, containers, (), now))
+
+
+def _orphans_kept() -> Installed:
+    return patch.object(Strays, "found", lambda self, containers, known, now: ())
+
+
+def _stop_not_stored() -> Installed:
+    def planted(self: Context, task: Task, cause: str, now: float) -> None:
+        self.kill(task, now)
+
+    return patch.object(Context, "stop", planted)
+
+
+LOST = ("no peace", "task lost")
+
+PLANTS = (
+    Plant(
+        name="a launch is sent before its intent is saved", install=_launch_before_save, rules=("launch before save",)
+    ),
+    Plant(name="an intent is not stored at all", install=_intent_not_stored, rules=("launch before save",)),
+    Plant(
+        name="a status is acknowledged before it is saved",
+        install=_acknowledge_before_save,
+        rules=("acknowledged before save",),
+    ),
+    Plant(
+        name="a status that is told again is acknowledged at once",
+        install=_repeated_status_at_once,
+        rules=("acknowledged before save",),
+    ),
+    Plant(name="a status that is told again is never acknowledged", install=_acknowledgement_forgotten, rules=LOST),
+    Plant(
+        name="a new leader kills what it has not heard of yet",
+        install=_kill_before_knowing,
+        rules=("kill of a wanted task",),
+    ),
+    Plant(
+        name="a task that is told of before the agents are known is taken for a stranger",
+        install=_strangers_killed,
+        rules=("kill of a wanted task",),
+    ),
+    Plant(
+        name="a task is killed and its goal is not stored",
+        install=_stop_not_stored,
+        rules=("kill of a wanted task",),
+    ),
+    Plant(
+        name="a slot is free as soon as its task is KILLING", install=_slot_freed_at_killing, rules=("two in a slot",)
+    ),
+    Plant(
+        name="transactions do not check the epoch's version",
+        install=_fence_ignored,
+        rules=("task id given twice", "unknown task", "kill of a wanted task", "AssertionError", *LOST),
+    ),
+    Plant(
+        name="a save whose answer was lost counts as done",
+        install=_ambiguous_taken_for_done,
+        rules=("launch before save", "acknowledged before save", "kill of a wanted task"),
+    ),
+    Plant(
+        name="the counter of serial numbers is not stored",
+        install=_serial_given_twice,
+        rules=("task id given twice", "AssertionError", *LOST),
+    ),
+    Plant(name="an offer that was used stays in the pool", install=_offer_used_twice, rules=("offer used twice",)),
+    Plant(name="executors send a status only once", install=_executor_forgets_statuses, rules=LOST),
+    Plant(name="a task that comes back unwanted is not stopped", install=_returned_not_stopped, rules=LOST),
+    Plant(name="what was declined is never asked for again", install=_revive_forgotten, rules=LOST),
+    Plant(name="a new leader does not reconcile", install=_reconciliation_forgotten, rules=LOST),
+    Plant(name="a kill is sent only once", install=_kill_sent_once, rules=LOST),
+    Plant(name="the reaper takes what a task claims", install=_claimed_reaped, rules=LOST),
+    Plant(name="containers that nobody claims are left", install=_orphans_kept, rules=LOST),
+)

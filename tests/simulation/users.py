@@ -1,0 +1,82 @@
+"""People who submit, scale, restart, stop, start and remove stacks, without mercy."""
+
+from __future__ import annotations
+
+from random import Random
+
+from framework.core.events import (
+    Ask,
+    RestartAsked,
+    ScaleAsked,
+    StackRemoved,
+    StackSubmitted,
+    StartAsked,
+    StopAsked,
+)
+from specs.constraints import Constraint, Mode, Operator, Rules, Spread
+from specs.resources import Resources
+from specs.stack import CheckKind, Container, Group, HealthCheck, Port, Restart, Stack
+from tests.kit.conversation import group, stack
+
+STACKS = ("shop", "blog")
+SERVICES = ("web", "db")
+RULES = (
+    *(Rules(), Rules(), Rules(spread=(Spread(over="rack"),)), Rules(sticky=True)),
+    Rules(constraints=(Constraint(operator=Operator.MAX_PER, field="hostname", values=("2",)),)),
+)
+MOST_INSTANCES = 4
+
+
+class Users:
+    """Draws what people ask."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._requests = 0
+
+    def ask(self) -> Ask:
+        """The next thing that somebody asks."""
+        self._requests += 1
+        id, rng = self._requests, self._rng
+        pattern = rng.choice([*STACKS, "shop/web", "blog/db", "*"])
+        match rng.choices(["submit", "scale", "restart", "stop", "start", "remove"], [6, 5, 2, 1, 2, 1])[0]:
+            case "submit":
+                return StackSubmitted(request_id=id, stack=self._stack(rng.choice(STACKS)))
+            case "scale":
+                return ScaleAsked(request_id=id, pattern=pattern, instances=rng.randint(0, MOST_INSTANCES))
+            case "restart":
+                return RestartAsked(request_id=id, pattern=pattern)
+            case "stop":
+                return StopAsked(request_id=id, pattern=pattern)
+            case "start":
+                return StartAsked(request_id=id, pattern=pattern)
+        return StackRemoved(request_id=id, name=rng.choice(STACKS))
+
+    def first(self) -> Ask:
+        """What they begin with."""
+        self._requests += 1
+        return StackSubmitted(request_id=self._requests, stack=self._stack(STACKS[0]))
+
+    def _stack(self, name: str) -> Stack:
+        rng = self._rng
+        services = rng.sample(SERVICES, rng.randint(1, len(SERVICES)))
+        groups = {each.id: each for each in (self._group(f"{name}/{service}") for service in services)}
+        return stack(*groups.values(), name=name)
+
+    def _group(self, name: str) -> Group:
+        rng = self._rng
+        ports = (Port(name="http", container_port=80),) if rng.random() < 0.6 else ()
+        health = HealthCheck(kind=CheckKind.TCP, interval_seconds=10.0) if ports and rng.random() < 0.3 else None
+        image = rng.choice(["acme/web:1", "acme/web:2"])
+        if rng.random() < 0.15:
+            small = Resources(cpus_milli=50, mem_mib=32)
+            return group(f"{name.partition('/')[0]}/logs", mode=Mode.GLOBAL, resources=small, image=image)
+        return group(
+            name,
+            rng.choice([(), ("dev",)]),
+            instances=rng.randint(0, MOST_INSTANCES),
+            resources=Resources(cpus_milli=rng.choice([100, 200]), mem_mib=64),
+            container=Container(image=image, ports=ports, health=health),
+            restart=rng.choice([Restart.ALWAYS, Restart.ALWAYS, Restart.ON_FAILURE]),
+            rules=rng.choice(RULES),
+        )

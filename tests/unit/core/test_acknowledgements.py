@@ -1,0 +1,62 @@
+"""No status is acknowledged, and nothing killed, before what it rests on is stored, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+from framework.core.commands import Kill
+from framework.core.events import Saved, StackRemoved
+from specs.states import TaskState
+from tests.kit.conversation import Conversation, acknowledged, group, killed
+
+
+def test_a_status_told_again_while_it_is_being_saved_waits_for_that_save() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (task,) = talk.tasks
+    talk.holds_saves = True
+    assert acknowledged(talk.status(task, TaskState.FINISHED)) == []
+    assert acknowledged(talk.status(task, TaskState.FINISHED)) == []
+    (save, *_) = talk.held
+    assert acknowledged(talk.say(Saved(ticket=save.ticket))) == [task.id, task.id]
+
+
+def test_the_end_of_a_task_whose_record_is_being_deleted_waits_too() -> None:
+    talk = Conversation()
+    talk.up(group(instances=1))
+    (task,) = talk.tasks
+    talk.remove()
+    talk.holds_saves = True
+    talk.status(task, TaskState.KILLED)
+    assert acknowledged(talk.status(task, TaskState.KILLED)) == []
+    assert acknowledged(talk.release()) == [task.id, task.id]
+
+
+def test_where_nothing_is_being_saved_it_is_acknowledged_at_once() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (task,) = talk.tasks
+    assert acknowledged(talk.status(task, TaskState.RUNNING)) == [task.id]
+
+
+def test_one_that_came_back_is_killed_at_once() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (task,) = talk.tasks
+    talk.status(task, TaskState.GONE)
+    talk.holds_saves = True
+    heard = talk.status(task, TaskState.RUNNING)
+    assert killed(heard) == [task.id] and isinstance(heard[0], Kill)
+
+
+def test_a_kill_waits_for_its_goal_to_be_stored_also_after_a_new_subscription() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (task,) = talk.tasks
+    talk.holds_saves = True
+    talk.say(StackRemoved(request_id=7, name="shop"))
+    (wish,) = talk.held
+    talk.held = []
+    talk.shelf.write(wish)
+    assert killed(talk.say(Saved(ticket=wish.ticket))) == []
+    assert killed(talk.subscribe()) == []
+    assert killed(talk.wait(30)) == []
+    assert task.id in killed(talk.release())

@@ -1,0 +1,280 @@
+"""The flight recorder: what it writes can be read again, holds no secrets, and replays to the same commands."""
+
+from __future__ import annotations
+
+import json
+import math
+import typing
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck as Check
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from framework.core import commands, events, journal
+from framework.core.commands import Command, PutVersion
+from framework.core.events import BecameLeader, Event, ScaleAsked, StackSubmitted
+from framework.core.journal import MARK, Masker, decode, members
+from framework.core.model import Instant, Stored
+from framework.core.scheduler import Scheduler
+from framework.recorder import JournalFault, Recorder, mark, replay
+from specs.canonical import version_of
+from specs.constraints import Constraint, Operator
+from specs.resources import Resources
+from specs.stack import CheckKind, Container, HealthCheck
+from specs.states import TaskState
+from tests.kit.conversation import SETTINGS, Conversation, Shelf, group, stack
+
+EVENTS = members(events.Event)
+COMMANDS = members(commands.Command)
+SECRET = "s3cr3t-of-somebody"
+
+
+def values(kind: Any) -> some.SearchStrategy[Any]:
+    """Values of a type that a journal may hold: numbers as JSON has them, and rules that nest a little."""
+    if kind is int:
+        return some.integers(-(2**53), 2**53)
+    if kind is float:
+        return some.one_of(some.floats(-1e12, 1e12), some.just(math.inf))
+    if kind is Constraint:
+        return some.builds(Constraint, operator=some.sampled_from(Operator), values=values(tuple[str, ...]))
+    if isinstance(kind, typing.NewType):
+        return values(kind.__supertype__)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return some.builds(kind, **{each.name: values(hints[each.name]) for each in fields(kind)})
+    args = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        if args[-1] is Ellipsis:
+            return some.lists(values(args[0]), max_size=2).map(tuple)
+        return some.tuples(*(values(each) for each in args))
+    if args:
+        # Without end is only what has an end else: None would be the same in JSON.
+        return some.one_of(*(some.floats(-1e12, 1e12) if each is float else values(each) for each in args))
+    return some.from_type(kind)
+
+
+class Recorded(Conversation):
+    """A conversation of which a journal is written."""
+
+    def __init__(self, path: Path, shelf: Shelf | None = None) -> None:
+        self.recorder = Recorder(path, SETTINGS)
+        super().__init__(shelf=shelf)
+
+    def say(self, *said: Event) -> list[Command]:
+        if not isinstance(self.scheduler, _Taped):
+            self.scheduler = _Taped(self.scheduler, self.recorder)  # type: ignore[assignment]
+        heard = super().say(*said)
+        self.recorder.flush()
+        return heard
+
+
+class _Taped:
+    """A scheduler with a recorder in its ear, as the loop has it."""
+
+    def __init__(self, scheduler: Scheduler, recorder: Recorder) -> None:
+        self._scheduler = scheduler
+        self._recorder = recorder
+
+    def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
+        self._recorder.begin(event, now)
+        done = self._scheduler.handle(event, now)
+        self._recorder.end(done)
+        return done
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scheduler, name)
+
+
+def secretive(instances: int = 3, secret: str = SECRET) -> Any:
+    container = Container(
+        image="acme/web:1",
+        command=("run", f"--password={secret}"),
+        entrypoint=(secret,),
+        environment=(("LOG", "info"), ("PASSWORD", secret)),
+        labels=(("key", secret),),
+        health=HealthCheck(kind=CheckKind.COMMAND, command=("check", secret)),
+    )
+    small = Resources(cpus_milli=100, mem_mib=16)
+    made = group("shop/web", instances=instances, container=container, resources=small)
+    return replace(made, metadata=(("token", secret),))
+
+
+def live(path: Path) -> Recorded:
+    """A conversation in which much happens."""
+    talk = Recorded(path)
+    talk.subscribe()
+    talk.submit(stack(secretive()))
+    talk.offers()
+    talk.run(*talk.tasks)
+    talk.status(talk.tasks[0], TaskState.FAILED, message="it fell")
+    talk.wait(5)
+    talk.offers()
+    talk.submit(stack(secretive(2, "another")))
+    talk.wait(5)
+    talk.say(ScaleAsked(request_id=900, pattern="shop", instances=4))
+    talk.offers()
+    return talk
+
+
+class TestValues:
+    @pytest.mark.parametrize("name", sorted(EVENTS))
+    def test_every_event_is_read_as_it_was_written(self, name: str) -> None:
+        @given(value=values(EVENTS[name]))
+        @settings(max_examples=8, deadline=None, suppress_health_check=list(Check), database=None)
+        def check(value: Any) -> None:
+            assert decode(EVENTS[name], orjson.loads(orjson.dumps(value))) == value
+
+        check()
+
+    @pytest.mark.parametrize("name", sorted(COMMANDS))
+    def test_every_command_has_a_mark_that_others_have_not(self, name: str) -> None:
+        @given(value=values(COMMANDS[name]), other=values(COMMANDS[name]))
+        @settings(max_examples=8, deadline=None, suppress_health_check=list(Check), database=None)
+        def check(value: Any, other: Any) -> None:
+            masked = Masker(b"salt").stack
+            compared = [
+                json.dumps(orjson.loads(orjson.dumps(journal.comparable(each, masked)))) for each in (value, other)
+            ]
+            assert (mark((value,), masked) == mark((other,), masked)) is (compared[0] == compared[1])
+            assert mark((value,), masked).startswith(f"{name} ")
+
+        check()
+
+    def test_the_tables_are_whole(self) -> None:
+        made = {
+            name: kind
+            for module in (events, commands)
+            for name, kind in vars(module).items()
+            if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == module.__name__
+        }
+        parts = members(commands.Write) | members(commands.Outcome) | {"Launch": commands.Launch}
+        assert EVENTS | COMMANDS | parts == made
+
+    @pytest.mark.parametrize(
+        ("kind", "plain"), [(int, "1"), (int, True), (str, 1), (Stored, []), (Stored, {"x": 1}), (TaskState, "UP")]
+    )
+    def test_what_is_something_else_is_refused(self, kind: type, plain: Any) -> None:
+        with pytest.raises(ValueError):
+            decode(kind, plain)
+
+
+class TestSecrets:
+    def test_none_reaches_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal"
+        talk = live(path)
+        Recorded(tmp_path / "next", talk.shelf)
+        for file in (path, tmp_path / "next"):
+            text = file.read_text(encoding="utf-8")
+            assert "PASSWORD" in text and MARK in text
+            assert SECRET not in text and "another" not in text
+            assert file.stat().st_mode & 0o777 == 0o600
+
+    def test_equal_texts_are_equal_and_others_are_not(self) -> None:
+        mask = Masker(b"salt")
+        first, again = (mask._text(SECRET) for _ in range(2))
+        assert first == again != mask._text("else")
+        assert Masker(b"other salt")._text(SECRET) != first
+
+    def test_versions_keep_their_ids(self) -> None:
+        wished = stack(secretive())
+        masked = Masker(b"salt").event(StackSubmitted(request_id=1, stack=wished))
+        assert isinstance(masked, StackSubmitted)
+        assert masked.versions == (version_of(wished.groups[0]),)
+        assert masked.versions != (version_of(masked.stack.groups[0]),)
+
+    def test_what_stands_for_a_container_is_its_version(self) -> None:
+        talk = Conversation()
+        talk.submit(stack(secretive()))
+        put = next(w for c in talk.heard if isinstance(c, commands.Save) for w in c.writes if isinstance(w, PutVersion))
+        save = commands.Save(ticket=1, writes=(put,))
+        assert SECRET not in repr(journal.comparable(save, lambda stack: stack))
+
+
+class TestReplay:
+    def test_the_same_comes_of_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal"
+        talk = live(path)
+        steps = list(replay(path))
+        assert all(step.is_same and not step.bug for step in steps)
+        assert sum(len(step.commands) for step in steps) == len(talk.heard)
+
+    def test_of_another_leader_too(self, tmp_path: Path) -> None:
+        talk = live(tmp_path / "first")
+        after = Recorded(tmp_path / "second", talk.shelf)
+        after.subscribe()
+        after.run(*after.tasks)
+        after.wait(700)
+        assert isinstance(next(replay(tmp_path / "second")).event, BecameLeader)
+        assert all(step.is_same for step in replay(tmp_path / "second"))
+
+    def test_a_difference_is_found(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal"
+        live(path)
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        number = next(n for n, line in enumerate(lines) if '"OffersReceived"' in line)
+        changed = json.loads(lines[number])
+        changed["of"]["offers"] = changed["of"]["offers"][:1]
+        lines[number] = json.dumps(changed, separators=(",", ":")) + "\n"
+        path.write_text("".join(lines), encoding="utf-8")
+        assert not all(step.is_same for step in replay(path))
+
+    def test_one_that_breaks_off_within_an_event_ends_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal"
+        recorder = Recorder(path, SETTINGS)
+        recorder.begin(BecameLeader(stored=Stored()), 1.0)
+        recorder.flush()
+        (step,) = replay(path)
+        assert step.recorded is None and step.is_same
+
+    @pytest.mark.parametrize("content", [b"", b"{}\n", b"\x00\xff\n", b'{"journal": 7, "settings": {}}\n'])
+    def test_other_files_are_refused(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        with pytest.raises(JournalFault, match=str(path)):
+            list(replay(path))
+
+    def test_a_line_that_is_damaged_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal"
+        live(path)
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[3] = lines[3].replace(b'"event"', b'"evnet"')
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(JournalFault, match="event 3 cannot be read"):
+            list(replay(path))
+
+
+class TestFile:
+    def test_it_is_bounded(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        path = tmp_path / "journal"
+        recorder = Recorder(path, SETTINGS, most_bytes=1000)
+        for _ in range(100):
+            recorder.begin(BecameLeader(stored=Stored()), 1.0)
+            recorder.end(())
+        recorder.close()
+        assert not recorder.is_recording
+        assert path.stat().st_size < 1500
+        assert len(caplog.messages) == 1 and "may have 1,000" in caplog.messages[0]
+        assert len(list(replay(path))) == 3, "what there is can be replayed"
+
+    def test_the_one_before_is_kept(self, tmp_path: Path) -> None:
+        for _ in range(3):
+            Recorder(tmp_path / "journal", SETTINGS).close()
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["journal", "journal.1"]
+
+    def test_a_full_disk_costs_the_journal_and_nothing_else(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        recorder = Recorder(tmp_path / "journal", SETTINGS)
+        recorder.close()
+        with Path("/dev/full").open("wb") as full:
+            recorder._file = full
+            recorder.begin(BecameLeader(stored=Stored()), 1.0)
+            recorder.end(())
+            recorder.flush()
+            assert not recorder.is_recording
+        assert "cannot be written: No space left" in caplog.messages[0]
