@@ -99,6 +99,8 @@ class Oracle:
 
     def look(self, master: Master, is_reachable: Callable[[str], bool]) -> None:
         """Compares what Mesos runs with what is stored."""
+        if self._tree.deposed_writes:
+            self.broken("deposed scheduler writes", "a transaction of a term that was over has happened")
         seats: dict[tuple[str, int], str] = {}
         for agent_id, row in master.registered.items():
             for id, told in row.tasks.items():

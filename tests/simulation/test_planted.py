@@ -8,12 +8,14 @@ from tests.simulation.plants import PLANTS, Plant
 from tests.simulation.run import run, shrunk
 
 WITHIN_SEEDS = 60
+"""From the seed on that found it first: where people and faults are drawn otherwise, another may be the first."""
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name.replace(" ", "-"))
 def test_a_planted_fault_is_found(plant: Plant) -> None:
     with plant.install():
-        found = next((outcome for seed in range(WITHIN_SEEDS) if (outcome := run(seed)).is_red), None)
+        seeds = range(plant.seed, plant.seed + WITHIN_SEEDS)
+        found = next((outcome for seed in seeds if (outcome := run(seed)).is_red), None)
     assert found is not None, f"{plant.name}: not found in {WITHIN_SEEDS} seeds"
     assert found.rule in plant.rules, found.text
 

@@ -7,19 +7,11 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-import pytest
-
 from tests.simulation.faults import RATES, Faults
 from tests.simulation.run import Outcome, run, shrunk
 
 SEEDS = 200
 TOLD = 3
-
-KEPT: tuple[tuple[int, str], ...] = (
-    (3, "the end of a task, told again while its save was under way, was acknowledged before it was stored"),
-    (87, "a leader that wakes after 200 s says an old Accept, on a connection that is closed: harmless"),
-)
-"""Seeds that were red once, and why; those of the first two hundred are played anyway."""
 
 
 def test_two_hundred_seeds_end_in_peace() -> None:
@@ -27,12 +19,6 @@ def test_two_hundred_seeds_end_in_peace() -> None:
         red = [outcome for outcome in pool.map(run, range(SEEDS), chunksize=5) if outcome.is_red]
     texts = [shrunk(outcome).text for outcome in red[:TOLD]]
     assert not red, f"{len(red)} of {SEEDS} seeds are red\n" + "\n\n".join(texts)
-
-
-@pytest.mark.parametrize(("seed", "why"), [each for each in KEPT if each[0] >= SEEDS])
-def test_a_seed_that_was_red_stays_green(seed: int, why: str) -> None:
-    outcome = run(seed)
-    assert not outcome.is_red, f"{why}\n{outcome.text}"
 
 
 def test_a_quiet_world_has_peace_at_once() -> None:

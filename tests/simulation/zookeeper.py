@@ -70,6 +70,9 @@ class Tree:
         self.were_away: dict[TaskId, None] = {}
         """Tasks that were unreachable once: those may come back when others have their slots."""
         self.transactions = 0
+        self.epoch = 0
+        self.deposed_writes = 0
+        """How many transactions were of a term that was over."""
         self._by_bucket: dict[str, list[TaskId]] = {}
 
     def commit(self, operations: Sequence[tuple[str, str, bytes, int]]) -> list[Any]:
@@ -121,7 +124,11 @@ class Tree:
     def _decode(self, path: str) -> None:
         directory, _, name = path.rpartition("/")
         data, _ = self.nodes.get(ROOT + path, (None, 0))
-        if directory == nodes.TASKS_NODE:
+        if path == nodes.EPOCH_NODE and data is not None:
+            number = nodes.epoch_of(data).number
+            self.deposed_writes += number < self.epoch
+            self.epoch = max(number, self.epoch)
+        elif directory == nodes.TASKS_NODE:
             for id in self._by_bucket.pop(name, []):
                 self.tasks.pop(id, None)
             found = [] if data is None else [task for task, _ in records.bucket_of(data)]
