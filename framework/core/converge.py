@@ -19,10 +19,17 @@ from specs.ids import GroupId
 from specs.stack import Restart
 from specs.states import Goal, TaskState
 
-# Ends that are no fault of the task: Mesos never started it, its agent went away, or somebody else had it killed, as an
-# agent does that is drained.
+# Ends that are no fault of the task: Mesos never started it or has forgotten it, its agent went away, or somebody else
+# had it killed, as an agent does that is drained.
 _NO_FAULT = frozenset(
-    {TaskState.DROPPED, TaskState.KILLED, TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.UNREACHABLE}
+    {
+        TaskState.DROPPED,
+        TaskState.UNKNOWN,
+        TaskState.KILLED,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+        TaskState.UNREACHABLE,
+    }
 )
 
 
