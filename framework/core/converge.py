@@ -58,9 +58,10 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     if task is not None and task.goal is Goal.RUN:
         if slot not in book.wanted:
             context.stop(task, _surplus_cause(context, task), now)
-        elif act(task.goal, task.state) is Action.REPLACE and give_up(context, task, now):
-            task = None
-    if task is None and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
+        elif act(task.goal, task.state) is Action.REPLACE:
+            give_up(context, task, now)
+    # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
+    if slot not in book.seats and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
         _want(context, group, slot)
         return
     _unwant(context, group, slot)
