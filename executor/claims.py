@@ -45,11 +45,13 @@ class Claims:
         """Whether a living executor, this one or another, has adopted the container."""
         if self.task_of(container_id) is not None:
             return True
-        probe = _bound(container_id)
-        if probe is None:
-            return True
-        probe.close()
-        return False
+        # By asking, not by trying to take it: who comes to adopt it in this very moment must find the name free.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(NAME + container_id)
+            except ConnectionRefusedError:
+                return False
+        return True
 
 
 def _bound(container_id: str) -> socket.socket | None:
