@@ -42,6 +42,8 @@ DRAIN_SECONDS = 5.0
 LEAST_PAUSE_SECONDS = 0.1
 MOST_PAUSE_SECONDS = 2.0
 REAP_GRACE_SECONDS = 10
+ADOPTION_LOOKS = 5
+ADOPTION_LOOK_SECONDS = 0.3
 CHECK_OUTPUT_BYTES = 4096
 AWAY = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
 """What means that the engine could not be reached; an APIError, which is an answer, must be caught before."""
@@ -84,8 +86,7 @@ class Docker:
 
     def adopt(self, order: Order) -> Adopted | Vacant:
         try:
-            left = self._left_by(order)
-            heir = next((row for row in left if order.adopts and self._may_adopt(row, order)), None)
+            left, heir = self._heir(order)
             for row in left:
                 if row is not heir:
                     self.reap(row["Id"])
@@ -265,6 +266,21 @@ class Docker:
                 f" remove or rename it (docker rm {found['Id'][:12]})"
             )
         return str(found["Id"])
+
+    def _heir(self, order: Order) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """What predecessors have left, and of that what the order takes over.
+
+        The engine's list may leave out a container while others are renamed, as several that are adopted at a time are:
+        so one that is not in it is looked for again before it counts as gone.
+        """
+        for look in range(ADOPTION_LOOKS):
+            if look:
+                time.sleep(ADOPTION_LOOK_SECONDS)
+            left = self._left_by(order)
+            heir = next((row for row in left if order.adopts and self._may_adopt(row, order)), None)
+            if heir is not None or not order.adopts:
+                break
+        return left, heir
 
     def _left_by(self, order: Order) -> list[dict[str, Any]]:
         """The containers of the order's predecessors that no living executor has, the newest task's first."""
