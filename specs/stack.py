@@ -12,6 +12,7 @@ from enum import StrEnum
 from specs.constraints import Mode, Rules
 from specs.ids import GroupId
 from specs.resources import Resources
+from specs.update import Update
 
 
 class Protocol(StrEnum):
@@ -200,6 +201,9 @@ class Group:
     mode: Mode = Mode.REPLICATED
     rules: Rules = Rules()
     unreachable: Unreachable = Unreachable()
+    update: Update = Update()
+    rollback: Update | None = None
+    """The pace of going back; None: that of an update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
