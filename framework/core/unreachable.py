@@ -12,21 +12,20 @@ from specs.stack import Keep
 from specs.states import Goal
 
 
-def give_up(context: Context, task: Task, now: Instant) -> bool:
-    """Gives the slot of an unreachable task to another, unless its group waits for it; returns whether it did. Sets the
-    timer for the end of the wait."""
+def give_up(context: Context, task: Task, now: Instant) -> None:
+    """Gives the slot of an unreachable task to another, unless its group waits for it: then sets the timer for the end
+    of the wait."""
     wish = context.books.wishes[task.group]
     due = task.state_since + wish.unreachable.replace_after_seconds
     if now < due:
         context.timers.set("unreachable", task.id, due)
-        return False
+        return
     if wish.unreachable.keep is Keep.REPLACEMENT:
         context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
-        return True
+        return
     context.put(replace(task, replaced_at=now))
     text = f"{task.id} is unreachable: another task takes its slot until it is back"
     context.announce("TaskReplaced", task, text)
-    return True
 
 
 def welcome(context: Context, task: Task, now: Instant) -> None:
