@@ -13,7 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from executor.core import Executor, Settings
+from executor.context import Settings
+from executor.core import Executor
 from executor.docker import Docker
 from executor.events import Event, ShutdownReceived
 from executor.images import Images

@@ -206,7 +206,10 @@ ROOMS = (
         ours=("executor", "specs", "discovery"),
         libraries={"docker", "pymesos", "addict", "requests", "urllib3", *PROTOBUF},
     ),
-    *(Room(name=f"executor.{pure}", ours=("executor", "specs"), is_pure=True) for pure in ("core", "health")),
+    *(
+        Room(name=f"executor.{pure}", ours=("executor", "specs"), is_pure=True)
+        for pure in ("core", "context", "health", "reaper", "starting", "statuses", "stopping", "watching")
+    ),
 )
 
 # Only tests, and who is named here, may import what puts everything together.

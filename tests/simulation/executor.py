@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from executor import commands as do
 from executor import events as on
 from executor.codec import events_of, progress_message, status_message
-from executor.core import Executor, Settings
+from executor.context import Settings
+from executor.core import Executor
 from executor.order import Order
 from tests.simulation.agent import copied
 from tests.simulation.kernel import Delays, Kernel, Line

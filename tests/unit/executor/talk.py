@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from executor import commands as do
 from executor import events as on
 from executor.commands import Command
-from executor.core import Executor, Settings
+from executor.context import Settings
+from executor.core import Executor
 from executor.events import Event
 from executor.order import Order
 from executor.statuses import Status
