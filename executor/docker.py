@@ -8,17 +8,13 @@ import signal as signals
 import socket
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
-import requests
-import urllib3
-from docker import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.utils import kwargs_from_env
+from docker.errors import APIError, ImageNotFound, NotFound
 
 from executor.claims import Claims
+from executor.engine import AWAY, LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, Engine, engine_address, words
 from executor.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
@@ -35,36 +31,12 @@ from executor.settings import (
 from specs.ids import TaskId
 from specs.stack import Network
 
-PATIENCE_SECONDS = 30.0
-"""How long one operation waits for an engine that is away."""
-CALL_SECONDS = 120.0
 DRAIN_SECONDS = 5.0
-LEAST_PAUSE_SECONDS = 0.1
-MOST_PAUSE_SECONDS = 2.0
 REAP_GRACE_SECONDS = 10
 ADOPTION_LOOKS = 5
 ADOPTION_LOOK_SECONDS = 0.3
 CHECK_OUTPUT_BYTES = 4096
-AWAY = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
-"""What means that the engine could not be reached; an APIError, which is an answer, must be caught before."""
-
-T = TypeVar("T")
 log = logging.getLogger("executor.docker")
-
-
-def engine_address() -> str:
-    """Where the engine is asked for, for messages."""
-    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-
-
-def new_client() -> Any:
-    """A connection to the engine, its API version agreed upon. Raises one of AWAY."""
-    return APIClient(**kwargs_from_env(), version="auto", timeout=CALL_SECONDS)
-
-
-def words(error: APIError) -> str:
-    """What the engine said."""
-    return str(error.explanation or error).strip()
 
 
 class Docker:
@@ -78,7 +50,7 @@ class Docker:
         self._logs = logs
         self._post = post
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._engine = Engine()
         self._started: dict[TaskId, Order] = {}
         self._claims = Claims()
 
@@ -100,7 +72,7 @@ class Docker:
         directory = self._sandbox.prepare(order.task_id)
         settings = container_settings(order, str(self._sandbox.root), str(directory))
         try:
-            answer = self._ask(lambda engine: engine.create_container_from_config(settings, order.task_id))
+            answer = self._engine.ask(lambda engine: engine.create_container_from_config(settings, order.task_id))
         except ImageNotFound:
             return ImageMissing(task_id=order.task_id)
         except APIError as error:
@@ -117,7 +89,7 @@ class Docker:
             self._follow(order)
             with self._lock:
                 self._started[order.task_id] = order
-            self._ask(lambda engine: engine.start(order.task_id))
+            self._engine.ask(lambda engine: engine.start(order.task_id))
             return Started(task_id=order.task_id, addresses=self._addresses(order))
         except APIError as error:
             self._forget(order.task_id)
@@ -125,7 +97,7 @@ class Docker:
 
     def signal(self, order: Order, signal: str) -> None:
         try:
-            self._ask(lambda engine: engine.kill(order.task_id, signal))
+            self._engine.ask(lambda engine: engine.kill(order.task_id, signal))
         except NotFound:
             self._post(Exited(task_id=order.task_id, exit_code=None))
         except APIError as error:
@@ -135,17 +107,17 @@ class Docker:
     def remove(self, order: Order) -> Removed:
         self._forget(order.task_id)
         try:
-            found = self._ask(lambda engine: engine.inspect_container(order.task_id))
+            found = self._engine.ask(lambda engine: engine.inspect_container(order.task_id))
             state = found["State"]
             if state.get("Running"):
-                self._ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
+                self._engine.ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
                 self._claims.release(found["Id"])
                 return self._removed(order, 128 + signals.SIGKILL, False)
             was_started = not str(state.get("StartedAt", "")).startswith("0001-")
             removed = self._removed(
                 order, int(state["ExitCode"]) if was_started else None, bool(state.get("OOMKilled"))
             )
-            self._ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
+            self._engine.ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
             self._claims.release(found["Id"])
             return removed
         except NotFound:
@@ -158,7 +130,7 @@ class Docker:
     def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float) -> CheckOutcome:
         """Runs a command in the container."""
         try:
-            engine = self._connected()
+            engine = self._engine.connected()
             exec_id = engine.exec_create(order.task_id, list(command))["Id"]
             stream = engine.exec_start(exec_id, socket=True)
             output, is_late = _read_until(stream, time.monotonic() + timeout_seconds)
@@ -181,7 +153,7 @@ class Docker:
         pause = LEAST_PAUSE_SECONDS
         while True:
             try:
-                engine = self._connected()
+                engine = self._engine.connected()
                 filters = {"type": "container", "event": "die", "label": SANDBOX_LABEL}
                 stream = engine.events(decode=True, filters=filters)
                 self._examine(engine)
@@ -199,7 +171,7 @@ class Docker:
         """The containers of this framework on this agent, whoever made them."""
         filters = {"label": [f"{FRAMEWORK_LABEL}={framework_id}", f"{AGENT_LABEL}={agent_id}"]}
         try:
-            rows = self._ask(lambda engine: engine.containers(all=True, filters=filters))
+            rows = self._engine.ask(lambda engine: engine.containers(all=True, filters=filters))
         except APIError as error:
             raise Fault(f"the containers cannot be listed: {words(error)}") from error
         found = []
@@ -218,8 +190,8 @@ class Docker:
     def reap(self, container_id: str) -> None:
         """Stops and removes a container that nobody claims."""
         try:
-            self._ask(lambda engine: engine.stop(container_id, timeout=REAP_GRACE_SECONDS))
-            self._ask(lambda engine: engine.remove_container(container_id, v=True, force=True))
+            self._engine.ask(lambda engine: engine.stop(container_id, timeout=REAP_GRACE_SECONDS))
+            self._engine.ask(lambda engine: engine.remove_container(container_id, v=True, force=True))
             self._claims.release(container_id)
         except NotFound:
             self._claims.release(container_id)
@@ -228,35 +200,10 @@ class Docker:
 
     # ---- inside -------------------------------------------------------------------
 
-    def _ask(self, call: Callable[[Any], T]) -> T:
-        """What the engine answers; waits for it for a bounded time. Raises APIError, or Fault if it is away."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        pause = LEAST_PAUSE_SECONDS
-        while True:
-            try:
-                return call(self._connected())
-            except APIError:
-                raise
-            except AWAY as error:
-                if time.monotonic() + pause > give_up_at:
-                    raise Fault(
-                        f"Docker at {engine_address()} has not answered for {PATIENCE_SECONDS:.0f} s ({error});"
-                        " check that dockerd runs on the agent and that the executor's user may use its socket",
-                        is_temporary=True,
-                    ) from error
-            time.sleep(pause)
-            pause = min(pause * 2, MOST_PAUSE_SECONDS)
-
-    def _connected(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                self._client = new_client()
-            return self._client
-
     def _claim(self, order: Order, conflict: APIError) -> str:
         """The id of the container that already has the order's name, if it is the order's own."""
         try:
-            found = self._ask(lambda engine: engine.inspect_container(order.task_id))
+            found = self._engine.ask(lambda engine: engine.inspect_container(order.task_id))
         except APIError as error:
             raise Fault(f"the container could not be created: {words(conflict)}; {words(error)}") from error
         has = found["Config"].get("Labels") or {}
@@ -285,7 +232,7 @@ class Docker:
     def _left_by(self, order: Order) -> list[dict[str, Any]]:
         """The containers of the order's predecessors that no living executor has, the newest task's first."""
         filters = {"label": [f"{FRAMEWORK_LABEL}={order.framework_id}", f"{AGENT_LABEL}={order.agent_id}"]}
-        rows = self._ask(lambda engine: engine.containers(all=True, filters=filters))
+        rows = self._engine.ask(lambda engine: engine.containers(all=True, filters=filters))
         places = {id: place for place, id in enumerate(order.predecessors)}
         found = []
         for row in rows:
@@ -305,10 +252,10 @@ class Docker:
 
     def _take_over(self, order: Order, container_id: str) -> Adopted:
         self._sandbox.prepare(order.task_id)
-        self._ask(lambda engine: engine.rename(container_id, order.task_id))
+        self._engine.ask(lambda engine: engine.rename(container_id, order.task_id))
         with self._lock:
             self._started[order.task_id] = order
-        state = self._ask(lambda engine: engine.inspect_container(container_id))["State"]
+        state = self._engine.ask(lambda engine: engine.inspect_container(container_id))["State"]
         if state.get("Running"):
             self._follow(order)
         else:
@@ -339,7 +286,7 @@ class Docker:
 
     def _follow(self, order: Order) -> None:
         params = {"stdout": 1, "stderr": 1, "stream": 1}
-        stream = self._ask(lambda engine: engine.attach_socket(order.task_id, params))
+        stream = self._engine.ask(lambda engine: engine.attach_socket(order.task_id, params))
         descriptor = os.dup(stream.fileno())
         _close(stream)
         self._logs.follow(order.task_id, descriptor, "stdout" if order.container.tty else "")
@@ -349,7 +296,8 @@ class Docker:
             return (order.address,) if order.address else ()
         if order.container.network is Network.NONE:
             return ()
-        networks = self._ask(lambda engine: engine.inspect_container(order.task_id))["NetworkSettings"]["Networks"]
+        found = self._engine.ask(lambda engine: engine.inspect_container(order.task_id))
+        networks = found["NetworkSettings"]["Networks"]
         return tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress"))
 
     def _removed(self, order: Order, exit_code: int | None, is_out_of_memory: bool) -> Removed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from docker.errors import APIError
 
-from executor.docker import AWAY, PATIENCE_SECONDS, engine_address, new_client, words
+from executor.engine import AWAY, PATIENCE_SECONDS, engine_address, new_client, words
 from executor.events import Event, Operation, OperationFailed, Pulled, PullProgressed
 from executor.order import Order
 from executor.runtime import Post

@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterable
 from specs.fields import Table
 from specs.health import HEALTH, HEALTHCHECK
 from specs.placement_forms import NEIGHBOUR, SPREAD
-from specs.vocabulary import (
+from specs.sections import (
     DEPLOY,
     DEPLOY_LIMITS,
     DEPLOY_RESERVATIONS,
     PLACEMENT,
     RESOURCES,
     RESTART_POLICY,
-    SERVICE,
     STOP,
-    TOP,
     UNREACHABLE,
 )
+from specs.vocabulary import SERVICE, TOP
 
 _MARKED = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

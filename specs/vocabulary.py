@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from specs.constraint_forms import Constraints
 from specs.constraints import Mode, Strategy
-from specs.custom_resources import CustomResources, GenericResources
 from specs.devices import (
     ExtraHosts,
     Ulimits,
@@ -18,20 +17,25 @@ from specs.devices import (
 )
 from specs.fields import NOWHERE, Field, Nested, Table
 from specs.health import DURATION, Health, Healthcheck
-from specs.kinds import Anything, Boolean, Choice, Command, Integer, Pairs, Parsed, Text, Texts
-from specs.limits import MAX_GPUS, MAX_INSTANCES
+from specs.kinds import Anything, Boolean, Choice, Command, Pairs, Parsed, Text, Texts
 from specs.needs import DependsOn, Links
-from specs.placement_forms import ComposePreferences, Neighbours, Preferences, Spreads, Sticky
+from specs.placement_forms import Neighbours, Preferences, Spreads, Sticky
 from specs.ports import Ports
-from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED, SERVICE_REFUSED, TOP_REFUSED
-from specs.stack import Keep, Network, Pull, Restart
-from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_signal, parse_size_mib
+from specs.refused import SERVICE_REFUSED, TOP_REFUSED
+from specs.sections import (
+    CPUS,
+    DEPLOY,
+    INSTANCES,
+    PIDS,
+    RESOURCES,
+    SIGNAL,
+    SIZE,
+    STOP,
+    UNREACHABLE,
+)
+from specs.stack import Network, Pull, Restart
 from specs.volumes import DeclaredVolumes, Volumes
 
-_SIZE = Parsed(parse_size_mib, WANTED_SIZE, pattern=r"^[0-9]+(\.[0-9]+)?\s*([bB]|[kKmMgGtT]([iI]?[bB])?)$")
-_CPUS = Parsed(parse_cpus_milli, WANTED_CPUS, ("number", "string"), r"^[0-9]*\.?[0-9]+$")
-_SIGNAL = Parsed(parse_signal, "the name of a signal", ("string", "integer"))
-_INSTANCES = Integer(0, MAX_INSTANCES)
 _RESTARTS = {
     "always": Restart.ALWAYS,
     "on-failure": Restart.ON_FAILURE,
@@ -52,150 +56,8 @@ def _restart(text: str) -> Restart:
 
 
 _RESTART = Parsed(_restart, "one of " + ", ".join(_RESTARTS), pattern="^(always|on-failure|no|unless-stopped)$")
-_JOB_MODES = dict.fromkeys(
-    ("replicated-job", "global-job"),
-    'is not supported yet: tasks that end are not counted; restart: "no" or on-failure lets each run once',
-)
 _NETWORK = Choice({network.value: network for network in Network})
 _PULL = Choice({pull.value: pull for pull in Pull})
-
-
-def _pids(text: str) -> int:
-    number = int(text) if text.lstrip("-").isdigit() and len(text) < 10 else 0
-    if number < -1 or number == 0:
-        raise ValueError(f"wanted a whole number above 0, or -1 for no limit; got {text!r}")
-    return max(number, 0)
-
-
-_PIDS = Parsed(_pids, "a whole number above 0, or -1 for no limit", ("integer", "string"))
-
-RESOURCES = Table(
-    "resources",
-    (
-        Field("cpus", _CPUS, "resources.cpus_milli", "Processors, to a thousandth (0.1)."),
-        Field("memory", _SIZE, "resources.mem_mib", "Memory, with its unit, rounded up to MiB (128M)."),
-        Field("disk", _SIZE, "resources.disk_mib", "Disk, with its unit, rounded up to MiB (none)."),
-        Field("gpus", Integer(0, MAX_GPUS), "resources.gpus", "Graphics processors (none)."),
-        Field(
-            "custom",
-            CustomResources(),
-            "resources.custom",
-            "Resources of the agents' own, by name: a number to a thousandth, or a list of a set's items (none).",
-        ),
-    ),
-)
-STOP = Table(
-    "stop",
-    (
-        Field("signal", _SIGNAL, "stop.signal", "The signal that asks the task to stop (SIGTERM)."),
-        Field("grace", DURATION, "stop.grace_seconds", "Time until it is killed (10s)."),
-    ),
-    {"drain": "drain is not supported yet: a task is told to stop at once; leave it out, stop.grace is there"},
-)
-UNREACHABLE = Table(
-    "unreachable",
-    (
-        Field(
-            "replace_after",
-            DURATION,
-            "unreachable.replace_after_seconds",
-            "How long its slot waits for it before another task takes it (0s).",
-        ),
-        Field(
-            "keep",
-            Choice({keep.value: keep for keep in Keep}),
-            "unreachable.keep",
-            "Which of the two stays when it is back: original, replacement (replacement).",
-        ),
-    ),
-)
-DEPLOY_LIMITS = Table(
-    "deploy.resources.limits",
-    (
-        Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus."),
-        Field("memory", _SIZE, "resources.mem_mib", "As resources.memory."),
-        Field("pids", _PIDS, "container.pids_limit", "As pids_limit."),
-    ),
-    LIMITS_REFUSED,
-)
-DEPLOY_RESERVATIONS = Table(
-    "deploy.resources.reservations",
-    (
-        Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus; with limits.cpus the two must be the same."),
-        Field(
-            "memory", _SIZE, "resources.mem_mib", "As resources.memory; with limits.memory the two must be the same."
-        ),
-        Field(
-            "generic_resources",
-            GenericResources(),
-            "resources.custom",
-            "As resources.custom: discrete_resource_spec with kind and value.",
-        ),
-    ),
-    RESERVATIONS_REFUSED,
-)
-_DEPLOY_RESOURCES = Table(
-    "deploy.resources",
-    (
-        Field("limits", Nested(DEPLOY_LIMITS), NOWHERE, "What a task gets, and no more."),
-        Field("reservations", Nested(DEPLOY_RESERVATIONS), NOWHERE, "The same: a task gets what it reserves."),
-    ),
-)
-RESTART_POLICY = Table(
-    "deploy.restart_policy",
-    (
-        Field(
-            "condition",
-            Choice({"any": Restart.ALWAYS, "on-failure": Restart.ON_FAILURE, "none": Restart.NEVER}),
-            "restart",
-            "As restart: any is always, none is no.",
-        ),
-    ),
-    {
-        key: f"{key} is refused: restarts back off from 1 s to 5 min, without an end; leave it out"
-        for key in ("delay", "max_attempts", "window")
-    },
-)
-PLACEMENT = Table(
-    "deploy.placement",
-    (
-        Field("constraints", Constraints("deploy.constraints"), "deploy.constraints", "They join constraints."),
-        Field(
-            "preferences",
-            ComposePreferences(),
-            "deploy.preferences",
-            "They join spread, as wishes of 50 points, each within those before it.",
-        ),
-        Field(
-            "max_replicas_per_node",
-            Integer(0, MAX_INSTANCES),
-            "deploy.max_per",
-            "As the constraint hostname MAX_PER; 0: no limit.",
-        ),
-    ),
-)
-DEPLOY = Table(
-    "deploy",
-    (
-        Field("replicas", _INSTANCES, "instances", "As instances."),
-        Field(
-            "labels",
-            Pairs("metadata", "labels of the service"),
-            "metadata",
-            "Metadata of the group, not of containers.",
-        ),
-        Field("resources", Nested(_DEPLOY_RESOURCES), NOWHERE, "As resources."),
-        Field("restart_policy", Nested(RESTART_POLICY), NOWHERE, "condition alone, as restart."),
-        Field(
-            "mode",
-            Choice({mode.value: mode for mode in Mode}, _JOB_MODES),
-            "mode",
-            "As mode: replicated or global.",
-        ),
-        Field("placement", Nested(PLACEMENT), NOWHERE, "On which agents; see constraints and spread."),
-    ),
-    DEPLOY_REFUSED,
-)
 
 SERVICE = Table(
     "a service",
@@ -237,7 +99,7 @@ SERVICE = Table(
             "When an ended task is followed by another: always, on-failure, no (always).",
         ),
         Field("unreachable", Nested(UNREACHABLE), NOWHERE, "What becomes of a task whose agent cannot be reached."),
-        Field("instances", _INSTANCES, "instances", "How many tasks (1)."),
+        Field("instances", INSTANCES, "instances", "How many tasks (1)."),
         Field(
             "mode",
             Choice({mode.value: mode for mode in Mode}),
@@ -349,9 +211,9 @@ SERVICE = Table(
             "Kernel parameters of the container.",
         ),
         Field("ulimits", Ulimits(), "container.ulimits", "Limits, one number or soft and hard."),
-        Field("shm_size", _SIZE, "container.shm_size_mib", "Size of /dev/shm, with its unit, rounded up to MiB."),
-        Field("pids_limit", _PIDS, "container.pids_limit", "How many processes; -1: no limit."),
-        Field("scale", _INSTANCES, "instances", "As instances.", False),
+        Field("shm_size", SIZE, "container.shm_size_mib", "Size of /dev/shm, with its unit, rounded up to MiB."),
+        Field("pids_limit", PIDS, "container.pids_limit", "How many processes; -1: no limit."),
+        Field("scale", INSTANCES, "instances", "As instances.", False),
         Field(
             "deploy",
             Nested(DEPLOY),
@@ -366,13 +228,13 @@ SERVICE = Table(
             "As health with a command; intervals default to compose's own.",
             False,
         ),
-        Field("stop_signal", _SIGNAL, "stop.signal", "As stop.signal.", False),
+        Field("stop_signal", SIGNAL, "stop.signal", "As stop.signal.", False),
         Field("stop_grace_period", DURATION, "stop.grace_seconds", "As stop.grace.", False),
-        Field("cpus", _CPUS, "resources.cpus_milli", "As resources.cpus.", False),
-        Field("mem_limit", _SIZE, "resources.mem_mib", "As resources.memory; a unit is wanted.", False),
+        Field("cpus", CPUS, "resources.cpus_milli", "As resources.cpus.", False),
+        Field("mem_limit", SIZE, "resources.mem_mib", "As resources.memory; a unit is wanted.", False),
         Field(
             "mem_reservation",
-            _SIZE,
+            SIZE,
             "resources.mem_mib",
             "As resources.memory; with mem_limit the two must be the same.",
             False,

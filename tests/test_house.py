@@ -94,17 +94,31 @@ ROOMS = (
             ("records", (), PROTOBUF, True),
             ("codec", ("mesos_config", "mesos_resources"), {"addict", "orjson"}, True),
             ("nodes", ("records",), (), True),
+            ("image", ("records", "nodes"), (), True),
+            ("marks", ("records",), (), True),
             ("clock", (), (), False),
             ("memory", ("records", "nodes"), (), False),
             # The store is cut into the connection, what is read, and what is written.
             ("ensemble", (), {"kazoo"}, False),
-            ("reading", ("records", "nodes", "ensemble"), {"kazoo"}, False),
-            ("election", ("records", "nodes", "ensemble"), {"kazoo"}, False),
+            ("reading", ("records", "nodes", "image", "marks", "ensemble"), {"kazoo"}, False),
+            ("election", ("records", "nodes", "marks", "ensemble"), {"kazoo"}, False),
             # What is in a store, what is wrong with it, and the file that it is backed up to.
-            ("checking", ("records", "nodes"), (), True),
+            ("checking", ("records", "nodes", "marks"), (), True),
             ("backup_file", ("nodes", "checking"), (), False),
-            ("backup", ("records", "nodes", "ensemble", "checking", "backup_file"), {"kazoo"}, False),
-            ("zookeeper", ("records", "nodes", "ensemble", "reading", "election"), {"kazoo"}, False),
+            ("snapshot", ("nodes", "marks", "ensemble", "checking"), {"kazoo"}, False),
+            (
+                "restoring",
+                ("records", "nodes", "image", "marks", "ensemble", "checking", "backup_file", "snapshot"),
+                {"kazoo"},
+                False,
+            ),
+            ("term", ("records", "nodes", "image", "marks", "ensemble", "reading"), {"kazoo"}, False),
+            (
+                "zookeeper",
+                ("records", "nodes", "image", "ensemble", "reading", "election", "term"),
+                {"kazoo"},
+                False,
+            ),
         )
     ),
     # The driver is cut into many modules that see one another; kazoo only finds the leading master.
@@ -176,7 +190,10 @@ ROOMS = (
             name=f"framework.cli.{each}",
             # Its values are named in signatures; what reads them is imported when it is needed.
             ours=("framework.cli", "framework.exits", "framework.adapters.checking", "specs"),
-            lazily=("framework.adapters.backup", "framework.adapters.backup_file", "framework.ports"),
+            lazily=(
+                *(f"framework.adapters.{each}" for each in ("snapshot", "restoring", "backup_file")),
+                "framework.ports",
+            ),
             libraries={"click", "rich", "requests"},
         )
         for each in ("backup", "restore", "store", "store_access")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from framework.adapters import nodes, records
+from framework.adapters import marks, nodes, records
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import KnownAgent, StackWish, Task, Version
@@ -105,8 +105,8 @@ class _Checker:
 
     def report(self) -> Report:
         """Looks at each node, then at what they say of each other."""
-        schema = self._decode(nodes.SCHEMA_NODE, nodes.schema_of) or 0
-        epoch = self._decode(nodes.EPOCH_NODE, nodes.epoch_of)
+        schema = self._decode(nodes.SCHEMA_NODE, marks.schema_of) or 0
+        epoch = self._decode(nodes.EPOCH_NODE, marks.epoch_of)
         if nodes.FRAMEWORK_NODE in self._nodes:
             self._framework = self._decode(nodes.FRAMEWORK_NODE, records.framework_of) or self._framework
         self._look_for_directories(schema)

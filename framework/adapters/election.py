@@ -16,7 +16,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, NoNodeError, SessionExpiredError
 from kazoo.handlers.threading import KazooTimeoutError
 
-from framework.adapters import nodes
+from framework.adapters import marks, nodes
 from framework.adapters.ensemble import Ensemble, SessionLost, Url
 from framework.adapters.records import RecordFault
 from framework.ports import Member, Members, StoreFault
@@ -92,7 +92,7 @@ class Election:
         """Who leads and who stands by, as ZooKeeper says now. Blocks for some seconds at most; raises StoreFault."""
         try:
             data, _ = self._answer(lambda client: client.get_async(self._epoch_path))
-            epoch = nodes.epoch_of(data).number
+            epoch = marks.epoch_of(data).number
         except (NoNodeError, RecordFault) as error:
             raise StoreFault(f"{self._epoch_path} cannot be read: {error}", temporary=True) from error
         return Members(

@@ -10,9 +10,10 @@ from typing import TypeVar
 from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, NodeExistsError
 
-from framework.adapters import nodes, records
+from framework.adapters import marks, nodes, records
 from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
-from framework.adapters.nodes import BeingRestored, Epoch, Image
+from framework.adapters.image import Image
+from framework.adapters.marks import BeingRestored, Epoch
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import KnownAgent, StackWish, Stored, Task, Version
@@ -28,7 +29,7 @@ def prepare(ensemble: Ensemble, url: Url) -> None:
         names = ensemble.children(url.root)
         if nodes.SCHEMA_NODE.strip("/") in names:
             data, _ = ensemble.get(url.root + nodes.SCHEMA_NODE)
-            _decoded(url, nodes.SCHEMA_NODE, nodes.schema_of, data)
+            _decoded(url, nodes.SCHEMA_NODE, marks.schema_of, data)
             return
         if names:
             raise RecordFault(
@@ -40,8 +41,8 @@ def prepare(ensemble: Ensemble, url: Url) -> None:
 def _make(ensemble: Ensemble, url: Url) -> None:
     """Makes the nodes of an empty root, all or none; another scheduler may be doing the same."""
     transaction = ensemble.transaction()
-    transaction.create(url.root + nodes.SCHEMA_NODE, nodes.schema_node())
-    transaction.create(url.root + nodes.EPOCH_NODE, nodes.epoch_node(Epoch()))
+    transaction.create(url.root + nodes.SCHEMA_NODE, marks.schema_node())
+    transaction.create(url.root + nodes.EPOCH_NODE, marks.epoch_node(Epoch()))
     for path in nodes.DIRECTORIES:
         transaction.create(url.root + path, b"")
     try:
@@ -58,9 +59,9 @@ def raise_schema(ensemble: Ensemble, url: Url, transaction: TransactionRequest) 
     From then on an older program refuses to start: it would drop what it does not know.
     """
     data, version = ensemble.get(url.root + nodes.SCHEMA_NODE)
-    if _decoded(url, nodes.SCHEMA_NODE, nodes.schema_of, data) == records.SCHEMA:
+    if _decoded(url, nodes.SCHEMA_NODE, marks.schema_of, data) == records.SCHEMA:
         return
-    transaction.set_data(url.root + nodes.SCHEMA_NODE, nodes.schema_node(), version)
+    transaction.set_data(url.root + nodes.SCHEMA_NODE, marks.schema_node(), version)
     if nodes.AGENTS_NODE.strip("/") not in ensemble.children(url.root):
         transaction.create(url.root + nodes.AGENTS_NODE, b"")
 
@@ -68,7 +69,7 @@ def raise_schema(ensemble: Ensemble, url: Url, transaction: TransactionRequest) 
 def epoch(ensemble: Ensemble, url: Url) -> tuple[Epoch, int]:
     """The epoch, and the version of its node. Raises NoNodeError, RecordFault."""
     data, version = ensemble.get(url.root + nodes.EPOCH_NODE)
-    return _decoded(url, nodes.EPOCH_NODE, nodes.epoch_of, data), version
+    return _decoded(url, nodes.EPOCH_NODE, marks.epoch_of, data), version
 
 
 def read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:

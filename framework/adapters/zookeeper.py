@@ -1,9 +1,7 @@
 """The store in ZooKeeper.
 
 Saves are only queued by `save`; one thread joins all that wait into one transaction, and answers them when it has
-happened. While it is under way others gather. Each transaction also sets the epoch node, at the version at which
-this store left it: so a store whose place another has taken writes nothing more, a transaction sent twice happens
-once, and the number in that node tells after a broken connection whether it did.
+happened. While it is under way others gather. `term` has it happen once, and only while nobody else took the store.
 """
 
 from __future__ import annotations
@@ -14,24 +12,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from kazoo.exceptions import (
-    BadVersionError,
     KazooException,
-    NodeExistsError,
     NoNodeError,
-    NotEmptyError,
-    RolledBackError,
-    RuntimeInconsistency,
 )
 
 from framework.adapters import nodes, reading
 from framework.adapters.election import Election
-from framework.adapters.ensemble import SESSION_SECONDS, UNCERTAIN, Ensemble, SessionLost, parse_url
-from framework.adapters.nodes import Epoch, Key, Operation, Unstorable
+from framework.adapters.ensemble import SESSION_SECONDS, Ensemble, SessionLost, parse_url
+from framework.adapters.image import Filling, Image, Operation, pieces
+from framework.adapters.nodes import Key, Unstorable
 from framework.adapters.records import NewerSchema, RecordFault
+from framework.adapters.term import Deposed, Lost, Refused, Term, name
 from framework.core.commands import Save
 from framework.core.events import Saved, SaveFailed
 from framework.core.model import Stored
@@ -39,22 +33,8 @@ from framework.ports import Post, StoreFault
 
 MAX_WRITES_PER_SAVE = 250
 """A save of no more writes than this fits one transaction, unless its stacks or versions are large."""
-MAX_BREAKS = 5
-"""So often may the connection break during one transaction before it counts as refused."""
 MAX_PEEKS = 4
 """So often a store is read that changes meanwhile."""
-
-
-class _Lost(Exception):
-    """This store may not write any more; the message says why and what to do."""
-
-
-class _Deposed(_Lost):
-    """Another scheduler has taken the store."""
-
-
-class _Refused(Exception):
-    """ZooKeeper did not perform the transaction, for certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +72,7 @@ class ZooKeeperStore:
         self._on_lost = on_lost
         self._is_standby = False
         self._holder = holder or f"{socket.gethostname()}, process {os.getpid()}"
-        self._epoch: Epoch | None = None
-        self._fence = 0
-        self._image: nodes.Image | None = None
+        self._image: Image | None = None
         self._waiting: deque[Save] = deque()
         self._gathered = threading.Condition()
         self._io = threading.Lock()
@@ -104,6 +82,7 @@ class ZooKeeperStore:
         self._ensemble = Ensemble(
             self._url, on_problem=on_problem, on_lost=self._session_lost, session_seconds=session_seconds
         )
+        self._term = Term(self._ensemble, self._url, self._holder)
         self.election = Election(self._ensemble, self._url, self._holder, self._stand_by)
         self._writer = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._writer.start()
@@ -118,7 +97,7 @@ class ZooKeeperStore:
     def load(self) -> Stored:
         """All that is stored, after taking the store over (`acquire`). Blocks; raises StoreFault."""
         with self._faults(), self._io:
-            if self._epoch is None:
+            if not self._term.has_begun:
                 self._acquire()
             stored, self._image = reading.read(self._ensemble, self._url)
         return stored
@@ -183,23 +162,7 @@ class ZooKeeperStore:
         self._ensemble.hold()
         if self._is_standby:
             self._on_problem("")
-        while True:
-            there, version = reading.epoch(self._ensemble, self._url)
-            epoch = Epoch(number=there.number + 1, holder=self._holder)
-            transaction = self._ensemble.transaction()
-            transaction.set_data(self._path(nodes.EPOCH_NODE), nodes.epoch_node(epoch), version)
-            # Looked at again although `prepare` has: while this one stood by, a newer program may have led.
-            reading.raise_schema(self._ensemble, self._url, transaction)
-            try:
-                results = self._ensemble.send(transaction)
-            except UNCERTAIN:
-                continue
-            failed = _failed(results)
-            if failed is None:
-                self._epoch, self._fence = epoch, results[0].version
-                return epoch.number
-            if not isinstance(failed[1], BadVersionError):
-                raise failed[1]
+        return self._term.begin()
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -223,7 +186,7 @@ class ZooKeeperStore:
             ) from error
         except KazooException as error:
             raise StoreFault(
-                f"{self._url}: ZooKeeper refused to answer ({_name(error)}); its log says more", temporary=False
+                f"{self._url}: ZooKeeper refused to answer ({name(error)}); its log says more", temporary=False
             ) from error
 
     # ---- the writer's thread -------------------------------------------------------
@@ -239,8 +202,8 @@ class ZooKeeperStore:
                 with self._io:
                     self._write(batch)
             return
-        except _Lost as lost:
-            self.is_deposed = isinstance(lost, _Deposed)
+        except Lost as lost:
+            self.is_deposed = isinstance(lost, Deposed)
             message = str(lost)
         except SessionLost:
             message = self._session_message()
@@ -255,9 +218,9 @@ class ZooKeeperStore:
             if self._is_closing:
                 return None
             if self._is_session_lost:
-                raise _Lost(self._session_message())
+                raise Lost(self._session_message())
             image = self._loaded
-        filling = nodes.Filling(image)
+        filling = Filling(image)
         batch: list[_Prepared] = []
         while self._waiting:
             prepared = _prepare(self._waiting[0])
@@ -274,13 +237,13 @@ class ZooKeeperStore:
             merged.update(each.changes)
         try:
             operations = self._loaded.operations(merged)
-            cut = nodes.pieces(operations) or [[]]
+            cut = pieces(operations) or [[]]
             if len(cut) > 1 and len(batch) > 1:
                 self._write_halves(batch)
                 return
             if not all(each.problem for each in batch):
                 self._commit_all(cut)
-        except (Unstorable, _Refused) as error:
+        except (Unstorable, Refused) as error:
             if len(batch) > 1:
                 self._write_halves(batch)
             else:
@@ -300,102 +263,21 @@ class ZooKeeperStore:
         """Performs the transactions of one batch: more than one only for a save that does not fit one."""
         for number, piece in enumerate(cut, 1):
             try:
-                self._commit(piece)
-            except _Refused as error:
+                self._term.commit(piece)
+            except Refused as error:
                 if number == 1:
                     raise
-                raise _Lost(
+                raise Lost(
                     f"A save of {len(cut)} transactions broke off before the one numbered {number}: {error}. Nothing"
                     " was said that rests on it; start the scheduler again, and it reads what is there"
                 ) from error
 
-    def _commit(self, piece: Sequence[Operation]) -> None:
-        """Performs one transaction exactly once. Raises _Refused where it certainly did not happen, and _Lost."""
-        epoch = replace(self._held, transaction=self._held.transaction + 1)
-        for _ in range(MAX_BREAKS):
-            try:
-                results = self._ensemble.send(self._transaction(epoch, piece))
-            except UNCERTAIN:
-                if self._has_happened(epoch):
-                    return
-                continue
-            except KazooException as error:
-                raise _Refused(f"ZooKeeper refused the transaction ({_name(error)}); its log says more") from error
-            failed = _failed(results)
-            if failed is None:
-                self._epoch, self._fence = epoch, results[0].version
-                return
-            position, refused = failed
-            if position > 0:
-                raise self._refusal(piece[position - 1], refused)
-            if self._has_happened(epoch):
-                return
-        size = sum(operation.size for operation in piece)
-        raise _Refused(
-            f"ZooKeeper broke the connection {MAX_BREAKS} times during one transaction of {size:,} bytes; check that"
-            " its jute.maxbuffer is not below its default of 1,048,575, and its log"
-        )
-
-    def _transaction(self, epoch: Epoch, piece: Sequence[Operation]) -> Any:
-        transaction = self._ensemble.transaction()
-        transaction.set_data(self._path(nodes.EPOCH_NODE), nodes.epoch_node(epoch), self._fence)
-        for operation in piece:
-            path = self._path(operation.path)
-            if operation.data is None:
-                transaction.delete(path)
-            elif operation.is_new:
-                transaction.create(path, operation.data)
-            else:
-                transaction.set_data(path, operation.data)
-        return transaction
-
-    def _has_happened(self, epoch: Epoch) -> bool:
-        """Whether the transaction that was to bring the epoch node to `epoch` did. Raises _Lost."""
-        try:
-            there, version = reading.epoch(self._ensemble, self._url)
-        except (NoNodeError, RecordFault) as error:
-            raise self._changed_by_hand(nodes.EPOCH_NODE) from error
-        if there.number > epoch.number:
-            raise _Deposed(
-                f"This scheduler was deposed: the store {self._url} was taken over by {there.holder} (epoch"
-                f" {there.number}, ours was {epoch.number}). Where that is not wanted, end the other one"
-            )
-        if (there.number, there.holder) != (epoch.number, epoch.holder):
-            raise self._changed_by_hand(nodes.EPOCH_NODE)
-        self._fence = version
-        if there.transaction == epoch.transaction:
-            self._epoch = epoch
-            return True
-        if there.transaction == epoch.transaction - 1:
-            return False
-        raise self._changed_by_hand(nodes.EPOCH_NODE)
-
-    def _refusal(self, operation: Operation, error: KazooException) -> Exception:
-        """What a failed operation means: our picture of the store is wrong, or ZooKeeper says no."""
-        if isinstance(error, NoNodeError | NodeExistsError | NotEmptyError):
-            return self._changed_by_hand(operation.path)
-        return _Refused(f"{self._path(operation.path)}: ZooKeeper refused to write it ({_name(error)})")
-
-    def _changed_by_hand(self, path: str) -> _Lost:
-        return _Lost(
-            f"{self._path(path)} in ZooKeeper is not as this scheduler left it: somebody else changes what is below"
-            f" {self._url.root}. Nothing was written over it; find out who, then start the scheduler again"
-        )
-
     # ---- small things --------------------------------------------------------------
 
     @property
-    def _loaded(self) -> nodes.Image:
+    def _loaded(self) -> Image:
         assert self._image is not None, "load() comes before save()"
         return self._image
-
-    @property
-    def _held(self) -> Epoch:
-        assert self._epoch is not None, "load() comes before save()"
-        return self._epoch
-
-    def _path(self, path: str) -> str:
-        return self._url.root + path
 
     def _session_lost(self) -> None:
         """Called from a thread of kazoo's."""
@@ -416,15 +298,3 @@ def _prepare(save: Save) -> _Prepared:
         return _Prepared(ticket=save.ticket, changes=nodes.changes_of(save))
     except Unstorable as error:
         return _Prepared(ticket=save.ticket, changes={}, problem=str(error))
-
-
-def _failed(results: Sequence[Any]) -> tuple[int, KazooException] | None:
-    """The operation that failed, and how; the others of the transaction then only say that they were not done."""
-    for position, result in enumerate(results):
-        if isinstance(result, KazooException) and not isinstance(result, RolledBackError | RuntimeInconsistency):
-            return position, result
-    return None
-
-
-def _name(error: KazooException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

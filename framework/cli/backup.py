@@ -25,18 +25,17 @@ def backup(file: Path, zk: str, may_replace: bool, as_json: bool) -> None:
     Schedulers may run meanwhile: what is written is of one moment. FILE holds the environment of containers, and is
     readable by its owner only.
     """
-    from framework.adapters import backup as store
-    from framework.adapters import backup_file
+    from framework.adapters import backup_file, snapshot
 
     with told_faults():
-        found = store.take(zk, on_problem=tell_problem)
+        found = snapshot.take(zk, on_problem=tell_problem)
         if not found.is_framework or found.is_half_restored:
             what = "is being restored, or that broke off" if found.is_half_restored else "is not a framework's store"
             raise CommandFault(f"{found.url} {what}: there is nothing to back up.", CliExit.REFUSED)
         if not found.is_consistent:
             raise CommandFault(
-                f"{found.url} changed each of the {store.MAX_ROUNDS} times it was read: its scheduler writes without a"
-                " pause. Nothing was written; try again when it does less.",
+                f"{found.url} changed each of the {snapshot.MAX_ROUNDS} times it was read: its scheduler writes without"
+                " a pause. Nothing was written; try again when it does less.",
                 CliExit.REFUSED,
             )
         report = found.report

@@ -28,18 +28,17 @@ def restore(file: Path, zk: str, replaces: bool, is_sure: bool, as_json: bool) -
     before. FILE is verified before anything is written. Tasks that were launched since the backup was taken are not
     in it: the scheduler meets them as unknown.
     """
-    from framework.adapters import backup as store
-    from framework.adapters import backup_file, checking
+    from framework.adapters import backup_file, checking, restoring, snapshot
 
     with told_faults():
         backup = backup_file.read(file)
         report = checking.check(backup.nodes)
-        store.refuse_damaged(report)
-        there = store.take(zk, on_problem=tell_problem)
-        store.refuse_root(there, replaces=replaces)
+        restoring.refuse_damaged(report)
+        there = snapshot.take(zk, on_problem=tell_problem)
+        restoring.refuse_root(there, replaces=replaces)
         if not there.is_restorable and not is_sure:
             _ask(there.url.root, summary(there.report.counts))
-        done = store.restore(backup, zk, replaces=replaces, on_problem=tell_problem)
+        done = restoring.restore(backup, zk, replaces=replaces, on_problem=tell_problem)
     manifest = backup.manifest
     if as_json:
         print_json({"file": str(file), "taken_at": manifest.taken_at, **asdict(done), "counts": dict(manifest.counts)})

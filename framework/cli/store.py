@@ -55,10 +55,10 @@ def _of_file(file: Path) -> tuple[str, Report]:
 
 
 def _of_store(zk: str) -> tuple[str, Report]:
-    from framework.adapters import backup
+    from framework.adapters import snapshot
 
     with told_faults():
-        found = backup.take(zk, on_problem=tell_problem)
+        found = snapshot.take(zk, on_problem=tell_problem)
     if not found.nodes:
         raise CommandFault(
             f"There is nothing at {found.url}. A scheduler makes a store there when it starts.", CliExit.REFUSED

@@ -16,7 +16,7 @@ from typing import Any
 import docker
 import pytest
 
-from executor import docker as runtime
+from executor import engine as engine_module
 from executor.checks import perform
 from executor.docker import Docker
 from executor.events import Adopted, Created, Event, Exited, ImageMissing, Operation, OperationFailed, Pulled, Vacant
@@ -297,7 +297,7 @@ def test_what_a_living_executor_has_is_not_touched(engine: Engine, tmp_path: Pat
 
 def test_an_engine_that_is_away_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
-    monkeypatch.setattr(runtime, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(engine_module, "PATIENCE_SECONDS", 0.3)
     with pytest.raises(Fault, match=r"Docker at unix:///no/such.sock has not answered .* check that dockerd") as caught:
         engine.docker.create(engine.order())
     assert caught.value.is_temporary

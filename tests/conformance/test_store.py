@@ -20,10 +20,11 @@ import pytest
 from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import ConnectionLoss
 
-from framework.adapters import nodes, records
+from framework.adapters import marks, nodes, records
 from framework.adapters.ensemble import Ensemble
 from framework.adapters.memory import MemoryStore, Shelf
-from framework.adapters.zookeeper import MAX_BREAKS, MAX_WRITES_PER_SAVE, ZooKeeperStore
+from framework.adapters.term import MAX_BREAKS
+from framework.adapters.zookeeper import MAX_WRITES_PER_SAVE, ZooKeeperStore
 from framework.core.commands import (
     DeleteAgent,
     DeleteStack,
@@ -468,7 +469,7 @@ class TestZooKeeper:
         ):
             assert node[:2] == b"\x08\x02"
             keeper.create(f"{root}/{path}", b"\x08\x01" + node[2:], makepath=True)
-        keeper.create(f"{root}/epoch", nodes.epoch_node(nodes.Epoch(number=4, transaction=9, holder="old")))
+        keeper.create(f"{root}/epoch", marks.epoch_node(marks.Epoch(number=4, transaction=9, holder="old")))
         keeper.create(f"{root}/schema", b'{"kind": "mesos-framework", "schema": 1}')
         return stored
 

@@ -13,7 +13,7 @@ import pytest
 from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import ConnectionLoss
 
-from framework.adapters import backup, nodes
+from framework.adapters import nodes, restoring, snapshot
 from framework.adapters.backup_file import Backup, kept, manifest_of, read, write
 from framework.adapters.ensemble import Ensemble
 from framework.core.commands import PutAgent, PutFramework, PutStack, PutTask, PutVersion
@@ -63,14 +63,14 @@ class Place:
     def taken(self) -> Backup:
         return as_backup(self.take())
 
-    def take(self) -> backup.Snapshot:
-        return backup.take(self.url, on_problem=quiet)
+    def take(self) -> snapshot.Snapshot:
+        return snapshot.take(self.url, on_problem=quiet)
 
-    def restore(self, content: Backup, *, replaces: bool = False) -> backup.Restored:
-        return backup.restore(content, self.url, replaces=replaces, on_problem=quiet)
+    def restore(self, content: Backup, *, replaces: bool = False) -> restoring.Restored:
+        return restoring.restore(content, self.url, replaces=replaces, on_problem=quiet)
 
 
-def as_backup(found: backup.Snapshot) -> Backup:
+def as_backup(found: snapshot.Snapshot) -> Backup:
     return Backup(manifest=manifest_of(found.url.root, found.taken_at, found.report), nodes=kept(found.nodes))
 
 
@@ -106,7 +106,7 @@ class TestBackup:
         write(tmp_path / "file", as_backup(found))
         done = other.restore(read(tmp_path / "file"))
         before, after = leader.store.load(), other.world.stored()
-        assert after.next_serial == done.next_serial == 1001 + backup.SERIAL_MARGIN
+        assert after.next_serial == done.next_serial == 1001 + restoring.SERIAL_MARGIN
         assert (after.framework_id, after.stacks, after.versions, after.tasks, after.agents) == (
             before.framework_id,
             before.stacks,
@@ -140,7 +140,7 @@ class TestBackup:
             writer.join()
 
     @staticmethod
-    def _tasks(found: backup.Snapshot) -> list[Any]:
+    def _tasks(found: snapshot.Snapshot) -> list[Any]:
         from framework.adapters.records import bucket_of
 
         buckets = [data for path, data in found.nodes.items() if path.startswith(f"{nodes.TASKS_NODE}/")]
@@ -150,14 +150,14 @@ class TestBackup:
         self, place: Place, keeper: KazooClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         place.fill(10).store.close()
-        monkeypatch.setattr(backup, "PAUSE_SECONDS", 0.0)
-        contents = backup._Keeper.changes
+        monkeypatch.setattr(snapshot, "PAUSE_SECONDS", 0.0)
+        contents = snapshot.Keeper.changes
 
         def disturbed(self: Any, paths: Any) -> Any:
             keeper.set(f"{place.root}/epoch", keeper.get(f"{place.root}/epoch")[0])
             return contents(self, paths)
 
-        monkeypatch.setattr(backup._Keeper, "changes", disturbed)
+        monkeypatch.setattr(snapshot.Keeper, "changes", disturbed)
         assert not place.take().is_consistent
 
     def test_nothing_and_foreign_things_are_no_store(self, place: Place, keeper: KazooClient) -> None:
@@ -194,7 +194,7 @@ class TestRestore:
         epoch = json.loads(keeper.get(f"{place.root}/epoch")[0])["epoch"]
         done = place.restore(other.taken(), replaces=True)
         assert done.epoch == epoch + 1
-        assert done.next_serial == 301 + backup.SERIAL_MARGIN, "ids that were given there are not given again"
+        assert done.next_serial == 301 + restoring.SERIAL_MARGIN, "ids that were given there are not given again"
         assert len(place.world.stored().tasks) == 20
         assert keeper.get(f"{place.root}/mine")[0] == b"x"
 
@@ -263,7 +263,7 @@ class TestRestore:
         send, sent = Ensemble.send, iter(range(100))
 
         def breaking(self: Ensemble, transaction: TransactionRequest) -> list[Any]:
-            if isinstance(self, backup._Keeper) and next(sent) >= broken:
+            if isinstance(self, snapshot.Keeper) and next(sent) >= broken:
                 raise ConnectionLoss
             return send(self, transaction)
 
@@ -316,7 +316,7 @@ class TestRestore:
     ) -> None:
         other.fill().store.close()
         content = other.taken()
-        compare, said = backup._Restoration._compare, []
+        compare, said = restoring._Restoration._compare, []
 
         def start(self: Any, wanted: Any) -> None:
             with pytest.raises(StoreFault) as caught:
@@ -324,7 +324,7 @@ class TestRestore:
             said.append(str(caught.value))
             compare(self, wanted)
 
-        monkeypatch.setattr(backup._Restoration, "_compare", start)
+        monkeypatch.setattr(restoring._Restoration, "_compare", start)
         place.restore(content)
         assert said == [
             f"{place.url}/schema says that a backup is being restored, or that this broke off: wait for it, or run"
@@ -334,6 +334,6 @@ class TestRestore:
 
 
 def test_a_zookeeper_that_is_not_there_is_given_up_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "CONNECT_SECONDS", 1.5)
+    monkeypatch.setattr(snapshot, "CONNECT_SECONDS", 1.5)
     with pytest.raises(StoreFault, match=r"gave up after 1.5 s: ZooKeeper cannot be reached: 127.0.0.9:1 cannot be"):
-        backup.take("zk://127.0.0.9:1/framework", on_problem=quiet)
+        snapshot.take("zk://127.0.0.9:1/framework", on_problem=quiet)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
-from framework.adapters import backup
+from framework.adapters import snapshot
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.commands import PutFramework, PutStack, PutTask, PutVersion
 from framework.core.events import Saved
@@ -316,7 +316,7 @@ class TestEdits:
     ) -> None:
         opened = self.lead(fire)
         keeper.set(f"{fire.root}/tasks/0", b"rubbish")
-        found = backup.take(f"zk://{fire.proxy.address}{fire.root}", on_problem=lambda _: None)
+        found = snapshot.take(f"zk://{fire.proxy.address}{fire.root}", on_problem=lambda _: None)
         assert [finding.path for finding in found.report.damages] == ["/tasks/0"]
         opened.saved(PutTask(task=stored_task(2)))
         assert opened.store.load().tasks == (stored_task(1), stored_task(2))
@@ -324,7 +324,7 @@ class TestEdits:
     def test_a_version_that_is_gone_is_found_by_the_check(self, fire: Fire, keeper: KazooClient) -> None:
         self.lead(fire)
         keeper.delete(f"{fire.root}/versions/shop/{VERSION}")
-        found = backup.take(f"zk://{fire.proxy.address}{fire.root}", on_problem=lambda _: None)
+        found = snapshot.take(f"zk://{fire.proxy.address}{fire.root}", on_problem=lambda _: None)
         assert {finding.path for finding in found.report.damages} == {"/stacks/shop"}
 
     def test_a_node_that_is_there_before_it_is_made_is_not_written_over(self, fire: Fire, keeper: KazooClient) -> None:

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
-from framework.adapters.zookeeper import ZooKeeperStore
+from framework.adapters.term import Term
 from framework.core import books, budget, statuses
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework
 from framework.core.context import Context
@@ -125,14 +125,14 @@ def _fence_ignored() -> Installed:
 
 
 def _ambiguous_taken_for_done() -> Installed:
-    real = ZooKeeperStore._has_happened
+    real = Term._has_happened
 
-    def planted(self: ZooKeeperStore, epoch: Any) -> bool:
+    def planted(self: Term, epoch: Any) -> bool:
         real(self, epoch)
         self._epoch = epoch
         return True
 
-    return patch.object(ZooKeeperStore, "_has_happened", planted)
+    return patch.object(Term, "_has_happened", planted)
 
 
 def _serial_given_twice() -> Installed:

@@ -20,7 +20,7 @@ from kazoo.exceptions import (
     RuntimeInconsistency,
 )
 
-from framework.adapters import nodes, records
+from framework.adapters import marks, nodes, records
 from framework.adapters.ensemble import SessionLost
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
@@ -125,7 +125,7 @@ class Tree:
         directory, _, name = path.rpartition("/")
         data, _ = self.nodes.get(ROOT + path, (None, 0))
         if path == nodes.EPOCH_NODE and data is not None:
-            number = nodes.epoch_of(data).number
+            number = marks.epoch_of(data).number
             self.deposed_writes += number < self.epoch
             self.epoch = max(number, self.epoch)
         elif directory == nodes.TASKS_NODE:
@@ -258,7 +258,7 @@ class SimulatedStore(ZooKeeperStore):
         except SessionLost:
             message = self._session_message()
         except Exception as error:
-            if type(error).__name__ not in ("_Lost", "_Deposed"):
+            if type(error).__name__ not in ("Lost", "Deposed"):
                 raise
             message = str(error)
         if message:

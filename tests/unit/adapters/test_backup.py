@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from framework.adapters import backup_file, nodes, records
+from framework.adapters import backup_file, marks, nodes, records
 from framework.adapters.backup_file import Backup, BackupFault, manifest_of
 from framework.adapters.checking import Report, Severity, check
-from framework.adapters.nodes import Epoch
+from framework.adapters.marks import Epoch
 from framework.core.commands import PutFramework
 from framework.core.model import StackWish, Task
 from specs.ids import FrameworkId, TaskId, VersionId
@@ -40,8 +40,8 @@ def tree(
         buckets.setdefault(nodes.bucket_of(task.id), []).append(records.task_bytes(task))
     version = stored_version(id=VERSION)
     found: dict[str, bytes | None] = {
-        "/schema": nodes.schema_node(),
-        "/epoch": nodes.epoch_node(Epoch(number=3, transaction=8, holder="a:1")),
+        "/schema": marks.schema_node(),
+        "/epoch": marks.epoch_node(Epoch(number=3, transaction=8, holder="a:1")),
         "/framework": records.framework_node(
             PutFramework(framework_id=FrameworkId(framework_id), next_serial=next_serial)
         ),
@@ -82,7 +82,7 @@ class TestCheck:
         [
             ("/schema", None, "/schema is not there"),
             ("/schema", b"mine", "/schema is not ours"),
-            ("/schema", nodes.restoring_node(), "/schema says that a backup is being restored"),
+            ("/schema", marks.restoring_node(), "/schema says that a backup is being restored"),
             ("/schema", b'{"kind": "mesos-framework", "schema": 9}', "/schema has schema 9, and this program knows"),
             ("/epoch", b"7", "/epoch is no epoch"),
             ("/epoch", None, "/epoch is not there"),
@@ -234,7 +234,7 @@ class TestFile:
         for edit, says in (
             ({"nodes/epoch": b"7"}, "node /epoch has 1 bytes, and had"),
             (
-                {"nodes/epoch": nodes.epoch_node(Epoch(number=4, transaction=8, holder="a:1"))},
+                {"nodes/epoch": marks.epoch_node(Epoch(number=4, transaction=8, holder="a:1"))},
                 "node /epoch is not what",
             ),
             ({"nodes/tasks/0": None}, "lacks 1 of the 8 nodes of its manifest, such as /tasks/0"),

@@ -7,8 +7,9 @@ import itertools
 
 import pytest
 
-from framework.adapters import nodes, records
-from framework.adapters.nodes import Image, Rank, Unstorable
+from framework.adapters import image, nodes, records
+from framework.adapters.image import Image, Rank
+from framework.adapters.nodes import Unstorable
 from framework.core.commands import (
     DeleteAgent,
     DeleteStack,
@@ -158,14 +159,14 @@ def test_planning_changes_nothing() -> None:
 
 
 def test_pieces_hold_all_operations_in_order_and_none_is_too_full() -> None:
-    def operation(number: int, size: int) -> nodes.Operation:
-        return nodes.Operation(rank=Rank.TASKS, path=f"/tasks/{number}", data=bytes(size))
+    def operation(number: int, size: int) -> image.Operation:
+        return image.Operation(rank=Rank.TASKS, path=f"/tasks/{number}", data=bytes(size))
 
     operations = [operation(number, 100_000 if number % 3 else 10) for number in range(2000)]
     operations[7] = operation(7, nodes.MAX_NODE_BYTES)
-    cut = nodes.pieces(operations)
+    cut = image.pieces(operations)
     assert [each for piece in cut for each in piece] == operations
     for piece in cut:
-        assert len(piece) <= nodes.MAX_TRANSACTION_NODES
-        assert len(piece) == 1 or sum(each.size for each in piece) <= nodes.MAX_TRANSACTION_BYTES
-    assert nodes.pieces([]) == []
+        assert len(piece) <= image.MAX_TRANSACTION_NODES
+        assert len(piece) == 1 or sum(each.size for each in piece) <= image.MAX_TRANSACTION_BYTES
+    assert image.pieces([]) == []

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from framework.adapters import backup as store
-from framework.adapters import backup_file
-from framework.adapters.backup import Restored, Snapshot
+from framework.adapters import backup_file, restoring
+from framework.adapters import snapshot as taking
 from framework.adapters.ensemble import parse_url
-from framework.adapters.nodes import restoring_node
+from framework.adapters.marks import restoring_node
+from framework.adapters.restoring import Restored
+from framework.adapters.snapshot import Snapshot
 from framework.ports import StoreFault
 from tests.kit.stored import stored_task
 from tests.unit.adapters.test_backup import backup, tree
@@ -28,7 +29,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def put(found: dict[str, bytes], **more: Any) -> None:
         snapshot = Snapshot(url=parse_url(ZK), taken_at=1.7e9, nodes=found, **more)
-        monkeypatch.setattr(store, "take", lambda url, on_problem: snapshot)
+        monkeypatch.setattr(taking, "take", lambda url, on_problem: snapshot)
 
     return put
 
@@ -42,7 +43,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
         asked.append((url, replaces))
         return Restored(epoch=4, next_serial=1_000_100, written=9, removed=0)
 
-    monkeypatch.setattr(store, "restore", restore)
+    monkeypatch.setattr(restoring, "restore", restore)
     return asked
 
 
@@ -209,6 +210,6 @@ class TestCheck:
         def fail(url: str, on_problem: Any) -> None:
             raise StoreFault(f"{url}: gave up after 15 s: it is not there", temporary=True)
 
-        monkeypatch.setattr(store, "take", fail)
+        monkeypatch.setattr(taking, "take", fail)
         done = run("store", "check", "--zk", ZK)
         assert (done.exit_code, done.stderr) == (1, f"{ZK}: gave up after 15 s: it is not there\n")

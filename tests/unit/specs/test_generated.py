@@ -13,9 +13,10 @@ from specs import generate, limits
 from specs.errors import StackError
 from specs.load import load_files, load_stack
 from specs.schema import schema_text, stack_schema
+from specs.sections import DEPLOY
 from specs.source import Mapping, Node, Scalar, Sequence, read_yaml
 from specs.tables import with_tables
-from specs.vocabulary import DEPLOY, SERVICE
+from specs.vocabulary import SERVICE
 
 EXAMPLES = sorted((generate.HERE / "examples").glob("*.yml"))
 WRONG = generate.HERE.parent / "tests" / "golden" / "specs" / "wrong"

@@ -1,74 +1,32 @@
-"""Takes all of a store out of ZooKeeper, and puts it back."""
+"""Puts a backup back into ZooKeeper."""
 
 from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, RuntimeInconsistency
 
-from framework.adapters import nodes, records
+from framework.adapters import marks, nodes, records
 from framework.adapters.backup_file import Backup
 from framework.adapters.checking import Report, check
-from framework.adapters.ensemble import UNCERTAIN, Ensemble, SessionLost, Url, parse_url
-from framework.adapters.nodes import Epoch, Operation, Rank
+from framework.adapters.ensemble import UNCERTAIN
+from framework.adapters.image import Operation, Rank, pieces
+from framework.adapters.marks import Epoch
 from framework.adapters.records import RecordFault
+from framework.adapters.snapshot import Keeper, OnProblem, Snapshot, opened, read_all
 from framework.core.commands import PutFramework
-from framework.core.model import Instant
 from framework.ports import StoreFault
 
-MAX_ROUNDS = 100
-"""So often is what has changed meanwhile read again. A round with nothing new to read takes some milliseconds."""
-PAUSE_SECONDS = 0.01
 MAX_BREAKS = 5
 """So often may the connection break during one transaction."""
-CONNECT_SECONDS = 15.0
 SERIAL_MARGIN = 1_000_000
 """The next number for a task is raised by this, for the tasks that were launched since the backup was taken."""
-
-OnProblem = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)  # without slots, for the report that is kept
-class Snapshot:
-    """What is below a root: nodes by path, without those that end with a session. Nothing where the root is not there.
-
-    `is_consistent` says whether all of it was so at one moment. `leader` says who led, "" where nobody did.
-    """
-
-    url: Url
-    taken_at: Instant
-    nodes: Mapping[str, bytes]
-    is_consistent: bool = True
-    leader: str = ""
-
-    @cached_property
-    def report(self) -> Report:
-        """What is in it, and what is wrong with it."""
-        return check(self.nodes)
-
-    @property
-    def is_framework(self) -> bool:
-        """Whether it is a store, or was to become one by a restore that broke off."""
-        return nodes.SCHEMA_NODE in self.nodes
-
-    @property
-    def is_half_restored(self) -> bool:
-        """Whether a backup is being restored here, or that broke off."""
-        return nodes.is_being_restored(self.nodes.get(nodes.SCHEMA_NODE, b""))
-
-    @property
-    def is_restorable(self) -> bool:
-        """Whether a backup may go there without replacing anything of worth."""
-        return not self.nodes or self.is_half_restored or (self.is_framework and self.report.is_empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +39,6 @@ class Restored:
     removed: int
 
 
-def take(url: str, *, on_problem: OnProblem, now: Callable[[], Instant] = time.time) -> Snapshot:
-    """All that is below the root, of one moment if that can be had. Changes nothing, and disturbs no scheduler.
-
-    `on_problem` is called as Ensemble calls it. Raises StoreFault, and ValueError for a bad url.
-    """
-    with _opened(url, on_problem) as keeper:
-        return _take(keeper, now())
-
-
 def restore(backup: Backup, url: str, *, replaces: bool, on_problem: OnProblem) -> Restored:
     """Puts a backup below a root; where something is there only if `replaces`. Raises StoreFault, ValueError.
 
@@ -99,8 +48,8 @@ def restore(backup: Backup, url: str, *, replaces: bool, on_problem: OnProblem) 
     """
     report = check(backup.nodes)
     refuse_damaged(report)
-    with _opened(url, on_problem) as keeper:
-        there = _take(keeper, time.time())
+    with opened(url, on_problem) as keeper:
+        there = read_all(keeper, time.time())
         refuse_root(there, replaces=replaces)
         keeper.hold()
         return _Restoration(keeper, backup, report, there).run()
@@ -136,7 +85,7 @@ def refuse_root(there: Snapshot, *, replaces: bool) -> None:
     schema = there.nodes.get(nodes.SCHEMA_NODE)
     if schema is not None and not there.is_half_restored:
         try:
-            nodes.schema_of(schema)
+            marks.schema_of(schema)
         except RecordFault as error:
             raise StoreFault(
                 f"{there.url}{nodes.SCHEMA_NODE} {error}: nothing is written over it; name another root",
@@ -151,147 +100,10 @@ def refuse_root(there: Snapshot, *, replaces: bool) -> None:
         )
 
 
-class _Keeper(Ensemble):
-    """A session that also tells which nodes have changed."""
-
-    def __init__(self, url: Url, on_problem: OnProblem) -> None:
-        super().__init__(url, on_problem=on_problem, on_lost=lambda: None)
-        self.url = url
-
-    def changes(self, paths: Sequence[str]) -> list[int | None]:
-        """Of each node the number of the change that made it as it is, None where it is not there."""
-        stats = self._all(self._client.exists_async, paths)
-        return [stat.last_modified_transaction_id if stat else None for stat in stats]
-
-    def contents(self, paths: Sequence[str]) -> list[tuple[bytes, int]]:
-        """The data of many nodes, each with the number of its last change. Raises NoNodeError, SessionLost."""
-        found = self._all(self._client.get_async, paths)
-        return [(data, stat.last_modified_transaction_id) for data, stat in found]
-
-    def is_there(self, path: str) -> bool:
-        """Whether there is such a node, as new as all that was written before."""
-        return self.change(path) is not None
-
-    def change(self, path: str) -> int | None:
-        """The number of the node's last change, as new as all that was written before; None where it is not there."""
-
-        def ask() -> Any:
-            self._client.sync_async(path)
-            return self._client.exists_async(path).get()
-
-        stat = self._again(ask)
-        return stat.last_modified_transaction_id if stat else None
-
-
-@contextmanager
-def _opened(url: str, on_problem: OnProblem) -> Iterator[_Keeper]:
-    """A connection; every way in which it fails is a StoreFault. It must come about in CONNECT_SECONDS."""
-    parsed = parse_url(url)
-    problems: list[str] = []
-
-    def hear(problem: str) -> None:
-        problems.append(problem)
-        if is_connected.is_set():
-            on_problem(problem)
-
-    is_connected = threading.Event()
-    keeper = _Keeper(parsed, hear)
-    patience = threading.Timer(CONNECT_SECONDS, keeper.close)
-    patience.daemon = True
-    patience.start()
-    try:
-        keeper.wait()
-        patience.cancel()
-        is_connected.set()
-        yield keeper
-    except SessionLost as error:
-        why = problems[-1].removesuffix(". Trying on") if problems and problems[-1] else str(error)
-        text = (
-            f"broke off: {error}; try again" if is_connected.is_set() else f"gave up after {CONNECT_SECONDS:g} s: {why}"
-        )
-        raise StoreFault(f"{parsed}: {text}", temporary=True) from error
-    except NoNodeError as error:
-        raise StoreFault(
-            f"{error} vanished while it was read: does somebody delete below {parsed}?", temporary=True
-        ) from error
-    except KazooException as error:
-        raise StoreFault(
-            f"{parsed}: ZooKeeper refused ({type(error).__name__}); its log says more", temporary=False
-        ) from error
-    finally:
-        patience.cancel()
-        keeper.close()
-
-
-# ---- taking ------------------------------------------------------------------------
-
-
-def _take(keeper: _Keeper, taken_at: Instant) -> Snapshot:
-    """Reads until nobody wrote between the first look at the epoch and the last; again only what has changed."""
-    root = keeper.url.root
-    if not keeper.is_there(root):
-        return Snapshot(url=keeper.url, taken_at=taken_at, nodes={})
-    known: dict[str, tuple[bytes, int]] = {}
-    is_consistent = False
-    for _ in range(MAX_ROUNDS):
-        before = _fence(keeper)
-        try:
-            known = _read_changes(keeper, known)
-        except NoNodeError:
-            continue
-        if _fence(keeper) == before:
-            is_consistent = True
-            break
-        time.sleep(PAUSE_SECONDS)
-    leader = _leader(keeper)
-    found = {path: data for path, (data, _) in known.items()}
-    return Snapshot(url=keeper.url, taken_at=taken_at, nodes=found, is_consistent=is_consistent, leader=leader)
-
-
-def _fence(keeper: _Keeper) -> int | None:
-    """What tells whether somebody has written: every transaction sets the epoch node."""
-    return keeper.change(keeper.url.root + nodes.EPOCH_NODE)
-
-
-def _read_changes(keeper: _Keeper, known: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]]:
-    """All nodes: those that are as they were known are not read again. Raises NoNodeError where one vanishes."""
-    root = keeper.url.root
-    paths = _paths(keeper)
-    changes = keeper.changes([root + path for path in paths])
-    stale = [path for path, change in zip(paths, changes, strict=True) if known.get(path, (b"", None))[1] != change]
-    read = dict(zip(stale, keeper.contents([root + path for path in stale]), strict=True))
-    return {path: read[path] if path in read else known[path] for path in paths}
-
-
-def _paths(keeper: _Keeper) -> list[str]:
-    """The nodes below the root, strange ones there too; of these not what is below them."""
-    root = keeper.url.root
-    passing = (nodes.LEADER_NODE, nodes.STANDBYS_NODE)
-    top = [f"/{name}" for name in keeper.children(root) if f"/{name}" not in passing]
-    below = _below(keeper, [path for path in top if path in nodes.DIRECTORIES])
-    versions = _below(keeper, [path for path in below if path.startswith(f"{nodes.VERSIONS_NODE}/")])
-    return [*top, *below, *versions]
-
-
-def _below(keeper: _Keeper, parents: Sequence[str]) -> list[str]:
-    names = keeper.children_of_all([keeper.url.root + parent for parent in parents])
-    return [f"{parent}/{name}" for parent, each in zip(parents, names, strict=True) for name in each]
-
-
-def _leader(keeper: _Keeper) -> str:
-    try:
-        return keeper.get(keeper.url.root + nodes.LEADER_NODE)[0].decode(errors="replace") or "a scheduler"
-    except NoNodeError:
-        return ""
-
-
-# ---- restoring ---------------------------------------------------------------------
-
-
 class _Restoration:
     """Writes a backup in transactions that each check the epoch node, as a scheduler does: nobody writes beside it."""
 
-    def __init__(self, keeper: _Keeper, backup: Backup, report: Report, there: Snapshot) -> None:
+    def __init__(self, keeper: Keeper, backup: Backup, report: Report, there: Snapshot) -> None:
         self._keeper = keeper
         self._root = keeper.url.root
         self._backup = backup
@@ -311,7 +123,7 @@ class _Restoration:
         schema = Operation(
             rank=Rank.FRAMEWORK,
             path=nodes.SCHEMA_NODE,
-            data=nodes.restoring_node(),
+            data=marks.restoring_node(),
             is_new=nodes.SCHEMA_NODE not in self._there.nodes,
         )
         self._commit([schema], is_first=True)
@@ -352,7 +164,7 @@ class _Restoration:
             )
 
     def _commit_all(self, operations: Iterable[Operation]) -> None:
-        for piece in nodes.pieces(operations):
+        for piece in pieces(operations):
             self._commit(piece)
 
     def _commit(self, piece: Sequence[Operation], *, is_first: bool = False, is_last: bool = False) -> None:
@@ -383,9 +195,9 @@ class _Restoration:
         transaction = self._keeper.transaction()
         epoch = self._root + nodes.EPOCH_NODE
         if self._fence is None:
-            transaction.create(epoch, nodes.epoch_node(self._epoch))
+            transaction.create(epoch, marks.epoch_node(self._epoch))
         else:
-            transaction.set_data(epoch, nodes.epoch_node(self._epoch), self._fence)
+            transaction.set_data(epoch, marks.epoch_node(self._epoch), self._fence)
         if is_first:
             transaction.create(self._root + nodes.LEADER_NODE, self._who.encode(), ephemeral=True)
         for operation in piece:
@@ -438,7 +250,7 @@ def _epoch_in(found: Mapping[str, bytes]) -> Epoch:
 def _epoch_of(data: bytes) -> Epoch:
     """The epoch, or that before the first where it cannot be read: the node's version fences all the same."""
     try:
-        return nodes.epoch_of(data)
+        return marks.epoch_of(data)
     except RecordFault:
         return Epoch()
 

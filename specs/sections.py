@@ -1,0 +1,160 @@
+"""The keys of a stack file that hold keys of their own: resources, stop, unreachable, and compose's deploy."""
+
+from __future__ import annotations
+
+from specs.constraint_forms import Constraints
+from specs.constraints import Mode
+from specs.custom_resources import CustomResources, GenericResources
+from specs.fields import NOWHERE, Field, Nested, Table
+from specs.health import DURATION
+from specs.kinds import Choice, Integer, Pairs, Parsed
+from specs.limits import MAX_GPUS, MAX_INSTANCES
+from specs.placement_forms import ComposePreferences
+from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED
+from specs.stack import Keep, Restart
+from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_signal, parse_size_mib
+
+SIZE = Parsed(parse_size_mib, WANTED_SIZE, pattern=r"^[0-9]+(\.[0-9]+)?\s*([bB]|[kKmMgGtT]([iI]?[bB])?)$")
+CPUS = Parsed(parse_cpus_milli, WANTED_CPUS, ("number", "string"), r"^[0-9]*\.?[0-9]+$")
+SIGNAL = Parsed(parse_signal, "the name of a signal", ("string", "integer"))
+INSTANCES = Integer(0, MAX_INSTANCES)
+_JOB_MODES = dict.fromkeys(
+    ("replicated-job", "global-job"),
+    'is not supported yet: tasks that end are not counted; restart: "no" or on-failure lets each run once',
+)
+
+
+def _pids(text: str) -> int:
+    number = int(text) if text.lstrip("-").isdigit() and len(text) < 10 else 0
+    if number < -1 or number == 0:
+        raise ValueError(f"wanted a whole number above 0, or -1 for no limit; got {text!r}")
+    return max(number, 0)
+
+
+PIDS = Parsed(_pids, "a whole number above 0, or -1 for no limit", ("integer", "string"))
+
+RESOURCES = Table(
+    "resources",
+    (
+        Field("cpus", CPUS, "resources.cpus_milli", "Processors, to a thousandth (0.1)."),
+        Field("memory", SIZE, "resources.mem_mib", "Memory, with its unit, rounded up to MiB (128M)."),
+        Field("disk", SIZE, "resources.disk_mib", "Disk, with its unit, rounded up to MiB (none)."),
+        Field("gpus", Integer(0, MAX_GPUS), "resources.gpus", "Graphics processors (none)."),
+        Field(
+            "custom",
+            CustomResources(),
+            "resources.custom",
+            "Resources of the agents' own, by name: a number to a thousandth, or a list of a set's items (none).",
+        ),
+    ),
+)
+STOP = Table(
+    "stop",
+    (
+        Field("signal", SIGNAL, "stop.signal", "The signal that asks the task to stop (SIGTERM)."),
+        Field("grace", DURATION, "stop.grace_seconds", "Time until it is killed (10s)."),
+    ),
+    {"drain": "drain is not supported yet: a task is told to stop at once; leave it out, stop.grace is there"},
+)
+UNREACHABLE = Table(
+    "unreachable",
+    (
+        Field(
+            "replace_after",
+            DURATION,
+            "unreachable.replace_after_seconds",
+            "How long its slot waits for it before another task takes it (0s).",
+        ),
+        Field(
+            "keep",
+            Choice({keep.value: keep for keep in Keep}),
+            "unreachable.keep",
+            "Which of the two stays when it is back: original, replacement (replacement).",
+        ),
+    ),
+)
+DEPLOY_LIMITS = Table(
+    "deploy.resources.limits",
+    (
+        Field("cpus", CPUS, "resources.cpus_milli", "As resources.cpus."),
+        Field("memory", SIZE, "resources.mem_mib", "As resources.memory."),
+        Field("pids", PIDS, "container.pids_limit", "As pids_limit."),
+    ),
+    LIMITS_REFUSED,
+)
+DEPLOY_RESERVATIONS = Table(
+    "deploy.resources.reservations",
+    (
+        Field("cpus", CPUS, "resources.cpus_milli", "As resources.cpus; with limits.cpus the two must be the same."),
+        Field("memory", SIZE, "resources.mem_mib", "As resources.memory; with limits.memory the two must be the same."),
+        Field(
+            "generic_resources",
+            GenericResources(),
+            "resources.custom",
+            "As resources.custom: discrete_resource_spec with kind and value.",
+        ),
+    ),
+    RESERVATIONS_REFUSED,
+)
+_DEPLOY_RESOURCES = Table(
+    "deploy.resources",
+    (
+        Field("limits", Nested(DEPLOY_LIMITS), NOWHERE, "What a task gets, and no more."),
+        Field("reservations", Nested(DEPLOY_RESERVATIONS), NOWHERE, "The same: a task gets what it reserves."),
+    ),
+)
+RESTART_POLICY = Table(
+    "deploy.restart_policy",
+    (
+        Field(
+            "condition",
+            Choice({"any": Restart.ALWAYS, "on-failure": Restart.ON_FAILURE, "none": Restart.NEVER}),
+            "restart",
+            "As restart: any is always, none is no.",
+        ),
+    ),
+    {
+        key: f"{key} is refused: restarts back off from 1 s to 5 min, without an end; leave it out"
+        for key in ("delay", "max_attempts", "window")
+    },
+)
+PLACEMENT = Table(
+    "deploy.placement",
+    (
+        Field("constraints", Constraints("deploy.constraints"), "deploy.constraints", "They join constraints."),
+        Field(
+            "preferences",
+            ComposePreferences(),
+            "deploy.preferences",
+            "They join spread, as wishes of 50 points, each within those before it.",
+        ),
+        Field(
+            "max_replicas_per_node",
+            Integer(0, MAX_INSTANCES),
+            "deploy.max_per",
+            "As the constraint hostname MAX_PER; 0: no limit.",
+        ),
+    ),
+)
+DEPLOY = Table(
+    "deploy",
+    (
+        Field("replicas", INSTANCES, "instances", "As instances."),
+        Field(
+            "labels",
+            Pairs("metadata", "labels of the service"),
+            "metadata",
+            "Metadata of the group, not of containers.",
+        ),
+        Field("resources", Nested(_DEPLOY_RESOURCES), NOWHERE, "As resources."),
+        Field("restart_policy", Nested(RESTART_POLICY), NOWHERE, "condition alone, as restart."),
+        Field(
+            "mode",
+            Choice({mode.value: mode for mode in Mode}, _JOB_MODES),
+            "mode",
+            "As mode: replicated or global.",
+        ),
+        Field("placement", Nested(PLACEMENT), NOWHERE, "On which agents; see constraints and spread."),
+    ),
+    DEPLOY_REFUSED,
+)
