@@ -41,11 +41,11 @@ def run_scheduler(config: SchedulerConfig) -> int:
     """Runs a scheduler until it is told to stop, or must; returns the exit code of its process."""
     _set_up_logging(config.log_level)
     archive = build_archive(cache_home() / NAME)
-    executor = ExecutorConfig(
-        uri=executor_uri(config.advertised, archive.sha256),
-        idle_seconds=round(config.executor_idle_seconds),
-        operations=config.executor_operations,
-    )
+    try:
+        executor = _executor_config(config, archive.sha256)
+    except ValueError as fault:
+        log.error("%s", fault)
+        return CliExit.USAGE
     mesos = _mesos_config(config, executor)
     settings = Settings(executor_id=executor_id(executor, config.role), executor_resources=executor.resources)
     clock = SystemClock()
@@ -204,6 +204,21 @@ def _lead(store: ZooKeeperStore, loop: Loop) -> None:
         return
     log.info("the store holds %d stacks and %d tasks", len(stored.stacks), len(stored.tasks))
     loop.post(BecameLeader(stored=stored))
+
+
+def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
+    """How agents get the executor whose archive has this hash; raises ValueError for an address that is too long."""
+    url = config.executor_url
+    executor = ExecutorConfig(
+        uri=url.replace("{sha256}", sha256) if url else executor_uri(config.advertised, sha256),
+        address="" if url else config.advertised,
+        content=sha256 if url else "",
+        is_cacheable=not url or "{sha256}" in url,
+        idle_seconds=round(config.executor_idle_seconds),
+        operations=config.executor_operations,
+    )
+    executor_id(executor, config.role, reservation="any")
+    return executor
 
 
 def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosConfig:

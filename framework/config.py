@@ -13,7 +13,8 @@ class SchedulerConfig:
     is what Mesos's web UI links to; empty: the advertised address. The master is asked for its agents every
     `agents_interval_seconds`, and less often where that takes it long. An executor without tasks ends after
     `executor_idle_seconds` and does `executor_operations` starts and stops at a time. Another scheduler leads once
-    ZooKeeper has not heard from this one for `session_timeout_seconds`.
+    ZooKeeper has not heard from this one for `session_timeout_seconds`. Agents fetch the executor from `executor_url`,
+    where it says {sha256} with the archive's hash in its place; empty: from the advertised address.
     """
 
     zk: str
@@ -29,6 +30,7 @@ class SchedulerConfig:
     agents_interval_seconds: float = 15.0
     executor_idle_seconds: float = 60.0
     executor_operations: int = 4
+    executor_url: str = ""
     session_timeout_seconds: float = 10.0
     webui_url: str = ""
     log_level: str = "info"

@@ -1,24 +1,12 @@
-"""Taking resources out of pools that are reserved differently, and the executor that goes with a reservation."""
+"""Taking resources out of pools that are reserved differently."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from placement.offer import Pool
-from specs.ids import ExecutorId
 from specs.resources import Resources, Scalars, Sets
-
-
-def executor_variant(base: ExecutorId, reservation: str) -> ExecutorId:
-    """The id of the executor that is paid out of resources with this reservation; `base` itself where it is "".
-
-    Mesos takes one ExecutorInfo for an id on an agent, and the resources in it name their reservation.
-    """
-    if not reservation:
-        return base
-    return ExecutorId(f"{base}-{hashlib.sha256(reservation.encode()).hexdigest()[:8]}")
 
 
 def draw(pools: Sequence[Pool], want: Resources) -> tuple[tuple[Pool, ...], tuple[Pool, ...]]:

@@ -18,8 +18,8 @@ from framework.adapters.mesos_resources import pools, total, written
 from framework.core.commands import Launch
 from framework.core.model import Status, Task
 from placement.offer import Offer, Pool
-from placement.pools import executor_variant
 from specs.canonical import container_json
+from specs.executors import address_of, executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
 from specs.records_pb2 import CustomResource, ExecutorMessage, LaunchOrder, StatusDetail
 from specs.resources import Resources
@@ -155,20 +155,20 @@ def framework_info(config: MesosConfig, framework_id: FrameworkId | None = None)
     return info
 
 
-def executor_info(config: ExecutorConfig, role: str, reservation: str = "") -> Dict:
+def executor_info(config: ExecutorConfig, role: str, reservation: str = "", address: str | None = None) -> Dict:
     """The ExecutorInfo of tasks: one executor for all of them on an agent, while nothing in it changes.
 
-    `reservation` is that of the resources out of which it is paid: each has an executor of its own.
+    `reservation` is that of the resources out of which it is paid: each has an executor of its own. `address` is that
+    of the scheduler that serves its archive, the configured one where None: it is in the id, not in the id's hash.
     """
-    info = _executor_info(config, role, "")
-    base = ExecutorId(_executor_id(info))
-    if reservation:
-        info = _executor_info(config, role, reservation)
-    info.executor_id.value = executor_variant(base, reservation)
+    address = config.address if address is None else address
+    content = ExecutorId(_executor_id(_executor_info(config, role, "", ""), config.content))
+    info = _executor_info(config, role, reservation, address)
+    info.executor_id.value = served_from(executor_variant(content, reservation), address)
     return info
 
 
-def _executor_info(config: ExecutorConfig, role: str, reservation: str) -> Dict:
+def _executor_info(config: ExecutorConfig, role: str, reservation: str, address: str) -> Dict:
     info = Dict(
         type="CUSTOM",
         name="framework executor",
@@ -177,7 +177,9 @@ def _executor_info(config: ExecutorConfig, role: str, reservation: str) -> Dict:
         shutdown_grace_period=_duration(config.shutdown_grace_seconds),
     )
     info.command.value = config.command
-    info.command.uris = [{"value": config.uri, "extract": False, "executable": False, "cache": True}]
+    info.command.uris = [
+        {"value": config.uri_from(address), "extract": False, "executable": False, "cache": config.is_cacheable}
+    ]
     info.command.uris[0]["output_file"] = config.file_name
     if config.environment:
         info.command.environment.variables = [{"name": name, "value": value} for name, value in config.environment]
@@ -189,9 +191,9 @@ def executor_id(config: ExecutorConfig, role: str, reservation: str = "") -> Exe
     return ExecutorId(executor_info(config, role, reservation).executor_id.value)
 
 
-def _executor_id(info: Dict) -> str:
+def _executor_id(info: Dict, content: str) -> str:
     """Mesos refuses an executor of an id that runs with other settings: so the id names the settings."""
-    digest = hashlib.sha256(orjson.dumps(info, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    digest = hashlib.sha256(orjson.dumps(info, option=orjson.OPT_SORT_KEYS) + content.encode()).hexdigest()
     return f"framework-executor-{digest[:12]}"
 
 
@@ -201,7 +203,7 @@ class TaskWriter:
     def __init__(self, config: MesosConfig, *, most_versions: int = 1000) -> None:
         self._role = config.role
         self._config = config.executor
-        self._executors: dict[str, orjson.Fragment] = {}
+        self._executors: dict[tuple[str, str], orjson.Fragment] = {}
         self._containers: dict[str, tuple[Container, bytes]] = {}
         self._most = most_versions
 
@@ -218,19 +220,19 @@ class TaskWriter:
         info.data = base64.b64encode(self._order(launch, framework_id)).decode("ascii")
         if container.health is not None and (check := health_check(container.health, task, container)):
             info.health_check = check
-        info.executor = self._executor(launch.executor_reservation)
+        info.executor = self._executor(launch.executor_reservation, address_of(task.executor_id))
         return info
 
     def _resources(self, launch: Launch) -> list[Json]:
         parts = launch.pools or (Pool(resources=launch.resources),)
         return [each for part in parts for each in written(part.resources, self._role, part.reservation)]
 
-    def _executor(self, reservation: str) -> orjson.Fragment:
-        known = self._executors.get(reservation)
+    def _executor(self, reservation: str, address: str) -> orjson.Fragment:
+        known = self._executors.get((reservation, address))
         if known is None:
             _make_room(self._executors, self._most)
-            info = executor_info(self._config, self._role, reservation)
-            known = self._executors[reservation] = orjson.Fragment(orjson.dumps(info))
+            info = executor_info(self._config, self._role, reservation, address)
+            known = self._executors[reservation, address] = orjson.Fragment(orjson.dumps(info))
         return known
 
     def _order(self, launch: Launch, framework_id: FrameworkId) -> bytes:
@@ -269,7 +271,7 @@ class TaskWriter:
         return data
 
 
-def _make_room(known: dict[str, Any], most: int) -> None:
+def _make_room(known: dict[Any, Any], most: int) -> None:
     """Forgets the oldest entries where there are so many."""
     while len(known) >= most:
         del known[next(iter(known))]

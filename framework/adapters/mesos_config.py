@@ -14,10 +14,17 @@ EXECUTOR_RESOURCES = Resources(cpus_milli=100, mem_mib=64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorConfig:
-    """How an agent gets and starts the executor: it fetches `uri`, where the archive's content never changes
-    (its SHA-256 is part of the address), and runs it with its own python3."""
+    """How an agent gets and starts the executor: it fetches `uri`, and runs it with its own python3.
+
+    `address` is the host:port in `uri` of the scheduler that serves it, empty where others do: a scheduler that leads
+    later serves the same from another address. `content` is the archive's SHA-256 where `uri` does not say it; only
+    what `is_cacheable` may an agent keep for a while: what is there must never be replaced.
+    """
 
     uri: str
+    address: str = ""
+    content: str = ""
+    is_cacheable: bool = True
     file_name: str = "framework-executor.pyz"
     idle_seconds: int = 60
     operations: int = 4
@@ -28,6 +35,10 @@ class ExecutorConfig:
     @property
     def command(self) -> str:
         return f"exec python3 {self.file_name} --idle {self.idle_seconds} --operations {self.operations}"
+
+    def uri_from(self, address: str) -> str:
+        """Where a scheduler with this address serves the same archive."""
+        return self.uri.replace(f"//{self.address}/", f"//{address}/", 1) if self.address else self.uri
 
 
 def executor_uri(advertise: str, sha256: str, file_name: str = "framework-executor.pyz") -> str:

@@ -71,6 +71,13 @@ _LEVELS = ("debug", "info", "warning", "error")
     help="How many starts and stops an executor does at a time.",
 )
 @click.option(
+    "--executor-url",
+    metavar="URL",
+    default="",
+    help="Where agents fetch the executor's archive, {sha256} standing for its hash: behind a balancer of all"
+    " schedulers, or a file on each agent.  [default: this scheduler]",
+)
+@click.option(
     "--session-timeout",
     type=Duration(),
     default="10s",
@@ -101,6 +108,7 @@ def scheduler(
     agents_interval: float,
     executor_idle: float,
     executor_operations: int,
+    executor_url: str,
     session_timeout: float,
     webui_url: str,
     journal: str,
@@ -145,6 +153,7 @@ def scheduler(
         agents_interval_seconds=agents_interval,
         executor_idle_seconds=executor_idle,
         executor_operations=executor_operations,
+        executor_url=_checked_url(executor_url),
         session_timeout_seconds=session_timeout,
         webui_url=webui_url,
         log_level=log_level,
@@ -160,6 +169,15 @@ def _address(text: str, option: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
         raise click.UsageError(f"{option} wants HOST:PORT, as 10.0.0.9:8080; got {text!r}.")
     return host.strip("[]"), int(port)
+
+
+def _checked_url(url: str) -> str:
+    """Such as Mesos's fetcher takes: with a scheme, or an absolute path on the agent."""
+    if url and not re.fullmatch(r"([a-z][a-z0-9+.-]*:/)?/[^\s'\\]+", url):
+        raise click.UsageError(
+            f"--executor-url wants a URL, as http://files.example/{{sha256}}.pyz, or an absolute path; got {url!r}."
+        )
+    return url
 
 
 def _check_zookeeper(text: str, option: str, needs_path: bool) -> None:

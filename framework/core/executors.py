@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from framework.core.model import Settings
 from placement.offer import Offer, Pool
-from placement.pools import executor_variant
+from specs.executors import content_of, executor_variant
 from specs.ids import ExecutorId
 from specs.resources import Resources
 
@@ -23,20 +23,25 @@ class Reservations:
     _executors: dict[str, ExecutorId] = field(default_factory=dict)
 
     def hear(self, base: ExecutorId, offers: Iterable[Offer]) -> None:
-        """Takes the reservations of offers."""
+        """Takes the reservations of offers; `base` is what the scheduler's own executors are, paid out of none."""
+        content = content_of(base)
         for offer in offers:
             for pool in offer.pools:
                 if pool.reservation and pool.reservation not in self._executors:
-                    executor = executor_variant(base, pool.reservation)
+                    executor = executor_variant(content, pool.reservation)
                     self._executors[pool.reservation] = executor
                     self._by_executor[executor] = pool.reservation
         while len(self._executors) > MOST_RESERVATIONS:
             oldest = next(iter(self._executors))
             del self._by_executor[self._executors.pop(oldest)]
 
-    def of(self, executor: ExecutorId) -> str | None:
-        """The reservation out of which an executor is paid, None where it is not known."""
-        return self._by_executor.get(executor)
+    def of(self, executor: ExecutorId, base: ExecutorId) -> str | None:
+        """The reservation out of which an executor is paid that is as `base` is but for that, and for where it was
+        fetched; None where it is another, or its reservation is not known."""
+        content = content_of(executor)
+        if content == content_of(base):
+            return ""
+        return self._by_executor.get(content) if content.startswith(f"{content_of(base)}-") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +67,16 @@ def purse_of(
     offers: Sequence[Offer], running: Mapping[ExecutorId, int], reservations: Reservations, settings: Settings
 ) -> Purse | None:
     """What pays on the agent of these offers, where the executors `running` have tasks of ours; None where no
-    reservation has room for the executor."""
+    reservation has room for the executor.
+
+    One that runs there is used as it is, whoever led when it was fetched: ours first, else the one with most tasks.
+    """
     base = settings.executor_id
     pools = _pools(offers)
-    for executor in sorted({*running, *(id for offer in offers for id in offer.executor_ids)}):
-        reservation = "" if executor == base else reservations.of(executor)
-        if reservation is not None and (executor == base or executor.startswith(f"{base}-")):
+    there = {*running, *(id for offer in offers for id in offer.executor_ids)}
+    for executor in sorted(there, key=lambda id: (id != base, -running.get(id, 0), id)):
+        reservation = reservations.of(executor, base)
+        if reservation is not None:
             return Purse(executor_id=executor, reservation=reservation, is_present=True, pools=pools)
     if not pools:
         return Purse(executor_id=base, reservation="", is_present=False, pools=())

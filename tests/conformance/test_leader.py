@@ -244,6 +244,31 @@ def test_the_readme_start_a_second_one_kill_the_first(two: tuple[Started, Starte
     assert cli.json("leader")["leader"] == second.address
 
 
+def test_tasks_of_the_next_leader_run_under_the_executors_that_are_there(
+    cluster: Cluster, two: tuple[Started, Started], tmp_path: Path
+) -> None:
+    first, second = two
+    at(first.address).run("submit", write(tmp_path, 1), "--name", "same", "--wait")
+    cli = at(second.address)
+    (before,) = cli.tasks("same")
+    first.process.send_signal(signal.SIGKILL)
+    eventually(lambda: leads(second.address), "the second leads", 30)
+    cli.run("scale", "same/work", "8", "--wait")
+    tasks = cli.tasks("same")
+    by_agent: dict[str, set[str]] = {}
+    for task in tasks:
+        by_agent.setdefault(task["agent"], set()).add(task["executor_id"])
+    assert by_agent.pop(before["agent"]) == {before["executor_id"]}
+    assert before["executor_id"].endswith(f"@{first.address.replace(':', '~')}")
+    fresh = {id for ids in by_agent.values() for id in ids}
+    assert {id.partition("@")[2] for id in fresh} <= {second.address.replace(":", "~")}, "the dead one serves nothing"
+    leader = cluster.leader()
+    assert leader is not None
+    for framework in leader.get("/state")["frameworks"]:
+        if framework["name"] == "own":
+            assert len(framework["executors"]) == 1 + len(by_agent), "one on each agent"
+
+
 def test_a_frozen_leader_that_wakes_does_nothing_and_ends(two: tuple[Started, Started], tmp_path: Path) -> None:
     first, second = two
     at(first.address).run("submit", write(tmp_path, 2), "--name", "frozen", "--wait")

@@ -29,9 +29,9 @@ from framework.core.commands import (
     Suppress,
 )
 from placement.offer import Pool
-from placement.pools import executor_variant
 from specs.canonical import container_from_json
-from specs.ids import AgentId, FrameworkId, OfferId, TaskId, group_id
+from specs.executors import executor_variant
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, group_id
 from specs.records_pb2 import ExecutorMessage, LaunchOrder, Progress, StatusDetail
 from specs.resources import PortRanges, Resources
 from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol, Stop
@@ -198,6 +198,42 @@ def test_the_executor_id_names_all_settings() -> None:
     )
     others = {codec.executor_id(each, "apps") for each in changed}
     assert len(others | {first, codec.executor_id(CONFIG.executor, "other")}) == 7
+
+
+def test_the_address_it_is_fetched_from_is_in_the_id_beside_the_hash() -> None:
+    def info(address: str, of: str | None = None) -> dict[str, Any]:
+        config = ExecutorConfig(uri=executor_uri(address, "ab" * 32), address=address)
+        plain: dict[str, Any] = orjson.loads(orjson.dumps(codec.executor_info(config, "apps", STATIC, of)))
+        return plain
+
+    one, other = info("10.0.0.1:8080"), info("10.0.0.2:8080")
+    ids = [each["executor_id"]["value"].partition("@") for each in (one, other)]
+    assert ids[0][0] == ids[1][0]
+    assert [address for _, _, address in ids] == ["10.0.0.1~8080", "10.0.0.2~8080"]
+    assert one != other
+    assert info("10.0.0.2:8080", "10.0.0.1:8080") == one, "another leader writes the very same"
+
+
+def test_a_task_of_an_executor_that_another_leader_started_is_written_with_its_address() -> None:
+    def written(address: str, executor: ExecutorId) -> dict[str, Any]:
+        config = ExecutorConfig(uri=executor_uri(address, "ab" * 32), address=address)
+        task = dataclasses.replace(make_task((31000, 31001)), executor_id=executor)
+        launch = Launch(task=task, container=CONTAINER, resources=Resources(cpus_milli=10))
+        info = TaskWriter(dataclasses.replace(CONFIG, executor=config)).task_info(launch, FRAMEWORK)
+        plain: dict[str, Any] = orjson.loads(orjson.dumps(info.executor))
+        return plain
+
+    config = ExecutorConfig(uri=executor_uri("10.0.0.1:8080", "ab" * 32), address="10.0.0.1:8080")
+    id = codec.executor_id(config, "apps")
+    assert written("10.0.0.1:8080", id) == written("10.0.0.2:8080", id)
+    assert written("10.0.0.2:8080", id)["command"]["uris"][0]["value"].startswith("http://10.0.0.1:8080/v1/executor/")
+
+
+def test_an_archive_that_others_serve_has_its_hash_in_the_id() -> None:
+    config = ExecutorConfig(uri="/opt/executor.pyz", content="ab" * 32, is_cacheable=False)
+    info = codec.executor_info(config, "apps").to_dict()
+    assert (info["command"]["uris"][0]["value"], info["command"]["uris"][0]["cache"]) == ("/opt/executor.pyz", False)
+    assert codec.executor_id(config, "apps") != codec.executor_id(dataclasses.replace(config, content="cd"), "apps")
 
 
 def test_an_executor_paid_from_a_reservation_is_a_variant() -> None:

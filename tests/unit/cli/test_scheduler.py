@@ -47,6 +47,7 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
         "agents_interval_seconds": 15.0,
         "executor_idle_seconds": 60.0,
         "executor_operations": 4,
+        "executor_url": "",
         "session_timeout_seconds": 10.0,
         "webui_url": "",
         "log_level": "info",
@@ -70,6 +71,7 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "--agents-interval": "1m",
         "--executor-idle": "5m",
         "--executor-operations": "8",
+        "--executor-url": "https://files.example/{sha256}.pyz",
         "--session-timeout": "4s",
         "--webui-url": "https://framework.example",
         "--log-level": "debug",
@@ -90,11 +92,26 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "agents_interval_seconds": 60.0,
         "executor_idle_seconds": 300.0,
         "executor_operations": 8,
+        "executor_url": "https://files.example/{sha256}.pyz",
         "session_timeout_seconds": 4.0,
         "webui_url": "https://framework.example",
         "log_level": "debug",
         "journal": "/var/log/framework.journal",
     }
+
+
+@pytest.mark.parametrize("url", ["file:///opt/executor.pyz", "/opt/executor.pyz", "hdfs://files/executor.pyz"])
+def test_where_agents_fetch_the_executor(run: Run, started: list[SimpleNamespace], url: str) -> None:
+    run("scheduler", *NEEDED, "--executor-url", url)
+    assert started[0].executor_url == url
+
+
+@pytest.mark.parametrize("url", ["executor.pyz", "files.example/executor.pyz", "http://a b"])
+def test_what_no_agent_can_fetch_is_refused(run: Run, started: list[SimpleNamespace], url: str) -> None:
+    result = run("scheduler", *NEEDED, "--executor-url", url)
+    assert result.exit_code == 2
+    assert f"got {url!r}" in result.output + result.stderr
+    assert started == []
 
 
 def test_from_the_environment(run: Run, started: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch) -> None:

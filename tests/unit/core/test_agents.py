@@ -12,7 +12,7 @@ from framework.core.failures import MOST_GROUPS, count_now, penalties, points_fo
 from framework.core.model import Failures, KnownAgent
 from placement.agent import Agent, AgentState
 from placement.offer import Pool
-from placement.pools import executor_variant
+from specs.executors import executor_variant
 from specs.ids import AgentId, group_id
 from specs.resources import Resources
 from tests.kit.conversation import SETTINGS, Conversation
@@ -106,5 +106,5 @@ def test_so_many_reservations_are_remembered() -> None:
     for number in range(MOST_RESERVATIONS + 1):
         pools = (Pool(reservation=f"[{number}]", resources=Resources()),)
         reservations.hear(SETTINGS.executor_id, [talk.offer(1, pools=pools)])
-    assert reservations.of(executor_variant(SETTINGS.executor_id, "[0]")) is None
-    assert reservations.of(executor_variant(SETTINGS.executor_id, "[1]")) == "[1]"
+    assert reservations.of(executor_variant(SETTINGS.executor_id, "[0]"), SETTINGS.executor_id) is None
+    assert reservations.of(executor_variant(SETTINGS.executor_id, "[1]"), SETTINGS.executor_id) == "[1]"

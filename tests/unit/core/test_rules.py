@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from framework.core.commands import Accept, Announce, Decline, DeleteAgent, PutAgent, Revive, Save
 from framework.core.events import AgentFailed, AgentsReported, OffersReceived, ScaleAsked, StackRemoved, Subscribed
+from framework.core.executors import Reservations, purse_of
 from framework.core.model import Task
 from framework.core.views import AgentView
 from placement.offer import Pool
-from placement.pools import executor_variant
 from specs.constraints import STICKY_ALWAYS, Constraint, Neighbour, Operator, Rules, Selector, Spread
+from specs.executors import executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, OfferId
 from specs.resources import PortRanges, Resources
 from specs.stack import Container, Port
@@ -407,6 +408,37 @@ class TestOffersAndPools:
         stranger = ExecutorId(f"{BASE}-01234567")
         assert launched(talk.offers(talk.offer(1, cpus=0.65, executor_ids=(stranger,)))) == []
         assert [task.executor_id for task in launched(talk.offers(talk.offer(1, executor_ids=(stranger,))))] == [BASE]
+
+    def test_an_executor_that_another_leader_started_is_used_as_it_is(self) -> None:
+        ours, theirs = served_from(BASE, "10.0.0.2:8080"), served_from(BASE, "10.0.0.1:8080")
+        before = Conversation(settings=replace(SETTINGS, executor_id=theirs))
+        before.up(group(instances=2))
+        talk = Conversation(settings=replace(SETTINGS, executor_id=ours), shelf=before.shelf)
+        talk.subscribe()
+        talk.submit(stack(group(instances=3)))
+        begun = talk.tasks[0].agent_id
+        number = int(begun.rpartition("-")[2])
+        (task,) = launched(talk.offers(talk.offer(number, cpus=0.5)))
+        assert task.executor_id == theirs, "it runs there, and there is no room for another"
+        talk.submit(stack(group(instances=4)))
+        (fresh,) = launched(talk.offers(talk.offer(7)))
+        assert fresh.executor_id == ours
+        talk.submit(stack(group(instances=5)))
+        (idle,) = launched(talk.offers(talk.offer(8, cpus=0.5, executor_ids=(theirs,))))
+        assert idle.executor_id == theirs, "of one without tasks Mesos tells"
+
+    def test_of_several_executors_ours_is_used_else_the_one_with_most_tasks(self) -> None:
+        one, two, three = (served_from(BASE, f"10.0.0.{number}:80") for number in (1, 2, 3))
+        offers = [Conversation().offer(1, executor_ids=(one, two))]
+
+        def taken(running: dict[ExecutorId, int], own: ExecutorId) -> ExecutorId:
+            purse = purse_of(offers, running, Reservations(), replace(SETTINGS, executor_id=own))
+            assert purse is not None and purse.is_present
+            return purse.executor_id
+
+        assert taken({one: 5, two: 1}, three) == one
+        assert taken({one: 1, two: 5}, three) == two
+        assert taken({one: 1, two: 5, three: 1}, three) == three
 
     def test_where_no_pool_has_room_for_the_executor_the_agent_is_avoided(self) -> None:
         talk = Conversation()

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placement.offer import Pool
-from placement.pools import common, draw, executor_variant
-from specs.ids import ExecutorId
+from placement.pools import common, draw
 from specs.resources import PortRanges, Resources
 
 FREE = Pool(resources=Resources(cpus_milli=2000, mem_mib=512, ports=PortRanges.of([(31000, 31009)])))
@@ -23,18 +22,6 @@ TEAM = Pool(
     ),
 )
 REST = Pool(reservation='[{"role":"team"},{"role":"team/web"}]', resources=Resources(cpus_milli=100, gpus=1))
-
-
-def test_the_executor_of_unreserved_resources_is_the_base() -> None:
-    assert executor_variant(ExecutorId("framework-executor-0123"), "") == "framework-executor-0123"
-
-
-def test_each_reservation_has_an_executor_of_its_own() -> None:
-    base = ExecutorId("framework-executor-0123")
-    one, other = executor_variant(base, TEAM.reservation), executor_variant(base, REST.reservation)
-    assert one != other
-    assert one.startswith(f"{base}-") and len(one) == len(base) + 9
-    assert executor_variant(base, TEAM.reservation) == one
 
 
 def test_what_is_reserved_is_used_up_first() -> None:
