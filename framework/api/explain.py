@@ -12,9 +12,9 @@ from framework.api import forecast, picture
 from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.errors import Problem
-from framework.api.shapes import AgentsAnswer, ExplainAnswer
 from framework.api.tasks import task_or_problem
 from framework.api.threads import Threads
+from framework.api.why_shapes import AgentsAnswer, ExplainAnswer
 from framework.core.explaining import explain, slot_fault
 from framework.core.views import GroupView, View
 from framework.ports import Front

@@ -96,6 +96,10 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "generation": wish.generation,
         "is_stopped": wish.is_stopped,
         "restart": wish.restart.value,
+        "unreachable": {
+            "replace_after_seconds": wish.unreachable.replace_after_seconds,
+            "keep": wish.unreachable.keep.value,
+        },
         "image": group.container.image,
         "command": list(group.container.command) if group.container.command is not None else None,
         "cpus": group.resources.cpus_milli / 1000,

@@ -13,8 +13,9 @@ from framework.api.asking import TOKEN, ask, known
 from framework.api.capacity import too_large
 from framework.api.errors import Problem
 from framework.api.info import Limits
-from framework.api.shapes import DoneAnswer, PlanAnswer, StackAnswer, StacksAnswer, SubmitAnswer
+from framework.api.shapes import DoneAnswer, StackAnswer, StacksAnswer, SubmitAnswer
 from framework.api.threads import Threads
+from framework.api.why_shapes import PlanAnswer
 from framework.core.commands import Done
 from framework.core.events import StackRemoved, StackSubmitted
 from framework.core.planning import plan, stack_of, warnings

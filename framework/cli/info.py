@@ -56,6 +56,7 @@ def _show_group(group: Answer, now: float) -> None:
             ("resources", _resources(group)),
             *(("rule", rule) for rule in group["rules"]),
             ("restart", group["restart"]),
+            ("unreachable", _unreachable(group)),
             ("needs", ", ".join(f"{d['service']} {d['condition']}" for d in group["depends_on"])),
             ("version", f"{group['version']}, stack index {group['index']}"),
             ("tasks", ", ".join(f"{count} {state}" for state, count in group["states"].items())),
@@ -68,6 +69,13 @@ def _show_group(group: Answer, now: float) -> None:
 def _instances(group: Answer) -> str:
     count = "one on every agent that fits" if group["mode"] == "global" else str(group["instances"])
     return f"{count}{' (stopped)' if group['is_stopped'] else ''}"
+
+
+def _unreachable(group: Answer) -> str:
+    """What becomes of a task whose agent cannot be reached."""
+    wish = group["unreachable"]
+    seconds = wish["replace_after_seconds"]
+    return f"replaced {f'after {seconds:g} s' if seconds else 'at once'}; the {wish['keep']} stays when it is back"
 
 
 def _resources(group: Answer) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.api.shapes import AgentsAnswer, ErrorAnswer, ExplainAnswer
+from framework.api.shapes import ErrorAnswer
+from framework.api.why_shapes import AgentsAnswer, ExplainAnswer
 from framework.core.views import Connection, GroupState, GroupView, Waiting
 from placement.agent import AgentState
 from specs.constraints import Constraint, Mode, Operator, Preference, Rules

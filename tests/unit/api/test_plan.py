@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.api.shapes import PlanAnswer
+from framework.api.why_shapes import PlanAnswer
 from framework.core.views import Connection, GroupState, Waiting
 from specs.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Operator, Rules, Selector
 from specs.ids import group_id

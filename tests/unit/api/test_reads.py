@@ -10,7 +10,7 @@ from framework.api import shapes
 from framework.core.views import Connection, GroupState, Progress, Waiting
 from specs.ids import GroupId, TaskId, group_id
 from specs.load import stack_from_json
-from specs.stack import Condition, Container, Dependency, Port, Restart
+from specs.stack import Condition, Container, Dependency, Keep, Port, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
 from tests.kit.front import (
     FRAMEWORK,
@@ -68,6 +68,13 @@ def test_answers_have_the_shapes_that_are_documented(client: TestClient, path: s
     answer = client.get(path)
     assert answer.status_code == 200
     shape.model_validate(answer.json())
+
+
+def test_a_group_tells_what_becomes_of_tasks_that_cannot_be_reached(client: TestClient, front: FakeFront) -> None:
+    wish = Unreachable(replace_after_seconds=90.0, keep=Keep.ORIGINAL)
+    front.view = a_view([a_stack("batch", [a_group(JOB, unreachable=wish)])])
+    (group,) = client.get("/v1/groups").json()["groups"]
+    assert group["unreachable"] == {"replace_after_seconds": 90.0, "keep": "original"}
 
 
 def test_info_tells_who_answers(client: TestClient) -> None:
