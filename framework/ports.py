@@ -84,6 +84,13 @@ class Members:
     standbys: tuple[Member, ...] = ()
 
 
+def is_address(leader: str) -> bool:
+    """Whether what the leader's node holds is the host:port of a scheduler. During `framework restore`, which keeps
+    the place, it is a sentence."""
+    host, _, port = leader.rpartition(":")
+    return bool(host) and not any(letter.isspace() for letter in leader) and port.isascii() and port.isdecimal()
+
+
 class Leadership(Protocol):
     """Whether this scheduler leads, and who does; what a standby can tell without the leader. Safe from any thread."""
 
@@ -97,7 +104,7 @@ class Leadership(Protocol):
 
     @property
     def leader(self) -> str:
-        """host:port of who leads, "" while nobody does."""
+        """host:port of who leads, "" while nobody does; a sentence while something else has the place (is_address)."""
 
     @property
     def session_seconds(self) -> float:

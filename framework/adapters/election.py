@@ -50,7 +50,7 @@ class Election:
         self.is_leader = False
         self.is_standby = False
         self.leader = ""
-        """The address of who leads, as far as is known; "" while nobody does."""
+        """What the leader's node holds, as far as is known: the address of who leads, "" while nobody does."""
 
     def lead(self) -> None:
         """Waits until the leader's node is this session's. Until then this scheduler is among the standbys.

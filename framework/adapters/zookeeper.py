@@ -29,7 +29,7 @@ from framework.adapters.term import Deposed, Lost, Refused, Term, name
 from framework.core.commands import Save
 from framework.core.events import Saved, SaveFailed
 from framework.core.model import Stored
-from framework.ports import Post, StoreFault
+from framework.ports import Post, StoreFault, is_address
 
 MAX_WRITES_PER_SAVE = 250
 """A save of no more writes than this fits one transaction, unless its stacks or versions are large."""
@@ -154,7 +154,8 @@ class ZooKeeperStore:
 
     def _stand_by(self, leader: str) -> None:
         self._is_standby = True
-        self._on_problem(f"the scheduler at {leader} leads; this one stands by, and takes over when that one is gone")
+        who = f"the scheduler at {leader} leads" if is_address(leader) else f"{leader}, keeps the leader's place"
+        self._on_problem(f"{who}; this one stands by, and takes over when that one is gone")
 
     def _acquire(self) -> int:
         reading.prepare(self._ensemble, self._url)

@@ -20,7 +20,7 @@ from framework.api.threads import Threads
 from framework.core.commands import Outcome, Refused
 from framework.core.events import Ask
 from framework.core.views import EMPTY, View
-from framework.ports import Happening, Leadership, StoreFault
+from framework.ports import Happening, Leadership, StoreFault, is_address
 
 _log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Proxy:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_header(send, LEADER, lambda: self._leadership.leader)
+        send = _with_header(send, LEADER, self._leading_address)
         if not self._leadership.is_standby or self._is_own(scope):
             await self._app(scope, receive, send)
             return
@@ -132,6 +132,10 @@ class Proxy:
             await answer(scope, receive, send)
         except _ClientGone:
             return
+
+    def _leading_address(self) -> str:
+        leader = self._leadership.leader
+        return leader if is_address(leader) else ""
 
     def _is_own(self, scope: Scope) -> bool:
         """Whether the request is about this scheduler and no other."""
@@ -163,6 +167,13 @@ class Proxy:
                 503,
                 f"No scheduler leads at the moment; the one at {self._address} stands by. Nothing was changed. Try"
                 " again in a moment.",
+                headers=_RETRY,
+            )
+        if not is_address(leader):
+            raise Problem(
+                503,
+                f"No scheduler leads at the moment: {leader}, keeps its place; the one at {self._address} stands by."
+                " Nothing was changed. Try again when that has ended.",
                 headers=_RETRY,
             )
         response = await self._send(self._request(leader, scope, receive), leader)

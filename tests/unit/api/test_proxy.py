@@ -18,6 +18,7 @@ from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.server import Server
 from framework.core.commands import Done
 from framework.core.events import ScaleAsked
+from framework.ports import is_address
 from specs.ids import group_id
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
 from tests.kit.leadership import FakeLeadership
@@ -155,6 +156,32 @@ def test_without_a_leader(standby: Scheduler) -> None:
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json()["message"].startswith("No scheduler leads at the moment")
     assert "X-Framework-Leader" not in answer.headers
+
+
+def test_a_restore_that_keeps_the_leaders_place_is_no_address(standby: Scheduler) -> None:
+    standby.leadership.leader = "framework restore on höst1, process 4711"
+    answer = standby.ask("GET", "/v1/stacks")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "framework restore on höst1, process 4711, keeps its place" in answer.json()["message"]
+    assert "X-Framework-Leader" not in answer.headers
+    assert standby.ask("GET", "/v1/leader").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("leader", "is_one"),
+    [
+        ("10.0.0.1:8080", True),
+        ("[::1]:8080", True),
+        ("leader.example:80", True),
+        ("", False),
+        ("leader", False),
+        (":80", False),
+        ("framework restore on host1, process 12", False),
+        ("framework restore on host1:12", False),
+    ],
+)
+def test_what_is_an_address(leader: str, is_one: bool) -> None:
+    assert is_address(leader) is is_one
 
 
 def test_a_leader_that_is_gone(leader: Scheduler, standby: Scheduler) -> None:
