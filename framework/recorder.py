@@ -1,7 +1,8 @@
 """The flight recorder: a file of the events that the core was told, and what came of each; and its replay.
 
-A journal is a file of JSON lines: a head, then a line for each event, with `at`, the event, and what stands for
-its commands. It begins with what the store held, so that a fresh Scheduler comes to the same commands.
+A journal is a file of JSON lines: a head, then a line for each event: its time, its kind, its content, and what stands
+for its commands, null where it ended the process. It begins with what the store held, so that a fresh Scheduler comes
+to the same commands.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import secrets
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 
@@ -25,8 +27,10 @@ from framework.core.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES = 256 * 1024 * 1024
+MOST_KEPT = 256
+"""Events that are kept in memory at most before they are written."""
 _EVENTS = members(Event)
 
 
@@ -47,6 +51,8 @@ class Recorder:
             path.replace(path.with_name(path.name + ".1"))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._file: BinaryIO | None = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        self._begun: list[tuple[Event, Instant]] = []
+        self._ended: list[tuple[Command, ...]] = []
         self._write(orjson.dumps({"journal": FORMAT, "settings": settings}) + b"\n")
 
     @property
@@ -55,22 +61,20 @@ class Recorder:
         return self._file is not None
 
     def begin(self, event: Event, now: Instant) -> None:
-        """Writes the event before it is handled: one that ends the process is in the journal."""
-        if self._file is None:
-            return
-        if self._bytes > self._most_bytes:
-            self._end(f"it has {self._bytes:,} bytes, and may have {self._most_bytes:,}")
-            return
-        head = b'{"at":' + orjson.dumps(now) + b',"event":"' + type(event).__name__.encode() + b'","of":'
-        self._write(head + orjson.dumps(self._masker.event(event)))
+        """Takes note of an event that is about to be handled: one that ends the process by a bug is in the journal."""
+        if self._file is not None:
+            self._begun.append((event, now))
 
     def end(self, commands: tuple[Command, ...]) -> None:
-        """Writes what came of the event that was begun."""
+        """Takes note of what came of the event that was begun."""
         if self._file is not None:
-            self._write(b',"commands":' + b'"' + mark(commands, self._masker.stack).encode() + b'"}\n')
+            self._ended.append(commands)
+            if len(self._ended) >= MOST_KEPT:
+                self._write_kept()
 
     def flush(self) -> None:
-        """Hands to the system what was written."""
+        """Writes what was noted, and hands it to the system."""
+        self._write_kept()
         if self._file is not None:
             try:
                 self._file.flush()
@@ -83,6 +87,25 @@ class Recorder:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _write_kept(self) -> None:
+        """Writes all events in one go: values that never change may wait, and many together cost less than each."""
+        begun, ended = self._begun, self._ended
+        self._begun, self._ended = [], []
+        lines: list[bytes] = []
+        room = self._most_bytes - self._bytes
+        for (event, now), commands in zip_longest(begun, ended):
+            if room < 0:
+                self._write(b"".join(lines))
+                self._end(f"it has {self._bytes:,} bytes, and may have {self._most_bytes:,}")
+                return
+            came = None if commands is None else mark(commands, self._masker.stack)
+            line = orjson.dumps(
+                (now, type(event).__name__, self._masker.plain(event), came), option=orjson.OPT_APPEND_NEWLINE
+            )
+            lines.append(line)
+            room -= len(line)
+        self._write(b"".join(lines))
 
     def _write(self, text: bytes) -> None:
         if self._file is None:
@@ -108,7 +131,7 @@ def mark(commands: tuple[Command, ...], stack: Callable[[StackWish], StackWish])
     """What stands for commands: their names, and a checksum of all that is compared. "" where there are none."""
     if not commands:
         return ""
-    text = orjson.dumps([comparable(command, stack) for command in commands])
+    text = orjson.dumps(comparable(commands, stack))
     return f"{' '.join([type(command).__name__ for command in commands])} {zlib.crc32(text):08x}"
 
 
@@ -143,7 +166,8 @@ def replay(path: Path) -> Iterator[Step]:
         with path.open("rb") as file:
             scheduler = Scheduler(_settings(path, file.readline()))
             for number, line in enumerate(file, 1):
-                yield _step(path, scheduler, number, line)
+                if line.endswith(b"\n"):  # or a full disk has cut it off
+                    yield _step(path, scheduler, number, line)
     except OSError as error:
         raise JournalFault(f"{path} cannot be read: {error.strerror}") from None
 
@@ -159,23 +183,22 @@ def _settings(path: Path, line: bytes) -> Settings:
 
 
 def _step(path: Path, scheduler: Scheduler, number: int, line: bytes) -> Step:
-    is_whole = line.endswith(b"}\n")
     try:
-        said: dict[str, Any] = orjson.loads(line if is_whole else line + b"}")
-        event = decode(_EVENTS[said["event"]], said["of"])
+        at, kind, content, recorded = orjson.loads(line)
+        event, at = decode(_EVENTS[kind], content), decode(Instant, at)
     except (ValueError, KeyError, TypeError) as error:
         raise JournalFault(f"{path}, event {number} cannot be read: {error}") from None
     commands: tuple[Command, ...] = ()
     bug = ""
     try:
-        commands = scheduler.handle(event, said["at"])
+        commands = scheduler.handle(event, at)
     except (AssertionError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as fault:
         bug = repr(fault)
     return Step(
         number=number,
-        at=said["at"],
+        at=at,
         event=event,
-        recorded=str(said["commands"]) if "commands" in said else None,
+        recorded=None if recorded is None else str(recorded),
         replayed=mark(commands, lambda stack: stack),
         commands=commands,
         bug=bug,
