@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import logging
 import os
@@ -202,6 +203,8 @@ def _lead(store: ZooKeeperStore, loop: Loop) -> None:
     except StoreFault as fault:
         loop.stop(Stop(exit_code=ServerExit.STORE_UNREACHABLE, message=str(fault)))
         return
+    # What was loaded stays: to look through 100,000 tasks for garbage again and again would stop all threads for long.
+    gc.freeze()
     log.info("the store holds %d stacks and %d tasks", len(stored.stacks), len(stored.tasks))
     loop.post(BecameLeader(stored=stored))
 
