@@ -73,6 +73,7 @@ class Agent:
         self.is_up = True
         self.is_cut_off = False
         self.is_lost = False
+        self.is_draining = False
         self.executors: dict[str, Running] = {}
         self._streams: dict[str, deque[Json]] = {}
         self._seen: dict[str, dict[str, None]] = {}
@@ -170,7 +171,7 @@ class Agent:
         self._watch()
 
     def start(self) -> None:
-        """Starts again from its checkpoints."""
+        """Starts again from its checkpoints, with its engine where the machine was down."""
         if self.is_up or self.is_lost:
             return
         self.is_up = True
@@ -186,6 +187,24 @@ class Agent:
                     running.process.kill()
                 self.executor_ended(running)
         self.register_soon(1.0)
+
+    def reboot(self) -> None:
+        """The machine goes down: agent, executors and containers end; `start` has it up again."""
+        if self.is_lost:
+            return
+        self.crash()
+        for running in self.executors.values():
+            if running.process is not None:
+                running.process.kill()
+        self.engine.stop()
+        self.engine.images.clear()
+
+    def kill_executor(self, running: Running) -> None:
+        """kill -9 of an executor; an agent that is up notices."""
+        if running.process is not None:
+            running.process.kill()
+            if self.is_up:
+                self._kernel.after(self._rng.random(), lambda: self.executor_ended(running) if self.is_up else None)
 
     def lose(self) -> None:
         """The machine is destroyed."""
@@ -247,6 +266,23 @@ class Agent:
             info = {"task_id": {"value": id}}
             self._own_status(info, "TASK_DROPPED", "REASON_EXECUTOR_TERMINATED")
 
+    def drain(self) -> None:
+        """DrainSlave: everything is to end, and what it says then is marked."""
+        self.is_draining = True
+        for running in list(self.executors.values()):
+            for id in [*running.queued, *running.tasks]:
+                self.kill(id, {"task_id": {"value": id}})
+
+    def reactivate(self) -> None:
+        """The master uses it again."""
+        self.is_draining = False
+
+    def shut_down(self) -> None:
+        """ShutdownFramework: executors end what they have, and themselves."""
+        for running in list(self.executors.values()):
+            if running.process is not None and running.is_subscribed:
+                running.process.hear({"type": "SHUTDOWN"})
+
     def reconcile(self, ids: list[str]) -> None:
         """The master has tasks that we did not name."""
         for id in ids:
@@ -288,6 +324,8 @@ class Agent:
             return
         seen[status["uuid"]] = None
         status = {**status, "agent_id": {"value": self.id}}
+        if self.is_draining and status["state"] in ("TASK_KILLING", "TASK_KILLED"):
+            status["reason"] = "REASON_AGENT_DRAINING"
         if running is not None and id in running.tasks:
             running.states[id] = status["state"]
             if status["state"] in TERMINAL:
@@ -338,7 +376,7 @@ class Agent:
             self._take(running, each["status"]["task_id"]["value"], each["status"])
         named = {each["task_id"]["value"] for each in subscribe["unacknowledged_tasks"]}
         for id in [id for id, state in running.states.items() if state == "TASK_STAGING" and id not in named]:
-            self._own_status(running.tasks[id], "TASK_DROPPED", "REASON_SLAVE_RESTARTED", running)
+            self._own_status(running.tasks[id], "TASK_DROPPED", "REASON_AGENT_RESTARTED", running)
         queued, running.queued = running.queued, {}
         for info in queued.values():
             self._launch(running, info)
@@ -347,15 +385,21 @@ class Agent:
         """Its connection broke."""
         running.is_subscribed = False
 
-    def executor_ended(self, running: Running) -> None:
+    def not_fetched(self, running: Running) -> None:
+        """What its executor needs could not be had: none starts."""
+        self.executor_ended(running, reason="REASON_CONTAINER_LAUNCH_FAILED")
+
+    def executor_ended(
+        self, running: Running, state: str = "TASK_FAILED", reason: str = "REASON_EXECUTOR_TERMINATED"
+    ) -> None:
         """Its process is no more: what it had has failed."""
         if self.executors.get(running.id) is not running:
             return
         del self.executors[running.id]
         for info in list(running.queued.values()):
-            self._own_status(info, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED")
+            self._own_status(info, state, reason)
         for info in list(running.tasks.values()):
-            self._own_status(info, "TASK_FAILED", "REASON_EXECUTOR_TERMINATED", running)
+            self._own_status(info, state, reason, running)
         self._to_master(lambda: self._master.executor_exited(self, running.id))
 
 

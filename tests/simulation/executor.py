@@ -32,6 +32,8 @@ class Executors:
         self.kernel, self.rng, self.delays, self.journal = kernel, rng, delays, journal
         self.by_sandbox: dict[str, ExecutorProcess] = {}
         self.tell_progress: Callable[[str], None] = lambda _: None
+        self.is_fetched: Callable[[Json], bool] = lambda info: True
+        """Whether an agent gets what an ExecutorInfo names."""
 
     def start(self, agent: Agent, running: Running) -> None:
         """The agent fetches and starts one."""
@@ -39,6 +41,10 @@ class Executors:
 
     def _begin(self, agent: Agent, running: Running) -> None:
         if agent.is_lost or agent.executors.get(running.id) is not running:
+            return
+        if not self.is_fetched(running.info):
+            if agent.is_up:
+                agent.not_fetched(running)
             return
         process = ExecutorProcess(self, agent, running)
         running.process = process

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 ROLE = "*"
 ALLOCATE_SECONDS = 1.0
+WEEK_SECONDS = 604_800.0
 REREGISTER_SECONDS = 120.0
 """Within this time agents must have come to a new master, else they are unreachable (600 s in life)."""
 TERMINAL = {
@@ -89,7 +90,12 @@ class Master:
         self.gone: dict[str, None] = {}
         self.registered: dict[str, Registered] = {}
         self.recovered: dict[str, None] = {}
+        self.draining: dict[str, bool] = {}
+        """Agents that are not to be offered: whether all that ran there has ended. In the registry."""
+        self.removed: dict[str, None] = {}
+        """Frameworks that were away for longer than their failover timeout."""
         self.is_suppressed = False
+        self._failover_seconds = WEEK_SECONDS
         self._offers = 0
         self._frameworks = 0
         self._used_offers: dict[str, None] = {}
@@ -160,9 +166,11 @@ class Master:
         for task_id, kill in row.to_kill.items():
             agent.from_master(lambda task_id=task_id, kill=kill: agent.kill(task_id, kill))
         row.to_kill = {}
+        if id in self.draining:
+            agent.from_master(agent.drain)
         if was_away:
             for task_id, each in row.tasks.items():
-                self.tell(task_id, each.told, id, "REASON_SLAVE_REREGISTERED")
+                self.tell(task_id, each.told, id, "REASON_AGENT_REREGISTERED")
 
     def disconnected(self, agent: Agent) -> None:
         """The agent's connection is closed."""
@@ -181,7 +189,7 @@ class Master:
         self.unreachable[agent.id] = None
         for task_id, task in row.tasks.items():
             if task.state not in TERMINAL:
-                self.tell(task_id, "TASK_UNREACHABLE", agent.id, "REASON_SLAVE_REMOVED")
+                self.tell(task_id, "TASK_UNREACHABLE", agent.id, "REASON_AGENT_REMOVED")
         self._say({"type": "FAILURE", "failure": {"agent_id": {"value": agent.id}}})
 
     def mark_gone(self, id: str) -> None:
@@ -189,14 +197,36 @@ class Master:
         row = self.registered.pop(id, None)
         for table in (self.admitted, self.unreachable, self.recovered):
             table.pop(id, None)
+        self.draining.pop(id, None)
         self.gone[id] = None
         if row is not None:
             self._rescind(row)
             for task_id, task in row.tasks.items():
                 if task.state not in TERMINAL:
-                    self.tell(task_id, "TASK_GONE_BY_OPERATOR", id, "REASON_SLAVE_REMOVED_BY_OPERATOR")
+                    self.tell(task_id, "TASK_GONE_BY_OPERATOR", id, "REASON_AGENT_REMOVED_BY_OPERATOR")
             row.agent.from_master(row.agent.dismissed)
         self._say({"type": "FAILURE", "failure": {"agent_id": {"value": id}}})
+
+    def drain(self, id: str) -> None:
+        """DRAIN_AGENT: it is offered no more, and ends what it has."""
+        row = self.registered.get(id)
+        self.draining[id] = False
+        if row is not None:
+            self._rescind(row)
+            row.agent.from_master(row.agent.drain)
+
+    def reactivate(self, id: str) -> None:
+        """REACTIVATE_AGENT: it is offered again."""
+        row = self.registered.get(id)
+        if self.draining.pop(id, None) is not None and row is not None:
+            row.agent.from_master(row.agent.reactivate)
+
+    def is_draining(self, id: str) -> bool:
+        """Whether it is to be drained, or is; looks whether it is by now."""
+        row = self.registered.get(id)
+        if row is not None and id in self.draining and not row.tasks:
+            self.draining[id] = True
+        return id in self.draining
 
     def update(self, agent: Agent, status: Json, newest: str) -> None:
         """A status of an agent's: told on, if the framework is there; else the agent sends it again."""
@@ -222,18 +252,24 @@ class Master:
             {
                 "agent_info": row.agent.info,
                 "active": row.is_connected,
-                "deactivated": False,
+                "deactivated": self.is_draining(id),
+                **self._drain_info(id),
                 "pid": f"slave(1)@{row.agent.address}:5051",
                 "total_resources": written(row.agent.total, ROLE),
                 "allocated_resources": written(row.used, ROLE),
             }
-            for row in self.registered.values()
+            for id, row in self.registered.items()
         ]
         found = {
             "agents": rows,
             "recovered_agents": [agent.info for id in self.recovered if (agent := self._agent(id))],
         }
         return json.dumps({"type": "GET_AGENTS", "get_agents": found}, separators=(",", ":")).encode()
+
+    def _drain_info(self, id: str) -> Json:
+        if id not in self.draining:
+            return {}
+        return {"drain_info": {"state": "DRAINED" if self.draining[id] else "DRAINING"}}
 
     # ---- the framework ----------------------------------------------------------------
 
@@ -242,6 +278,9 @@ class Master:
         if self.connection is not None and self.connection is not connection:
             self.connection.send({"type": "ERROR", "error": {"message": "Framework failed over"}})
         framework_id = info.get("id", {}).get("value", "")
+        if framework_id in self.removed:
+            connection.send({"type": "ERROR", "error": {"message": "Framework has been removed"}})
+            return
         if not framework_id:
             self._frameworks += 1
             framework_id = f"framework-{self._frameworks:04}"
@@ -250,6 +289,7 @@ class Master:
             row.offers.clear()
             row.refused_until = 0.0
         self.connection = connection
+        self._failover_seconds = info["failover_timeout"]
         self.is_suppressed = False
         self._used_offers.clear()
         subscribed = {"framework_id": {"value": framework_id}, "heartbeat_interval_seconds": 15.0}
@@ -262,6 +302,17 @@ class Master:
             for row in self.registered.values():
                 row.offers.clear()
                 row.refused_until = 0.0
+            self._kernel.after(self._failover_seconds, self._give_up_framework)
+
+    def _give_up_framework(self) -> None:
+        """Nobody came back for it in time: its executors are ended, and its id is worth nothing from now on."""
+        if self.connection is not None or self.framework_id in self.removed:
+            return
+        self.removed[self.framework_id] = None
+        for row in self.registered.values():
+            row.tasks.clear()
+            row.executors.clear()
+            row.agent.from_master(row.agent.shut_down)
 
     def call(self, connection: Connection, data: bytes) -> bool:
         """A call of the framework's; whether it was taken."""
@@ -294,7 +345,7 @@ class Master:
             offered += row.offers.pop(id)
         if not row.is_connected:
             for info in infos:
-                self._dropped(info, "REASON_SLAVE_DISCONNECTED")
+                self._dropped(info, "REASON_AGENT_DISCONNECTED")
             return
         left = self._spend(row, infos, offered)
         row.refused, row.refused_until = left, self._kernel.now + accept["filters"]["refuse_seconds"]
@@ -411,7 +462,7 @@ class Master:
 
     def _offer(self, row: Registered) -> Json | None:
         free = row.free
-        if not row.is_connected or (free["cpus"] < 10 and free["mem"] < 32_000):
+        if not row.is_connected or row.agent.id in self.draining or (free["cpus"] < 10 and free["mem"] < 32_000):
             return None
         is_refused = self._kernel.now < row.refused_until and not free - row.refused
         if is_refused:
