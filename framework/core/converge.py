@@ -125,6 +125,8 @@ def _stop_outdated(context: Context, group: GroupId, slot: int, now: Instant) ->
     task, wish = books.tasks[books.group(group).seats[slot]], books.wishes[group]
     cause = "restart asked" if task.version == wish.version else f"replaced by version {wish.version}"
     context.stop(task, cause, now)
+    # An unreachable one whose slot was kept for it leaves the slot at once: nobody hears the kill.
+    review_slot(context, group, slot, now)
 
 
 def end_task(context: Context, task: Task, now: Instant) -> None:

@@ -23,7 +23,7 @@ EXECUTOR_ID = "executor"
 CPUS, MEM = 0.01, 32.0
 AGENTS = ("agent1", "agent2")
 ENDS = ("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_GONE", "TASK_LOST", "TASK_DROPPED", "TASK_ERROR")
-LONG = 1000.0
+LONG = 100_000.0
 UNHEARD = "http://127.0.0.1:9/"
 """Where nobody listens."""
 
@@ -54,6 +54,9 @@ class Mesos(Protocol):
     def wait(self, condition: Callable[[], Value | None], what: str) -> Value:
         """The condition's value once it is true; fails with `what` where that takes too long."""
 
+    def is_connected(self, framework_id: str) -> bool:
+        """Whether the master holds a connection of the framework's open."""
+
     def allocations(self, count: int) -> None:
         """Lets the master offer what it has so many times."""
 
@@ -77,6 +80,9 @@ class Mesos(Protocol):
 
     def kill_executors(self, name: str) -> None:
         """kill -9 of the executors of an agent."""
+
+    def freeze_executors(self, name: str) -> None:
+        """SIGSTOP of the executors of an agent."""
 
     def drain(self, agent_id: str) -> None:
         """DRAIN_AGENT."""
@@ -186,7 +192,7 @@ class Talk:
         return self.mesos.wait(find, f"{state} of {name}")
 
     def until(self, name: str, *states: str, after: int = 0) -> Json:
-        """As `status` for the first of some states, but whatever is said of the task is acknowledged, whenever it is."""
+        """As `status` for the first of some states, but all that is said of the task is acknowledged each time."""
         taken = after
 
         def find() -> Json | None:

@@ -29,6 +29,9 @@ class NoOracle:
     def launch_arrived(self, info: Json, process: object) -> None:
         pass
 
+    def told(self, task_id: str, state: str) -> None:
+        pass
+
     def broken(self, rule: str, what: str, *words: str) -> None:
         pass
 
@@ -61,7 +64,11 @@ class ModelFramework:
 
     def call(self, kind: str, **content: Any) -> None:
         body = json.dumps({"type": kind, "framework_id": {"value": self.id}, **content}).encode()
-        self._kernel.after(TAKES_SECONDS, lambda: self._master.call(cast(Any, self), body))
+
+        def arrive() -> None:
+            self._master.call(cast(Any, self), body)
+
+        self._kernel.after(TAKES_SECONDS, arrive)
 
     def disconnect(self) -> None:
         self._kernel.after(TAKES_SECONDS, lambda: self._master.lost(cast(Any, self)))
@@ -104,6 +111,9 @@ class ModelMesos:
             self._kernel.run(SLICE_SECONDS)
         return value
 
+    def is_connected(self, framework_id: str) -> bool:
+        return self._master.connection is not None and self._master.framework_id == framework_id
+
     def allocations(self, count: int) -> None:
         self._kernel.run(count * ALLOCATE_SECONDS)
 
@@ -130,13 +140,17 @@ class ModelMesos:
     def reboot_agent(self, name: str) -> None:
         agent = self._agents[name]
         agent.reboot()
-        agent.engine.start()
-        agent.start()
+        agent.boot()
 
     def kill_executors(self, name: str) -> None:
         agent = self._agents[name]
         for running in list(agent.executors.values()):
             agent.kill_executor(running)
+
+    def freeze_executors(self, name: str) -> None:
+        for running in self._agents[name].executors.values():
+            if running.process is not None:
+                running.process.freeze()
 
     def drain(self, agent_id: str) -> None:
         self._master.drain(agent_id)

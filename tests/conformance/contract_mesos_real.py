@@ -121,6 +121,11 @@ class RealMesos:
     def wait(self, condition: Callable[[], Value | None], what: str) -> Value:
         return wait_for(condition, PATIENCE_SECONDS, what)
 
+    def is_connected(self, framework_id: str) -> bool:
+        found = json.loads(self._operate({"type": "GET_FRAMEWORKS"}))["get_frameworks"].get("frameworks", ())
+        ids = {each["framework_info"]["id"]["value"]: each["connected"] for each in found}
+        return bool(ids.get(framework_id, False))
+
     def allocations(self, count: int) -> None:
         def runs() -> int:
             return int(self._cluster.wait_for_leader().get("/metrics/snapshot")["allocator/mesos/allocation_runs"])
@@ -166,6 +171,10 @@ class RealMesos:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.wait(lambda: not set(found) & set(executors_of(self._cluster, name)), f"the end of executors on {name}")
+
+    def freeze_executors(self, name: str) -> None:
+        for pid in executors_of(self._cluster, name):
+            os.kill(pid, signal.SIGSTOP)
 
     def drain(self, agent_id: str) -> None:
         self._operate({"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": agent_id}}})

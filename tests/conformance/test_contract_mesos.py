@@ -92,7 +92,7 @@ def test_what_an_offer_leaves_is_offered_without_what_is_used(talk: Talk) -> Non
 
 
 def _scalar(offer: Json, name: str) -> float:
-    return sum(each["scalar"]["value"] for each in offer["resources"] if each["name"] == name)
+    return sum(float(each["scalar"]["value"]) for each in offer["resources"] if each["name"] == name)
 
 
 # ---- tasks ------------------------------------------------------------------------------
@@ -207,6 +207,7 @@ def test_tasks_outlive_their_agents_restart(talk: Talk, mesos: Mesos) -> None:
     mesos.kill_agent("agent1")
     assert talk.reconcile("one", agent_id)["state"] == "TASK_RUNNING", "nothing is known yet"
     mesos.start_agent("agent1")
+    talk.framework.call("REVIVE")
     talk.offer("agent1", after=len(talk.all_offers()))
     told = {each["uuid"] for each in talk.statuses("one") if "uuid" in each}
     assert told == known, "nothing new is told"
@@ -221,6 +222,15 @@ def test_an_executor_that_dies_while_its_agent_is_away_has_failed_its_tasks(talk
     mesos.start_agent("agent1")
     ended = talk.end("one")
     assert short(ended) == ("TASK_FAILED", "SOURCE_AGENT", "REASON_EXECUTOR_TERMINATED", True)
+
+
+def test_an_executor_that_does_not_come_back_to_a_restarted_agent_is_ended(talk: Talk, mesos: Mesos) -> None:
+    talk.run("one", on="agent1")
+    mesos.freeze_executors("agent1")
+    mesos.kill_agent("agent1")
+    mesos.start_agent("agent1")
+    reason = "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
+    assert short(talk.end("one")) == ("TASK_GONE", "SOURCE_AGENT", reason, True)
 
 
 def test_a_machine_that_starts_anew_keeps_its_agents_id_and_its_tasks_have_failed(talk: Talk, mesos: Mesos) -> None:
@@ -264,16 +274,28 @@ def test_asked_for_everything_it_tells_of_unreachable_tasks_or_not(talk: Talk, m
 # ---- subscriptions ----------------------------------------------------------------------------
 
 
-def test_a_second_subscription_ends_the_first_and_is_offered_everything(talk: Talk, mesos: Mesos) -> None:
+def test_a_second_subscription_ends_the_first_and_inherits_what_it_declined(talk: Talk, mesos: Mesos) -> None:
     talk.run("one", on="agent1")
     second = Talk(mesos, talk.id)
     assert second.framework.events[0]["type"] == "SUBSCRIBED" and second.id == talk.id
     mesos.wait(lambda: talk.of("ERROR"), "ERROR")
     assert talk.of("ERROR")[0]["message"] == "Framework failed over"
     mesos.wait(lambda: talk.framework.is_closed, "the end of the first connection")
+    second.offer("agent2")
+    mesos.allocations(3)
+    assert [each["hostname"] for each in second.all_offers()] == ["agent2"], "the first declined agent1's for long"
+    assert second.reconcile("one")["state"] == "TASK_RUNNING"
+    second.framework.call("REVIVE")
+    second.offer("agent1")
+
+
+def test_a_subscription_after_the_end_of_another_is_offered_everything(talk: Talk, mesos: Mesos) -> None:
+    talk.run("one", on="agent1")
+    talk.framework.disconnect()
+    mesos.wait(lambda: not mesos.is_connected(talk.id), "that the master takes note")
+    second = Talk(mesos, talk.id)
     second.offer("agent1")
     second.offer("agent2")
-    assert second.reconcile("one")["state"] == "TASK_RUNNING"
 
 
 def test_what_is_unacknowledged_is_told_to_the_next_subscription(talk: Talk, mesos: Mesos) -> None:

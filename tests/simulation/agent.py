@@ -171,7 +171,7 @@ class Agent:
         self._watch()
 
     def start(self) -> None:
-        """Starts again from its checkpoints, with its engine where the machine was down."""
+        """Starts again from its checkpoints."""
         if self.is_up or self.is_lost:
             return
         self.is_up = True
@@ -182,9 +182,12 @@ class Agent:
         if not self.is_up:
             return
         for running in list(self.executors.values()):
-            if not running.is_subscribed:
-                if running.process is not None:
-                    running.process.kill()
+            if running.is_subscribed:
+                continue
+            if running.process is not None and running.process.is_alive:
+                running.process.kill()
+                self.executor_ended(running, "TASK_GONE", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT")
+            else:
                 self.executor_ended(running)
         self.register_soon(1.0)
 
@@ -199,12 +202,19 @@ class Agent:
         self.engine.stop()
         self.engine.images.clear()
 
-    def kill_executor(self, running: Running) -> None:
+    def boot(self) -> None:
+        """The machine is up: so are its engine and the agent."""
+        if not self.is_lost:
+            self.engine.start()
+            self.start()
+
+    def kill_executor(self, running: Running, noticed_after_seconds: float = 0.1) -> None:
         """kill -9 of an executor; an agent that is up notices."""
-        if running.process is not None:
-            running.process.kill()
-            if self.is_up:
-                self._kernel.after(self._rng.random(), lambda: self.executor_ended(running) if self.is_up else None)
+        if running.process is None:
+            return
+        running.process.kill()
+        if self.is_up:
+            self._kernel.after(noticed_after_seconds, lambda: self.executor_ended(running) if self.is_up else None)
 
     def lose(self) -> None:
         """The machine is destroyed."""

@@ -78,6 +78,7 @@ class ExecutorProcess:
         self.sandbox = f"/sandboxes/{agent.id}/{running.id}/{running.run}"
         self.name = f"{agent.hostname}#{running.run}"
         self.is_alive = True
+        self._is_frozen = False
         self._is_subscribed = False
         self._to_agent = Line(self._kernel, all.delays, 0.2)
         self._to_us = Line(self._kernel, all.delays, 0.2)
@@ -98,6 +99,12 @@ class ExecutorProcess:
     def kill(self) -> None:
         """kill -9: its containers live on."""
         self.is_alive = False
+        self._to_agent.cut()
+        self._to_us.cut()
+
+    def freeze(self) -> None:
+        """SIGSTOP, for good: it says and hears nothing."""
+        self._is_frozen = True
         self._to_agent.cut()
         self._to_us.cut()
 
@@ -123,7 +130,7 @@ class ExecutorProcess:
 
     def handle(self, event: on.Event) -> None:
         """Takes an event in."""
-        if not self.is_alive:
+        if not self.is_alive or self._is_frozen:
             return
         self._all.journal.note(self.name, event)
         self._perform_all(self._core.handle(event, self._now))
@@ -192,7 +199,7 @@ class ExecutorProcess:
         content = copied({"unacknowledged_tasks": list(command.tasks), "unacknowledged_updates": updates})
 
         def attempt() -> None:
-            if not self.is_alive:
+            if not self.is_alive or self._is_frozen:
                 return
             if self._agent.is_up:
                 self._to_agent.send(lambda: self._agent.executor_subscribed(self._running, content))

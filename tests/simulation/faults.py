@@ -26,8 +26,14 @@ RATES = {
     "store away": 0.015,
     "slow": 0.02,
     "clock jump": 0.02,
+    "agent reboot": 0.01,
+    "agent drain": 0.02,
+    "executor unfetched": 0.3,
+    "registry loss": 0.01,
 }
-"""The most a fault's chance is: in each step of the cruel act, in each command, or in each transaction."""
+"""The most a fault's chance is: in each step of the cruel act, command, transaction, or fetch of an executor.
+
+What is new comes last, so that it changes nothing of what a seed drew before."""
 
 
 @dataclass(frozen=True, slots=True)

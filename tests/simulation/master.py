@@ -119,6 +119,11 @@ class Master:
         term = self.term
         self._kernel.after(REREGISTER_SECONDS, lambda: self._give_up_recovered(term))
 
+    def forget(self) -> None:
+        """The registry is lost with those who had it: the next to lead knows no agent until it comes."""
+        for table in (self.admitted, self.unreachable, self.gone, self.draining):
+            table.clear()
+
     def _give_up_recovered(self, term: int) -> None:
         if self.term == term and self.is_leading:
             for id in list(self.recovered):
@@ -275,6 +280,10 @@ class Master:
 
     def subscribe(self, connection: Connection, info: Json) -> None:
         """SUBSCRIBE: the newest subscription is the one."""
+        for row in self.registered.values():
+            row.offers.clear()
+            if self.connection is None:
+                row.refused_until = 0.0  # One that takes over from another that is connected inherits its filters.
         if self.connection is not None and self.connection is not connection:
             self.connection.send({"type": "ERROR", "error": {"message": "Framework failed over"}})
         framework_id = info.get("id", {}).get("value", "")
@@ -285,9 +294,6 @@ class Master:
             self._frameworks += 1
             framework_id = f"framework-{self._frameworks:04}"
         self.framework_id = framework_id
-        for row in self.registered.values():
-            row.offers.clear()
-            row.refused_until = 0.0
         self.connection = connection
         self._failover_seconds = info["failover_timeout"]
         self.is_suppressed = False
@@ -492,6 +498,7 @@ class Master:
 
     def tell(self, task_id: str, state: str, agent_id: str, reason: str) -> None:
         """A status of the master's own: nobody waits for its acknowledgement."""
+        self._oracle.told(task_id, state)
         status: Json = {"task_id": {"value": task_id}, "state": state, "source": "SOURCE_MASTER", "reason": reason}
         status["timestamp"] = self._kernel.now
         if agent_id:

@@ -33,6 +33,8 @@ class Oracle:
         self._tree = tree
         self._launched: dict[str, None] = {}
         self._uuids: dict[str, TaskState] = {}
+        self._denied: dict[str, None] = {}
+        """Tasks of which a master has said that it knows nothing: they may have been forgotten when they come back."""
 
     def broken(self, rule: str, what: str, *words: str) -> None:
         """Ends the run."""
@@ -77,6 +79,13 @@ class Oracle:
                     "answered before save", f"stack {name}: index {outcome.index} is said, {stack.index} stored"
                 )
 
+    # ---- what a master says ----------------------------------------------------------------
+
+    def told(self, task_id: str, state: str) -> None:
+        """A master tells of a task."""
+        if state == "TASK_UNKNOWN":
+            self._denied[task_id] = None
+
     # ---- what arrives ------------------------------------------------------------------
 
     def launch_arrived(self, info: Json, process: SchedulerProcess) -> None:
@@ -109,10 +118,12 @@ class Oracle:
                 task = self._tree.tasks.get(TaskId(id))
                 if task is None:
                     last = self._tree.last_words.get(TaskId(id))
-                    if last is None or last.state.is_lively:
+                    if (last is None or last.state.is_lively) and id not in self._denied:
                         self.broken("task lost", f"Mesos runs {id}, and the store has forgotten it", id)
                     continue
-                if task.goal is Goal.RUN and task.state.is_lively and is_reachable(agent_id):
+                # One whose slot was given away may have it back: which of the two stops is decided when it is heard of.
+                is_seated = task.goal is Goal.RUN and task.state.is_lively and not task.replaced_at
+                if is_seated and is_reachable(agent_id):
                     seat = (str(task.group), task.slot)
                     if seat in seats:
                         self.broken(

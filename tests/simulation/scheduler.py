@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class SchedulerProcess:
         self.is_frozen = False
         self.is_deposed = False
         self.clock_offset = 0.0
-        self.scheduler = Scheduler(SETTINGS)
+        self.scheduler = Scheduler(replace(SETTINGS, destruction_budget=world.destruction_budget))
         self.session = Session(world.tree, world.fate)
         self.store = SimulatedStore.of(self.session, self._answered, self.stop, self.name)
         rng = Random(world.rng.getrandbits(64))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from framework.core.events import (
     Ask,
+    DestructionApproved,
     RestartAsked,
     ScaleAsked,
     StackRemoved,
@@ -13,9 +15,22 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
+from framework.core.views import Question
 from specs.constraints import Constraint, Mode, Operator, Rules, Spread
 from specs.resources import Resources
-from specs.stack import CheckKind, Container, Group, HealthCheck, Port, Restart, Stack
+from specs.stack import (
+    CheckKind,
+    Condition,
+    Container,
+    Dependency,
+    Group,
+    HealthCheck,
+    Keep,
+    Port,
+    Restart,
+    Stack,
+    Unreachable,
+)
 from tests.kit.conversation import group, stack
 
 STACKS = ("shop", "blog")
@@ -25,13 +40,19 @@ RULES = (
     Rules(constraints=(Constraint(operator=Operator.MAX_PER, field="hostname", values=("2",)),)),
 )
 MOST_INSTANCES = 4
+FIRST = (Condition.STARTED, Condition.HEALTHY)
+PATIENCE = (
+    *(Unreachable(), Unreachable(), Unreachable(replace_after_seconds=120.0)),
+    *(Unreachable(keep=Keep.ORIGINAL), Unreachable(replace_after_seconds=60.0, keep=Keep.ORIGINAL)),
+)
 
 
 class Users:
     """Draws what people ask."""
 
-    def __init__(self, rng: Random) -> None:
-        self._rng = rng
+    def __init__(self, seed: int) -> None:
+        self._rng = Random(f"{seed}/users")
+        self._details = Random(f"{seed}/users' details")
         self._requests = 0
 
     def ask(self) -> Ask:
@@ -43,7 +64,7 @@ class Users:
             case "submit":
                 return StackSubmitted(request_id=id, stack=self._stack(rng.choice(STACKS)))
             case "scale":
-                return ScaleAsked(request_id=id, pattern=pattern, instances=rng.randint(0, MOST_INSTANCES))
+                return self._scale(id, pattern, rng.randint(0, MOST_INSTANCES))
             case "restart":
                 return RestartAsked(request_id=id, pattern=pattern)
             case "stop":
@@ -51,6 +72,17 @@ class Users:
             case "start":
                 return StartAsked(request_id=id, pattern=pattern)
         return StackRemoved(request_id=id, name=rng.choice(STACKS))
+
+    def _scale(self, id: int, pattern: str, instances: int) -> Ask:
+        if self._details.random() < 0.3:
+            return ScaleAsked(request_id=id, pattern=pattern, delta=self._details.choice([-2, -1, 1]))
+        return ScaleAsked(request_id=id, pattern=pattern, instances=instances)
+
+    def approve(self, questions: tuple[Question, ...]) -> Ask:
+        """An operator who reads the first question, and says that it shall be so."""
+        self._requests += 1
+        doubt, number = questions[0].doubt, questions[0].number
+        return DestructionApproved(request_id=self._requests, doubt=doubt, number=number)
 
     def first(self) -> Ask:
         """What they begin with."""
@@ -61,6 +93,10 @@ class Users:
         rng = self._rng
         services = rng.sample(SERVICES, rng.randint(1, len(SERVICES)))
         groups = {each.id: each for each in (self._group(f"{name}/{service}") for service in services)}
+        for each in groups.values():
+            if each.id.service == SERVICES[0] and SERVICES[1] in services and self._details.random() < 0.5:
+                first = Dependency(service=SERVICES[1], condition=self._details.choice(FIRST))
+                groups[each.id] = replace(each, dependencies=(first,))
         return stack(*groups.values(), name=name)
 
     def _group(self, name: str) -> Group:
@@ -71,7 +107,7 @@ class Users:
         if rng.random() < 0.15:
             small = Resources(cpus_milli=50, mem_mib=32)
             return group(f"{name.partition('/')[0]}/logs", mode=Mode.GLOBAL, resources=small, image=image)
-        return group(
+        plain = group(
             name,
             rng.choice([(), ("dev",)]),
             instances=rng.randint(0, MOST_INSTANCES),
@@ -80,3 +116,4 @@ class Users:
             restart=rng.choice([Restart.ALWAYS, Restart.ALWAYS, Restart.ON_FAILURE]),
             rules=rng.choice(RULES),
         )
+        return replace(plain, unreachable=self._details.choice(PATIENCE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from framework.core import budget
 from framework.core.model import GroupWish, Task
 from specs.constraints import Mode
 from specs.ids import GroupId
@@ -30,6 +31,7 @@ PEACE_SECONDS = 3600.0
 """Within this time of kindness all must be as wished: the longest back-off, launch time-out, reconciliation and resend
 of a status may each follow the one before."""
 ASKS_EVERY_STEPS = 4
+FOR_GOOD = 1e9
 
 
 class World:
@@ -48,7 +50,9 @@ class World:
         self.master = Master(self.kernel, Random(f"{seed}/master"), self.oracle, self.agents.get)
         self.executors = Executors(self.kernel, Random(f"{seed}/executors"), self.delays, self.journal)
         self.executors.tell_progress = self._progress
-        self.users = Users(Random(f"{seed}/users"))
+        self.executors.is_fetched = lambda info: self._serves()
+        self.users = Users(seed)
+        self.destruction_budget = Random(f"{seed}/budget").choice([10, 1])
         self.leader: SchedulerProcess | None = None
         self.is_store_away = False
         self.clock_offset = 0.0
@@ -79,6 +83,11 @@ class World:
     def _progress(self, data: str) -> None:
         if self.leader is not None:
             self.leader.driver.tell_progress(data)
+
+    def _serves(self) -> bool:
+        """Whether an agent that fetches the executor gets it: from a scheduler that leads."""
+        is_there = self.leader is not None and self.leader.is_alive
+        return is_there and not self.dice.strikes("executor unfetched")
 
     # ---- schedulers ------------------------------------------------------------------------
 
@@ -162,6 +171,7 @@ class World:
         """Some time goes by, people ask, and faults strike."""
         if self.rng.random() < 1 / ASKS_EVERY_STEPS:
             self._ask()
+            self._approve()
         for name, strike in self._strikes().items():
             if self.dice.strikes(name):
                 self.journal.note("fault", name)
@@ -172,6 +182,11 @@ class World:
         ask = self.users.first() if first else self.users.ask()
         if self.leader is not None:
             self.leader.post(ask)
+
+    def _approve(self) -> None:
+        """An operator looks whether something waits for approval."""
+        if self.leader is not None and (questions := budget.questions(self.leader.scheduler.context)):
+            self.leader.post(self.users.approve(questions))
 
     def _strikes(self) -> dict[str, Callable[[Random], None]]:
         return {
@@ -190,6 +205,9 @@ class World:
             "store away": self._store_away,
             "slow": self._slow,
             "clock jump": self._clock_jump,
+            "agent reboot": self._agent_reboot,
+            "agent drain": self._agent_drain,
+            "registry loss": self._registry_loss,
         }
 
     def _session_loss(self, rng: Random) -> None:
@@ -238,9 +256,7 @@ class World:
             running = rng.choice(found)
             assert running.process is not None
             self.journal.note("fault", f"{running.process.name} is killed")
-            running.process.kill()
-            if agent.is_up:
-                self.kernel.after(rng.random(), lambda: agent.executor_ended(running) if agent.is_up else None)
+            agent.kill_executor(running, rng.random())
 
     def _engine_restart(self, rng: Random) -> None:
         engine = rng.choice(self._living()).engine
@@ -272,6 +288,27 @@ class World:
         if self.leader is not None:
             self.leader.clock_offset = self.clock_offset
 
+    def _agent_reboot(self, rng: Random) -> None:
+        agent = rng.choice(self._living())
+        self.journal.note("fault", f"the machine of {agent.id} starts anew")
+        agent.reboot()
+        self.kernel.after(rng.choice([20.0, 150.0]), agent.boot)
+
+    def _agent_drain(self, rng: Random) -> None:
+        """One at a time, and in some worlds for good."""
+        agent, seconds = rng.choice(self._living()), rng.choice([60.0, 300.0, FOR_GOOD])
+        if self.master.draining or not self.master.is_leading:
+            return
+        self.journal.note("fault", f"{agent.id} is drained")
+        self.master.drain(agent.id)
+        self.kernel.after(seconds, lambda: self.master.reactivate(agent.id))
+
+    def _registry_loss(self, rng: Random) -> None:
+        if self.master.is_leading:
+            self.master.fail()
+            self.master.forget()
+            self.kernel.after(rng.choice([1.0, 5.0, 30.0]), self._master_leads)
+
     # ---- the kind act --------------------------------------------------------------------------
 
     def kind_act(self) -> float:
@@ -288,13 +325,13 @@ class World:
                 self.master.mark_gone(agent.id)
                 continue
             agent.engine.trouble = 0.0
-            agent.engine.start()
-            agent.start()
+            agent.boot()
             agent.rejoin()
         begun_at, calm = self.kernel.now, 0
         problem = "nothing was looked at"
         while self.kernel.now - begun_at < PEACE_SECONDS:
             self.kernel.run(10.0)
+            self._approve()
             problem, words = self.trouble()
             calm = 0 if problem else calm + 1
             if calm == 3:
@@ -313,6 +350,8 @@ class World:
         context = process.scheduler.context
         if not context.outbox.is_empty:
             return "saves are unanswered", ()
+        if questions := budget.questions(context):
+            return f"somebody is asked: {questions[0].sentence}", ()
         lively = {id: task for id, task in self.tree.tasks.items() if task.state.is_lively}
         for id, task in lively.items():
             if task.goal is not Goal.RUN or task.state is not TaskState.RUNNING:
@@ -335,7 +374,8 @@ class World:
         """What is not as wished of a group, in words."""
         wanted = wish.wanted
         if wish.mode is Mode.GLOBAL:
-            wanted = 0 if wish.is_stopped else len(self._living())
+            open_to_it = [agent for agent in self._living() if agent.id not in self.master.draining]
+            wanted = 0 if wish.is_stopped else len(open_to_it)
         old = [task for task in running if (task.version, task.generation) != (wish.version, wish.generation)]
         if old:
             return f"{old[0].id} runs as it was wished before"

@@ -171,3 +171,13 @@ def test_it_may_be_cut_off_again() -> None:
     (third,) = launched(talk.offers())
     talk.run(third)
     assert killed(talk.status(old, TaskState.RUNNING)) == [third.id]
+
+
+def test_one_that_is_waited_for_gives_its_slot_up_when_another_version_is_wished() -> None:
+    talk, old = cut_off(wished(replace_after=3600.0))
+    assert launched(talk.offers()) == []
+    changed = wished(replace_after=3600.0, image="acme/web:2")
+    assert isinstance(talk.submit(stack(changed)), Done)
+    (new,) = launched(talk.offers())
+    assert (new.slot, new.version != old.version) == (old.slot, True)
+    assert by_id(talk, old).goal is Goal.STOP
