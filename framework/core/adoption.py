@@ -9,6 +9,7 @@ from framework.core.agents import LEAVING
 from framework.core.books import Books
 from framework.core.context import Context
 from framework.core.executors import Purse
+from framework.core.lost import is_lost
 from framework.core.model import GroupWish, Instant, Task
 from placement.request import Placement
 from placement.situation import Situation
@@ -34,7 +35,9 @@ def marked(books: Books, task: Task) -> Task:
         return task
     was_begun = bool(task.sandbox or task.running_since)
     is_orphaned = (
-        was_begun or task.adopts if _lost_its_executor(task) else task.adopts and task.state is TaskState.DROPPED
+        was_begun or task.adopts
+        if _lost_its_executor(task)
+        else task.adopts and (task.state is TaskState.DROPPED or is_lost(task))
     )
     if not is_orphaned or len(predecessors_after(task)) > MOST_PREDECESSORS:
         return task

@@ -56,6 +56,8 @@ class Context:
         self.session = 0
         self.pending: dict[GroupId, dict[int, None]] = {}
         self.backoffs: dict[GroupId, Backoff] = {}
+        self.lost: dict[GroupId, dict[int, int]] = {}
+        """How many launches of a slot were lost one after the other, by group and slot; core.lost says more."""
         self.causes: dict[GroupId, str] = {}
         """Why the pending slots of a group found no place when last looked: sentences for people."""
         self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}

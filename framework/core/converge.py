@@ -10,6 +10,7 @@ from framework.core.commands import DeleteStack
 from framework.core.context import Context
 from framework.core.everywhere import why_not_there
 from framework.core.lifecycle import Action, act
+from framework.core.lost import forgive, is_lost
 from framework.core.model import Instant, Task
 from framework.core.slots import wanted_slots
 from framework.core.unreachable import give_up
@@ -136,7 +137,8 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
     wish = books.wishes.get(group)
-    if task.goal is Goal.RUN and not _is_blameless(task) and wish is not None and not is_finished(task, wish):
+    is_followed = task.goal is Goal.RUN and wish is not None and not is_finished(task, wish)
+    if is_followed and not _is_blameless(context, task, now):
         ran = now - task.running_since if task.running_since else 0.0
         before = context.backoffs.get(group)
         backoff = after_end(
@@ -157,8 +159,10 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     _forget_if_over(context, group)
 
 
-def _is_blameless(task: Task) -> bool:
-    return task.state in _NO_FAULT or task.is_orphaned
+def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
+    if task.is_orphaned:
+        return True
+    return forgive(context, task, now) if is_lost(task) else task.state in _NO_FAULT
 
 
 def _trim(context: Context, group: GroupId) -> None:
@@ -188,6 +192,7 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
         context.drop(books.tasks[id])
     books.forget_group(group)
     context.backoffs.pop(group, None)
+    context.lost.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
     for kind in ("backoff", "sticky", "adopt"):

@@ -10,6 +10,7 @@ from framework.core.commands import Acknowledge, Kill
 from framework.core.context import Context
 from framework.core.converge import end_task, replace_outdated, review_slot
 from framework.core.lifecycle import Effect, follow
+from framework.core.lost import arrived
 from framework.core.model import Instant, Status, Task
 from framework.core.unreachable import welcome
 from specs.states import Health, TaskState
@@ -57,6 +58,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         return
     if moved.state not in (TaskState.INTENT, TaskState.STAGING):
         context.timers.drop("launch", moved.id)
+        arrived(context, moved)
     if moved.state is TaskState.RUNNING:
         context.progress.pop(moved.id, None)
     if task.state is TaskState.UNREACHABLE:

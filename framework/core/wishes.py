@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from framework.core.books import Books
+from framework.core.lost import is_lost
 from framework.core.model import GroupWish, Task
 from specs.ids import GroupId
 from specs.stack import Condition, Restart
@@ -13,6 +14,8 @@ def is_finished(task: Task | None, wish: GroupWish) -> bool:
     """Whether the last ended task of a slot fulfilled the wish, so that none follows it."""
     if task is None or wish.restart is Restart.ALWAYS or task.goal is Goal.STOP or task.is_orphaned:
         return False
+    if is_lost(task):
+        return False  # it never began
     if task.version != wish.version or task.generation < wish.generation:
         return False
     return wish.restart is Restart.NEVER or task.state is TaskState.FINISHED

@@ -150,16 +150,14 @@ def test_whose_end_was_its_own_is_followed_as_ever(state: TaskState, reason: str
     assert (new.predecessors, new.adopts) == ((), False)
 
 
-def test_what_never_came_to_the_executor_has_failed() -> None:
-    """An agent on which the executor cannot start is not tried for ever without a pause."""
-    talk = Conversation()
-    talk.subscribe()
-    talk.submit(stack(web()))
-    talk.offers()
+def test_an_adoption_that_was_lost_with_the_fetch_of_the_executor_is_tried_again() -> None:
+    talk = up(web())
     (old,) = talk.tasks
     lose(talk, old)
-    assert talk.scheduler.context.backoffs
-    assert talk.scheduler.context.books.failing
+    (second,) = launched(talk.offers(of(talk, old)))
+    talk.status(second, TaskState.FAILED, reason="REASON_CONTAINER_LAUNCH_FAILED")
+    (third,) = launched(talk.offers(of(talk, old)))
+    assert (third.predecessors, third.adopts) == ((second.id, old.id), True)
 
 
 def test_a_plain_process_has_ended_with_its_executor() -> None:
