@@ -33,6 +33,8 @@ class Outbox:
     is_full: bool = False
     _next_ticket: int = 1
     _waiting: dict[int, Waiting] = field(default_factory=dict)
+    _followers: dict[int, list[Command]] = field(default_factory=dict)
+    """What was added to the commands of each since: thousands may come one by one."""
     _writes: dict[int, int] = field(default_factory=dict)
     _amount: int = 0
 
@@ -49,9 +51,8 @@ class Outbox:
         """Has the commands wait for the last save of what is decided already, as saves happen in order; False where
         none is under way. What was asked and may still be refused is nothing to wait for."""
         for ticket in reversed(self._waiting):
-            waiting = self._waiting[ticket]
-            if not waiting.changes:
-                self._waiting[ticket] = replace(waiting, commands=(*waiting.commands, *commands))
+            if not self._waiting[ticket].changes:
+                self._followers.setdefault(ticket, []).extend(commands)
                 self._add(len(commands))
                 return True
         return False
@@ -59,6 +60,8 @@ class Outbox:
     def take(self, ticket: int) -> Waiting:
         """What waited for the save; raises KeyError for a ticket that was never given, or answered before."""
         waiting = self._waiting.pop(ticket)
+        if followers := self._followers.pop(ticket, None):
+            waiting = replace(waiting, commands=(*waiting.commands, *followers))
         self._add(-self._writes.pop(ticket) - len(waiting.commands))
         return waiting
 
