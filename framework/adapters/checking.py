@@ -229,10 +229,10 @@ class _Checker:
         for path, task in self._tasks:
             if records.serial_of(task.id) >= next_serial:
                 self._say(
-                    Severity.FAULT,
+                    Severity.NOTE,
                     path,
-                    f"has task {task.id}, and {nodes.FRAMEWORK_NODE} says that {next_serial} is the next number: an id"
-                    " may be given twice",
+                    f"has task {task.id}, and {nodes.FRAMEWORK_NODE} says that {next_serial} is the next number; the"
+                    " next scheduler goes on above the highest",
                 )
             if not task.state.is_lively:
                 continue

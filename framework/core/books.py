@@ -94,9 +94,10 @@ class Books:
 
     @classmethod
     def of(cls, stored: Stored) -> Books:
-        """The books that the store holds."""
+        """The books that the store holds. The next serial is above that of every task, whatever the store says."""
         books = cls()
-        books.framework_id, books.next_serial = stored.framework_id, stored.next_serial
+        highest = max((serial_of(task.id) for task in stored.tasks), default=0)
+        books.framework_id, books.next_serial = stored.framework_id, max(stored.next_serial, highest + 1)
         for version in stored.versions:
             books.versions[version.stack, version.id] = version
         for stack in stored.stacks:

@@ -16,6 +16,7 @@ from framework.core.commands import (
     DeleteVersion,
     Kill,
     PutAgent,
+    PutFramework,
     PutTask,
     Write,
 )
@@ -206,6 +207,14 @@ class Context:
     def load(self, stored: Stored) -> None:
         """Takes over what the store holds. Of an agent of a task of which it says nothing, the task knows the name."""
         self.books = Books.of(stored)
+        next_serial = self.books.next_serial
+        if next_serial != stored.next_serial:
+            self.write("framework", "", PutFramework(framework_id=stored.framework_id, next_serial=next_serial))
+            text = (
+                f"the store said that {stored.next_serial} is the next number for a task, and it holds one numbered"
+                f" {next_serial - 1}: it goes on from {next_serial}. Was the store changed by hand?"
+            )
+            self.tell("SerialRaised", text)
         for task in self.books.tasks.values():
             if task.state.is_lively and task.agent_id not in self.books.agents:
                 self.put_agent(KnownAgent(id=task.agent_id, hostname=task.hostname))

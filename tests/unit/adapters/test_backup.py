@@ -120,10 +120,10 @@ class TestCheck:
         lost = stored_task(101, version=VersionId("ffffffffffff"), goal=Goal.STOP)
         one, other = stored_task(1), twin
         assert said(check(tree(one, other, lost))) == [
-            f"fault: /tasks/1 has task {lost.id}, and /framework says that 100 is the next number: an id may be given"
-            " twice",
             f"fault: /tasks/1 has task {lost.id} of version ffffffffffff: /versions/shop/ffffffffffff is not there",
             f"fault: /tasks/0 and others have 2 tasks for slot 1 of {one.group}: {one.id} and {other.id}",
+            f"note: /tasks/1 has task {lost.id}, and /framework says that 100 is the next number; the next scheduler"
+            " goes on above the highest",
         ]
 
     def test_notes_are_harmless(self) -> None:

@@ -99,3 +99,20 @@ def test_a_store_without_a_version_that_a_stack_names_is_refused() -> None:
         " (`framework store check` lists what is wrong)"
     )
     assert not [command for command in again.heard if isinstance(command, Announce | Save)]
+
+
+def test_a_next_number_that_is_too_low_is_raised_and_told() -> None:
+    before = Conversation()
+    before.up(group(instances=3))
+    before.shelf.next_serial = 2
+    talk = Conversation(shelf=before.shelf)
+    talk.subscribe()
+    assert talk.shelf.next_serial == 4
+    (said,) = [
+        command.text for command in talk.heard if isinstance(command, Announce) and command.kind == "SerialRaised"
+    ]
+    assert "said that 2 is the next number" in said and "goes on from 4" in said
+    talk.run(*talk.tasks)
+    talk.submit(stack(group(instances=4)))
+    heard = talk.offers()
+    assert [task.id for task in launched(heard)] == ["shop.web.3.4"]
