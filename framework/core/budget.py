@@ -1,9 +1,9 @@
 """Destruction has a budget: what the store and the master tell differently is not ended in numbers without asking.
 
-Two doubts. Strangers: Mesos runs tasks that the store does not know; a few are stopped, many mean that the store is
-the wrong one. Missing: the master knows nothing of tasks that the store holds; a few were lost, many mean that the
-master is the wrong one. Neither is decided before the reconciliation of a new subscription was answered, or its time
-is over.
+Two doubts. Strangers: Mesos runs tasks that the store does not know, or that had ended for it; a few are stopped, many
+mean that the store is the wrong one. Missing: the master knows nothing of tasks that the store holds; a few were lost,
+many mean that the master is the wrong one. Neither is decided before the reconciliation of a new subscription was
+answered, or its time is over.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from framework.core.commands import Done, Kill, Outcome, Refused
 from framework.core.context import Context
 from framework.core.events import DestructionApproved
+from framework.core.lifecycle import Effect, follow
 from framework.core.model import Doubt, Instant, Status, Task
 from framework.core.suspects import Stranger, Verdict
 from framework.core.views import Question
@@ -39,9 +40,11 @@ def hear(context: Context, status: Status, task: Task | None, now: Instant) -> b
         del suspects.unanswered[status.task_id]
         if not suspects.unanswered:
             context.tell("Reconciled", "the master has told the state of every task that was stored")
-    if task is None:
+    if task is None or follow(task.state, status.state) is Effect.RETURNED:
         _hear_stranger(context, status, now)
         return True
+    if task.id in suspects.strangers:
+        _hear_stranger(context, status, now)  # one that came back has ended again
     was_missing = suspects.missing.pop(task.id, None) is not None
     is_doubted = status.state is TaskState.UNKNOWN and task.goal is Goal.RUN and task.state.is_lively
     if is_doubted:
@@ -106,7 +109,11 @@ def _stop(context: Context, ids: tuple[TaskId, ...], verdict: Verdict) -> None:
         agent_id = context.suspects.strangers[id].agent_id
         context.suspects.strangers[id] = Stranger(agent_id=agent_id, verdict=verdict)
         context.say(Kill(task_id=id, agent_id=agent_id))
-        context.tell("UnknownTaskStopped", f"{id} is not in the store: it is stopped")
+        task = context.books.tasks.get(id)
+        if task is not None:
+            context.announce("TaskReturned", task, f"{id} came back after it was given up: it is stopped")
+        else:
+            context.tell("UnknownTaskStopped", f"{id} is not in the store: it is stopped")
 
 
 def _believed(context: Context) -> tuple[Status, ...]:
@@ -165,10 +172,13 @@ def _question(context: Context, doubt: Doubt) -> Question:
     such_as = ", ".join(tasks[:MOST_NAMED])
     if doubt is Doubt.STRANGERS:
         most = context.settings.destruction_budget
+        has_returned = any(id in context.books.tasks for id in tasks)
+        or_ended = ", or had ended for it" if has_returned else ""
+        or_state = ", and --master a cluster in its right state" if has_returned else ""
         sentence = (
-            f"Mesos runs {len(tasks)} tasks of this framework that are not in the store, such as {such_as}; more than"
-            f" {most} are never stopped on suspicion: check that --zk names the right root; `framework approve` stops"
-            " them"
+            f"Mesos runs {len(tasks)} tasks of this framework that are not in the store{or_ended}, such as {such_as};"
+            f" more than {most} are never stopped on suspicion: check that --zk names the right root{or_state};"
+            " `framework approve` stops them"
         )
         effect = "they are stopped"
     else:

@@ -176,7 +176,7 @@ class Doubt(StrEnum):
     """What the store and the master tell so differently that an operator is asked; core.budget says more."""
 
     STRANGERS = "strangers"
-    """Mesos runs many tasks that are not in the store."""
+    """Mesos runs many tasks that are not in the store, or had ended for it."""
     MISSING = "missing"
     """The master knows nothing of many tasks that the store says run."""
 

@@ -19,7 +19,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """A living task that is not in the store."""
+    """A living task that is not in the store, or had ended for it."""
 
     agent_id: AgentId | None
     verdict: Verdict = Verdict.WAITING

@@ -9,6 +9,7 @@ from framework.core.events import DestructionApproved, Disconnected, StatusRecei
 from framework.core.model import Doubt, Status, Task
 from framework.core.views import Question
 from specs.ids import AgentId, TaskId
+from specs.resources import Resources
 from specs.states import TaskState
 from tests.kit.conversation import (
     Conversation,
@@ -178,6 +179,59 @@ class TestStrangers:
         meet(talk, *range(12))
         asked = [id for command in talk.wait(600) if isinstance(command, Reconcile) for id, _ in command.tasks]
         assert set(asked) == set(strangers(*range(12)))
+
+
+def returning(groups: int) -> tuple[Conversation, list[Task]]:
+    """A leader for which five tasks of each group are gone, and their replacements run; these tasks as they were."""
+    talk = Conversation()
+    small = Resources(cpus_milli=10, mem_mib=4)
+    talk.up(*(group(f"shop/web{number}", instances=5, resources=small) for number in range(groups)))
+    before = talk.tasks
+    assert len(before) == groups * 5
+    for task in before:
+        talk.say(StatusReceived(status=Status(task_id=task.id, state=TaskState.GONE, agent_id=task.agent_id)))
+    talk.wait(2)
+    talk.run(*launched(talk.offers()))
+    talk.say(Disconnected(problem="the master is put back to what it was an hour ago"))
+    talk.subscribe()
+    talk.run(*talk.tasks)
+    return talk, before
+
+
+class TestReturned:
+    """Tasks that had ended for us are running after all."""
+
+    def test_a_few_are_stopped_once_it_is_clear_that_they_are_few(self) -> None:
+        talk, before = returning(groups=2)
+        heard = talk.run(*before)
+        assert set(acknowledged(heard)) == {task.id for task in before}
+        assert killed(heard) == []
+        heard = talk.wait(2)
+        assert sorted(killed(heard)) == sorted(task.id for task in before)
+        assert announced(heard).count("TaskReturned") == 10
+        assert questions(talk) == ()
+        assert killed(talk.status(before[0].id, TaskState.RUNNING)) == [before[0].id], "the kill was lost"
+        talk.status(before[0].id, TaskState.KILLED)
+        assert before[0].id not in talk.scheduler.context.suspects.strangers
+
+    def test_of_many_none_is_stopped_and_it_is_said(self) -> None:
+        talk, before = returning(groups=6)
+        heard = talk.run(*before) + talk.wait(3600)
+        assert killed(heard) == []
+        (question,) = questions(talk)
+        assert (question.doubt, question.number) == (Doubt.STRANGERS, 30)
+        assert "not in the store, or had ended for it" in question.sentence and "--master" in question.sentence
+        said, heard = approve(talk, Doubt.STRANGERS, 30)
+        assert isinstance(said, Done)
+        assert sorted(killed(heard)) == sorted(task.id for task in before)
+        assert questions(talk) == ()
+
+    def test_they_are_counted_with_those_that_are_not_in_the_store(self) -> None:
+        talk, before = returning(groups=2)
+        talk.run(*before)
+        assert killed(meet(talk, 1)) == []
+        (question,) = questions(talk)
+        assert question.number == 11
 
 
 class TestMissing:

@@ -432,7 +432,7 @@ def test_a_task_that_was_given_up_as_gone_and_returns_is_stopped() -> None:
     talk.up(group())
     (old,) = talk.tasks
     talk.status(old, TaskState.GONE)
-    assert killed(talk.status(old, TaskState.RUNNING)) == [old.id]
+    assert killed(talk.status(old, TaskState.RUNNING) + talk.wait(2)) == [old.id]
 
 
 def test_a_kill_is_repeated_until_the_task_has_ended() -> None:
