@@ -24,7 +24,18 @@ UNCHECKED = 1
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive: the first that zip knows."""
 OURS = ("executor",)
-LIGHT_SPECS = ("__init__", "canonical", "constraints", "ids", "records_pb2", "resources", "stack", "states", "update")
+LIGHT_SPECS = (
+    "__init__",
+    "canonical",
+    "constraints",
+    "ids",
+    "messages",
+    "records_pb2",
+    "resources",
+    "stack",
+    "states",
+    "update",
+)
 LIBRARIES = (
     "addict",
     "docker",

@@ -12,10 +12,8 @@ from executor.events import Acknowledged, Event, KillReceived, LaunchGarbled, La
 from executor.order import order_from_bytes
 from executor.statuses import Status
 from specs.ids import TaskId
+from specs.messages import shortened
 from specs.records_pb2 import ExecutorMessage, Progress, StatusDetail
-
-MESSAGE_LENGTH = 2000
-"""What is longer is cut: Mesos keeps messages in its registry and shows them in its pages."""
 
 
 def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -103,7 +101,8 @@ def _task_id(message: Mapping[str, Any]) -> TaskId:
 
 
 def _clean(text: str) -> str:
-    """What JSON and Mesos take for certain: valid Unicode, no control characters, not too long."""
+    """What JSON and Mesos take for certain: valid Unicode, no control characters, not too long: Mesos keeps messages
+    and shows them in its pages, and the scheduler stores them."""
     text = text.encode("utf-8", "replace").decode()
     text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
-    return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
+    return shortened(text)

@@ -62,7 +62,7 @@ ROOMS = (
     *(
         Room(name=f"specs.{pure}", ours=("specs",), is_pure=True)
         for pure in (
-            *("ids", "states", "resources", "stack", "constraints", "versions"),
+            *("ids", "states", "resources", "stack", "constraints", "versions", "messages"),
             *("canonical", "rules", "placement_rules", "neighbour_rules", "contradictions", "difference"),
         )
     ),

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from framework.core import budget
 from framework.core.adoption import marked
-from framework.core.commands import Acknowledge, Kill
+from framework.core.commands import Acknowledge
 from framework.core.context import Context
 from framework.core.converge import end_task, replace_outdated, review_slot
 from framework.core.lifecycle import Effect, follow
 from framework.core.lost import arrived
 from framework.core.model import Instant, Status, Task
 from framework.core.unreachable import welcome
+from specs.messages import shortened
 from specs.states import Health, TaskState
 
 _KINDS = {
@@ -38,11 +39,6 @@ def believe(context: Context, status: Status, now: Instant) -> None:
     if task is None:
         return
     effect = follow(task.state, status.state)
-    if effect is Effect.RETURNED:
-        context.after_all_saves(*_acknowledgement(status))
-        context.say(Kill(task_id=task.id, agent_id=status.agent_id or task.agent_id))
-        context.announce("TaskReturned", task, f"{task.id} came back after it was given up: it is stopped")
-        return
     moved = _moved(task, status, now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.books, moved)
@@ -86,7 +82,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         ended_at=now if status.state.is_terminal else 0.0,
         # A reconciliation answers with the state alone: what the executor said earlier stays.
         reason=status.reason if is_new_state else task.reason,
-        message=status.message if is_new_state or status.message else task.message,
+        message=shortened(status.message) if is_new_state or status.message else task.message,
         exit_code=task.exit_code if status.exit_code is None else status.exit_code,
         container_id=status.container_id or task.container_id,
         sandbox=status.sandbox or task.sandbox,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import itertools
+import random
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +27,7 @@ from framework.core.commands import (
 )
 from framework.core.model import KnownAgent
 from specs.ids import AgentId
+from specs.messages import MAX_MESSAGE_LENGTH
 from tests.kit.stored import stored_agent, stored_stack, stored_task, stored_version
 
 
@@ -170,3 +173,17 @@ def test_pieces_hold_all_operations_in_order_and_none_is_too_full() -> None:
         assert len(piece) <= image.MAX_TRANSACTION_NODES
         assert len(piece) == 1 or sum(each.size for each in piece) <= image.MAX_TRANSACTION_BYTES
     assert image.pieces([]) == []
+
+
+def test_the_tasks_of_a_node_fit_with_the_longest_messages() -> None:
+    """Of letters that take four bytes, in an order that cannot be compressed."""
+    chance = random.Random(1)
+    tasks = [
+        replace(
+            stored_task(serial),
+            message="".join(chr(chance.randrange(0x20000, 0x2A000)) for _ in range(MAX_MESSAGE_LENGTH)),
+        )
+        for serial in range(nodes.TASKS_PER_BUCKET)
+    ]
+    (operation,) = Image().operations(nodes.changes_of(Save(ticket=1, writes=tuple(PutTask(task=t) for t in tasks))))
+    assert 64 * 2 * MAX_MESSAGE_LENGTH < len(operation.data or b"") < nodes.MAX_NODE_BYTES / 2

@@ -207,7 +207,7 @@ def test_a_message_is_made_fit_for_mesos() -> None:
         addresses=("172.17.0.2", "fd00::2"),
     )
     message = status_message(status, "E", "/box")
-    assert (len(message["message"]), message["message"][:5], message["healthy"]) == (2000, "bad ?", False)
+    assert (len(message["message"]), message["message"][:5], message["healthy"]) == (1000, "bad ?", False)
     assert message["container_status"]["network_infos"][0]["ip_addresses"] == [
         {"ip_address": "172.17.0.2", "protocol": "IPv4"},
         {"ip_address": "fd00::2", "protocol": "IPv6"},
