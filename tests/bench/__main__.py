@@ -19,10 +19,12 @@ from framework.local.paths import cache_home
 from tests.bench import (
     bench_control,
     bench_core,
+    bench_elections,
     bench_failover,
     bench_idle,
     bench_launch,
     bench_placement,
+    bench_store,
     machine,
     others,
     report,
@@ -33,11 +35,12 @@ BENCHES = (
     bench_launch.BENCH,
     bench_control.BENCH,
     others.DRIVER,
-    others.STORE,
+    bench_store.BENCH,
     bench_idle.BENCH,
     bench_core.BENCH,
     bench_placement.BENCH,
     bench_failover.BENCH,
+    bench_elections.BENCH,
 )
 
 

@@ -32,6 +32,7 @@ LAUNCH_SECONDS = 600.0
 class Found:
     """Seconds from the kill on; `restarted` counts the tasks that are not the ones from before."""
 
+    loaded: float
     subscribed: float
     reconciled: float
     launched: float
@@ -62,28 +63,25 @@ def run(is_quick: bool) -> list[Row]:
 def _submit(cluster: Cluster, stack: Stack, running: int) -> None:
     """Submits, and waits until there are so many running tasks in all."""
     plain = stack_to_json(stack)
-    _ask(_leading(cluster), lambda server: server.put(path_of("stacks", stack.name), plain))
-    _until(lambda: _running(_leading(cluster)) >= running, LAUNCH_SECONDS, f"{running} tasks running")
+    ask(leading(cluster), lambda server: server.put(path_of("stacks", stack.name), plain))
+    _until(lambda: ready(leading(cluster)) >= running, LAUNCH_SECONDS, f"{running} tasks running")
 
 
 def _fail_over(cluster: Cluster, session: int) -> Found:
     """Kills the leader of two schedulers with this session time-out, and asks the other for one task more."""
-    for number, daemon in enumerate(_schedulers(cluster), 1):
-        daemon.kill(signal.SIGTERM)
-        flags = {"session-timeout": f"{session}s"}
-        Daemon.create(daemon.directory, commands.scheduler(cluster.shape, number, flags)).start().wait()
-    old = _leading(cluster)
-    _until(lambda: len(_get(old, "/v1/leader")["standbys"]) == 1, WAIT_SECONDS, "a standby")
+    with_session(cluster, session)
+    old = leading(cluster)
     before = _task_ids(old)
     one = subject.one_service(f"more{time.time_ns()}", 1, SERVICE)
     begin = time.time()
     old.kill(signal.SIGKILL)
     new = next(daemon for daemon in _schedulers(cluster) if daemon.name != old.name)
-    _ask(new, lambda server: server.put(path_of("stacks", one.name), stack_to_json(one)))
+    ask(new, lambda server: server.put(path_of("stacks", one.name), stack_to_json(one)))
     _until(lambda: _events(new, "TaskLaunched", one.name), WAIT_SECONDS, "a launch")
     _until(lambda: _events(new, "Reconciled"), WAIT_SECONDS, "the reconciliation")
     after = _task_ids(new)
     return Found(
+        loaded=_loaded(new, begin) - begin,
         subscribed=min(_events(new, "Subscribed")) - begin,
         reconciled=min(_events(new, "Reconciled")) - begin,
         launched=min(_events(new, "TaskLaunched", one.name)) - begin,
@@ -91,15 +89,24 @@ def _fail_over(cluster: Cluster, session: int) -> Found:
     )
 
 
+def with_session(cluster: Cluster, session: int) -> None:
+    """Starts the schedulers anew with this session time-out in seconds; waits for a leader and a standby."""
+    for number, daemon in enumerate(_schedulers(cluster), 1):
+        daemon.kill(signal.SIGTERM)
+        flags = {"session-timeout": f"{session}s"}
+        Daemon.create(daemon.directory, commands.scheduler(cluster.shape, number, flags)).start().wait()
+    _until(lambda: len(get(leading(cluster), "/v1/leader")["standbys"]) == 1, WAIT_SECONDS, "a standby")
+
+
 def _hand_over(cluster: Cluster) -> float:
     """Seconds from the order to step down until the standby has subscribed."""
     for daemon in _schedulers(cluster):
         daemon.start()
-    old = _leading(cluster)
-    _until(lambda: len(_get(old, "/v1/leader")["standbys"]) == 1, WAIT_SECONDS, "a standby")
+    old = leading(cluster)
+    _until(lambda: len(get(old, "/v1/leader")["standbys"]) == 1, WAIT_SECONDS, "a standby")
     new = next(daemon for daemon in _schedulers(cluster) if daemon.name != old.name)
     begin = time.time()
-    _ask(old, lambda server: server.post("/v1/leader/step-down", {"to": new.address}))
+    ask(old, lambda server: server.post("/v1/leader/step-down", {"to": new.address}))
     _until(lambda: http_status(f"http://{new.address}/v1/ready") == 200, WAIT_SECONDS, "the standby leading")
     return min(_events(new, "Subscribed")) - begin
 
@@ -107,6 +114,7 @@ def _hand_over(cluster: Cluster) -> float:
 def _rows(size: int, session: int, found: Found) -> Iterator[Row]:
     what = f"{size:,} tasks, session {session} s"
     aim = session + AIMS[size] if size in AIMS else None
+    yield Row(name=f"{what}: leads, and has read the store", figure=found.loaded, unit="s")
     yield Row(name=f"{what}: subscribed", figure=found.subscribed, unit="s")
     yield Row(name=f"{what}: reconciled", figure=found.reconciled, unit="s")
     yield Row(name=f"{what}: launches again", figure=found.launched, unit="s", at_most=aim)
@@ -117,7 +125,8 @@ def _schedulers(cluster: Cluster) -> list[Daemon]:
     return cluster.of_kind("scheduler")
 
 
-def _leading(cluster: Cluster) -> Daemon:
+def leading(cluster: Cluster) -> Daemon:
+    """The scheduler that leads; waits for one."""
     found: list[Daemon] = []
 
     def leads() -> bool:
@@ -132,7 +141,7 @@ def _leading(cluster: Cluster) -> Daemon:
     return found[0]
 
 
-def _ask(daemon: Daemon, ask: Callable[[Server], Any]) -> Any:
+def ask(daemon: Daemon, ask: Callable[[Server], Any]) -> Any:
     """What the scheduler answers; asked again while it cannot."""
     server = Server(Address(f"http://{daemon.address}", "the bench"), None)
     deadline = time.monotonic() + WAIT_SECONDS
@@ -145,22 +154,35 @@ def _ask(daemon: Daemon, ask: Callable[[Server], Any]) -> Any:
             time.sleep(0.02)
 
 
-def _get(daemon: Daemon, path: str) -> Any:
-    return _ask(daemon, lambda server: server.get(path))
+def get(daemon: Daemon, path: str) -> Any:
+    """What it answers to a GET."""
+    return ask(daemon, lambda server: server.get(path))
 
 
-def _running(daemon: Daemon) -> int:
-    return sum(group["ready"] for group in _get(daemon, "/v1/groups")["groups"])
+def ready(daemon: Daemon) -> int:
+    """How many tasks are ready."""
+    return sum(group["ready"] for group in get(daemon, "/v1/groups")["groups"])
 
 
 def _task_ids(daemon: Daemon) -> set[str]:
-    return {task["id"] for task in _get(daemon, "/v1/tasks")["tasks"] if task["state"] == "RUNNING"}
+    return {task["id"] for task in get(daemon, "/v1/tasks")["tasks"] if task["state"] == "RUNNING"}
 
 
 def _events(daemon: Daemon, kind: str, stack: str = "") -> list[float]:
     """When events of the kind were told."""
-    events = _ask(daemon, lambda server: list(server.events(pattern=stack or None, after=0, follow=False)))
+    events = ask(daemon, lambda server: list(server.events(pattern=stack or None, after=0, follow=False)))
     return [float(event["at"]) for event in events if event["kind"] == kind]
+
+
+def _loaded(daemon: Daemon, since: float) -> float:
+    """When the scheduler said after `since` what the store holds."""
+    for line in (daemon.directory / "log").read_text(encoding="utf-8", errors="replace").splitlines():
+        if "the store holds" in line:
+            date, seconds = " ".join(line.split()[:2]).split(",")
+            at = time.mktime(time.strptime(date, "%Y-%m-%d %H:%M:%S")) + int(seconds) / 1000
+            if at >= since - 0.001:
+                return at
+    raise RuntimeError(f'{daemon.directory}/log: wanted "the store holds" after {since}, got no such line')
 
 
 def _until(condition: Callable[[], Any], seconds: float, what: str) -> None:
@@ -176,10 +198,10 @@ BENCH = Bench(
     title="A leader that is killed",
     method=(
         f"Two schedulers, {AGENTS} real agents and tasks that start nothing, all on the same machine: kill -9 of the"
-        " leader; from then until the standby has subscribed, until the master has told it the state of every stored"
-        " task, and until it launches a task that was submitted meanwhile, as a client does that asks again until it is"
-        " answered. The session time-out with ZooKeeper is a part of every figure but those of step-down, which count"
-        " from the order on."
+        " leader; from then until the standby leads and has read the store, until it has subscribed, until the master"
+        " has told it the state of every stored task, and until it launches a task that was submitted meanwhile, as a"
+        " client does that asks again until it is answered. The session time-out with ZooKeeper is a part of every"
+        " figure but those of step-down, which count from the order on."
     ),
     run=run,
     limit_seconds=1800,

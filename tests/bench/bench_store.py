@@ -1,69 +1,70 @@
-"""How fast the store in ZooKeeper is: `python -m tests.bench.bench_store`. Starts ZooKeepers of its own.
+"""How fast the store in ZooKeeper is, and what a leader needs for what it holds. Starts ZooKeepers of its own.
 
-Statuses: all are handed over at once, as in a storm; and a few at a time, as in quiet. Each is a save of one task.
+Statuses: all are handed over at once, as in a storm; and one at a time, as in quiet. Each is a save of one task.
 Loading: tasks without agents, and with them; and groups with rules, of which many are equal.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import gc
+import json
 import queue
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kazoo.client import KazooClient
 
+from framework.adapters import marks, nodes
 from framework.adapters.zookeeper import ZooKeeperStore
-from framework.core.commands import PutAgent, PutStack, PutTask, Save, Write
+from framework.core.commands import PutAgent, PutFramework, PutStack, PutTask, PutVersion, Save, Write
 from framework.core.events import Event, Saved
-from framework.core.model import Stored
-from framework.local.daemon import Daemon
+from framework.core.model import Task
+from framework.local.daemon import Daemon, four_letters
+from specs.ids import FrameworkId, GroupId, group_id, task_id
+from tests.bench.loading import complain
+from tests.bench.machine import MIB
+from tests.bench.report import Bench, Row
 from tests.kit.cluster import running_zookeeper
-from tests.kit.stored import stored_agent, stored_rules, stored_stack, stored_task
+from tests.kit.stored import VERSION, stored_agent, stored_rules, stored_stack, stored_task, stored_version
 
 STATUSES = 10_000
 BATCH = 250
 SIZES = ((10_000, 0), (100_000, 0), (100_000, 10_000))
 """Tasks, and agents."""
+LOADS = 3
+"""So often each is loaded; the best counts, for what else the machine does only adds to it."""
+LOAD_AIM_SECONDS = 2.0
+MEMORY_AIM_MIB = 500.0
+AIMED_TASKS = 100_000
 STACKS = 100
 GROUPS = 100
 """In each of the stacks."""
 DIFFERENT_RULES = 1000
+TASKS_PER_GROUP = 1000
 
 
-def say(line: str) -> None:
-    """A line of the report."""
-    sys.stdout.write(line + "\n")
-
-
-def complain(problem: str) -> None:
-    """What the store says from a thread of its own."""
-    sys.stderr.write(problem + "\n")
-
-
-class Bench:
+class Subject:
     """A store below a root of its own."""
 
     def __init__(self, server: Daemon, root: str) -> None:
         self.url = f"zk://{server.address}{root}"
-        self.server = server
-        self.root = root
-        self.answers: queue.Queue[Event] = queue.Queue()
-        self.store = self.opened()
-        self.store.load()
-        self.ticket = 0
-
-    def opened(self) -> ZooKeeperStore:
-        return ZooKeeperStore(self.url, self.answers.put, on_problem=complain, on_lost=complain)
+        self._server = server
+        self._root = root
+        self._answers: queue.Queue[Event] = queue.Queue()
+        self._store = ZooKeeperStore(self.url, self._answers.put, on_problem=complain, on_lost=complain)
+        self._store.load()
+        self._ticket = 0
 
     def save(self, *writes: Write) -> None:
-        self.ticket += 1
-        self.store.save(Save(ticket=self.ticket, writes=writes))
+        """Hands a save over."""
+        self._ticket += 1
+        self._store.save(Save(ticket=self._ticket, writes=writes))
 
     def write(self, writes: Sequence[Write], per_save: int) -> float:
         """Saves all of it; returns how many seconds that took."""
@@ -74,101 +75,151 @@ class Bench:
         self.wait(len(cuts))
         return time.perf_counter() - started
 
-    def reload(self) -> tuple[Stored, str]:
-        """What a new store finds, and how long it took."""
-        self.store.close()
-        del self.store
-        gc.collect()
-        store = self.opened()
-        store.acquire()
-        started, cpu_before = time.perf_counter(), time.process_time()
-        stored = store.load()
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_before
-        store.close()
-        return stored, f"loaded in {seconds:.2f} s ({cpu:.2f} s of CPU)"
-
     def wait(self, count: int) -> None:
+        """Waits until so many saves have been answered."""
         for _ in range(count):
-            answer = self.answers.get(timeout=120)
+            answer = self._answers.get(timeout=120)
             if not isinstance(answer, Saved):
-                raise SystemExit(f"wanted Saved, got {answer}")
+                raise RuntimeError(f"wanted Saved, got {answer}")
+
+    def close(self) -> None:
+        """Ends its session."""
+        self._store.close()
+
+    def transactions(self) -> int:
+        """How many transactions this term of leadership has had."""
+        with client(self._server) as asked:
+            return marks.epoch_of(asked.get(f"{self._root}{nodes.EPOCH_NODE}")[0]).transaction
 
     def stored_bytes(self, directory: str) -> int:
-        client = KazooClient(hosts=self.server.address)
-        client.start()
-        try:
-            above = f"{self.root}/{directory}"
-            return sum(len(client.get(f"{above}/{name}")[0]) for name in client.get_children(above))
-        finally:
-            client.stop()
-            client.close()
+        """What the nodes below hold, in bytes."""
+        with client(self._server) as asked:
+            above = self._root + directory
+            return sum(len(asked.get(f"{above}/{name}")[0]) for name in asked.get_children(above))
 
 
-def storm(server: Daemon) -> None:
+@contextmanager
+def client(server: Daemon) -> Iterator[KazooClient]:
+    """A session beside the store's."""
+    asked = KazooClient(hosts=server.address)
+    asked.start()
+    try:
+        yield asked
+    finally:
+        asked.stop()
+        asked.close()
+
+
+def received(server: Daemon) -> int:
+    """Bytes that the server was sent so far."""
+    lines = four_letters(server.address, b"mntr").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(b"zk_bytes_received_count")))
+
+
+def storm(server: Daemon, count: int) -> Iterator[Row]:
     """Many statuses of many tasks at once."""
-    bench = Bench(server, "/storm")
-    saves = [Save(ticket=number, writes=(PutTask(task=stored_task(number)),)) for number in range(STATUSES)]
+    subject = Subject(server, "/storm")
+    saves = [PutTask(task=stored_task(number)) for number in range(count)]
     for name in ("new tasks", "statuses"):
-        started = time.perf_counter()
-        for save in saves:
-            bench.store.save(save)
-        bench.wait(STATUSES)
-        seconds = time.perf_counter() - started
-        say(f"storm of {STATUSES:,} {name}: {STATUSES / seconds:,.0f} a second")
-    bench.store.close()
+        sent, made = received(server), subject.transactions()
+        seconds = subject.write(saves, 1)
+        yield Row(name=f"a storm of {count:,} {name}", figure=count / seconds, unit="saved/s")
+        made = subject.transactions() - made
+        yield Row(name=f"a storm of {count:,} {name}: transactions for each", figure=made / count, unit="transactions")
+        sent = received(server) - sent
+        yield Row(name=f"a storm of {count:,} {name}: sent for each", figure=sent / count, unit="bytes")
+    subject.close()
 
 
-def quiet(server: Daemon) -> None:
+def quiet(server: Daemon, count: int) -> Iterator[Row]:
     """One status after the other, each answered before the next: what one costs alone."""
-    bench = Bench(server, "/quiet")
-    bench.save(*(PutTask(task=stored_task(serial)) for serial in range(64)))
-    bench.wait(1)
-    started = time.perf_counter()
-    for _ in range(500):
-        bench.save(PutTask(task=stored_task(7)))
-        bench.wait(1)
-    seconds = time.perf_counter() - started
-    say(f"one status at a time: {500 / seconds:,.0f} a second, {seconds / 500 * 1000:.2f} ms each")
-    bench.store.close()
+    subject = Subject(server, "/quiet")
+    subject.write([PutTask(task=stored_task(serial)) for serial in range(64)], 64)
+    sent, began = received(server), time.perf_counter()
+    for _ in range(count):
+        subject.save(PutTask(task=stored_task(7)))
+        subject.wait(1)
+    seconds = time.perf_counter() - began
+    yield Row(name="one status at a time, until it is saved", figure=seconds / count * 1000, unit="ms")
+    yield Row(name="one status at a time: sent for each", figure=(received(server) - sent) / count, unit="bytes")
+    subject.close()
 
 
-def loading(server: Daemon, tasks: int, agents: int) -> None:
-    """Writes so many tasks and agents, and loads them in a new store."""
-    bench = Bench(server, f"/load{tasks}-{agents}")
-    written = bench.write([PutTask(task=stored_task(serial)) for serial in range(tasks)], BATCH)
-    written_agents = bench.write([PutAgent(agent=stored_agent(number)) for number in range(agents)], BATCH)
-    task_bytes, agent_bytes = bench.stored_bytes("tasks"), bench.stored_bytes("agents")
-    stored, how_long = bench.reload()
-    if (len(stored.tasks), len(stored.agents)) != (tasks, agents):
-        raise SystemExit(f"wanted all that was saved, got {len(stored.tasks)} tasks and {len(stored.agents)} agents")
-    what, took, sizes = f"{tasks:,} tasks", f"{written:.2f} s", f"{task_bytes / tasks:.0f} bytes a task"
-    if agents:
-        what, took = f"{what} and {agents:,} agents", f"{took} and {written_agents:.2f} s"
-        sizes += f" and {agent_bytes / agents:.0f} an agent"
-    say(f"{what}: written in {took}, {how_long}, {sizes} stored")
-
-
-def wishes(server: Daemon) -> None:
-    """Stacks whose groups have rules."""
-    bench = Bench(server, "/wishes")
-    rules = [stored_rules(number) for number in range(DIFFERENT_RULES)]
-    stacks = [stored_stack(f"stack{number}", GROUPS) for number in range(STACKS)]
-    writes = [
-        PutStack(
-            stack=dataclasses.replace(
-                stack,
-                groups=tuple(
-                    dataclasses.replace(group, rules=rules[(number * GROUPS + place) % DIFFERENT_RULES])
-                    for place, group in enumerate(stack.groups)
-                ),
-            )
-        )
-        for number, stack in enumerate(stacks)
+def tasks_of(count: int) -> tuple[list[GroupId], list[Task]]:
+    """So many running tasks, a thousand to a group, and their groups."""
+    groups = [
+        group_id("shop", f"web{number:05d}", ("prod", "frontend")) for number in range(-(-count // TASKS_PER_GROUP))
     ]
-    written = bench.write(writes, 1)
-    stored, how_long = bench.reload()
-    groups = sum(len(stack.groups) for stack in stored.stacks)
-    say(f"{groups:,} groups with {DIFFERENT_RULES:,} different rules: written in {written:.2f} s, {how_long}")
+    tasks = []
+    for serial in range(count):
+        group, slot = groups[serial // TASKS_PER_GROUP], serial % TASKS_PER_GROUP
+        tasks.append(stored_task(serial, id=task_id(group, slot, serial), group=group, slot=slot))
+    return groups, tasks
+
+
+def loading(server: Daemon, count: int, agents: int) -> Iterator[Row]:
+    """Writes so many tasks and agents, and has a new leader load them."""
+    subject = Subject(server, "/load")
+    groups, tasks = tasks_of(count)
+    wishes = stored_stack(groups=len(groups)).groups
+    wishes = tuple(dataclasses.replace(wish, instances=TASKS_PER_GROUP, generation=1) for wish in wishes)
+    stack = dataclasses.replace(stored_stack(), groups=wishes)
+    version = dataclasses.replace(stored_version(), id=VERSION)
+    framework = PutFramework(framework_id=FrameworkId("bench"), next_serial=count)
+    subject.write([framework, PutVersion(version=version), PutStack(stack=stack)], 3)
+    written = subject.write([PutTask(task=task) for task in tasks], BATCH)
+    subject.write([PutAgent(agent=stored_agent(number)) for number in range(agents)], BATCH)
+    task_bytes = subject.stored_bytes(nodes.TASKS_NODE)
+    subject.close()
+    found = min((loaded(subject.url) for _ in range(LOADS)), key=lambda each: each["seconds"])
+    if found["tasks"] != count:
+        raise RuntimeError(f"wanted {count} tasks in the view of who has loaded them, got {found['tasks']}")
+    what = f"{count:,} tasks" + (f" and {agents:,} agents" if agents else "")
+    is_aimed = count == AIMED_TASKS and not agents
+    yield Row(name=f"{what}: written", figure=written, unit="s")
+    yield Row(name=f"{what}: stored", figure=task_bytes / MIB, unit="MiB")
+    yield Row(name=f"{what}: stored for each task", figure=task_bytes / count, unit="bytes")
+    aim = LOAD_AIM_SECONDS if is_aimed else None
+    yield Row(name=f"{what}: loaded", figure=found["seconds"], unit="s", at_most=aim)
+    yield Row(name=f"{what}: loaded", figure=found["cpu_seconds"], unit="CPU s")
+    yield Row(name=f"{what}: the core's first step", figure=found["core_cpu_seconds"], unit="CPU s")
+    yield Row(name=f"{what}: the first view for readers", figure=found["view_cpu_seconds"], unit="CPU s")
+    aim = MEMORY_AIM_MIB if is_aimed else None
+    yield Row(name=f"{what}: memory of the process then", figure=found["resident_mib"], unit="MiB", at_most=aim)
+    yield Row(name=f"{what}: memory of the process before", figure=found["before_mib"], unit="MiB")
+
+
+def loaded(url: str) -> dict[str, Any]:
+    """What tests.bench.loading says of the store."""
+    command = [sys.executable, "-m", "tests.bench.loading", url]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def wishes(server: Daemon, stacks: int) -> Iterator[Row]:
+    """Stacks whose groups have rules."""
+    subject = Subject(server, "/wishes")
+    rules = [stored_rules(number) for number in range(DIFFERENT_RULES)]
+    writes = []
+    for number in range(stacks):
+        stack = stored_stack(f"stack{number}", GROUPS)
+        groups = tuple(
+            dataclasses.replace(group, rules=rules[(number * GROUPS + place) % DIFFERENT_RULES])
+            for place, group in enumerate(stack.groups)
+        )
+        writes.append(PutStack(stack=dataclasses.replace(stack, groups=groups)))
+    written = subject.write(writes, 1)
+    subject.close()
+    store = ZooKeeperStore(subject.url, lambda _: None, on_problem=complain, on_lost=complain)
+    store.acquire()
+    began = time.perf_counter()
+    found = sum(len(stack.groups) for stack in store.load().stacks)
+    seconds = time.perf_counter() - began
+    store.close()
+    name = f"{found:,} groups with {DIFFERENT_RULES:,} different rules"
+    yield Row(name=f"{name}: written", figure=written, unit="s")
+    yield Row(name=f"{name}: loaded", figure=seconds, unit="s")
 
 
 @contextmanager
@@ -178,17 +229,30 @@ def a_zookeeper() -> Iterator[Daemon]:
         yield server
 
 
-def main() -> None:
-    """Prints all figures."""
+def run(is_quick: bool) -> list[Row]:
+    """All figures."""
+    rows: list[Row] = []
     with a_zookeeper() as server:
-        storm(server)
-        quiet(server)
-    for tasks, agents in SIZES:
+        rows += storm(server, 500 if is_quick else STATUSES)
+        rows += quiet(server, 50 if is_quick else 500)
+    for tasks, agents in ((1_000, 0),) if is_quick else SIZES:
         with a_zookeeper() as server:
-            loading(server, tasks, agents)
+            rows += loading(server, tasks, agents)
     with a_zookeeper() as server:
-        wishes(server)
+        rows += wishes(server, 2 if is_quick else STACKS)
+    return rows
 
 
-if __name__ == "__main__":
-    main()
+BENCH = Bench(
+    name="store",
+    title="The store alone",
+    method=(
+        "A real ZooKeeper on the same machine, which writes to the same disk; each status is a save of its own. In a"
+        " storm all are handed over at once, and the store joins them into transactions. What was sent is as ZooKeeper"
+        f" counts it. Each store is loaded {LOADS} times, each time by a process of its own that makes a leader's core"
+        " of it; the quickest counts, and its resident memory (/proc/PID/statm), with the store's records, the core's"
+        " books and a view for readers."
+    ),
+    run=run,
+    limit_seconds=300,
+)

@@ -1,15 +1,9 @@
-"""The benches of single parts, which also stand alone, as parts of the whole run."""
+"""The bench of the driver, which also stands alone, as a part of the whole run."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-
 from tests.bench import bench_driver, subject
 from tests.bench.report import Bench, Row
-
-END_SECONDS = 60
 
 
 def run_driver(is_quick: bool) -> list[Row]:
@@ -32,21 +26,6 @@ def run_driver(is_quick: bool) -> list[Row]:
     return rows
 
 
-def run_store(_is_quick: bool) -> str:
-    """The store alone; its bench knows one size only."""
-    command = [sys.executable, "-m", "tests.bench.bench_store"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
-        try:
-            output, _ = process.communicate()
-        except BaseException:  # Ctrl-C included: it ends its ZooKeeper first.
-            process.send_signal(signal.SIGINT)
-            process.wait(END_SECONDS)
-            raise
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command[1:])} ended with {process.returncode}; it said: {output[-2000:]}")
-    return output.strip()
-
-
 DRIVER = Bench(
     name="driver",
     title="The driver alone",
@@ -57,14 +36,4 @@ DRIVER = Bench(
     ),
     run=run_driver,
     limit_seconds=900,
-)
-STORE = Bench(
-    name="store",
-    title="The store alone",
-    method=(
-        "A real ZooKeeper on the same machine, which writes to the same disk; each status is a save of its own. In a"
-        " storm all are handed over at once, and the store joins them into transactions."
-    ),
-    run=run_store,
-    limit_seconds=600,
 )
