@@ -12,6 +12,7 @@ import importlib.util
 import io
 import marshal
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 NAME = "framework-executor.pyz"
+MOST_KEPT = 40
 UNCHECKED = 1
 """The flag of a .pyc that names its source by hash, the hash not being checked."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -106,7 +108,31 @@ def build_archive(path: Path) -> ArchiveInfo:
 
     Raises OSError where it cannot be written, RuntimeError where something that belongs in it is not installed.
     """
+    return _write(path, archive_bytes())
+
+
+def keep_archive(directory: Path) -> ArchiveInfo:
+    """Writes the archive where no other release's takes its place while a scheduler serves it: below its own hash.
+
+    The newest 40 are kept. Raises as `build_archive` does.
+    """
     data = archive_bytes()
+    info = _write(directory / hashlib.sha256(data).hexdigest() / NAME, data)
+    os.utime(info.path.parent)
+    for old in sorted(directory.iterdir(), key=_used_at, reverse=True)[MOST_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return info
+
+
+def _used_at(path: Path) -> float:
+    """When a scheduler last began to serve what is there, in seconds since 1970; 0 where another removes it now."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _write(path: Path, data: bytes) -> ArchiveInfo:
     if not path.is_file() or path.read_bytes() != data:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)

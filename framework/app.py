@@ -12,7 +12,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from executor.archive import NAME, build_archive
+from executor.archive import keep_archive
 from framework.adapters.clock import SystemClock
 from framework.adapters.codec import executor_id
 from framework.adapters.mesos import MesosDriver
@@ -41,7 +41,7 @@ PICTURE_SECONDS = 2.0
 def run_scheduler(config: SchedulerConfig) -> int:
     """Runs a scheduler until it is told to stop, or must; returns the exit code of its process."""
     _set_up_logging(config.log_level)
-    archive = build_archive(cache_home() / NAME)
+    archive = keep_archive(cache_home() / "executors")
     try:
         executor = _executor_config(config, archive.sha256)
     except ValueError as fault:
@@ -70,6 +70,7 @@ def run_scheduler(config: SchedulerConfig) -> int:
         executor=ExecutorFile(path=archive.path, sha256=archive.sha256),
         info=info,
         leadership=leadership,
+        clock=clock.now,
     )
     try:
         server = Server(app, *config.bind)

@@ -22,7 +22,8 @@ MOST_PREDECESSORS = 5
 the next end counts as any other."""
 LASTING_SECONDS = 60.0
 _EXECUTOR_LOST = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"})
-_LOST_STATES = frozenset({TaskState.FAILED, TaskState.LOST})
+_LOST_STATES = frozenset({TaskState.FAILED, TaskState.LOST, TaskState.GONE})
+"""GONE is what Mesos says of tasks whose executor has not come back to an agent that was started again."""
 
 
 def marked(books: Books, task: Task) -> Task:

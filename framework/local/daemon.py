@@ -127,7 +127,8 @@ class Daemon:
         if pid is not None:
             os.kill(pid, number)
             if (after := self._state_after(number)) is not None:
-                wait_for(lambda: self.state == after, seconds, f"{self.name} {after} after {number.name}")
+                # Who wakes may end at once, having slept too long.
+                wait_for(lambda: self.state in (after, "down"), seconds, f"{self.name} {after} after {number.name}")
         return self
 
     def _state_after(self, number: signal.Signals) -> State | None:

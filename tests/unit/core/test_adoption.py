@@ -131,6 +131,16 @@ def test_another_version_has_the_old_container_removed() -> None:
     assert (new.predecessors, new.adopts) == ((old.id,), False)
 
 
+def test_an_executor_that_has_not_come_back_to_its_agent_is_followed_as_one_that_died() -> None:
+    """Mesos tells of its tasks in another state: their agent is there, and does not have them any more."""
+    talk = up(web())
+    (old,) = talk.tasks
+    talk.status(old, TaskState.GONE, reason="REASON_EXECUTOR_REREGISTRATION_TIMEOUT", source="SOURCE_AGENT")
+    assert launched(talk.offers(*other_than(talk, old))) == []
+    (new,) = launched(talk.offers(of(talk, old)))
+    assert (new.predecessors, new.adopts, new.host_ports) == ((old.id,), True, old.host_ports)
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from executor import archive
-from executor.archive import ArchiveInfo, build_archive
+from executor.archive import ArchiveInfo, build_archive, keep_archive
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,24 @@ def test_an_archive_that_is_there_already_is_left_alone(built: ArchiveInfo) -> N
     assert build_archive(built.path) == built
     assert built.path.stat().st_mtime_ns == before.st_mtime_ns
     assert built.path.stat().st_ino == before.st_ino
+
+
+def test_another_release_on_the_machine_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = keep_archive(tmp_path)
+    assert keep_archive(tmp_path) == ours
+    monkeypatch.setattr(archive, "archive_bytes", lambda: b"another release")
+    theirs = keep_archive(tmp_path)
+    assert theirs.path != ours.path
+    assert hashlib.sha256(ours.path.read_bytes()).hexdigest() == ours.sha256
+
+
+def test_archives_of_long_ago_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(archive.MOST_KEPT + 3):
+        monkeypatch.setattr(archive, "archive_bytes", lambda number=number: b"release %d" % number)
+        at = keep_archive(tmp_path).path.parent
+        os.utime(at, (number, number))
+    left = sorted(path.read_text() for path in tmp_path.glob(f"*/{archive.NAME}"))
+    assert left == sorted(f"release {number}" for number in range(3, archive.MOST_KEPT + 3))
 
 
 def test_it_holds_what_an_agent_needs_and_no_more(built: ArchiveInfo) -> None:
