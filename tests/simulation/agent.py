@@ -92,6 +92,11 @@ class Agent:
         """Whether messages pass between it and the master."""
         return self.is_up and not self.is_cut_off and not self.is_lost
 
+    @property
+    def framework_id(self) -> str:
+        """Whose executors run here."""
+        return self._master.framework_id
+
     def from_master(self, deliver: Any) -> None:
         """Sends a message from the master to this agent."""
         if self.can_talk:

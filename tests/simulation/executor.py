@@ -14,10 +14,10 @@ from executor.core import Executor
 from executor.order import Order
 from tests.simulation.agent import copied
 from tests.simulation.kernel import Delays, Kernel, Line
+from tests.simulation.runtime import Runtime
 
 if TYPE_CHECKING:
     from tests.simulation.agent import Agent, Running
-    from tests.simulation.engine import Container
     from tests.simulation.journal import Journal
 
 Json = dict[str, Any]
@@ -82,6 +82,7 @@ class ExecutorProcess:
         self._is_subscribed = False
         self._to_agent = Line(self._kernel, all.delays, 0.2)
         self._to_us = Line(self._kernel, all.delays, 0.2)
+        self._runtime = Runtime(agent.engine, self.sandbox, all.is_abandoned, all.died, lambda: all.kernel.now)
         self._core = Executor(
             Settings(epoch=self._begun_at, idle_seconds=60.0), Random(all.rng.getrandbits(64)), self._now
         )
@@ -172,23 +173,23 @@ class ExecutorProcess:
             case do.Pull():
                 self._pull(command.order)
             case do.Adopt():
-                self._operate(command.order, on.Operation.ADOPT, self._adopt)
+                self._operate(command.order, on.Operation.ADOPT, self._runtime.adopt)
             case do.Create():
-                self._operate(command.order, on.Operation.CREATE, self._create)
+                self._operate(command.order, on.Operation.CREATE, self._runtime.create)
             case do.Start():
-                self._operate(command.order, on.Operation.START, self._start)
+                self._operate(command.order, on.Operation.START, self._runtime.start)
             case do.Signal():
                 name = command.signal
-                self._operate(command.order, on.Operation.SIGNAL, lambda order: self._signal(order, name))
+                self._operate(command.order, on.Operation.SIGNAL, lambda order: self._runtime.signal(order, name))
             case do.Remove():
-                self._operate(command.order, on.Operation.REMOVE, self._remove)
+                self._operate(command.order, on.Operation.REMOVE, self._runtime.remove)
             case do.Check():
                 self._check(command)
             case do.ListContainers():
                 self._agent.engine.ask(self._list, lambda *_: None)
             case do.Reap():
                 id = command.container_id
-                self._agent.engine.ask(lambda: self._reap(id), lambda *_: None)
+                self._agent.engine.ask(lambda: self._runtime.reap(id), lambda *_: None)
             case do.Exit():
                 self._exit()
             case do.CancelPull():
@@ -249,61 +250,9 @@ class ExecutorProcess:
         progress = on.PullProgressed(task_id=order.task_id, done_bytes=1, total_bytes=2)
         self._kernel.after(self._all.delays.draw(10.0), lambda: self.handle(progress))
 
-    def _adopt(self, order: Order) -> on.Event:
-        engine, predecessors = self._agent.engine, list(order.predecessors)
-        left = [
-            each
-            for id in predecessors
-            if (each := engine.containers.get(id))
-            and (each.sandbox == self.sandbox or self._all.is_abandoned(each.sandbox))
-        ]
-        heir = next(
-            (each for each in left if order.adopts and each.order.version == order.version and each.state != "created"),
-            None,
-        )
-        for each in left:
-            if each is not heir:
-                engine.remove(each.name)
-        if heir is None:
-            return on.Vacant(task_id=order.task_id)
-        engine.adopt(heir, order, self.sandbox)
-        if heir.state == "exited":
-            self._all.died(self.sandbox, order.task_id, heir.exit_code or 0)
-        return on.Adopted(
-            task_id=order.task_id, container_id=heir.id, addresses=("172.17.0.2",), started_at=heir.started_at
-        )
-
-    def _create(self, order: Order) -> on.Event:
-        engine = self._agent.engine
-        if order.container.image not in engine.images:
-            return on.ImageMissing(task_id=order.task_id)
-        return on.Created(task_id=order.task_id, container_id=engine.create(order, self.sandbox).id)
-
-    def _start(self, order: Order) -> on.Event:
-        container = self._container(order)
-        if container is None:
-            return on.OperationFailed(task_id=order.task_id, operation=on.Operation.START, message="no such container")
-        if container.state == "created":
-            container.state, container.started_at = "running", self._kernel.now
-        elif container.state == "exited":
-            self._all.died(container.sandbox, container.name, container.exit_code or 0)
-        return on.Started(task_id=order.task_id, addresses=("172.17.0.2",))
-
-    def _container(self, order: Order) -> Container | None:
-        return self._agent.engine.containers.get(order.task_id)
-
-    def _signal(self, order: Order, signal: str) -> on.Event | None:
-        if self._agent.engine.signal(order.task_id, signal):
-            return None
-        return on.Exited(task_id=order.task_id, exit_code=None)
-
-    def _remove(self, order: Order) -> on.Event:
-        found = self._agent.engine.remove(order.task_id)
-        return on.Removed(task_id=order.task_id, exit_code=found.exit_code if found else None)
-
     def _check(self, command: do.Check) -> None:
         def answer() -> None:
-            container = self._container(command.order)
+            container = self._agent.engine.containers.get(command.order.task_id)
             is_well = container is not None and container.state == "running" and self._agent.engine.is_up
             self.handle(
                 on.HealthReported(
@@ -314,19 +263,5 @@ class ExecutorProcess:
         self._kernel.after(self._all.delays.draw(1.0), answer)
 
     def _list(self) -> None:
-        found = tuple(
-            on.Found(
-                container_id=each.id,
-                task_id=each.order.task_id,
-                is_ours=each.sandbox == self.sandbox,
-                is_abandoned=each.sandbox != self.sandbox and self._all.is_abandoned(each.sandbox),
-            )
-            for each in self._agent.engine.containers.values()
-            if each.agent_id == self._agent.id
-        )
+        found = self._runtime.find(self._agent.framework_id, self._agent.id)
         self.handle(on.ContainersListed(containers=found))
-
-    def _reap(self, container_id: str) -> None:
-        for each in list(self._agent.engine.containers.values()):
-            if each.id == container_id:
-                self._agent.engine.remove(each.name)

@@ -192,7 +192,9 @@ class Session:
 
     def ensure_path(self, path: str) -> None:
         self._check()
-        self._tree.nodes.setdefault(path, (b"", 0))
+        parts = path.split("/")
+        for length in range(2, len(parts) + 1):
+            self._tree.nodes.setdefault("/".join(parts[:length]), (b"", 0))
 
     def hold(self) -> None:
         self._check()
