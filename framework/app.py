@@ -46,12 +46,8 @@ PICTURE_SECONDS = 2.0
 def run_scheduler(config: SchedulerConfig) -> int:
     """Runs a scheduler until it is told to stop, or must; returns the exit code of its process."""
     _set_up_logging(config.log_level)
-<<<<<<< Updated upstream
-    archive = keep_archive(cache_home() / "executors")
-=======
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    archive = build_archive(cache_home() / NAME)
->>>>>>> Stashed changes
+    archive = keep_archive(cache_home() / "executors")
     try:
         executor = _executor_config(config, archive.sha256)
     except ValueError as fault:
