@@ -8,12 +8,20 @@ from typing import Any
 
 from addict import Dict
 
-from executor.events import Acknowledged, Event, KillReceived, LaunchGarbled, LaunchReceived, ShutdownReceived
+from executor.events import (
+    Acknowledged,
+    Event,
+    KillReceived,
+    LaunchGarbled,
+    LaunchReceived,
+    LeaveReceived,
+    ShutdownReceived,
+)
 from executor.order import order_from_bytes
 from executor.statuses import Status
 from specs.ids import TaskId
 from specs.messages import shortened
-from specs.records_pb2 import ExecutorMessage, Progress, StatusDetail
+from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail
 
 
 def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -37,6 +45,9 @@ def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
         return (Acknowledged(task_id=_task_id(acknowledged), uuid=base64.b64decode(acknowledged["uuid"])),)
     if kind == "SHUTDOWN":
         return (ShutdownReceived(reason="the agent says so"),)
+    if kind == "MESSAGE":
+        said = SchedulerMessage.FromString(base64.b64decode(message["message"]["data"]))
+        return (LeaveReceived(),) if said.WhichOneof("what") == "leave" else ()
     if kind == "ERROR":
         return (ShutdownReceived(reason=f"the agent refuses this executor: {message['error'].get('message', '')}"),)
     return ()

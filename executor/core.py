@@ -13,7 +13,7 @@ from typing import assert_never
 
 from executor import commands as do
 from executor import events as on
-from executor import starting, stopping, watching
+from executor import leaving, starting, stopping, watching
 from executor.commands import Command
 from executor.context import Context, Settings
 from executor.events import Event, Operation
@@ -39,6 +39,7 @@ class Executor:
         self._give_up_at: float | None = None
         self._strays = Strays(settings.reap_after_seconds)
         self._exit_at: float | None = None
+        self._leave_until: float | None = None
         self._shutdown_reason = ""
         self._is_over = False
 
@@ -67,6 +68,7 @@ class Executor:
             context.reap_at,
             self._give_up_at,
             self._exit_at,
+            self._leave_until,
         ]
         if not context.tasks and not len(context.outbox):
             times.append(self._idle_at)
@@ -90,6 +92,10 @@ class Executor:
                 self._acknowledged(event, now)
             case on.ShutdownReceived():
                 self._shut_down(event.reason, now)
+            case on.LeaveReceived():
+                if self._leave_until is None:
+                    self._leave_until = now + leaving.LEAVE_SECONDS
+                    leaving.begin(self._context)
             case on.ContainersListed():
                 self._listed(event, now)
             case on.Woke():
@@ -180,7 +186,8 @@ class Executor:
             event,
             on.Subscribed | on.Disconnected | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
         )
-        assert not isinstance(event, on.Acknowledged | on.ShutdownReceived | on.ContainersListed | on.Woke)
+        assert not isinstance(event, on.Acknowledged | on.ShutdownReceived | on.LeaveReceived)
+        assert not isinstance(event, on.ContainersListed | on.Woke)
         context = self._context
         task = context.tasks.get(event.task_id)
         if task is None or task.phase is Phase.ENDED:
@@ -256,6 +263,8 @@ class Executor:
                 self._exit_at = min(self._exit_at, now + (FAREWELL_SECONDS if self._is_connected else 0.0))
             if is_at_rest or now >= self._exit_at:
                 self._exit(self._shutdown_reason)
+        elif self._leave_until is not None and (leaving.may_end(context) or now >= self._leave_until):
+            self._exit("a newer one takes over: containers run on")
         elif not is_at_rest:
             self._idle_at = now + self._settings.idle_seconds
         elif now >= self._idle_at:

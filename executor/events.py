@@ -77,6 +77,11 @@ class ShutdownReceived:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveReceived:
+    """The executor is to end, and its containers are to run on for another one."""
+
+
 # ---- from the engine -----------------------------------------------------------
 
 
@@ -205,6 +210,7 @@ Event = (
     | KillReceived
     | Acknowledged
     | ShutdownReceived
+    | LeaveReceived
     | Adopted
     | Vacant
     | PullProgressed

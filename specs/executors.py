@@ -49,6 +49,12 @@ def content_of(id: ExecutorId) -> ExecutorId:
     return ExecutorId(id.partition(_ADDRESS)[0])
 
 
+def is_version_of(id: ExecutorId, own: ExecutorId) -> bool:
+    """Whether the executor is as `own` is, but for the reservation that pays it and whence it was fetched."""
+    content, base = content_of(id), content_of(own)
+    return content == base or content.startswith(f"{base}-")
+
+
 def address_of(id: ExecutorId) -> str:
     """The address in the id, host:port, "" where there is none."""
     return id.partition(_ADDRESS)[2].replace(_COLON, ":")

@@ -21,7 +21,7 @@ from placement.offer import Offer, Pool
 from specs.canonical import container_json
 from specs.executors import address_of, executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
-from specs.records_pb2 import CustomResource, ExecutorMessage, LaunchOrder, StatusDetail
+from specs.records_pb2 import CustomResource, ExecutorMessage, LaunchOrder, Leave, SchedulerMessage, StatusDetail
 from specs.resources import Resources
 from specs.stack import CheckKind, Container, HealthCheck, Network
 from specs.states import TaskState
@@ -132,6 +132,11 @@ def status(plain: Json) -> Status:
 def executor_message(data: str) -> ExecutorMessage:
     """What our executor said, from the text of a MESSAGE event. Raises ValueError where it said nothing we know."""
     return ExecutorMessage.FromString(base64.b64decode(data))
+
+
+def leave_message() -> str:
+    """The data of a MESSAGE call that tells an executor to leave."""
+    return base64.b64encode(SchedulerMessage(leave=Leave()).SerializeToString()).decode("ascii")
 
 
 # ---- what we say ----------------------------------------------------------------

@@ -6,13 +6,14 @@ from typing import Any
 
 import orjson
 
-from framework.adapters.codec import TaskWriter
+from framework.adapters.codec import TaskWriter, leave_message
 from framework.core.commands import (
     Accept,
     Acknowledge,
     Call,
     Decline,
     Kill,
+    Leave,
     Reconcile,
     Revive,
     Subscribe,
@@ -37,6 +38,9 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
             return {"type": "DECLINE", "decline": {"offer_ids": offers, "filters": _filters(call.refuse_seconds)}}
         case Kill():
             return _kill(call)
+        case Leave():
+            to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
+            return {"type": "MESSAGE", "message": {**to, "data": leave_message()}}
         case Acknowledge():
             ids = {"agent_id": {"value": call.agent_id}, "task_id": {"value": call.task_id}, "uuid": call.uuid}
             return {"type": "ACKNOWLEDGE", "acknowledge": ids}

@@ -34,6 +34,7 @@ COMMANDS = {
     "store": "Look whether a store, or a backup, is in order.",
     "replay": "Play a scheduler's journal again, and compare.",
     "scheduler": "Run the scheduler.",
+    "executor": "Show our executors on agents; move tasks to the current version.",
     "leader": "Show which scheduler leads and which stand by; hand leadership over.",
     "local": "Run a real Mesos cluster on this machine.",
     "version": "Show the version of this command and of the scheduler.",

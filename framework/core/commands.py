@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from framework.core.model import KnownAgent, StackWish, Task, Version
 from placement.offer import Pool
-from specs.ids import AgentId, FrameworkId, OfferId, TaskId, VersionId
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container
 
@@ -115,6 +115,14 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Tell an executor to end and to let its containers run on. Best effort, as Mesos's messages to executors are."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge:
     task_id: TaskId
     agent_id: AgentId
@@ -201,5 +209,5 @@ class Halt:
     message: str
 
 
-Call: TypeAlias = Accept | Decline | Kill | Acknowledge | Reconcile | Revive | Suppress | Subscribe
+Call: TypeAlias = Accept | Decline | Kill | Leave | Acknowledge | Reconcile | Revive | Suppress | Subscribe
 Command: TypeAlias = Save | Call | Reply | Announce | Halt

@@ -20,7 +20,7 @@ from framework.core.commands import (
     PutTask,
     Write,
 )
-from framework.core.executors import Reservations
+from framework.core.executors import Reservations, Roll
 from framework.core.failures import with_failure
 from framework.core.model import Instant, KnownAgent, Settings, Stored, Task
 from framework.core.offers import OfferPool
@@ -77,6 +77,10 @@ class Context:
         """Whether something happened that placement should look at."""
         self.suspects = Suspects()
         self.stories = Stories()
+        self.roll: Roll | None = None
+        """The roll of executors that is under way; core.rolling says more."""
+        self.roll_problem = ""
+        """Why the last one was given up, "" where it was not."""
         self.now: Instant = 0.0
         """When the event under way is handled."""
         self._out: list[Command] = []

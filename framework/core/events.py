@@ -185,12 +185,22 @@ class DestructionApproved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollAsked:
+    """Tasks are to move from older executors to the current one on the agents whose host name or id matches;
+    `has_processes`: also where plain processes are restarted by that."""
+
+    request_id: int
+    pattern: str
+    has_processes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
     """The time that `wakes_at` named has come."""
 
 
 Ask: TypeAlias = (
-    StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | DestructionApproved
+    StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | DestructionApproved | RollAsked
 )
 Event: TypeAlias = (
     BecameLeader

@@ -1,14 +1,14 @@
-"""Which executor a task gets on an agent, and out of which resources the executor and the tasks are paid."""
+"""Which executor a task gets on an agent, out of which resources both are paid, and how far a roll of executors is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from framework.core.model import Settings
+from framework.core.model import Instant, Settings
 from placement.offer import Offer, Pool
 from specs.executors import content_of, executor_variant
-from specs.ids import ExecutorId
+from specs.ids import AgentId, ExecutorId, GroupId
 from specs.resources import Resources
 
 NO_ROOM = "has no reservation with room for the executor"
@@ -42,6 +42,18 @@ class Reservations:
         if content == content_of(base):
             return ""
         return self._by_executor.get(content) if content.startswith(f"{content_of(base)}-") else None
+
+
+@dataclass(slots=True)
+class Roll:
+    """A roll under way: agents still to come, and the one that is at it. `moving` are the slots that are to run there
+    again, each with whether it was ready."""
+
+    waiting: list[AgentId]
+    agent_id: AgentId | None = None
+    moving: dict[tuple[GroupId, int], bool] = field(default_factory=dict)
+    until: Instant = 0.0
+    tell_at: Instant = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from framework.core import asks, budget, census, converge, placing, statuses
+from framework.core import asks, budget, census, converge, placing, rolling, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -36,6 +36,7 @@ from framework.core.events import (
     OffersReceived,
     ProgressReported,
     RestartAsked,
+    RollAsked,
     Saved,
     SaveFailed,
     ScaleAsked,
@@ -93,8 +94,12 @@ class Scheduler:
             self._ask(event, now)
         elif isinstance(event, DestructionApproved):
             self._approved(event, now)
+        elif isinstance(event, RollAsked):
+            self._roll(event, now)
         else:
             self._handle_rare(event, now)
+        if context.roll is not None:
+            rolling.advance(context, now)
         self._settle(now)
         return context.take()
 
@@ -259,6 +264,15 @@ class Scheduler:
         outcome, ends = budget.approve(self.context, event)
         self._believe(ends, now)
         self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
+
+    def _roll(self, event: RollAsked, now: Instant) -> None:
+        context = self.context
+        if context.connection is Connection.SUBSCRIBED:
+            outcome = rolling.begin(context, event, now)
+        else:
+            problem = context.problem or "the scheduler is not subscribed to a Mesos master; try again in a moment"
+            outcome = Refused(kind="unavailable", message=problem)
+        context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
     def _believe(self, ends: tuple[Status, ...], now: Instant) -> None:
         for status in ends:

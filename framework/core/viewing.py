@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from framework.core import rolling
 from framework.core.budget import questions
 from framework.core.context import Context
 from framework.core.everywhere import why_nowhere
@@ -51,6 +52,11 @@ class Viewer:
             executor=context.settings.executor_resources,
             agents_problem=context.agents.problem,
             questions=asked,
+            executor_id=context.settings.executor_id,
+            is_rolling=context.roll is not None,
+            rolling=rolling.at(context),
+            to_roll=len(context.roll.waiting) if context.roll is not None else 0,
+            roll_problem=context.roll_problem,
         )
 
     def _seen_agents(self, now: Instant) -> dict[str, AgentView]:

@@ -140,6 +140,16 @@ class View:
     """Why the master did not tell its agents when it was last asked; "" where it did."""
     questions: tuple[Question, ...] = ()
     """What waits for an operator; `problem` has their sentences too."""
+    executor_id: str = ""
+    """The executor under which new tasks run where there is none of its version."""
+    is_rolling: bool = False
+    """Whether tasks are being moved from older executors to the current one."""
+    rolling: str = ""
+    """The agent where that is done now, by its host name."""
+    to_roll: int = 0
+    """How many agents are to follow."""
+    roll_problem: str = ""
+    """Why the last roll was given up, "" where it was not."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})

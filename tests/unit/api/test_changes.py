@@ -33,6 +33,7 @@ CHANGES = [
     ("POST", "/v1/stop"),
     ("POST", "/v1/start"),
     ("POST", "/v1/approve"),
+    ("POST", "/v1/executors/roll"),
 ]
 
 
