@@ -48,7 +48,7 @@ def suitable(request: Request, situation: Situation) -> int:
     if not request.resources.gpus and GPUS not in fields:
         found &= ~cluster.with_gpus
     for rule in request.rules.constraints:
-        found &= _possible(cluster, rule)
+        found &= possible(cluster, rule)
     if not found:
         return 0
     executor = situation.overhead.resources
@@ -60,7 +60,7 @@ def suitable(request: Request, situation: Situation) -> int:
     )
 
 
-def _possible(cluster: Cluster, rule: Constraint) -> int:
+def possible(cluster: Cluster, rule: Constraint) -> int:
     """The agents for which a rule can hold at some time: one that counts tasks, where its field is there."""
     if not rule.is_counting:
         return cluster.where(rule)
@@ -68,7 +68,7 @@ def _possible(cluster: Cluster, rule: Constraint) -> int:
         return cluster.domains((rule.field,)).having
     if rule.operator is Operator.NOT:
         return cluster.everybody
-    found = [_possible(cluster, part) for part in rule.parts]
+    found = [possible(cluster, part) for part in rule.parts]
     return reduce(and_ if rule.operator is Operator.ALL else or_, found)
 
 

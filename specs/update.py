@@ -81,6 +81,6 @@ class Update:
     wait_seconds: float = 0.0
     monitor_seconds: float = 5.0
     deadline_seconds: float = 600.0
-    max_failures: Share = Share()
+    max_failures: Share = Share(count=2)
     on_failure: OnFailure = OnFailure.PAUSE
     steps: tuple[Step, ...] = ()

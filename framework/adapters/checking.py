@@ -11,7 +11,7 @@ from typing import TypeVar
 from framework.adapters import marks, nodes, records
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import KnownAgent, StackWish, Task, Version
+from framework.core.model import KnownAgent, Rollouts, StackWish, Task, Version
 from specs.ids import AgentId, GroupId, VersionId
 from specs.states import Goal, TaskState
 
@@ -97,6 +97,7 @@ class _Checker:
         self._nodes = found
         self._findings: list[Finding] = []
         self._stacks: list[StackWish] = []
+        self._rollouts: list[Rollouts] = []
         self._versions: dict[tuple[str, VersionId], Version] = {}
         self._tasks: list[tuple[str, Task]] = []
         self._agents: list[KnownAgent] = []
@@ -131,7 +132,7 @@ class _Checker:
 
     def _look_for_directories(self, schema: int) -> None:
         for path in nodes.DIRECTORIES:
-            is_later = path == nodes.AGENTS_NODE and schema == 1
+            is_later = schema < nodes.BEGAN_WITH.get(path, 1)
             if path not in self._nodes and not is_later:
                 self._say(Severity.DAMAGE, path, "is not there: no scheduler can read this store")
 
@@ -143,6 +144,10 @@ class _Checker:
             stack = self._decode(path, records.stack_of)
             if stack and self._holds(path, stack.name == name, f"names stack {stack.name!r}"):
                 self._stacks.append(stack)
+        elif directory == nodes.ROLLOUTS_NODE:
+            rollouts = self._decode(path, records.rollouts_of)
+            if rollouts and self._holds(path, rollouts.stack == name, f"names stack {rollouts.stack!r}"):
+                self._rollouts.append(rollouts)
         elif directory.startswith(f"{nodes.VERSIONS_NODE}/"):
             self._read_version(path, directory.rpartition("/")[2], name)
         elif directory == nodes.TASKS_NODE:
@@ -207,6 +212,9 @@ class _Checker:
 
     def _compare_stacks(self) -> None:
         used = {(task.group.stack, task.version) for _, task in self._tasks}
+        for rollouts in self._rollouts:
+            before = rollouts.current.before if rollouts.current else ()
+            used |= {(rollouts.stack, wish.version) for wish in before}
         for stack in self._stacks:
             path = f"{nodes.STACKS_NODE}/{stack.name}"
             for wish in stack.groups:

@@ -11,6 +11,7 @@ from framework.adapters import records
 from framework.adapters.nodes import (
     AGENTS_NODE,
     FRAMEWORK_NODE,
+    ROLLOUTS_NODE,
     STACKS_NODE,
     TASKS_NODE,
     VERSIONS_NODE,
@@ -18,6 +19,7 @@ from framework.adapters.nodes import (
     Changes,
     FrameworkKey,
     Key,
+    RolloutsKey,
     StackKey,
     TaskKey,
     VersionKey,
@@ -92,6 +94,7 @@ class Image:
 
     has_framework: bool = False
     stacks: set[str] = field(default_factory=set)
+    rollouts: set[str] = field(default_factory=set)
     versions: defaultdict[str, set[VersionId]] = field(default_factory=lambda: defaultdict(set))
     tasks: Buckets = field(default_factory=Buckets)
     agents: Buckets = field(default_factory=Buckets)
@@ -108,6 +111,9 @@ class Image:
                     is_there = key.name in self.stacks
                     rank = Rank.OLD_STACK if data is None else Rank.STACK
                     found += _put(rank, f"{STACKS_NODE}/{key.name}", data, is_there)
+                case RolloutsKey():
+                    rank = Rank.OLD_STACK if data is None else Rank.STACK
+                    found += _put(rank, f"{ROLLOUTS_NODE}/{key.stack}", data, key.stack in self.rollouts)
                 case FrameworkKey():
                     found += _put(Rank.FRAMEWORK, FRAMEWORK_NODE, data, self.has_framework)
         for stack, changed in versions.items():
@@ -162,6 +168,8 @@ class Image:
                         self.versions.pop(key.stack, None)
                 case StackKey():
                     (self.stacks.discard if data is None else self.stacks.add)(key.name)
+                case RolloutsKey():
+                    (self.rollouts.discard if data is None else self.rollouts.add)(key.stack)
                 case FrameworkKey():
                     self.has_framework = data is not None
         for bucket, tasks in _by_bucket(changes, TaskKey).items():

@@ -11,11 +11,13 @@ from framework.adapters.nodes import Unstorable
 from framework.adapters.records import serial_of
 from framework.core.commands import (
     DeleteAgent,
+    DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
     PutFramework,
+    PutRollouts,
     PutStack,
     PutTask,
     PutVersion,
@@ -23,7 +25,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import Saved, SaveFailed
-from framework.core.model import KnownAgent, StackWish, Stored, Task, Version
+from framework.core.model import KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from framework.ports import Post
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 
@@ -38,6 +40,7 @@ class Shelf:
     versions: dict[tuple[str, VersionId], Version] = field(default_factory=dict)
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     agents: dict[AgentId, KnownAgent] = field(default_factory=dict)
+    rollouts: dict[str, Rollouts] = field(default_factory=dict)
     epoch: int = 0
     saves: int = 0
     """How many saves have happened."""
@@ -52,6 +55,7 @@ class Shelf:
             versions=tuple(self.versions[key] for key in sorted(self.versions)),
             tasks=tuple(sorted(self.tasks.values(), key=lambda task: serial_of(task.id))),
             agents=tuple(self.agents[agent] for agent in sorted(self.agents)),
+            rollouts=tuple(self.rollouts[stack] for stack in sorted(self.rollouts)),
         )
 
     def perform(self, write: Write) -> None:
@@ -75,6 +79,10 @@ class Shelf:
                 self.agents[write.agent.id] = write.agent
             case DeleteAgent():
                 self.agents.pop(write.id, None)
+            case PutRollouts():
+                self.rollouts[write.rollouts.stack] = write.rollouts
+            case DeleteRollouts():
+                self.rollouts.pop(write.stack, None)
 
 
 class MemoryStore:

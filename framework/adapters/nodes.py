@@ -4,6 +4,7 @@
 /epoch               text: the term of leadership, its holder, and the number of its last transaction
 /framework           FrameworkRecord
 /stacks/NAME         StackRecord
+/rollouts/NAME       RolloutsRecord
 /versions/STACK/ID   VersionRecord
 /tasks/BUCKET        TaskBucket: the tasks whose serial // 64 is BUCKET
 /agents/BUCKET       AgentBucket: the agents whose id's CRC-32 modulo 256 is BUCKET
@@ -22,11 +23,13 @@ from framework.adapters import records
 from framework.adapters.records import serial_of
 from framework.core.commands import (
     DeleteAgent,
+    DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
     PutFramework,
+    PutRollouts,
     PutStack,
     PutTask,
     PutVersion,
@@ -41,10 +44,13 @@ LEADER_NODE = "/leader"
 STANDBYS_NODE = "/standbys"
 FRAMEWORK_NODE = "/framework"
 STACKS_NODE = "/stacks"
+ROLLOUTS_NODE = "/rollouts"
 VERSIONS_NODE = "/versions"
 TASKS_NODE = "/tasks"
 AGENTS_NODE = "/agents"
-DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE, AGENTS_NODE)
+DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE, AGENTS_NODE, ROLLOUTS_NODE)
+BEGAN_WITH = {AGENTS_NODE: 2, ROLLOUTS_NODE: 3}
+"""The schema with which those began that were not there from the first."""
 
 TASKS_PER_BUCKET = 64
 AGENT_BUCKETS = 256
@@ -82,6 +88,13 @@ class StackKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutsKey:
+    """The place of a stack's rollouts."""
+
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
 class VersionKey:
     """A version's place."""
 
@@ -94,7 +107,7 @@ class FrameworkKey:
     """The framework's own place."""
 
 
-Key: TypeAlias = TaskKey | AgentKey | StackKey | VersionKey | FrameworkKey
+Key: TypeAlias = TaskKey | AgentKey | StackKey | RolloutsKey | VersionKey | FrameworkKey
 Changes: TypeAlias = Mapping[Key, bytes | None]
 
 
@@ -148,7 +161,7 @@ def is_ours(path: str) -> bool:
         return path in (SCHEMA_NODE, EPOCH_NODE, FRAMEWORK_NODE, *DIRECTORIES)
     if directory in (TASKS_NODE, AGENTS_NODE):
         return is_bucket_name(name) and (directory == TASKS_NODE or int(name) < AGENT_BUCKETS)
-    return directory in (STACKS_NODE, VERSIONS_NODE) or directory.rpartition("/")[0] == VERSIONS_NODE
+    return directory in (STACKS_NODE, ROLLOUTS_NODE, VERSIONS_NODE) or directory.rpartition("/")[0] == VERSIONS_NODE
 
 
 def is_bucket_name(name: str) -> bool:
@@ -167,6 +180,10 @@ def _change(write: Write) -> tuple[Key, bytes | None]:
             return StackKey(write.stack.name), records.stack_node(write.stack)
         case DeleteStack():
             return StackKey(write.name), None
+        case PutRollouts():
+            return RolloutsKey(write.rollouts.stack), records.rollouts_node(write.rollouts)
+        case DeleteRollouts():
+            return RolloutsKey(write.stack), None
         case PutVersion():
             return VersionKey(write.version.stack, write.version.id), records.version_node(write.version)
         case DeleteVersion():
@@ -189,6 +206,10 @@ def _what(write: Write) -> str:
             return f"stack {write.stack.name}"
         case DeleteStack():
             return f"stack {write.name}"
+        case PutRollouts():
+            return f"rollouts of stack {write.rollouts.stack}"
+        case DeleteRollouts():
+            return f"rollouts of stack {write.stack}"
         case PutVersion():
             return f"version {write.version.id} of stack {write.version.stack}"
         case DeleteVersion():

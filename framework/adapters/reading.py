@@ -16,7 +16,7 @@ from framework.adapters.image import Image
 from framework.adapters.marks import BeingRestored, Epoch
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import KnownAgent, StackWish, Stored, Task, Version
+from framework.core.model import KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from specs.ids import VersionId
 
 _T = TypeVar("_T")
@@ -62,8 +62,10 @@ def raise_schema(ensemble: Ensemble, url: Url, transaction: TransactionRequest) 
     if _decoded(url, nodes.SCHEMA_NODE, marks.schema_of, data) == records.SCHEMA:
         return
     transaction.set_data(url.root + nodes.SCHEMA_NODE, marks.schema_node(), version)
-    if nodes.AGENTS_NODE.strip("/") not in ensemble.children(url.root):
-        transaction.create(url.root + nodes.AGENTS_NODE, b"")
+    there = ensemble.children(url.root)
+    for path in nodes.BEGAN_WITH:
+        if path.strip("/") not in there:
+            transaction.create(url.root + path, b"")
 
 
 def epoch(ensemble: Ensemble, url: Url) -> tuple[Epoch, int]:
@@ -91,10 +93,10 @@ def _no_collections() -> Iterator[None]:
 
 
 def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
-    stack_names, version_stacks, buckets, agent_buckets = ensemble.children_of_all(
+    stack_names, version_stacks, buckets, agent_buckets, rollout_names = ensemble.children_of_all(
         [url.root + path for path in nodes.DIRECTORIES]
     )
-    image = Image(stacks=set(stack_names))
+    image = Image(stacks=set(stack_names), rollouts=set(rollout_names))
     framework = _framework(ensemble, url)
     image.has_framework = framework is not None
     stacks = _stacks(ensemble, url, stack_names)
@@ -108,6 +110,7 @@ def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
         versions=versions,
         tasks=tasks,
         agents=agents,
+        rollouts=_rollouts(ensemble, url, rollout_names),
     )
     return stored, image
 
@@ -126,6 +129,16 @@ def _stacks(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[StackWi
         stack = _decoded(url, path, records.stack_of, data)
         _check(url, path, stack.name == name, f"names stack {stack.name!r}")
         found.append(stack)
+    return tuple(found)
+
+
+def _rollouts(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[Rollouts, ...]:
+    paths = [f"{nodes.ROLLOUTS_NODE}/{name}" for name in names]
+    found = []
+    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
+        rollouts = _decoded(url, path, records.rollouts_of, data)
+        _check(url, path, rollouts.stack == name, f"names stack {rollouts.stack!r}")
+        found.append(rollouts)
     return tuple(found)
 
 

@@ -15,18 +15,20 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import DecodeError
 
 from framework.core.commands import PutFramework
-from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Task, Version
+from framework.core.model import Failures, GroupWish, KnownAgent, Rollouts, StackWish, Task, Version
 from specs import records_pb2 as pb
 from specs.canonical import from_plain, to_plain, version_from_json, version_json
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId
 from specs.stack import Condition, Dependency, Keep, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
+from specs.update import Update
 
-SCHEMA = 2
+SCHEMA = 3
 """What this program writes, and the newest that it reads; it reads the older ones too.
 
-1: as it began. 2: groups have a mode and rules, and agents are stored.
+1: as it began. 2: groups have a mode and rules, and agents are stored. 3: groups
+have a pace, tasks may be beside others, and rollouts are stored.
 """
 LARGE_BYTES = 4096
 """What is longer is compressed."""
@@ -37,6 +39,7 @@ _ZLIB_LEVEL = 1
 # Tasks have one field number in their bucket, and agents the same in theirs.
 _RECORDS_TAG = bytes([pb.TaskBucket.TASKS_FIELD_NUMBER << 3 | 2])
 _NO_RULES = Rules()
+_USUAL_UPDATE = Update()
 _DISTINCT_RULES = 4096
 """So many different rules are kept parsed: the groups of a service often have equal ones."""
 _DISTINCT_GROUPS = 16_384
@@ -142,6 +145,8 @@ def _group_record(group: GroupWish) -> pb.GroupRecord:
         rules_json=b"" if group.rules == _NO_RULES else _rules_json(group.rules),
         replace_after_seconds=group.unreachable.replace_after_seconds,
         keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
+        update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
+        rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
     )
 
 
@@ -163,24 +168,61 @@ def _group_of(stack: str, record: pb.GroupRecord) -> GroupWish:
             replace_after_seconds=record.replace_after_seconds,
             keep=Keep(record.keep) if record.keep else Keep.REPLACEMENT,
         ),
+        update=_update_of(record.update_json) if record.update_json else _USUAL_UPDATE,
+        rollback=_update_of(record.rollback_json) if record.rollback_json else None,
     )
 
 
 @lru_cache(maxsize=_DISTINCT_RULES)
 def _rules_json(rules: Rules) -> bytes:
     """The canonical form; raises ValueError for what no record can hold."""
-    return json.dumps(to_plain(rules), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _canonical(rules)
 
 
 @lru_cache(maxsize=_DISTINCT_RULES)
 def _rules_of(data: bytes) -> Rules:
     """The way back, one value for equal bytes; raises RecordFault."""
-    try:
-        rules: Rules = from_plain(Rules, json.loads(data))
-        hash(rules)  # A list where a text should be is found here, and not when they are written again.
-    except _NOT_PLAIN as error:
-        raise RecordFault(f"has rules that are none: {error}") from error
+    rules: Rules = _from_canonical(Rules, data, "rules")
     return rules
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _update_json(update: Update) -> bytes:
+    """The canonical form; raises ValueError for what no record can hold. A pace of nothing but defaults is "{}"."""
+    return _canonical(update)
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _update_of(data: bytes) -> Update:
+    """The way back, one value for equal bytes; raises RecordFault."""
+    update: Update = _from_canonical(Update, data, "paces")
+    return update
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _from_canonical(kind: type, data: bytes, what: str) -> Any:
+    try:
+        value = from_plain(kind, json.loads(data))
+        hash(value)  # A list where a text should be is found here, and not when it is written again.
+    except _NOT_PLAIN as error:
+        raise RecordFault(f"has {what} that are none: {error}") from error
+    return value
+
+
+def rollouts_node(rollouts: Rollouts) -> bytes:
+    """A stack's rollouts as a node holds them; raises ValueError for what no record can hold."""
+    record = pb.RolloutsRecord(schema=SCHEMA, stack=rollouts.stack, json=_canonical(rollouts))
+    return _fold(record.SerializeToString())
+
+
+def rollouts_of(data: bytes) -> Rollouts:
+    """The way back; raises RecordFault."""
+    record = _parse(pb.RolloutsRecord(), data)
+    rollouts: Rollouts = _from_canonical(Rollouts, record.json, "rollouts")
+    return rollouts
 
 
 def version_node(version: Version) -> bytes:
@@ -239,6 +281,8 @@ def task_bytes(task: Task) -> bytes:
         adopts=task.adopts,
         orphaned=task.is_orphaned,
         replaced_at=task.replaced_at,
+        beside=task.beside or "",
+        ready_since=task.ready_since,
     ).SerializeToString()
 
 
@@ -282,6 +326,8 @@ def _task_of(record: pb.TaskRecord) -> Task:
     draft.adopts = record.adopts
     draft.is_orphaned = record.orphaned
     draft.replaced_at = record.replaced_at
+    draft.beside = record.beside or None
+    draft.ready_since = record.ready_since
     draft.__class__ = Task
     task: Task = draft
     return task

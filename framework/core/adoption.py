@@ -11,6 +11,7 @@ from framework.core.context import Context
 from framework.core.executors import Purse
 from framework.core.lost import is_lost
 from framework.core.model import GroupWish, Instant, Task
+from framework.core.permits import refill
 from placement.request import Placement
 from placement.situation import Situation
 from specs.ids import AgentId, GroupId, TaskId
@@ -81,7 +82,8 @@ def awaited(context: Context, wish: GroupWish, slot: int, now: Instant) -> Task 
     last = books.tasks[id] if id is not None else None
     if last is None or not last.is_orphaned or now >= last.ended_at + context.settings.adoption_seconds:
         return None
-    if last.version != wish.version or last.generation < wish.generation:
+    wanted = refill(context, wish, slot)
+    if slot in books.group(wish.id).seats or last.version != wanted.version or last.generation < wanted.generation:
         return None
     agent = context.agents.present.get(last.agent_id)
     if agent is None or agent.state in LEAVING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from framework.core.commands import Refused
 from framework.core.events import Ask, RestartAsked, ScaleAsked, StackRemoved, StackSubmitted, StartAsked, StopAsked
-from framework.core.model import GroupWish, Instant, StackWish, Version
+from framework.core.model import GroupWish, Instant, Rollouts, StackWish, Version
 from specs.canonical import version_of
 from specs.constraints import Mode
 from specs.ids import VersionId
@@ -24,6 +24,8 @@ class Change:
     versions: tuple[Version, ...] = ()
     changed: tuple[str, ...] = ()
     message: str = ""
+    rollouts: Rollouts | None = None
+    """What the stack's rollouts are then, None where they stay as they are."""
 
 
 def consider(ask: Ask, stacks: Mapping[str, StackWish], now: Instant) -> tuple[Change, ...] | Refused:
@@ -89,6 +91,8 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
         mode=group.mode,
         rules=group.rules,
         unreachable=group.unreachable,
+        update=group.update,
+        rollback=group.rollback,
     )
 
 

@@ -6,10 +6,11 @@ and `invariants.check` says so after every test; but for `GroupBook.wanted`, whi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Stored, Task, Version
+from framework.core.model import Failures, GroupWish, Instant, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from specs.constraints import Mode, Neighbour
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.states import Goal, TaskState
@@ -18,31 +19,51 @@ J = TypeVar("J")
 K = TypeVar("K")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """A successor that is to be launched beside a running task: of which version, and since when."""
+
+    version: VersionId
+    since: Instant
+
+
 @dataclass(slots=True)
 class GroupBook:
     """What there is of one group.
 
-    `seats` has the task that holds each slot; `leaving` those that live but have lost their slot (unreachable ones);
-    `ended` the kept ones, oldest first. `outdated` are the seats whose task has another version or generation than is
-    wished, as far as they shall run. `wanted` are the slots that shall be filled, each with the agent that it belongs
-    to where the group has one on every agent; core.slots finds them.
+    `seats` has the task that holds each slot; `incoming` those that are to take over from it once they are ready, while
+    it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
+    has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
+    whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
+    that are to be left.
+
+    `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
+    agent; core.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
+    `misplaced` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not go on:
+    core.moving finds these.
     """
 
     id: GroupId
     seats: dict[int, TaskId] = field(default_factory=dict)
+    incoming: dict[int, TaskId] = field(default_factory=dict)
     leaving: dict[TaskId, None] = field(default_factory=dict)
+    living: dict[int, dict[TaskId, None]] = field(default_factory=dict)
     ended: dict[TaskId, None] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     last_ended: dict[int, TaskId] = field(default_factory=dict)
     outdated: dict[int, None] = field(default_factory=dict)
+    departing: dict[int, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
+    succeeding: dict[int, Succession] = field(default_factory=dict)
+    misplaced: dict[int, str] = field(default_factory=dict)
+    stall: str = ""
 
     @property
     def is_empty(self) -> bool:
         """Whether no task of the group lives."""
-        return not self.seats and not self.leaving
+        return not self.seats and not self.incoming and not self.leaving
 
 
 def holds_seat(task: Task) -> bool:
@@ -76,6 +97,9 @@ class Books:
         self.groups: dict[GroupId, GroupBook] = {}
         self.by_stack: dict[str, dict[GroupId, None]] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
+        self.rollouts: dict[str, Rollouts] = {}
+        self.departing: dict[AgentId, None] = {}
+        """The agents that are to be left: those that drain, and those whose maintenance begins soon."""
         self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
         """How many tasks can be reached, by group, agent and version."""
         self.executors: dict[AgentId, dict[ExecutorId, int]] = {}
@@ -104,6 +128,8 @@ class Books:
             books.put_stack(stack)
         for agent in stored.agents:
             books.put_agent(agent)
+        for rollouts in stored.rollouts:
+            books.put_rollouts(rollouts)
         for task in sorted(stored.tasks, key=lambda task: serial_of(task.id)):
             books.put_task(task)
         return books
@@ -147,6 +173,40 @@ class Books:
         for wish in stack.groups:
             self._forget_wish(wish)
         self._list_apart()
+
+    def put_rollouts(self, rollouts: Rollouts) -> None:
+        """Takes what becomes of a stack's rollouts."""
+        self._use_before(rollouts.stack, -1)
+        self.rollouts[rollouts.stack] = rollouts
+        self._use_before(rollouts.stack, 1)
+        self.touched |= dict.fromkeys(self.by_stack.get(rollouts.stack, ()))
+
+    def drop_rollouts(self, stack: str) -> None:
+        """Forgets a stack's rollouts."""
+        self._use_before(stack, -1)
+        self.rollouts.pop(stack, None)
+
+    def _use_before(self, stack: str, by: int) -> None:
+        rollouts = self.rollouts.get(stack)
+        for wish in rollouts.current.before if rollouts and rollouts.current else ():
+            self._use(stack, wish.version, by)
+
+    def depart(self, agents: Iterable[AgentId]) -> dict[GroupId, None]:
+        """Takes which agents are to be left; returns the groups that have a task to move now, or no longer."""
+        departing = dict.fromkeys(agents)
+        changed = departing.keys() ^ self.departing.keys()
+        self.departing = departing
+        moved: dict[GroupId, None] = {}
+        if changed:
+            for task in self.tasks.values():
+                book = self.groups[task.group]
+                if task.agent_id in changed and book.seats.get(task.slot) == task.id:
+                    _mark(book.departing, task.slot, self._departs(task))
+                    moved[task.group] = None
+        return moved
+
+    def _departs(self, task: Task) -> bool:
+        return task.goal is Goal.RUN and task.agent_id in self.departing
 
     def _forget_wish(self, wish: GroupWish) -> None:
         self.wishes.pop(wish.id, None)
@@ -204,35 +264,42 @@ class Books:
             last = book.last_ended.get(task.slot)
             if last is None or serial_of(last) < serial_of(task.id):
                 book.last_ended[task.slot] = task.id
-        elif not (holds_seat(task) and self._takes_seat(book, task)):
-            book.leaving[task.id] = None
+        else:
+            book.living.setdefault(task.slot, {})[task.id] = None
         if is_counted(task):
             self._count(task, 1)
-        self._reseat(book, task.slot)
+        self._arrange(book, task.slot)
         self.touched[task.group] = None
 
-    def _takes_seat(self, book: GroupBook, task: Task) -> bool:
-        """Seats the task, unless a later one holds its slot: one that was given up may come back to find it taken."""
-        other = book.seats.get(task.slot)
-        if other is not None and other != task.id:
-            if serial_of(other) > serial_of(task.id):
-                return False
-            book.leaving[other] = None
-        book.seats[task.slot] = task.id
-        _mark(book.outdated, task.slot, is_outdated(task, self.wishes.get(task.group)))
-        _mark(book.ready, task.slot, task.is_ready and task.goal is Goal.RUN)
-        _mark(book.running, task.slot, task.state is TaskState.RUNNING and task.goal is Goal.RUN)
-        return True
+    def _arrange(self, book: GroupBook, slot: int) -> None:
+        """Says of each living task of a slot whether it holds that, comes in, or leaves: by all that is stored of them,
+        and by nothing else.
 
-    def _reseat(self, book: GroupBook, slot: int) -> None:
-        """A task that came back to find its slot taken holds it again once the other one is gone: it still runs."""
-        if slot in book.seats or not book.leaving:
-            return
-        there = [id for id in book.leaving if self.tasks[id].slot == slot and holds_seat(self.tasks[id])]
-        if there:
-            id = max(there, key=serial_of)
-            del book.leaving[id]
-            self._takes_seat(book, self.tasks[id])
+        Of two the later one holds the slot: one that was given up may come back to find it taken. But one that was
+        launched beside the holder comes in only when that is to stop; and if it is given up before, it never does.
+        """
+        holder: Task | None = None
+        coming: Task | None = None
+        living = book.living.get(slot, ())
+        for task in sorted((self.tasks[id] for id in living), key=lambda task: serial_of(task.id)):
+            book.leaving.pop(task.id, None)
+            if not holds_seat(task) or (task.beside is not None and task.goal is Goal.STOP):
+                book.leaving[task.id] = None
+            elif holder is not None and task.beside == holder.id and holder.goal is Goal.RUN:
+                coming = task
+            else:
+                for one in (holder, coming):
+                    if one is not None:
+                        book.leaving[one.id] = None
+                holder, coming = task, None
+        _set(book.incoming, slot, coming.id if coming else None)
+        _set(book.seats, slot, holder.id if holder else None)
+        wish = self.wishes.get(book.id)
+        _mark(book.outdated, slot, holder is not None and is_outdated(holder, wish))
+        _mark(book.departing, slot, holder is not None and self._departs(holder))
+        runs = holder is not None and holder.goal is Goal.RUN
+        _mark(book.ready, slot, runs and holder is not None and holder.is_ready)
+        _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
 
     def drop_task(self, id: TaskId) -> None:
         """Forgets a task."""
@@ -240,6 +307,7 @@ class Books:
         self._unlist(task)
         del self.tasks[id]
         book = self.groups[task.group]
+        self._arrange(book, task.slot)
         if book.last_ended.get(task.slot) == id:
             del book.last_ended[task.slot]
         self._use(task.group.stack, task.version, -1)
@@ -252,12 +320,13 @@ class Books:
 
     def _unlist(self, task: Task) -> None:
         book = self.groups[task.group]
-        if book.seats.get(task.slot) == task.id:
-            del book.seats[task.slot]
-            for marks in (book.outdated, book.ready, book.running):
-                marks.pop(task.slot, None)
         book.leaving.pop(task.id, None)
         book.ended.pop(task.id, None)
+        living = book.living.get(task.slot)
+        if living is not None and task.id in living:
+            del living[task.id]
+            if not living:
+                del book.living[task.slot]
         if is_counted(task):
             self._count(task, -1)
 
@@ -285,6 +354,13 @@ def _add_below(counters: dict[J, dict[K, int]], of: J, key: K, by: int) -> None:
     _add(counter, key, by)
     if not counter:
         del counters[of]
+
+
+def _set(ids: dict[int, TaskId], slot: int, id: TaskId | None) -> None:
+    if id is None:
+        ids.pop(slot, None)
+    else:
+        ids[slot] = id
 
 
 def _mark(marks: dict[int, None], slot: int, is_marked: bool) -> None:

@@ -10,6 +10,7 @@ from framework.core.converge import review_group
 from framework.core.events import AgentsReported
 from framework.core.failures import has_living
 from framework.core.model import Instant
+from framework.core.rollouts import go_on
 from framework.core.views import Connection
 from placement.offer import Offer
 from specs.ids import AgentId
@@ -97,6 +98,8 @@ def refresh(context: Context, now: Instant) -> None:
             review_group(context, group, now)
             if not books.group(group).wanted:
                 books.touched[group] = None  # it says why it is nowhere
+        for group in sorted(books.depart(agents.departing)):
+            go_on(context, group, now)
 
 
 def remember_facts(context: Context, id: AgentId) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from framework.core.model import KnownAgent, StackWish, Task, Version
+from framework.core.model import KnownAgent, Rollouts, StackWish, Task, Version
 from placement.offer import Pool
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.resources import Resources
@@ -60,8 +60,28 @@ class DeleteAgent:
     id: AgentId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutRollouts:
+    rollouts: Rollouts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRollouts:
+    stack: str
+
+
 Write: TypeAlias = (
-    PutFramework | PutStack | DeleteStack | PutVersion | DeleteVersion | PutTask | DeleteTask | PutAgent | DeleteAgent
+    PutFramework
+    | PutStack
+    | DeleteStack
+    | PutVersion
+    | DeleteVersion
+    | PutTask
+    | DeleteTask
+    | PutAgent
+    | DeleteAgent
+    | PutRollouts
+    | DeleteRollouts
 )
 
 

@@ -12,17 +12,20 @@ from framework.core.commands import (
     Announce,
     Command,
     DeleteAgent,
+    DeleteRollouts,
     DeleteTask,
     DeleteVersion,
     Kill,
     PutAgent,
     PutFramework,
+    PutRollouts,
     PutTask,
     Write,
 )
+from framework.core.events import Ask
 from framework.core.executors import Reservations, Roll
 from framework.core.failures import with_failure
-from framework.core.model import Instant, KnownAgent, Settings, Stored, Task
+from framework.core.model import Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
 from framework.core.story import Stories
@@ -61,6 +64,12 @@ class Context:
         """How many launches of a slot were lost one after the other, by group and slot; core.lost says more."""
         self.causes: dict[GroupId, str] = {}
         """Why the pending slots of a group found no place when last looked: sentences for people."""
+        self.refused_at: dict[GroupId, Instant] = {}
+        """When placement last found no place for a slot of a group, although nothing else kept it waiting."""
+        self.own_asks: list[Ask] = []
+        """What the scheduler asks of itself, to be decided in its turn."""
+        self.changing: dict[str, None] = {}
+        """The stacks of which a change is being stored: what their rollouts are by then is not known yet."""
         self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
         """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}
@@ -121,6 +130,44 @@ class Context:
         out, self._out = tuple(self._out), []
         return out
 
+    # ---- slots ---------------------------------------------------------------
+
+    def want(self, group: GroupId, slot: int) -> None:
+        """A task is to be launched for the slot."""
+        slots = self.pending.setdefault(group, {})
+        if slot not in slots:
+            slots[slot] = None
+            self.is_unsettled = True
+            self.books.touched[group] = None
+
+    def unwant(self, group: GroupId, slot: int) -> None:
+        """No task is to be launched for the slot."""
+        slots = self.pending.get(group)
+        if slots is not None and slot in slots:
+            del slots[slot]
+            self.is_unsettled = True
+            self.books.touched[group] = None
+            if not slots:
+                del self.pending[group]
+                self.causes.pop(group, None)
+                self.refused_at.pop(group, None)
+                if group in self.told:
+                    self.told[group] = ((), self.told[group][1])
+
+    def call_off(self, group: GroupId, slot: int) -> None:
+        """No successor is to be launched beside the slot's task."""
+        book = self.books.group(group)
+        if slot in book.succeeding:
+            del book.succeeding[slot]
+            if slot in book.seats:
+                self.unwant(group, slot)
+
+    def wake_group(self, kind: str, group: GroupId, at: Instant) -> None:
+        """Has a group looked at again at a time, or earlier if it is to be so already."""
+        known = self.timers.due(kind, str(group))
+        if known is None or at < known:
+            self.timers.set(kind, str(group), at)
+
     # ---- tasks ---------------------------------------------------------------
 
     def put(self, task: Task) -> None:
@@ -156,6 +203,32 @@ class Context:
         """Remembers that the task's agent failed its group."""
         self.put_agent(with_failure(self.books.agents[task.agent_id], task.group, now, self.settings))
 
+    def put_rollouts(self, rollouts: Rollouts) -> None:
+        """Takes what becomes of a stack's rollouts into the books, and into the step's save, unless a change of that
+        stack is being stored: of it hangs what they are then, and `rollouts_again` is to be called."""
+        self.collect_after(rollouts)
+        if rollouts.stack not in self.changing:
+            self.write("rollouts", rollouts.stack, PutRollouts(rollouts=rollouts))
+
+    def rollouts_again(self, stack: str) -> None:
+        """Stores what was not while a change of the stack was being stored."""
+        rollouts = self.books.rollouts.get(stack)
+        if rollouts is not None:
+            self.write("rollouts", stack, PutRollouts(rollouts=rollouts))
+
+    def collect_after(self, rollouts: Rollouts) -> None:
+        """Takes the rollouts into the books, and deletes versions that only the ones before needed."""
+        before = self.books.rollouts.get(rollouts.stack)
+        self.books.put_rollouts(rollouts)
+        kept = before.current.before if before is not None and before.current is not None else ()
+        self.collect_versions(rollouts.stack, dict.fromkeys(wish.version for wish in kept))
+
+    def drop_rollouts(self, stack: str) -> None:
+        """Forgets a stack's rollouts, in the books and in the store."""
+        if stack in self.books.rollouts:
+            self.books.drop_rollouts(stack)
+            self.write("rollouts", stack, DeleteRollouts(stack=stack))
+
     def collect_versions(self, stack: str, candidates: dict[VersionId, None]) -> None:
         """Deletes those of the versions to which nothing refers."""
         for id in self.books.unused_versions(stack, candidates):
@@ -185,6 +258,14 @@ class Context:
         """Tells the event stream of a task, once the step is stored; and its story."""
         self.stories.note(task.id, kind, text, self.now)
         self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
+
+    def announce_group(self, kind: str, group: GroupId, text: str) -> None:
+        """Tells the event stream of a group, once the step is stored."""
+        self.after_save(Announce(kind=kind, text=text, stack=group.stack, group=str(group)))
+
+    def ask(self, ask: Ask) -> None:
+        """Asks something of the scheduler as a user might, after this step."""
+        self.own_asks.append(ask)
 
     def tell(self, kind: str, text: str, stack: str = "") -> None:
         """Tells the event stream of something else, once the step is stored."""

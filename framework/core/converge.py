@@ -12,6 +12,9 @@ from framework.core.everywhere import why_not_there
 from framework.core.lifecycle import Action, act
 from framework.core.lost import forgive, is_lost
 from framework.core.model import Instant, Task
+from framework.core.moving import has_taken_over
+from framework.core.permits import rollout_of
+from framework.core.rollouts import go_on, note_failure
 from framework.core.slots import wanted_slots
 from framework.core.unreachable import give_up
 from framework.core.wishes import has_finished, is_finished
@@ -44,8 +47,7 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
     slots = dict.fromkeys((*wanted, *book.seats, *context.pending.get(group, ())))
     for slot in sorted(slots):
         review_slot(context, group, slot, now)
-    _replace_unready(context, group, now)
-    _replace_next(context, group, now)
+    go_on(context, group, now)
     _forget_if_over(context, group)
 
 
@@ -54,18 +56,27 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     books = context.books
     wish = books.wishes.get(group)
     book = books.group(group)
-    seat = book.seats.get(slot)
-    task = books.tasks[seat] if seat is not None else None
-    if task is not None and task.goal is Goal.RUN:
-        if slot not in book.wanted:
-            context.stop(task, _surplus_cause(context, task), now)
-        elif act(task.goal, task.state) is Action.REPLACE:
-            give_up(context, task, now)
+    while (task := _running_in(context, group, slot)) is not None and slot not in book.wanted:
+        context.stop(task, _surplus_cause(context, task), now)  # one that was to take over is next
+    if task is not None and act(task.goal, task.state) is Action.REPLACE:
+        give_up(context, task, now)
+    has_taken_over(context, group, slot)
+    if slot in book.succeeding:
+        if slot in book.seats and slot in book.wanted and slot not in book.incoming:
+            return
+        del book.succeeding[slot]
     # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
     if slot not in book.seats and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
-        _want(context, group, slot)
+        context.want(group, slot)
         return
-    _unwant(context, group, slot)
+    context.unwant(group, slot)
+
+
+def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
+    """The task that holds the slot and shall run."""
+    id = context.books.group(group).seats.get(slot)
+    task = context.books.tasks[id] if id is not None else None
+    return task if task is not None and task.goal is Goal.RUN else None
 
 
 def _surplus_cause(context: Context, task: Task) -> str:
@@ -76,58 +87,6 @@ def _surplus_cause(context: Context, task: Task) -> str:
     if wish.is_stopped:
         return "the group is stopped"
     return why_not_there(context, task) if wish.mode is Mode.GLOBAL else f"scaled to {wish.instances}"
-
-
-def _want(context: Context, group: GroupId, slot: int) -> None:
-    slots = context.pending.setdefault(group, {})
-    if slot not in slots:
-        slots[slot] = None
-        context.is_unsettled = True
-        context.books.touched[group] = None
-
-
-def _unwant(context: Context, group: GroupId, slot: int) -> None:
-    slots = context.pending.get(group)
-    if slots is not None and slot in slots:
-        del slots[slot]
-        context.is_unsettled = True
-        context.books.touched[group] = None
-        if not slots:
-            del context.pending[group]
-            context.causes.pop(group, None)
-            if group in context.told:
-                context.told[group] = ((), context.told[group][1])
-
-
-def replace_outdated(context: Context, group: GroupId, slot: int, now: Instant) -> None:
-    """Goes on with replacing a group's outdated tasks, after something happened in `slot`."""
-    book = context.books.group(group)
-    if slot in book.outdated and slot not in book.ready:
-        _stop_outdated(context, group, slot, now)
-    _replace_next(context, group, now)
-
-
-def _replace_unready(context: Context, group: GroupId, now: Instant) -> None:
-    """An outdated task that is not ready serves nobody: it goes at once."""
-    book = context.books.group(group)
-    for slot in sorted(slot for slot in book.outdated if slot not in book.ready):
-        _stop_outdated(context, group, slot, now)
-
-
-def _replace_next(context: Context, group: GroupId, now: Instant) -> None:
-    """One ready task at a time, and only while all others are ready."""
-    book = context.books.group(group)
-    if book.outdated and len(book.ready) == len(book.seats) and group not in context.pending:
-        _stop_outdated(context, group, next(iter(book.outdated)), now)
-
-
-def _stop_outdated(context: Context, group: GroupId, slot: int, now: Instant) -> None:
-    books = context.books
-    task, wish = books.tasks[books.group(group).seats[slot]], books.wishes[group]
-    cause = "restart asked" if task.version == wish.version else f"replaced by version {wish.version}"
-    context.stop(task, cause, now)
-    # An unreachable one whose slot was kept for it leaves the slot at once: nobody hears the kill.
-    review_slot(context, group, slot, now)
 
 
 def end_task(context: Context, task: Task, now: Instant) -> None:
@@ -153,9 +112,10 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         context.timers.set("backoff", str(group), backoff.until)
         context.causes[group] = backoff.sentence
         context.blame(task, now)
+        note_failure(context, task, now)
     _trim(context, group)
     review_slot(context, group, task.slot, now)
-    replace_outdated(context, group, task.slot, now)
+    go_on(context, group, now)
     _forget_if_over(context, group)
 
 
@@ -170,7 +130,8 @@ def _trim(context: Context, group: GroupId) -> None:
     for the container that another task is to take over."""
     books = context.books
     book, wish = books.group(group), books.wishes.get(group)
-    needs_last = wish is not None and (wish.restart is not Restart.ALWAYS or wish.rules.sticky)
+    is_rolling = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
+    needs_last = wish is not None and (wish.restart is not Restart.ALWAYS or wish.rules.sticky or is_rolling)
     empty = max(len(book.wanted) - len(book.seats), 0) if needs_last else 0
     if len(book.ended) <= context.settings.history_per_group + empty:
         return
@@ -195,7 +156,7 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     context.lost.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
-    for kind in ("backoff", "sticky", "adopt"):
+    for kind in ("backoff", "sticky", "adopt", "advance", "deadline"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)
 
@@ -208,6 +169,7 @@ def forget_stack_if_over(context: Context, name: str) -> None:
         return
     candidates = dict.fromkeys(wish.version for wish in stack.groups)
     books.drop_stack(name)
+    context.drop_rollouts(name)
     context.collect_versions(name, candidates)
     context.write("stack", name, DeleteStack(name=name))
     context.tell("StackRemoved", f"stack {name} is removed: its last task has ended", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
@@ -138,6 +139,7 @@ class StackSubmitted:
     submitted_by: str = ""
     if_index: int | None = None
     versions: tuple[VersionId, ...] = ()
+    is_all_at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +161,38 @@ class ScaleAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartAsked:
+    """Others in place of all tasks of the groups that match, at their pace, and with `wait_seconds` from one that is
+    ready to the next where it is given; or all at once."""
+
     request_id: int
     pattern: str
+    wait_seconds: float | None = None
+    is_all_at_once: bool = False
+
+
+class RolloutAction(StrEnum):
+    """What may be asked of a rollout: to stand still and to go on, from a failure too; to end where it is; to go back;
+    and to go on with its next step."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    ROLLBACK = "rollback"
+    PROMOTE = "promote"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutAsked:
+    """`service` is empty for all of the stack's; `asked_by` is who, "" for the scheduler itself, which says why by
+    `cause` and waits for no reply (`request_id` 0). `number` is the rollout that is meant, 0 for whichever there is."""
+
+    request_id: int
+    stack: str
+    action: RolloutAction
+    service: str = ""
+    number: int = 0
+    asked_by: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +232,15 @@ class Woke:
 
 
 Ask: TypeAlias = (
-    StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | DestructionApproved | RollAsked
+    StackSubmitted
+    | StackRemoved
+    | ScaleAsked
+    | RestartAsked
+    | StopAsked
+    | StartAsked
+    | RolloutAsked
+    | DestructionApproved
+    | RollAsked
 )
 Event: TypeAlias = (
     BecameLeader

@@ -26,6 +26,7 @@ from framework.core.commands import (
     Command,
     Kill,
     Launch,
+    PutRollouts,
     PutStack,
     PutTask,
     PutVersion,
@@ -33,7 +34,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
-from framework.core.model import GroupWish, StackWish, Status, Stored, Task, Version
+from framework.core.model import GroupWish, Rollouts, StackWish, Status, Stored, Task, Version
 from specs.canonical import version_of
 from specs.stack import Container
 
@@ -78,11 +79,19 @@ class Masker:
         """A stack's wish without secrets."""
         return replace(stack, groups=tuple(self._wish(wish) for wish in stack.groups))
 
+    def rollouts(self, rollouts: Rollouts) -> Rollouts:
+        """A stack's rollouts without secrets."""
+        if rollouts.current is None:
+            return rollouts
+        before = tuple(self._wish(wish) for wish in rollouts.current.before)
+        return replace(rollouts, current=replace(rollouts.current, before=before))
+
     def _stored(self, stored: Stored) -> Stored:
         return replace(
             stored,
             stacks=tuple(self.stack(stack) for stack in stored.stacks),
             versions=tuple(self._version(version) for version in stored.versions),
+            rollouts=tuple(self.rollouts(rollouts) for rollouts in stored.rollouts),
         )
 
     def _version(self, version: Version) -> Version:
@@ -145,7 +154,17 @@ def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
         return (name, write.version.stack, write.version.id, write.version.resources)
     if isinstance(write, PutStack):
         return (name, stack(write.stack))
+    if isinstance(write, PutRollouts):
+        return (name, *_bare(write.rollouts))
     return (name, write)
+
+
+def _bare(rollouts: Rollouts) -> tuple[Any, ...]:
+    """A stack's rollouts, of what was before them the versions alone."""
+    if rollouts.current is None:
+        return (rollouts,)
+    before = [(wish.id, wish.version, wish.generation) for wish in rollouts.current.before]
+    return (replace(rollouts, current=replace(rollouts.current, before=())), before)
 
 
 def _getter(kind: Any, *without: str, within: str = "") -> Callable[[Any], Any]:

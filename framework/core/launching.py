@@ -13,7 +13,7 @@ from framework.core.model import GroupWish, Instant, Task
 from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.request import Placement, Request
-from specs.ids import AgentId, task_id
+from specs.ids import AgentId, TaskId, task_id
 from specs.states import Goal, Health, TaskState
 
 
@@ -40,9 +40,17 @@ def bare_request(books: Books, wish: GroupWish) -> Request:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """How a slot is filled: as what, and beside which running task, if beside one."""
+
+    wish: GroupWish
+    beside: TaskId | None = None
+
+
 def batches(
     books: Books,
-    placements: Sequence[Placement],
+    placements: Sequence[tuple[Placement, Filling]],
     offers: Mapping[AgentId, Sequence[Offer]],
     purses: Mapping[AgentId, Purse],
     *,
@@ -54,12 +62,12 @@ def batches(
     serial = books.next_serial
     by_agent: dict[AgentId, list[Launch]] = {}
     pools = {id: purse.pools for id, purse in purses.items()}
-    for placement in placements:
+    for placement, filling in placements:
         id = placement.agent_id
         taken: tuple[Pool, ...] = ()
         if pools[id]:
             taken, pools[id] = draw(pools[id], placement.resources)
-        launch = _launch(books, placement, offers[id][0], purses[id], taken, serial, now)
+        launch = _launch(books, placement, filling, offers[id][0], purses[id], taken, serial, now)
         by_agent.setdefault(id, []).append(launch)
         serial += 1
     result = []
@@ -74,13 +82,14 @@ def batches(
 def _launch(
     books: Books,
     placement: Placement,
+    filling: Filling,
     offer: Offer,
     purse: Purse,
     pools: tuple[Pool, ...],
     serial: int,
     now: Instant,
 ) -> Launch:
-    wish = books.wishes[placement.group]
+    wish = filling.wish
     version = books.versions[wish.id.stack, wish.version]
     last, predecessors = left_on(books, wish.id, placement.slot, offer.agent_id)
     task = Task(
@@ -102,6 +111,7 @@ def _launch(
         state_since=now,
         predecessors=predecessors,
         adopts=last is not None and _may_adopt(last, wish, placement),
+        beside=filling.beside,
     )
     return Launch(
         task=task,

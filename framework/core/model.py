@@ -13,6 +13,7 @@ from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, Version
 from specs.resources import Resources
 from specs.stack import Container, Dependency, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
+from specs.update import Update
 
 Instant = float
 
@@ -45,6 +46,8 @@ class GroupWish:
     mode: Mode = Mode.REPLICATED
     rules: Rules = Rules()
     unreachable: Unreachable = Unreachable()
+    update: Update = Update()
+    rollback: Update | None = None
 
     @property
     def wanted(self) -> int:
@@ -73,7 +76,9 @@ class Task:
     `stop_cause` says why its goal is STOP. `predecessors` are earlier tasks of the slot, newest first, whose container
     may still have been on the agent when this one was launched there; if it `adopts`, it takes that over, else it has
     it removed. `is_orphaned`: its executor died, and its container may run on. `replaced_at` is when its slot was given
-    to another because it was unreachable, while it may have it back.
+    to another because it was unreachable, while it may have it back. `beside` is the task of its slot that this one was
+    launched to follow, as long as that still runs. `ready_since`: it has been ready from then on,
+    or was until it ended; 0 while it is not.
     """
 
     id: TaskId
@@ -105,11 +110,99 @@ class Task:
     adopts: bool = False
     is_orphaned: bool = False
     replaced_at: Instant = 0.0
+    beside: TaskId | None = None
+    ready_since: Instant = 0.0
 
     @property
     def is_ready(self) -> bool:
         """Whether it runs and nothing says that it is not healthy."""
         return self.state is TaskState.RUNNING and self.health in (Health.NONE, Health.HEALTHY)
+
+
+class RolloutKind(StrEnum):
+    """Why a stack's tasks are replaced: its settings changed, somebody asked for it, or a change failed."""
+
+    UPDATE = "update"
+    RESTART = "restart"
+    ROLLBACK = "rollback"
+
+
+class RolloutState(StrEnum):
+    """RUNNING until everything is changed; PAUSED where somebody keeps all that is left from going on; FAILED where a
+    group stands still after too many failures or too long without progress; and how it ended: DONE, ABORTED (it stays
+    as it is), ROLLED_BACK, SUPERSEDED by a newer one."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    FAILED = "failed"
+    DONE = "done"
+    ABORTED = "aborted"
+    ROLLED_BACK = "rolled back"
+    SUPERSEDED = "superseded"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows any more."""
+        return self not in (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRollout:
+    """How far the change of one group is.
+
+    `step` counts the steps of its update that are behind it, since `step_since`; `failures` those since the rollout
+    began or was resumed, at `resumed_at`. `paused` says who keeps it from going on, `problem` why it failed.
+    """
+
+    group: GroupId
+    step: int = 0
+    step_since: Instant = 0.0
+    failures: int = 0
+    resumed_at: Instant = 0.0
+    paused: str = ""
+    problem: str = ""
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A change of a stack's tasks under way, or over. `number` is the index of the stack with which it began.
+
+    `before` is what was wished when the stack last was as wished: what the rollout goes back to. `wait_seconds` and
+    `is_all_at_once` were asked for with it, and hold instead of what the groups say. `cause` says how it ended.
+    """
+
+    stack: str
+    number: int
+    kind: RolloutKind
+    started_at: Instant
+    started_by: str = ""
+    message: str = ""
+    state: RolloutState = RolloutState.RUNNING
+    cause: str = ""
+    ended_at: Instant = 0.0
+    wait_seconds: float | None = None
+    is_all_at_once: bool = False
+    before: tuple[GroupWish, ...] = ()
+    groups: tuple[GroupRollout, ...] = ()
+
+    def part(self, group: GroupId) -> GroupRollout | None:
+        """The part of one group, None where that is not changed."""
+        return next((part for part in self.groups if part.group == group), None)
+
+    def was(self, group: GroupId) -> GroupWish | None:
+        """What the group was before, None where it is new."""
+        return next((wish for wish in self.before if wish.id == group), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollouts:
+    """The rollouts of a stack: `current` is the newest one until it is done, or another begins; `past` those before,
+    newest first, without what was before them."""
+
+    stack: str
+    current: Rollout | None = None
+    past: tuple[Rollout, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +239,7 @@ class Stored:
     versions: tuple[Version, ...] = ()
     tasks: tuple[Task, ...] = ()
     agents: tuple[KnownAgent, ...] = ()
+    rollouts: tuple[Rollouts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,3 +300,5 @@ class Settings:
     maintenance_lead_seconds: float = 600.0
     agents_wait_seconds: float = 3.0
     failure_half_life_seconds: float = 600.0
+    no_place_seconds: float = 5.0
+    rollouts_kept: int = 20

@@ -11,9 +11,9 @@ from framework.core.commands import Accept, PutFramework
 from framework.core.context import Context
 from framework.core.converge import review_slot
 from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
-from framework.core.launching import batches
+from framework.core.launching import Filling, batches
 from framework.core.model import Instant, Task
-from framework.core.requests import request_for
+from framework.core.requests import filled_as, request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
 from placement.checks import Offered
@@ -155,7 +155,8 @@ def _accept(
 ) -> None:
     """Launches what was placed."""
     settings = context.settings
-    for batch in batches(context.books, placements, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
+    filled = [(placement, _filling(context, placement)) for placement in placements]
+    for batch in batches(context.books, filled, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
         context.flush()
         context.books.next_serial = batch.next_serial
         context.write(
@@ -182,6 +183,12 @@ def _accept(
     context.flush()
 
 
+def _filling(context: Context, placement: Placement) -> Filling:
+    wish, book = context.books.wishes[placement.group], context.books.group(placement.group)
+    beside = book.seats.get(placement.slot) if placement.slot in book.succeeding else None
+    return Filling(wish=filled_as(context, wish, placement.slot), beside=beside)
+
+
 def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
     """Out of how many agents this one was taken, and by how many rules."""
     rules = context.books.wishes[task.group].rules
@@ -204,6 +211,7 @@ def _unplaced(
         if refused is None:
             continue
         rest = context.pending.get(request.group, {})
+        context.refused_at[request.group] = now
         unplaced.append(replace(request, slots=tuple(sorted(rest))))
         rules = tuple(sorted(reason.rule for reason in refused.reasons if reason.rule != Offered.rule))
         if not rules and refused.agents:

@@ -11,6 +11,7 @@ from framework.core.context import Context
 from framework.core.failures import penalties
 from framework.core.launching import bare_request
 from framework.core.model import GroupWish, Instant, Task
+from framework.core.permits import kept_as, refill
 from placement.request import Request
 from specs.constraints import STICKY_ALWAYS
 from specs.ids import AgentId
@@ -18,9 +19,16 @@ from specs.ids import AgentId
 
 def request_for(context: Context, wish: GroupWish, now: Instant) -> Request:
     """The request for the pending slots of a group, but those that wait for the agent on which their container runs:
-    there may be none left. Sets the timer for the end of a wait for an agent."""
+    there may be none left. Sets the timer for the end of a wait for an agent.
+
+    Slots that stay what they were for now come first, and alone: a request is of one version.
+    """
     pending = sorted(context.pending[wish.id])
     slots = tuple(slot for slot in pending if awaited(context, wish, slot, now) is None)
+    kept = [(slot, was) for slot in slots if (was := filled_as(context, wish, slot)).version != wish.version]
+    as_wish = wish
+    if kept:
+        slots, as_wish = tuple(slot for slot, _ in kept), kept[0][1]
     wanted = context.books.group(wish.id).wanted
     pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
     homes: dict[int, AgentId] = {}
@@ -29,7 +37,9 @@ def request_for(context: Context, wish: GroupWish, now: Instant) -> Request:
         homes = {slot: last[slot].agent_id for slot in slots if slot in last}
         pins |= _pins(context, wish, [last[slot] for slot in homes], now)
     return replace(
-        bare_request(context.books, wish),
+        bare_request(context.books, as_wish),
+        instances=len(wanted),
+        rules=wish.rules,
         slots=slots,
         pins=pins,
         homes=homes,
@@ -37,12 +47,21 @@ def request_for(context: Context, wish: GroupWish, now: Instant) -> Request:
     )
 
 
+def filled_as(context: Context, wish: GroupWish, slot: int) -> GroupWish:
+    """As what the next task of a slot is launched: as is wished, or as what a rollout keeps the slot for now."""
+    succession = context.books.group(wish.id).succeeding.get(slot)
+    if succession is None:
+        return refill(context, wish, slot)
+    return wish if succession.version == wish.version else kept_as(context, wish) or wish
+
+
 def _last_tasks(context: Context, wish: GroupWish) -> dict[int, Task]:
-    """The last task of each slot, ended or given up as unreachable."""
+    """The last task of each slot: ended, given up as unreachable, or about to be followed where it is."""
     books = context.books
     book = books.group(wish.id)
     last: dict[int, Task] = {}
-    for id in sorted((*book.last_ended.values(), *book.leaving), key=serial_of):
+    followed = (book.seats[slot] for slot in book.succeeding if slot not in book.departing)
+    for id in sorted((*book.last_ended.values(), *book.leaving, *followed), key=serial_of):
         last[books.tasks[id].slot] = books.tasks[id]
     return last
 

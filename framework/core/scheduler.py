@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
-from framework.core import asks, budget, census, converge, placing, rolling, statuses
+from framework.core import asks, budget, census, converge, placing, rolling, rollout_asks, rollouts, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -12,6 +13,7 @@ from framework.core.commands import (
     Halt,
     HaltCause,
     PutFramework,
+    PutRollouts,
     PutStack,
     PutVersion,
     Reconcile,
@@ -37,6 +39,7 @@ from framework.core.events import (
     ProgressReported,
     RestartAsked,
     RollAsked,
+    RolloutAsked,
     Saved,
     SaveFailed,
     ScaleAsked,
@@ -53,11 +56,12 @@ from framework.core.model import Instant, Settings, Status, Stored
 from framework.core.outbox import Waiting
 from framework.core.viewing import Viewer
 from framework.core.views import Connection, Progress, View
-from specs.ids import TaskId
+from specs.ids import TaskId, parse_group_id
 from specs.states import Goal, TaskState
 
 RECONCILE_AT_ONCE = 1000
 MOST_ASKS_WAITING = 1000
+_ASKS = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | RolloutAsked
 
 
 class Scheduler:
@@ -90,7 +94,7 @@ class Scheduler:
             context.pool.remove(event.offer_id)
         elif isinstance(event, ProgressReported):
             self._progressed(event)
-        elif isinstance(event, StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked):
+        elif isinstance(event, _ASKS):
             self._ask(event, now)
         elif isinstance(event, DestructionApproved):
             self._approved(event, now)
@@ -98,6 +102,7 @@ class Scheduler:
             self._roll(event, now)
         else:
             self._handle_rare(event, now)
+        self._ask_itself(now)
         if context.roll is not None:
             rolling.advance(context, now)
         self._settle(now)
@@ -166,6 +171,7 @@ class Scheduler:
         census.refresh(context, now)
         for group in sorted(context.books.groups):
             converge.review_group(context, group, now)
+            rollouts.go_back_if_asked(context, group)
         for name in list(context.books.stacks):
             converge.forget_stack_if_over(context, name)
         for stack, id in list(context.books.versions):
@@ -260,6 +266,13 @@ class Scheduler:
         self._asks.append(ask)
         self._next_ask(now)
 
+    def _ask_itself(self, now: Instant) -> None:
+        """Decides what parts of the scheduler have asked, before what users ask later."""
+        own = self.context.own_asks
+        while own:
+            self._asks.append(own.pop(0))
+            self._next_ask(now)
+
     def _approved(self, event: DestructionApproved, now: Instant) -> None:
         outcome, ends = budget.approve(self.context, event)
         self._believe(ends, now)
@@ -283,9 +296,9 @@ class Scheduler:
         context = self.context
         while self._asks and self._asked is None:
             ask = self._asks.popleft()
-            outcome = asks.consider(ask, context.books.stacks, now)
+            outcome = self._considered(ask, now)
             if isinstance(outcome, Refused):
-                context.say(Reply(request_id=ask.request_id, outcome=outcome))
+                self._reply(ask.request_id, outcome)
                 continue
             if not outcome:
                 # An answer may rest on what this very step has yet to store.
@@ -295,10 +308,49 @@ class Scheduler:
             writes: list[Write] = []
             for change in outcome:
                 writes += [PutVersion(version=version) for version in change.versions]
-                writes.append(PutStack(stack=change.stack))
+                if change.stack != context.books.stacks.get(change.stack.name):
+                    writes.append(PutStack(stack=change.stack))
+                if change.rollouts is not None:
+                    writes.append(PutRollouts(rollouts=change.rollouts))
             context.flush()
+            context.changing = dict.fromkeys(change.stack.name for change in outcome)
             context.say(context.outbox.save(tuple(writes), Waiting(changes=outcome, request_id=ask.request_id)))
             self._asked = ask
+
+    def _considered(self, ask: Ask, now: Instant) -> tuple[asks.Change, ...] | Refused:
+        """What an ask makes of stacks and their rollouts; nothing of it counts before it is stored."""
+        books = self.context.books
+        if isinstance(ask, RolloutAsked):
+            stack = books.stacks.get(ask.stack)
+            answer = rollout_asks.consider(ask, stack, books.rollouts.get(ask.stack), now)
+            if isinstance(answer, Refused) or stack is None:
+                return answer if isinstance(answer, Refused) else ()
+            outcome: tuple[asks.Change, ...] | Refused = (
+                asks.Change(
+                    stack=answer.stack or stack,
+                    rollouts=answer.rollouts,
+                    changed=answer.changed,
+                    message=answer.message,
+                ),
+            )
+        else:
+            outcome = asks.consider(ask, books.stacks, now)
+        if isinstance(outcome, Refused):
+            return outcome
+        return tuple(self._with_rollouts(change, ask, now) for change in outcome)
+
+    def _with_rollouts(self, change: asks.Change, ask: Ask, now: Instant) -> asks.Change:
+        if change.rollouts is not None:
+            return change
+        name, books = change.stack.name, self.context.books
+        kept = self.context.settings.rollouts_kept
+        after = rollouts.begun(books.rollouts.get(name), books.stacks.get(name), change.stack, ask, now, kept)
+        return replace(change, rollouts=after)
+
+    def _reply(self, request_id: int, outcome: Done | Refused) -> None:
+        """Answers who asked; what the scheduler asked itself needs no answer."""
+        if request_id:
+            self.context.after_save(Reply(request_id=request_id, outcome=outcome))
 
     def _index_of(self, ask: Ask) -> int:
         name = ask.stack.name if isinstance(ask, StackSubmitted) else ask.name if isinstance(ask, StackRemoved) else ""
@@ -340,8 +392,10 @@ class Scheduler:
         if not waiting.changes:
             return
         self._asked = None
+        context.changing = {}
         context.is_unsettled = True  # what waits may ask for less now
         for change in waiting.changes:
+            self._take_rollouts(change)
             for version in change.versions:
                 context.books.versions[version.stack, version.id] = version
             before = context.books.stacks.get(change.stack.name)
@@ -356,8 +410,20 @@ class Scheduler:
             )
         changed = tuple(name for change in waiting.changes for name in change.changed)
         done = Done(changed=changed, index=waiting.changes[-1].stack.index, message=waiting.changes[-1].message)
-        context.after_save(Reply(request_id=waiting.request_id, outcome=done))
+        self._reply(waiting.request_id, done)
         self._next_ask(now)
+
+    def _take_rollouts(self, change: asks.Change) -> None:
+        """Takes what is stored of a stack's rollouts by now; and stores what they came to meanwhile, where it stays."""
+        context, name = self.context, change.stack.name
+        if change.rollouts is None:
+            context.rollouts_again(name)
+            return
+        context.collect_after(change.rollouts)
+        current = change.rollouts.current
+        if current is not None and current.number == change.stack.index:
+            groups = ", ".join(str(part.group) for part in current.groups)
+            context.tell("RolloutStarted", f"rollout {current.number} of {name} ({current.kind.value}): {groups}", name)
 
     def _tell_change(self, change: asks.Change, *, is_new: bool) -> None:
         stack = change.stack
@@ -372,8 +438,11 @@ class Scheduler:
             self.context.say(Halt(cause=HaltCause.STORE_REFUSED, message=message))
             return
         self._asked = None
+        changing, self.context.changing = self.context.changing, {}
+        for name in changing:
+            self.context.rollouts_again(name)
         refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {event.problem}")
-        self.context.say(Reply(request_id=waiting.request_id, outcome=refusal))
+        self._reply(waiting.request_id, refusal)
         self._next_ask(now)
 
     # ---- time --------------------------------------------------------------------
@@ -395,6 +464,8 @@ class Scheduler:
             elif kind in ("sticky", "adopt"):
                 context.sought.clear()  # slots that waited for one agent may go to others
                 placing.settle(context, now)
+            elif kind in ("advance", "deadline"):
+                self._look_at(kind, name, now)
             elif kind == "agents":
                 census.known(context, now)
             elif kind == "window":
@@ -407,6 +478,14 @@ class Scheduler:
                 seconds = context.settings.launch_timeout_seconds
                 context.blame(task, now)
                 context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+
+    def _look_at(self, kind: str, name: str, now: Instant) -> None:
+        group = parse_group_id(name)
+        if group is None or group not in self.context.books.groups:
+            return
+        if kind == "deadline":
+            rollouts.check_deadline(self.context, group, now)
+        converge.review_group(self.context, group, now)
 
     def _judge(self, now: Instant) -> None:
         if self.context.connection is Connection.SUBSCRIBED:

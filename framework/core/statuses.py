@@ -8,13 +8,14 @@ from framework.core import budget
 from framework.core.adoption import marked
 from framework.core.commands import Acknowledge
 from framework.core.context import Context
-from framework.core.converge import end_task, replace_outdated, review_slot
+from framework.core.converge import end_task, review_slot
 from framework.core.lifecycle import Effect, follow
 from framework.core.lost import arrived
 from framework.core.model import Instant, Status, Task
+from framework.core.rollouts import go_on, note_failure
 from framework.core.unreachable import welcome
 from specs.messages import shortened
-from specs.states import Health, TaskState
+from specs.states import Goal, Health, TaskState
 
 _KINDS = {
     TaskState.STARTING: ("TaskStarting", "is starting"),
@@ -39,7 +40,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
     if task is None:
         return
     effect = follow(task.state, status.state)
-    moved = _moved(task, status, now) if effect is Effect.MOVE else task
+    moved = _proved(task, _moved(task, status, now), now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.books, moved)
     if moved == task:
@@ -59,8 +60,10 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         context.progress.pop(moved.id, None)
     if task.state is TaskState.UNREACHABLE:
         welcome(context, moved, now)
+    if task.is_ready and not moved.is_ready and moved.goal is Goal.RUN and moved.state is TaskState.RUNNING:
+        note_failure(context, task, now)
     review_slot(context, moved.group, moved.slot, now)
-    replace_outdated(context, moved.group, moved.slot, now)
+    go_on(context, moved.group, now)
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:
@@ -88,6 +91,13 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         sandbox=status.sandbox or task.sandbox,
         addresses=status.addresses or task.addresses,
     )
+
+
+def _proved(before: Task, task: Task, now: Instant) -> Task:
+    """The task with the time since when it is ready; one that has ended keeps it."""
+    if task.is_ready:
+        return task if before.ready_since else replace(task, ready_since=now)
+    return replace(task, ready_since=0.0) if task.ready_since and not task.state.is_terminal else task
 
 
 def _health(task: Task, status: Status) -> Health:

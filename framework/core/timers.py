@@ -31,6 +31,11 @@ class Timers:
     def has(self, kind: str, name: str) -> bool:
         return (kind, name) in self._due
 
+    def due(self, kind: str, name: str) -> Instant | None:
+        """When a deadline is, None if there is none."""
+        known = self._due.get((kind, name))
+        return known[0] if known else None
+
     def next(self) -> Instant | None:
         """When the next deadline is, None if there is none."""
         self._clean()

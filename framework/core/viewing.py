@@ -96,7 +96,7 @@ class Viewer:
         books = self._context.books
         book = books.groups[group]
         wish = books.wishes.get(group)
-        tasks = [books.tasks[id] for id in (*book.seats.values(), *book.leaving)]
+        tasks = [books.tasks[id] for id in (*book.seats.values(), *book.incoming.values(), *book.leaving)]
         tasks.sort(key=lambda task: (task.slot, task.launched_at))
         ended = tuple(books.tasks[id] for id in reversed(book.ended))
         version = self._version(group, wish, (*tasks, *ended))

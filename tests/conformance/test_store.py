@@ -451,8 +451,8 @@ class TestZooKeeper:
 
     def test_a_newer_schema_is_refused(self, real: World, root: str, keeper: KazooClient) -> None:
         real.loaded().saved(PutFramework(framework_id=None, next_serial=7))
-        keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 3}).encode())
-        with pytest.raises(StoreFault, match=rf"{root}/schema has schema 3, and this program knows schemas up to 2"):
+        keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 4}).encode())
+        with pytest.raises(StoreFault, match=rf"{root}/schema has schema 4, and this program knows schemas up to 3"):
             real.stored()
         assert json.loads(keeper.get(f"{root}/epoch")[0])["epoch"] == 1
 
@@ -513,9 +513,9 @@ class TestZooKeeper:
 
             threading.Thread(target=load, daemon=True).start()
             assert "stands by" in standby.problems.get(timeout=SECONDS)
-            keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 3}).encode())
+            keeper.set(f"{root}/schema", json.dumps({"kind": "mesos-framework", "schema": 4}).encode())
             keeper.delete(f"{root}/leader")
-            assert "schema has schema 3, and this program knows schemas up to 2" in refused.get(timeout=SECONDS)
+            assert "schema has schema 4, and this program knows schemas up to 3" in refused.get(timeout=SECONDS)
             assert json.loads(keeper.get(f"{root}/epoch")[0])["holder"] == "old"
 
     def test_a_foreign_root_is_refused(self, real: World, root: str, keeper: KazooClient) -> None:

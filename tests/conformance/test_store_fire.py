@@ -354,7 +354,7 @@ def test_a_scheduler_that_cannot_use_its_store_ends_with_100_and_says_why(
     newer = b'{"kind": "mesos-framework", "schema": 9}'
     for path, data, says in (
         ("", b"", f"stopping: the store lacks version {VERSION} of shop/web00000"),
-        ("/schema", newer, f"{root}/schema has schema 9, and this program knows schemas up to 2: a newer framework"),
+        ("/schema", newer, f"{root}/schema has schema 9, and this program knows schemas up to 3: a newer framework"),
     ):
         if path:
             keeper.set(root + path, data)

@@ -12,6 +12,7 @@ from framework.core.commands import (
     Announce,
     Command,
     DeleteAgent,
+    DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
@@ -20,6 +21,7 @@ from framework.core.commands import (
     Outcome,
     PutAgent,
     PutFramework,
+    PutRollouts,
     PutStack,
     PutTask,
     PutVersion,
@@ -38,7 +40,7 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import KnownAgent, Settings, StackWish, Status, Stored, Task, Version
+from framework.core.model import KnownAgent, Rollouts, Settings, StackWish, Status, Stored, Task, Version
 from framework.core.scheduler import Scheduler
 from placement.agent import Agent
 from placement.offer import Offer
@@ -94,6 +96,7 @@ class Shelf:
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
+        self.rollouts: dict[str, Rollouts] = {}
 
     def write(self, save: Save) -> None:
         for write in save.writes:
@@ -116,6 +119,10 @@ class Shelf:
                     self.agents[write.agent.id] = write.agent
                 case DeleteAgent():
                     self.agents.pop(write.id, None)
+                case PutRollouts():
+                    self.rollouts[write.rollouts.stack] = write.rollouts
+                case DeleteRollouts():
+                    del self.rollouts[write.stack]
 
     @property
     def stored(self) -> Stored:
@@ -126,6 +133,7 @@ class Shelf:
             versions=tuple(self.versions.values()),
             tasks=tuple(self.tasks.values()),
             agents=tuple(self.agents.values()),
+            rollouts=tuple(self.rollouts.values()),
         )
 
 

@@ -22,8 +22,10 @@ def check(scheduler: Scheduler) -> None:
             versions=tuple(books.versions.values()),
             tasks=tuple(books.tasks.values()),
             agents=tuple(books.agents.values()),
+            rollouts=tuple(books.rollouts.values()),
         )
     )
+    again.depart(books.departing)
     assert again.counts == books.counts
     assert again.executors == books.executors
     assert again.agent_uses == books.agent_uses
@@ -43,7 +45,7 @@ def check(scheduler: Scheduler) -> None:
 
 
 def _check_group(again: GroupBook, book: GroupBook) -> None:
-    for name in ("seats", "leaving", "outdated", "ready", "running"):
+    for name in ("living", "seats", "incoming", "leaving", "outdated", "departing", "ready", "running"):
         assert getattr(again, name) == getattr(book, name), f"{book.id}: {name} differ from their recomputation"
     assert set(again.ended) == set(book.ended)
 
@@ -66,7 +68,8 @@ def _check_slots(scheduler: Scheduler) -> None:
         book = context.books.group(group)
         for slot in slots:
             assert slot in book.wanted, f"{group}/{slot} is pending, though only {sorted(book.wanted)} are wanted"
-            assert slot not in book.seats, f"{group}/{slot} is pending, though {book.seats[slot]} holds it"
+            is_open = slot in book.succeeding and slot not in book.incoming
+            assert slot not in book.seats or is_open, f"{group}/{slot} is pending, though {book.seats[slot]} holds it"
     for group, book in context.books.groups.items():
         wish = context.books.wishes.get(group)
         if wish is None or wish.is_stopped:
@@ -76,6 +79,11 @@ def _check_slots(scheduler: Scheduler) -> None:
             assert len(set(book.wanted.values())) == len(book.wanted), f"{group}: two slots of one agent"
         else:
             assert len(book.wanted) == wish.instances and set(book.wanted.values()) <= {None}
+        for slot, id in book.incoming.items():
+            task = context.books.tasks[id]
+            assert task.goal is Goal.RUN and task.beside == book.seats[slot], f"{id} comes in beside nothing"
+        for slot in book.succeeding:
+            assert slot in context.pending.get(group, ()), f"{group}/{slot} is to be followed, and is not pending"
         for slot, id in book.seats.items():
             task = context.books.tasks[id]
             assert slot in book.wanted or task.goal is Goal.STOP, f"{id} is surplus and shall run"

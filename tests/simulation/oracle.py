@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from framework.core.books import serial_of
 from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
 from framework.core.lifecycle import Effect, follow
+from framework.core.model import Task
 from specs.ids import TaskId
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Tree
@@ -100,7 +102,12 @@ class Oracle:
         task = self._tree.tasks[TaskId(id)]
         for other in self._tree.tasks.values():
             is_same = (other.group, other.slot) == (task.group, task.slot) and other.id != task.id
-            if is_same and other.state.is_lively and other.id not in self._tree.were_away:
+            if (
+                is_same
+                and other.state.is_lively
+                and other.id not in self._tree.were_away
+                and not _may_be_beside(task, other)
+            ):
                 what = f"{task.id} is launched while {other.id} is {other.state.value} in its slot"
                 self.broken("two in a slot", what, task.id, other.id)
 
@@ -110,7 +117,7 @@ class Oracle:
         """Compares what Mesos runs with what is stored."""
         if self._tree.deposed_writes:
             self.broken("deposed scheduler writes", "a transaction of a term that was over has happened")
-        seats: dict[tuple[str, int], str] = {}
+        seats: dict[tuple[str, int], list[Task]] = {}
         for agent_id, row in master.registered.items():
             for id, told in row.tasks.items():
                 if TaskState(told.state.removeprefix("TASK_")).is_terminal:
@@ -124,9 +131,17 @@ class Oracle:
                 # One whose slot was given away may have it back: which of the two stops is decided when it is heard of.
                 is_seated = task.goal is Goal.RUN and task.state.is_lively and not task.replaced_at
                 if is_seated and is_reachable(agent_id):
-                    seat = (str(task.group), task.slot)
-                    if seat in seats:
-                        self.broken(
-                            "two in a slot", f"{seats[seat]} and {id} both run in {seat[0]}/{seat[1]}", id, seats[seat]
-                        )
-                    seats[seat] = id
+                    seats.setdefault((str(task.group), task.slot), []).append(task)
+        for seat, tasks in seats.items():
+            tasks.sort(key=lambda task: serial_of(task.id))
+            if len(tasks) > 2 or (len(tasks) == 2 and tasks[1].beside != tasks[0].id):
+                what = f"{' and '.join(task.id for task in tasks)} run in {seat[0]}/{seat[1]}"
+                self.broken("two in a slot", what, *(task.id for task in tasks))
+
+
+def _may_be_beside(task: Task, other: Task) -> bool:
+    """Whether a task may be launched while the other one of its slot lives: it is to follow it, or the other is being
+    stopped and was to follow a third, or had a successor itself."""
+    if task.beside is not None:
+        return other.id == task.beside or other.goal is Goal.STOP
+    return other.goal is Goal.STOP and other.beside is not None

@@ -9,6 +9,8 @@ from framework.core.events import (
     Ask,
     DestructionApproved,
     RestartAsked,
+    RolloutAction,
+    RolloutAsked,
     ScaleAsked,
     StackRemoved,
     StackSubmitted,
@@ -77,6 +79,11 @@ class Users:
         if self._details.random() < 0.3:
             return ScaleAsked(request_id=id, pattern=pattern, delta=self._details.choice([-2, -1, 1]))
         return ScaleAsked(request_id=id, pattern=pattern, instances=instances)
+
+    def resume(self, name: str) -> Ask:
+        """What somebody says to a rollout that has failed."""
+        self._requests += 1
+        return RolloutAsked(request_id=self._requests, stack=name, action=RolloutAction.RESUME)
 
     def approve(self, questions: tuple[Question, ...]) -> Ask:
         """An operator who reads the first question, and says that it shall be so."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from framework.core import budget
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupWish, RolloutState, Task
 from specs.constraints import Mode
 from specs.ids import GroupId
 from specs.stack import Restart
@@ -188,6 +188,15 @@ class World:
         if self.leader is not None and (questions := budget.questions(self.leader.scheduler.context)):
             self.leader.post(self.users.approve(questions))
 
+    def _resume(self) -> None:
+        """Somebody looks whether a rollout has failed, and has it go on, now that the world is kind."""
+        if self.leader is None:
+            return
+        for rollouts in list(self.leader.scheduler.context.books.rollouts.values()):
+            current = rollouts.current
+            if current is not None and current.state in (RolloutState.FAILED, RolloutState.PAUSED):
+                self.leader.post(self.users.resume(rollouts.stack))
+
     def _strikes(self) -> dict[str, Callable[[Random], None]]:
         return {
             "scheduler crash": lambda _: self._crash(self.leader) if self.leader else None,
@@ -332,6 +341,7 @@ class World:
         while self.kernel.now - begun_at < PEACE_SECONDS:
             self.kernel.run(10.0)
             self._approve()
+            self._resume()
             problem, words = self.trouble()
             calm = 0 if problem else calm + 1
             if calm == 3:

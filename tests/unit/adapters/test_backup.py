@@ -65,7 +65,7 @@ class TestCheck:
         report = check(tree(stored_task(1), stored_task(51)))
         assert said(report) == []
         assert report.is_good
-        assert (report.schema, report.epoch, report.framework_id, report.next_serial) == (2, 3, "f-1", 100)
+        assert (report.schema, report.epoch, report.framework_id, report.next_serial) == (3, 3, "f-1", 100)
         counts = report.counts
         assert (counts.stacks, counts.versions, counts.tasks, counts.living, counts.agents) == (1, 1, 2, 2, 1)
         assert report.highest_serial == 51
@@ -89,7 +89,7 @@ class TestCheck:
             ("/tasks", None, "/tasks is not there: no scheduler can read this store"),
             ("/framework", b"{}", "/framework is no FrameworkRecord"),
             ("/tasks/0", b"{}", "/tasks/0 is no TaskBucket"),
-            ("/tasks/0", b"\x08\x09", "/tasks/0 has schema 9, and this program knows schemas up to 2: a newer"),
+            ("/tasks/0", b"\x08\x09", "/tasks/0 has schema 9, and this program knows schemas up to 3: a newer"),
             ("/tasks/5", records.bucket_node([records.task_bytes(stored_task(1))]), "/tasks/5 has task shop.web"),
             ("/tasks/0", records.bucket_node([records.task_bytes(stored_task(1))] * 2), "/tasks/0 has two tasks with"),
             (
@@ -190,7 +190,7 @@ class TestFile:
         assert "nodes/tasks/1" in names
         assert "nodes/tasks" not in names
         assert manifest["when"] == "2023-11-14T22:13:20+00:00"
-        assert (manifest["root"], manifest["schema"], manifest["counts"]["tasks"]) == ("/framework", 2, 2)
+        assert (manifest["root"], manifest["schema"], manifest["counts"]["tasks"]) == ("/framework", 3, 2)
 
     def test_a_file_that_is_there_is_replaced_only_if_asked(self, file: Path) -> None:
         file.write_text("mine")

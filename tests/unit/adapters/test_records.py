@@ -43,10 +43,10 @@ def test_a_large_version_has_its_settings_compressed() -> None:
 
 def test_a_bucket_that_is_joined_is_what_protobuf_writes() -> None:
     tasks = [records.task_bytes(stored_task(serial)) for serial in range(5)]
-    bucket = pb.TaskBucket(schema=2, tasks=[pb.TaskRecord.FromString(task) for task in tasks])
+    bucket = pb.TaskBucket(schema=3, tasks=[pb.TaskRecord.FromString(task) for task in tasks])
     assert records.bucket_node(tasks) == bucket.SerializeToString()
     agents = [records.agent_bytes(stored_agent(number)) for number in range(5)]
-    of_agents = pb.AgentBucket(schema=2, agents=[pb.AgentRecord.FromString(agent) for agent in agents])
+    of_agents = pb.AgentBucket(schema=3, agents=[pb.AgentRecord.FromString(agent) for agent in agents])
     assert records.bucket_node(agents) == of_agents.SerializeToString()
 
 
@@ -84,7 +84,7 @@ def test_a_groups_mode_and_rules_come_back_and_equal_rules_are_one_value() -> No
     ],
 )
 def test_a_group_that_says_what_none_says_is_refused(change: dict[str, Any], says: str) -> None:
-    node = pb.StackRecord(schema=2, name="shop", groups=[pb.GroupRecord(service="web", restart="always", **change)])
+    node = pb.StackRecord(schema=3, name="shop", groups=[pb.GroupRecord(service="web", restart="always", **change)])
     with pytest.raises(RecordFault, match=says):
         records.stack_of(node.SerializeToString())
 
@@ -129,7 +129,7 @@ def test_what_is_written_says_the_schema_at_which_older_programs_stop() -> None:
         records.bucket_node([records.task_bytes(stored_task(1))]),
         records.bucket_node([records.agent_bytes(stored_agent(1))]),
     )
-    assert {node[:2] for node in written} == {b"\x08\x02"}
+    assert {node[:2] for node in written} == {b"\x08\x03"}
 
 
 def test_an_exit_code_of_0_is_one_and_none_is_none() -> None:
@@ -155,8 +155,8 @@ def test_what_is_no_record_says_why(data: bytes, says: str) -> None:
 
 
 def test_a_newer_schema_is_refused() -> None:
-    node = pb.FrameworkRecord(schema=3, framework_id="f", next_serial=9).SerializeToString()
-    with pytest.raises(NewerSchema, match="has schema 3, and this program knows schemas up to 2"):
+    node = pb.FrameworkRecord(schema=4, framework_id="f", next_serial=9).SerializeToString()
+    with pytest.raises(NewerSchema, match="has schema 4, and this program knows schemas up to 3"):
         records.framework_of(node)
 
 

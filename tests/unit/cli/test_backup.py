@@ -62,7 +62,7 @@ class TestBackup:
         done = run("backup", str(tmp_path / "new"), "--zk", ZK)
         assert done.exit_code == 0, done.output
         assert done.stdout.startswith(f"{ZK} is backed up to {tmp_path / 'new'} (")
-        assert "1 stack, 1 version, 1 task (1 living), 1 agent; 12 nodes," in done.stdout
+        assert "1 stack, 1 version, 1 task (1 living), 1 agent; 13 nodes," in done.stdout
         assert "as secret as the stack files" in done.stderr
         assert backup_file.read(tmp_path / "new").manifest.root == "/framework"
 
@@ -182,7 +182,7 @@ class TestCheck:
         assert done.exit_code == 0
         lines = done.stdout.splitlines()
         assert lines[0].startswith(f"{ZK}: 1 stack, 1 version, 1 task (1 living)")
-        assert lines[1] == "schema 2, epoch 3, framework id f-1, next task number 100 (the highest given is 1)"
+        assert lines[1] == "schema 3, epoch 3, framework id f-1, next task number 100 (the highest given is 1)"
         assert lines[-1] == "in order"
 
     def test_what_is_wrong_is_said_the_worst_first(self, run: Run, there: Callable[..., None]) -> None:

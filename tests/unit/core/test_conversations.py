@@ -39,7 +39,7 @@ from framework.core.events import (
 )
 from framework.core.model import Version
 from framework.core.views import GroupState, GroupView
-from specs.ids import VersionId
+from specs.ids import TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Port, Restart
 from specs.states import Goal, Health, TaskState
@@ -199,15 +199,14 @@ def test_a_changed_image_replaces_one_ready_task_at_a_time() -> None:
     talk = Conversation()
     talk.up(group(instances=3))
     talk.submit(stack(group(instances=3, image="busybox:2")))
-    stopping = [task for task in talk.tasks if task.goal is Goal.STOP]
-    assert [task.slot for task in stopping] == [0]
-    talk.status(stopping[0], TaskState.KILLED)
-    talk.wait(2)
+    assert [task.goal for task in talk.tasks] == [Goal.RUN] * 3
     (new,) = launched(talk.offers())
-    assert (new.slot, new.attempt) == (0, 2)
-    assert len([task for task in talk.tasks if task.goal is Goal.STOP]) == 0, "the next only when this one runs"
-    talk.run(new)
-    assert [task.slot for task in talk.tasks if task.goal is Goal.STOP] == [1]
+    assert (new.slot, new.attempt, new.beside) == (0, 2, "shop.web.0.1")
+    assert killed(talk.wait(2)) == [], "the old one stays until the new one runs"
+    assert killed(talk.run(new)) == ["shop.web.0.1"]
+    assert launched(talk.offers()) == [], "the next only when the old one has ended"
+    talk.status(TaskId("shop.web.0.1"), TaskState.KILLED)
+    assert [task.slot for task in launched(talk.offers())] == [1]
 
 
 def test_outdated_tasks_that_are_not_ready_are_replaced_at_once() -> None:
@@ -224,7 +223,10 @@ def test_the_old_version_is_deleted_when_its_last_task_is_forgotten() -> None:
     talk.up(group())
     talk.submit(stack(group(image="busybox:2")))
     assert len(talk.shelf.versions) == 2
+    talk.run(*launched(talk.offers()))
     talk.status(talk.tasks[0], TaskState.KILLED)
+    assert len(talk.shelf.versions) == 2, "the rollout may still go back"
+    talk.wait(10)
     assert [version.container.image for version in talk.shelf.versions.values()] == ["busybox:2"]
 
 
@@ -232,11 +234,10 @@ def test_restart_replaces_tasks_of_the_same_version() -> None:
     talk = Conversation()
     talk.up(group(instances=2))
     talk.say(RestartAsked(request_id=5, pattern="shop/web"))
-    stopping = [task for task in talk.tasks if task.goal is Goal.STOP]
-    assert [task.stop_cause for task in stopping] == ["restart asked"]
-    talk.status(stopping[0], TaskState.KILLED)
-    talk.wait(2)
     talk.run(*launched(talk.offers()))
+    (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
+    assert stopping.stop_cause == "restart asked: shop.web.0.3 has taken its place"
+    talk.status(stopping, TaskState.KILLED)
     assert [task.generation for task in talk.tasks] == [1, 0]
 
 

@@ -154,12 +154,11 @@ def test_a_new_version_replaces_each_where_it_is() -> None:
     talk = everywhere()
     talk.submit(stack(group("shop/logs", mode=Mode.GLOBAL, image="busybox:2")))
     for _ in range(3):
-        (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
-        talk.status(stopping, TaskState.KILLED)
-        talk.wait(2)
         (new,) = launched(talk.offers())
-        assert (new.hostname, new.slot) == (stopping.hostname, stopping.slot)
         talk.run(new)
+        (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
+        assert (new.hostname, new.slot) == (stopping.hostname, stopping.slot)
+        talk.status(stopping, TaskState.KILLED)
     assert [task.goal for task in talk.tasks] == [Goal.RUN] * 3
 
 

@@ -16,6 +16,7 @@ from specs.ids import AgentId, ExecutorId, OfferId
 from specs.resources import PortRanges, Resources
 from specs.stack import Container, Port
 from specs.states import Goal, TaskState
+from specs.update import Order, Update
 from tests.kit.conversation import FRAMEWORK, SETTINGS, Conversation, announced, group, killed, launched, stack
 
 UNIQUE_HOST = Rules(constraints=(Constraint(operator=Operator.UNIQUE, field="hostname"),))
@@ -87,6 +88,8 @@ class TestHardRules:
         talk.up(group(instances=3, rules=UNIQUE_HOST))
         talk.submit(stack(group(instances=3, rules=UNIQUE_HOST, image="busybox:2")))
         for _ in range(3):
+            assert launched(talk.offers()) == [], "no agent may have two"
+            talk.wait(6)
             (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
             talk.status(stopping, TaskState.KILLED)
             talk.wait(2)
@@ -134,10 +137,11 @@ class TestHardRules:
         talk.offers(*(talk.offer(agent) for agent in (1, 2)))
         assert len(talk.tasks) == 2
 
-    def test_a_stricter_rule_stops_nobody(self) -> None:
+    def test_a_stricter_rule_stops_nobody_who_cannot_go_elsewhere(self) -> None:
         talk = Conversation()
         talk.up(group(instances=4))
-        talk.submit(stack(group(instances=4, rules=UNIQUE_HOST)))
+        wish = replace(group(instances=4, rules=UNIQUE_HOST), update=Update(order=Order.START_FIRST))
+        talk.submit(stack(wish))
         assert killed(talk.wait(30)) == []
         assert all(task.goal is Goal.RUN for task in talk.tasks)
 

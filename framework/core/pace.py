@@ -1,0 +1,74 @@
+"""How many tasks of a group may be changed at a time, and how many stay: the arithmetic of a rollout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from framework.core.model import GroupWish, Rollout, RolloutKind
+from specs.stack import Container
+from specs.update import Order, Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Numbers of tasks. `parallelism`: so many slots are changed at a time. `most`: so many tasks there are at the
+    most, those that are being stopped too.
+
+    `ready_after_swap`: so many stay ready when an old task stops whose successor is ready; `ready_after_stop`: when one
+    stops that has none yet. `may_fall_back`: a slot whose new task finds no place is changed stop-first.
+    """
+
+    order: Order
+    parallelism: int
+    most: int
+    ready_after_swap: int
+    ready_after_stop: int
+    wait_seconds: float
+    may_fall_back: bool
+
+
+def update_of(wish: GroupWish, rollout: Rollout | None) -> Update:
+    """What the group says of its pace; of going back, where it goes back: that has no steps."""
+    if rollout is None or rollout.kind is not RolloutKind.ROLLBACK:
+        return wish.update
+    update = wish.update if wish.rollback is None else wish.rollback
+    return replace(update, steps=()) if update.steps else update
+
+
+def pace_of(update: Update, rollout: Rollout | None, instances: int, container: Container) -> Pace:
+    """The pace of a group of so many slots, whose tasks run `container`."""
+    if rollout is not None and rollout.is_all_at_once:
+        return Pace(
+            order=Order.STOP_FIRST,
+            parallelism=max(instances, 1),
+            most=instances,
+            ready_after_swap=0,
+            ready_after_stop=0,
+            wait_seconds=0.0,
+            may_fall_back=False,
+        )
+    parallelism = max(update.parallelism.ceil(instances), 1) if _is_some(update) else max(instances, 1)
+    order = update.order or (Order.STOP_FIRST if is_alone(container) else Order.START_FIRST)
+    surge = update.max_surge.floor(instances)
+    least = None if update.min_healthy is None else min(update.min_healthy.ceil(instances), instances)
+    asked = rollout.wait_seconds if rollout is not None else None
+    return Pace(
+        order=order,
+        parallelism=parallelism,
+        most=instances + (max(surge, 1) if order is Order.START_FIRST else surge),
+        ready_after_swap=least or 0,
+        ready_after_stop=max(instances - parallelism, 0) if least is None else least,
+        wait_seconds=update.wait_seconds if asked is None else asked,
+        may_fall_back=update.order is None,
+    )
+
+
+def _is_some(update: Update) -> bool:
+    return bool(update.parallelism.count or update.parallelism.percent)
+
+
+def is_alone(container: Container) -> bool:
+    """Whether two of its containers would be in each other's way: they want one port of the agent, or write to one
+    place."""
+    has_port = any(port.host_port is not None for port in container.ports)
+    return has_port or any(volume.source and not volume.is_read_only for volume in container.volumes)

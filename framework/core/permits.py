@@ -1,0 +1,106 @@
+"""What a rollout allows: how much of a group may be new by now, and as what an emptied slot is filled again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework.core.context import Context
+from framework.core.model import GroupRollout, GroupWish, Rollout, RolloutState
+from framework.core.pace import update_of
+from specs.states import Goal
+from specs.update import OnFailure, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """`cause` says why nothing of a group may be changed now, "" where something may; `most_new` how many of its slots
+    may be new, None for all; `sentence` why that is so."""
+
+    cause: str = ""
+    most_new: int | None = None
+    sentence: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether something is to stay as it was for now."""
+        return bool(self.cause) or self.most_new is not None
+
+
+_FREE = Permit()
+
+
+def rollout_of(context: Context, stack: str) -> Rollout | None:
+    """The stack's rollout of now, which may be aborted; None where all is as wished."""
+    rollouts = context.books.rollouts.get(stack)
+    return rollouts.current if rollouts else None
+
+
+def permit_of(context: Context, wish: GroupWish) -> Permit:
+    """What may be changed of a group now."""
+    rollout = rollout_of(context, wish.id.stack)
+    part = rollout.part(wish.id) if rollout else None
+    if rollout is None or part is None or part.is_done:
+        return _FREE
+    if rollout.state is RolloutState.ABORTED:
+        return Permit(cause=f"the rollout is aborted: {rollout.cause}")
+    if part.paused:
+        return Permit(cause=part.paused)
+    if part.problem and update_of(wish, rollout).on_failure is not OnFailure.CONTINUE:
+        return Permit(cause=f"the rollout failed: {part.problem}")
+    if rollout.is_all_at_once:
+        return _FREE
+    if first := _changed_before(wish, rollout):
+        return Permit(cause=f"waits until {first} is changed")
+    return _by_step(wish, rollout, part, len(context.books.group(wish.id).wanted))
+
+
+def _changed_before(wish: GroupWish, rollout: Rollout) -> str:
+    """A group that this one depends on, and that is changed by the same rollout and not done."""
+    services = {dependency.service for dependency in wish.dependencies}
+    for part in rollout.groups:
+        if part.group.service in services and part.group != wish.id and not part.is_done:
+            return str(part.group)
+    return ""
+
+
+def _by_step(wish: GroupWish, rollout: Rollout, part: GroupRollout, instances: int) -> Permit:
+    steps = update_of(wish, rollout).steps
+    if part.step >= len(steps):
+        return _FREE
+    step = steps[part.step]
+    most = most_new(steps[: part.step + 1], instances)
+    number = f"step {part.step + 1} of {len(steps)}"
+    if step.until is not None:
+        return Permit(most_new=most, sentence=f"{number}: {most} of {instances} first")
+    how = f"holds for {step.hold_seconds:g} s" if step.hold_seconds else "waits for `framework rollout promote`"
+    return Permit(most_new=most, sentence=f"{number}: {how}, with {most} of {instances} changed")
+
+
+def most_new(steps: tuple[Step, ...], instances: int) -> int:
+    """How many slots the last of the steps that says so allows to be new; rounded up, and none before the first."""
+    shares = [step.until for step in steps if step.until is not None]
+    return min(shares[-1].ceil(instances), instances) if shares else 0
+
+
+def refill(context: Context, wish: GroupWish, slot: int) -> GroupWish:
+    """As what an empty slot is filled: as is wished now, or, while a rollout keeps to less than all, as what it was.
+
+    A slot stays what it was until it is changed: it is new once its old task was told to stop.
+    """
+    was = kept_as(context, wish)
+    if was is None:
+        return wish
+    last = context.books.group(wish.id).last_ended.get(slot)
+    if last is None:
+        return was
+    task = context.books.tasks[last]
+    return wish if task.version == wish.version or task.goal is Goal.STOP else was
+
+
+def kept_as(context: Context, wish: GroupWish) -> GroupWish | None:
+    """What the slots are that a rollout does not change yet; None where it may change all, or nothing that runs."""
+    rollout = rollout_of(context, wish.id.stack)
+    was = rollout.was(wish.id) if rollout else None
+    if was is None or was.version == wish.version or not permit_of(context, wish).is_limited:
+        return None
+    return was

@@ -1,0 +1,56 @@
+"""Which tasks are where their group's rules would not put them, as after rules have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from placement.cluster import Cluster
+from placement.neighbours import Beside, Standing, selects
+from placement.request import Tenants
+from placement.trial import possible
+from specs.constraints import Constraint, Operator, Rules
+from specs.ids import AgentId, GroupId
+
+
+def violations(
+    group: GroupId, rules: Rules, held: Mapping[int, AgentId], cluster: Cluster, tenants: Tenants
+) -> dict[int, str]:
+    """The slots, of those `held` by a task on an agent, that break a hard rule, each with the rule in a sentence.
+
+    Of too many in one domain of UNIQUE or MAX_PER the highest numbers break it. Rules about evenness (GROUP_BY, spread)
+    are broken by no single task, and agents that are not known break nothing.
+    """
+    found: dict[int, str] = {}
+    numbers = {slot: cluster.index[id] for slot, id in sorted(held.items()) if id in cluster.index}
+    for rule in rules.constraints:
+        allowed = possible(cluster, rule)
+        _note(found, {slot: n for slot, n in numbers.items() if not allowed >> n & 1}, cluster, str(rule))
+        if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
+            _note(found, _too_many(rule, numbers, cluster), cluster, str(rule))
+    standing = Standing(cluster, tenants)
+    for word, neighbours in (("near", rules.near), ("apart", rules.apart)):
+        for neighbour in neighbours:
+            if neighbour.weight or selects(neighbour.to, group, group):
+                continue
+            allowed = Beside(neighbour, group, standing, is_near=word == "near").allowed
+            outside = {slot: n for slot, n in numbers.items() if not allowed >> n & 1}
+            _note(found, outside, cluster, f"{word} {neighbour}")
+    return found
+
+
+def _too_many(rule: Constraint, numbers: Mapping[int, int], cluster: Cluster) -> dict[int, int]:
+    most = int(rule.values[0]) if rule.values else 1
+    domains = cluster.domains((rule.field,))
+    counts: dict[int, int] = {}
+    found: dict[int, int] = {}
+    for slot, number in numbers.items():
+        domain = domains.of[number]
+        counts[domain] = counts.get(domain, 0) + 1
+        if domain >= 0 and counts[domain] > most:
+            found[slot] = number
+    return found
+
+
+def _note(found: dict[int, str], broken: Mapping[int, int], cluster: Cluster, rule: str) -> None:
+    for slot, number in broken.items():
+        found.setdefault(slot, f"agent {cluster.agents[number].hostname} breaks the rule {rule}")

@@ -1,0 +1,108 @@
+"""A cluster that plays along while a stack is changed: what is launched runs, unless it is made to fail, what is killed
+ends; and at every moment it is counted what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from framework.core.commands import Accept, Command, Kill
+from framework.core.model import Rollout, RolloutState, Task
+from specs.ids import TaskId
+from specs.states import Goal, TaskState
+from tests.kit.conversation import Conversation
+
+
+def fine(_task: Task) -> str:
+    """Every task starts and runs."""
+    return ""
+
+
+@dataclass(slots=True)
+class Play:
+    """Plays a conversation on. `fault` says of a task that was launched how it fails, "" where it runs, or "hangs"
+    where nothing is heard of it. `most` and `least` are how many tasks, and ready ones, there were."""
+
+    talk: Conversation
+    fault: Callable[[Task], str] = fine
+    offered: int = 3
+    cpus: float = 4.0
+    stubborn: bool = False
+    """Killed tasks do not end."""
+    most: int = 0
+    least: int = 1_000_000
+    launched: list[Task] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    """What happened, one word a task: +slot where one is ready, -slot where one is stopped."""
+
+    def on(self, seconds: float = 60.0, *heard: Command, until: Callable[[], bool] | None = None) -> None:
+        """Lets time go by, playing along; no longer than `until` holds."""
+        talk = self.talk
+        end = talk.now + seconds
+        todo = list(heard)
+        self._count()
+        while talk.now < end and not (until is not None and until()):
+            todo += talk.offers(*(talk.offer(n + 1, cpus=self._free(n + 1)) for n in range(self.offered)))
+            todo += talk.wait(0.4)
+            while todo:
+                todo += self._answer(todo.pop(0))
+                self._count()
+
+    def _free(self, number: int) -> float:
+        """What is left of an agent: each task takes half a cpu, the executor as much once."""
+        mine = [task for task in self.talk.tasks if task.agent_id == f"agent-{number}"]
+        return max(self.cpus - 0.5 * len(mine), 0.0)
+
+    def _answer(self, command: Command) -> list[Command]:
+        if isinstance(command, Accept):
+            return [each for launch in command.launches for each in self._launch(launch.task)]
+        if isinstance(command, Kill) and not self.stubborn and self._lives(command.task_id):
+            self.order.append(f"-{self._task(command.task_id).slot}")
+            return self.talk.status(command.task_id, TaskState.KILLED)
+        return []
+
+    def _launch(self, task: Task) -> list[Command]:
+        self.launched.append(task)
+        fault = self.fault(task)
+        if fault == "hangs" or not self._lives(task.id) or self._task(task.id).goal is Goal.STOP:
+            return []
+        if fault:
+            return self.talk.status(task, TaskState.FAILED, message=fault)
+        self.order.append(f"+{task.slot}")
+        return self.talk.run(task)
+
+    def _lives(self, id: TaskId) -> bool:
+        task = self.talk.scheduler.context.books.tasks.get(id)
+        return task is not None and task.state.is_lively
+
+    def _task(self, id: TaskId) -> Task:
+        return self.talk.scheduler.context.books.tasks[id]
+
+    def _count(self) -> None:
+        tasks = self.talk.tasks
+        self.most = max(self.most, len(tasks))
+        self.least = min(self.least, sum(task.is_ready and task.goal is Goal.RUN for task in tasks))
+
+    # ---- looking ------------------------------------------------------------------
+
+    @property
+    def rollout(self) -> Rollout | None:
+        """The rollout of now."""
+        rollouts = self.talk.scheduler.context.books.rollouts.get("shop")
+        return rollouts.current if rollouts else None
+
+    @property
+    def past(self) -> list[RolloutState]:
+        """How the rollouts before ended, newest first."""
+        rollouts = self.talk.scheduler.context.books.rollouts.get("shop")
+        return [each.state for each in rollouts.past] if rollouts else []
+
+    def images(self) -> list[str]:
+        """The images of the living tasks, by slot."""
+        versions = self.talk.scheduler.context.books.versions
+        return [versions[task.group.stack, task.version].container.image for task in self.talk.tasks]
+
+    def facts(self) -> dict[str, Any]:
+        """For messages of failed tests."""
+        return {"order": self.order, "images": self.images(), "rollout": self.rollout, "past": self.past}
