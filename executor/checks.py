@@ -1,57 +1,85 @@
-"""Performing health checks: what is asked of a task, and what came back, in words."""
+"""Performing checks and hooks: what is asked of a task, and what came back, in words."""
 
 from __future__ import annotations
 
-import http.client
-import socket
+import logging
+import threading
+import time
+from collections.abc import Callable
 
 from executor.order import Order
 from executor.ports import binding
+from executor.probes import Done, Probes, Target
 from executor.runtime import CheckOutcome, Runtime
-from specs.stack import CheckKind, HealthCheck
+from executor.workers import Workers
+from specs.stack import CheckKind, HealthCheck, Hook
+
+CHECK_THREADS = 8
+HOOK_THREADS = 16
+LATE_SECONDS = 1.0
+LATE_AGAIN_SECONDS = 60.0
+
+log = logging.getLogger("executor.checks")
 
 
-def perform(order: Order, check: HealthCheck, runtime: Runtime) -> CheckOutcome:
-    """One check, which takes at most about its timeout. Never raises."""
-    if check.kind is CheckKind.COMMAND:
-        outcome = runtime.check(order, check.command, check.timeout_seconds)
-        name = " ".join(check.command)[:80]
-        return CheckOutcome(is_healthy=outcome.is_healthy, message=f"{name}: {outcome.message}")
-    bound = binding(order, check.port)
-    if bound is None:
-        names = ", ".join(port.name for port in order.container.ports) or "none"
-        message = f"the check wants the port {check.port!r}, the service's ports are: {names}"
-        return CheckOutcome(is_healthy=False, message=message)
-    if check.kind is CheckKind.TCP:
-        return _tcp(bound.address, bound.host_port, check.timeout_seconds)
-    return _http(bound.address, bound.host_port, check.path, check.timeout_seconds)
+class Checks:
+    """Has checks and hooks performed: over the network by one thread, commands by a few. `clock` is the core's."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lateness = Lateness(clock)
+        self._probes = Probes(self._lateness.note)
+        self._commands = Workers("check", CHECK_THREADS)
+        self._hooks = Workers("hook", HOOK_THREADS)
+
+    def check(self, order: Order, check: HealthCheck, runtime: Runtime, due_at: float, done: Done) -> None:
+        """One check, which takes at most about its timeout; `done` is called from some thread, perhaps at once."""
+        if check.kind is CheckKind.COMMAND:
+            self._commands.submit(lambda: done(self._command(order, check, runtime, due_at)))
+            return
+        bound = binding(order, check.port)
+        if bound is None:
+            names = ", ".join(port.name for port in order.container.ports) or "none"
+            message = f"the check wants the port {check.port!r}, the service's ports are: {names}"
+            done(CheckOutcome(is_healthy=False, message=message))
+            return
+        self._probes.submit(Target(address=bound.address, port=bound.host_port, check=check), due_at, done)
+
+    def hook(self, order: Order, hook: Hook, runtime: Runtime, done: Done) -> None:
+        """One command of post_start or pre_stop."""
+        self._hooks.submit(lambda: done(_ran(order, hook, runtime)))
+
+    def _command(self, order: Order, check: HealthCheck, runtime: Runtime, due_at: float) -> CheckOutcome:
+        self._lateness.note(self._clock() - due_at)
+        return _ran(order, Hook(command=check.command, timeout_seconds=check.timeout_seconds), runtime)
 
 
-def _tcp(address: str, port: int, timeout_seconds: float) -> CheckOutcome:
-    what = f"connection to {address}:{port}"
+class Lateness:
+    """How late checks begin: told in the log, now and then, where it is too much."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told_at = -LATE_AGAIN_SECONDS
+
+    def note(self, seconds: float) -> None:
+        """A check began so long after it was due."""
+        if seconds < LATE_SECONDS:
+            return
+        now = self._clock()
+        with self._lock:
+            if now < self._told_at + LATE_AGAIN_SECONDS:
+                return
+            self._told_at = now
+        log.warning("checks are late, this one by %.1f s: too many hang, or this agent is short of cpu", seconds)
+
+
+def _ran(order: Order, hook: Hook, runtime: Runtime) -> CheckOutcome:
     try:
-        socket.create_connection((address, port), timeout_seconds).close()
-    except OSError as error:
-        return CheckOutcome(is_healthy=False, message=f"{what}: {_words(error, timeout_seconds)}")
-    return CheckOutcome(is_healthy=True, message=what)
-
-
-def _http(address: str, port: int, path: str, timeout_seconds: float) -> CheckOutcome:
-    what = f"GET http://{address}:{port}{path}"
-    connection = http.client.HTTPConnection(address, port, timeout=timeout_seconds)
-    try:
-        connection.request("GET", path, headers={"User-Agent": "framework-executor", "Connection": "close"})
-        response = connection.getresponse()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return CheckOutcome(is_healthy=False, message=f"{what}: {_words(error, timeout_seconds)}")
-    finally:
-        connection.close()
-    return CheckOutcome(is_healthy=200 <= response.status < 400, message=f"{what}: {response.status} {response.reason}")
-
-
-def _words(error: Exception, timeout_seconds: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {timeout_seconds:g} s"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return f"{type(error).__name__}: {error}"[:200]
+        outcome = runtime.execute(order, hook)
+    except Exception as error:
+        log.exception("a command of %s met an error of the executor's own", order.task_id)
+        outcome = CheckOutcome(is_healthy=False, message=f"the executor failed: {error!r}")
+    shown = hook.command[2:] if hook.command[:2] == ("/bin/sh", "-c") else hook.command
+    message = f"{' '.join(shown)[:80]}: {outcome.message}"
+    return CheckOutcome(is_healthy=outcome.is_healthy, message=message, code=outcome.code)

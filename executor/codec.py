@@ -18,10 +18,11 @@ from executor.events import (
     ShutdownReceived,
 )
 from executor.order import order_from_bytes
-from executor.statuses import Status
+from executor.statuses import CheckStatus, Status
 from specs.ids import TaskId
 from specs.messages import shortened
 from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail
+from specs.stack import CheckKind
 
 
 def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -71,6 +72,8 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
     if status.addresses:
         addresses = [{"ip_address": ip, "protocol": "IPv6" if ":" in ip else "IPv4"} for ip in status.addresses]
         message.container_status.network_infos = [{"ip_addresses": addresses}]
+    if status.check is not None:
+        message.check_status = _check_status(status.check)
     detail = StatusDetail(
         container_id=status.container_id,
         sandbox=sandbox,
@@ -80,6 +83,9 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
     if status.exit_code is not None:
         detail.has_exit_code = True
         detail.exit_code = status.exit_code
+    if status.is_ready is not None:
+        detail.has_ready = True
+        detail.ready = status.is_ready
     message.data = encode(detail.SerializeToString())
     plain: dict[str, Any] = message.to_dict()
     return plain
@@ -94,6 +100,15 @@ def progress_message(task_id: TaskId, stage: str, done_bytes: int, total_bytes: 
 def encode(data: bytes) -> str:
     """Bytes as JSON has them."""
     return base64.b64encode(data).decode()
+
+
+def _check_status(check: CheckStatus) -> dict[str, Any]:
+    """Mesos's CheckStatusInfo, which knows no https."""
+    if check.kind is CheckKind.COMMAND:
+        return {"type": "COMMAND", "command": {} if check.code is None else {"exit_code": check.code}}
+    if check.kind is CheckKind.TCP:
+        return {"type": "TCP", "tcp": {} if check.code is None else {"succeeded": bool(check.code)}}
+    return {"type": "HTTP", "http": {} if check.code is None else {"status_code": check.code}}
 
 
 def _launch(task: Mapping[str, Any]) -> Event:

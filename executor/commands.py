@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from executor.events import Purpose
 from executor.order import Order
 from executor.statuses import Status
 from specs.ids import TaskId
+from specs.stack import Hook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,20 @@ class Remove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One health check; answered by HealthReported with the same serial."""
+    """One check, due at that time on the core's clock; answered by CheckReported with the same serial."""
 
     order: Order
+    purpose: Purpose
+    serial: int
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHook:
+    """A command of post_start or pre_stop; answered by HookEnded with the same serial."""
+
+    order: Order
+    hook: Hook
     serial: int
 
 
@@ -125,6 +138,7 @@ Command = (
     | Signal
     | Remove
     | Check
+    | RunHook
     | ListContainers
     | Reap
     | Exit

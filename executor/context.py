@@ -85,6 +85,10 @@ class Context:
         if at is not None:
             self.reap_at = at if self.reap_at is None else min(self.reap_at, at)
 
+    def chance(self) -> float:
+        """A number from 0 to 1."""
+        return self._rng.random()
+
     # ---- statuses ---------------------------------------------------------------
 
     def say(self, task: Task, state: TaskState, message: str = "", reason: str = "") -> None:
@@ -98,7 +102,9 @@ class Context:
             timestamp=self.settings.epoch + self.now,
             message=message,
             reason=reason,
-            is_healthy=task.judge.is_healthy if task.judge is not None else None,
+            is_healthy=task.health.is_healthy if task.health is not None else None,
+            is_ready=task.says_ready,
+            check=task.check_status,
             addresses=task.addresses,
             container_id=task.container_id,
             exit_code=task.exit_code if is_over else None,
@@ -123,7 +129,7 @@ class Context:
     def end(self, task: Task, verdict: Verdict) -> None:
         """The task is over, and nothing of it is left."""
         task.phase = Phase.ENDED
-        task.pull_until = task.kill_at = task.check_at = task.remove_at = task.judge = None
+        task.forget_times()
         self.remember(task.order.task_id)
         self.say(task, verdict.state, verdict.message, verdict.reason)
 

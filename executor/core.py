@@ -1,9 +1,9 @@
 """The executor's core: a deterministic machine that takes events in and gives commands out.
 
-Each task goes ADOPTING -> PULLING -> CREATING -> STARTING -> RUNNING -> STOPPING -> REMOVING -> ENDED, some phases left
-out, always by one operation at a time: `starting` brings it to run, `watching` looks after it, `stopping` ends it. No
-clock is read: `now` is in seconds on a clock that never goes back, and `Settings.epoch` is what is to be added for
-seconds since 1970.
+Each task goes ADOPTING -> PULLING -> CREATING -> STARTING -> RUNNING -> DRAINING -> LEAVING -> STOPPING -> REMOVING ->
+ENDED, some phases left out, always by one operation at a time: `starting` brings it to run, `watching` looks after it,
+`stopping` ends it. No clock is read: `now` is in seconds on a clock that never goes back, and `Settings.epoch` is what
+is to be added for seconds since 1970.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ class Executor:
         grace = max(self._settings.shutdown_seconds - 2.0, 0.0)
         verdict = Verdict(state=TaskState.KILLED, message=self._shutdown_reason, reason=SHUT_DOWN)
         for task in list(self._context.tasks.values()):
-            stopping.stop(self._context, task, verdict, min(grace, task.order.container.stop.grace_seconds))
+            own = task.order.container.stop.grace_seconds
+            stopping.stop(self._context, task, verdict, min(grace, own), has_time=False)
 
     def _listed(self, event: on.ContainersListed, now: float) -> None:
         known: dict[TaskId, None] = {}
@@ -219,10 +220,20 @@ class Executor:
                 stopping.removed(context, task, event)
             case on.OperationFailed():
                 self._failed(task, event)
-            case on.HealthReported():
-                watching.reported(context, task, event)
+            case on.CheckReported():
+                watching.checked(context, task, event)
+            case on.HookEnded():
+                self._hook_ended(task, event)
             case _:
                 assert_never(event)
+
+    def _hook_ended(self, task: Task, event: on.HookEnded) -> None:
+        if event.serial != task.hook_serial:
+            return
+        if task.phase is Phase.RUNNING:
+            watching.hook_ended(self._context, task, event)
+        elif task.phase is Phase.LEAVING:
+            stopping.hook_ended(self._context, task, event)
 
     def _failed(self, task: Task, event: on.OperationFailed) -> None:
         match event.operation:

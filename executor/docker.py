@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal as signals
-import socket
 import threading
 import time
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from executor import inside
 from executor.claims import Claims
 from executor.engine import AWAY, LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, Engine, engine_address, words
 from executor.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
@@ -29,13 +29,12 @@ from executor.settings import (
     container_settings,
 )
 from specs.ids import TaskId
-from specs.stack import Network
+from specs.stack import Hook, Network
 
 DRAIN_SECONDS = 5.0
 REAP_GRACE_SECONDS = 10
 ADOPTION_LOOKS = 5
 ADOPTION_LOOK_SECONDS = 0.3
-CHECK_OUTPUT_BYTES = 4096
 log = logging.getLogger("executor.docker")
 
 
@@ -127,24 +126,9 @@ class Docker:
                 return self._removed(order, None, False)
             raise Fault(f"the container could not be removed: {words(error)}") from error
 
-    def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float) -> CheckOutcome:
+    def execute(self, order: Order, hook: Hook) -> CheckOutcome:
         """Runs a command in the container."""
-        try:
-            engine = self._engine.connected()
-            exec_id = engine.exec_create(order.task_id, list(command))["Id"]
-            stream = engine.exec_start(exec_id, socket=True)
-            output, is_late = _read_until(stream, time.monotonic() + timeout_seconds)
-            state = engine.exec_inspect(exec_id)
-        except APIError as error:
-            return CheckOutcome(is_healthy=False, message=words(error))
-        except AWAY as error:
-            return CheckOutcome(is_healthy=False, message=f"no answer from Docker at {engine_address()}: {error}")
-        if is_late:
-            _kill_exec(state)
-            return CheckOutcome(is_healthy=False, message=f"not done within {timeout_seconds:g} s")
-        text = output.decode(errors="replace").strip().split("\n")[-1][:200]
-        message = f"exit code {state['ExitCode']}" + (f": {text}" if text else "")
-        return CheckOutcome(is_healthy=state["ExitCode"] == 0, message=message)
+        return inside.execute(self._engine, order.task_id, hook)
 
     # ---- what goes on -------------------------------------------------------------
 
@@ -337,31 +321,3 @@ def _close(stream: Any) -> None:
     response = getattr(stream, "_response", None)
     if response is not None:
         response.close()
-
-
-def _read_until(stream: Any, deadline: float) -> tuple[bytes, bool]:
-    """The first output of an exec, and whether it was still at it at the deadline."""
-    connection = socket.socket(fileno=os.dup(stream.fileno()))
-    output = b""
-    try:
-        while (left := deadline - time.monotonic()) > 0:
-            connection.settimeout(left)
-            data = connection.recv(CHECK_OUTPUT_BYTES)
-            if not data:
-                return output, False
-            output = (output + data[8:])[:CHECK_OUTPUT_BYTES]
-    except TimeoutError:
-        pass
-    finally:
-        connection.close()
-        _close(stream)
-    return output, True
-
-
-def _kill_exec(state: dict[str, Any]) -> None:
-    """The engine has no call to end an exec; its process is one of this machine's, though."""
-    try:
-        if state.get("Pid"):
-            os.kill(state["Pid"], signals.SIGKILL)
-    except OSError as error:
-        log.warning("a health check that took too long could not be ended: %s", error)

@@ -22,6 +22,13 @@ class Operation(StrEnum):
     REMOVE = "remove"
 
 
+class Purpose(StrEnum):
+    """What a check is for: a task that is not healthy is stopped, one that is not ready is left alone."""
+
+    HEALTH = "health"
+    READY = "ready"
+
+
 # ---- from Mesos ---------------------------------------------------------------
 
 
@@ -172,12 +179,25 @@ class OperationFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthReported:
-    """The outcome of check number `serial` of a task: `message` says what was asked and what came back."""
+class CheckReported:
+    """The outcome of check number `serial` of a task: `message` says what was asked and what came back, `code` is the
+    status code, the exit code, 1 or 0 for a connection; None where nothing came back."""
+
+    task_id: TaskId
+    purpose: Purpose
+    serial: int
+    is_healthy: bool
+    message: str
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookEnded:
+    """Hook number `serial` of a task has ended; `is_done`: with exit code 0, in time."""
 
     task_id: TaskId
     serial: int
-    is_healthy: bool
+    is_done: bool
     message: str
 
 
@@ -221,7 +241,8 @@ Event = (
     | Exited
     | Removed
     | OperationFailed
-    | HealthReported
+    | CheckReported
+    | HookEnded
     | ContainersListed
     | Woke
 )

@@ -1,4 +1,4 @@
-"""What the outcomes of a task's health checks mean. Pure: checks.py performs them."""
+"""What the outcomes of a task's checks mean, and when the next one is due. Pure: checks.py performs them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from enum import Enum
 
 from specs.stack import HealthCheck
 
-EAGER_INTERVAL_SECONDS = 1.0
-"""Until its first success a task is checked at least this often, so that it is found healthy soon."""
+TELL_AFTER_SECONDS = 5.0
+"""What keeps a task from its first success is told of only if it does so for this long."""
+TELL_AGAIN_SECONDS = 10.0
 
 
 class Finding(Enum):
@@ -17,38 +18,92 @@ class Finding(Enum):
     NOTHING = "nothing"
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
-    HOPELESS = "hopeless"
 
 
 @dataclass(slots=True, kw_only=True)
 class Judge:
-    """Counts the outcomes of one task's checks. Times in seconds on the core's clock."""
+    """Counts the outcomes of one check of one task. Times in seconds on the core's clock.
+
+    `is_healthy` is None until enough successes in a row have come, or enough failures that count. `due_at` is when the
+    next check begins, None while one is under way. `code` is what the last outcome came with: a status code, an exit
+    code, 1 or 0 for a connection.
+    """
 
     check: HealthCheck
     started_at: float
     serial: int = 0
     is_healthy: bool | None = None
     failures: int = 0
+    successes: int = 0
+    has_looked: bool = False
+    code: int | None = None
+    due_at: float | None = None
+    began_at: float = 0.0
+    told: str = ""
+    told_at: float | None = None
 
-    def next_at(self, now: float) -> float:
-        """When to check next, `now` being the end of the last check or the start of the task."""
-        if self.is_healthy is None:
-            return now + min(self.check.interval_seconds, EAGER_INTERVAL_SECONDS)
-        return now + self.check.interval_seconds
+    def first_at(self, now: float, share: float, *, is_known: bool = False) -> float:
+        """When to check first. `share`, 0 to 1, is by chance: what starts together is not checked together.
+
+        `is_known`: the task has run for a while already, and is to be found healthy soon.
+        """
+        pause = min(self.check.start_interval_seconds, self.check.interval_seconds)
+        return now + pause * (share if is_known else 0.5 + share / 2)
+
+    def begin(self, now: float) -> None:
+        """A check begins."""
+        self.began_at = now if self.due_at is None else self.due_at
+        self.due_at = None
+        self.serial += 1
+
+    def next_at(self, now: float, share: float, finding: Finding) -> float:
+        """When to check next, the outcome of the last one being known: at the pace of the beginnings, never before
+        now. By the first success tasks are spread over the interval by `share`."""
+        interval = self.check.interval_seconds
+        if self.is_healthy is None and now < self._settled_at:
+            eager = self.began_at + min(self.check.start_interval_seconds, interval)
+            return max(now, min(eager, self._settled_at))
+        if finding is Finding.HEALTHY:
+            interval *= 0.5 + share / 2
+        return max(now, self.began_at + interval)
 
     def report(self, is_healthy: bool, now: float) -> Finding:
-        """Takes in an outcome. HOPELESS: the task has failed so often in a row that it is to be stopped."""
+        """Takes in an outcome."""
+        self.has_looked = True
         if is_healthy:
             self.failures = 0
-            before, self.is_healthy = self.is_healthy, True
-            return Finding.NOTHING if before else Finding.HEALTHY
-        if self.is_healthy is None and now < self.started_at + self.check.grace_seconds:
+            self.successes += 1
+            if self.is_healthy or self.successes < self.check.successes:
+                return Finding.NOTHING
+            self.is_healthy = True
+            return Finding.HEALTHY
+        self.successes = 0
+        if self.is_healthy is None and now < self._settled_at:
             return Finding.NOTHING
         self.failures += 1
-        if self.check.failures and self.failures >= self.check.failures:
-            self.is_healthy = False
-            return Finding.HOPELESS
-        if self.check.failures or self.is_healthy is False:
+        if self.is_healthy is False or self.failures < max(self.check.failures, 1):
             return Finding.NOTHING
         self.is_healthy = False
         return Finding.UNHEALTHY
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the last outcome was a success."""
+        return self.successes > 0
+
+    def is_news(self, words: str, now: float) -> bool:
+        """Whether a failure is to be told of although it changes nothing: other words than were told last, of a task
+        that has not been found healthy for a while."""
+        if self.is_healthy or words == self.told:
+            return False
+        earliest = self.started_at + TELL_AFTER_SECONDS if self.told_at is None else self.told_at + TELL_AGAIN_SECONDS
+        return now >= earliest
+
+    def tell(self, words: str, now: float) -> None:
+        """These words are told."""
+        self.told, self.told_at = words, now
+
+    @property
+    def _settled_at(self) -> float:
+        """From when on failures count: after the grace, and not before it could have been checked once."""
+        return self.started_at + max(self.check.grace_seconds, self.check.interval_seconds)

@@ -25,5 +25,8 @@ def begin(context: Context) -> None:
 
 
 def may_end(context: Context) -> bool:
-    """Whether nothing is under way: every container just runs, and all that was said is acknowledged."""
-    return not len(context.outbox) and all(task.phase is Phase.RUNNING for task in context.tasks.values())
+    """Whether nothing is under way: every container just runs, its post_start done, and all that was said is
+    acknowledged."""
+    return not len(context.outbox) and all(
+        task.phase is Phase.RUNNING and task.is_prepared for task in context.tasks.values()
+    )

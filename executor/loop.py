@@ -9,11 +9,21 @@ from collections.abc import Callable
 from typing import assert_never
 
 from executor import commands as do
-from executor.checks import perform
+from executor.checks import Checks
 from executor.commands import Command
 from executor.core import Executor
 from executor.docker import Docker
-from executor.events import ContainersListed, Event, HealthReported, Operation, OperationFailed, Removed, Woke
+from executor.events import (
+    CheckReported,
+    ContainersListed,
+    Event,
+    HookEnded,
+    Operation,
+    OperationFailed,
+    Purpose,
+    Removed,
+    Woke,
+)
 from executor.images import Images
 from executor.mesos import ExecutorDriver
 from executor.order import Order
@@ -21,7 +31,6 @@ from executor.runtime import CheckOutcome, Fault, Runtime
 from executor.sandbox import Sandbox
 from executor.workers import Workers
 
-CHECK_THREADS = 8
 LONGEST_SLEEP_SECONDS = 3600.0
 URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}
 """What is begun is brought to its end before more is begun."""
@@ -55,7 +64,7 @@ class Loop:
         self._nothing = nothing
         self._images = images
         self._engine = Workers("engine", operations)
-        self._checks = Workers("check", CHECK_THREADS)
+        self._checks = Checks()
         self._is_over = False
 
     def run(self) -> None:
@@ -96,7 +105,9 @@ class Loop:
             case do.Adopt() | do.Create() | do.Start() | do.Signal() | do.Remove():
                 self._operate(command)
             case do.Check():
-                self._checks.submit(lambda: self._check(command))
+                self._check(command)
+            case do.RunHook():
+                self._run_hook(command)
             case do.ListContainers():
                 self._engine.submit(self._list, REAP_URGENCY)
             case do.Reap():
@@ -107,6 +118,41 @@ class Loop:
                 self._is_over = True
             case _:
                 assert_never(command)
+
+    def _check(self, command: do.Check) -> None:
+        order = command.order
+        check = order.container.health if command.purpose is Purpose.HEALTH else order.container.ready
+        assert check is not None, "the core asks for checks only where there are some"
+
+        def done(outcome: CheckOutcome) -> None:
+            self._events.put(
+                CheckReported(
+                    task_id=order.task_id,
+                    purpose=command.purpose,
+                    serial=command.serial,
+                    is_healthy=outcome.is_healthy,
+                    message=outcome.message,
+                    code=outcome.code,
+                )
+            )
+
+        self._checks.check(order, check, self._runtime(order), command.due_at, done)
+
+    def _run_hook(self, command: do.RunHook) -> None:
+        order = command.order
+
+        def done(outcome: CheckOutcome) -> None:
+            log.info("a hook of %s: %s", order.task_id, outcome.message)
+            self._events.put(
+                HookEnded(
+                    task_id=order.task_id,
+                    serial=command.serial,
+                    is_done=outcome.is_healthy,
+                    message=outcome.message,
+                )
+            )
+
+        self._checks.hook(order, command.hook, self._runtime(order), done)
 
     # ---- in the pool's threads ----------------------------------------------------
 
@@ -148,23 +194,6 @@ class Loop:
             self._sandbox.ended(order.task_id)
         if answer is not None:
             self._events.put(answer)
-
-    def _check(self, command: do.Check) -> None:
-        check = command.order.container.health
-        assert check is not None, "the core asks for checks only where there are some"
-        try:
-            outcome = perform(command.order, check, self._runtime(command.order))
-        except Exception as error:
-            log.exception("a check of %s met an error of the executor's own", command.order.task_id)
-            outcome = CheckOutcome(is_healthy=False, message=f"the executor failed: {error!r}")
-        self._events.put(
-            HealthReported(
-                task_id=command.order.task_id,
-                serial=command.serial,
-                is_healthy=outcome.is_healthy,
-                message=outcome.message,
-            )
-        )
 
     def _list(self) -> None:
         try:

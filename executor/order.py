@@ -22,7 +22,7 @@ class Order:
     `host_ports` are in the order of `container.ports`; `address` is the agent's own, to which ports are bound. Amounts:
     thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
     name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
-    whether it is taken over, or removed before the start.
+    whether it is taken over, or removed before the start, and `is_prepared` whether its post_start are done.
     """
 
     task_id: TaskId
@@ -44,6 +44,7 @@ class Order:
     sets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     predecessors: tuple[TaskId, ...] = ()
     adopts: bool = False
+    is_prepared: bool = False
 
     @property
     def is_process(self) -> bool:
@@ -95,4 +96,5 @@ def order_from_bytes(data: bytes) -> Order:
         sets=tuple((each.name, tuple(each.items)) for each in record.custom if each.items),
         predecessors=tuple(TaskId(id) for id in record.predecessors),
         adopts=record.adopts,
+        is_prepared=record.prepared,
     )

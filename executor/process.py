@@ -11,19 +11,23 @@ import os
 import pwd
 import signal as signals
 import subprocess
+import tempfile
 import threading
+from typing import IO
 
 from executor.environment import environment
 from executor.events import Created, Exited, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
-from executor.runtime import CheckOutcome, Fault, Post
+from executor.runtime import CheckOutcome, Fault, Post, exit_message
 from executor.sandbox import STREAMS, Sandbox
 from executor.workers import start_thread
 from specs.ids import TaskId
+from specs.stack import Hook
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DRAIN_SECONDS = 5.0
+OUTPUT_BYTES = 4096
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -93,31 +97,36 @@ class Processes:
         words = self._logs.finish(order.task_id, DRAIN_SECONDS)
         return Removed(task_id=order.task_id, exit_code=code, last_words=words)
 
-    def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float) -> CheckOutcome:
+    def execute(self, order: Order, hook: Hook) -> CheckOutcome:
         """Runs a command beside the process, in its directory and with its environment."""
+        with tempfile.TemporaryFile() as output:
+            return self._execute(order, hook, output)
+
+    def _execute(self, order: Order, hook: Hook, output: IO[bytes]) -> CheckOutcome:
         try:
-            uid, gid, groups = _identity(order.container.user)
+            uid, gid, groups = _identity(hook.user or order.container.user)
             process = subprocess.Popen(
-                list(command),
-                cwd=self._directory(order),
-                env=self._environment(order),
+                list(hook.command),
+                cwd=hook.working_dir or self._directory(order),
+                env=self._environment(order) | dict(hook.environment),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
                 user=uid,
                 group=gid,
                 extra_groups=groups,
             )
         except (OSError, ValueError, subprocess.SubprocessError, Fault) as error:
-            return CheckOutcome(is_healthy=False, message=f"{command[0]!r} could not be started: {error}")
+            return CheckOutcome(is_healthy=False, message=f"{hook.command[0]!r} could not be started: {error}")
         try:
-            code = _exit_code(process.wait(timeout_seconds))
-            return CheckOutcome(is_healthy=code == 0, message=f"exit code {code}")
+            code = _exit_code(process.wait(hook.timeout_seconds))
+            output.seek(max(output.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
+            return CheckOutcome(is_healthy=code == 0, message=exit_message(code, output.read()), code=code)
         except subprocess.TimeoutExpired:
             self._send(process, signals.SIGKILL)
             process.wait()
-            return CheckOutcome(is_healthy=False, message=f"not done within {timeout_seconds:g} s")
+            return CheckOutcome(is_healthy=False, message=f"not done within {hook.timeout_seconds:g} s")
 
     def _process(self, order: Order) -> subprocess.Popen[bytes] | None:
         with self._lock:

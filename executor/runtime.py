@@ -8,6 +8,7 @@ from typing import Protocol
 
 from executor.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
 from executor.order import Order
+from specs.stack import Hook
 
 Post = Callable[[Event], None]
 
@@ -23,10 +24,18 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOutcome:
-    """What a health check found: `message` says what came back."""
+    """What a check found, or how a command ended: `message` says what came back, `code` is the status code, the exit
+    code, or 1 or 0 for a connection; None where nothing came back."""
 
     is_healthy: bool
     message: str
+    code: int | None = None
+
+
+def exit_message(code: int, output: bytes) -> str:
+    """How a command ended, with the last line that it said."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return f"exit code {code}" + (f": {lines[-1][:200]}" if lines else "")
 
 
 class Runtime(Protocol):
@@ -56,8 +65,8 @@ class Runtime(Protocol):
         """Kills what still runs, drains its output, removes it. Gone already is success."""
         ...
 
-    def check(self, order: Order, command: tuple[str, ...], timeout_seconds: float, /) -> CheckOutcome:
-        """Runs a health check's command where the task runs. Never raises."""
+    def execute(self, order: Order, hook: Hook, /) -> CheckOutcome:
+        """Runs a command where the task runs. Never raises."""
         ...
 
 
@@ -82,5 +91,5 @@ class Nothing:
     def remove(self, order: Order) -> Removed:
         return Removed(task_id=order.task_id, exit_code=0)
 
-    def check(self, _order: Order, _command: tuple[str, ...], _timeout_seconds: float) -> CheckOutcome:
-        return CheckOutcome(is_healthy=True, message="nothing runs")
+    def execute(self, _order: Order, _hook: Hook) -> CheckOutcome:
+        return CheckOutcome(is_healthy=True, message="nothing runs", code=0)

@@ -146,6 +146,6 @@ def _runs(context: Context, task: Task, addresses: tuple[str, ...], message: str
     if task.has_exited:
         stopping.note_exit(context, task)
     elif task.verdict is not None:
-        stopping.signal(context, task, None)
+        stopping.signal(context, task)
     else:
         watching.begin(context, task)

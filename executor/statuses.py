@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from specs.ids import TaskId
+from specs.stack import CheckKind
 from specs.states import TaskState
 
 FIRST_RESEND_SECONDS = 5.0
@@ -15,10 +16,19 @@ LAST_RESEND_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckStatus:
+    """What a readiness check came back with: a status code, an exit code, 1 or 0 for a connection; None: nothing."""
+
+    kind: CheckKind
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What is said of a task at one moment. `uuid` is 16 bytes, `timestamp` seconds since 1970.
 
-    `is_healthy` is None where there is no check or it has not answered; `exit_code` is 128 + n for signal n.
+    `is_healthy` is None where there is no check or it has not answered, and so is `is_ready`, which is False once the
+    task is to stop; `exit_code` is 128 + n for signal n.
     `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over.
     """
 
@@ -29,6 +39,8 @@ class Status:
     message: str = ""
     reason: str = ""
     is_healthy: bool | None = None
+    is_ready: bool | None = None
+    check: CheckStatus | None = None
     addresses: tuple[str, ...] = ()
     container_id: str = ""
     exit_code: int | None = None

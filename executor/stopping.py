@@ -1,11 +1,13 @@
-"""How tasks come to their end, by our will or by themselves: signal, grace, KILL, removal."""
+"""How tasks come to their end, by our will or by themselves: drain, pre_stop, signal, grace, KILL, removal."""
 
 from __future__ import annotations
 
 from executor import commands as do
 from executor import events as on
+from executor import readiness
 from executor.context import Context
-from executor.task import Phase, Task, Verdict, ending
+from executor.task import Phase, Task, Verdict, ending, seconds
+from specs.stack import Hook
 from specs.states import TaskState
 
 REMOVE_AGAIN_SECONDS = 5.0
@@ -13,32 +15,42 @@ KILL_AGAIN_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 10.0
 
 
-def stop(context: Context, task: Task, verdict: Verdict, grace_seconds: float | None) -> None:
-    """Brings a task to its end from whatever phase it is in; a second call can only shorten the grace."""
+def stop(context: Context, task: Task, verdict: Verdict, grace_seconds: float | None, *, has_time: bool = True) -> None:
+    """Brings a task to its end from whatever phase it is in; a second call can only shorten what is left.
+
+    `grace_seconds` replaces the task's own grace; where it is shorter, somebody is in a hurry, and the drain is no
+    longer than it. Without time there is no drain.
+    """
     if task.phase in (Phase.REMOVING, Phase.ENDED):
         return
     if task.verdict is not None:
-        if grace_seconds is not None and task.kill_at is not None:
-            task.kill_at = context.alarm(task, min(task.kill_at, context.now + grace_seconds))
+        _hurry(context, task, grace_seconds, has_time)
         return
+    settings = task.order.container.stop
     task.verdict = verdict
+    task.grace_seconds = settings.grace_seconds if grace_seconds is None else grace_seconds
+    drain = settings.drain_seconds if task.grace_seconds >= settings.grace_seconds else task.grace_seconds
+    readiness.review(context, task)
     if task.phase is Phase.PULLING:
         context.do(do.CancelPull(order=task.order))
         context.end(task, verdict)
         return
+    has_run = task.phase is Phase.RUNNING
+    if has_run:
+        _drain(context, task, min(drain, settings.drain_seconds) if has_time else 0.0)
     if verdict.state is TaskState.KILLED and not context.settings.is_noop:
-        context.say(task, TaskState.KILLING)
-    if task.phase is Phase.RUNNING:
-        signal(context, task, grace_seconds)
+        context.say(task, TaskState.KILLING, _plan(context, task))
+    if has_run and task.drain_until is not None and task.drain_until <= context.now:
+        _leave(context, task)
 
 
-def signal(context: Context, task: Task, grace_seconds: float | None) -> None:
-    """Tells the task to stop; `grace_seconds` replaces its own grace."""
-    settings = task.order.container.stop
-    grace = settings.grace_seconds if grace_seconds is None else grace_seconds
+def signal(context: Context, task: Task) -> None:
+    """Tells the task to stop."""
+    settings, grace = task.order.container.stop, task.grace_seconds
     task.phase = Phase.STOPPING
-    task.check_at = None
-    task.kill_at = context.alarm(task, context.now + (grace if grace > 0 else KILL_AGAIN_SECONDS))
+    task.drain_until = None
+    if task.kill_at is None:
+        task.kill_at = context.alarm(task, context.now + (grace if grace > 0 else KILL_AGAIN_SECONDS))
     context.do(do.Signal(order=task.order, signal=settings.signal if grace > 0 else "SIGKILL"))
 
 
@@ -48,6 +60,24 @@ def signal_failed(context: Context, task: Task, is_temporary: bool) -> None:
         task.kill_at = context.alarm(task, context.now + REMOVE_AGAIN_SECONDS)
 
 
+def run_hook(context: Context, task: Task, hook: Hook) -> None:
+    """Runs one of the task's commands; what it says comes back with this number."""
+    task.hook_serial += 1
+    context.do(do.RunHook(order=task.order, hook=hook, serial=task.hook_serial))
+
+
+def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
+    """A command of pre_stop is done. One that failed is told of and does not keep the task from its end."""
+    hooks = task.order.container.pre_stop
+    task.hooks_done += 1
+    if not event.is_done and task.verdict is not None and task.verdict.state is TaskState.KILLED:
+        context.say(task, TaskState.KILLING, f"pre_stop failed: {event.message}")
+    if task.hooks_done < len(hooks):
+        run_hook(context, task, hooks[task.hooks_done])
+    else:
+        signal(context, task)
+
+
 def exited(context: Context, task: Task, event: on.Exited) -> None:
     """It has ended: removed at once, or when the operation under way is answered."""
     if task.has_exited:
@@ -55,7 +85,7 @@ def exited(context: Context, task: Task, event: on.Exited) -> None:
     task.has_exited = True
     task.exit_code = event.exit_code
     task.is_out_of_memory = event.is_out_of_memory
-    if task.phase in (Phase.RUNNING, Phase.STOPPING):
+    if task.phase in (Phase.RUNNING, Phase.DRAINING, Phase.LEAVING, Phase.STOPPING):
         note_exit(context, task)
 
 
@@ -68,7 +98,8 @@ def note_exit(context: Context, task: Task) -> None:
 def remove(context: Context, task: Task) -> None:
     """Has whatever is left of it removed, running or not."""
     task.phase = Phase.REMOVING
-    task.kill_at = task.check_at = task.remove_at = task.judge = None
+    task.forget_times()
+    readiness.review(context, task)
     context.do(do.Remove(order=task.order))
 
 
@@ -91,8 +122,50 @@ def removal_failed(context: Context, task: Task) -> None:
 
 def ring(context: Context, task: Task) -> None:
     """Does what is due."""
+    if task.drain_until is not None and task.drain_until <= context.now:
+        _leave(context, task)
     if task.kill_at is not None and task.kill_at <= context.now:
+        task.phase = Phase.STOPPING
         task.kill_at = context.alarm(task, context.now + KILL_AGAIN_SECONDS)
         context.do(do.Signal(order=task.order, signal="SIGKILL"))
     if task.remove_at is not None and task.remove_at <= context.now:
         remove(context, task)
+
+
+def _hurry(context: Context, task: Task, grace_seconds: float | None, has_time: bool) -> None:
+    """It is being stopped already: less time than it had takes effect."""
+    grace = task.grace_seconds if grace_seconds is None else min(grace_seconds, task.grace_seconds)
+    is_shorter = grace < task.grace_seconds
+    task.grace_seconds = grace
+    if task.phase is Phase.DRAINING and task.drain_until is not None and (is_shorter or not has_time):
+        task.drain_until = context.alarm(task, min(task.drain_until, context.now + (grace if has_time else 0.0)))
+    elif task.kill_at is not None and grace_seconds is not None:
+        task.kill_at = context.alarm(task, min(task.kill_at, context.now + grace_seconds))
+
+
+def _drain(context: Context, task: Task, drain_seconds: float) -> None:
+    """Gives those who were sent to the task the time to be done, counted from when nobody was sent to it any more. One
+    that never was ready has nobody."""
+    task.phase = Phase.DRAINING
+    task.forget_times()
+    until = context.now if task.withdrawn_at is None else max(task.withdrawn_at + drain_seconds, context.now)
+    task.drain_until = context.alarm(task, until)
+
+
+def _leave(context: Context, task: Task) -> None:
+    """The grace begins: pre_stop, then the signal."""
+    hooks, grace = task.order.container.pre_stop, task.grace_seconds
+    task.forget_times()
+    if not hooks or grace <= 0 or not task.is_prepared:
+        signal(context, task)
+        return
+    task.phase = Phase.LEAVING
+    task.kill_at = context.alarm(task, context.now + grace)
+    task.hooks_done = 0
+    run_hook(context, task, hooks[0])
+
+
+def _plan(context: Context, task: Task) -> str:
+    if task.drain_until is None or task.drain_until <= context.now:
+        return ""
+    return f"drains for {seconds(task.drain_until - context.now)} before it is told to stop"

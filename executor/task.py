@@ -10,23 +10,30 @@ from typing import Any
 
 from executor.health import Judge
 from executor.order import Order
+from executor.statuses import CheckStatus
+from specs.stack import CheckKind
 from specs.states import TaskState
 
 LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"
 OUT_OF_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
 UNHEALTHY = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
+CHECKED = "REASON_TASK_CHECK_STATUS_UPDATED"
 SHUT_DOWN = "REASON_EXECUTOR_TERMINATED"
 INVALID = "REASON_TASK_INVALID"
 
 
 class Phase(StrEnum):
-    """Where a task is; each but RUNNING, STOPPING and ENDED waits for the answer to one operation."""
+    """Where a task is; each but those from RUNNING to STOPPING, and ENDED, waits for the answer to one operation."""
 
     ADOPTING = "adopting"
     PULLING = "pulling"
     CREATING = "creating"
     STARTING = "starting"
     RUNNING = "running"
+    DRAINING = "draining"
+    """Nobody new is sent to it, and those that were are given time."""
+    LEAVING = "leaving"
+    """Its pre_stop runs."""
     STOPPING = "stopping"
     REMOVING = "removing"
     ENDED = "ended"
@@ -66,9 +73,54 @@ class Task:
     """When KILL is due, if it is being stopped."""
     remove_at: float | None = None
     """When a failed removal is tried again."""
-    judge: Judge | None = None
-    check_at: float | None = None
-    """When the next check is due; None while one is under way."""
+    health: Judge | None = None
+    readiness: Judge | None = None
+    is_prepared: bool = False
+    """Whether all of its post_start are done."""
+    is_ready: bool = False
+    withdrawn_at: float | None = None
+    """When it ceased to be ready, having been ready before."""
+    hook_serial: int = 0
+    hooks_done: int = 0
+    """Of post_start, and from LEAVING on of pre_stop."""
+    grace_seconds: float = 0.0
+    """Between the beginning of pre_stop, or the stop signal, and KILL; set when it is to stop."""
+    drain_until: float | None = None
+
+    def forget_times(self) -> None:
+        """Nothing is due any more."""
+        self.pull_until = self.kill_at = self.remove_at = self.drain_until = None
+        for judge in (self.health, self.readiness):
+            if judge is not None:
+                judge.due_at = None
+
+    @property
+    def says_ready(self) -> bool | None:
+        """What its statuses say beside its health: whether its post_start are done and its readiness check finds it
+        ready; None where it has neither, or nothing is known yet."""
+        container = self.order.container
+        if container.ready is None and not container.post_start:
+            return None
+        if self.phase in (Phase.ADOPTING, Phase.PULLING, Phase.CREATING, Phase.STARTING):
+            return None
+        if self.phase is not Phase.RUNNING:
+            return False
+        if self.readiness is None:
+            return True if self.is_prepared else None
+        if not self.readiness.has_looked:
+            return False if container.post_start else None
+        return self.readiness.is_healthy is True
+
+    @property
+    def check_status(self) -> CheckStatus | None:
+        """The same as Mesos has it: the last outcome of the readiness check, or that of post_start."""
+        container = self.order.container
+        if container.ready is not None:
+            code = self.readiness.code if self.readiness is not None else None
+            return CheckStatus(kind=container.ready.kind, code=code)
+        if container.post_start:
+            return CheckStatus(kind=CheckKind.COMMAND, code=0 if self.is_prepared else None)
+        return None
 
 
 def ending(task: Task, last_words: str) -> Verdict:

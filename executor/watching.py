@@ -1,46 +1,95 @@
-"""Watching over tasks that run: when they are checked, and what follows from what was found."""
+"""Watching over tasks that run: their first commands, their checks, and what follows from what was found."""
 
 from __future__ import annotations
 
 from executor import commands as do
 from executor import events as on
-from executor import stopping
+from executor import readiness, stopping
 from executor.context import Context
+from executor.events import Purpose
 from executor.health import Finding, Judge
-from executor.task import UNHEALTHY, Phase, Task, Verdict
+from executor.task import CHECKED, LAUNCH_FAILED, UNHEALTHY, Phase, Task, Verdict
+from specs.stack import HealthCheck
 from specs.states import TaskState
 
 
 def begin(context: Context, task: Task) -> None:
     """The task runs, since `task.started_at`."""
-    check = task.order.container.health
-    if check is None or task.started_at is None:
+    container = task.order.container
+    if container.health is not None:
+        task.health = _judge(context, task, container.health)
+    if container.post_start and not (task.was_adopted and task.order.is_prepared):
+        stopping.run_hook(context, task, container.post_start[0])
+    else:
+        _prepared(context, task)
+
+
+def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
+    """A command of post_start is done, or has failed."""
+    hooks = task.order.container.post_start
+    if not event.is_done:
+        verdict = Verdict(state=TaskState.FAILED, message=f"post_start failed: {event.message}", reason=LAUNCH_FAILED)
+        stopping.stop(context, task, verdict, None)
         return
-    task.judge = Judge(check=check, started_at=task.started_at)
-    task.check_at = context.alarm(task, context.now if task.was_adopted else task.judge.next_at(context.now))
+    task.hooks_done += 1
+    if task.hooks_done < len(hooks):
+        stopping.run_hook(context, task, hooks[task.hooks_done])
+        return
+    _prepared(context, task)
+    context.say(task, TaskState.RUNNING, f"post_start is done: {event.message}", CHECKED)
 
 
-def reported(context: Context, task: Task, event: on.HealthReported) -> None:
+def checked(context: Context, task: Task, event: on.CheckReported) -> None:
     """A check was done."""
-    judge = task.judge
+    judge = task.health if event.purpose is Purpose.HEALTH else task.readiness
     if judge is None or task.phase is not Phase.RUNNING or event.serial != judge.serial:
         return
+    judge.code = event.code
     finding = judge.report(event.is_healthy, context.now)
-    if finding is Finding.HOPELESS:
-        context.say(task, TaskState.RUNNING, f"unhealthy: {event.message}", UNHEALTHY)
+    readiness.review(context, task)
+    if event.purpose is Purpose.HEALTH:
+        _tell(context, task, judge, finding, event.message, ("healthy", UNHEALTHY))
+    else:
+        _tell(context, task, judge, finding, event.message, ("ready", CHECKED))
+    if finding is Finding.UNHEALTHY and event.purpose is Purpose.HEALTH and judge.check.failures:
         message = f"unhealthy: {judge.failures} checks failed in a row, the last: {event.message}"
         stopping.stop(context, task, Verdict(state=TaskState.FAILED, message=message, reason=UNHEALTHY), None)
-        return
-    if finding is Finding.UNHEALTHY:
-        context.say(task, TaskState.RUNNING, f"unhealthy: {event.message}", UNHEALTHY)
-    elif finding is Finding.HEALTHY:
-        context.say(task, TaskState.RUNNING, f"healthy: {event.message}", UNHEALTHY)
-    task.check_at = context.alarm(task, judge.next_at(context.now))
+    if task.phase is Phase.RUNNING:
+        judge.due_at = context.alarm(task, judge.next_at(context.now, context.chance(), finding))
 
 
 def ring(context: Context, task: Task) -> None:
     """Does what is due."""
-    if task.check_at is not None and task.check_at <= context.now and task.judge is not None:
-        task.check_at = None
-        task.judge.serial += 1
-        context.do(do.Check(order=task.order, serial=task.judge.serial))
+    for purpose, judge in ((Purpose.HEALTH, task.health), (Purpose.READY, task.readiness)):
+        if judge is None or judge.due_at is None or judge.due_at > context.now or task.phase is not Phase.RUNNING:
+            continue
+        judge.begin(context.now)
+        context.do(do.Check(order=task.order, purpose=purpose, serial=judge.serial, due_at=judge.began_at))
+
+
+def _prepared(context: Context, task: Task) -> None:
+    task.is_prepared = True
+    check = task.order.container.ready
+    if check is not None:
+        task.readiness = _judge(context, task, check)
+    readiness.review(context, task)
+
+
+def _judge(context: Context, task: Task, check: HealthCheck) -> Judge:
+    judge = Judge(check=check, started_at=task.started_at if task.started_at is not None else context.now)
+    first_at = judge.first_at(context.now, context.chance(), is_known=task.was_adopted)
+    judge.due_at = context.alarm(task, first_at)
+    return judge
+
+
+def _tell(context: Context, task: Task, judge: Judge, finding: Finding, said: str, about: tuple[str, str]) -> None:
+    """Tells what changed, and what keeps a task from becoming healthy, or ready."""
+    word, reason = about
+    if finding is Finding.HEALTHY:
+        words = f"{word}: {said}"
+    else:
+        words = f"unhealthy: {said}" if judge.is_healthy is False and word == "healthy" else f"not {word}: {said}"
+        if finding is Finding.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
+            return
+    judge.tell(words, context.now)
+    context.say(task, TaskState.RUNNING, words, reason)

@@ -240,11 +240,11 @@ def _container(values: dict[str, Any], reader: Reader, found: dict[str, Found]) 
     given["tmpfs"] = (*given.get("tmpfs", ()), *mounts.tmpfs)
     if mounts.tmpfs and ("container.tmpfs",) not in reader.origins:
         reader.locate(("container.tmpfs",), found["volumes"].node)
-    health = given.get("health")
-    if health is not None and health.kind is not CheckKind.COMMAND and not health.port:
-        names = [port.name for port in given["ports"] if port.protocol is Protocol.TCP]
-        if len(names) == 1:
-            given["health"] = replace(health, port=names[0])
+    names = [port.name for port in given["ports"] if port.protocol is Protocol.TCP]
+    for key in ("health", "ready"):
+        check = given.get(key)
+        if check is not None and check.kind is not CheckKind.COMMAND and not check.port and len(names) == 1:
+            given[key] = replace(check, port=names[0])
     return Container(stop=Stop(**stop), **given)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from specs.canonical import container_json
+from specs.check_rules import Broken, broken_checks
 from specs.ids import name_fault
-from specs.limits import MAX_FAILURES, MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
+from specs.limits import MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
 from specs.reader import Where
-from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol
+from specs.stack import Container, Network, Protocol
 
 _HOST_PART = (
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])"
@@ -36,22 +37,11 @@ _OF_CONTAINERS = (
 _DEFAULTS = {field.name: field.default for field in fields(Container)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """A broken rule: the field or an item of it, the fields looked at, a second place that the message ends with."""
-
-    message: str
-    where: Where
-    about: tuple[str, ...] = ()
-    other: Where | None = None
-
-
 def broken(container: Container) -> Iterator[Broken]:
     """Every rule that the container breaks."""
     yield from _program(container)
     yield from _ports(container)
-    if container.health:
-        yield from _health(container.health, container.ports)
+    yield from broken_checks(container)
     yield from _environment(container)
     yield from _places(container)
     yield from _limits(container)
@@ -128,36 +118,6 @@ def _ports(container: Container) -> Iterator[Broken]:
             hosts.setdefault(taken, index)
 
 
-def _health(health: HealthCheck, ports: tuple[Port, ...]) -> Iterator[Broken]:
-    where: Where = ("container.health",)
-    about = ("container.health", "container.ports", "expose")
-    for name in ("interval_seconds", "timeout_seconds", "grace_seconds"):
-        value = getattr(health, name)
-        if not 0 <= value <= MAX_SECONDS or (value == 0 and name != "grace_seconds"):
-            message = f"wanted {name.removesuffix('_seconds')} above 0s and at most 7d; got {value:g}s"
-            yield Broken(message=message, where=where)
-    if not 0 <= health.failures <= MAX_FAILURES:
-        yield Broken(message=f"wanted failures from 0 to {MAX_FAILURES:,}; got {health.failures:,}", where=where)
-    if health.kind is CheckKind.COMMAND:
-        if not health.command:
-            yield Broken(
-                message="wanted a command that tells whether the task is healthy; got an empty one", where=where
-            )
-        return
-    if health.kind is CheckKind.HTTP and not re.fullmatch(r"/[^\s\x00-\x1f]*", health.path):
-        yield Broken(message=f"wanted a path that begins with / and has no spaces; got {health.path!r}", where=where)
-    names = [port.name for port in ports if port.protocol is Protocol.TCP]
-    if not names:
-        message = f"checks by {health.kind}, and there is no tcp port; name it under ports, or check by command"
-        yield Broken(message=message, where=where, about=about)
-    elif not health.port:
-        message = f"which port? There are several; add port: {' or '.join(names)}"
-        yield Broken(message=message, where=where, about=about)
-    elif health.port not in names:
-        message = f"checks the port {health.port!r}, which does not exist; there are {', '.join(names)}"
-        yield Broken(message=message, where=where, about=about)
-
-
 def _environment(container: Container) -> Iterator[Broken]:
     for target, pairs in (("container.environment", container.environment), ("container.labels", container.labels)):
         for name, value in pairs:
@@ -209,6 +169,7 @@ def _limits(container: Container) -> Iterator[Broken]:
         yield Broken(message=message, where=("stop.signal",))
     for where, name, value in (
         ("stop.grace_seconds", "stop.grace", container.stop.grace_seconds),
+        ("stop.drain_seconds", "stop.drain", container.stop.drain_seconds),
         ("container.pull_timeout_seconds", "pull_timeout", container.pull_timeout_seconds),
     ):
         if not 0 <= value <= MAX_SECONDS or (value == 0 and name == "pull_timeout"):

@@ -1,12 +1,13 @@
-"""Health checks: ours (`health`) and compose's (`healthcheck`)."""
+"""Health checks: ours (`health`, `ready`) and compose's (`healthcheck`)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from specs.fields import Field, Table
-from specs.kinds import Boolean, Command, Integer, Parsed, Schema, Text
+from specs.fields import Field, Found, Table
+from specs.kinds import Boolean, Choice, Command, Integer, Pairs, Parsed, Schema, Text
 from specs.limits import MAX_FAILURES
 from specs.reader import Reader, Unreadable
 from specs.source import Node, Scalar, Sequence
@@ -16,6 +17,13 @@ from specs.values import WANTED_DURATION, parse_seconds
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d))+$"
 DURATION = Parsed(parse_seconds, WANTED_DURATION, pattern=DURATION_PATTERN)
 _FAILURES = Integer(0, MAX_FAILURES)
+_SUCCESSES = Integer(1, MAX_FAILURES)
+_KINDS = {"http": CheckKind.HTTP, "https": CheckKind.HTTPS, "tcp": CheckKind.TCP, "command": CheckKind.COMMAND}
+CHECK_KEYS = frozenset(_KINDS)
+"""The keys of which a check has one."""
+_OF_HTTP = ("method", "headers", "codes")
+_CODES = re.compile(r"([0-9]{3})(?:-([0-9]{3}))?")
+_WANTED_CODES = "a status code from 100 to 599, or a range, as 200-299"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,49 +41,126 @@ class TcpPort:
         return {"anyOf": [{"type": ["string", "integer"]}, {"const": True}]}
 
 
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Status codes: 204, 200-299, or a list of such. Gives pairs of first and last, sorted."""
+
+    def read(self, reader: Reader, node: Node) -> tuple[tuple[int, int], ...]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        if not items:
+            reader.fail(node, f"wanted {_WANTED_CODES}; got an empty list")
+        return tuple(sorted(reader.parsed(item, self._parse, _WANTED_CODES) for item in items))
+
+    @staticmethod
+    def _parse(text: str) -> tuple[int, int]:
+        found = _CODES.fullmatch(text.replace(" ", ""))
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 100 <= first <= last <= 599:
+            raise ValueError(f"wanted {_WANTED_CODES}; got {text!r}")
+        return first, last
+
+    def schema(self) -> Schema:
+        one: Schema = {"type": ["integer", "string"]}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+def _fields(where: str, is_called: str) -> tuple[Field, ...]:
+    """What every check of ours has; `where` is its place in the model."""
+    so = is_called.title()
+    return (
+        Field("http", Text("a path that begins with /"), "http", f"{so} if GET on this path answers 200..399."),
+        Field("https", Text("a path that begins with /"), "https", "The same over TLS, whatever the certificate."),
+        Field("tcp", TcpPort(), "tcp", f"{so} if a connection to this port (a name, or true) succeeds."),
+        Field("command", Command(shell=True), "command", f"{so} if this command exits with 0 in the container."),
+        Field("port", Text("a port's name"), "port", "The name of the port to check; needed where there are several."),
+        Field("codes", Codes(), "codes", f"Which status codes mean {is_called}: 204, 200-299, or a list (200-399)."),
+        Field(
+            "headers",
+            Pairs(f"{where}.headers", "headers"),
+            "headers",
+            "Headers of the request, by name; Host too.",
+        ),
+        Field("method", Choice({"GET": "GET", "HEAD": "HEAD"}), "method", "GET or HEAD (GET)."),
+        Field("verify", Boolean(), "verifies", "Whether a certificate must be good for the agent's address (false)."),
+        Field("interval", DURATION, "interval_seconds", "Time from one check to the next (10s)."),
+        Field("timeout", DURATION, "timeout_seconds", "A check that takes longer has failed (5s)."),
+        Field("successes", _SUCCESSES, "successes", f"So many successes in a row make a task {is_called} (1)."),
+    )
+
+
 HEALTH = Table(
     "a health check",
     (
-        Field("http", Text("a path that begins with /"), "path", "Healthy if GET on this path answers 200..399."),
-        Field("tcp", TcpPort(), "tcp", "Healthy if a connection to this port (a name, or true) succeeds."),
-        Field("command", Command(shell=True), "command", "Healthy if this command exits with 0 in the container."),
-        Field("port", Text("a port's name"), "port", "The name of the port to check; needed where there are several."),
-        Field("interval", DURATION, "interval_seconds", "Time between two checks (10s)."),
-        Field("timeout", DURATION, "timeout_seconds", "A check that takes longer has failed (5s)."),
+        *_fields("container.health", "healthy"),
         Field("grace", DURATION, "grace_seconds", "Failures so early after the start do not count (30s)."),
+        Field(
+            "start_interval",
+            DURATION,
+            "start_interval_seconds",
+            "Time between checks within the grace, until the first success (1s).",
+        ),
         Field("failures", _FAILURES, "failures", "So many failures in a row stop the task; 0: never (3)."),
     ),
 )
+READY = Table(
+    "a readiness check",
+    (
+        *_fields("container.ready", "ready"),
+        Field(
+            "failures",
+            Integer(1, MAX_FAILURES),
+            "failures",
+            "So many failures in a row make a task that is ready not ready; it is not stopped (3).",
+        ),
+    ),
+    {"grace": "grace is refused: a task is not ready until the first success, however long that takes; leave it out"},
+)
 
 
-class Health:
-    """The mapping `health`. Gives a HealthCheck whose `port` may still be empty."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The mappings `health` and `ready`. Gives a HealthCheck whose `port` may still be empty."""
+
+    table: Table
 
     def read(self, reader: Reader, node: Node) -> HealthCheck:
         before = reader.faults.count
-        found = HEALTH.read(reader, node)
+        found = self.table.read(reader, node)
         if reader.faults.count > before:
             raise Unreadable
-        kinds = [name for name in ("path", "tcp", "command") if name in found]
-        if len(kinds) != 1:
-            got = " and ".join("http" if name == "path" else name for name in kinds) or "none of them"
-            reader.fail(node, f"wanted one of http, tcp and command; got {got}")
+        names = [name for name in _KINDS if name in found]
+        if len(names) != 1:
+            got = " and ".join(names) or "none of them"
+            reader.fail(node, f"wanted one of http, https, tcp and command; got {got}")
+        kind = _KINDS[names[0]]
+        _fits(reader, kind, found)
         values: dict[str, Any] = {name: one.value for name, one in found.items()}
+        for name in ("http", "https"):
+            if name in values:
+                values["path"] = values.pop(name)
         if tcp := values.pop("tcp", ""):
             if values.get("port", tcp) != tcp:
                 reader.fail(node, f"wanted one port; got tcp: {tcp} and port: {values['port']}")
             values["port"] = tcp
-        if kinds == ["command"] and "port" in values:
-            reader.fail(found["port"].node, "a command checks no port; leave port out")
-        kind = {"path": CheckKind.HTTP, "tcp": CheckKind.TCP, "command": CheckKind.COMMAND}[kinds[0]]
-        for name in ("interval_seconds", "timeout_seconds"):
+        for name in ("interval_seconds", "timeout_seconds", "start_interval_seconds"):
             if name in found and not found[name].value:
                 reader.fail(found[name].node, "wanted more than 0s")
         return HealthCheck(kind=kind, **values)
 
     def schema(self) -> Schema:
-        kinds = [{"required": ["http"]}, {"required": ["tcp"]}, {"required": ["command"]}]
-        return {**HEALTH.schema(), "oneOf": kinds}
+        return {**self.table.schema(), "oneOf": [{"required": [name]} for name in _KINDS]}
+
+
+def _fits(reader: Reader, kind: CheckKind, found: dict[str, Found]) -> None:
+    """Whether what is said besides means something for a check of this kind."""
+    if kind is CheckKind.COMMAND and "port" in found:
+        reader.fail(found["port"].node, "a command checks no port; leave port out")
+    is_http = kind in (CheckKind.HTTP, CheckKind.HTTPS)
+    for name in _OF_HTTP:
+        if name in found and not is_http:
+            reader.fail(found[name].node, f"{name} goes with http and https, this check is by {kind}; leave {name} out")
+    if "verifies" in found and kind is not CheckKind.HTTPS:
+        reader.fail(found["verifies"].node, f"verify goes with https, this check is by {kind}; leave verify out")
 
 
 class ComposeTest:
@@ -103,13 +188,18 @@ HEALTHCHECK = Table(
     "a compose health check",
     (
         Field("test", ComposeTest(), "command", "The command that tells."),
-        Field("interval", DURATION, "interval_seconds", "Time between two checks (30s)."),
+        Field("interval", DURATION, "interval_seconds", "Time from one check to the next (30s)."),
         Field("timeout", DURATION, "timeout_seconds", "A check that takes longer has failed (30s)."),
         Field("retries", _FAILURES, "failures", "So many failures in a row stop the task (3)."),
         Field("start_period", DURATION, "grace_seconds", "Failures so early after the start do not count (0s)."),
+        Field(
+            "start_interval",
+            DURATION,
+            "start_interval_seconds",
+            "Time between checks within the start period, until the first success (1s).",
+        ),
         Field("disable", Boolean(), "disable", "No check at all."),
     ),
-    {"start_interval": "start_interval is refused: the interval is the same from the start; leave it out"},
 )
 
 

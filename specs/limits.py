@@ -35,6 +35,10 @@ MAX_DISK_MIB = 1024 * MIB
 MAX_GPUS = 1_024
 MAX_SECONDS = 7 * 24 * 3600.0
 MAX_FAILURES = 1_000
+MAX_HOOKS = 16
+"""Commands of post_start, and of pre_stop."""
+MAX_CHECK_HEADERS = 32
+MAX_CHECK_CODES = 32
 
 MAX_CONSTRAINTS = 50
 """Constraints of a group; the rules within any, all and not count too."""

@@ -1,7 +1,7 @@
 """One document laid over another: override files, `--set`, and the groups of a service over the service itself.
 
 Mappings merge key by key; everything else replaces what was there. Lists of K=V where a mapping may stand count as
-mappings. A health check that names its kind replaces the kind beneath it. A rule of placement is a whole, and replaces.
+mappings. A check that names its kind replaces the kind beneath it. A rule of placement is a whole, and replaces.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import re
 from dataclasses import replace
 
 from specs.errors import Fault, StackError
+from specs.health import CHECK_KEYS
 from specs.source import Mapping, Node, Scalar, Sequence, child_path, describe, read_yaml
 
-_PAIR_KEYS = frozenset({"environment", "labels", "sysctls"})
-_HEALTH_KINDS = frozenset({"http", "tcp", "command"})
+_PAIR_KEYS = frozenset({"environment", "labels", "sysctls", "headers"})
+_CHECKS = frozenset({"health", "ready"})
 _WHOLE_KEYS = frozenset({"constraints", "spread", "near", "apart", "prefer"})
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 
@@ -29,8 +30,8 @@ def laid_over(base: Node, over: Node, key: str = "", above: str = "") -> Node:
     if is_whole or not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
     keys, values = dict(base.keys), dict(base.values)
-    if key == "health" and _HEALTH_KINDS & set(over.keys):
-        for kind in _HEALTH_KINDS & set(keys):
+    if key in _CHECKS and above != "services" and CHECK_KEYS & set(over.keys):
+        for kind in CHECK_KEYS & set(keys):
             del keys[kind], values[kind]
     for name, value in over.values.items():
         values[name] = laid_over(values[name], value, name, key) if name in values else value

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from specs.check_rules import Broken
 from specs.constraints import (
     COMBINING,
     GPUS,
@@ -25,7 +26,6 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.container_rules import Broken
 from specs.contradictions import NUMBER, contradictions
 from specs.ids import name_fault
 from specs.limits import (

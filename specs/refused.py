@@ -25,7 +25,7 @@ _UPDATES = "the pace of a change cannot be chosen"
 SERVICE_REFUSED: dict[str, str] = {
     "placement": _never("placement", "write constraints, spread, near, apart and prefer in the service itself"),
     "update": _later("update", _UPDATES),
-    "drain": _later("drain", "a task is told to stop at once, and stop: {grace: 20s} is the time it then has"),
+    "drain": _never("drain", "write stop: {drain: 5s, grace: 20s}"),
     "secrets": _later("secrets", _SECRETS),
     "configs": _later("configs", _CONFIGS),
     "networks": _later("networks", "containers are on the bridge and reach one another over their agents' host ports"),
@@ -68,8 +68,6 @@ SERVICE_REFUSED: dict[str, str] = {
     "oom_score_adj": _never("oom_score_adj", "a task must not outlive others at their cost; leave it out"),
     "pid": _never("pid", _NAMESPACE),
     "platform": _never("platform", "agents run images of their own platform; leave it out"),
-    "post_start": _never("post_start", "do it in command, or in a service that others depend on as completed"),
-    "pre_stop": _never("pre_stop", "do it on the stop signal; stop: {signal: ..., grace: ...}"),
     "provider": _never("provider", "nothing outside is started here; leave the service out"),
     "pull_refresh_after": _never("pull_refresh_after", "an image is pulled when a task starts: pull: always"),
     "runtime": _never("runtime", "containers run by the engine's default runtime; leave it out"),

@@ -213,11 +213,11 @@ def _dependencies(
                     message = f"{group.id.service} needs the service {name}, which does not exist{hint}"
                     yield Finding(message=message, group=index, where=where, about=("dependencies",))
                 continue
-            if dependency.condition is Condition.HEALTHY and any(not g.container.health for g in by_service[name]):
+            if dependency.condition is Condition.HEALTHY and any(not _is_checked(g) for g in by_service[name]):
                 message = (
                     f"waits until {name} is healthy, but {name} has no health check; give it one, or wait for started"
                 )
-                about = ("dependencies", "container.health")
+                about = ("dependencies", "container.health", "container.ready", "container.post_start")
                 yield Finding(message=message, group=index, where=where, about=about)
             ends = all(g.restart is not Restart.ALWAYS for g in by_service[name])
             if dependency.condition is Condition.COMPLETED and not ends:
@@ -260,3 +260,8 @@ def _cycles(groups: Sequence[Group], services: dict[str, int]) -> Iterator[Findi
                 yield Finding(message=message, group=needs[service][following], where=where, about=("dependencies",))
             elif following not in done:
                 enter(following)
+
+
+def _is_checked(group: Group) -> bool:
+    """Whether its tasks are ready later than they start."""
+    return bool(group.container.health or group.container.ready or group.container.post_start)

@@ -52,9 +52,14 @@ STOP = Table(
     "stop",
     (
         Field("signal", SIGNAL, "stop.signal", "The signal that asks the task to stop (SIGTERM)."),
-        Field("grace", DURATION, "stop.grace_seconds", "Time until it is killed (10s)."),
+        Field("grace", DURATION, "stop.grace_seconds", "Time from then until it is killed (10s)."),
+        Field(
+            "drain",
+            DURATION,
+            "stop.drain_seconds",
+            "Time before the signal in which nobody new is sent to the task, and what it is at is finished (0s).",
+        ),
     ),
-    {"drain": "drain is not supported yet: a task is told to stop at once; leave it out, stop.grace is there"},
 )
 UNREACHABLE = Table(
     "unreachable",

@@ -52,6 +52,7 @@ class Condition(StrEnum):
 
 class CheckKind(StrEnum):
     HTTP = "http"
+    HTTPS = "https"
     TCP = "tcp"
     COMMAND = "command"
 
@@ -82,11 +83,15 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """How the executor finds out whether a task is healthy.
+    """How the executor finds out whether a task is healthy, or ready.
 
-    HTTP: GET `path` on the port named `port`, healthy at 200..399. TCP: a connection to it. COMMAND: `command` in the
-    container (or beside a plain process) exits with 0. After `failures` failures in a row the task is stopped; 0
-    means never. Failures before the first success and within `grace_seconds` of the start do not count.
+    HTTP and HTTPS: `method` on `path` of the port named `port`, with `headers`, is answered by one of `codes` (pairs of
+    first and last); a certificate is looked at only if `verifies`. TCP: a connection to the port. COMMAND: `command` in
+    the container (or beside a plain process) exits with 0.
+
+    `successes` in a row make it healthy. Failures before the first success and within `grace_seconds` of the start do
+    not count, and within that time it is checked every `start_interval_seconds`. After `failures` in a row a task that
+    is not healthy is stopped, 0 means never; one that is not ready is stopped by no number of them.
     """
 
     kind: CheckKind
@@ -97,14 +102,35 @@ class HealthCheck:
     timeout_seconds: float = 5.0
     grace_seconds: float = 30.0
     failures: int = 3
+    successes: int = 1
+    start_interval_seconds: float = 1.0
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    codes: tuple[tuple[int, int], ...] = ((200, 399),)
+    verifies: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A command run in the container (or beside a plain process) at a moment of the task's life; it has failed unless
+    it exits with 0 within `timeout_seconds`. `user` and `working_dir` empty: those of the container; `environment` is
+    added to the container's."""
+
+    command: tuple[str, ...]
+    user: str = ""
+    working_dir: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    timeout_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """How a task is stopped: `signal`, then after `grace_seconds` KILL."""
+    """How a task is stopped: nobody is sent to it any more, `drain_seconds` pass, then comes `signal`, and after
+    `grace_seconds` KILL."""
 
     signal: str = "SIGTERM"
     grace_seconds: float = 10.0
+    drain_seconds: float = 0.0
 
 
 class Keep(StrEnum):
@@ -142,7 +168,9 @@ class Dependency:
 class Container:
     """What runs: everything that, when changed, needs a new container. `image` empty means a plain process.
 
-    `command` None leaves the image's own; for a process it is required. Sequences of pairs are sorted by key.
+    `command` None leaves the image's own; for a process it is required. Sequences of pairs are sorted by key. A task is
+    ready once all of `post_start` are done, one after the other, and while it is healthy and `ready` says so; where
+    there is no `ready`, healthy is ready. `pre_stop` are done before the stop signal, within the grace.
     """
 
     image: str = ""
@@ -177,6 +205,9 @@ class Container:
     pids_limit: int = 0
     stop: Stop = Stop()
     health: HealthCheck | None = None
+    ready: HealthCheck | None = None
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
 
 
 DEFAULT_RESOURCES = Resources(cpus_milli=100, mem_mib=128)

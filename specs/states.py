@@ -64,3 +64,13 @@ class Health(StrEnum):
     UNKNOWN = "UNKNOWN"
     HEALTHY = "HEALTHY"
     UNHEALTHY = "UNHEALTHY"
+
+
+class Readiness(StrEnum):
+    """What is said of a task beside its health: whether its post_start are done and its readiness check succeeds.
+    UNKNOWN before either has been heard of, NONE where it has neither."""
+
+    NONE = "NONE"
+    UNKNOWN = "UNKNOWN"
+    READY = "READY"
+    NOT_READY = "NOT_READY"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from specs.fields import Table
-from specs.health import HEALTH, HEALTHCHECK
+from specs.health import HEALTH, HEALTHCHECK, READY
+from specs.hooks import HOOK
 from specs.placement_forms import NEIGHBOUR, SPREAD
 from specs.sections import (
     DEPLOY,
@@ -41,7 +42,7 @@ def _rows(rows: Iterable[tuple[str, str]], heads: tuple[str, str]) -> str:
 def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
-    inner["unreachable"] = UNREACHABLE
+    inner |= {"unreachable": UNREACHABLE, "ready": READY, "post_start": HOOK, "pre_stop": HOOK}
     for field in SERVICE.fields:
         if not field.is_ours:
             continue

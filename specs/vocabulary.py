@@ -16,7 +16,8 @@ from specs.devices import (
     parse_tmpfs,
 )
 from specs.fields import NOWHERE, Field, Nested, Table
-from specs.health import DURATION, Health, Healthcheck
+from specs.health import DURATION, HEALTH, READY, Check, Healthcheck
+from specs.hooks import Hooks
 from specs.kinds import Anything, Boolean, Choice, Command, Pairs, Parsed, Text, Texts
 from specs.needs import DependsOn, Links
 from specs.placement_forms import Neighbours, Preferences, Spreads, Sticky
@@ -90,8 +91,21 @@ SERVICE = Table(
         Field("links", Links(), "links", "Services that start first and are found under their names."),
         Field("depends_on", DependsOn(), "depends_on", "Services that come first, perhaps until healthy or completed."),
         Field("resources", Nested(RESOURCES), NOWHERE, "What each task gets, and no more."),
-        Field("health", Health(), "container.health", "How to tell that a task is healthy."),
+        Field("health", Check(HEALTH), "container.health", "How to tell that a task is healthy."),
+        Field("ready", Check(READY), "container.ready", "How to tell that a task is ready (it is when it is healthy)."),
         Field("stop", Nested(STOP), NOWHERE, "How a task is stopped."),
+        Field(
+            "post_start",
+            Hooks(),
+            "container.post_start",
+            "Commands run in the container once it has started: it is ready after that; if one fails the task fails.",
+        ),
+        Field(
+            "pre_stop",
+            Hooks(),
+            "container.pre_stop",
+            "Commands run in the container before the stop signal, within the grace.",
+        ),
         Field(
             "restart",
             _RESTART,

@@ -225,7 +225,7 @@ ROOMS = (
     ),
     *(
         Room(name=f"executor.{pure}", ours=("executor", "specs"), is_pure=True)
-        for pure in ("core", "context", "health", "reaper", "starting", "statuses", "stopping", "watching")
+        for pure in ("core", "context", "health", "reaper", "readiness", "starting", "statuses", "stopping", "watching")
     ),
 )
 
@@ -240,6 +240,7 @@ SHIELDS = {
     "framework/loop.py": "the one place where a bug of ours is caught",
     "executor/loop.py": "the executor's loop: the one place where a bug of ours is caught",
     "executor/__main__.py": "the executor's last word is its log",
+    "executor/checks.py": "a command that cannot be run is a failed check, and its thread goes on",
     "framework/local/cluster.py": "what was started is stopped, and the cause goes on",
     "framework/local/engine.py": "what was started is stopped, and the cause goes on",
     "framework/adapters/mesos.py": "a shield around the driver's thread",

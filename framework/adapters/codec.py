@@ -115,6 +115,7 @@ def status(plain: Json) -> Status:
         source=plain.get("source", ""),
         message=plain.get("message", ""),
         is_healthy=plain.get("healthy"),
+        is_ready=detail.ready if detail.has_ready else None,
         at=plain.get("timestamp", 0.0),
         exit_code=detail.exit_code if detail.has_exit_code else None,
         container_id=detail.container_id,
@@ -225,6 +226,8 @@ class TaskWriter:
         info.data = base64.b64encode(self._order(launch, framework_id)).decode("ascii")
         if container.health is not None and (check := health_check(container.health, task, container)):
             info.health_check = check
+        if container.ready is not None and (check := readiness_check(container.ready, task, container)):
+            info.check = check
         info.executor = self._executor(launch.executor_reservation, address_of(task.executor_id))
         return info
 
@@ -264,6 +267,7 @@ class TaskWriter:
             custom=custom_resources(amount),
             predecessors=task.predecessors,
             adopts=task.adopts,
+            prepared=task.adopts and task.is_prepared,
         )
         return bytes(order.SerializeToString())
 
@@ -340,9 +344,22 @@ def health_check(check: HealthCheck, task: Task, container: Container) -> Json |
     number = check_port(check, task, container)
     if number is None:
         return None
-    if check.kind is CheckKind.HTTP:
-        return {**info, "type": "HTTP", "http": {"port": number, "path": check.path, "scheme": "http"}}
-    return {**info, "type": "TCP", "tcp": {"port": number}}
+    if check.kind is CheckKind.TCP:
+        return {**info, "type": "TCP", "tcp": {"port": number}}
+    return {**info, "type": "HTTP", "http": {"port": number, "path": check.path, "scheme": check.kind.value}}
+
+
+def readiness_check(check: HealthCheck, task: Task, container: Container) -> Json | None:
+    """The readiness check as Mesos's CheckInfo, which knows no failures; None where its port is unknown."""
+    shown = health_check(check, task, container)
+    if shown is None:
+        return None
+    info = {key: shown[key] for key in ("type", "delay_seconds", "interval_seconds", "timeout_seconds")}
+    if check.kind is CheckKind.COMMAND:
+        return {**info, "command": {"command": shown["command"]}}
+    if check.kind is CheckKind.TCP:
+        return {**info, "tcp": shown["tcp"]}
+    return {**info, "http": {"port": shown["http"]["port"], "path": check.path}}
 
 
 def check_port(check: HealthCheck, task: Task, container: Container) -> int | None:

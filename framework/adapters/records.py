@@ -21,7 +21,7 @@ from specs.canonical import from_plain, to_plain, version_from_json, version_jso
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId
 from specs.stack import Condition, Dependency, Keep, Restart, Unreachable
-from specs.states import Goal, Health, TaskState
+from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
 SCHEMA = 3
@@ -50,6 +50,7 @@ _DISTINCT_TEXTS = 65_536
 _GOALS = {goal.value: goal for goal in Goal}
 _STATES = {state.value: state for state in TaskState}
 _HEALTHS = {health.value: health for health in Health}
+_READINESSES = {"": Readiness.NONE} | {readiness.value: readiness for readiness in Readiness}
 _group = lru_cache(maxsize=_DISTINCT_GROUPS)(GroupId)
 _same = lru_cache(maxsize=_DISTINCT_TEXTS)(str)
 _NOT_PLAIN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -283,6 +284,7 @@ def task_bytes(task: Task) -> bytes:
         replaced_at=task.replaced_at,
         beside=task.beside or "",
         ready_since=task.ready_since,
+        readiness="" if task.readiness is Readiness.NONE else task.readiness.value,
     ).SerializeToString()
 
 
@@ -328,6 +330,7 @@ def _task_of(record: pb.TaskRecord) -> Task:
     draft.replaced_at = record.replaced_at
     draft.beside = record.beside or None
     draft.ready_since = record.ready_since
+    draft.readiness = _READINESSES[record.readiness]
     draft.__class__ = Task
     task: Task = draft
     return task

@@ -132,6 +132,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "attempt": task.attempt,
         "state": task.state.value,
         "health": task.health.value,
+        "readiness": task.readiness.value,
         "goal": task.goal.value,
         "is_ready": task.is_ready,
         "is_outdated": group.is_outdated(task),

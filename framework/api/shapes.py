@@ -236,8 +236,12 @@ class TaskLine(Shape):
     attempt: int
     state: str = Field(description="Mesos's, or INTENT before Mesos has answered", examples=["RUNNING"])
     health: str = Field(description="NONE (no check), UNKNOWN, HEALTHY or UNHEALTHY", examples=["HEALTHY"])
+    readiness: str = Field(
+        description="beside health: NONE (no readiness check, no post_start), UNKNOWN, READY or NOT_READY",
+        examples=["READY"],
+    )
     goal: str = Field(description="RUN or STOP", examples=["RUN"])
-    is_ready: bool
+    is_ready: bool = Field(description="it runs, and neither health nor readiness says otherwise")
     is_outdated: bool
     agent_id: str
     agent: str = Field(description="its hostname", examples=["agent1"])

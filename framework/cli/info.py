@@ -102,6 +102,7 @@ def _show_task(task: Answer) -> None:
             ("state", f"{task['state']} since {moment(task['since'])}"),
             ("goal", task["goal"] + (f": {task['stop_cause']}" if task["stop_cause"] else "")),
             ("health", "no check" if task["health"] == "NONE" else task["health"]),
+            *([("readiness", task["readiness"].replace("_", " "))] if task["readiness"] != "NONE" else []),
             ("message", task["message"] or task["reason"]),
             ("exit code", "" if task["exit_code"] is None else str(task["exit_code"])),
             ("agent", f"{task['agent']} ({task['agent_id']})"),

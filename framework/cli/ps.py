@@ -66,12 +66,21 @@ def _task_row(line: Answer, now: float) -> list[str]:
         line["group"],
         str(line["slot"]),
         line["state"],
-        "" if line["health"] == "NONE" or line["state"] in TERMINAL else line["health"],
+        "" if line["state"] in TERMINAL else health_text(line),
         line["agent"],
         " ".join(line["endpoints"]),
         since(now - line["since"]),
         _message(line),
     ]
+
+
+def health_text(line: Answer) -> str:
+    """HEALTHY, UNHEALTHY, UNKNOWN; where there is more to ask of one that is not unhealthy: READY, NOT READY; "" where
+    there is nothing to ask."""
+    health: str = line["health"]
+    if line["readiness"] != "NONE" and health in ("NONE", "HEALTHY"):
+        return "READY" if line["readiness"] == "READY" else "NOT READY"
+    return "" if health == "NONE" else health
 
 
 def _message(line: Answer) -> str:

@@ -127,7 +127,8 @@ class Decline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """`grace_seconds` is the time between the stop signal and KILL."""
+    """`grace_seconds` is the time between pre_stop, or the stop signal, and KILL. The drain before that is the task's
+    own; a grace shorter than its own shortens it too."""
 
     task_id: TaskId
     agent_id: AgentId | None

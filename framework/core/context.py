@@ -249,10 +249,12 @@ class Context:
     def kill(self, task: Task, now: Instant) -> None:
         """Kills a task whose goal is STOP, once that is stored, and again until it has ended."""
         version = self.books.versions.get((task.group.stack, task.version))
-        grace = version.container.stop.grace_seconds if version else None
+        stop = version.container.stop if version else None
+        grace = stop.grace_seconds if stop else None
         self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
         self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
-        self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + (grace or 0.0))
+        takes_seconds = stop.drain_seconds + stop.grace_seconds if stop else 0.0
+        self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + takes_seconds)
 
     def announce(self, kind: str, task: Task, text: str) -> None:
         """Tells the event stream of a task, once the step is stored; and its story."""

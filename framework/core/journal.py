@@ -36,7 +36,7 @@ from framework.core.commands import (
 from framework.core.events import BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
 from framework.core.model import GroupWish, Rollouts, StackWish, Status, Stored, Task, Version
 from specs.canonical import version_of
-from specs.stack import Container
+from specs.stack import Container, HealthCheck, Hook
 
 Pairs = tuple[tuple[str, str], ...]
 MARK = "hashed:"
@@ -101,14 +101,27 @@ class Masker:
         return replace(wish, metadata=self._pairs(wish.metadata)) if wish.metadata else wish
 
     def _container(self, container: Container) -> Container:
-        health = container.health
         return replace(
             container,
             command=self._words(container.command),
             entrypoint=self._words(container.entrypoint),
             environment=self._pairs(container.environment),
             labels=self._pairs(container.labels),
-            health=None if health is None else replace(health, command=self._words(health.command) or ()),
+            health=self._check(container.health),
+            ready=self._check(container.ready),
+            post_start=self._hooks(container.post_start),
+            pre_stop=self._hooks(container.pre_stop),
+        )
+
+    def _check(self, check: HealthCheck | None) -> HealthCheck | None:
+        if check is None:
+            return None
+        return replace(check, command=self._words(check.command) or (), headers=self._pairs(check.headers))
+
+    def _hooks(self, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+        return tuple(
+            replace(hook, command=self._words(hook.command) or (), environment=self._pairs(hook.environment))
+            for hook in hooks
         )
 
     def _pairs(self, pairs: Pairs) -> Pairs:

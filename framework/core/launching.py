@@ -14,7 +14,8 @@ from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.request import Placement, Request
 from specs.ids import AgentId, TaskId, task_id
-from specs.states import Goal, Health, TaskState
+from specs.stack import Container
+from specs.states import Goal, Health, Readiness, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ def _launch(
     wish = filling.wish
     version = books.versions[wish.id.stack, wish.version]
     last, predecessors = left_on(books, wish.id, placement.slot, offer.agent_id)
+    adopts = last is not None and _may_adopt(last, wish, placement)
     task = Task(
         id=task_id(wish.id, placement.slot, serial),
         group=wish.id,
@@ -110,7 +112,8 @@ def _launch(
         launched_at=now,
         state_since=now,
         predecessors=predecessors,
-        adopts=last is not None and _may_adopt(last, wish, placement),
+        adopts=adopts,
+        readiness=_readiness(version.container, last if adopts else None),
         beside=filling.beside,
     )
     return Launch(
@@ -121,6 +124,13 @@ def _launch(
         pools=pools,
         executor_reservation=purse.reservation,
     )
+
+
+def _readiness(container: Container, adopted: Task | None) -> Readiness:
+    """Of a task that is launched. What is adopted with its post_start done has them not run again."""
+    if container.ready is None and not container.post_start:
+        return Readiness.NONE
+    return Readiness.NOT_READY if adopted is not None and adopted.is_prepared else Readiness.UNKNOWN
 
 
 def _may_adopt(last: Task, wish: GroupWish, placement: Placement) -> bool:

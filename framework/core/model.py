@@ -12,7 +12,7 @@ from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container, Dependency, Restart, Unreachable
-from specs.states import Goal, Health, TaskState
+from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
 Instant = float
@@ -112,11 +112,21 @@ class Task:
     replaced_at: Instant = 0.0
     beside: TaskId | None = None
     ready_since: Instant = 0.0
+    readiness: Readiness = Readiness.NONE
 
     @property
     def is_ready(self) -> bool:
-        """Whether it runs and nothing says that it is not healthy."""
-        return self.state is TaskState.RUNNING and self.health in (Health.NONE, Health.HEALTHY)
+        """Whether it runs, and all that there is to be asked says that others may be sent to it."""
+        return (
+            self.state is TaskState.RUNNING
+            and self.health in (Health.NONE, Health.HEALTHY)
+            and self.readiness in (Readiness.NONE, Readiness.READY)
+        )
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its post_start, if it has any, were heard to be done."""
+        return self.readiness in (Readiness.READY, Readiness.NOT_READY)
 
 
 class RolloutKind(StrEnum):
@@ -246,8 +256,8 @@ class Stored:
 class Status:
     """What Mesos says of a task: `uuid` where the agent waits for an acknowledgement, empty where it does not.
 
-    `is_healthy` is None where nothing was said. `at` is seconds since 1970 by the sender's clock, and so is
-    `running_since`, 0 where the container did not run before the status.
+    `is_healthy` and `is_ready` are None where nothing was said. `at` is seconds since 1970 by the sender's clock, and
+    so is `running_since`, 0 where the container did not run before the status.
     """
 
     task_id: TaskId
@@ -258,6 +268,7 @@ class Status:
     source: str = ""
     message: str = ""
     is_healthy: bool | None = None
+    is_ready: bool | None = None
     at: Instant = 0.0
     exit_code: int | None = None
     container_id: str = ""

@@ -15,7 +15,7 @@ from framework.core.model import Instant, Status, Task
 from framework.core.rollouts import go_on, note_failure
 from framework.core.unreachable import welcome
 from specs.messages import shortened
-from specs.states import Goal, Health, TaskState
+from specs.states import Goal, Health, Readiness, TaskState
 
 _KINDS = {
     TaskState.STARTING: ("TaskStarting", "is starting"),
@@ -81,6 +81,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         state=status.state,
         state_since=now if is_new_state else task.state_since,
         health=_health(task, status),
+        readiness=_readiness(task, status),
         running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
         # A reconciliation answers with the state alone: what the executor said earlier stays.
@@ -108,6 +109,12 @@ def _health(task: Task, status: Status) -> Health:
     return Health.HEALTHY if status.is_healthy else Health.UNHEALTHY
 
 
+def _readiness(task: Task, status: Status) -> Readiness:
+    if task.readiness is Readiness.NONE or status.is_ready is None:
+        return task.readiness
+    return Readiness.READY if status.is_ready else Readiness.NOT_READY
+
+
 def _announce(context: Context, before: Task, task: Task) -> None:
     if task.state is not before.state:
         if task.state.is_terminal:
@@ -120,3 +127,8 @@ def _announce(context: Context, before: Task, task: Task) -> None:
     if task.health is not before.health:
         phrase = "is healthy" if task.health is Health.HEALTHY else f"is not healthy: {task.message}"
         context.announce(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")
+    if task.readiness is not before.readiness and task.state is TaskState.RUNNING:
+        if task.readiness is Readiness.READY:
+            context.announce("TaskReady", task, f"{task.id} is ready")
+        else:
+            context.announce("TaskNotReady", task, f"{task.id} is not ready: {task.message}")

@@ -10,7 +10,7 @@ from framework.core.views import AgentView, Connection, GroupState, GroupView, S
 from framework.web.html import Content, Html, element, joined, page
 from placement.agent import Agent, AgentState
 from specs.resources import format_cpus
-from specs.states import Health, TaskState
+from specs.states import Health, Readiness, TaskState
 
 _REFRESH_SECONDS = 5
 _MOST_TASKS_SHOWN = 50
@@ -121,14 +121,20 @@ def _tasks(view: View, group: GroupView, now: Instant) -> Html:
     return element("div", table, more, css="scroll")
 
 
+def _health(task: Task) -> Content:
+    if task.readiness is not Readiness.NONE and task.health in (Health.NONE, Health.HEALTHY):
+        is_ready = task.readiness is Readiness.READY
+        return _mark("ready" if is_ready else "not ready", "good" if is_ready else "wait")
+    return "" if task.health is Health.NONE else _mark(task.health.value.lower(), _HEALTH_CSS[task.health])
+
+
 def _row(view: View, group: GroupView, task: Task, now: Instant) -> Html:
-    health: Content = "" if task.health is Health.NONE else _mark(task.health.value.lower(), _HEALTH_CSS[task.health])
     return element(
         "tr",
         element("td", task.slot),
         element("td", task.id, css="mono"),
         element("td", _mark(task.state.value.lower(), _TASK_CSS.get(task.state, "bad"))),
-        element("td", health),
+        element("td", _health(task)),
         element("td", task.hostname),
         element("td", *_ports(group, task), css="mono"),
         element("td", _duration(now - task.state_since)),

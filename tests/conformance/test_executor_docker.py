@@ -17,7 +17,6 @@ import docker
 import pytest
 
 from executor import engine as engine_module
-from executor.checks import perform
 from executor.docker import Docker
 from executor.events import Adopted, Created, Event, Exited, ImageMissing, Operation, OperationFailed, Pulled, Vacant
 from executor.images import Images
@@ -30,7 +29,7 @@ from framework.local.images import BUSYBOX
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Stop, Volume
 from tests.conformance.executor_kit import wait_until
-from tests.unit.executor.talk import order
+from tests.unit.executor.talk import look, order
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("images")]
 
@@ -106,12 +105,10 @@ def test_a_port_of_the_agents_address_leads_into_the_container(engine: Engine) -
     ports = (Port(name="http", container_port=8080, host_port=23871),)
     wanted = engine.start("mkdir /www; echo hello > /www/index.html; exec httpd -f -p 8080 -h /www", ports=ports)
     check = HealthCheck(kind=CheckKind.HTTP, timeout_seconds=2)
-    wait_until(
-        lambda: perform(wanted, check, engine.docker).is_healthy, 10, lambda: perform(wanted, check, engine.docker)
-    )
+    wait_until(lambda: look(wanted, check, engine.docker).is_healthy, 10, lambda: look(wanted, check, engine.docker))
     with urllib.request.urlopen("http://127.0.0.1:23871/", timeout=5) as answer:
         assert answer.read() == b"hello\n"
-    missing = perform(wanted, replace(check, path="/no"), engine.docker)
+    missing = look(wanted, replace(check, path="/no"), engine.docker)
     assert (missing.is_healthy, missing.message) == (False, "GET http://127.0.0.1:23871/no: 404 Not Found")
     (address,) = engine.started.addresses
     assert address.count(".") == 3 and address != "127.0.0.1"
@@ -164,7 +161,7 @@ def test_commands_are_checked_inside_the_container(engine: Engine) -> None:
 
     def check(script: str) -> tuple[bool, str]:
         command = HealthCheck(kind=CheckKind.COMMAND, command=("sh", "-c", script), timeout_seconds=1)
-        outcome = perform(wanted, command, engine.docker)
+        outcome = look(wanted, command, engine.docker)
         return outcome.is_healthy, outcome.message.partition(": ")[2]
 
     assert check("test -e /mnt/mesos/sandbox") == (True, "exit code 0")
@@ -302,7 +299,7 @@ def test_an_engine_that_is_away_is_named(engine: Engine, monkeypatch: pytest.Mon
         engine.docker.create(engine.order())
     assert caught.value.is_temporary
     check = HealthCheck(kind=CheckKind.COMMAND, command=("true",))
-    assert "no answer from Docker at unix:///no/such.sock" in perform(engine.order(), check, engine.docker).message
+    assert "no answer from Docker at unix:///no/such.sock" in look(engine.order(), check, engine.docker).message
 
 
 # ---- images ------------------------------------------------------------------------

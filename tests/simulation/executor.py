@@ -185,6 +185,8 @@ class ExecutorProcess:
                 self._operate(command.order, on.Operation.REMOVE, self._runtime.remove)
             case do.Check():
                 self._check(command)
+            case do.RunHook():
+                self._run_hook(command)
             case do.ListContainers():
                 self._agent.engine.ask(self._list, lambda *_: None)
             case do.Reap():
@@ -255,12 +257,28 @@ class ExecutorProcess:
             container = self._agent.engine.containers.get(command.order.task_id)
             is_well = container is not None and container.state == "running" and self._agent.engine.is_up
             self.handle(
-                on.HealthReported(
-                    task_id=command.order.task_id, serial=command.serial, is_healthy=is_well, message="looked at"
+                on.CheckReported(
+                    task_id=command.order.task_id,
+                    purpose=command.purpose,
+                    serial=command.serial,
+                    is_healthy=is_well,
+                    message="looked at",
                 )
             )
 
         self._kernel.after(self._all.delays.draw(1.0), answer)
+
+    def _run_hook(self, command: do.RunHook) -> None:
+        def answer() -> None:
+            container = self._agent.engine.containers.get(command.order.task_id)
+            is_well = container is not None and container.state == "running" and self._agent.engine.is_up
+            self.handle(
+                on.HookEnded(
+                    task_id=command.order.task_id, serial=command.serial, is_done=is_well, message="exit code 0"
+                )
+            )
+
+        self._kernel.after(self._all.delays.draw(5.0), answer)
 
     def _list(self) -> None:
         found = self._runtime.find(self._agent.framework_id, self._agent.id)

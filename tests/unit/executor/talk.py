@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import queue
 import random
+import time
+from functools import cache
 from typing import Any, TypeVar
 
 from executor import commands as do
 from executor import events as on
+from executor.checks import Checks
 from executor.commands import Command
 from executor.context import Settings
 from executor.core import Executor
 from executor.events import Event
 from executor.order import Order
+from executor.runtime import CheckOutcome, Runtime
 from executor.statuses import Status
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
-from specs.stack import Container
+from specs.stack import Container, HealthCheck
 
 EPOCH = 1000.0
 C = TypeVar("C")
@@ -43,12 +48,24 @@ def order(name: str = "shop.web.1.1", container: Container | None = None, **chan
     return dataclasses.replace(plain, **changes)
 
 
+@cache
+def _checks() -> Checks:
+    return Checks()
+
+
+def look(wanted: Order, check: HealthCheck, runtime: Runtime) -> CheckOutcome:
+    """What one check finds, performed for real."""
+    outcomes: queue.SimpleQueue[CheckOutcome] = queue.SimpleQueue()
+    _checks().check(wanted, check, runtime, time.monotonic(), outcomes.put)
+    return outcomes.get(timeout=check.timeout_seconds + 30)
+
+
 class Talk:
     """An executor's core, its clock, and all that it has said."""
 
-    def __init__(self, *, acknowledges: bool = True, subscribes: bool = True, **settings: Any) -> None:
+    def __init__(self, *, acknowledges: bool = True, subscribes: bool = True, seed: int = 1, **settings: Any) -> None:
         self.now = 0.0
-        self.core = Executor(Settings(epoch=EPOCH, **settings), random.Random(1), self.now)
+        self.core = Executor(Settings(epoch=EPOCH, **settings), random.Random(seed), self.now)
         self.said: list[Command] = list(self.core.begin())
         self.acknowledges = acknowledges
         if subscribes:

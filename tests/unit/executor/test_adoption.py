@@ -9,7 +9,7 @@ from executor import commands as do
 from executor import events as on
 from executor.claims import Claims
 from executor.codec import status_message
-from executor.events import Found, Operation
+from executor.events import Found, Operation, Purpose
 from executor.order import Order
 from specs.ids import TaskId
 from specs.records_pb2 import StatusDetail
@@ -95,8 +95,11 @@ def test_health_checks_go_on_at_once_and_without_another_grace() -> None:
     check = HealthCheck(kind=CheckKind.TCP, interval_seconds=10.0, grace_seconds=30.0, failures=1)
     talk = Talk()
     talk.launch(heir(Container(image="acme/web:1", health=check)))
-    assert only(do.Check, talk.tell(adopted()))
-    talk.tell(on.HealthReported(task_id=NEW, serial=1, is_healthy=False, message="refused"))
+    talk.tell(adopted())
+    assert only(do.Check, talk.wait(1.1))
+    talk.tell(
+        on.CheckReported(task_id=NEW, purpose=Purpose.HEALTH, serial=1, is_healthy=False, message="refused", code=0)
+    )
     assert only(do.Signal, talk.said)
 
 

@@ -10,7 +10,7 @@ from executor import commands as do
 from executor import events as on
 from executor.events import Found, Operation
 from specs.ids import TaskId
-from specs.stack import CheckKind, Container, HealthCheck, Pull, Stop
+from specs.stack import Container, Pull, Stop
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 
 TASK = order().task_id
@@ -249,76 +249,6 @@ def test_a_removal_that_fails_is_tried_again_unless_the_container_has_ended() ->
     talk.tell(on.Exited(task_id=other.task_id, exit_code=0))
     talk.tell(replace(failed, task_id=other.task_id))
     assert talk.states[-1] == "FINISHED"
-
-
-# ---- health ---------------------------------------------------------------------
-
-
-CHECK = HealthCheck(kind=CheckKind.HTTP, interval_seconds=5, grace_seconds=10, failures=2)
-CHECKED = order(container=Container(image="a", health=CHECK))
-
-
-def answer_check(talk: Talk, is_healthy: bool) -> None:
-    check = only(do.Check, talk.said)[-1]
-    report = on.HealthReported(task_id=TASK, serial=check.serial, is_healthy=is_healthy, message="GET /: 500")
-    talk.tell(report)
-
-
-def test_a_task_is_healthy_once_its_check_says_so() -> None:
-    talk = Talk()
-    talk.run(CHECKED)
-    assert talk.statuses[-1].is_healthy is None
-    assert only(do.Check, talk.wait(1.1)) == [do.Check(order=CHECKED, serial=1)]
-    assert not only(do.Check, talk.wait(60))
-    answer_check(talk, True)
-    assert talk.states == ["STARTING", "RUNNING", "RUNNING"]
-    assert talk.statuses[-1].is_healthy is True
-    said = len(talk.statuses)
-    talk.wait(5)
-    answer_check(talk, True)
-    assert len(talk.statuses) == said
-
-
-def test_failures_in_the_grace_period_do_not_count_and_then_they_do() -> None:
-    talk = Talk()
-    talk.run(CHECKED)
-    for _ in range(9):
-        talk.wait(1)
-        answer_check(talk, False)
-    assert talk.states == ["STARTING", "RUNNING"]
-    for _ in range(2):
-        talk.wait(1.1)
-        answer_check(talk, False)
-    assert talk.states == ["STARTING", "RUNNING", "RUNNING"]
-    assert talk.statuses[-1].is_healthy is False
-    talk.end(CHECKED, 143)
-    assert talk.states[-1] == "FAILED"
-    assert talk.statuses[-1].message.startswith("unhealthy: 2 checks failed in a row, the last: GET /: 500; exit code")
-
-
-def test_one_failure_of_a_healthy_task_is_forgiven() -> None:
-    talk = Talk()
-    talk.run(CHECKED)
-    for is_healthy in (True, False, True, False, True):
-        talk.wait(5)
-        answer_check(talk, is_healthy)
-    assert [status.is_healthy for status in talk.statuses] == [None, None, True]
-
-
-def test_a_task_that_is_never_stopped_for_its_health_says_both() -> None:
-    talk = Talk()
-    talk.run(order(container=Container(image="a", health=replace(CHECK, failures=0, grace_seconds=0))))
-    for is_healthy in (False, False, True, False):
-        talk.wait(5)
-        answer_check(talk, is_healthy)
-    assert [status.is_healthy for status in talk.statuses] == [None, None, False, True, False]
-    assert not only(do.Signal, talk.said)
-
-
-def test_an_answer_to_an_old_check_is_nothing() -> None:
-    talk = Talk()
-    talk.run(CHECKED)
-    assert talk.tell(on.HealthReported(task_id=TASK, serial=7, is_healthy=True, message="")) == []
 
 
 # ---- the agent comes and goes ------------------------------------------------------

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from executor import sandbox as boxes
-from executor.checks import perform
 from executor.events import Event, Exited
 from executor.logs import Logs
 from executor.order import Order
@@ -21,7 +20,7 @@ from executor.sandbox import Sandbox, is_abandoned
 from executor.workers import Workers
 from specs.ids import TaskId
 from specs.stack import CheckKind, Container, HealthCheck, Port, Ulimit
-from tests.unit.executor.talk import order
+from tests.unit.executor.talk import look, order
 
 
 class Place:
@@ -126,7 +125,7 @@ def test_a_check_by_command_says_what_came_back(place: Place) -> None:
 
     def check(script: str) -> tuple[bool, str]:
         settings = HealthCheck(kind=CheckKind.COMMAND, command=("sh", "-c", script), timeout_seconds=0.5)
-        outcome = perform(wanted, settings, place.processes)
+        outcome = look(wanted, settings, place.processes)
         return outcome.is_healthy, outcome.message
 
     assert check("exit 0") == (True, "sh -c exit 0: exit code 0")
@@ -139,9 +138,9 @@ def test_checks_of_ports_say_what_was_asked_and_what_came_back(place: Place) -> 
     wanted = order(container=Container(command=("x",), ports=(Port(name="http", container_port=0),)), host_ports=(1,))
     wanted = Order(**{name: getattr(wanted, name) for name in wanted.__slots__} | {"address": "127.0.0.1"})
     for kind, words in ((CheckKind.HTTP, "GET http://127.0.0.1:1/x"), (CheckKind.TCP, "connection to 127.0.0.1:1")):
-        outcome = perform(wanted, HealthCheck(kind=kind, path="/x"), place.processes)
+        outcome = look(wanted, HealthCheck(kind=kind, path="/x"), place.processes)
         assert (outcome.is_healthy, outcome.message) == (False, f"{words}: connection refused")
-    outcome = perform(wanted, HealthCheck(kind=CheckKind.TCP, port="htpp"), place.processes)
+    outcome = look(wanted, HealthCheck(kind=CheckKind.TCP, port="htpp"), place.processes)
     assert outcome.message == "the check wants the port 'htpp', the service's ports are: http"
 
 

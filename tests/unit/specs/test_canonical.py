@@ -18,7 +18,7 @@ from specs.canonical import (
 from specs.constraints import Mode, Rules, Spread
 from specs.ids import group_id
 from specs.resources import PortRanges, Resources
-from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Port, Restart, Stop
+from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Hook, Port, Restart, Stop
 
 GROUP = Group(
     id=group_id("s", "web", ["prod"]),
@@ -70,6 +70,8 @@ def test_scale_and_metadata_keep_the_version(change: dict[str, object]) -> None:
         {"ports": ()},
         {"health": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
         {"stop": Stop(signal="SIGINT")},
+        {"stop": Stop(drain_seconds=1.0)},
+        {"pre_stop": (Hook(command=("a",)),)},
     ],
 )
 def test_what_runs_makes_the_version(container: dict[str, object]) -> None:

@@ -201,6 +201,8 @@ def test_the_schema_refuses_what_is_wrong_in_shape(name: str) -> None:
         "environment: {A: null, B: 1, C: true}",
         "depends_on: {db: {condition: service_started}}",
         "health: {tcp: 80}, ports: [80]",
+        "ready: {https: /x, codes: [200, 300-302], headers: {a: b}, method: HEAD, verify: false}, ports: [80]",
+        "stop: {drain: 5s}, post_start: [a, b], pre_stop: [{command: a, timeout: 3s}, {command: [b], user: root}]",
         "groups: [{labels: [a], environment: {B: x}}]",
         "constraints: [hostname UNIQUE, [rack, GROUP_BY, 3], {not: {any: [a == 1, {all: [b IS_SET]}]}}]",
         "constraints: {field: rack, operator: IN, values: [a, 1]}",

@@ -17,6 +17,7 @@ from specs.stack import (
     Dependency,
     Group,
     HealthCheck,
+    Hook,
     Network,
     Port,
     Protocol,
@@ -249,6 +250,36 @@ def test_resources(body: str, wanted: Resources) -> None:
             ),
         ),
         (
+            "health: {https: /x, codes: [401, 200-204], headers: {Host: a.b, X: 1}, method: HEAD, verify: true,"
+            " successes: 2, start_interval: 3s}, ports: [80]",
+            HealthCheck(
+                kind=CheckKind.HTTPS,
+                path="/x",
+                port="80",
+                codes=((200, 204), (401, 401)),
+                headers=(("Host", "a.b"), ("X", "1")),
+                method="HEAD",
+                verifies=True,
+                successes=2,
+                start_interval_seconds=3.0,
+            ),
+        ),
+        (
+            "health: {http: /, codes: 204}, ports: [80]",
+            HealthCheck(kind=CheckKind.HTTP, port="80", codes=((204, 204),)),
+        ),
+        (
+            "healthcheck: {test: a, start_period: 1m, start_interval: 2s}",
+            HealthCheck(
+                kind=CheckKind.COMMAND,
+                command=("/bin/sh", "-c", "a"),
+                interval_seconds=30.0,
+                timeout_seconds=30.0,
+                grace_seconds=60.0,
+                start_interval_seconds=2.0,
+            ),
+        ),
+        (
             "healthcheck: {test: [CMD, a, b], retries: 5}",
             HealthCheck(
                 kind=CheckKind.COMMAND,
@@ -266,6 +297,37 @@ def test_resources(body: str, wanted: Resources) -> None:
 )
 def test_health(body: str, wanted: HealthCheck | None) -> None:
     assert container(body).health == wanted
+
+
+def test_readiness_has_the_forms_of_health_and_a_port_of_its_own() -> None:
+    found = container("ready: {http: /r, failures: 1}, health: {command: x}, ports: {a: 80, b: 81/udp}")
+    assert found.ready == HealthCheck(kind=CheckKind.HTTP, path="/r", port="a", failures=1)
+
+
+def test_a_stop_has_three_parts() -> None:
+    found = container("stop: {signal: INT, grace: 20s, drain: 5s}")
+    assert found.stop == Stop(signal="SIGINT", grace_seconds=20.0, drain_seconds=5.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("./warm up", (Hook(command=("/bin/sh", "-c", "./warm up")),)),
+        ("[./warm, up]", (Hook(command=("./warm", "up")),)),
+        ("{command: a, timeout: 5s}", (Hook(command=("/bin/sh", "-c", "a"), timeout_seconds=5.0),)),
+        (
+            "[{command: [a, b], user: root, working_dir: /x, environment: [C=d]}, {command: e}]",
+            (
+                Hook(command=("a", "b"), user="root", working_dir="/x", environment=(("C", "d"),)),
+                Hook(command=("/bin/sh", "-c", "e")),
+            ),
+        ),
+        ("[]", ()),
+    ],
+)
+def test_hooks(written: str, wanted: tuple[Hook, ...]) -> None:
+    assert container(f"post_start: {written}").post_start == wanted
+    assert container(f"pre_stop: {written}").pre_stop == wanted
 
 
 @pytest.mark.parametrize(
