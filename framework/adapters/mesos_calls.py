@@ -10,6 +10,7 @@ from framework.adapters.codec import TaskWriter, leave_message
 from framework.core.commands import (
     Accept,
     Acknowledge,
+    AnswerInverse,
     Call,
     Decline,
     Kill,
@@ -36,6 +37,11 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
         case Decline():
             offers = [{"value": id} for id in call.offer_ids]
             return {"type": "DECLINE", "decline": {"offer_ids": offers, "filters": _filters(call.refuse_seconds)}}
+        case AnswerInverse():
+            word = "accept_inverse_offers" if call.has_left else "decline_inverse_offers"
+            inverse = [{"value": id} for id in call.offer_ids]
+            answer = {"inverse_offer_ids": inverse, "filters": _filters(call.refuse_seconds)}
+            return {"type": word.upper(), word: answer}
         case Kill():
             return _kill(call)
         case Leave():

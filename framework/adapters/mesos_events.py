@@ -11,6 +11,7 @@ from framework.core.events import (
     AgentFailed,
     Event,
     ExecutorFailed,
+    InverseOffersReceived,
     OfferRescinded,
     OffersReceived,
     ProgressReported,
@@ -36,6 +37,9 @@ def event(plain: Json, unreadable: Callable[[OfferId], None]) -> Event | None:
             return OffersReceived(offers=offers) if offers else None
         case "UPDATE":
             return StatusReceived(status=codec.status(plain["update"]["status"]))
+        case "INVERSE_OFFERS":
+            pairs = _inverse_offers(plain["inverse_offers"].get("inverse_offers", ()))
+            return InverseOffersReceived(offers=pairs) if pairs else None
         case "RESCIND":
             return OfferRescinded(offer_id=OfferId(plain["rescind"]["offer_id"]["value"]))
         case "FAILURE":
@@ -54,6 +58,12 @@ def _offers(plain: list[Json], unreadable: Callable[[OfferId], None]) -> list[Of
             log.exception("an offer cannot be read and is declined; a bug of this framework, please report: %r", each)
             unreadable(OfferId(each["id"]["value"]))
     return offers
+
+
+def _inverse_offers(plain: list[Json]) -> tuple[tuple[OfferId, AgentId], ...]:
+    """Those that name an agent: Mesos knows others, and makes none."""
+    named = (each for each in plain if "agent_id" in each)
+    return tuple((OfferId(each["id"]["value"]), AgentId(each["agent_id"]["value"])) for each in named)
 
 
 def _failure(failure: Json) -> Event | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.agents import facts_of, has_facts_of
+from framework.core.commands import AnswerInverse
 from framework.core.context import Context
 from framework.core.converge import review_group
 from framework.core.events import AgentsReported
@@ -13,11 +14,13 @@ from framework.core.model import Instant
 from framework.core.rollouts import go_on
 from framework.core.views import Connection
 from placement.offer import Offer
-from specs.ids import AgentId
+from specs.ids import AgentId, OfferId
 
 MOST_WRITES = 200
 """So many agents are stored or forgotten with one report; the rest with the next."""
 REFRESH_EVERY_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 10.0
+"""After this time Mesos may ask again whether we have left an agent."""
 
 
 def subscribed(context: Context, region: str, now: Instant) -> None:
@@ -62,6 +65,15 @@ def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
     context.reservations.hear(context.settings.executor_id, offers)
     if context.agents.revision != before and not context.agents.is_awaited:
         _refresh_soon(context, now)
+
+
+def asked_to_leave(context: Context, offers: tuple[tuple[OfferId, AgentId], ...]) -> None:
+    """Answers whether tasks of ours are still on agents that are to be maintained; their moving has begun by itself."""
+    busy = tuple(id for id, agent_id in offers if agent_id in context.books.executors)
+    left = tuple(id for id, agent_id in offers if agent_id not in context.books.executors)
+    for ids, has_left in ((busy, False), (left, True)):
+        if ids:
+            context.say(AnswerInverse(offer_ids=ids, has_left=has_left, refuse_seconds=ASK_AGAIN_SECONDS))
 
 
 def lost(context: Context, id: AgentId, now: Instant) -> None:

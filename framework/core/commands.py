@@ -126,6 +126,16 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerInverse:
+    """Say that we have left the agents of these inverse offers, or that we have not yet; to be asked again after
+    `refuse_seconds`."""
+
+    offer_ids: tuple[OfferId, ...]
+    has_left: bool
+    refuse_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
     """`grace_seconds` is the time between pre_stop, or the stop signal, and KILL. The drain before that is the task's
     own; a grace shorter than its own shortens it too."""
@@ -230,5 +240,8 @@ class Halt:
     message: str
 
 
-Call: TypeAlias = Accept | Decline | Kill | Leave | Acknowledge | Reconcile | Revive | Suppress | Subscribe
+Call: TypeAlias = (
+    Accept | Decline | AnswerInverse | Kill | Leave | Acknowledge | Reconcile | Revive | Suppress | Subscribe
+)
+
 Command: TypeAlias = Save | Call | Reply | Announce | Halt

@@ -60,6 +60,13 @@ class OfferRescinded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InverseOffersReceived:
+    """The master asks whether we have left these agents, (inverse offer, agent) each: they are to be maintained."""
+
+    offers: tuple[tuple[OfferId, AgentId], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReceived:
     status: Status
 
@@ -249,6 +256,7 @@ Event: TypeAlias = (
     | AgentsReported
     | OffersReceived
     | OfferRescinded
+    | InverseOffersReceived
     | StatusReceived
     | AgentFailed
     | ExecutorFailed

@@ -34,6 +34,7 @@ from framework.core.events import (
     Event,
     ExecutorFailed,
     FrameworkRefused,
+    InverseOffersReceived,
     OfferRescinded,
     OffersReceived,
     ProgressReported,
@@ -131,6 +132,8 @@ class Scheduler:
             context.pool.clear()
         elif isinstance(event, AgentsReported):
             census.reported(context, event, now)
+        elif isinstance(event, InverseOffersReceived):
+            census.asked_to_leave(context, event.offers)
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)
         elif isinstance(event, StoreReported):

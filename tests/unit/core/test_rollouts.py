@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from framework.core.commands import Done, Refused
-from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, ScaleAsked
+from framework.core.commands import AnswerInverse, Done, Refused
+from framework.core.events import InverseOffersReceived, RestartAsked, RolloutAction, RolloutAsked, ScaleAsked
 from framework.core.model import RolloutKind, RolloutState, Task
 from placement.agent import AgentState
 from specs.constraints import Constraint, Operator, Rules
+from specs.ids import AgentId, OfferId
 from specs.stack import Container, Dependency, Group, Port, Stack
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Order, Share, Step, Update
@@ -410,6 +411,13 @@ class TestMoving:
         assert set(kept) <= {task.id for task in talk.tasks} and len(talk.tasks) == 3
         assert (play.least, play.most) == (3, 4)
         assert play.rollout is None, "nobody has changed anything"
+
+    def test_mesos_is_told_when_a_maintained_agent_is_left(self) -> None:
+        play = playing(3)
+        talk = play.talk
+        asked = InverseOffersReceived(offers=((OfferId("i1"), AgentId("agent-1")), (OfferId("i2"), AgentId("agent-9"))))
+        answers = [each for each in talk.say(asked) if isinstance(each, AnswerInverse)]
+        assert [(each.offer_ids, each.has_left) for each in answers] == [(("i1",), False), (("i2",), True)]
 
     def test_what_mesos_ends_where_it_drains_is_followed_at_once(self) -> None:
         play = playing(3)
