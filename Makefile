@@ -45,7 +45,7 @@ test-fast: install
 	$(BIN)/pytest -m "not cluster and not docker and not zookeeper" $(PYTEST_ARGS)
 
 stories: install
-	$(BIN)/pytest tests/conformance/test_stories.py -m "stories or not stories" --durations=0 $(PYTEST_ARGS)
+	$(BIN)/pytest tests/conformance/test_stories*.py -m "stories or not stories" --durations=0 $(PYTEST_ARGS)
 
 demo: install
 	@$(BIN)/framework local demo
