@@ -24,6 +24,7 @@ from tests.bench import (
     bench_idle,
     bench_launch,
     bench_placement,
+    bench_simulation,
     bench_store,
     machine,
     others,
@@ -41,6 +42,7 @@ BENCHES = (
     bench_placement.BENCH,
     bench_failover.BENCH,
     bench_elections.BENCH,
+    bench_simulation.BENCH,
 )
 
 

@@ -10,6 +10,7 @@ from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
 from framework.core.lifecycle import Effect, follow
 from framework.core.model import Task
 from specs.ids import TaskId
+from specs.stack import Keep, Unreachable
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Tree
 
@@ -33,6 +34,7 @@ class Oracle:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        tree.watch = self._stored
         self._launched: dict[str, None] = {}
         self._uuids: dict[str, TaskState] = {}
         self._denied: dict[str, None] = {}
@@ -80,6 +82,28 @@ class Oracle:
                 self.broken(
                     "answered before save", f"stack {name}: index {outcome.index} is said, {stack.index} stored"
                 )
+
+    # ---- what is stored ----------------------------------------------------------------
+
+    def _stored(self) -> None:
+        """A transaction has happened: what it says of tasks whose agent cannot be, or could not be reached."""
+        for before, task in self._tree.changed:
+            patience = self._tree.patience.get(task.group, ())
+            if before.replaced_at and task.goal is Goal.STOP and before.goal is Goal.RUN:
+                self._original_stopped(task, patience)
+
+    def _original_stopped(self, task: Task, patience: tuple[Unreachable, ...]) -> None:
+        """One that was away is back and stops, though it was to keep its slot and another has it."""
+        stack = self._tree.stacks.get(task.group.stack)
+        wish = next((each for each in stack.groups if each.id == task.group), None) if stack else None
+        if wish is None or any(each.keep is not Keep.ORIGINAL for each in patience):
+            return
+        is_wished = task.version == wish.version and task.generation >= wish.generation
+        others = (each for each in self._tree.tasks.values() if (each.group, each.slot) == (task.group, task.slot))
+        stays = [each.id for each in others if each.id != task.id and each.goal is Goal.RUN and each.state.is_lively]
+        if is_wished and stays and task.state is TaskState.RUNNING:
+            what = f"{task.id} is back and was to keep its slot, and it stops and {stays[0]} stays"
+            self.broken("original stopped", what, task.id, stays[0])
 
     # ---- what a master says ----------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
-from framework.core import books, budget, statuses
+from framework.core import books, budget, everywhere, statuses, wishes
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework
 from framework.core.context import Context
 from framework.core.model import Task
@@ -228,6 +228,14 @@ def _stop_not_stored() -> Installed:
     return patch.object(Context, "stop", planted)
 
 
+def _drained_still_wanted() -> Installed:
+    return patch.object(everywhere, "_may_come", lambda agents, agent_id, fitting: agent_id in fitting)
+
+
+def _dependencies_for_ever() -> Installed:
+    return patch.object(wishes, "_meets", lambda books, other, condition: False)
+
+
 LOST = ("no peace", "task lost")
 
 PLANTS = (
@@ -305,4 +313,6 @@ PLANTS = (
     Plant(name="a kill is sent only once", seed=9, install=_kill_sent_once, rules=LOST),
     Plant(name="the reaper takes what a task claims", seed=0, install=_claimed_reaped, rules=LOST),
     Plant(name="containers that nobody claims are left", seed=24, install=_orphans_kept, rules=LOST),
+    Plant(name="a drained agent is to have its global task", seed=16, install=_drained_still_wanted, rules=LOST),
+    Plant(name="a dependency that runs does not count", seed=5, install=_dependencies_for_ever, rules=LOST),
 )

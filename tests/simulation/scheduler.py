@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from framework.adapters.codec import executor_id
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
 from framework.core.commands import Announce, Command, Halt, Reply, Save
-from framework.core.events import BecameLeader, Event, StatusReceived, Woke
+from framework.core.events import BecameLeader, Event, Saved, SaveFailed, StatusReceived, Woke
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
 from tests.kit.invariants import check
@@ -25,6 +25,7 @@ EXECUTOR = ExecutorConfig(uri="http://10.0.0.1:8080/v1/executor/0/framework-exec
 MESOS = MesosConfig(master="10.0.0.1:5050", executor=EXECUTOR)
 SETTINGS = Settings(executor_id=executor_id(EXECUTOR, MESOS.role), executor_resources=EXECUTOR.resources)
 LONGEST_SLEEP_SECONDS = 60.0
+CHECK_EVERY = 5
 VIEW_EVERY = 20
 
 
@@ -106,9 +107,13 @@ class SchedulerProcess:
         self._world.journal.note(self.name, event)
         if isinstance(event, StatusReceived):
             self._world.oracle.heard(event.status.uuid, event.status.state)
-        self._commands.extend(self.scheduler.handle(event, self.now))
-        check(self.scheduler)
+        commands = self.scheduler.handle(event, self.now)
+        self._commands.extend(commands)
         self._handled += 1
+        # Books change when something is stored or has been: after other events they are looked at now and then.
+        is_news = isinstance(event, Saved | SaveFailed) or any(isinstance(each, Save) for each in commands)
+        if is_news or self._handled % CHECK_EVERY == 0:
+            check(self.scheduler)
         if self._handled % VIEW_EVERY == 0:
             self.scheduler.view(self.now)
         self._perform_all()

@@ -400,6 +400,8 @@ class World:
 
     def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
         """Whether master and engines agree with the store."""
+        if not self.master.is_suppressed:
+            return "the scheduler asks for offers still, though nothing is pending", ()
         rows = self.master.registered.values()
         known = {id for row in rows for id, task in row.tasks.items() if task.state not in TERMINAL}
         if known != set(lively):

@@ -25,7 +25,8 @@ from framework.adapters.ensemble import SessionLost
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
 from framework.core.model import StackWish, Task
-from specs.ids import TaskId
+from specs.ids import GroupId, TaskId
+from specs.stack import Unreachable
 from specs.states import TaskState
 
 URL = "zk://simulated:2181/framework"
@@ -73,7 +74,13 @@ class Tree:
         self.epoch = 0
         self.deposed_writes = 0
         """How many transactions were of a term that was over."""
+        self.patience: dict[GroupId, tuple[Unreachable, ...]] = {}
+        """How long each group's slots wait for unreachable tasks, and who stays: as it is wished, and was before."""
+        self.changed: list[tuple[Task, Task]] = []
+        """What each task was and is, of those that the last transaction changed."""
         self._by_bucket: dict[str, list[TaskId]] = {}
+        self.watch: Callable[[], None] = lambda: None
+        """Called after each transaction."""
 
     def commit(self, operations: Sequence[tuple[str, str, bytes, int]]) -> list[Any]:
         """Does all of it or nothing; answers as kazoo does."""
@@ -87,8 +94,10 @@ class Tree:
                 rest = len(operations) - position - 1
                 return [*(RolledBackError() for _ in results), error, *(RuntimeInconsistency() for _ in range(rest))]
         self.transactions += 1
+        self.changed = []
         for path in dict.fromkeys(operation[1] for operation in operations):
             self._decode(path.removeprefix(ROOT))
+        self.watch()
         return results
 
     def _do(self, kind: str, path: str, data: bytes, version: int) -> Any:
@@ -134,6 +143,8 @@ class Tree:
             found = [] if data is None else [task for task, _ in records.bucket_of(data)]
             self._by_bucket[name] = [task.id for task in found]
             for task in found:
+                if (before := self.last_words.get(task.id)) not in (None, task):
+                    self.changed.append((before, task))
                 self.tasks[task.id] = self.last_words[task.id] = task
                 if task.state is TaskState.UNREACHABLE:
                     self.were_away[task.id] = None
@@ -141,6 +152,10 @@ class Tree:
             self.stacks.pop(name, None)
             if data is not None:
                 self.stacks[name] = records.stack_of(data)
+                for wish in self.stacks[name].groups:
+                    known = self.patience.get(wish.id, ())
+                    if known[:1] != (wish.unreachable,):
+                        self.patience[wish.id] = (wish.unreachable, *known[:1])
 
 
 class Session:
