@@ -28,7 +28,7 @@ from specs.ids import GroupId
 from specs.resources import PortRanges, Resources
 from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Network, Port, Protocol, Restart
 from specs.stack import Stop as StopSettings
-from specs.states import Goal, Health, TaskState
+from specs.states import Goal, Health, Readiness, TaskState
 
 TEXT = st.text(max_size=40)
 NAMES = st.text(alphabet="abcdefghij0123456789-", min_size=1, max_size=12)
@@ -49,6 +49,7 @@ TASKS = st.builds(
     goal=st.sampled_from(Goal),
     state=st.sampled_from(TaskState),
     health=st.sampled_from(Health),
+    readiness=st.sampled_from(Readiness),
     agent_id=TEXT,
     hostname=TEXT,
     address=TEXT,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 SUBSCRIBE_AGAIN_SECONDS = 1.0
+LEAST_SLEEP_SECONDS = 1e-6
+"""The process's clock is a difference: rounded, it may never reach a time that is only rounding away."""
 
 
 class Executors:
@@ -148,7 +150,7 @@ class ExecutorProcess:
                 self._wakes_at = None
                 self.handle(on.Woke())
 
-        self._kernel.after(max(at - self._now, 0.0), wake)
+        self._kernel.after(max(at - self._now, LEAST_SLEEP_SECONDS), wake)
 
     # ---- commands -----------------------------------------------------------------------
 

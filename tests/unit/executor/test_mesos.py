@@ -17,9 +17,10 @@ from executor.codec import events_of, status_message
 from executor.commands import Subscribe
 from executor.events import Acknowledged, Disconnected, Event, KillReceived, LaunchGarbled, ShutdownReceived, Subscribed
 from executor.mesos import ExecutorDriver, Records
-from executor.statuses import Status
+from executor.statuses import CheckStatus, Status
 from specs.ids import TaskId
 from specs.records_pb2 import StatusDetail
+from specs.stack import CheckKind
 from specs.states import TaskState
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -233,3 +234,22 @@ def test_records_are_found_in_any_pieces_and_nonsense_is_no_record() -> None:
     assert [record for byte in b"3\nabc0\n2\nxy" for record in records.feed(bytes([byte]))] == [b"abc", b"", b"xy"]
     with pytest.raises(ValueError):
         list(records.feed(b"what\n"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "wanted"),
+    [
+        (CheckKind.HTTP, None, {"type": "HTTP", "http": {}}),
+        (CheckKind.HTTPS, 503, {"type": "HTTP", "http": {"status_code": 503}}),
+        (CheckKind.TCP, 0, {"type": "TCP", "tcp": {"succeeded": False}}),
+        (CheckKind.COMMAND, 3, {"type": "COMMAND", "command": {"exit_code": 3}}),
+    ],
+)
+def test_readiness_is_said_where_mesos_has_a_place_for_it(
+    kind: CheckKind, code: int | None, wanted: dict[str, Any]
+) -> None:
+    check = CheckStatus(kind=kind, code=code)
+    status = Status(
+        task_id=TaskId("t"), state=TaskState.RUNNING, uuid=bytes(16), timestamp=1.0, is_ready=False, check=check
+    )
+    assert status_message(status, "executor", "/sandbox")["check_status"] == wanted
