@@ -54,7 +54,11 @@ def run_scheduler(config: SchedulerConfig) -> int:
         log.error("%s", fault)
         return CliExit.USAGE
     mesos = _mesos_config(config, executor)
-    settings = Settings(executor_id=executor_id(executor, config.role), executor_resources=executor.resources)
+    settings = Settings(
+        executor_id=executor_id(executor, config.role),
+        executor_resources=executor.resources,
+        revisions_kept=config.history,
+    )
     clock = SystemClock()
     try:
         recorder = Recorder(Path(config.journal), settings) if config.journal else None

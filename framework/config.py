@@ -14,7 +14,8 @@ class SchedulerConfig:
     `agents_interval_seconds`, and less often where that takes it long. An executor without tasks ends after
     `executor_idle_seconds` and does `executor_operations` starts and stops at a time. Another scheduler leads once
     ZooKeeper has not heard from this one for `session_timeout_seconds`. Agents fetch the executor from `executor_url`,
-    where it says {sha256} with the archive's hash in its place; empty: from the advertised address.
+    where it says {sha256} with the archive's hash in its place; empty: from the advertised address. Of each stack
+    `history` definitions are kept.
     """
 
     zk: str
@@ -32,6 +33,7 @@ class SchedulerConfig:
     executor_operations: int = 4
     executor_url: str = ""
     session_timeout_seconds: float = 10.0
+    history: int = 20
     webui_url: str = ""
     log_level: str = "info"
     journal: str = ""

@@ -10,6 +10,7 @@ from enum import IntEnum
 from placement.cluster import Cluster
 from specs.constraints import REST, Operator, Rules, Spread
 from specs.ids import AgentId
+from specs.stack import KillOrder
 
 Domain = tuple[str | None, ...]
 
@@ -19,19 +20,24 @@ class Worth(IntEnum):
 
     EMPTY = 0
     """No task that shall run."""
-    UNREADY = 1
-    READY = 2
-    FINISHED = 3
+    UNHEALTHY = 1
+    """It runs, and its health check fails."""
+    UNREACHABLE = 2
+    STAGING = 3
+    """It is on its way: not running yet, or not healthy yet."""
+    READY = 4
+    FINISHED = 5
     """Its work is done; to give it up would mean that another does it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """A slot; `agent_id` is where its task runs, None without one."""
+    """A slot; `agent_id` is where its task runs, None without one; `since` when that began to, in seconds."""
 
     slot: int
     worth: Worth
     agent_id: AgentId | None = None
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +48,36 @@ class _Level:
     excess: Callable[[Domain, int], float]
 
 
-def given_up(slots: Sequence[Filled], count: int, rules: Rules, cluster: Cluster) -> tuple[int, ...]:
+def given_up(
+    slots: Sequence[Filled], count: int, rules: Rules, cluster: Cluster, order: KillOrder = KillOrder.YOUNGEST
+) -> tuple[int, ...]:
     """The `count` slots to give up, ascending.
 
     Those that are worth the least go first; of equals those that break UNIQUE or MAX_PER; then those in the fullest
     domains of the group's GROUP_BY and spread rules, outer before inner, so that what is left stays as even as it can;
-    then the highest numbers. It takes about count x log slots steps, or those times the domains of inner levels.
+    then the youngest, or the oldest; then the highest numbers. It takes about count x log slots steps, or those times
+    the domains of inner levels.
     """
     if count >= len(slots):
         return tuple(sorted(each.slot for each in slots))
-    surplus = _Surplus(slots, rules, cluster)
+    surplus = _Surplus(slots, rules, cluster, order)
     return tuple(sorted(surplus.take() for _ in range(count)))
 
 
 class _Surplus:
-    """Slots that are alike in all that counts lie on one pile, the highest on top; the piles are in a heap by what
+    """Slots that are alike in all but their age lie on one pile, the next to go on top; the piles are in a heap by what
     they were worth when last looked at. A pile only ever becomes less fit to be taken from, so that one whose worth
     has changed need only be put back when it comes up."""
 
-    def __init__(self, slots: Sequence[Filled], rules: Rules, cluster: Cluster) -> None:
+    def __init__(self, slots: Sequence[Filled], rules: Rules, cluster: Cluster, order: KillOrder) -> None:
         self._limits, self._levels = _limits(rules), _levels(rules)
         every = (*self._limits, *self._levels)
         self._counts: list[dict[Domain, int]] = [{} for _ in every]
-        self._piles: dict[tuple[Worth, tuple[Domain, ...]], list[int]] = {}
-        for each in sorted(slots, key=lambda each: each.slot):
+        self._piles: dict[tuple[Worth, tuple[Domain, ...]], list[tuple[float, int]]] = {}
+        sign = 1 if order is KillOrder.YOUNGEST else -1
+        for each in sorted(slots, key=lambda each: (sign * each.since, each.slot)):
             domains = tuple(_domain(cluster, each.agent_id, level.fields) for level in every)
-            self._piles.setdefault((each.worth, domains), []).append(each.slot)
+            self._piles.setdefault((each.worth, domains), []).append((sign * each.since, each.slot))
             if each.agent_id is not None:
                 self._add(domains, 1)
         self._heap = [(self._key(pile), pile) for pile in self._piles]
@@ -81,7 +91,7 @@ class _Surplus:
             if now != key:
                 heapq.heapreplace(self._heap, (now, pile))
                 continue
-            slot = self._piles[pile].pop()
+            _, slot = self._piles[pile].pop()
             self._add(pile[1], -1)
             if self._piles[pile]:
                 heapq.heapreplace(self._heap, (self._key(pile), pile))
@@ -102,7 +112,8 @@ class _Surplus:
             for level, counts, domain in zip(every, self._counts, domains, strict=True)
         ]
         broken, uneven = excesses[: len(self._limits)], excesses[len(self._limits) :]
-        return (worth, -sum(broken), *(-excess for excess in uneven), -self._piles[pile][-1])
+        since, slot = self._piles[pile][-1]
+        return (worth, -sum(broken), *(-excess for excess in uneven), -since, -slot)
 
 
 def _domain(cluster: Cluster, agent_id: AgentId | None, fields: tuple[str, ...]) -> Domain:

@@ -24,6 +24,7 @@ from specs.stack import (
     CheckKind,
     Container,
     Group,
+    KillOrder,
     Network,
     Port,
     Protocol,
@@ -189,6 +190,7 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         mode=mode,
         rules=rules_of(values, reader),
         unreachable=Unreachable(**_below("unreachable", values)),
+        kill_order=values.get("kill_order", KillOrder.YOUNGEST),
     )
     failed = frozenset(reader.failed)
     for whole_field, sources in _JOINED.items():

@@ -56,6 +56,45 @@ def difference(old: Stack | None, new: Stack) -> tuple[GroupDifference, ...]:
     return tuple(changed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rename:
+    """A group that goes while one comes that looks like it under another id. As text: a sentence that says so."""
+
+    old: GroupId
+    new: GroupId
+    old_instances: int
+    new_instances: int
+
+    def __str__(self) -> str:
+        what = "changed labels are" if self.old.service == self.new.service else "a changed name is"
+        tasks = "its task is replaced at once" if self.old_instances == 1 else "its tasks are replaced all at once"
+        numbers = f"({self.old_instances} -> {self.new_instances})"
+        return f"{self.old} is removed and {self.new} is added: {what} another group; {tasks} {numbers}"
+
+
+def renames(old: Stack, new: Stack) -> tuple[Rename, ...]:
+    """Groups that go, each with the one that comes in its stead: of its service, with the most labels in common; or
+    else of its labels and settings, under another name. Groups without instances are left out."""
+    gone = {group.id: group for group in old.groups if group.instances}
+    come = {group.id: group for group in new.groups if group.instances and group.id not in gone}
+    for group in new.groups:
+        gone.pop(group.id, None)
+    found = []
+    for id, was in sorted(gone.items(), key=lambda item: item[0]):
+        likes = [(_likeness(was, come[other]), other) for other in sorted(come)]
+        best, other = max(likes, key=lambda like: like[0], default=(0, id))
+        if best:
+            new_instances = come.pop(other).instances
+            found.append(Rename(old=id, new=other, old_instances=was.instances, new_instances=new_instances))
+    return tuple(found)
+
+
+def _likeness(old: Group, new: Group) -> int:
+    if old.id.service == new.id.service:
+        return 1 + len(set(old.id.labels) & set(new.id.labels))
+    return 1 if old.id.labels == new.id.labels and version_of(old) == version_of(new) else 0
+
+
 def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDifference | None:
     if old == new:
         return None

@@ -17,7 +17,7 @@ class FrameworkRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., framework_id: _Optional[str] = ..., next_serial: _Optional[int] = ...) -> None: ...
 
 class GroupRecord(_message.Message):
-    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json")
+    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "kill_order")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class GroupRecord(_message.Message):
     KEEP_FIELD_NUMBER: _ClassVar[int]
     UPDATE_JSON_FIELD_NUMBER: _ClassVar[int]
     ROLLBACK_JSON_FIELD_NUMBER: _ClassVar[int]
+    KILL_ORDER_FIELD_NUMBER: _ClassVar[int]
     service: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     version: str
@@ -55,7 +56,8 @@ class GroupRecord(_message.Message):
     keep: str
     update_json: bytes
     rollback_json: bytes
-    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ...) -> None: ...
+    kill_order: str
+    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., kill_order: _Optional[str] = ...) -> None: ...
 
 class DependencyRecord(_message.Message):
     __slots__ = ("service", "condition")
@@ -94,6 +96,40 @@ class RolloutsRecord(_message.Message):
     stack: str
     json: bytes
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., json: _Optional[bytes] = ...) -> None: ...
+
+class HistoryRecord(_message.Message):
+    __slots__ = ("schema", "stack", "groups", "revisions")
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    STACK_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    schema: int
+    stack: str
+    groups: _containers.RepeatedCompositeFieldContainer[GroupRecord]
+    revisions: _containers.RepeatedCompositeFieldContainer[RevisionRecord]
+    def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., groups: _Optional[_Iterable[_Union[GroupRecord, _Mapping]]] = ..., revisions: _Optional[_Iterable[_Union[RevisionRecord, _Mapping]]] = ...) -> None: ...
+
+class RevisionRecord(_message.Message):
+    __slots__ = ("number", "at", "command", "text", "by", "message", "services", "has_definition", "groups")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    HAS_DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    at: float
+    command: str
+    text: str
+    by: str
+    message: str
+    services: _containers.RepeatedScalarFieldContainer[str]
+    has_definition: bool
+    groups: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, number: _Optional[int] = ..., at: _Optional[float] = ..., command: _Optional[str] = ..., text: _Optional[str] = ..., by: _Optional[str] = ..., message: _Optional[str] = ..., services: _Optional[_Iterable[str]] = ..., has_definition: _Optional[bool] = ..., groups: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class VersionRecord(_message.Message):
     __slots__ = ("schema", "stack", "version", "json", "compressed")

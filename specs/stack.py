@@ -149,6 +149,13 @@ class Unreachable:
     keep: Keep = Keep.REPLACEMENT
 
 
+class KillOrder(StrEnum):
+    """Which tasks a group gives up first when it is to have fewer, of those that are worth the same."""
+
+    YOUNGEST = "youngest"
+    OLDEST = "oldest"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ulimit:
     name: str
@@ -232,6 +239,7 @@ class Group:
     mode: Mode = Mode.REPLICATED
     rules: Rules = Rules()
     unreachable: Unreachable = Unreachable()
+    kill_order: KillOrder = KillOrder.YOUNGEST
     update: Update = Update()
     rollback: Update | None = None
     """The pace of going back; None: that of an update."""

@@ -34,7 +34,7 @@ from specs.sections import (
     STOP,
     UNREACHABLE,
 )
-from specs.stack import Network, Pull, Restart
+from specs.stack import KillOrder, Network, Pull, Restart
 from specs.volumes import DeclaredVolumes, Volumes
 
 _RESTARTS = {
@@ -114,6 +114,12 @@ SERVICE = Table(
         ),
         Field("unreachable", Nested(UNREACHABLE), NOWHERE, "What becomes of a task whose agent cannot be reached."),
         Field("instances", INSTANCES, "instances", "How many tasks (1)."),
+        Field(
+            "kill_order",
+            Choice({order.value: order for order in KillOrder}),
+            "kill_order",
+            "Which of its tasks go first when it is to have fewer: youngest, oldest (youngest).",
+        ),
         Field(
             "mode",
             Choice({mode.value: mode for mode in Mode}),

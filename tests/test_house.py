@@ -93,17 +93,18 @@ ROOMS = (
         for adapter, allowed, libraries, is_pure in (
             ("records", (), PROTOBUF, True),
             ("codec", ("mesos_config", "mesos_resources"), {"addict", "orjson"}, True),
-            ("nodes", ("records",), (), True),
+            ("histories", ("records",), (), True),
+            ("nodes", ("records", "histories"), (), True),
             ("image", ("records", "nodes"), (), True),
             ("marks", ("records",), (), True),
             ("clock", (), (), False),
             ("memory", ("records", "nodes"), (), False),
             # The store is cut into the connection, what is read, and what is written.
             ("ensemble", (), {"kazoo"}, False),
-            ("reading", ("records", "nodes", "image", "marks", "ensemble"), {"kazoo"}, False),
+            ("reading", ("records", "histories", "nodes", "image", "marks", "ensemble"), {"kazoo"}, False),
             ("election", ("records", "nodes", "marks", "ensemble"), {"kazoo"}, False),
             # What is in a store, what is wrong with it, and the file that it is backed up to.
-            ("checking", ("records", "nodes", "marks"), (), True),
+            ("checking", ("records", "histories", "nodes", "marks"), (), True),
             ("backup_file", ("nodes", "checking"), (), False),
             ("snapshot", ("nodes", "marks", "ensemble", "checking"), {"kazoo"}, False),
             (
@@ -156,7 +157,7 @@ ROOMS = (
         ours=(
             *("framework.api", "framework.web", "framework.ports", "specs"),
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
-            *("framework.core.explaining", "framework.core.story"),
+            *("framework.core.explaining", "framework.core.returning", "framework.core.story"),
             *("placement.agent", "placement.explanation"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},

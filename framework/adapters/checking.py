@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import TypeVar
 
 from framework.adapters import marks, nodes, records
+from framework.adapters.histories import history_of
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import KnownAgent, Rollouts, StackWish, Task, Version
+from framework.core.model import History, KnownAgent, Rollouts, StackWish, Task, Version
 from specs.ids import AgentId, GroupId, VersionId
 from specs.states import Goal, TaskState
 
@@ -98,6 +99,7 @@ class _Checker:
         self._findings: list[Finding] = []
         self._stacks: list[StackWish] = []
         self._rollouts: list[Rollouts] = []
+        self._histories: list[History] = []
         self._versions: dict[tuple[str, VersionId], Version] = {}
         self._tasks: list[tuple[str, Task]] = []
         self._agents: list[KnownAgent] = []
@@ -148,6 +150,10 @@ class _Checker:
             rollouts = self._decode(path, records.rollouts_of)
             if rollouts and self._holds(path, rollouts.stack == name, f"names stack {rollouts.stack!r}"):
                 self._rollouts.append(rollouts)
+        elif directory == nodes.HISTORY_NODE:
+            history = self._decode(path, history_of)
+            if history and self._holds(path, history.stack == name, f"names stack {history.stack!r}"):
+                self._histories.append(history)
         elif directory.startswith(f"{nodes.VERSIONS_NODE}/"):
             self._read_version(path, directory.rpartition("/")[2], name)
         elif directory == nodes.TASKS_NODE:
@@ -224,10 +230,27 @@ class _Checker:
                     self._say(
                         Severity.DAMAGE, path, f"says that {wish.id} is of version {wish.version}: {where} is not there"
                     )
+        used |= self._compare_histories()
         for stack_name, version in sorted(self._versions):
             if (stack_name, version) not in used:
                 path = f"{nodes.VERSIONS_NODE}/{stack_name}/{version}"
-                self._say(Severity.NOTE, path, "is used by no group and no task; the next scheduler removes it")
+                self._say(
+                    Severity.NOTE, path, "is used by no group, no task and no history; the next scheduler removes it"
+                )
+
+    def _compare_histories(self) -> set[tuple[str, VersionId]]:
+        """What their definitions name."""
+        used = {(history.stack, version) for history in self._histories for version in history.versions}
+        lost = {(stack, version) for stack, version in used if (stack, version) not in self._versions}
+        for history in self._histories:
+            missing = [version for version in history.versions if (history.stack, version) in lost]
+            if missing and not self._unreadable_versions:
+                self._say(
+                    Severity.NOTE,
+                    f"{nodes.HISTORY_NODE}/{history.stack}",
+                    f"names version {missing[0]}, which is not there; the next scheduler forgets that definition",
+                )
+        return used
 
     def _compare_tasks(self) -> None:
         known = {agent.id for agent in self._agents}

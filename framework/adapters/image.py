@@ -11,6 +11,7 @@ from framework.adapters import records
 from framework.adapters.nodes import (
     AGENTS_NODE,
     FRAMEWORK_NODE,
+    HISTORY_NODE,
     ROLLOUTS_NODE,
     STACKS_NODE,
     TASKS_NODE,
@@ -18,6 +19,7 @@ from framework.adapters.nodes import (
     AgentKey,
     Changes,
     FrameworkKey,
+    HistoryKey,
     Key,
     RolloutsKey,
     StackKey,
@@ -37,17 +39,19 @@ class Rank(IntEnum):
     """The order in which nodes are written: safe wherever it breaks off.
 
     The counter of serials goes up before a task has one; a version is there before who names it, and goes after; a
-    stack goes after its tasks; an agent is there before tasks on it, and goes after.
+    stack goes after its tasks, and its history comes before it; an agent is there before tasks on it, and goes after.
     """
 
     FRAMEWORK = 1
     NEW_VERSION = 2
-    STACK = 3
-    AGENTS = 4
-    TASKS = 5
-    OLD_AGENTS = 6
-    OLD_STACK = 7
-    OLD_VERSION = 8
+    HISTORY = 3
+    STACK = 4
+    AGENTS = 5
+    TASKS = 6
+    OLD_AGENTS = 7
+    OLD_STACK = 8
+    OLD_HISTORY = 9
+    OLD_VERSION = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,7 @@ class Image:
     has_framework: bool = False
     stacks: set[str] = field(default_factory=set)
     rollouts: set[str] = field(default_factory=set)
+    histories: set[str] = field(default_factory=set)
     versions: defaultdict[str, set[VersionId]] = field(default_factory=lambda: defaultdict(set))
     tasks: Buckets = field(default_factory=Buckets)
     agents: Buckets = field(default_factory=Buckets)
@@ -114,6 +119,10 @@ class Image:
                 case RolloutsKey():
                     rank = Rank.OLD_STACK if data is None else Rank.STACK
                     found += _put(rank, f"{ROLLOUTS_NODE}/{key.stack}", data, key.stack in self.rollouts)
+                case HistoryKey():
+                    is_there = key.stack in self.histories
+                    rank = Rank.OLD_HISTORY if data is None else Rank.HISTORY
+                    found += _put(rank, f"{HISTORY_NODE}/{key.stack}", data, is_there)
                 case FrameworkKey():
                     found += _put(Rank.FRAMEWORK, FRAMEWORK_NODE, data, self.has_framework)
         for stack, changed in versions.items():
@@ -170,6 +179,8 @@ class Image:
                     (self.stacks.discard if data is None else self.stacks.add)(key.name)
                 case RolloutsKey():
                     (self.rollouts.discard if data is None else self.rollouts.add)(key.stack)
+                case HistoryKey():
+                    (self.histories.discard if data is None else self.histories.add)(key.stack)
                 case FrameworkKey():
                     self.has_framework = data is not None
         for bucket, tasks in _by_bucket(changes, TaskKey).items():

@@ -11,12 +11,14 @@ from framework.adapters.nodes import Unstorable
 from framework.adapters.records import serial_of
 from framework.core.commands import (
     DeleteAgent,
+    DeleteHistory,
     DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
     PutFramework,
+    PutHistory,
     PutRollouts,
     PutStack,
     PutTask,
@@ -25,7 +27,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import Saved, SaveFailed
-from framework.core.model import KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from framework.ports import Post
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 
@@ -37,6 +39,7 @@ class Shelf:
     framework_id: FrameworkId | None = None
     next_serial: int = 1
     stacks: dict[str, StackWish] = field(default_factory=dict)
+    histories: dict[str, History] = field(default_factory=dict)
     versions: dict[tuple[str, VersionId], Version] = field(default_factory=dict)
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     agents: dict[AgentId, KnownAgent] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Shelf:
             tasks=tuple(sorted(self.tasks.values(), key=lambda task: serial_of(task.id))),
             agents=tuple(self.agents[agent] for agent in sorted(self.agents)),
             rollouts=tuple(self.rollouts[stack] for stack in sorted(self.rollouts)),
+            histories=tuple(self.histories[name] for name in sorted(self.histories)),
         )
 
     def perform(self, write: Write) -> None:
@@ -67,6 +71,10 @@ class Shelf:
                 self.stacks[write.stack.name] = write.stack
             case DeleteStack():
                 self.stacks.pop(write.name, None)
+            case PutHistory():
+                self.histories[write.history.stack] = write.history
+            case DeleteHistory():
+                self.histories.pop(write.stack, None)
             case PutVersion():
                 self.versions[write.version.stack, write.version.id] = write.version
             case DeleteVersion():

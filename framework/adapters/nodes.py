@@ -6,6 +6,7 @@
 /stacks/NAME         StackRecord
 /rollouts/NAME       RolloutsRecord
 /versions/STACK/ID   VersionRecord
+/history/NAME        HistoryRecord: of a stack, or of one that was removed
 /tasks/BUCKET        TaskBucket: the tasks whose serial // 64 is BUCKET
 /agents/BUCKET       AgentBucket: the agents whose id's CRC-32 modulo 256 is BUCKET
 
@@ -20,15 +21,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from framework.adapters import records
+from framework.adapters.histories import history_node
 from framework.adapters.records import serial_of
 from framework.core.commands import (
     DeleteAgent,
+    DeleteHistory,
     DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
     PutFramework,
+    PutHistory,
     PutRollouts,
     PutStack,
     PutTask,
@@ -48,8 +52,9 @@ ROLLOUTS_NODE = "/rollouts"
 VERSIONS_NODE = "/versions"
 TASKS_NODE = "/tasks"
 AGENTS_NODE = "/agents"
-DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE, AGENTS_NODE, ROLLOUTS_NODE)
-BEGAN_WITH = {AGENTS_NODE: 2, ROLLOUTS_NODE: 3}
+HISTORY_NODE = "/history"
+DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE, AGENTS_NODE, ROLLOUTS_NODE, HISTORY_NODE)
+BEGAN_WITH = {AGENTS_NODE: 2, ROLLOUTS_NODE: 3, HISTORY_NODE: 3}
 """The schema with which those began that were not there from the first."""
 
 TASKS_PER_BUCKET = 64
@@ -95,6 +100,13 @@ class RolloutsKey:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """The place of a stack's history."""
+
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
 class VersionKey:
     """A version's place."""
 
@@ -107,7 +119,7 @@ class FrameworkKey:
     """The framework's own place."""
 
 
-Key: TypeAlias = TaskKey | AgentKey | StackKey | RolloutsKey | VersionKey | FrameworkKey
+Key: TypeAlias = TaskKey | AgentKey | StackKey | RolloutsKey | HistoryKey | VersionKey | FrameworkKey
 Changes: TypeAlias = Mapping[Key, bytes | None]
 
 
@@ -161,7 +173,8 @@ def is_ours(path: str) -> bool:
         return path in (SCHEMA_NODE, EPOCH_NODE, FRAMEWORK_NODE, *DIRECTORIES)
     if directory in (TASKS_NODE, AGENTS_NODE):
         return is_bucket_name(name) and (directory == TASKS_NODE or int(name) < AGENT_BUCKETS)
-    return directory in (STACKS_NODE, ROLLOUTS_NODE, VERSIONS_NODE) or directory.rpartition("/")[0] == VERSIONS_NODE
+    is_of_stack = directory in (STACKS_NODE, ROLLOUTS_NODE, VERSIONS_NODE, HISTORY_NODE)
+    return is_of_stack or directory.rpartition("/")[0] == VERSIONS_NODE
 
 
 def is_bucket_name(name: str) -> bool:
@@ -184,6 +197,10 @@ def _change(write: Write) -> tuple[Key, bytes | None]:
             return RolloutsKey(write.rollouts.stack), records.rollouts_node(write.rollouts)
         case DeleteRollouts():
             return RolloutsKey(write.stack), None
+        case PutHistory():
+            return HistoryKey(write.history.stack), history_node(write.history)
+        case DeleteHistory():
+            return HistoryKey(write.stack), None
         case PutVersion():
             return VersionKey(write.version.stack, write.version.id), records.version_node(write.version)
         case DeleteVersion():
@@ -210,6 +227,10 @@ def _what(write: Write) -> str:
             return f"rollouts of stack {write.rollouts.stack}"
         case DeleteRollouts():
             return f"rollouts of stack {write.stack}"
+        case PutHistory():
+            return f"the history of stack {write.history.stack}"
+        case DeleteHistory():
+            return f"the history of stack {write.stack}"
         case PutVersion():
             return f"version {write.version.id} of stack {write.version.stack}"
         case DeleteVersion():

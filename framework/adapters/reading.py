@@ -12,11 +12,12 @@ from kazoo.exceptions import KazooException, NodeExistsError
 
 from framework.adapters import marks, nodes, records
 from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
+from framework.adapters.histories import history_of
 from framework.adapters.image import Image
 from framework.adapters.marks import BeingRestored, Epoch
 from framework.adapters.records import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from specs.ids import VersionId
 
 _T = TypeVar("_T")
@@ -93,10 +94,10 @@ def _no_collections() -> Iterator[None]:
 
 
 def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
-    stack_names, version_stacks, buckets, agent_buckets, rollout_names = ensemble.children_of_all(
+    stack_names, version_stacks, buckets, agent_buckets, rollout_names, history_names = ensemble.children_of_all(
         [url.root + path for path in nodes.DIRECTORIES]
     )
-    image = Image(stacks=set(stack_names), rollouts=set(rollout_names))
+    image = Image(stacks=set(stack_names), rollouts=set(rollout_names), histories=set(history_names))
     framework = _framework(ensemble, url)
     image.has_framework = framework is not None
     stacks = _stacks(ensemble, url, stack_names)
@@ -111,6 +112,7 @@ def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
         tasks=tasks,
         agents=agents,
         rollouts=_rollouts(ensemble, url, rollout_names),
+        histories=_histories(ensemble, url, history_names),
     )
     return stored, image
 
@@ -139,6 +141,16 @@ def _rollouts(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[Rollo
         rollouts = _decoded(url, path, records.rollouts_of, data)
         _check(url, path, rollouts.stack == name, f"names stack {rollouts.stack!r}")
         found.append(rollouts)
+    return tuple(found)
+
+
+def _histories(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[History, ...]:
+    paths = [f"{nodes.HISTORY_NODE}/{name}" for name in names]
+    found = []
+    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
+        history = _decoded(url, path, history_of, data)
+        _check(url, path, history.stack == name, f"names stack {history.stack!r}")
+        found.append(history)
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ from specs import records_pb2 as pb
 from specs.canonical import from_plain, to_plain, version_from_json, version_json
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId
-from specs.stack import Condition, Dependency, Keep, Restart, Unreachable
+from specs.stack import Condition, Dependency, Keep, KillOrder, Restart, Unreachable
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
@@ -28,7 +28,7 @@ SCHEMA = 3
 """What this program writes, and the newest that it reads; it reads the older ones too.
 
 1: as it began. 2: groups have a mode and rules, and agents are stored. 3: groups
-have a pace, tasks may be beside others, and rollouts are stored.
+have a pace, tasks may be beside others, and rollouts and histories are stored.
 """
 LARGE_BYTES = 4096
 """What is longer is compressed."""
@@ -90,7 +90,7 @@ def framework_node(put: PutFramework) -> bytes:
 
 def framework_of(data: bytes) -> PutFramework:
     """The way back; raises RecordFault."""
-    record = _parse(pb.FrameworkRecord(), data)
+    record = parse(pb.FrameworkRecord(), data)
     name = record.framework_id
     return PutFramework(framework_id=FrameworkId(name) if name else None, next_serial=record.next_serial)
 
@@ -100,23 +100,23 @@ def stack_node(stack: StackWish) -> bytes:
     record = pb.StackRecord(
         schema=SCHEMA,
         name=stack.name,
-        groups=[_group_record(group) for group in stack.groups],
+        groups=[group_record(group) for group in stack.groups],
         index=stack.index,
         submitted_at=stack.submitted_at,
         submitted_by=stack.submitted_by,
         message=stack.message,
         removed=stack.is_removed,
     )
-    return _fold(record.SerializeToString())
+    return fold(record.SerializeToString())
 
 
 def stack_of(data: bytes) -> StackWish:
     """The way back; raises RecordFault."""
-    record = _parse(pb.StackRecord(), data)
+    record = parse(pb.StackRecord(), data)
     try:
         return StackWish(
             name=record.name,
-            groups=tuple(_group_of(record.name, group) for group in record.groups),
+            groups=tuple(group_wish_of(record.name, group) for group in record.groups),
             index=record.index,
             submitted_at=record.submitted_at,
             submitted_by=record.submitted_by,
@@ -129,7 +129,8 @@ def stack_of(data: bytes) -> StackWish:
         raise RecordFault(f"has a word that no stack has: {error}") from error
 
 
-def _group_record(group: GroupWish) -> pb.GroupRecord:
+def group_record(group: GroupWish) -> pb.GroupRecord:
+    """A group's wish; raises ValueError for what no record can hold."""
     return pb.GroupRecord(
         service=group.id.service,
         labels=group.id.labels,
@@ -145,13 +146,15 @@ def _group_record(group: GroupWish) -> pb.GroupRecord:
         mode="" if group.mode is Mode.REPLICATED else group.mode.value,
         rules_json=b"" if group.rules == _NO_RULES else _rules_json(group.rules),
         replace_after_seconds=group.unreachable.replace_after_seconds,
+        kill_order="" if group.kill_order is KillOrder.YOUNGEST else group.kill_order.value,
         keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
         update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
         rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
     )
 
 
-def _group_of(stack: str, record: pb.GroupRecord) -> GroupWish:
+def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
+    """The way back; raises ValueError, RecordFault."""
     return GroupWish(
         id=_group(stack, record.service, tuple(record.labels)),
         version=VersionId(record.version),
@@ -171,6 +174,7 @@ def _group_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         ),
         update=_update_of(record.update_json) if record.update_json else _USUAL_UPDATE,
         rollback=_update_of(record.rollback_json) if record.rollback_json else None,
+        kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
     )
 
 
@@ -216,12 +220,12 @@ def _from_canonical(kind: type, data: bytes, what: str) -> Any:
 def rollouts_node(rollouts: Rollouts) -> bytes:
     """A stack's rollouts as a node holds them; raises ValueError for what no record can hold."""
     record = pb.RolloutsRecord(schema=SCHEMA, stack=rollouts.stack, json=_canonical(rollouts))
-    return _fold(record.SerializeToString())
+    return fold(record.SerializeToString())
 
 
 def rollouts_of(data: bytes) -> Rollouts:
     """The way back; raises RecordFault."""
-    record = _parse(pb.RolloutsRecord(), data)
+    record = parse(pb.RolloutsRecord(), data)
     rollouts: Rollouts = _from_canonical(Rollouts, record.json, "rollouts")
     return rollouts
 
@@ -229,7 +233,7 @@ def rollouts_of(data: bytes) -> Rollouts:
 def version_node(version: Version) -> bytes:
     """A version as a node holds it; raises ValueError for what no record can hold."""
     settings = version_json(version.container, version.resources)
-    folded = _fold(settings)
+    folded = fold(settings)
     record = pb.VersionRecord(
         schema=SCHEMA, stack=version.stack, version=version.id, json=folded, compressed=folded is not settings
     )
@@ -238,7 +242,7 @@ def version_node(version: Version) -> bytes:
 
 def version_of(data: bytes) -> Version:
     """The way back; raises RecordFault."""
-    record = _parse(pb.VersionRecord(), data)
+    record = parse(pb.VersionRecord(), data)
     settings = _inflate(record.json) if record.compressed else record.json
     try:
         container, resources = version_from_json(settings)
@@ -378,12 +382,12 @@ def bucket_node(records: Iterable[bytes]) -> bytes:
     parts = [pb.TaskBucket(schema=SCHEMA).SerializeToString()]
     for record in records:
         parts += (_RECORDS_TAG, _varint(len(record)), record)
-    return _fold(b"".join(parts))
+    return fold(b"".join(parts))
 
 
 def bucket_of(data: bytes) -> list[tuple[Task, bytes]]:
     """The tasks of a bucket, each with the bytes of its record; raises RecordFault."""
-    bucket = _parse(pb.TaskBucket(), data)
+    bucket = parse(pb.TaskBucket(), data)
     try:
         return [(_task_of(record), record.SerializeToString()) for record in bucket.tasks]
     except KeyError as error:
@@ -392,7 +396,7 @@ def bucket_of(data: bytes) -> list[tuple[Task, bytes]]:
 
 def agents_of(data: bytes) -> list[tuple[KnownAgent, bytes]]:
     """The agents of a bucket, each with the bytes of its record; raises RecordFault."""
-    return [(_agent_of(record), record.SerializeToString()) for record in _parse(pb.AgentBucket(), data).agents]
+    return [(_agent_of(record), record.SerializeToString()) for record in parse(pb.AgentBucket(), data).agents]
 
 
 def serial_of(task_id: TaskId) -> int:
@@ -403,7 +407,7 @@ def serial_of(task_id: TaskId) -> int:
     return int(serial)
 
 
-def _fold(message: bytes) -> bytes:
+def fold(message: bytes) -> bytes:
     """The zlib form where the message is large and that makes it smaller, else the very message."""
     if len(message) <= LARGE_BYTES:
         return message
@@ -424,7 +428,7 @@ def _inflate(data: bytes) -> bytes:
     return message
 
 
-def _parse(record: _R, data: bytes) -> _R:
+def parse(record: _R, data: bytes) -> _R:
     """Fills the record; raises RecordFault."""
     try:
         record.ParseFromString(_inflate(data) if data[:1] == bytes([_ZLIB_MARK]) else data)

@@ -1,4 +1,4 @@
-"""Routes that change running groups: scale, restart, stop, start."""
+"""Routes that change running groups: scale, restart, stop, start; and tasks: kill."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask
+from framework.api.asking import TOKEN, ask, known
 from framework.api.info import Limits
-from framework.api.shapes import DoneAnswer, PatternBody, ScaleBody
+from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody
 from framework.api.stacks import done_plain
-from framework.core.events import Ask, RestartAsked, ScaleAsked, StartAsked, StopAsked
+from framework.api.tasks import task_or_problem
+from framework.core.events import Ask, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
 from framework.ports import Front
+from specs.stack import KillOrder
 
 
 def router(front: Front, limits: Limits) -> APIRouter:
@@ -22,6 +24,11 @@ def router(front: Front, limits: Limits) -> APIRouter:
 
     async def done(make: Callable[[int], Ask]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
+
+    async def of_groups(kind: type[RestartAsked | StopAsked | StartAsked], body: PatternBody) -> Response:
+        return await done(
+            lambda request_id: kind(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
+        )
 
     @routes.post("/scale", status_code=202)
     async def scale(body: ScaleBody) -> Response:
@@ -33,22 +40,44 @@ def router(front: Front, limits: Limits) -> APIRouter:
                 instances=body.instances,
                 delta=body.delta,
                 factor=body.factor,
+                order=KillOrder(body.order) if body.order else None,
+                message=body.message,
+                by=body.by,
             )
         )
 
     @routes.post("/restart", status_code=202)
     async def restart(body: PatternBody) -> Response:
         """Replaces every task of the groups that match by a new one."""
-        return await done(lambda request_id: RestartAsked(request_id=request_id, pattern=body.pattern))
+        return await done(
+            lambda request_id: RestartAsked(
+                request_id=request_id, pattern=body.pattern, message=body.message, by=body.by
+            )
+        )
 
     @routes.post("/stop", status_code=202)
     async def stop(body: PatternBody) -> Response:
         """Stops the groups that match, until they are started again; their instances are kept in mind."""
-        return await done(lambda request_id: StopAsked(request_id=request_id, pattern=body.pattern))
+        return await done(
+            lambda request_id: StopAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
+        )
 
     @routes.post("/start", status_code=202)
     async def start(body: PatternBody) -> Response:
         """Starts the stopped groups that match."""
-        return await done(lambda request_id: StartAsked(request_id=request_id, pattern=body.pattern))
+        return await done(
+            lambda request_id: StartAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
+        )
+
+    @routes.post("/kill", status_code=202)
+    async def kill(body: KillBody) -> Response:
+        """Stops tasks. Others take their places, unless `scale`: then just their slots are given up."""
+        view = known(front)
+        ids = tuple(task_or_problem(view, name)[1].id for name in body.tasks)
+        return await done(
+            lambda request_id: KillAsked(
+                request_id=request_id, tasks=ids, scale=body.scale, message=body.message, by=body.by
+            )
+        )
 
     return routes

@@ -9,7 +9,20 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.responses import Response
 
-from framework.api import actions, approve, errors, events, executors, explain, leader, logs, stacks, story, tasks
+from framework.api import (
+    actions,
+    approve,
+    errors,
+    events,
+    executors,
+    explain,
+    history,
+    leader,
+    logs,
+    stacks,
+    story,
+    tasks,
+)
 from framework.api.answers import Json
 from framework.api.errors import Problem
 from framework.api.guard import Guard
@@ -59,6 +72,7 @@ def create_app(
     app.state.stream = stream
     errors.install(app)
     app.include_router(stacks.router(front, limits, threads))
+    app.include_router(history.router(front, limits, threads))
     app.include_router(actions.router(front, limits))
     app.include_router(approve.router(front, limits))
     app.include_router(executors.router(front, limits))

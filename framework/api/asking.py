@@ -32,6 +32,11 @@ def known(front: Front) -> View:
     return view
 
 
+def problem_of(refused: Refused) -> Problem:
+    """A refusal of the core as an answer."""
+    return Problem(_STATUS.get(refused.kind, 409), refused.message, refused.details)
+
+
 async def ask(front: Front, make: Callable[[int], Ask], timeout_seconds: float) -> Done:
     """What came of the ask; raises Problem where it was refused or nothing came of it within the time."""
     future = asyncio.wrap_future(front.ask(make))
@@ -47,5 +52,5 @@ async def ask(front: Front, make: Callable[[int], Ask], timeout_seconds: float) 
         )
     outcome = future.result()
     if isinstance(outcome, Refused):
-        raise Problem(_STATUS.get(outcome.kind, 409), outcome.message, outcome.details)
+        raise problem_of(outcome)
     return outcome

@@ -310,13 +310,29 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PatternBody(Asked):
+class Because(Asked):
+    """Who asks, and why: for those who look later."""
+
+    message: str = Field(default="", max_length=500, examples=["the sale begins"])
+    by: str = Field(default="", max_length=200, examples=["anna@desk"])
+
+
+class PatternBody(Because):
     pattern: str = Field(
         min_length=1,
         max_length=500,
         description="stack, stack/service or stack/service[label,label]; * and ? stand for anything",
         examples=["shop/web[dev]"],
     )
+
+
+class KillBody(Because):
+    """Tasks by their ids, or the numbers at their ends."""
+
+    tasks: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
+        min_length=1, max_length=1000, examples=[["shop.web.prod.0.12"]]
+    )
+    scale: bool = Field(default=False, description="their slots are given up: the groups have so many fewer instances")
 
 
 class QuestionLine(Shape):
@@ -367,11 +383,12 @@ class RollBody(Asked):
 
 
 class ScaleBody(PatternBody):
-    """Exactly one of `instances`, `delta` and `factor`."""
+    """Exactly one of `instances`, `delta` and `factor`. `order`: which tasks go first, instead of the groups' own."""
 
     instances: int | None = Field(default=None, ge=0, le=100_000, strict=True, examples=[4])
     delta: int | None = Field(default=None, ge=-100_000, le=100_000, strict=True, examples=[1])
     factor: float | None = Field(default=None, ge=0, le=1000, allow_inf_nan=False, examples=[2.0])
+    order: Literal["youngest", "oldest"] | None = Field(default=None, examples=["oldest"])
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ScaleBody:

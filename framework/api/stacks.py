@@ -39,6 +39,10 @@ IfUnchanged = Annotated[
 IfMatch = Annotated[str | None, Header(description='the same as an entity tag, as the GET gave it: "7"')]
 
 
+Why = Annotated[str, Query(max_length=500, description="why, for those who look later")]
+Who = Annotated[str, Query(max_length=200, description="who", examples=["anna@desk"])]
+
+
 def done_plain(done: Done) -> dict[str, Any]:
     """What came of an ask, for JSON."""
     return {"changed": list(done.changed), "index": done.index, "message": done.message}
@@ -80,8 +84,8 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         name: Name,
         if_unchanged: IfUnchanged = None,
         if_match: IfMatch = None,
-        message: Annotated[str, Query(max_length=500, description="why, for those who look later")] = "",
-        by: Annotated[str, Query(max_length=200, description="who", examples=["anna@desk"])] = "",
+        message: Why = "",
+        by: Who = "",
         anyway: Annotated[bool, Query(description="also when it wants more than any agent has now")] = False,
     ) -> Response:
         """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed.
@@ -113,10 +117,12 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         return Json(forecast.plan_plain(view, found))
 
     @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
-    async def remove(name: Name) -> Response:
-        """Stops all tasks of a stack and forgets it."""
+    async def remove(name: Name, message: Why = "", by: Who = "") -> Response:
+        """Stops all tasks of a stack and forgets it. Its history is kept for a while: a rollback brings it back."""
         done = await ask(
-            front, lambda request_id: StackRemoved(request_id=request_id, name=name), limits.answer_seconds
+            front,
+            lambda request_id: StackRemoved(request_id=request_id, name=name, message=message, by=by),
+            limits.answer_seconds,
         )
         return Json(done_plain(done), 202)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from framework.cli.options import who
 from framework.cli.output import print_json
 from framework.cli.server import Server
 from framework.cli.waiting import Wait, echo_done
@@ -13,14 +14,15 @@ def change_groups(
     server: Server,
     verb: str,
     pattern: str,
-    more: Mapping[str, int | float],
+    more: Mapping[str, int | float | str],
     *,
+    message: str,
     as_json: bool,
     wait: bool,
     timeout_seconds: float,
 ) -> None:
     """Asks the scheduler for `verb` on the groups of the pattern."""
-    answer = server.post(f"/v1/{verb}", {"pattern": pattern, **more})
+    answer = server.post(f"/v1/{verb}", {"pattern": pattern, "message": message, "by": who(), **more})
     if as_json:
         print_json(answer)
     else:

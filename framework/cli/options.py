@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import getpass
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -62,6 +64,20 @@ def with_wait(function: F) -> F:
         "--timeout", type=Duration(), default="10m", show_default=True, help="How long --wait waits."
     )(function)
     return click.option("--wait", is_flag=True, help="Wait until it is done, and show how it goes.")(function)
+
+
+def with_message(function: F) -> F:
+    """Adds -m, handed over as `message`."""
+    return click.option("-m", "--message", default="", metavar="TEXT", help="Why, for those who look later.")(function)
+
+
+def who() -> str:
+    """Who asks, as the history shows it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"[:200]
 
 
 def with_labels(function: F) -> F:

@@ -39,16 +39,17 @@ def plan(
     if as_json:
         print_json(answer)
         return
-    _show(answer)
+    show_plan(answer, f"Nothing was changed. To do just this: framework submit --if-unchanged {answer['index']}")
 
 
-def _show(answer: Answer) -> None:
+def show_plan(answer: Answer, end: str) -> None:
+    """What would change, and where new tasks would go; `end` is said last where something would change."""
     stack, count = answer["stack"], len(answer["changes"])
     where = "a new stack" if answer["is_new"] else f"index {answer['index']}"
     click.echo(f"{stack} ({where}): {plural(count, 'group')} would change" if count else f"{stack}: unchanged")
     groups = {group["group"]: group for group in answer["groups"]}
     for change in answer["changes"]:
-        _show_change(change)
+        show_change(change)
         if change["group"] in groups:
             _show_places(groups.pop(change["group"]))
     for group in groups.values():
@@ -61,11 +62,12 @@ def _show(answer: Answer) -> None:
         note(f"warning: {warning}")
     if answer["problem"]:
         note(f"Nothing can be placed now, or not well: {answer['problem']}")
-    if count:
-        click.echo(f"Nothing was changed. To do just this: framework submit --if-unchanged {answer['index']}")
+    if count and end:
+        click.echo(end)
 
 
-def _show_change(change: Answer) -> None:
+def show_change(change: Answer) -> None:
+    """A group that differs, with its settings before and after."""
     sign, words = _WORDS[change["change"]]
     old, new = change["old_instances"], change["new_instances"]
     count = f"{old} -> {new}" if old != new and change["change"] != "added" else str(new)

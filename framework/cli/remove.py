@@ -7,7 +7,7 @@ import sys
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import complete_stacks, with_server, with_wait
+from framework.cli.options import complete_stacks, who, with_message, with_server, with_wait
 from framework.cli.output import note, print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import Wait
@@ -17,13 +17,14 @@ from framework.exits import CliExit
 @click.command()
 @click.argument("stack", shell_complete=complete_stacks)
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@with_message
 @with_wait
 @with_server
-def remove(stack: str, yes: bool, wait: bool, timeout: float, server: Server, as_json: bool) -> None:
-    """Stop all tasks of a stack and forget it."""
+def remove(stack: str, yes: bool, message: str, wait: bool, timeout: float, server: Server, as_json: bool) -> None:
+    """Stop all tasks of a stack and forget it. Its history is kept for a while: `framework rollback` brings it back."""
     if not yes:
         _ask(server, stack)
-    answer = server.delete(path_of("stacks", stack))
+    answer = server.delete(path_of("stacks", stack), message=message, by=who())
     if as_json:
         print_json(answer)
     else:

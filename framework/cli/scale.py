@@ -7,7 +7,7 @@ import re
 import click
 
 from framework.cli.asking import change_groups
-from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server, with_wait
+from framework.cli.options import complete_groups, with_labels, with_labels_in, with_message, with_server, with_wait
 from framework.cli.server import Server
 
 _MOST = 100_000
@@ -16,16 +16,37 @@ _MOST = 100_000
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("pattern", metavar="GROUP", shell_complete=complete_groups)
 @click.argument("count", metavar="N|+N|-N|xF")
+@click.option(
+    "--oldest-first/--youngest-first",
+    "oldest_first",
+    default=None,
+    help="Which tasks go first, of those that are worth the same; else the group's kill_order says so.",
+)
 @with_labels
+@with_message
 @with_wait
 @with_server
-def scale(pattern: str, count: str, labels: str, wait: bool, timeout: float, server: Server, as_json: bool) -> None:
+def scale(
+    pattern: str,
+    count: str,
+    oldest_first: bool | None,
+    labels: str,
+    message: str,
+    wait: bool,
+    timeout: float,
+    server: Server,
+    as_json: bool,
+) -> None:
     """Change how many tasks a group has: to N, by +N or -N, or times F (x2, x0.5).
 
-    GROUP is stack/service or stack/service[label,…]; a pattern changes every group that matches.
+    GROUP is stack/service or stack/service[label,…]; a pattern changes every group that matches. Fewer: unhealthy tasks
+    go first, then unreachable ones, then those that are starting, then such that leave the group evenly spread.
     """
     pattern = with_labels_in(pattern, labels)
-    change_groups(server, "scale", pattern, _amount(count), as_json=as_json, wait=wait, timeout_seconds=timeout)
+    more: dict[str, int | float | str] = {**_amount(count)}
+    if oldest_first is not None:
+        more["order"] = "oldest" if oldest_first else "youngest"
+    change_groups(server, "scale", pattern, more, message=message, as_json=as_json, wait=wait, timeout_seconds=timeout)
 
 
 def _amount(count: str) -> dict[str, int | float]:

@@ -85,6 +85,14 @@ _LEVELS = ("debug", "info", "warning", "error")
     metavar="DURATION",
     help="How long ZooKeeper hears nothing from a leader before another one leads; from 2s to 60s.",
 )
+@click.option(
+    "--history",
+    type=click.IntRange(1, 100),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many definitions of each stack are kept, to go back to.",
+)
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
 @click.option(
     "--journal",
@@ -110,6 +118,7 @@ def scheduler(
     executor_operations: int,
     executor_url: str,
     session_timeout: float,
+    history: int,
     webui_url: str,
     journal: str,
     log_level: str,
@@ -155,6 +164,7 @@ def scheduler(
         executor_operations=executor_operations,
         executor_url=_checked_url(executor_url),
         session_timeout_seconds=session_timeout,
+        history=history,
         webui_url=webui_url,
         log_level=log_level,
         journal=journal,

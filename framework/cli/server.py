@@ -107,9 +107,9 @@ class Server:
         """Asks for a change."""
         return self._answer("POST", path, {}, content, _ANSWER_SECONDS)
 
-    def delete(self, path: str) -> Answer:
+    def delete(self, path: str, **parameters: str | int | bool | None) -> Answer:
         """Removes."""
-        return self._answer("DELETE", path, {}, None, _ANSWER_SECONDS)
+        return self._answer("DELETE", path, parameters, None, _ANSWER_SECONDS)
 
     def events(self, **parameters: str | int | bool | None) -> Iterator[Answer]:
         """The event stream until it ends; raises NoScheduler when it breaks."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
-
 import click
 
 from framework.cli.files import load, with_file
-from framework.cli.options import with_server, with_wait
+from framework.cli.options import who, with_message, with_server, with_wait
 from framework.cli.output import note, print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import Wait, echo_done
@@ -17,7 +14,7 @@ from specs.load import stack_to_json
 
 @click.command()
 @with_file
-@click.option("-m", "--message", default="", metavar="TEXT", help="Why, for those who look later.")
+@with_message
 @click.option(
     "--if-unchanged",
     type=click.IntRange(min=0),
@@ -50,7 +47,7 @@ def submit(
         stack_to_json(stack),
         if_unchanged=if_unchanged,
         message=message,
-        by=_who(),
+        by=who(),
         anyway="true" if anyway else None,
     )
     if as_json:
@@ -61,11 +58,3 @@ def submit(
             note(f"warning: {warning}")
     if wait:
         Wait(server=server, pattern=stack.name, index=answer["index"], timeout_seconds=timeout).run()
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"[:200]

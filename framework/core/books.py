@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from framework.core.model import Failures, GroupWish, Instant, KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import (
+    Failures,
+    GroupWish,
+    History,
+    Instant,
+    KnownAgent,
+    Rollouts,
+    StackWish,
+    Stored,
+    Task,
+    Version,
+)
 from specs.constraints import Mode, Neighbour
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.states import Goal, TaskState
@@ -91,6 +102,8 @@ class Books:
         self.framework_id: FrameworkId | None = None
         self.next_serial = 1
         self.stacks: dict[str, StackWish] = {}
+        self.histories: dict[str, History] = {}
+        """Of removed stacks too, as far as they are kept."""
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.wishes: dict[GroupId, GroupWish] = {}
@@ -115,6 +128,8 @@ class Books:
         self.version_uses: dict[tuple[str, VersionId], int] = {}
         self.touched: dict[GroupId, None] = {}
         """Groups of which something changed since the view was last built."""
+        self.revised: dict[str, None] = {}
+        """Stacks of whose history something did."""
 
     @classmethod
     def of(cls, stored: Stored) -> Books:
@@ -126,6 +141,8 @@ class Books:
             books.versions[version.stack, version.id] = version
         for stack in stored.stacks:
             books.put_stack(stack)
+        for history in stored.histories:
+            books.put_history(history)
         for agent in stored.agents:
             books.put_agent(agent)
         for rollouts in stored.rollouts:
@@ -217,6 +234,21 @@ class Books:
 
     def _list_apart(self) -> None:
         self.apart = tuple((id, rule) for id in sorted(self._keeping_apart) for rule in self._keeping_apart[id])
+
+    def put_history(self, history: History) -> None:
+        """Takes the history of a stack, instead of the one that it had; the versions that it names are in use."""
+        if history.stack in self.histories:
+            self.drop_history(history.stack)
+        self.histories[history.stack] = history
+        for version in history.versions:
+            self._use(history.stack, version, 1)
+        self.revised[history.stack] = None
+
+    def drop_history(self, name: str) -> None:
+        """Forgets the history of a stack."""
+        for version in self.histories.pop(name).versions:
+            self._use(name, version, -1)
+        self.revised[name] = None
 
     def put_agent(self, agent: KnownAgent) -> None:
         """Takes what is known of an agent."""

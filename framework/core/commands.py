@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from framework.core.model import KnownAgent, Rollouts, StackWish, Task, Version
+from framework.core.model import History, KnownAgent, Rollouts, StackWish, Task, Version
 from placement.offer import Pool
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.resources import Resources
@@ -27,6 +27,16 @@ class PutStack:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteStack:
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutHistory:
+    history: History
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteHistory:
+    stack: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,8 @@ Write: TypeAlias = (
     PutFramework
     | PutStack
     | DeleteStack
+    | PutHistory
+    | DeleteHistory
     | PutVersion
     | DeleteVersion
     | PutTask

@@ -12,12 +12,14 @@ from framework.core.commands import (
     Announce,
     Command,
     DeleteAgent,
+    DeleteHistory,
     DeleteRollouts,
     DeleteTask,
     DeleteVersion,
     Kill,
     PutAgent,
     PutFramework,
+    PutHistory,
     PutRollouts,
     PutTask,
     Write,
@@ -25,7 +27,7 @@ from framework.core.commands import (
 from framework.core.events import Ask
 from framework.core.executors import Reservations, Roll
 from framework.core.failures import with_failure
-from framework.core.model import Instant, KnownAgent, Rollouts, Settings, Stored, Task
+from framework.core.model import History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
 from framework.core.story import Stories
@@ -33,6 +35,7 @@ from framework.core.suspects import Suspects
 from framework.core.timers import Timers
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
+from specs.stack import KillOrder
 from specs.states import Goal, TaskState
 
 WRITES_PER_SAVE = 200
@@ -82,6 +85,8 @@ class Context:
         self.refreshed_at: Instant = 0.0
         self.reviewed = (0, False)
         """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
+        self.kill_orders: dict[GroupId, KillOrder] = {}
+        """Another order than the group's own, while what was asked with it is brought about."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
         self.suspects = Suspects()
@@ -186,6 +191,18 @@ class Context:
         self.stories.forget(task.id)
         self.write("task", task.id, DeleteTask(id=task.id))
         self.collect_versions(task.group.stack, {task.version: None})
+
+    def put_history(self, history: History) -> None:
+        """Takes a history into the books and the step's save."""
+        self.books.put_history(history)
+        self.write("history", history.stack, PutHistory(history=history))
+
+    def drop_history(self, name: str) -> None:
+        """Forgets the history of a stack, in the books and in the store, and the versions that only it named."""
+        versions = dict.fromkeys(self.books.histories[name].versions)
+        self.books.drop_history(name)
+        self.write("history", name, DeleteHistory(stack=name))
+        self.collect_versions(name, versions)
 
     def put_agent(self, agent: KnownAgent) -> None:
         """Takes what is known of an agent into the books and the step's save."""

@@ -9,6 +9,7 @@ from framework.core.backoff import after_end
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
 from framework.core.everywhere import why_not_there
+from framework.core.history import superfluous
 from framework.core.lifecycle import Action, act
 from framework.core.lost import forgive, is_lost
 from framework.core.model import Instant, Task
@@ -172,6 +173,8 @@ def forget_stack_if_over(context: Context, name: str) -> None:
     context.drop_rollouts(name)
     context.collect_versions(name, candidates)
     context.write("stack", name, DeleteStack(name=name))
+    for other in superfluous(books.histories, books.stacks):
+        context.drop_history(other)
     context.tell("StackRemoved", f"stack {name} is removed: its last task has ended", name)
 
 

@@ -11,7 +11,7 @@ from framework.core.model import Doubt, Status, Stored
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
-from specs.stack import Stack
+from specs.stack import KillOrder, Stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,17 +153,25 @@ class StackSubmitted:
 class StackRemoved:
     request_id: int
     name: str
+    message: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleAsked:
-    """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`."""
+    """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`.
+
+    `order` says which tasks go first where some are to, None for the groups' own order.
+    """
 
     request_id: int
     pattern: str
     instances: int | None = None
     delta: int | None = None
     factor: float | None = None
+    order: KillOrder | None = None
+    message: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +183,8 @@ class RestartAsked:
     pattern: str
     wait_seconds: float | None = None
     is_all_at_once: bool = False
+    message: str = ""
+    by: str = ""
 
 
 class RolloutAction(StrEnum):
@@ -206,12 +216,44 @@ class RolloutAsked:
 class StopAsked:
     request_id: int
     pattern: str
+    message: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartAsked:
     request_id: int
     pattern: str
+    message: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackAsked:
+    """Back to the definition of revision `to`, or to the one before the present; core.history says what that is.
+
+    `if_index` is the index that the stack must still have (0: it must be removed), or None for any.
+    """
+
+    request_id: int
+    name: str
+    to: int | None = None
+    with_instances: bool = False
+    if_index: int | None = None
+    message: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillAsked:
+    """Stop these tasks. Others take their places, unless `scale`: then their groups have so many fewer instances, and
+    just these slots are given up."""
+
+    request_id: int
+    tasks: tuple[TaskId, ...]
+    scale: bool = False
+    message: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +288,8 @@ Ask: TypeAlias = (
     | StopAsked
     | StartAsked
     | RolloutAsked
+    | RollbackAsked
+    | KillAsked
     | DestructionApproved
     | RollAsked
 )

@@ -26,6 +26,7 @@ from framework.core.commands import (
     Command,
     Kill,
     Launch,
+    PutHistory,
     PutRollouts,
     PutStack,
     PutTask,
@@ -34,7 +35,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
-from framework.core.model import GroupWish, Rollouts, StackWish, Status, Stored, Task, Version
+from framework.core.model import GroupWish, History, Revision, Rollouts, StackWish, Status, Stored, Task, Version
 from specs.canonical import version_of
 from specs.stack import Container, HealthCheck, Hook
 
@@ -92,7 +93,15 @@ class Masker:
             stacks=tuple(self.stack(stack) for stack in stored.stacks),
             versions=tuple(self._version(version) for version in stored.versions),
             rollouts=tuple(self.rollouts(rollouts) for rollouts in stored.rollouts),
+            histories=tuple(self._history(history) for history in stored.histories),
         )
+
+    def _history(self, history: History) -> History:
+        revisions = (
+            each if each.groups is None else replace(each, groups=tuple(self._wish(wish) for wish in each.groups))
+            for each in history.revisions
+        )
+        return replace(history, revisions=tuple(revisions))
 
     def _version(self, version: Version) -> Version:
         return replace(version, container=self._container(version.container))
@@ -165,6 +174,8 @@ def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
     name = type(write).__name__
     if isinstance(write, PutVersion):
         return (name, write.version.stack, write.version.id, write.version.resources)
+    if isinstance(write, PutHistory):
+        return (name, write.history.stack, [_revision(revision) for revision in write.history.revisions])
     if isinstance(write, PutStack):
         return (name, stack(write.stack))
     if isinstance(write, PutRollouts):
@@ -178,6 +189,12 @@ def _bare(rollouts: Rollouts) -> tuple[Any, ...]:
         return (rollouts,)
     before = [(wish.id, wish.version, wish.generation) for wish in rollouts.current.before]
     return (replace(rollouts, current=replace(rollouts.current, before=())), before)
+
+
+def _revision(revision: Revision) -> Any:
+    """All of it but what is asked of each group: the version stands for that."""
+    groups = None if revision.groups is None else [(str(each.id), each.version) for each in revision.groups]
+    return (_OF_REVISION(revision), groups)
 
 
 def _getter(kind: Any, *without: str, within: str = "") -> Callable[[Any], Any]:
@@ -196,6 +213,7 @@ def _is_enumeration(kind: Any) -> bool:
 
 _OF_STATUS = _getter(Status, within="status.")
 _OF_LAUNCH = _getter(Launch, "task", "container", "metadata")
+_OF_REVISION = _getter(Revision, "groups")
 _OF_TASK = _getter(Task, "group")
 _PLACED = (
     *("group", "slot", "attempt", "version", "generation", "agent_id", "hostname", "address", "executor_id"),

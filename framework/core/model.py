@@ -11,7 +11,7 @@ from enum import StrEnum
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
-from specs.stack import Container, Dependency, Restart, Unreachable
+from specs.stack import Container, Dependency, KillOrder, Restart, Unreachable
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
@@ -48,6 +48,7 @@ class GroupWish:
     unreachable: Unreachable = Unreachable()
     update: Update = Update()
     rollback: Update | None = None
+    kill_order: KillOrder = KillOrder.YOUNGEST
 
     @property
     def wanted(self) -> int:
@@ -66,6 +67,36 @@ class StackWish:
     submitted_by: str = ""
     message: str = ""
     is_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A change of a stack's wish: `number` is the stack's index since then, `command` what was asked, `text` what it
+    changed, as a phrase, in `services`. `groups` is the definition that a submit or a rollback gave the stack; None for
+    any other change, and where it is no longer kept."""
+
+    number: int
+    at: Instant
+    command: str
+    text: str
+    by: str = ""
+    message: str = ""
+    services: tuple[str, ...] = ()
+    groups: tuple[GroupWish, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What became of a stack's wish, oldest first; of a removed one it is kept for a while."""
+
+    stack: str
+    revisions: tuple[Revision, ...]
+
+    @property
+    def versions(self) -> tuple[VersionId, ...]:
+        """Those that its definitions name, each once."""
+        named = (wish.version for revision in self.revisions for wish in revision.groups or ())
+        return tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +281,7 @@ class Stored:
     tasks: tuple[Task, ...] = ()
     agents: tuple[KnownAgent, ...] = ()
     rollouts: tuple[Rollouts, ...] = ()
+    histories: tuple[History, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +337,7 @@ class Settings:
     kill_retry_seconds: float = 10.0
     reconcile_seconds: float = 600.0
     history_per_group: int = 5
+    revisions_kept: int = 20
     destruction_budget: int = 10
     suspicion_seconds: float = 1.0
     answers_wait_seconds: float = 15.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from framework.core.model import Task
+from framework.core.model import GroupWish, Task
 from framework.core.views import AgentView, Connection, GroupView, StackView, View
 from placement.cluster import Cluster
 from placement.engine import eligible
@@ -16,10 +16,10 @@ from placement.simulation import Outcome, hard_apart, missing, request_of, settl
 from placement.situation import Situation
 from specs.canonical import version_of
 from specs.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
-from specs.difference import Change, GroupDifference, difference
+from specs.difference import Change, GroupDifference, difference, renames
 from specs.ids import AgentId, GroupId, TaskId, VersionId
 from specs.resources import PortRanges, Resources
-from specs.stack import Group, Restart, Stack
+from specs.stack import Container, Group, Restart, Stack
 from specs.states import Goal, TaskState
 
 _Held = tuple[GroupView, Task]
@@ -116,7 +116,19 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
             for neighbour in neighbours:
                 if not any(selects(neighbour.to, group.id, other) for other in (*ours, *others)):
                     found.append(f"{group.id}: {word} {neighbour.to}: no group is there now; {_means(word, neighbour)}")
-    return (*found, *_unmet(view, new))
+    return (*found, *_renamed(view, new), *_unmet(view, new))
+
+
+def _renamed(view: View, new: Stack) -> Iterator[str]:
+    """Which groups get other labels or another name: they are others then."""
+    standing = view.stacks.get(new.name)
+    if standing is None or standing.wish.is_removed:
+        return
+    old = Stack(
+        name=new.name, groups=tuple(group_of(one) for one in standing.groups if one.wish in standing.wish.groups)
+    )
+    for rename in renames(old, new):
+        yield str(rename)
 
 
 def allowed(view: View, stack: Stack) -> dict[GroupId, tuple[AgentId, ...]]:
@@ -198,18 +210,23 @@ def _freed(view: View, group: GroupView, task: Task, room: Resources) -> Resourc
 
 def group_of(view: GroupView) -> Group:
     """The group as a stack has it."""
-    wish = view.wish
+    return group_with(view.wish, view.container, view.resources)
+
+
+def group_with(wish: GroupWish, container: Container, resources: Resources) -> Group:
+    """The group that is wished, with the settings of its version."""
     return Group(
         id=wish.id,
         instances=wish.instances,
-        container=view.container,
-        resources=view.resources,
+        container=container,
+        resources=resources,
         restart=wish.restart,
         dependencies=wish.dependencies,
         metadata=wish.metadata,
         mode=wish.mode,
         rules=wish.rules,
         unreachable=wish.unreachable,
+        kill_order=wish.kill_order,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from framework.core import asks, budget, census, converge, placing, rolling, rollout_asks, rollouts, statuses
+from framework.core import asks, budget, census, changing, converge, placing, rolling, rollout_asks, rollouts, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -13,14 +13,10 @@ from framework.core.commands import (
     Halt,
     HaltCause,
     PutFramework,
-    PutRollouts,
-    PutStack,
-    PutVersion,
     Reconcile,
     Refused,
     Reply,
     Subscribe,
-    Write,
 )
 from framework.core.context import Context
 from framework.core.events import (
@@ -35,11 +31,13 @@ from framework.core.events import (
     ExecutorFailed,
     FrameworkRefused,
     InverseOffersReceived,
+    KillAsked,
     OfferRescinded,
     OffersReceived,
     ProgressReported,
     RestartAsked,
     RollAsked,
+    RollbackAsked,
     RolloutAsked,
     Saved,
     SaveFailed,
@@ -60,9 +58,12 @@ from framework.core.views import Connection, Progress, View
 from specs.ids import TaskId, parse_group_id
 from specs.states import Goal, TaskState
 
+_CHANGES = (
+    *(StackSubmitted, StackRemoved, ScaleAsked, RestartAsked),
+    *(StopAsked, StartAsked, RollbackAsked, RolloutAsked, KillAsked),
+)
 RECONCILE_AT_ONCE = 1000
 MOST_ASKS_WAITING = 1000
-_ASKS = StackSubmitted | StackRemoved | ScaleAsked | RestartAsked | StopAsked | StartAsked | RolloutAsked
 
 
 class Scheduler:
@@ -95,7 +96,7 @@ class Scheduler:
             context.pool.remove(event.offer_id)
         elif isinstance(event, ProgressReported):
             self._progressed(event)
-        elif isinstance(event, _ASKS):
+        elif isinstance(event, _CHANGES):
             self._ask(event, now)
         elif isinstance(event, DestructionApproved):
             self._approved(event, now)
@@ -175,6 +176,7 @@ class Scheduler:
         for group in sorted(context.books.groups):
             converge.review_group(context, group, now)
             rollouts.go_back_if_asked(context, group)
+        changing.tidy_histories(context)
         for name in list(context.books.stacks):
             converge.forget_stack_if_over(context, name)
         for stack, id in list(context.books.versions):
@@ -266,6 +268,9 @@ class Scheduler:
             refusal = Refused(kind="unavailable", message=problem)
             self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
             return
+        if isinstance(ask, KillAsked) and not ask.scale:
+            changing.kill(self.context, ask, now)
+            return
         self._asks.append(ask)
         self._next_ask(now)
 
@@ -308,16 +313,10 @@ class Scheduler:
                 index = self._index_of(ask)
                 context.after_save(Reply(request_id=ask.request_id, outcome=Done(index=index, message="unchanged")))
                 continue
-            writes: list[Write] = []
-            for change in outcome:
-                writes += [PutVersion(version=version) for version in change.versions]
-                if change.stack != context.books.stacks.get(change.stack.name):
-                    writes.append(PutStack(stack=change.stack))
-                if change.rollouts is not None:
-                    writes.append(PutRollouts(rollouts=change.rollouts))
+            writes = tuple(write for change in outcome for write in asks.writes_of(change, context.books))
             context.flush()
             context.changing = dict.fromkeys(change.stack.name for change in outcome)
-            context.say(context.outbox.save(tuple(writes), Waiting(changes=outcome, request_id=ask.request_id)))
+            context.say(context.outbox.save(writes, Waiting(changes=outcome, request_id=ask.request_id)))
             self._asked = ask
 
     def _considered(self, ask: Ask, now: Instant) -> tuple[asks.Change, ...] | Refused:
@@ -337,10 +336,12 @@ class Scheduler:
                 ),
             )
         else:
-            outcome = asks.consider(ask, books.stacks, now)
+            outcome = asks.consider(ask, books, now)
         if isinstance(outcome, Refused):
             return outcome
-        return tuple(self._with_rollouts(change, ask, now) for change in outcome)
+        kept = self.context.settings.revisions_kept
+        found = (asks.remembered(change, ask, books, now, kept) for change in outcome)
+        return tuple(self._with_rollouts(change, ask, now) for change in found)
 
     def _with_rollouts(self, change: asks.Change, ask: Ask, now: Instant) -> asks.Change:
         if change.rollouts is not None:
@@ -356,7 +357,11 @@ class Scheduler:
             self.context.after_save(Reply(request_id=request_id, outcome=outcome))
 
     def _index_of(self, ask: Ask) -> int:
-        name = ask.stack.name if isinstance(ask, StackSubmitted) else ask.name if isinstance(ask, StackRemoved) else ""
+        name = ""
+        if isinstance(ask, StackSubmitted):
+            name = ask.stack.name
+        elif isinstance(ask, StackRemoved | RollbackAsked):
+            name = ask.name
         stack = self.context.books.stacks.get(name)
         return stack.index if stack else 0
 
@@ -399,18 +404,7 @@ class Scheduler:
         context.is_unsettled = True  # what waits may ask for less now
         for change in waiting.changes:
             self._take_rollouts(change)
-            for version in change.versions:
-                context.books.versions[version.stack, version.id] = version
-            before = context.books.stacks.get(change.stack.name)
-            context.books.put_stack(change.stack)
-            for group in list(context.books.by_stack.get(change.stack.name, {})):
-                context.sought.pop(group, None)
-                converge.review_group(context, group, now)
-            self._tell_change(change, is_new=before is None)
-            context.collect_versions(
-                change.stack.name,
-                {id: None for stack, id in list(context.books.versions) if stack == change.stack.name},
-            )
+            changing.change(context, change, now)
         changed = tuple(name for change in waiting.changes for name in change.changed)
         done = Done(changed=changed, index=waiting.changes[-1].stack.index, message=waiting.changes[-1].message)
         self._reply(waiting.request_id, done)
@@ -427,12 +421,6 @@ class Scheduler:
         if current is not None and current.number == change.stack.index:
             groups = ", ".join(str(part.group) for part in current.groups)
             context.tell("RolloutStarted", f"rollout {current.number} of {name} ({current.kind.value}): {groups}", name)
-
-    def _tell_change(self, change: asks.Change, *, is_new: bool) -> None:
-        stack = change.stack
-        verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
-        text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
-        self.context.tell("StackChanged", text, stack.name)
 
     def _save_failed(self, event: SaveFailed, now: Instant) -> None:
         waiting = self._take(event.ticket, now)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from framework.core.books import holds_seat
 from framework.core.context import Context
 from framework.core.everywhere import wanted_everywhere
-from framework.core.model import GroupWish
+from framework.core.model import GroupWish, Task
 from framework.core.wishes import has_finished
 from placement.surplus import Filled, Worth, given_up
 from specs.constraints import Mode
 from specs.ids import AgentId, GroupId
-from specs.states import Goal
+from specs.states import Goal, Health, TaskState
 
 
 def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
@@ -41,7 +41,8 @@ def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
         kept |= dict.fromkeys(list(done)[: max(wish.instances - len(kept), 0)])
     if len(kept) > wish.instances:
         slots = [_filled(context, wish, slot) for slot in kept]
-        surplus = given_up(slots, len(kept) - wish.instances, wish.rules, context.agents.cluster)
+        order = context.kill_orders.get(wish.id, wish.kill_order)
+        surplus = given_up(slots, len(kept) - wish.instances, wish.rules, context.agents.cluster, order)
         gone = frozenset(surplus)
         return sorted(slot for slot in kept if slot not in gone)
     number = 0
@@ -60,4 +61,13 @@ def _filled(context: Context, wish: GroupWish, slot: int) -> Filled:
     task = books.tasks[seat]
     if task.goal is Goal.STOP:
         return Filled(slot=slot, worth=Worth.EMPTY)
-    return Filled(slot=slot, worth=Worth.READY if slot in book.ready else Worth.UNREADY, agent_id=task.agent_id)
+    since = task.running_since or task.launched_at
+    return Filled(slot=slot, worth=_worth(task), agent_id=task.agent_id, since=since)
+
+
+def _worth(task: Task) -> Worth:
+    if task.is_ready:
+        return Worth.READY
+    if task.state is TaskState.UNREACHABLE:
+        return Worth.UNREACHABLE
+    return Worth.UNHEALTHY if task.health is Health.UNHEALTHY else Worth.STAGING

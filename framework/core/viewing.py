@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from framework.core import rolling
 from framework.core.budget import questions
 from framework.core.context import Context
 from framework.core.everywhere import why_nowhere
 from framework.core.failures import count_now, points_for
-from framework.core.model import GroupWish, Instant, Task, Version
-from framework.core.views import AgentView, Connection, GroupState, GroupView, StackView, View, Waiting
+from framework.core.model import GroupWish, History, Instant, Task, Version
+from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
 from framework.core.wishes import has_finished
 from specs.constraints import Mode
-from specs.ids import AgentId, GroupId
+from specs.ids import AgentId, GroupId, VersionId
 
 
 class Viewer:
@@ -22,6 +24,7 @@ class Viewer:
         self._groups: dict[GroupId, GroupView] = {}
         self._stacks: dict[str, StackView] = {}
         self._agents: dict[str, AgentView] = {}
+        self._histories: dict[str, HistoryView] = {}
 
     def view(self, now: Instant) -> View:
         """The picture of now."""
@@ -57,7 +60,19 @@ class Viewer:
             rolling=rolling.at(context),
             to_roll=len(context.roll.waiting) if context.roll is not None else 0,
             roll_problem=context.roll_problem,
+            histories=self._seen_histories(),
         )
+
+    def _seen_histories(self) -> dict[str, HistoryView]:
+        """The histories by stack; the same mapping as before where none has changed."""
+        books = self._context.books
+        revised, books.revised = books.revised, {}
+        if revised:
+            self._histories = {
+                name: _history(history, books.versions) if name in revised else self._histories[name]
+                for name, history in sorted(books.histories.items())
+            }
+        return self._histories
 
     def _seen_agents(self, now: Instant) -> dict[str, AgentView]:
         """The agents by id; the same mapping as before where nothing about them has changed."""
@@ -157,3 +172,8 @@ class Viewer:
         elif (backoff := context.backoffs.get(group)) is not None and backoff.version == wish.version:
             until = backoff.until
         return tuple(Waiting(slot=slot, cause=cause, until=until) for slot in sorted(slots))
+
+
+def _history(history: History, versions: Mapping[tuple[str, VersionId], Version]) -> HistoryView:
+    named = {id: versions[history.stack, id] for id in history.versions}
+    return HistoryView(revisions=history.revisions, versions=named)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from framework.core.model import Doubt, GroupWish, Instant, StackWish, Task
+from framework.core.model import Doubt, GroupWish, Instant, Revision, StackWish, Task, Version
 from framework.core.story import Entry
 from placement.agent import Agent
-from specs.ids import FrameworkId, GroupId, TaskId
+from specs.ids import FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container
 from specs.states import Goal
@@ -99,6 +99,14 @@ class StackView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """What became of a stack's wish, oldest first, and the versions that its definitions name."""
+
+    revisions: tuple[Revision, ...]
+    versions: Mapping[VersionId, Version]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
     """An agent. `offered` is what we hold of it in offers now, None where that is nothing; `unavailable` why it is
     avoided, "" where it is not; `penalties` the points it loses with groups that it has failed lately."""
@@ -150,6 +158,8 @@ class View:
     """How many agents are to follow."""
     roll_problem: str = ""
     """Why the last roll was given up, "" where it was not."""
+    histories: Mapping[str, HistoryView] = field(default_factory=dict)
+    """By stack; of removed ones too, as far as they are kept."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})

@@ -27,11 +27,13 @@ from framework.adapters.term import MAX_BREAKS
 from framework.adapters.zookeeper import MAX_WRITES_PER_SAVE, ZooKeeperStore
 from framework.core.commands import (
     DeleteAgent,
+    DeleteHistory,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
     PutFramework,
+    PutHistory,
     PutStack,
     PutTask,
     PutVersion,
@@ -46,7 +48,7 @@ from specs.constraints import Mode
 from specs.ids import AgentId, FrameworkId, TaskId
 from specs.states import TaskState
 from tests.kit.cluster import running_zookeeper
-from tests.kit.stored import stored_agent, stored_rules, stored_stack, stored_task, stored_version
+from tests.kit.stored import stored_agent, stored_history, stored_rules, stored_stack, stored_task, stored_version
 
 SECONDS = 90.0
 ROOTS = itertools.count(1)
@@ -181,6 +183,18 @@ class TestEveryStore:
         assert world.stored().stacks == (stack,)
         world.loaded().saved(PutStack(stack=plain))
         assert world.stored().stacks == (plain,)
+
+    def test_histories_are_written_with_their_stack_and_outlive_it(self, world: World) -> None:
+        opened = world.loaded()
+        first, other = stored_history(), stored_history("other")
+        opened.saved(PutHistory(history=first), PutStack(stack=stored_stack()), PutHistory(history=other))
+        assert opened.store.load().histories == (other, first)
+        assert world.stored() == Stored(stacks=(stored_stack(),), histories=(other, first))
+        opened = world.loaded()
+        shorter = replace(first, revisions=first.revisions[1:])
+        opened.saved(PutHistory(history=shorter), DeleteStack(name="shop"), DeleteHistory(stack="other"))
+        opened.saved(DeleteHistory(stack="never heard of"))
+        assert world.stored() == Stored(histories=(shorter,))
 
     def test_agents_change_and_go(self, world: World) -> None:
         opened = world.loaded()
@@ -392,13 +406,14 @@ class TestZooKeeper:
             "agents",
             "epoch",
             "framework",
+            "history",
             "leader",
             "schema",
             "stacks",
             "tasks",
             "versions",
         ]
-        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 2}
+        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 3}
         assert keeper.get_children(f"{root}/agents") == [str(zlib.crc32(stored_agent(1).id.encode()) % 256)]
         assert keeper.get_children(f"{root}/stacks") == ["shop"]
         assert keeper.get_children(f"{root}/versions/shop") == ["000000000000"]
@@ -467,7 +482,7 @@ class TestZooKeeper:
             ("tasks/0", records.bucket_node([records.task_bytes(stored_task(1))])),
             ("framework", records.framework_node(put)),
         ):
-            assert node[:2] == b"\x08\x02"
+            assert node[:2] == bytes([8, records.SCHEMA])
             keeper.create(f"{root}/{path}", b"\x08\x01" + node[2:], makepath=True)
         keeper.create(f"{root}/epoch", marks.epoch_node(marks.Epoch(number=4, transaction=9, holder="old")))
         keeper.create(f"{root}/schema", b'{"kind": "mesos-framework", "schema": 1}')
@@ -478,10 +493,10 @@ class TestZooKeeper:
     ) -> None:
         opened = real.open()
         assert opened.store.load() == old
-        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 2}
+        assert json.loads(keeper.get(f"{root}/schema")[0]) == {"kind": "mesos-framework", "schema": 3}
         assert json.loads(keeper.get(f"{root}/epoch")[0])["epoch"] == 5
-        opened.saved(PutAgent(agent=stored_agent(1)))
-        assert real.stored() == replace(old, agents=(stored_agent(1),))
+        opened.saved(PutAgent(agent=stored_agent(1)), PutHistory(history=stored_history()))
+        assert real.stored() == replace(old, agents=(stored_agent(1),), histories=(stored_history(),))
 
     def test_an_older_root_stays_so_while_another_leads(
         self, zookeeper: Daemon, root: str, keeper: KazooClient, old: Stored
@@ -684,11 +699,12 @@ class TestUncertainty:
     ) -> None:
         real.loaded().store.close()
         keeper.delete(f"{root}/agents")
+        keeper.delete(f"{root}/history")
         keeper.set(f"{root}/schema", b'{"kind": "mesos-framework", "schema": 1}')
         breaks += [when]
         opened = real.loaded()
         opened.saved(PutAgent(agent=stored_agent(1)))
-        assert json.loads(keeper.get(f"{root}/schema")[0])["schema"] == 2
+        assert json.loads(keeper.get(f"{root}/schema")[0])["schema"] == 3
         assert real.stored() == Stored(agents=(stored_agent(1),))
 
     def test_taking_the_store_is_repeated(self, real: World, breaks: list[str]) -> None:

@@ -246,7 +246,7 @@ class TestRestore:
         place.restore(other.taken())
         assert json.loads(keeper.get(f"{place.root}/schema")[0])["schema"] == 1
         assert len(place.world.stored().tasks) == 100
-        assert json.loads(keeper.get(f"{place.root}/schema")[0])["schema"] == 2
+        assert json.loads(keeper.get(f"{place.root}/schema")[0])["schema"] == 3
 
     @pytest.mark.parametrize("broken", range(5))
     def test_one_that_breaks_off_is_taken_by_no_scheduler_and_can_be_repeated(

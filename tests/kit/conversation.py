@@ -12,6 +12,7 @@ from framework.core.commands import (
     Announce,
     Command,
     DeleteAgent,
+    DeleteHistory,
     DeleteRollouts,
     DeleteStack,
     DeleteTask,
@@ -21,6 +22,7 @@ from framework.core.commands import (
     Outcome,
     PutAgent,
     PutFramework,
+    PutHistory,
     PutRollouts,
     PutStack,
     PutTask,
@@ -40,7 +42,7 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import KnownAgent, Rollouts, Settings, StackWish, Status, Stored, Task, Version
+from framework.core.model import History, KnownAgent, Rollouts, Settings, StackWish, Status, Stored, Task, Version
 from framework.core.scheduler import Scheduler
 from placement.agent import Agent
 from placement.offer import Offer
@@ -93,6 +95,7 @@ class Shelf:
         self.framework_id: FrameworkId | None = None
         self.next_serial = 1
         self.stacks: dict[str, StackWish] = {}
+        self.histories: dict[str, History] = {}
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
@@ -107,6 +110,10 @@ class Shelf:
                     self.stacks[write.stack.name] = write.stack
                 case DeleteStack():
                     del self.stacks[write.name]
+                case PutHistory():
+                    self.histories[write.history.stack] = write.history
+                case DeleteHistory():
+                    del self.histories[write.stack]
                 case PutVersion():
                     self.versions[write.version.stack, write.version.id] = write.version
                 case DeleteVersion():
@@ -134,6 +141,7 @@ class Shelf:
             tasks=tuple(self.tasks.values()),
             agents=tuple(self.agents.values()),
             rollouts=tuple(self.rollouts.values()),
+            histories=tuple(self.histories.values()),
         )
 
 

@@ -23,6 +23,7 @@ def check(scheduler: Scheduler) -> None:
             tasks=tuple(books.tasks.values()),
             agents=tuple(books.agents.values()),
             rollouts=tuple(books.rollouts.values()),
+            histories=tuple(books.histories.values()),
         )
     )
     again.depart(books.departing)
@@ -38,10 +39,21 @@ def check(scheduler: Scheduler) -> None:
         _check_group(again.group(group), book)
     for task in books.tasks.values():
         assert (task.group.stack, task.version) in books.versions, f"{task.id}: its version is gone"
+    _check_histories(books)
     for wish in books.wishes.values():
         assert (wish.id.stack, wish.version) in books.versions, f"{wish.id}: its version is gone"
     _check_agents(scheduler)
     _check_slots(scheduler)
+
+
+def _check_histories(books: Books) -> None:
+    """Every stack that was changed has one that ends with its index; its versions are there, also of removed ones."""
+    for name, history in books.histories.items():
+        numbers = [revision.number for revision in history.revisions]
+        assert numbers == sorted(set(numbers)), f"{name}: revisions {numbers}"
+        assert name not in books.stacks or numbers[-1] == books.stacks[name].index
+        for version in history.versions:
+            assert (name, version) in books.versions, f"{name}: version {version} of its history is gone"
 
 
 def _check_group(again: GroupBook, book: GroupBook) -> None:

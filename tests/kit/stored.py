@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Task, Version
+from framework.core.model import Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
 from specs.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
 from specs.resources import Resources
@@ -116,3 +116,32 @@ def stored_stack(name: str = "shop", groups: int = 2, **changes: Any) -> StackWi
     )
     stack = StackWish(name=name, groups=wishes, index=3, submitted_at=1.7e9, submitted_by="ann", message="1.4")
     return dataclasses.replace(stack, **changes)
+
+
+def stored_history(name: str = "shop", number: int = 3, **changes: Any) -> History:
+    """A history of a submit, a scaling, and a submit that left one of two groups as it was."""
+    first = stored_stack(name).groups
+    second = (first[0], dataclasses.replace(first[1], version=VersionId(f"{number:012x}")))
+    revisions = (
+        Revision(
+            number=1,
+            at=1.7e9,
+            command="submit",
+            text="added web00000[frontend,prod]",
+            by="ann",
+            message="1",
+            groups=first,
+        ),
+        Revision(number=2, at=1.7e9 + 1, command="scale", text="scaled web00000[frontend,prod] 4 → 5"),
+        Revision(
+            number=number,
+            at=1.7e9 + 2,
+            command="submit",
+            text="replaced web00001[frontend,prod]",
+            by="bob@desk",
+            message="1.4 läuft",
+            services=("web00001",),
+            groups=second,
+        ),
+    )
+    return dataclasses.replace(History(stack=name, revisions=revisions), **changes)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.adapters import records
+from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
-from framework.core.model import Failures, GroupWish, KnownAgent, StackWish, Task, Version
+from framework.core.model import Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
 from specs.constraints import (
     Constraint,
     Counted,
@@ -26,7 +27,18 @@ from specs.constraints import (
 )
 from specs.ids import GroupId
 from specs.resources import PortRanges, Resources
-from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Network, Port, Protocol, Restart
+from specs.stack import (
+    CheckKind,
+    Condition,
+    Container,
+    Dependency,
+    HealthCheck,
+    KillOrder,
+    Network,
+    Port,
+    Protocol,
+    Restart,
+)
 from specs.stack import Stop as StopSettings
 from specs.states import Goal, Health, Readiness, TaskState
 
@@ -133,6 +145,7 @@ WISHES = st.builds(
     metadata=PAIRS,
     mode=st.sampled_from(Mode),
     rules=st.just(Rules()) | RULES,
+    kill_order=st.sampled_from(KillOrder),
 )
 CONTAINERS = st.builds(
     Container,
@@ -159,7 +172,10 @@ RESOURCES = st.builds(
 )
 
 
-DECODERS = (records.bucket_of, records.agents_of, records.stack_of, records.version_of, records.framework_of)
+DECODERS = (
+    *(records.bucket_of, records.agents_of, records.stack_of),
+    *(records.version_of, records.framework_of, history_of),
+)
 
 
 @given(st.lists(TASKS, max_size=80))
@@ -184,6 +200,24 @@ def test_stacks(stack: StackWish) -> None:
 
 def _with_stack(group: GroupWish, stack: str) -> GroupWish:
     return dataclasses.replace(group, id=GroupId(stack, group.id.service, group.id.labels))
+
+
+@given(
+    name=NAMES,
+    numbers=st.lists(COUNTS, max_size=6),
+    pool=st.lists(WISHES, min_size=1, max_size=5),
+    data=st.data(),
+)
+def test_histories(name: str, numbers: list[int], pool: list[GroupWish], data: st.DataObject) -> None:
+    pool = [_with_stack(group, name) for group in pool]
+    definitions = st.none() | st.lists(st.sampled_from(pool), max_size=8).map(tuple)
+    texts = dict.fromkeys(("command", "text", "by", "message"), TEXT)
+    revisions = tuple(
+        data.draw(st.builds(Revision, number=st.just(number), at=INSTANTS, services=TEXTS, groups=definitions, **texts))
+        for number in numbers
+    )
+    history = History(stack=name, revisions=revisions)
+    assert history_of(history_node(history)) == history
 
 
 @given(st.builds(Version, stack=NAMES, id=NAMES, container=CONTAINERS, resources=RESOURCES))

@@ -43,10 +43,10 @@ def test_a_large_version_has_its_settings_compressed() -> None:
 
 def test_a_bucket_that_is_joined_is_what_protobuf_writes() -> None:
     tasks = [records.task_bytes(stored_task(serial)) for serial in range(5)]
-    bucket = pb.TaskBucket(schema=3, tasks=[pb.TaskRecord.FromString(task) for task in tasks])
+    bucket = pb.TaskBucket(schema=records.SCHEMA, tasks=[pb.TaskRecord.FromString(task) for task in tasks])
     assert records.bucket_node(tasks) == bucket.SerializeToString()
     agents = [records.agent_bytes(stored_agent(number)) for number in range(5)]
-    of_agents = pb.AgentBucket(schema=3, agents=[pb.AgentRecord.FromString(agent) for agent in agents])
+    of_agents = pb.AgentBucket(schema=records.SCHEMA, agents=[pb.AgentRecord.FromString(agent) for agent in agents])
     assert records.bucket_node(agents) == of_agents.SerializeToString()
 
 
@@ -129,7 +129,7 @@ def test_what_is_written_says_the_schema_at_which_older_programs_stop() -> None:
         records.bucket_node([records.task_bytes(stored_task(1))]),
         records.bucket_node([records.agent_bytes(stored_agent(1))]),
     )
-    assert {node[:2] for node in written} == {b"\x08\x03"}
+    assert {node[:2] for node in written} == {bytes([8, records.SCHEMA])}
 
 
 def test_an_exit_code_of_0_is_one_and_none_is_none() -> None:

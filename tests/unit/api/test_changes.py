@@ -34,6 +34,8 @@ CHANGES = [
     ("POST", "/v1/start"),
     ("POST", "/v1/approve"),
     ("POST", "/v1/executors/roll"),
+    ("POST", "/v1/kill"),
+    ("POST", "/v1/stacks/shop/rollback"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from framework.core.events import (
 from framework.core.views import GroupState, Waiting
 from specs.ids import group_id
 from specs.load import load_stack, stack_from_json
+from specs.stack import KillOrder
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, an_agent, running, runs_at_once
 from tests.unit.cli.conftest import STACK, Run, Serve
 
@@ -261,13 +263,25 @@ def test_plan_of_a_new_stack(serve: Serve, run: Run, front: FakeFront, stack_fil
         ("restart shop -l dev,frontend", RestartAsked(request_id=1, pattern="shop[dev,frontend]")),
         ("stop shop/web[dev] -l frontend", StopAsked(request_id=1, pattern="shop/web[dev,frontend]")),
         ("start */web", StartAsked(request_id=1, pattern="*/web")),
-        ("remove shop --yes", StackRemoved(request_id=1, name="shop")),
+        ("remove shop --yes -m old", StackRemoved(request_id=1, name="shop", message="old")),
+        ("restart shop -m why", RestartAsked(request_id=1, pattern="shop", message="why")),
+        (
+            "scale shop/web 1 --oldest-first",
+            ScaleAsked(request_id=1, pattern="shop/web", instances=1, order=KillOrder.OLDEST),
+        ),
+        (
+            "scale shop/web 1 --youngest-first",
+            ScaleAsked(request_id=1, pattern="shop/web", instances=1, order=KillOrder.YOUNGEST),
+        ),
     ],
 )
 def test_changes(serve: Serve, run: Run, front: FakeFront, command: str, asked: object) -> None:
     serve()
     assert run(*command.split()).exit_code == 0
-    assert front.asks == [asked]
+    (one,) = front.asks
+    assert isinstance(one, ScaleAsked | RestartAsked | StopAsked | StartAsked | StackRemoved)
+    assert re.fullmatch(r"[^@]+@.+", one.by)
+    assert replace(one, by="") == asked
 
 
 @pytest.mark.parametrize("count", ["four", "4x", "--4", "x", "+", "1.5", "x1001", "100001", "-", "９"])

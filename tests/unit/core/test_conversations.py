@@ -219,7 +219,7 @@ def test_outdated_tasks_that_are_not_ready_are_replaced_at_once() -> None:
 
 
 def test_the_old_version_is_deleted_when_its_last_task_is_forgotten() -> None:
-    talk = Conversation(settings=replace(SETTINGS, history_per_group=0))
+    talk = Conversation(settings=replace(SETTINGS, history_per_group=0, revisions_kept=1))
     talk.up(group())
     talk.submit(stack(group(image="busybox:2")))
     assert len(talk.shelf.versions) == 2
@@ -263,7 +263,8 @@ def test_a_removed_stack_is_forgotten_with_its_last_task() -> None:
     assert "shop" in talk.shelf.stacks
     heard = talk.status(tasks[1], TaskState.KILLED)
     assert "StackRemoved" in announced(heard)
-    assert (talk.shelf.stacks, talk.shelf.versions, talk.shelf.tasks) == ({}, {}, {})
+    assert (talk.shelf.stacks, talk.shelf.tasks) == ({}, {})
+    assert list(talk.shelf.histories) == ["shop"] and len(talk.shelf.versions) == 1
     assert talk.scheduler.view(talk.now).stacks == {}
     refused = talk.remove()
     assert isinstance(refused, Refused) and refused.kind == "not_found"

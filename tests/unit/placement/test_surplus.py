@@ -13,6 +13,7 @@ from placement.cluster import Cluster
 from placement.surplus import Filled, Worth, given_up
 from specs.constraints import Constraint, Operator, Rules, Spread
 from specs.ids import AgentId
+from specs.stack import KillOrder
 
 RACKS = ("a", "a", "b", "b", "c", "c")
 CLUSTER = Cluster(
@@ -47,7 +48,7 @@ def unique(field: str = "hostname") -> Constraint:
         (on(0, 1, 2), 1, Rules(), (2,)),
         (on(0, 1, 2), 9, Rules(), (0, 1, 2)),
         ([*on(0, 1), Filled(slot=9, worth=Worth.FINISHED)], 2, Rules(), (0, 1)),
-        ([Filled(slot=0, worth=Worth.UNREADY, agent_id=AgentId("agent-0")), *on(1, 2, 3)[1:]], 1, Rules(), (0,)),
+        ([Filled(slot=0, worth=Worth.STAGING, agent_id=AgentId("agent-0")), *on(1, 2, 3)[1:]], 1, Rules(), (0,)),
         ([ready(0, 0), Filled(slot=1, worth=Worth.EMPTY), ready(2, 0)], 1, Rules(), (1,)),
         (on(0, 1, 2, 4), 1, BY_RACK, (1,)),
         (on(0, 1, 2, 3, 4, 5), 3, BY_RACK, (1, 3, 5)),
@@ -73,6 +74,41 @@ def unique(field: str = "hostname") -> Constraint:
 def test_given_up(slots: list[Filled], count: int, rules: Rules, gone: tuple[int, ...]) -> None:
     assert given_up(slots, count, rules, CLUSTER) == gone
     assert given_up(slots[::-1], count, rules, CLUSTER) == gone
+
+
+def aged(slot: int, since: float, worth: Worth = Worth.READY, agent: int = 0) -> Filled:
+    return Filled(slot=slot, worth=worth, agent_id=AgentId(f"agent-{agent}"), since=since)
+
+
+@pytest.mark.parametrize(
+    ("slots", "count", "youngest", "oldest"),
+    [
+        ([aged(0, 30), aged(1, 10), aged(2, 20)], 1, (0,), (1,)),
+        ([aged(0, 30), aged(1, 10), aged(2, 20)], 2, (0, 2), (1, 2)),
+        ([aged(0, 10), aged(1, 10)], 1, (1,), (1,)),
+        ([aged(0, 10, agent=0), aged(1, 20, agent=1), aged(2, 99, agent=2)], 1, (1,), (0,)),
+        (
+            [
+                aged(0, 4, Worth.READY),
+                aged(1, 3, Worth.STAGING),
+                aged(2, 2, Worth.UNREACHABLE),
+                aged(3, 1, Worth.UNHEALTHY),
+            ],
+            3,
+            (1, 2, 3),
+            (1, 2, 3),
+        ),
+        ([aged(0, 9, Worth.UNREACHABLE), aged(1, 1, Worth.UNHEALTHY)], 1, (1,), (1,)),
+        ([aged(0, 9, Worth.STAGING), aged(1, 1, Worth.UNREACHABLE)], 1, (1,), (1,)),
+    ],
+    ids=["age", "twice", "no difference", "even before age", "worth before age", "unhealthy first", "then unreachable"],
+)
+def test_age_decides_among_equals(
+    slots: list[Filled], count: int, youngest: tuple[int, ...], oldest: tuple[int, ...]
+) -> None:
+    for given_slots in (slots, slots[::-1]):
+        assert given_up(given_slots, count, BY_RACK, CLUSTER) == youngest
+        assert given_up(given_slots, count, BY_RACK, CLUSTER, KillOrder.OLDEST) == oldest
 
 
 @given(agents=some.lists(some.integers(0, 5), min_size=1, max_size=30), data=some.data())

@@ -1,0 +1,71 @@
+"""What was asked and is stored, brought about; and what is asked that changes no wish."""
+
+from __future__ import annotations
+
+from framework.core import asks, converge
+from framework.core.commands import Done, Refused, Reply
+from framework.core.context import Context
+from framework.core.events import KillAsked
+from framework.core.history import tidied
+from framework.core.model import Instant
+from specs.ids import TaskId
+
+
+def change(context: Context, change: asks.Change, now: Instant) -> None:
+    """Makes a change count that is stored: the stack's wish, its history, the tasks that stop with it."""
+    books, name = context.books, change.stack.name
+    for version in change.versions:
+        books.versions[version.stack, version.id] = version
+    is_new = name not in books.stacks
+    for id in change.killed:
+        _give_up(context, change, id, now)
+    books.put_stack(change.stack)
+    if change.history is not None:
+        books.put_history(change.history)
+    for group in list(books.by_stack.get(name, {})):
+        context.sought.pop(group, None)
+        if change.order is not None:
+            context.kill_orders[group] = change.order
+        converge.review_group(context, group, now)
+    context.kill_orders.clear()
+    _tell(context, change, is_new=is_new)
+    context.collect_versions(name, {id: None for stack, id in list(books.versions) if stack == name})
+
+
+def _give_up(context: Context, change: asks.Change, id: TaskId, now: Instant) -> None:
+    """Stops a task, and its slot is wanted no more."""
+    task = context.books.tasks.get(id)
+    if task is None or task.state.is_terminal:
+        return
+    book = context.books.group(task.group)
+    if book.seats.get(task.slot) == id:
+        book.wanted.pop(task.slot, None)
+    context.stop(task, change.killed_because, now)
+
+
+def _tell(context: Context, change: asks.Change, *, is_new: bool) -> None:
+    stack = change.stack
+    verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
+    text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
+    context.tell("StackChanged", text, stack.name)
+
+
+def kill(context: Context, ask: KillAsked, now: Instant) -> None:
+    """Stops tasks whose slots are filled again: no wish changes."""
+    tasks = asks.living(ask.tasks, context.books)
+    if isinstance(tasks, Refused):
+        context.say(Reply(request_id=ask.request_id, outcome=tasks))
+        return
+    for task in tasks:
+        context.stop(task, asks.kill_cause(ask), now)
+    changed = tuple(sorted({str(task.group) for task in tasks}))
+    done = Done(changed=changed, message="stopping; others take their places")
+    context.after_all_saves(Reply(request_id=ask.request_id, outcome=done))
+
+
+def tidy_histories(context: Context) -> None:
+    """Takes out of histories, after a start, what belongs to nothing that is stored."""
+    for history in list(context.books.histories.values()):
+        clean = tidied(history, context.books.stacks.get(history.stack), context.books.versions)
+        if clean is not history:
+            context.put_history(clean)

@@ -1,0 +1,229 @@
+"""What is remembered of the changes of a stack's wish, and what going back to one of them makes of it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from framework.core.commands import Refused
+from framework.core.model import GroupWish, History, Revision, StackWish
+from specs.canonical import to_plain
+from specs.constraints import Mode
+from specs.ids import GroupId, VersionId
+
+MOST_CHANGES = 100
+"""So many changes without a definition are remembered of a stack."""
+MOST_BYTES = 900_000
+"""More than this no history takes: less than a node of the store holds, however badly it can be compressed."""
+MOST_REMOVED = 10
+"""Of so many removed stacks the history is kept: of those that were removed last."""
+DEFINING = ("submit", "rollback")
+"""The commands that give a stack its definition; any other changes what it has."""
+_TEXT_LENGTH = 400
+_NAMED = 3
+_REVISION_BYTES = 100
+_REFERENCE_BYTES = 5
+"""What a revision, and a group that it shares with another one, take beside their texts."""
+
+
+# ---- remembering ------------------------------------------------------------------------
+
+
+def revised(history: History | None, before: StackWish | None, made: Revision, stack: str, most: int) -> History:
+    """The history with one revision more, bounded: `most` definitions are kept. `before` is the wish as it was; a
+    history that does not know of it begins with it."""
+    known = history.revisions if history else ()
+    if not known and before is not None:
+        known = (_beginning(before),)
+    return History(stack=stack, revisions=bounded((*known, made), most))
+
+
+def _beginning(stack: StackWish) -> Revision:
+    return Revision(
+        number=stack.index,
+        at=stack.submitted_at,
+        command="submit",
+        text="as it was when its history began",
+        by=stack.submitted_by,
+        message=stack.message,
+        services=services_of(wish.id for wish in stack.groups),
+        groups=stack.groups,
+    )
+
+
+def bounded(revisions: Sequence[Revision], most: int) -> tuple[Revision, ...]:
+    """The newest of the revisions, in their order: `most` definitions, MOST_CHANGES without one, MOST_BYTES in all. One
+    whose definition does not fit is kept without it."""
+    kept: list[Revision] = []
+    definitions, changes, room = 0, 0, MOST_BYTES
+    counted: dict[GroupWish, None] = {}
+    for revision in reversed(revisions):
+        new: dict[GroupWish, None] = {}
+        room -= _text_bytes(revision)
+        if revision.groups is not None:
+            new = {wish: None for wish in revision.groups if wish not in counted}
+            size = sum(map(_group_bytes, new)) + _REFERENCE_BYTES * len(revision.groups)
+            if definitions < most and size <= room:
+                definitions += 1
+                room -= size
+                counted |= new
+            else:
+                revision = replace(revision, groups=None)
+                definitions = most  # older ones are not kept in its stead
+        changes += revision.groups is None
+        if room < 0:
+            break
+        if revision.groups is not None or changes <= MOST_CHANGES:
+            kept.append(revision)
+    return tuple(reversed(kept))
+
+
+def _text_bytes(revision: Revision) -> int:
+    texts = (revision.by, revision.message, revision.text, revision.command, *revision.services)
+    return sum(len(text.encode("utf-8", "surrogatepass")) + _REFERENCE_BYTES for text in texts) + _REVISION_BYTES
+
+
+@lru_cache(maxsize=16_384)
+def _group_bytes(wish: GroupWish) -> int:
+    """No less than its record takes: JSON names its fields, a record numbers them."""
+    return len(json.dumps(to_plain(wish)))
+
+
+def tidied(history: History, stack: StackWish | None, versions: Collection[tuple[str, VersionId]]) -> History:
+    """The history as far as it belongs to what else is stored: a save that broke off may have left a revision of which
+    the stack does not know, and a definition wants its versions."""
+    newest = None if stack is None else stack.index
+    revisions = tuple(
+        revision
+        if revision.groups is None or all((history.stack, wish.version) in versions for wish in revision.groups)
+        else replace(revision, groups=None)
+        for revision in history.revisions
+        if newest is None or revision.number <= newest
+    )
+    return history if revisions == history.revisions else replace(history, revisions=revisions)
+
+
+def superfluous(histories: Mapping[str, History], stacks: Mapping[str, StackWish]) -> tuple[str, ...]:
+    """The removed stacks whose history is not kept."""
+    removed = [history for name, history in histories.items() if name not in stacks]
+    removed.sort(key=lambda history: (history.revisions[-1].at if history.revisions else 0.0, history.stack))
+    return tuple(history.stack for history in removed[: max(len(removed) - MOST_REMOVED, 0)])
+
+
+# ---- telling ----------------------------------------------------------------------------
+
+
+def told(before: Iterable[GroupWish], after: Iterable[GroupWish]) -> tuple[str, tuple[str, ...]]:
+    """What differs, as a phrase ("scaled web[prod] 4 → 6"), and the services of the groups that do."""
+    old, new = {wish.id: wish for wish in before}, {wish.id: wish for wish in after}
+    said: dict[str, list[str]] = {}
+    changed = []
+    for id in sorted({*old, *new}):
+        was, shall = old.get(id), new.get(id)
+        if was != shall:
+            changed.append(id)
+            said.setdefault(_verb(was, shall), []).append(_name(id) + _numbers(was, shall))
+    phrases = (f"{verb} {_listed(said[verb])}" for verb in _VERBS if verb in said)
+    return "; ".join(phrases)[:_TEXT_LENGTH], services_of(changed)
+
+
+def services_of(groups: Iterable[GroupId]) -> tuple[str, ...]:
+    """The names of their services, each once."""
+    return tuple(sorted({group.service for group in groups}))
+
+
+_VERBS = ("added", "removed", "replaced", "scaled", "restarted", "stopped", "started", "changed settings of")
+
+
+def _verb(was: GroupWish | None, shall: GroupWish | None) -> str:
+    if was is None or shall is None:
+        return "added" if was is None else "removed"
+    tests: tuple[tuple[str, Callable[[GroupWish], object]], ...] = (
+        ("replaced", lambda wish: wish.version),
+        ("scaled", lambda wish: wish.instances),
+        ("restarted", lambda wish: wish.generation),
+        ("stopped" if shall.is_stopped else "started", lambda wish: wish.is_stopped),
+    )
+    return next((verb for verb, of in tests if of(was) != of(shall)), "changed settings of")
+
+
+def _numbers(was: GroupWish | None, shall: GroupWish | None) -> str:
+    if was is None or shall is None or was.instances == shall.instances:
+        return ""
+    return f" {was.instances} → {shall.instances}"
+
+
+def _name(group: GroupId) -> str:
+    return str(group).partition("/")[2]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+# ---- going back -------------------------------------------------------------------------
+
+
+def definition(history: History, number: int) -> Revision | Refused:
+    """The revision that gave the stack the definition that it had at revision `number`: itself, or the last submit or
+    rollback before it."""
+    upto = [revision for revision in history.revisions if revision.number <= number]
+    if not upto or upto[-1].number != number:
+        return Refused(kind="not_found", message=f"{history.stack} has no revision {number}{_kept(history)}")
+    found = next((revision for revision in reversed(upto) if revision.command in DEFINING), None)
+    if found is None or found.groups is None:
+        return Refused(
+            kind="not_found",
+            message=f"of revision {number} of {history.stack} the definition is no longer kept{_kept(history)}",
+        )
+    return found
+
+
+def _kept(history: History) -> str:
+    numbers = [str(revision.number) for revision in history.revisions if revision.groups is not None]
+    if not numbers:
+        return "; there is none to which one could go back"
+    return f"; those with a definition are {', '.join(numbers)} (`framework history {history.stack}`)"
+
+
+def returned(found: Revision, current: StackWish | None, *, with_instances: bool) -> tuple[GroupWish, ...]:
+    """The wishes of a definition as they are when it is gone back to. A group that there is now keeps its number of
+    instances (unless `with_instances`), and whether it is stopped."""
+    now = {wish.id: wish for wish in current.groups} if current else {}
+    return tuple(_returned(wish, now.get(wish.id), with_instances) for wish in found.groups or ())
+
+
+def _returned(wish: GroupWish, now: GroupWish | None, with_instances: bool) -> GroupWish:
+    if now is None:
+        return replace(wish, is_stopped=False)
+    keeps = not with_instances and wish.mode is now.mode is Mode.REPLICATED
+    instances = now.instances if keeps else wish.instances
+    return replace(wish, instances=instances, is_stopped=now.is_stopped, generation=now.generation)
+
+
+def target(
+    history: History | None, stack: StackWish | None, name: str, to: int | None, *, with_instances: bool
+) -> Revision | Refused:
+    """Which definition a rollback goes to: that of revision `to`; or without one, of a removed stack the last, else the
+    newest earlier one that would change something."""
+    current = None if stack is None or stack.is_removed else stack
+    if history is None:
+        if stack is None:
+            message = f"there is no stack {name}, and no history of one; `framework ls` names those there are"
+            return Refused(kind="not_found", message=message)
+        return Refused(kind="conflict", message=f"{name} was not changed yet: there is nothing to go back to")
+    if to is not None:
+        return definition(history, to)
+    earlier = [revision for revision in reversed(history.revisions) if revision.command in DEFINING]
+    for revision in earlier if current is None else earlier[1:]:
+        if revision.groups is None:
+            break
+        if current is None or returned(revision, current, with_instances=with_instances) != current.groups:
+            return revision
+    return Refused(
+        kind="conflict",
+        message=f"{name} has no earlier definition that differs from what it is now{_kept(history)}",
+    )
