@@ -1,0 +1,125 @@
+"""Tasks that are killed, and which go when a group is to have fewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from framework.core.commands import Done, Kill, PutStack, PutTask, Refused, Save
+from framework.core.events import KillAsked, ScaleAsked
+from specs.constraints import Mode
+from specs.ids import TaskId
+from specs.stack import CheckKind, Container, HealthCheck, KillOrder
+from specs.states import Goal, TaskState
+from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
+
+
+def running(instances: int = 3, **more: Any) -> Conversation:
+    """Tasks in slots 0, 1, ..., each a second younger than the one before."""
+    talk = Conversation()
+    talk.subscribe()
+    talk.submit(stack(group(instances=instances, **more)))
+    talk.offers()
+    for task in talk.tasks:
+        talk.now += 1
+        talk.status(task, TaskState.RUNNING, is_healthy=True)
+    return talk
+
+
+def kill(talk: Conversation, *ids: TaskId, scale: bool = False, **more: Any) -> Any:
+    talk.heard = []
+    return outcome(talk.say(KillAsked(request_id=77, tasks=ids, scale=scale, **more)), 77)
+
+
+def left(talk: Conversation) -> list[int]:
+    """The slots in which a task shall run."""
+    return [task.slot for task in talk.tasks if task.goal is Goal.RUN]
+
+
+class TestKill:
+    def test_another_takes_its_place_without_a_pause(self) -> None:
+        talk = running()
+        first = talk.tasks[0]
+        done = kill(talk, first.id, by="eve", message="stuck")
+        assert done == Done(changed=("shop/web",), message="stopping; others take their places")
+        assert killed(talk.heard) == [first.id]
+        assert talk.scheduler.context.books.tasks[first.id].stop_cause == "killed by eve: stuck"
+        talk.status(first, TaskState.KILLED)
+        (again,) = launched(talk.offers())
+        assert again.slot == 0
+        assert [one.command for one in talk.shelf.histories["shop"].revisions] == ["submit"]
+
+    def test_with_its_slot_the_group_is_smaller(self) -> None:
+        talk = running(4)
+        second, fourth = talk.tasks[1], talk.tasks[3]
+        done = kill(talk, second.id, fourth.id, scale=True, by="eve")
+        assert done == Done(changed=("shop/web",), index=2)
+        assert sorted(killed(talk.heard)) == sorted([second.id, fourth.id])
+        assert left(talk) == [0, 2]
+        for task in (second, fourth):
+            talk.status(task, TaskState.KILLED)
+        assert launched(talk.offers()) == []
+        assert [task.slot for task in talk.tasks] == [0, 2]
+        last = talk.shelf.histories["shop"].revisions[-1]
+        assert (last.command, last.text, last.by) == ("kill", "scaled web 4 → 2", "eve")
+
+    def test_number_and_stops_are_one_save_so_that_a_successor_gives_up_the_same(self) -> None:
+        talk = running(3)
+        first = talk.tasks[0]
+        talk.holds_saves = True
+        heard = talk.say(KillAsked(request_id=7, tasks=(first.id,), scale=True))
+        (save,) = (command for command in heard if isinstance(command, Save))
+        assert {type(write) for write in save.writes} >= {PutStack, PutTask}
+        assert not any(isinstance(command, Kill) for command in heard)
+        talk.shelf.write(save)
+        again = Conversation(shelf=talk.shelf)
+        again.subscribe()
+        assert left(again) == [1, 2]
+        assert first.id in killed(again.heard)
+
+    @pytest.mark.parametrize("scale", [False, True])
+    def test_where_one_cannot_be_none_is(self, scale: bool) -> None:
+        talk = running()
+        tasks = talk.tasks
+        missing = kill(talk, tasks[0].id, TaskId("shop.web.9.99"), scale=scale)
+        assert isinstance(missing, Refused) and missing.kind == "not_found"
+        talk.status(tasks[1], TaskState.FINISHED)
+        ended = kill(talk, tasks[0].id, tasks[1].id, scale=scale)
+        assert isinstance(ended, Refused) and "has ended already (FINISHED)" in ended.message
+        assert killed(talk.heard) == []
+
+    def test_what_holds_no_slot_has_none_to_give_up(self) -> None:
+        talk = running()
+        talk.say(ScaleAsked(request_id=5, pattern="shop", instances=2))
+        refused = kill(talk, talk.tasks[2].id, scale=True)
+        assert isinstance(refused, Refused) and "holds no slot that its group wants" in refused.message
+
+    def test_a_global_group_has_no_number(self) -> None:
+        talk = running(1, mode=Mode.GLOBAL)
+        refused = kill(talk, talk.tasks[0].id, scale=True)
+        assert isinstance(refused, Refused) and "is global" in refused.message
+        assert isinstance(kill(talk, talk.tasks[0].id), Done)
+
+
+class TestFewer:
+    @pytest.mark.parametrize(
+        ("order", "slots"), [(None, [0, 1]), (KillOrder.YOUNGEST, [0, 1]), (KillOrder.OLDEST, [1, 2])]
+    )
+    def test_the_youngest_go_or_the_oldest(self, order: KillOrder | None, slots: list[int]) -> None:
+        talk = running()
+        talk.say(ScaleAsked(request_id=9, pattern="shop", instances=2, order=order))
+        assert left(talk) == slots
+        assert talk.scheduler.context.kill_orders == {}
+
+    def test_unhealthy_ones_go_first_then_those_that_start(self) -> None:
+        talk = running(4, container=Container(image="busybox:1", health=HealthCheck(kind=CheckKind.TCP, port="http")))
+        oldest, _, third, _ = talk.tasks
+        talk.status(oldest, TaskState.RUNNING, is_healthy=False)
+        kill(talk, third.id)
+        talk.status(third, TaskState.KILLED)
+        assert [task.slot for task in launched(talk.offers())] == [2]
+        talk.say(ScaleAsked(request_id=9, pattern="shop", instances=3))
+        assert left(talk) == [1, 2, 3]
+        talk.say(ScaleAsked(request_id=10, pattern="shop", instances=2))
+        assert left(talk) == [1, 3]
