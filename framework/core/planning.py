@@ -227,6 +227,8 @@ def group_with(wish: GroupWish, container: Container, resources: Resources) -> G
         rules=wish.rules,
         unreachable=wish.unreachable,
         kill_order=wish.kill_order,
+        update=wish.update,
+        rollback=wish.rollback,
     )
 
 
