@@ -21,6 +21,7 @@ from tests.bench import (
     bench_core,
     bench_elections,
     bench_failover,
+    bench_health,
     bench_idle,
     bench_launch,
     bench_placement,
@@ -41,6 +42,7 @@ BENCHES = (
     bench_core.BENCH,
     bench_placement.BENCH,
     bench_failover.BENCH,
+    bench_health.BENCH,
     bench_elections.BENCH,
     bench_simulation.BENCH,
 )
