@@ -45,6 +45,8 @@ class Context:
         self.outbox = Outbox()
         self.reap_at: float | None = None
         """When what is there is listed next."""
+        self.looks_owed = 0
+        """So many more answered listings are due: an operation's outcome is unknown, the engine may still do it."""
         self._rng = rng
         self._alarms: list[tuple[float, TaskId]] = []  # a heap; an alarm may be out of date, then it does nothing
         self._ended: OrderedDict[TaskId, None] = OrderedDict()

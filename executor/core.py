@@ -23,6 +23,7 @@ from specs.ids import TaskId
 from specs.states import TaskState
 
 REAP_AGAIN_SECONDS = 600.0
+LOOKS_AFTER_UNKNOWN = 2
 FAREWELL_SECONDS = 1.0
 """How long an executor that shuts down waits for the acknowledgements of its last statuses."""
 
@@ -179,6 +180,10 @@ class Executor:
                 known |= dict.fromkeys(task.order.predecessors)
         self._context.do(*self._strays.found(event.containers, known, now))
         self._context.look_at(self._strays.due_at)
+        if self._context.looks_owed:
+            self._context.looks_owed -= 1
+            if self._context.looks_owed:
+                self._context.look_at(now + self._settings.reap_after_seconds)
 
     # ---- the engine's answers ---------------------------------------------------
 
@@ -236,6 +241,10 @@ class Executor:
             stopping.hook_ended(self._context, task, event)
 
     def _failed(self, task: Task, event: on.OperationFailed) -> None:
+        if event.is_temporary and event.operation in (Operation.CREATE, Operation.START):
+            # An engine that was frozen makes the container when it wakes, which may be after the first answer.
+            self._context.looks_owed = LOOKS_AFTER_UNKNOWN
+            self._context.look_at(self._context.now + self._settings.reap_after_seconds)
         match event.operation:
             case Operation.PULL:
                 starting.pull_failed(self._context, task, event.message)
@@ -257,7 +266,8 @@ class Executor:
             for part in (starting, stopping, watching):
                 part.ring(context, task)
         if context.reap_at is not None and context.reap_at <= now:
-            context.reap_at = now + REAP_AGAIN_SECONDS
+            # A listing that is not answered is followed by another just the same.
+            context.reap_at = now + (self._settings.reap_after_seconds if context.looks_owed else REAP_AGAIN_SECONDS)
             context.do(do.ListContainers())
         if self._give_up_at is not None and self._give_up_at <= now:
             self._give_up_at = None
@@ -267,7 +277,7 @@ class Executor:
     def _rest(self, now: float) -> None:
         """Ends the executor when nothing is left to do."""
         context = self._context
-        is_at_rest = not context.tasks and not len(context.outbox)
+        is_at_rest = not context.tasks and not len(context.outbox) and not context.looks_owed
         if self._exit_at is not None:
             are_all_ended = all(task.phase is Phase.ENDED for task in context.tasks.values())
             if are_all_ended:

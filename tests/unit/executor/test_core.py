@@ -251,6 +251,27 @@ def test_a_removal_that_fails_is_tried_again_unless_the_container_has_ended() ->
     assert talk.states[-1] == "FINISHED"
 
 
+def test_a_container_that_the_engine_makes_after_its_launch_was_given_up_is_removed() -> None:
+    """A frozen engine takes a call, answers too late, and does what it was asked when it wakes."""
+    talk = Talk(idle_seconds=20.0, reap_after_seconds=30.0)
+    talk.tell(on.ContainersListed(containers=()))
+    talk.launch()
+    talk.tell(on.OperationFailed(task_id=TASK, operation=Operation.CREATE, message="away", is_temporary=True))
+    talk.tell(on.Removed(task_id=TASK, exit_code=None))
+    assert talk.states == ["STARTING", "FAILED"]
+    for _ in range(3):
+        said = talk.wait(30.0)
+        assert only(do.ListContainers, said), "unanswered, it looks again"
+        assert not only(do.Exit, said), "and does not end before"
+    talk.tell(on.ContainersListed(containers=()))
+    assert only(do.ListContainers, talk.wait(30.0)), "it may be made only now"
+    late = on.Found(container_id="late", task_id=TASK, is_ours=True, is_abandoned=False)
+    assert only(do.Reap, talk.tell(on.ContainersListed(containers=(late,)))) == [
+        do.Reap(container_id="late", task_id=TASK)
+    ]
+    assert only(do.Exit, talk.wait(20.1))
+
+
 # ---- the agent comes and goes ------------------------------------------------------
 
 
