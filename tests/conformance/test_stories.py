@@ -125,7 +125,6 @@ def test_the_session_of_the_leader_expires(stage: Stage) -> None:
 @long
 def test_the_leader_is_cut_off_from_zookeeper(stage: Stage) -> None:
     """Mesos still tells it everything, and it may say nothing; another leads before it can know."""
-    zookeeper, _, _ = stage.cluster.zookeeper_address.partition(":")
     groups = {each.name: 48_411 + number for number, each in enumerate(stage.schedulers)}
     for each in stage.schedulers:
         stage.start_as(each, *in_group(groups[each.name]))
@@ -133,7 +132,7 @@ def test_the_leader_is_cut_off_from_zookeeper(stage: Stage) -> None:
     before = stage.ids("apart")
     first = stage.leader()
     second = next(each for each in stage.schedulers if each.name != first.name)
-    with cut((groups[first.name], zookeeper)):
+    with cut((groups[first.name], stage.cluster.zookeeper_address)):
         assert stage.until(lambda: stage.leader().name == second.name, "apart", "the standby leads")
         stage.cli.run("scale", "apart/work", "8", "--wait")
     ended_by_itself(stage, first, "apart")

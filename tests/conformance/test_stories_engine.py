@@ -19,8 +19,8 @@ from tests.kit.story import Stage, docker, passes, workers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.zookeeper, pytest.mark.stories]
 
-ENGINE_SECONDS = 30
-"""For so long an executor tries to reach an engine."""
+ENGINE_SECONDS = 120
+"""For so long an executor waits for an engine that takes a call and does not answer it."""
 
 
 @pytest.fixture(scope="module")

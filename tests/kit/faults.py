@@ -43,11 +43,15 @@ class SetClock:
 
 @contextlib.contextmanager
 def cut(*wires: tuple[int, str]) -> Iterator[None]:
-    """Nothing of what processes of a group send to an address arrives, and nobody is told; `wires` are (group id, IP).
+    """Nothing of what processes of a group send to an address arrives, and nobody is told.
 
-    Skips the test where the kernel cannot.
+    `wires` are (group id, IP) or (group id, IP:PORT). Skips the test where the kernel cannot.
     """
-    rules = [["OUTPUT", "-m", "owner", "--gid-owner", str(group), "-d", ip, "-j", "DROP"] for group, ip in wires]
+    rules = []
+    for group, address in wires:
+        ip, _, port = address.partition(":")
+        to = ["-d", ip, *(["-p", "tcp", "--dport", port] if port else [])]
+        rules.append(["OUTPUT", "-m", "owner", "--gid-owner", str(group), *to, "-j", "DROP"])
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("a wire is cut by root only, with setpriv of util-linux")
     with contextlib.ExitStack() as mended:
