@@ -87,9 +87,19 @@ class OwnEngine:
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
             eventually(lambda: self._containerd() is None, "its containerd ends")
+        self._end_shims()
         mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for path in reversed([path for path in mounted if path.startswith(f"{self.directory}/")]):
             subprocess.run(["umount", path], check=False)
+
+    def _end_shims(self) -> None:
+        """Ends what watches over containers that a dockerd forgot as it was killed, and those containers."""
+        for path in Path("/proc").glob("[0-9]*"):
+            if str(self.directory) in " ".join(command_of(int(path.name))[1:]):
+                with contextlib.suppress(OSError):
+                    children = (path / "task" / path.name / "children").read_text().split()
+                    for pid in (*children, path.name):
+                        os.kill(int(pid), signal.SIGKILL)
 
     def _containerd(self) -> int | None:
         """The process id of its containerd, None where it does not run."""
