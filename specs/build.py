@@ -32,6 +32,8 @@ from specs.stack import (
     Stop,
     Unreachable,
 )
+from specs.update import Update
+from specs.update_rules import settled
 from specs.vocabulary import SERVICE, TOP
 from specs.volumes import Mounts
 
@@ -179,10 +181,12 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         message = "a global service has one task on every agent that fits; leave this out, or leave mode out"
         reader.note(found["instances"].node, message)
         values["instances"] = 1
+    container = _container(values, reader, found)
+    rollback: Update | None = values.get("rollback")
     group = Group(
         id=group_id(stack, name, labels),
         instances=values.get("instances", 1),
-        container=_container(values, reader, found),
+        container=container,
         resources=_resources(values),
         restart=values.get("restart", Restart.ALWAYS),
         dependencies=combined(values.get("links", ()), values.get("depends_on", ())),
@@ -191,6 +195,8 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         rules=rules_of(values, reader),
         unreachable=Unreachable(**_below("unreachable", values)),
         kill_order=values.get("kill_order", KillOrder.YOUNGEST),
+        update=settled(values.get("update", Update()), container),
+        rollback=settled(rollback, container) if rollback else None,
     )
     failed = frozenset(reader.failed)
     for whole_field, sources in _JOINED.items():

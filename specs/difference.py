@@ -12,6 +12,7 @@ from specs.constraints import STICKY_ALWAYS, Rules, Strategy
 from specs.ids import GroupId
 from specs.resources import format_cpus
 from specs.stack import Group, Stack
+from specs.update import Update
 
 
 class Change(StrEnum):
@@ -106,8 +107,8 @@ def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDiffe
             new_instances=new.instances if new else 0,
         )
     fields = tuple(_fields("", _comparable(old), _comparable(new)))
-    if not fields:  # different rules may have one text
-        fields = tuple(_fields("rules", to_plain(old.rules), to_plain(new.rules)))
+    if not fields:  # different values may have one text
+        fields = tuple(_fields("", to_plain(old), to_plain(new)))
     change = Change.METADATA
     if version_of(old) != version_of(new):
         change = Change.REPLACED
@@ -125,6 +126,8 @@ def _comparable(group: Group) -> dict[str, Any]:
     plain.update(plain.pop("container"))
     plain.update(_rules(group.rules))
     plain.pop("rules", None)
+    plain["update"] = _pace(group.update)
+    plain["rollback"] = _pace(group.rollback) if group.rollback else {}
     for name in ("environment", "labels", "sysctls", "metadata"):
         plain[name] = dict(plain.get(name, ()))
     for name, key in (("ports", "name"), ("ulimits", "name"), ("dependencies", "service"), ("volumes", "target")):
@@ -155,6 +158,23 @@ def _rules(rules: Rules) -> dict[str, Any]:
     if rules.sticky:
         wait = rules.sticky_wait_seconds
         texts["sticky"] = "always" if wait == STICKY_ALWAYS else f"{wait:g}s" if wait else "true"
+    return {name: text for name, text in texts.items() if text}
+
+
+def _pace(update: Update) -> dict[str, Any]:
+    """An update in the words of a file, defaults too; what is not said is left out."""
+    texts: dict[str, Any] = {
+        "parallelism": str(update.parallelism),
+        "min_healthy": str(update.min_healthy) if update.min_healthy is not None else None,
+        "max_surge": str(update.max_surge),
+        "order": update.order.value if update.order else None,
+        "wait": f"{update.wait_seconds:g}s",
+        "monitor": f"{update.monitor_seconds:g}s",
+        "deadline": f"{update.deadline_seconds:g}s",
+        "max_failures": str(update.max_failures),
+        "on_failure": update.on_failure.value,
+        "steps": [str(step) for step in update.steps],
+    }
     return {name: text for name, text in texts.items() if text}
 
 

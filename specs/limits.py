@@ -54,6 +54,8 @@ MAX_FIELD_LENGTH = 100
 MAX_PATTERN_LENGTH = 1_000
 """Characters of a regular expression, and of any other value of a rule."""
 MAX_WEIGHT = 100
+MAX_STEPS = 50
+"""Of an update; pauses count."""
 MAX_CUSTOM_RESOURCES = 16
 MAX_CUSTOM_MILLI = 10**12
 MAX_CUSTOM_ITEMS = 256

@@ -1,7 +1,8 @@
 """One document laid over another: override files, `--set`, and the groups of a service over the service itself.
 
 Mappings merge key by key; everything else replaces what was there. Lists of K=V where a mapping may stand count as
-mappings. A check that names its kind replaces the kind beneath it. A rule of placement is a whole, and replaces.
+mappings. A check that names its kind replaces the kind beneath it, and so do steps a canary, and the other way round. A
+rule of placement is a whole, and replaces.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from specs.source import Mapping, Node, Scalar, Sequence, child_path, describe, 
 
 _PAIR_KEYS = frozenset({"environment", "labels", "sysctls", "headers"})
 _CHECKS = frozenset({"health", "ready"})
+_STEP_KEYS = frozenset({"steps", "canary"})
 _WHOLE_KEYS = frozenset({"constraints", "spread", "near", "apart", "prefer"})
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 
@@ -33,6 +35,9 @@ def laid_over(base: Node, over: Node, key: str = "", above: str = "") -> Node:
     if key in _CHECKS and above != "services" and CHECK_KEYS & set(over.keys):
         for kind in CHECK_KEYS & set(keys):
             del keys[kind], values[kind]
+    if key == "update" and above != "services" and _STEP_KEYS & set(over.keys):
+        for said in _STEP_KEYS & set(keys):
+            del keys[said], values[said]
     for name, value in over.values.items():
         values[name] = laid_over(values[name], value, name, key) if name in values else value
         keys[name] = over.keys[name]

@@ -20,11 +20,9 @@ _LOGS = "logs go to files in the task's sandbox, see framework logs; leave it ou
 _NAMESPACE = "it would share what keeps tasks of one agent apart; leave it out"
 _SECRETS = "there is no store of secrets; give values by environment, from variables"
 _CONFIGS = "put files into the image, or give values by environment"
-_UPDATES = "the pace of a change cannot be chosen"
 
 SERVICE_REFUSED: dict[str, str] = {
     "placement": _never("placement", "write constraints, spread, near, apart and prefer in the service itself"),
-    "update": _later("update", _UPDATES),
     "drain": _never("drain", "write stop: {drain: 5s, grace: 20s}"),
     "secrets": _later("secrets", _SECRETS),
     "configs": _later("configs", _CONFIGS),
@@ -80,8 +78,6 @@ SERVICE_REFUSED: dict[str, str] = {
 }
 
 DEPLOY_REFUSED: dict[str, str] = {
-    "update_config": _later("update_config", _UPDATES),
-    "rollback_config": _later("rollback_config", _UPDATES),
     "endpoint_mode": _later("endpoint_mode", "there are no virtual addresses; services are reached at host ports"),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from specs import container_rules, placement_rules
+from specs import container_rules, placement_rules, update_rules
 from specs.custom_resources import items_fault, resource_name_fault
 from specs.errors import Fault
 from specs.ids import MAX_LABELS_LENGTH, GroupId, name_fault
@@ -98,7 +98,11 @@ def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Itera
             yield Finding(
                 message=finding.message, group=index, where=finding.where, about=finding.about, other=finding.other
             )
-        for broken in (*container_rules.broken(group.container), *placement_rules.broken(group)):
+        for broken in (
+            *container_rules.broken(group.container),
+            *placement_rules.broken(group),
+            *update_rules.broken(group),
+        ):
             other = (index, broken.other) if broken.other else None
             yield Finding(
                 message=broken.message,

@@ -12,6 +12,7 @@ from specs.limits import MAX_GPUS, MAX_INSTANCES
 from specs.placement_forms import ComposePreferences
 from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED
 from specs.stack import Keep, Restart
+from specs.update_forms import ROLLBACK_CONFIG, UPDATE_CONFIG, Pace
 from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_signal, parse_size_mib
 
 SIZE = Parsed(parse_size_mib, WANTED_SIZE, pattern=r"^[0-9]+(\.[0-9]+)?\s*([bB]|[kKmMgGtT]([iI]?[bB])?)$")
@@ -160,6 +161,18 @@ DEPLOY = Table(
             "As mode: replicated or global.",
         ),
         Field("placement", Nested(PLACEMENT), NOWHERE, "On which agents; see constraints and spread."),
+        Field(
+            "update_config",
+            Pace(UPDATE_CONFIG, "update", is_compose=True),
+            "update",
+            "As update, with compose's defaults; not both.",
+        ),
+        Field(
+            "rollback_config",
+            Pace(ROLLBACK_CONFIG, "rollback", is_compose=True),
+            "rollback",
+            "As rollback, with compose's defaults; not both.",
+        ),
     ),
     DEPLOY_REFUSED,
 )

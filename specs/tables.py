@@ -19,6 +19,7 @@ from specs.sections import (
     STOP,
     UNREACHABLE,
 )
+from specs.update_forms import ROLLBACK_CONFIG, UPDATE, UPDATE_CONFIG
 from specs.vocabulary import SERVICE, TOP
 
 _MARKED = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -42,7 +43,7 @@ def _rows(rows: Iterable[tuple[str, str]], heads: tuple[str, str]) -> str:
 def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
-    inner |= {"unreachable": UNREACHABLE, "ready": READY, "post_start": HOOK, "pre_stop": HOOK}
+    inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "ready": READY, "post_start": HOOK, "pre_stop": HOOK}
     for field in SERVICE.fields:
         if not field.is_ours:
             continue
@@ -78,6 +79,8 @@ _TABLES: dict[str, Callable[[], str]] = {
         ("deploy.resources.limits.", DEPLOY_LIMITS),
         ("deploy.resources.reservations.", DEPLOY_RESERVATIONS),
         ("deploy.restart_policy.", RESTART_POLICY),
+        ("deploy.update_config.", UPDATE_CONFIG),
+        ("deploy.rollback_config.", ROLLBACK_CONFIG),
     ),
     "healthcheck-keys": lambda: _compose(("healthcheck.", HEALTHCHECK)),
 }

@@ -35,6 +35,7 @@ from specs.sections import (
     UNREACHABLE,
 )
 from specs.stack import KillOrder, Network, Pull, Restart
+from specs.update_forms import ROLLBACK, UPDATE, Pace
 from specs.volumes import DeclaredVolumes, Volumes
 
 _RESTARTS = {
@@ -113,6 +114,13 @@ SERVICE = Table(
             "When an ended task is followed by another: always, on-failure, no (always).",
         ),
         Field("unreachable", Nested(UNREACHABLE), NOWHERE, "What becomes of a task whose agent cannot be reached."),
+        Field("update", Pace(UPDATE, "update"), "update", "At which pace, and under which guard, tasks are replaced."),
+        Field(
+            "rollback",
+            Pace(ROLLBACK, "rollback"),
+            "rollback",
+            "The pace of going back: the keys of update but steps and canary (that of update).",
+        ),
         Field("instances", INSTANCES, "instances", "How many tasks (1)."),
         Field(
             "kill_order",
@@ -238,7 +246,7 @@ SERVICE = Table(
             "deploy",
             Nested(DEPLOY),
             NOWHERE,
-            "replicas, mode, labels, placement, resources and restart_policy.condition; see below.",
+            "replicas, mode, labels, placement, resources, restart_policy, update_config, rollback_config; see below.",
             False,
         ),
         Field(

@@ -57,6 +57,7 @@ from specs.stack import (
     Ulimit,
     Volume,
 )
+from specs.update import OnFailure, Order, Share, Step, Update
 from specs.values import parse_cpus_milli, parse_size_mib
 
 words = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=6)
@@ -192,6 +193,62 @@ def rules(draw: st.DrawFn) -> Rules:
 
 
 @st.composite
+def updates(draw: st.DrawFn, *, instances: int) -> Update:
+    """Paces that can move a group of so many."""
+    percents = st.integers(1, 99).map(lambda percent: Share(percent=percent))
+    shares = percents | st.integers(0, 100).map(lambda count: Share(count=count))
+    order = draw(st.sampled_from([Order.START_FIRST, Order.STOP_FIRST]))
+    kept = draw(st.integers(0, max(instances - 1, 0)))
+    surge = draw(percents if order is Order.START_FIRST else shares)
+    reached = sorted(draw(st.sets(st.integers(1, 100), max_size=3)))
+    wait = draw(st.integers(0, 10**6))
+    return Update(
+        parallelism=draw(shares),
+        min_healthy=draw(st.sampled_from([None, Share(count=kept)])),
+        max_surge=surge,
+        order=order,
+        wait_seconds=wait / 1000,
+        deadline_seconds=draw(st.sampled_from([0.0, (wait + 6500) / 1000])),
+        max_failures=draw(shares),
+        on_failure=draw(st.sampled_from([OnFailure.PAUSE, OnFailure.CONTINUE])),
+        steps=tuple(
+            step
+            for percent in reached
+            for step in (Step(until=Share(percent=percent)), Step(hold_seconds=draw(st.sampled_from([0.0, 60.0]))))
+        ),
+    )
+
+
+SOME_UPDATES = [
+    Update(),
+    Update(
+        parallelism=Share(count=1), max_surge=Share(), order=Order.STOP_FIRST, min_healthy=Share(), wait_seconds=1.5
+    ),
+    Update(min_healthy=Share(percent=100), order=Order.START_FIRST, steps=(Step(until=Share(percent=5)), Step())),
+]
+
+
+def update_text(update: Update) -> str:
+    """The update in the words of a file; its times are of whole milliseconds."""
+    plain: dict[str, Any] = {
+        "parallelism": str(update.parallelism),
+        "max_surge": str(update.max_surge),
+        "wait": f"{update.wait_seconds:.3f}s",
+        "monitor": f"{update.monitor_seconds:.3f}s",
+        "deadline": f"{update.deadline_seconds:.3f}s",
+        "max_failures": str(update.max_failures),
+        "on_failure": update.on_failure.value,
+    }
+    if update.order is not None:
+        plain["order"] = update.order.value
+    if update.min_healthy is not None:
+        plain["min_healthy"] = str(update.min_healthy)
+    if update.steps:
+        plain["steps"] = [str(step) for step in update.steps]
+    return json.dumps(plain)
+
+
+@st.composite
 def stacks(draw: st.DrawFn) -> Stack:
     name = draw(names)
     services = draw(st.lists(names, min_size=1, max_size=4, unique=True))
@@ -214,6 +271,8 @@ def stacks(draw: st.DrawFn) -> Stack:
                     restart=draw(st.sampled_from(Restart)),
                     dependencies=tuple(Dependency(service=need, condition=Condition.STARTED) for need in needs),
                     metadata=draw(pairs(texts)),
+                    update=draw(st.sampled_from(SOME_UPDATES)),
+                    rollback=draw(st.sampled_from([None, Update(), Update(parallelism=Share())])),
                 )
             )
     return Stack(name=name, groups=tuple(sorted(groups, key=lambda group: group.id)))
@@ -297,6 +356,27 @@ def test_rules_keep_the_version_and_their_difference_is_told(some: Rules) -> Non
     assert change.fields
 
 
+@settings(max_examples=150)
+@given(st.integers(0, 5).flatmap(lambda instances: updates(instances=instances)))
+def test_an_update_is_read_as_it_is_written(update: Update) -> None:
+    text = f"services: {{web: {{image: a, instances: 0, update: {update_text(update)}}}}}"
+    stack = load_stack(text, name="s", variables={})
+    assert stack.groups[0].update == update
+    assert stack_from_json(json.loads(json.dumps(stack_to_json(stack))), name="s") == stack
+
+
+@settings(max_examples=300)
+@given(st.text(st.sampled_from("ab 0159%-.pausems"), max_size=12))
+def test_any_text_is_a_share_and_a_step_or_is_refused(text: str) -> None:
+    body = {"services": {"web": {"image": "a", "update": {"max_surge": text, "steps": [text, "pause"]}}}}
+    try:
+        stack = stack_from_json(body, name="s")
+    except StackError as error:
+        assert all(fault.path.startswith("services.web.update") for fault in error.faults)
+    else:
+        assert stack_from_json(stack_to_json(stack), name="s") == stack
+
+
 @settings(max_examples=300)
 @given(st.text(st.sampled_from("ab ,<>=!~[](){}:*$@UNIQUELIKESNOT.0"), max_size=30))
 def test_any_text_is_a_rule_or_is_refused(text: str) -> None:
@@ -334,7 +414,7 @@ def test_garbage_is_refused_and_breaks_nothing(plain: Any) -> None:
         assert error.faults
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, suppress_health_check=[Check.too_slow])
 @given(stacks(), st.data())
 def test_a_stack_with_one_value_spoilt_is_refused_or_a_stack(stack: Stack, data: st.DataObject) -> None:
     plain = json.loads(json.dumps(stack_to_json(stack)))

@@ -94,6 +94,32 @@ def test_other_labels_are_another_group() -> None:
         ),
         ("instances: 2", "mode: global", Change.SCALED, [("instances", 2, 1), ("mode", None, "global")]),
         ("image: a:1", "image: a:1\n    strategy: pack", Change.METADATA, [("strategy", None, "pack")]),
+        (
+            "image: a:1",
+            "image: a:1\n    update: {parallelism: 5, wait: 1m, min_healthy: 50%, steps: [1, pause 90s, 50%]}",
+            Change.METADATA,
+            [
+                ("update.min_healthy", None, "50%"),
+                ("update.parallelism", "25%", "5"),
+                ("update.steps", None, ["1", "pause 90s", "50%"]),
+                ("update.wait", "0s", "60s"),
+            ],
+        ),
+        (
+            "image: a:1",
+            "image: a:1\n    rollback: {parallelism: 0, order: stop-first}",
+            Change.METADATA,
+            [
+                ("rollback.deadline", None, "600s"),
+                ("rollback.max_failures", None, "2"),
+                ("rollback.max_surge", None, "25%"),
+                ("rollback.monitor", None, "5s"),
+                ("rollback.on_failure", None, "pause"),
+                ("rollback.order", None, "stop-first"),
+                ("rollback.parallelism", None, "0"),
+                ("rollback.wait", None, "0s"),
+            ],
+        ),
     ],
 )
 def test_classes(old: str, new: str, change: Change, fields: list[tuple[str, object, object]]) -> None:
@@ -109,6 +135,13 @@ def test_rules_of_one_text_are_told_too() -> None:
     (change,) = difference(one, other)
     assert change.change is Change.METADATA
     assert [field.path for field in change.fields] == ["rules.constraints"]
+
+
+def test_times_of_one_text_are_told_too() -> None:
+    one, other = (load(OLD.replace("ports:", f"update: {{wait: {wait}}}\n    ports:")) for wait in ("1m", "60.00001s"))
+    (change,) = difference(one, other)
+    assert change.change is Change.METADATA
+    assert [field.path for field in change.fields] == ["update.wait_seconds"]
 
 
 def test_the_most_disturbing_class_is_named_and_every_field_told() -> None:

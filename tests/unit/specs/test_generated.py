@@ -113,6 +113,7 @@ def test_every_limit_stands_in_the_page() -> None:
         "MAX_RULE_VALUES",
         "MAX_FIELD_LENGTH",
         "MAX_PATTERN_LENGTH",
+        "MAX_STEPS",
         "MAX_CUSTOM_RESOURCES",
         "MAX_CUSTOM_ITEMS",
     ]:
@@ -182,6 +183,7 @@ def test_the_shop_has_its_five_services_and_eight_containers_or_more() -> None:
         "nulls",
         "words",
         "rules",
+        "update",
     ],
 )
 def test_the_schema_refuses_what_is_wrong_in_shape(name: str) -> None:
@@ -215,6 +217,10 @@ def test_the_schema_refuses_what_is_wrong_in_shape(name: str) -> None:
         "deploy: {mode: replicated, placement: {constraints: [a == b], preferences: [{spread: node.labels.z}]}}",
         "deploy: {resources: {reservations: {generic_resources: [{discrete_resource_spec: {kind: a, value: 2}}]}}}",
         "volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]",
+        "update: {parallelism: 1, min_healthy: 50%, max_surge: '25%', order: start-first, on_failure: pause}",
+        "update: {steps: [1, pause, pause 10m, {pause: 5m}, {pause: }, 25%, 100%], deadline: 0s}",
+        "update: {canary: 10%, max_failures: 0}, rollback: {parallelism: 0, on_failure: continue}",
+        "deploy: {update_config: {parallelism: 0, delay: 5s, max_failure_ratio: 0.25}, rollback_config: {delay: 1s}}",
     ],
 )
 def test_the_schema_takes_what_the_loader_takes(body: str) -> None:
