@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import replace
-
-from framework.core import asks, budget, census, changing, converge, placing, rolling, rollout_asks, rollouts, statuses
+from framework.core import budget, census, changing, converge, placing, rolling, rollouts, statuses
 from framework.core.commands import (
     Accept,
     Command,
-    Done,
     Halt,
     HaltCause,
     PutFramework,
@@ -19,10 +15,10 @@ from framework.core.commands import (
     Subscribe,
 )
 from framework.core.context import Context
+from framework.core.desk import Desk
 from framework.core.events import (
     AgentFailed,
     AgentsReported,
-    Ask,
     BecameLeader,
     CallFailed,
     DestructionApproved,
@@ -63,7 +59,6 @@ _CHANGES = (
     *(StopAsked, StartAsked, RollbackAsked, RolloutAsked, KillAsked),
 )
 RECONCILE_AT_ONCE = 1000
-MOST_ASKS_WAITING = 1000
 
 
 class Scheduler:
@@ -72,8 +67,7 @@ class Scheduler:
     def __init__(self, settings: Settings) -> None:
         self.context = Context(settings)
         self._viewer = Viewer(self.context)
-        self._asks: deque[Ask] = deque()
-        self._asked: Ask | None = None
+        self._desk = Desk(self.context)
 
     def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
@@ -97,14 +91,14 @@ class Scheduler:
         elif isinstance(event, ProgressReported):
             self._progressed(event)
         elif isinstance(event, _CHANGES):
-            self._ask(event, now)
+            self._desk.ask(event, now)
         elif isinstance(event, DestructionApproved):
             self._approved(event, now)
         elif isinstance(event, RollAsked):
             self._roll(event, now)
         else:
             self._handle_rare(event, now)
-        self._ask_itself(now)
+        self._desk.ask_itself(now)
         if context.roll is not None:
             rolling.advance(context, now)
         self._settle(now)
@@ -256,31 +250,6 @@ class Scheduler:
 
     # ---- asks and saves ---------------------------------------------------------
 
-    def _ask(self, ask: Ask, now: Instant) -> None:
-        problem = ""
-        if self.context.connection is Connection.LOADING:
-            problem = self.context.store_problem or "the scheduler is still reading its store; try again in a moment"
-        elif len(self._asks) >= MOST_ASKS_WAITING:
-            problem = f"{MOST_ASKS_WAITING} changes wait to be stored already; try again in a moment"
-        elif self.context.outbox.is_full:
-            problem = self.context.store_problem or "the store does not keep up; try again in a moment"
-        if problem:
-            refusal = Refused(kind="unavailable", message=problem)
-            self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
-            return
-        if isinstance(ask, KillAsked) and not ask.scale:
-            changing.kill(self.context, ask, now)
-            return
-        self._asks.append(ask)
-        self._next_ask(now)
-
-    def _ask_itself(self, now: Instant) -> None:
-        """Decides what parts of the scheduler have asked, before what users ask later."""
-        own = self.context.own_asks
-        while own:
-            self._asks.append(own.pop(0))
-            self._next_ask(now)
-
     def _approved(self, event: DestructionApproved, now: Instant) -> None:
         outcome, ends = budget.approve(self.context, event)
         self._believe(ends, now)
@@ -298,72 +267,6 @@ class Scheduler:
     def _believe(self, ends: tuple[Status, ...], now: Instant) -> None:
         for status in ends:
             statuses.believe(self.context, status, now)
-
-    def _next_ask(self, now: Instant) -> None:
-        """Decides the asks in their order, each on what the one before has left in the store."""
-        context = self.context
-        while self._asks and self._asked is None:
-            ask = self._asks.popleft()
-            outcome = self._considered(ask, now)
-            if isinstance(outcome, Refused):
-                self._reply(ask.request_id, outcome)
-                continue
-            if not outcome:
-                # An answer may rest on what this very step has yet to store.
-                index = self._index_of(ask)
-                context.after_save(Reply(request_id=ask.request_id, outcome=Done(index=index, message="unchanged")))
-                continue
-            writes = tuple(write for change in outcome for write in asks.writes_of(change, context.books))
-            context.flush()
-            context.changing = dict.fromkeys(change.stack.name for change in outcome)
-            context.say(context.outbox.save(writes, Waiting(changes=outcome, request_id=ask.request_id)))
-            self._asked = ask
-
-    def _considered(self, ask: Ask, now: Instant) -> tuple[asks.Change, ...] | Refused:
-        """What an ask makes of stacks and their rollouts; nothing of it counts before it is stored."""
-        books = self.context.books
-        if isinstance(ask, RolloutAsked):
-            stack = books.stacks.get(ask.stack)
-            answer = rollout_asks.consider(ask, stack, books.rollouts.get(ask.stack), now)
-            if isinstance(answer, Refused) or stack is None:
-                return answer if isinstance(answer, Refused) else ()
-            outcome: tuple[asks.Change, ...] | Refused = (
-                asks.Change(
-                    stack=answer.stack or stack,
-                    rollouts=answer.rollouts,
-                    changed=answer.changed,
-                    message=answer.message,
-                ),
-            )
-        else:
-            outcome = asks.consider(ask, books, now)
-        if isinstance(outcome, Refused):
-            return outcome
-        kept = self.context.settings.revisions_kept
-        found = (asks.remembered(change, ask, books, now, kept) for change in outcome)
-        return tuple(self._with_rollouts(change, ask, now) for change in found)
-
-    def _with_rollouts(self, change: asks.Change, ask: Ask, now: Instant) -> asks.Change:
-        if change.rollouts is not None:
-            return change
-        name, books = change.stack.name, self.context.books
-        kept = self.context.settings.rollouts_kept
-        after = rollouts.begun(books.rollouts.get(name), books.stacks.get(name), change.stack, ask, now, kept)
-        return replace(change, rollouts=after)
-
-    def _reply(self, request_id: int, outcome: Done | Refused) -> None:
-        """Answers who asked; what the scheduler asked itself needs no answer."""
-        if request_id:
-            self.context.after_save(Reply(request_id=request_id, outcome=outcome))
-
-    def _index_of(self, ask: Ask) -> int:
-        name = ""
-        if isinstance(ask, StackSubmitted):
-            name = ask.stack.name
-        elif isinstance(ask, StackRemoved | RollbackAsked):
-            name = ask.name
-        stack = self.context.books.stacks.get(name)
-        return stack.index if stack else 0
 
     def _shed(self) -> None:
         """Does not take a status: its agent tells it again, and a reconciliation asks for it once there is room."""
@@ -397,30 +300,8 @@ class Scheduler:
                     converge.forget_unsent(context, task, "the connection to the master was lost before", now)
             else:
                 context.say(command)
-        if not waiting.changes:
-            return
-        self._asked = None
-        context.changing = {}
-        context.is_unsettled = True  # what waits may ask for less now
-        for change in waiting.changes:
-            self._take_rollouts(change)
-            changing.change(context, change, now)
-        changed = tuple(name for change in waiting.changes for name in change.changed)
-        done = Done(changed=changed, index=waiting.changes[-1].stack.index, message=waiting.changes[-1].message)
-        self._reply(waiting.request_id, done)
-        self._next_ask(now)
-
-    def _take_rollouts(self, change: asks.Change) -> None:
-        """Takes what is stored of a stack's rollouts by now; and stores what they came to meanwhile, where it stays."""
-        context, name = self.context, change.stack.name
-        if change.rollouts is None:
-            context.rollouts_again(name)
-            return
-        context.collect_after(change.rollouts)
-        current = change.rollouts.current
-        if current is not None and current.number == change.stack.index:
-            groups = ", ".join(str(part.group) for part in current.groups)
-            context.tell("RolloutStarted", f"rollout {current.number} of {name} ({current.kind.value}): {groups}", name)
+        if waiting.changes:
+            self._desk.stored(waiting, now)
 
     def _save_failed(self, event: SaveFailed, now: Instant) -> None:
         waiting = self._take(event.ticket, now)
@@ -428,13 +309,7 @@ class Scheduler:
             message = f"the store refused what must be stored: {event.problem}"
             self.context.say(Halt(cause=HaltCause.STORE_REFUSED, message=message))
             return
-        self._asked = None
-        changing, self.context.changing = self.context.changing, {}
-        for name in changing:
-            self.context.rollouts_again(name)
-        refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {event.problem}")
-        self._reply(waiting.request_id, refusal)
-        self._next_ask(now)
+        self._desk.not_stored(waiting, event.problem, now)
 
     # ---- time --------------------------------------------------------------------
 
