@@ -108,8 +108,10 @@ def _add_server_routes(
     @app.head("/v1/ready", include_in_schema=False)
     @app.get("/v1/ready", tags=["scheduler"], responses={200: {"model": ReadyAnswer}, 503: {"model": ErrorAnswer}})
     async def ready() -> Response:
-        """Whether the scheduler is subscribed to a master: 200, or 503 with what keeps it from that."""
+        """Whether the scheduler is subscribed to a master and reaches its store: 200, or 503 with what keeps it."""
         view = front.view
+        if view.store_problem:
+            raise Problem(503, view.store_problem)
         if view.connection is not Connection.SUBSCRIBED:
             raise Problem(503, view.problem or f"The scheduler is {view.connection.value}; it is not subscribed yet.")
         return Json({"connection": view.connection.value, "message": f"Subscribed to the master at {view.master}."})

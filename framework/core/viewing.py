@@ -55,6 +55,7 @@ class Viewer:
             executor=context.settings.executor_resources,
             agents_problem=context.agents.problem,
             questions=asked,
+            store_problem=context.store_problem,
             executor_id=context.settings.executor_id,
             is_rolling=context.roll is not None,
             rolling=rolling.at(context),

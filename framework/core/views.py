@@ -146,6 +146,8 @@ class View:
     """What an executor takes on an agent, once."""
     agents_problem: str = ""
     """Why the master did not tell its agents when it was last asked; "" where it did."""
+    store_problem: str = ""
+    """What keeps the store from being reached; `problem` has it too."""
     questions: tuple[Question, ...] = ()
     """What waits for an operator; `problem` has their sentences too."""
     executor_id: str = ""

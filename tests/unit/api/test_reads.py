@@ -92,6 +92,9 @@ def test_ready_only_while_subscribed(client: TestClient, front: FakeFront) -> No
     assert (answer.status_code, answer.json()["message"]) == (503, "No master at 10.0.0.1:5050; trying again.")
     front.view = a_view(connection=Connection.LOADING)
     assert "loading" in client.get("/v1/ready").json()["message"]
+    front.view = a_view(store_problem="ZooKeeper cannot be reached")
+    answer = client.get("/v1/ready")
+    assert (answer.status_code, answer.json()["message"]) == (503, "ZooKeeper cannot be reached")
 
 
 @pytest.mark.parametrize("path", ["/v1/stacks", "/v1/stacks/shop", "/v1/groups", "/v1/tasks", "/v1/tasks/1"])
