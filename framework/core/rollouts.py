@@ -283,7 +283,7 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
 def _last_progress(context: Context, rollout: Rollout, part: GroupRollout) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
     books, book, wish = context.books, context.books.group(part.group), context.books.wishes[part.group]
-    tasks = (books.tasks[id] for id in book.seats.values())
+    tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
     ready = (task.ready_since for task in tasks if task.is_ready and task.version == wish.version)
     return max((rollout.started_at, part.step_since, part.resumed_at, *ready))
 

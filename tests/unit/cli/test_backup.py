@@ -62,7 +62,7 @@ class TestBackup:
         done = run("backup", str(tmp_path / "new"), "--zk", ZK)
         assert done.exit_code == 0, done.output
         assert done.stdout.startswith(f"{ZK} is backed up to {tmp_path / 'new'} (")
-        assert "1 stack, 1 version, 1 task (1 living), 1 agent; 13 nodes," in done.stdout
+        assert "1 stack, 1 version, 1 task (1 living), 1 agent; 14 nodes," in done.stdout
         assert "as secret as the stack files" in done.stderr
         assert backup_file.read(tmp_path / "new").manifest.root == "/framework"
 
@@ -190,7 +190,7 @@ class TestCheck:
         done = run("store", "check", "--zk", ZK)
         assert done.exit_code == 1
         kinds = [line.split(": ")[0] for line in done.stdout.splitlines() if ": /" in line]
-        assert kinds == ["damage", "fault", "note"]
+        assert kinds == ["damage", "note", "note"]
         found = json.loads(run("store", "check", "--zk", ZK, "--json").stdout)
         assert found["is_good"] is False
         assert [each["path"] for each in found["findings"]] == ["/tasks/7", "/tasks/1", "/mine"]

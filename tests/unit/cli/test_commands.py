@@ -443,7 +443,8 @@ def test_every_command_tells_what_it_does(run: Run, name: str) -> None:
 def test_every_command_prints_json(name: str) -> None:
     command = framework.get_command(click.Context(framework), name)
     assert command is not None
-    assert "as_json" in {parameter.name for parameter in command.params}
+    for each in command.commands.values() if isinstance(command, click.Group) else (command,):
+        assert "as_json" in {parameter.name for parameter in each.params}, each.name
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

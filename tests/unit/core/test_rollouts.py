@@ -123,6 +123,11 @@ class TestPace:
         play.on(60)
         assert play.order == ["+0", "-0", "+1", "-1", "+2", "-2"]
 
+    def test_a_long_wait_is_no_lack_of_progress(self) -> None:
+        update = replace(PROMPT, wait_seconds=40.0, deadline_seconds=60.0)
+        play = change(playing(update=update), seconds=200, update=update)
+        assert play.images() == ["busybox:2"] * 3 and play.past == [RolloutState.DONE], play.facts()
+
     def test_one_that_would_want_the_same_port_waits_until_the_old_one_has_gone(self) -> None:
         ports = (Port(name="http", container_port=80, host_port=31005),)
         play = change(playing(2, ports=ports), instances=2, ports=ports)
