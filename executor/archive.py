@@ -32,6 +32,7 @@ LIGHT_SPECS = (
     "constraints",
     "ids",
     "messages",
+    "permanence",
     "records_pb2",
     "resources",
     "stack",

@@ -79,6 +79,7 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
         sandbox=sandbox,
         out_of_memory=status.is_out_of_memory,
         running_since=status.running_since,
+        permanent=status.permanent,
     )
     if status.exit_code is not None:
         detail.has_exit_code = True

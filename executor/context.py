@@ -93,7 +93,7 @@ class Context:
 
     # ---- statuses ---------------------------------------------------------------
 
-    def say(self, task: Task, state: TaskState, message: str = "", reason: str = "") -> None:
+    def say(self, task: Task, state: TaskState, message: str = "", reason: str = "", permanent: str = "") -> None:
         """Tells of a task, as it is now."""
         is_over = task.phase is Phase.ENDED and task.started_at is not None
         is_adopted = task.was_adopted and task.started_at is not None
@@ -112,6 +112,7 @@ class Context:
             exit_code=task.exit_code if is_over else None,
             is_out_of_memory=task.is_out_of_memory,
             running_since=self.settings.epoch + (task.started_at or 0.0) if is_adopted else 0.0,
+            permanent=permanent,
         )
         self._push(status)
 
@@ -133,7 +134,7 @@ class Context:
         task.phase = Phase.ENDED
         task.forget_times()
         self.remember(task.order.task_id)
-        self.say(task, verdict.state, verdict.message, verdict.reason)
+        self.say(task, verdict.state, verdict.message, verdict.reason, verdict.permanent)
 
     def has_ended(self, task_id: TaskId) -> bool:
         """Whether this task is known to be over."""

@@ -247,9 +247,9 @@ class Executor:
             self._context.look_at(self._context.now + self._settings.reap_after_seconds)
         match event.operation:
             case Operation.PULL:
-                starting.pull_failed(self._context, task, event.message)
+                starting.pull_failed(self._context, task, event.message, event.permanent)
             case Operation.ADOPT | Operation.CREATE | Operation.START:
-                starting.failed(self._context, task, event.message)
+                starting.failed(self._context, task, event.message, event.permanent)
             case Operation.SIGNAL:
                 stopping.signal_failed(self._context, task, event.is_temporary)
             case Operation.REMOVE:

@@ -18,6 +18,7 @@ from executor.engine import AWAY, LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, Engin
 from executor.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
+from executor.permanence import permanence_of
 from executor.runtime import CheckOutcome, Fault, Post
 from executor.sandbox import Sandbox, is_abandoned
 from executor.settings import (
@@ -80,7 +81,7 @@ class Docker:
             # An image that is missing is told by its words alone, and not by all versions in the same ones.
             if error.status_code == 404 and "no such image" in words(error).lower():
                 return ImageMissing(task_id=order.task_id)
-            raise Fault(f"the container could not be created: {words(error)}") from error
+            raise _fault("created", error) from error
         return Created(task_id=order.task_id, container_id=answer["Id"])
 
     def start(self, order: Order) -> Started:
@@ -92,7 +93,7 @@ class Docker:
             return Started(task_id=order.task_id, addresses=self._addresses(order))
         except APIError as error:
             self._forget(order.task_id)
-            raise Fault(f"the container could not be started: {words(error)}") from error
+            raise _fault("started", error) from error
 
     def signal(self, order: Order, signal: str) -> None:
         try:
@@ -321,3 +322,8 @@ def _close(stream: Any) -> None:
     response = getattr(stream, "_response", None)
     if response is not None:
         response.close()
+
+
+def _fault(what: str, error: APIError) -> Fault:
+    said = words(error)
+    return Fault(f"the container could not be {what}: {said}", permanent=permanence_of(said, error.status_code))

@@ -170,12 +170,14 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFailed:
-    """An operation came to nothing. `is_temporary`: the engine could not be reached, so the outcome is unknown."""
+    """An operation came to nothing. `is_temporary`: the engine could not be reached, so the outcome is unknown.
+    `permanent` is a word of specs.permanence where trying again would not mend it."""
 
     task_id: TaskId
     operation: Operation
     message: str
     is_temporary: bool = False
+    permanent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from docker.errors import APIError
 from executor.engine import AWAY, PATIENCE_SECONDS, engine_address, new_client, words
 from executor.events import Event, Operation, OperationFailed, Pulled, PullProgressed
 from executor.order import Order
+from executor.permanence import permanence_of
 from executor.runtime import Post
 from executor.workers import Workers
 from specs.ids import TaskId
@@ -84,7 +85,9 @@ class Images:
         if not fault:
             return Pulled(task_id=task_id)
         message = f"image {image} could not be pulled: {fault}"
-        return OperationFailed(task_id=task_id, operation=Operation.PULL, message=message)
+        return OperationFailed(
+            task_id=task_id, operation=Operation.PULL, message=message, permanent=permanence_of(fault)
+        )
 
     def _pull(self, job: _Job) -> str:
         """The fault in words, or nothing."""

@@ -183,7 +183,11 @@ class Loop:
             answer = call()
         except Fault as fault:
             answer = OperationFailed(
-                task_id=order.task_id, operation=operation, message=str(fault), is_temporary=fault.is_temporary
+                task_id=order.task_id,
+                operation=operation,
+                message=str(fault),
+                is_temporary=fault.is_temporary,
+                permanent=fault.permanent,
             )
         except Exception as error:
             log.exception("%s of %s met an error of the executor's own", operation, order.task_id)

@@ -23,6 +23,7 @@ from executor.runtime import CheckOutcome, Fault, Post, exit_message
 from executor.sandbox import STREAMS, Sandbox
 from executor.workers import start_thread
 from specs.ids import TaskId
+from specs.permanence import Permanent
 from specs.stack import Hook
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -70,7 +71,11 @@ class Processes:
                 extra_groups=groups,
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise Fault(f"the process {command[0]!r} could not be started: {error}") from error
+            is_bad = isinstance(error, FileNotFoundError | PermissionError)
+            raise Fault(
+                f"the process {command[0]!r} could not be started: {error}",
+                permanent=Permanent.BAD_COMMAND if is_bad else "",
+            ) from error
         with self._lock:
             self._processes[order.task_id] = process
         for stream, pipe in zip(STREAMS, (process.stdout, process.stderr), strict=True):
@@ -190,13 +195,15 @@ def _identity(user: str) -> tuple[int | None, int | None, list[int] | None]:
         uid, gid, known = entry.pw_uid, entry.pw_gid, entry.pw_name
     except KeyError:
         if not name.isdigit():
-            raise Fault(f"user {name!r} is not known on this agent: create it there or name another") from None
+            message = f"user {name!r} is not known on this agent: create it there or name another"
+            raise Fault(message, permanent=Permanent.BAD_USER) from None
         uid, gid, known = int(name), int(name), ""
     if group:
         try:
             gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
         except KeyError:
-            raise Fault(f"group {group!r} is not known on this agent: create it there or name another") from None
+            message = f"group {group!r} is not known on this agent: create it there or name another"
+            raise Fault(message, permanent=Permanent.BAD_USER) from None
     return uid, gid, os.getgrouplist(known, gid) if known else [gid]
 
 

@@ -15,11 +15,12 @@ Post = Callable[[Event], None]
 
 class Fault(Exception):
     """An operation came to nothing: the text is for the user. `is_temporary`: its outcome is unknown, as the engine
-    could not be reached."""
+    could not be reached. `permanent` is a word of specs.permanence where trying again would not mend it."""
 
-    def __init__(self, message: str, *, is_temporary: bool = False) -> None:
+    def __init__(self, message: str, *, is_temporary: bool = False, permanent: str = "") -> None:
         super().__init__(message)
         self.is_temporary = is_temporary
+        self.permanent = permanent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

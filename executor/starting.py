@@ -8,6 +8,7 @@ from executor import stopping, watching
 from executor.context import Context
 from executor.stopping import LOOK_AGAIN_SECONDS
 from executor.task import LAUNCH_FAILED, Phase, Task, Verdict, seconds
+from specs.permanence import Permanent
 from specs.stack import Pull
 from specs.states import TaskState
 
@@ -73,7 +74,7 @@ def image_missing(context: Context, task: Task) -> None:
         context.end(task, task.verdict)
     elif task.order.container.pull is Pull.NEVER:
         message = f"image {image} is not on this agent, and the service says never to pull it"
-        context.end(task, Verdict(state=TaskState.FAILED, message=message, reason=LAUNCH_FAILED))
+        context.end(task, _failure(message, Permanent.IMAGE_ABSENT))
     elif task.was_pulled:
         message = f"image {image} was pulled, and yet the engine does not have it"
         context.end(task, Verdict(state=TaskState.FAILED, message=message, reason=LAUNCH_FAILED))
@@ -98,16 +99,20 @@ def started(context: Context, task: Task, event: on.Started) -> None:
     _runs(context, task, event.addresses, "" if context.settings.is_noop else f"runs as {name}")
 
 
-def failed(context: Context, task: Task, message: str) -> None:
+def failed(context: Context, task: Task, message: str, permanent: str = "") -> None:
     """It could not be adopted, created or started."""
-    task.verdict = task.verdict or Verdict(state=TaskState.FAILED, message=message, reason=LAUNCH_FAILED)
+    task.verdict = task.verdict or _failure(message, permanent)
     stopping.remove(context, task)
 
 
-def pull_failed(context: Context, task: Task, message: str) -> None:
+def pull_failed(context: Context, task: Task, message: str, permanent: str = "") -> None:
     """Its image cannot be had."""
     if task.phase is Phase.PULLING:
-        context.end(task, Verdict(state=TaskState.FAILED, message=message, reason=LAUNCH_FAILED))
+        context.end(task, _failure(message, permanent))
+
+
+def _failure(message: str, permanent: str) -> Verdict:
+    return Verdict(state=TaskState.FAILED, message=message, reason=LAUNCH_FAILED, permanent=permanent)
 
 
 def ring(context: Context, task: Task) -> None:

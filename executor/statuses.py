@@ -29,7 +29,8 @@ class Status:
 
     `is_healthy` is None where there is no check or it has not answered, and so is `is_ready`, which is False once the
     task is to stop; `exit_code` is 128 + n for signal n.
-    `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over.
+    `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over. `permanent`
+    is a word of specs.permanence where trying again would not mend how it ended.
     """
 
     task_id: TaskId
@@ -46,6 +47,7 @@ class Status:
     exit_code: int | None = None
     is_out_of_memory: bool = False
     running_since: float = 0.0
+    permanent: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

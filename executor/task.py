@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -41,11 +41,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Why a task is brought to its end by us, and as what it ends, whatever its exit code will be."""
+    """Why a task is brought to its end by us, and as what it ends, whatever its exit code will be. `permanent` is a
+    word of specs.permanence where trying again would not mend it."""
 
     state: TaskState
     message: str
     reason: str = ""
+    permanent: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def ending(task: Task, last_words: str) -> Verdict:
     if task.verdict is not None:
         code = "" if task.exit_code is None or ran_seconds is None else f"; {exit_words(task.exit_code)}{after}"
         said = words if task.verdict.state is TaskState.FAILED else ""
-        return Verdict(state=task.verdict.state, message=task.verdict.message + code + said, reason=task.verdict.reason)
+        return replace(task.verdict, message=task.verdict.message + code + said)
     if task.is_out_of_memory:
         message = (
             f"out of memory{after}: the limit is {task.order.mem_mib} MiB, the kernel killed the task;"

@@ -29,6 +29,7 @@ from specs.stack import (
     Port,
     Protocol,
     Restart,
+    Retry,
     Stop,
     Unreachable,
 )
@@ -189,6 +190,7 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         container=container,
         resources=_resources(values),
         restart=values.get("restart", Restart.ALWAYS),
+        retry=_retry(values),
         dependencies=combined(values.get("links", ()), values.get("depends_on", ())),
         metadata=values.get("metadata", ()),
         mode=mode,
@@ -229,6 +231,13 @@ def _labels(over: Mapping, reader: Reader) -> tuple[str, ...]:
 def _below(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
     """The values whose targets begin with the prefix and a dot, without these."""
     return {name.partition(".")[2]: value for name, value in values.items() if name.startswith(f"{prefix}.")}
+
+
+def _retry(values: dict[str, Any]) -> Retry:
+    """The longest wait is no shorter than the first one, where nothing is said of it."""
+    given = _below("retry", values)
+    least = max(Retry().max_delay_seconds, given.get("delay_seconds", 0.0))
+    return Retry(**{"max_delay_seconds": least, **given})
 
 
 def _resources(values: dict[str, Any]) -> Resources:

@@ -70,7 +70,7 @@ class Table:
 
     def _take(self, reader: Reader, one: Field, value: Node, found: dict[str, Found]) -> None:
         if isinstance(one.kind, Nested):
-            for target, inner in one.kind.table.read(reader, value).items():
+            for target, inner in one.kind.read(reader, value).items():
                 put(reader, found, target, inner)
             return
         if one.target == NOWHERE:
@@ -114,7 +114,7 @@ class Nested:
 
     table: Table
 
-    def read(self, reader: Reader, node: Node) -> dict[str, Found]:
+    def read(self, reader: Reader, node: Node) -> Mapping[str, Found]:
         return self.table.read(reader, node)
 
     def schema(self) -> Schema:

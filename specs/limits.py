@@ -39,6 +39,8 @@ MAX_HOOKS = 16
 """Commands of post_start, and of pre_stop."""
 MAX_CHECK_HEADERS = 32
 MAX_CHECK_CODES = 32
+MAX_ATTEMPTS = 1_000
+MAX_FACTOR = 100
 
 MAX_CONSTRAINTS = 50
 """Constraints of a group; the rules within any, all and not count too."""

@@ -17,7 +17,7 @@ class FrameworkRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., framework_id: _Optional[str] = ..., next_serial: _Optional[int] = ...) -> None: ...
 
 class GroupRecord(_message.Message):
-    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "kill_order")
+    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "retry", "kill_order")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class GroupRecord(_message.Message):
     KEEP_FIELD_NUMBER: _ClassVar[int]
     UPDATE_JSON_FIELD_NUMBER: _ClassVar[int]
     ROLLBACK_JSON_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
     KILL_ORDER_FIELD_NUMBER: _ClassVar[int]
     service: str
     labels: _containers.RepeatedScalarFieldContainer[str]
@@ -56,8 +57,23 @@ class GroupRecord(_message.Message):
     keep: str
     update_json: bytes
     rollback_json: bytes
+    retry: RetryRecord
     kill_order: str
-    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., kill_order: _Optional[str] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., retry: _Optional[_Union[RetryRecord, _Mapping]] = ..., kill_order: _Optional[str] = ...) -> None: ...
+
+class RetryRecord(_message.Message):
+    __slots__ = ("delay_seconds", "factor", "max_delay_seconds", "attempts", "window_seconds")
+    DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    delay_seconds: float
+    factor: float
+    max_delay_seconds: float
+    attempts: int
+    window_seconds: float
+    def __init__(self, delay_seconds: _Optional[float] = ..., factor: _Optional[float] = ..., max_delay_seconds: _Optional[float] = ..., attempts: _Optional[int] = ..., window_seconds: _Optional[float] = ...) -> None: ...
 
 class DependencyRecord(_message.Message):
     __slots__ = ("service", "condition")
@@ -146,7 +162,7 @@ class VersionRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., version: _Optional[str] = ..., json: _Optional[bytes] = ..., compressed: _Optional[bool] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness")
+    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff")
     ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +198,9 @@ class TaskRecord(_message.Message):
     BESIDE_FIELD_NUMBER: _ClassVar[int]
     READY_SINCE_FIELD_NUMBER: _ClassVar[int]
     READINESS_FIELD_NUMBER: _ClassVar[int]
+    PERMANENT_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    BACKOFF_FIELD_NUMBER: _ClassVar[int]
     id: str
     stack: str
     service: str
@@ -217,7 +236,30 @@ class TaskRecord(_message.Message):
     beside: str
     ready_since: float
     readiness: str
-    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ...) -> None: ...
+    permanent: str
+    failures: int
+    backoff: BackoffRecord
+    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ...) -> None: ...
+
+class BackoffRecord(_message.Message):
+    __slots__ = ("at", "until", "delay_seconds", "cause", "failures", "recent", "tries", "agents")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    RECENT_FIELD_NUMBER: _ClassVar[int]
+    TRIES_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    at: float
+    until: float
+    delay_seconds: float
+    cause: str
+    failures: int
+    recent: _containers.RepeatedScalarFieldContainer[float]
+    tries: int
+    agents: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, at: _Optional[float] = ..., until: _Optional[float] = ..., delay_seconds: _Optional[float] = ..., cause: _Optional[str] = ..., failures: _Optional[int] = ..., recent: _Optional[_Iterable[float]] = ..., tries: _Optional[int] = ..., agents: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskBucket(_message.Message):
     __slots__ = ("schema", "tasks")
@@ -332,7 +374,7 @@ class CustomResource(_message.Message):
     def __init__(self, name: _Optional[str] = ..., amount_milli: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StatusDetail(_message.Message):
-    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since", "has_ready", "ready")
+    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since", "has_ready", "ready", "permanent")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     HAS_EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +383,7 @@ class StatusDetail(_message.Message):
     RUNNING_SINCE_FIELD_NUMBER: _ClassVar[int]
     HAS_READY_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
+    PERMANENT_FIELD_NUMBER: _ClassVar[int]
     container_id: str
     sandbox: str
     has_exit_code: bool
@@ -349,7 +392,8 @@ class StatusDetail(_message.Message):
     running_since: float
     has_ready: bool
     ready: bool
-    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ...) -> None: ...
+    permanent: str
+    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ...) -> None: ...
 
 class SchedulerMessage(_message.Message):
     __slots__ = ("leave",)

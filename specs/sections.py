@@ -11,7 +11,8 @@ from specs.kinds import Choice, Integer, Pairs, Parsed
 from specs.limits import MAX_GPUS, MAX_INSTANCES
 from specs.placement_forms import ComposePreferences
 from specs.refused import DEPLOY_REFUSED, LIMITS_REFUSED, RESERVATIONS_REFUSED
-from specs.stack import Keep, Restart
+from specs.restarts import RESTART_POLICY
+from specs.stack import Keep
 from specs.update_forms import ROLLBACK_CONFIG, UPDATE_CONFIG, Pace
 from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_signal, parse_size_mib
 
@@ -109,21 +110,6 @@ _DEPLOY_RESOURCES = Table(
         Field("reservations", Nested(DEPLOY_RESERVATIONS), NOWHERE, "The same: a task gets what it reserves."),
     ),
 )
-RESTART_POLICY = Table(
-    "deploy.restart_policy",
-    (
-        Field(
-            "condition",
-            Choice({"any": Restart.ALWAYS, "on-failure": Restart.ON_FAILURE, "none": Restart.NEVER}),
-            "restart",
-            "As restart: any is always, none is no.",
-        ),
-    ),
-    {
-        key: f"{key} is refused: restarts back off from 1 s to 5 min, without an end; leave it out"
-        for key in ("delay", "max_attempts", "window")
-    },
-)
 PLACEMENT = Table(
     "deploy.placement",
     (
@@ -153,7 +139,7 @@ DEPLOY = Table(
             "Metadata of the group, not of containers.",
         ),
         Field("resources", Nested(_DEPLOY_RESOURCES), NOWHERE, "As resources."),
-        Field("restart_policy", Nested(RESTART_POLICY), NOWHERE, "condition alone, as restart."),
+        Field("restart_policy", Nested(RESTART_POLICY), NOWHERE, "As restart: condition, delay, max_attempts, window."),
         Field(
             "mode",
             Choice({mode.value: mode for mode in Mode}, _JOB_MODES),

@@ -42,6 +42,22 @@ class Restart(StrEnum):
     NEVER = "never"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How an ended task is followed by another, where `Restart` says that one follows.
+
+    The first wait is `delay_seconds`; each failure makes it longer by `factor`, up to `max_delay_seconds`; each
+    `window_seconds` without one halves it. After `attempts` further tasks in a slot, none of which ran for
+    `window_seconds`, the slot is given up; 0 means never.
+    """
+
+    delay_seconds: float = 1.0
+    factor: float = 1.15
+    max_delay_seconds: float = 300.0
+    attempts: int = 0
+    window_seconds: float = 300.0
+
+
 class Condition(StrEnum):
     """What a dependency must have reached before those that depend on it start."""
 
@@ -234,6 +250,7 @@ class Group:
     container: Container
     resources: Resources = DEFAULT_RESOURCES
     restart: Restart = Restart.ALWAYS
+    retry: Retry = Retry()
     dependencies: tuple[Dependency, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.REPLICATED

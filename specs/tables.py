@@ -9,13 +9,13 @@ from specs.fields import Table
 from specs.health import HEALTH, HEALTHCHECK, READY
 from specs.hooks import HOOK
 from specs.placement_forms import NEIGHBOUR, SPREAD
+from specs.restarts import RESTART, RESTART_POLICY
 from specs.sections import (
     DEPLOY,
     DEPLOY_LIMITS,
     DEPLOY_RESERVATIONS,
     PLACEMENT,
     RESOURCES,
-    RESTART_POLICY,
     STOP,
     UNREACHABLE,
 )
@@ -43,7 +43,8 @@ def _rows(rows: Iterable[tuple[str, str]], heads: tuple[str, str]) -> str:
 def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
-    inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "ready": READY, "post_start": HOOK, "pre_stop": HOOK}
+    inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "restart": RESTART}
+    inner |= {"ready": READY, "post_start": HOOK, "pre_stop": HOOK}
     for field in SERVICE.fields:
         if not field.is_ours:
             continue

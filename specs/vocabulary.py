@@ -18,11 +18,12 @@ from specs.devices import (
 from specs.fields import NOWHERE, Field, Nested, Table
 from specs.health import DURATION, HEALTH, READY, Check, Healthcheck
 from specs.hooks import Hooks
-from specs.kinds import Anything, Boolean, Choice, Command, Pairs, Parsed, Text, Texts
+from specs.kinds import Anything, Boolean, Choice, Command, Pairs, Text, Texts
 from specs.needs import DependsOn, Links
 from specs.placement_forms import Neighbours, Preferences, Spreads, Sticky
 from specs.ports import Ports
 from specs.refused import SERVICE_REFUSED, TOP_REFUSED
+from specs.restarts import Restarts
 from specs.sections import (
     CPUS,
     DEPLOY,
@@ -34,30 +35,10 @@ from specs.sections import (
     STOP,
     UNREACHABLE,
 )
-from specs.stack import KillOrder, Network, Pull, Restart
+from specs.stack import KillOrder, Network, Pull
 from specs.update_forms import ROLLBACK, UPDATE, Pace
 from specs.volumes import DeclaredVolumes, Volumes
 
-_RESTARTS = {
-    "always": Restart.ALWAYS,
-    "on-failure": Restart.ON_FAILURE,
-    "no": Restart.NEVER,
-    "unless-stopped": Restart.ALWAYS,
-}
-
-
-def _restart(text: str) -> Restart:
-    if text.startswith("on-failure:"):
-        raise ValueError(
-            f"{text} counts restarts, and they are not counted here: they back off from 1 s to 5 min, without an end; "
-            "write on-failure"
-        )
-    if text not in _RESTARTS:
-        raise ValueError(f"wanted one of {', '.join(_RESTARTS)}; got {text!r}")
-    return _RESTARTS[text]
-
-
-_RESTART = Parsed(_restart, "one of " + ", ".join(_RESTARTS), pattern="^(always|on-failure|no|unless-stopped)$")
 _NETWORK = Choice({network.value: network for network in Network})
 _PULL = Choice({pull.value: pull for pull in Pull})
 
@@ -109,9 +90,9 @@ SERVICE = Table(
         ),
         Field(
             "restart",
-            _RESTART,
-            "restart",
-            "When an ended task is followed by another: always, on-failure, no (always).",
+            Restarts(),
+            NOWHERE,
+            "When an ended task is followed by another: always, on-failure, never (always); or a mapping.",
         ),
         Field("unreachable", Nested(UNREACHABLE), NOWHERE, "What becomes of a task whose agent cannot be reached."),
         Field("update", Pace(UPDATE, "update"), "update", "At which pace, and under which guard, tasks are replaced."),

@@ -121,6 +121,7 @@ def status(plain: Json) -> Status:
         container_id=detail.container_id,
         sandbox=detail.sandbox,
         running_since=detail.running_since,
+        permanent=detail.permanent,
         addresses=tuple(
             address["ip_address"]
             for network in container.get("network_infos", ())

@@ -15,12 +15,12 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import DecodeError
 
 from framework.core.commands import PutFramework
-from framework.core.model import Failures, GroupWish, KnownAgent, Rollouts, StackWish, Task, Version
+from framework.core.model import Backoff, Failures, GroupWish, KnownAgent, Rollouts, StackWish, Task, Version
 from specs import records_pb2 as pb
 from specs.canonical import from_plain, to_plain, version_from_json, version_json
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId
-from specs.stack import Condition, Dependency, Keep, KillOrder, Restart, Unreachable
+from specs.stack import Condition, Dependency, Keep, KillOrder, Restart, Retry, Unreachable
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
@@ -40,6 +40,7 @@ _ZLIB_LEVEL = 1
 _RECORDS_TAG = bytes([pb.TaskBucket.TASKS_FIELD_NUMBER << 3 | 2])
 _NO_RULES = Rules()
 _USUAL_UPDATE = Update()
+_RETRY = Retry()
 _DISTINCT_RULES = 4096
 """So many different rules are kept parsed: the groups of a service often have equal ones."""
 _DISTINCT_GROUPS = 16_384
@@ -150,6 +151,7 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
         keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
         update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
         rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
+        retry=None if group.retry == _RETRY else _retry_record(group.retry),
     )
 
 
@@ -175,6 +177,27 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         update=_update_of(record.update_json) if record.update_json else _USUAL_UPDATE,
         rollback=_update_of(record.rollback_json) if record.rollback_json else None,
         kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
+        retry=_retry_of(record.retry) if record.HasField("retry") else _RETRY,
+    )
+
+
+def _retry_record(retry: Retry) -> pb.RetryRecord:
+    return pb.RetryRecord(
+        delay_seconds=retry.delay_seconds,
+        factor=retry.factor,
+        max_delay_seconds=retry.max_delay_seconds,
+        attempts=retry.attempts,
+        window_seconds=retry.window_seconds,
+    )
+
+
+def _retry_of(record: pb.RetryRecord) -> Retry:
+    return Retry(
+        delay_seconds=record.delay_seconds,
+        factor=record.factor,
+        max_delay_seconds=record.max_delay_seconds,
+        attempts=record.attempts,
+        window_seconds=record.window_seconds,
     )
 
 
@@ -289,7 +312,36 @@ def task_bytes(task: Task) -> bytes:
         beside=task.beside or "",
         ready_since=task.ready_since,
         readiness="" if task.readiness is Readiness.NONE else task.readiness.value,
+        permanent=task.permanent,
+        failures=task.failures,
+        backoff=None if task.backoff is None else _backoff_record(task.backoff),
     ).SerializeToString()
+
+
+def _backoff_record(backoff: Backoff) -> pb.BackoffRecord:
+    return pb.BackoffRecord(
+        at=backoff.at,
+        until=backoff.until,
+        delay_seconds=backoff.delay_seconds,
+        cause=backoff.cause,
+        failures=backoff.failures,
+        recent=backoff.recent,
+        tries=backoff.tries,
+        agents=backoff.agents,
+    )
+
+
+def _backoff_of(record: pb.BackoffRecord) -> Backoff:
+    return Backoff(
+        at=record.at,
+        until=record.until,
+        delay_seconds=record.delay_seconds,
+        cause=record.cause,
+        failures=record.failures,
+        recent=tuple(record.recent[:]),
+        tries=record.tries,
+        agents=tuple([AgentId(id) for id in record.agents]),
+    )
 
 
 class _Draft:
@@ -335,6 +387,9 @@ def _task_of(record: pb.TaskRecord) -> Task:
     draft.beside = record.beside or None
     draft.ready_since = record.ready_since
     draft.readiness = _READINESSES[record.readiness]
+    draft.permanent = record.permanent
+    draft.failures = record.failures
+    draft.backoff = _backoff_of(record.backoff) if record.HasField("backoff") else None
     draft.__class__ = Task
     task: Task = draft
     return task

@@ -1,4 +1,4 @@
-"""Routes that change running groups: scale, restart, stop, start; and tasks: kill."""
+"""Routes that change running groups: scale, restart, stop, start, reset-backoff; and tasks: kill."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from framework.api.info import Limits
 from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody
 from framework.api.stacks import done_plain
 from framework.api.tasks import task_or_problem
-from framework.core.events import Ask, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
+from framework.core.events import Ask, BackoffResetAsked, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
 from framework.ports import Front
 from specs.stack import KillOrder
 
@@ -77,6 +77,15 @@ def router(front: Front, limits: Limits) -> APIRouter:
         return await done(
             lambda request_id: KillAsked(
                 request_id=request_id, tasks=ids, scale=body.scale, message=body.message, by=body.by
+            )
+        )
+
+    @routes.post("/reset-backoff", status_code=202)
+    async def reset_backoff(body: PatternBody) -> Response:
+        """Forgets the failures of the groups that match: what waits or was given up is tried again at once."""
+        return await done(
+            lambda request_id: BackoffResetAsked(
+                request_id=request_id, pattern=body.pattern, message=body.message, by=body.by
             )
         )
 

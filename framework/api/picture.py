@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from framework.core.model import Instant, Task
-from framework.core.views import GroupState, GroupView, StackView, View
+from framework.core.model import Backoff, Task
+from framework.core.views import GroupState, GroupView, StackView, View, Waiting
 from specs.constraints import Rules, Strategy
 from specs.resources import Resources
-from specs.stack import Restart
+from specs.stack import Restart, Retry
 from specs.states import Goal, TaskState
 
 Plain = dict[str, Any]
 
 _STATES_BY_URGENCY = (
+    GroupState.FAILED,
     GroupState.WAITING,
     GroupState.REMOVING,
     GroupState.RUNNING,
@@ -100,6 +101,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
             "replace_after_seconds": wish.unreachable.replace_after_seconds,
             "keep": wish.unreachable.keep.value,
         },
+        "retry": retry_plain(wish.retry),
         "image": group.container.image,
         "command": list(group.container.command) if group.container.command is not None else None,
         "cpus": group.resources.cpus_milli / 1000,
@@ -150,6 +152,8 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "reason": task.reason,
         "message": task.message,
         "exit_code": task.exit_code,
+        "permanent": task.permanent,
+        "failures": task.failures,
         "stop_cause": task.stop_cause,
         "executor_id": task.executor_id,
         "container_id": task.container_id,
@@ -172,7 +176,32 @@ def waiting_plain(group: GroupView) -> Iterator[Plain]:
             "slot": waiting.slot,
             "cause": waiting.cause,
             "until": waiting.until or None,
+            "is_final": waiting.is_final,
+            "backoff": backoff_plain(waiting.backoff),
         }
+
+
+def backoff_plain(backoff: Backoff | None) -> Plain | None:
+    """A wait after failures."""
+    if backoff is None:
+        return None
+    return {
+        "until": backoff.until,
+        "delay_seconds": backoff.delay_seconds,
+        "failures": backoff.failures,
+        "cause": backoff.cause,
+    }
+
+
+def retry_plain(retry: Retry) -> Plain:
+    """How ended tasks are followed by others."""
+    return {
+        "delay_seconds": retry.delay_seconds,
+        "factor": retry.factor,
+        "max_delay_seconds": retry.max_delay_seconds,
+        "attempts": retry.attempts,
+        "window_seconds": retry.window_seconds,
+    }
 
 
 def amounts_plain(resources: Resources) -> Plain:
@@ -228,13 +257,19 @@ def _ports(group: GroupView, task: Task) -> Iterator[Plain]:
 
 def _causes(group: GroupView) -> list[Plain]:
     """Unfilled slots by cause: hundreds of slots mostly wait for one thing."""
-    slots: dict[str, list[int]] = {}
-    until: dict[str, Instant] = {}
+    slots: dict[str, list[Waiting]] = {}
     for waiting in group.waiting:
-        slots.setdefault(waiting.cause, []).append(waiting.slot)
-        if waiting.until:
-            until[waiting.cause] = min(until.get(waiting.cause, waiting.until), waiting.until)
-    return [{"cause": cause, "slots": numbers, "until": until.get(cause)} for cause, numbers in slots.items()]
+        slots.setdefault(waiting.cause, []).append(waiting)
+    return [
+        {
+            "cause": cause,
+            "slots": [one.slot for one in alike],
+            "until": min((one.until for one in alike if one.until), default=None),
+            "is_final": alike[0].is_final,
+            "backoff": backoff_plain(alike[0].backoff),
+        }
+        for cause, alike in slots.items()
+    ]
 
 
 def _progress(view: View, tasks: Iterable[Task]) -> Iterator[Plain]:
@@ -251,14 +286,15 @@ def _progress(view: View, tasks: Iterable[Task]) -> Iterator[Plain]:
 
 def _failed(group: GroupView) -> int:
     """How many slots failed for good: their last task did not finish, and no other follows."""
+    given_up = sum(waiting.is_final for waiting in group.waiting)
     if group.wish.restart is Restart.ALWAYS:
-        return 0
+        return given_up
     pending = {task.slot for task in group.tasks} | {waiting.slot for waiting in group.waiting}
     last: dict[int, Task] = {}
     for task in group.ended:
         if task.slot not in pending and not group.is_outdated(task):
             last.setdefault(task.slot, task)
-    return sum(task.state is not TaskState.FINISHED and task.goal is Goal.RUN for task in last.values())
+    return given_up + sum(task.state is not TaskState.FINISHED and task.goal is Goal.RUN for task in last.values())
 
 
 def _last_end(group: GroupView) -> Plain | None:

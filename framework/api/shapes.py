@@ -105,7 +105,7 @@ class Standing(Shape):
 
 class StackLine(Shape):
     name: str = Field(examples=["shop"])
-    state: str = Field(description="running, waiting, stopped, removing or finished", examples=["running"])
+    state: str = Field(description="running, waiting, stopped, removing, finished or failed", examples=["running"])
     ready: int = Field(examples=[8])
     wanted: int = Field(examples=[8])
     groups: int = Field(examples=[5])
@@ -125,12 +125,33 @@ class DependencyLine(Shape):
     condition: str = Field(examples=["started"])
 
 
+class BackoffLine(Shape):
+    """A wait after failures, that is, so many since the wait was last the first one."""
+
+    until: Seconds
+    delay_seconds: float = Field(examples=[30.0])
+    failures: int = Field(examples=[4])
+    cause: str = Field(description="of the last failure", examples=["exit code 1 after 0.3 s"])
+
+
+class RetryLine(Shape):
+    """How an ended task is followed by another; `attempts` 0 is without end."""
+
+    delay_seconds: float = Field(examples=[1.0])
+    factor: float = Field(examples=[1.15])
+    max_delay_seconds: float = Field(examples=[300.0])
+    attempts: int = Field(examples=[0])
+    window_seconds: float = Field(examples=[300.0])
+
+
 class CauseLine(Shape):
-    """Why slots are not filled."""
+    """Why slots are not filled. `is_final`: they were given up, and are not filled before somebody asks for it."""
 
     cause: str = Field(examples=["no offer has 4 cpus: the most is 2 on agent1"])
     slots: list[int] = Field(examples=[[2, 3]])
     until: Seconds | None
+    is_final: bool
+    backoff: BackoffLine | None
 
 
 class ProgressLine(Shape):
@@ -185,6 +206,7 @@ class GroupLine(Shape):
     is_stopped: bool
     restart: str = Field(examples=["always"])
     unreachable: UnreachableLine
+    retry: RetryLine
     image: str = Field(description="empty for a plain process", examples=["acme/web:1.4"])
     command: list[str] | None
     cpus: float = Field(examples=[0.5])
@@ -259,6 +281,8 @@ class TaskLine(Shape):
     reason: str
     message: str
     exit_code: int | None
+    permanent: str = Field(description="a word where trying again does not mend it", examples=["image-not-found"])
+    failures: int = Field(description="tasks of the slot that failed in a row, up to this one")
     stop_cause: str
     executor_id: str
     container_id: str
@@ -275,6 +299,8 @@ class WaitingLine(Shape):
     slot: int
     cause: str
     until: Seconds | None
+    is_final: bool = Field(description="it was given up, and is not filled before somebody asks for it")
+    backoff: BackoffLine | None
 
 
 class TasksAnswer(Standing):

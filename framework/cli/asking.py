@@ -1,4 +1,4 @@
-"""What scale, restart, stop and start have in common: ask for a change of groups, say what came of it, wait."""
+"""What scale, restart, stop, start and reset-backoff have in common: ask for a change, say what came of it, wait."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import click
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_tasks, with_server
 from framework.cli.output import cell, moment, plural, print_json, print_table, since
+from framework.cli.ps import cause_text
 from framework.cli.server import Answer, Server, path_of
 from framework.cli.story import is_task, show_story
 from framework.exits import CliExit
@@ -60,7 +61,7 @@ def _show_group(group: Answer, now: float) -> None:
             ("needs", ", ".join(f"{d['service']} {d['condition']}" for d in group["depends_on"])),
             ("version", f"{group['version']}, stack index {group['index']}"),
             ("tasks", ", ".join(f"{count} {state}" for state, count in group["states"].items())),
-            *((("waits", f"{plural(len(c['slots']), 'slot')}: {c['cause']}")) for c in group["waiting"]),
+            *((("waits", f"{plural(len(c['slots']), 'slot')}: {cause_text(c, now)}")) for c in group["waiting"]),
             ("last end", _end(end, now) if end else ""),
         ]
     )

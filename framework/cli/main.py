@@ -29,6 +29,7 @@ COMMANDS = {
     "stop": "Stop groups until they are started again.",
     "start": "Start stopped groups.",
     "kill": "Stop tasks; others take their places.",
+    "reset-backoff": "Try groups again that wait after failures, or were given up.",
     "remove": "Stop a stack and forget it.",
     "approve": "Approve what the scheduler does not do unasked.",
     "events": "Show what happened, and what happens.",
@@ -56,7 +57,8 @@ class _Lazy(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"framework.cli.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"framework.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 

@@ -24,6 +24,7 @@ _COLOURS = {
     "STARTING": "yellow",
     "KILLING": "yellow",
     "removing": "yellow",
+    "failed": "red",
     "UNREACHABLE": "red",
     "UNHEALTHY": "red",
     "FAILED": "red",

@@ -9,7 +9,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server
-from framework.cli.output import note, print_json, print_table, since, size
+from framework.cli.output import note, plural, print_json, print_table, since, size
 from framework.cli.server import Answer, Server
 from framework.exits import CliExit
 from specs.states import TERMINAL
@@ -121,8 +121,28 @@ def _runs(waiting: list[Answer]) -> Iterator[tuple[Answer, int]]:
 
 def _waiting_row(line: Answer, last: int, now: float) -> list[str]:
     slots = str(line["slot"]) if last == line["slot"] else f"{line['slot']}-{last}"
-    again = f" (in {since(line['until'] - now)})" if line["until"] and line["until"] > now else ""
-    return ["", line["group"], slots, "WAITING", "", "", "", "", line["cause"] + again]
+    return [
+        "",
+        line["group"],
+        slots,
+        "FAILED" if line["is_final"] else "WAITING",
+        "",
+        "",
+        "",
+        "",
+        cause_text(line, now),
+    ]
+
+
+def cause_text(line: Answer, now: float) -> str:
+    """Why slots wait, with what is left of a wait: waits 12s (of 30s, 4 failures) after: exit code 1"""
+    backoff, until = line["backoff"], line["until"]
+    if backoff and backoff["until"] > now:
+        times = plural(backoff["failures"], "failure")
+        left, delay = since(backoff["until"] - now), since(backoff["delay_seconds"])
+        return f"waits {left} (of {delay}, {times}) after: {backoff['cause']}"
+    again = f" (in {since(until - now)})" if until and until > now else ""
+    return f"{line['cause']}{again}"
 
 
 def _explain_nothing(server: Server, pattern: str, with_ended: bool) -> None:

@@ -11,7 +11,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.output import cell, note, plural, since
-from framework.cli.ps import explain_hint, is_unplaced, progress_text
+from framework.cli.ps import cause_text, explain_hint, is_unplaced, progress_text
 from framework.cli.server import Answer, NoScheduler, Server
 from framework.exits import CliExit
 
@@ -200,8 +200,8 @@ def _word(group: Answer, is_removal: bool) -> str:
         return "no agent on which it can run"
     if is_removal or group["wanted"] == 0:
         return f"stopping, {group['live']} left" if group["live"] else "stopped"
-    if group["state"] == "finished":
-        return "finished"
+    if group["state"] in ("finished", "failed"):
+        return str(group["state"])
     return f"{group['ready']}/{group['wanted']} ready"
 
 
@@ -212,14 +212,14 @@ def _text(group: Answer, now: float) -> str:
     parts += [f"{group['outdated']} to be replaced"] if group["outdated"] else []
     parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]
     for cause in group["waiting"][:3]:
-        until = f" (in {since(cause['until'] - now)})" if cause["until"] and cause["until"] > now else ""
-        slots = plural(len(cause["slots"]), "slot")
-        parts.append(f"{slots}: {cause['cause']}{until}")
+        parts.append(f"{plural(len(cause['slots']), 'slot')}: {cause_text(cause, now)}")
     return cell("; ".join(parts)) if parts else ""
 
 
 def _failure(group: Answer) -> str:
-    end = group["last_end"]
+    end, final = group["last_end"], [cause for cause in group["waiting"] if cause["is_final"]]
+    if final:
+        return cell(str(final[0]["cause"]))
     if not end:
         return f"{plural(group['failed'], 'task')} failed"
     code = f", exit code {end['exit_code']}" if end["exit_code"] is not None else ""

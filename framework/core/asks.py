@@ -218,6 +218,7 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
         is_stopped=before.is_stopped if before else False,
         generation=before.generation if before else 0,
         restart=group.restart,
+        retry=group.retry,
         dependencies=group.dependencies,
         metadata=group.metadata,
         mode=group.mode,

@@ -1,43 +1,117 @@
-"""How long a group waits before its ended tasks are followed by others."""
+"""How long a group's version waits before its ended tasks are followed by others, and when it gives up. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from framework.core.model import Instant, Settings
-from specs.ids import VersionId
+from framework.core.model import Backoff, Instant, Task
+from specs.permanence import is_of_agent
+from specs.stack import Retry
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """The wait of one group. `until` is when launching may go on; `delay_seconds` the wait that led there."""
-
-    version: VersionId
-    delay_seconds: float = 0.0
-    until: Instant = 0.0
-    cause: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """What the group waits for, for people."""
-        return f"waits {self.delay_seconds:.0f} s after: {self.cause}"
+PERMANENT_DELAY_SECONDS = 10.0
+PERMANENT_FACTOR = 3.0
+MOST_TRIES = 5
+"""So often is tried what fails in a way that trying again does not mend: an image may yet be pushed."""
+MOST_AGENTS = 20
+"""On so many agents is tried what may be otherwise on another."""
+MOST_RECENT = 20
+"""So many failures are remembered with their time."""
+MOST_CAUSE = 300
+"""Characters of the cause that are kept."""
 
 
-def after_end(
-    before: Backoff | None, *, version: VersionId, ran_seconds: float, cause: str, now: Instant, settings: Settings
+def after_failure(
+    before: Backoff | None, *, task: Task, ran_seconds: float, cause: str, now: Instant, retry: Retry
 ) -> Backoff:
-    """The wait after a task of `version` that ended by itself, having run for `ran_seconds`.
+    """The wait after a task of the version has failed, having run for `ran_seconds`; `before` itself where the failure
+    does not count.
 
-    The wait grows by the factor with each end, up to the most; it starts anew when the version is another or the task
-    had run well. Ends within a wait count as one: many instances that fail together have failed once.
+    Failures within a wait count as one: many instances that fail together have failed once. Each window that has passed
+    since the end of the last wait halves it; then the failure makes it longer by the factor, unless the task had run
+    for a window. It is never shorter than the first delay, nor longer than the longest.
     """
-    if before is None or before.version != version or ran_seconds >= settings.well_run_seconds:
-        delay = settings.backoff_first_seconds
-    elif now < before.until:
+    if before is not None and is_waiting(before, now):
         return before
-    else:
-        delay = min(
-            max(before.delay_seconds * settings.backoff_factor, settings.backoff_first_seconds),
-            settings.backoff_most_seconds,
-        )
-    return Backoff(version=version, delay_seconds=delay, until=now + delay, cause=cause)
+    if task.permanent:
+        return _after_permanent(before, task, cause, now, retry)
+    had_run_well = ran_seconds >= retry.window_seconds
+    lowered = _lowered(before, now, retry) if before is not None else 0.0
+    is_first = before is None or lowered < retry.delay_seconds or bool(before.tries)
+    delay = retry.delay_seconds if is_first else lowered * (1.0 if had_run_well else retry.factor)
+    failures = 1 if is_first or before is None else before.failures + (not had_run_well)
+    return _counted(before, failures, delay, cause, now, retry)
+
+
+def _lowered(before: Backoff, now: Instant, retry: Retry) -> float:
+    """What is left of the delay after the time since its end."""
+    windows = (now - before.until) // retry.window_seconds
+    return before.delay_seconds * float(0.5 ** min(max(windows, 0.0), 64.0))
+
+
+def _after_permanent(before: Backoff | None, task: Task, cause: str, now: Instant, retry: Retry) -> Backoff:
+    """The longer wait where trying again does not help. A try on another agent than before does not count where it may
+    be otherwise there."""
+    earlier = before if before is not None and before.tries else None
+    is_elsewhere = earlier is not None and is_of_agent(task.permanent) and task.agent_id not in earlier.agents
+    delay = PERMANENT_DELAY_SECONDS if earlier is None else earlier.delay_seconds * PERMANENT_FACTOR
+    if earlier is not None and is_elsewhere:
+        delay = earlier.delay_seconds
+    after = _counted(before, 1 if earlier is None else earlier.failures + 1, delay, cause, now, retry)
+    agents = () if earlier is None else earlier.agents
+    known = agents if task.agent_id in agents else (*agents, task.agent_id)[:MOST_AGENTS]
+    tries = (0 if earlier is None else earlier.tries) + (not is_elsewhere)
+    after = replace(after, tries=tries, agents=known)
+    return replace(after, until=now) if has_given_up(after) else after
+
+
+def _counted(before: Backoff | None, failures: int, delay: float, cause: str, now: Instant, retry: Retry) -> Backoff:
+    delay = min(max(delay, retry.delay_seconds), retry.max_delay_seconds)
+    recent = (*(before.recent if before is not None else ()), now)[-MOST_RECENT:]
+    return Backoff(
+        at=now, until=now + delay, delay_seconds=delay, cause=cause[:MOST_CAUSE], failures=failures, recent=recent
+    )
+
+
+def is_waiting(backoff: Backoff, now: Instant) -> bool:
+    """Whether the wait goes on. One whose end is far ahead was set by a clock that is ahead of ours, and is over."""
+    return now < backoff.until <= now + 2 * backoff.delay_seconds
+
+
+def has_given_up(backoff: Backoff) -> bool:
+    """Whether nothing of the version is launched until somebody asks for it."""
+    return backoff.tries >= MOST_TRIES or len(backoff.agents) >= MOST_AGENTS
+
+
+def failures_since(backoff: Backoff | None, since: Instant) -> int:
+    """How many failures of the version were counted from that time on; at most MOST_RECENT."""
+    return sum(at >= since for at in backoff.recent) if backoff is not None else 0
+
+
+def sentence(backoff: Backoff) -> str:
+    """What the group waits for, for people."""
+    times = f" ({backoff.failures} failures)" if backoff.failures > 1 else ""
+    return f"waits {seconds(backoff.delay_seconds)}{times} after: {backoff.cause}"
+
+
+def countdown(backoff: Backoff, now: Instant) -> str:
+    """The same, as of now: with what is left of the wait."""
+    left, delay = max(backoff.until - now, 0.0), seconds(backoff.delay_seconds)
+    times = "1 failure" if backoff.failures == 1 else f"{backoff.failures} failures"
+    return f"waits {seconds(left)} (of {delay}, {times}) after: {backoff.cause}"
+
+
+def surrender(backoff: Backoff, group: str) -> str:
+    """Why nothing more of the version is launched, and what to do, for people."""
+    of = len(backoff.agents)
+    tried = f"{backoff.failures} attempts on {of} {'agent' if of == 1 else 'agents'}"
+    return (
+        f"gave up after {tried}; it will not mend by itself: {backoff.cause}; submit it mended, or"
+        f" `framework reset-backoff '{group}'`"
+    )
+
+
+def seconds(duration: float) -> str:
+    """A duration for people: 1.2 s, 30 s, 5 min."""
+    if duration < 10:
+        return f"{duration:.1f} s".replace(".0 s", " s")
+    return f"{duration:.0f} s" if duration < 120 else f"{duration / 60:.1f} min".replace(".0 min", " min")

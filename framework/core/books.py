@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from framework.core.model import (
+    Backoff,
     Failures,
     GroupWish,
     History,
@@ -120,6 +121,8 @@ class Books:
         self.agent_uses: dict[AgentId, int] = {}
         """How many tasks name an agent, ended ones too."""
         self.failing: dict[GroupId, dict[AgentId, Failures]] = {}
+        self.backoffs: dict[tuple[GroupId, VersionId], Backoff] = {}
+        """The waits of groups' versions: of each the newest that an ended task carries."""
         self.everywhere: dict[GroupId, None] = {}
         """The groups that have one on every agent."""
         self.apart: tuple[tuple[GroupId, Neighbour], ...] = ()
@@ -290,6 +293,7 @@ class Books:
             self._unlist(old)
         self.tasks[task.id] = task
         book = self.group(task.group)
+        self._note_backoff(old, task)
         book.attempts[task.slot] = max(task.attempt, book.attempts.get(task.slot, 0))
         if task.state.is_terminal:
             book.ended[task.id] = None
@@ -338,6 +342,7 @@ class Books:
         task = self.tasks[id]
         self._unlist(task)
         del self.tasks[id]
+        self._note_backoff(task, None)
         book = self.groups[task.group]
         self._arrange(book, task.slot)
         if book.last_ended.get(task.slot) == id:
@@ -345,6 +350,28 @@ class Books:
         self._use(task.group.stack, task.version, -1)
         _add(self.agent_uses, task.agent_id, -1)
         self.touched[task.group] = None
+
+    def carries_backoff(self, task: Task) -> bool:
+        """Whether its group's wait is known from this task."""
+        return task.backoff is not None and task.backoff == self.backoffs.get((task.group, task.version))
+
+    def _note_backoff(self, old: Task | None, new: Task | None) -> None:
+        """Keeps the waits in step with a task that has come, changed or gone."""
+        had, has = old.backoff if old else None, new.backoff if new else None
+        task = new or old
+        if had == has or task is None:
+            return
+        key = (task.group, task.version)
+        if had is not None:
+            self.backoffs.pop(key, None)
+            tasks = (self.tasks[id] for id in self.groups[task.group].ended)
+            carried = [one.backoff for one in tasks if one.version == task.version and one.backoff is not None]
+        else:
+            carried = [one for one in (self.backoffs.get(key),) if one is not None]
+        if has is not None:
+            carried.append(has)
+        if carried:
+            self.backoffs[key] = max(carried, key=_age)
 
     def unused_versions(self, stack: str, candidates: dict[VersionId, None]) -> list[VersionId]:
         """Which of the versions nothing refers to."""
@@ -371,6 +398,10 @@ class Books:
 
     def _use(self, stack: str, version: VersionId, by: int) -> None:
         _add(self.version_uses, (stack, version), by)
+
+
+def _age(backoff: Backoff) -> tuple[Instant, int, int, str]:
+    return backoff.at, backoff.failures, backoff.tries, backoff.cause
 
 
 def _add(counter: dict[K, int], key: K, by: int) -> None:

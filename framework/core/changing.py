@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from framework.core import asks, converge
+from framework.core import asks, converge, setbacks
 from framework.core.commands import Done, Refused, Reply
 from framework.core.context import Context
-from framework.core.events import KillAsked
+from framework.core.events import BackoffResetAsked, KillAsked
 from framework.core.history import tidied
 from framework.core.model import Instant
 from specs.ids import TaskId
@@ -61,6 +61,15 @@ def kill(context: Context, ask: KillAsked, now: Instant) -> None:
     changed = tuple(sorted({str(task.group) for task in tasks}))
     done = Done(changed=changed, message="stopping; others take their places")
     context.after_all_saves(Reply(request_id=ask.request_id, outcome=done))
+
+
+def reset_backoff(context: Context, ask: BackoffResetAsked, now: Instant) -> None:
+    """Has groups tried again at once that wait after failures, or were given up: no wish changes."""
+    outcome, groups = setbacks.reset(context, ask)
+    for group in groups:
+        converge.review_group(context, group, now)
+    context.is_unsettled = True
+    context.after_save(Reply(request_id=ask.request_id, outcome=outcome))
 
 
 def tidy_histories(context: Context) -> None:

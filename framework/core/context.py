@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.agents import Agents
-from framework.core.backoff import Backoff
 from framework.core.books import Books, is_counted
 from framework.core.commands import (
     Accept,
@@ -62,7 +61,6 @@ class Context:
         self.master = ""
         self.session = 0
         self.pending: dict[GroupId, dict[int, None]] = {}
-        self.backoffs: dict[GroupId, Backoff] = {}
         self.lost: dict[GroupId, dict[int, int]] = {}
         """How many launches of a slot were lost one after the other, by group and slot; core.lost says more."""
         self.causes: dict[GroupId, str] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.adoption import marked
-from framework.core.backoff import after_end
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
 from framework.core.everywhere import why_not_there
@@ -14,8 +13,10 @@ from framework.core.lifecycle import Action, act
 from framework.core.lost import forgive, is_lost
 from framework.core.model import Instant, Task
 from framework.core.moving import has_taken_over
-from framework.core.permits import rollout_of
-from framework.core.rollouts import go_on, note_failure
+from framework.core.permits import kept_as, rollout_of
+from framework.core.rollouts import go_on
+from framework.core.rollouts import note_failure as note_failed_change
+from framework.core.setbacks import note_failure
 from framework.core.slots import wanted_slots
 from framework.core.unreachable import give_up
 from framework.core.wishes import has_finished, is_finished
@@ -98,22 +99,9 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     context.progress.pop(task.id, None)
     wish = books.wishes.get(group)
     is_followed = task.goal is Goal.RUN and wish is not None and not is_finished(task, wish)
-    if is_followed and not _is_blameless(context, task, now):
-        ran = now - task.running_since if task.running_since else 0.0
-        before = context.backoffs.get(group)
-        backoff = after_end(
-            before,
-            version=task.version,
-            ran_seconds=ran,
-            cause=task.message or task.reason or task.state.value,
-            now=now,
-            settings=context.settings,
-        )
-        context.backoffs[group] = backoff
-        context.timers.set("backoff", str(group), backoff.until)
-        context.causes[group] = backoff.sentence
-        context.blame(task, now)
-        note_failure(context, task, now)
+    if wish is not None and is_followed and not _is_blameless(context, task, now):
+        note_failure(context, task, wish, now)
+        note_failed_change(context, task, now)
     _trim(context, group)
     review_slot(context, group, task.slot, now)
     go_on(context, group, now)
@@ -127,19 +115,25 @@ def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
 
 
 def _trim(context: Context, group: GroupId) -> None:
-    """Keeps the newest ended tasks, and the last one of each empty slot that needs to know of it: for its policy, or
-    for the container that another task is to take over."""
+    """Keeps the newest ended tasks, those that carry the wait of a version that may be launched, and the last one of
+    each empty slot that needs to know of it: for its policy, or for the container that another task is to take over."""
     books = context.books
     book, wish = books.group(group), books.wishes.get(group)
     is_rolling = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
-    needs_last = wish is not None and (wish.restart is not Restart.ALWAYS or wish.rules.sticky or is_rolling)
+    needs_last = wish is not None and (
+        wish.restart is not Restart.ALWAYS or wish.rules.sticky or wish.retry.attempts > 0 or is_rolling
+    )
     empty = max(len(book.wanted) - len(book.seats), 0) if needs_last else 0
     if len(book.ended) <= context.settings.history_per_group + empty:
         return
+    kept = kept_as(context, wish) if wish is not None else None
+    alive = {each.version for each in (wish, kept) if each is not None}
     for task in [books.tasks[id] for id in book.ended]:
         if len(book.ended) <= context.settings.history_per_group:
             return
         is_empty = task.slot in book.wanted and task.slot not in book.seats
+        if task.version in alive and books.carries_backoff(task):
+            continue
         if not ((needs_last or task.is_orphaned) and is_empty and book.last_ended.get(task.slot) == task.id):
             context.drop(task)
 
@@ -153,11 +147,10 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     for id in list(book.ended):
         context.drop(books.tasks[id])
     books.forget_group(group)
-    context.backoffs.pop(group, None)
     context.lost.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
-    for kind in ("backoff", "sticky", "adopt", "advance", "deadline"):
+    for kind in ("sticky", "adopt", "advance", "deadline"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)
 

@@ -8,7 +8,15 @@ from dataclasses import replace
 from framework.core import asks, changing, rollout_asks, rollouts
 from framework.core.commands import Done, Refused, Reply
 from framework.core.context import Context
-from framework.core.events import Ask, KillAsked, RollbackAsked, RolloutAsked, StackRemoved, StackSubmitted
+from framework.core.events import (
+    Ask,
+    BackoffResetAsked,
+    KillAsked,
+    RollbackAsked,
+    RolloutAsked,
+    StackRemoved,
+    StackSubmitted,
+)
 from framework.core.model import Instant
 from framework.core.outbox import Waiting
 from framework.core.views import Connection
@@ -39,6 +47,9 @@ class Desk:
             return
         if isinstance(ask, KillAsked) and not ask.scale:
             changing.kill(self.context, ask, now)
+            return
+        if isinstance(ask, BackoffResetAsked):
+            changing.reset_backoff(self.context, ask, now)
             return
         self._asks.append(ask)
         self._next_ask(now)

@@ -257,6 +257,16 @@ class KillAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackoffResetAsked:
+    """The failures of the groups that match are to be forgotten, so that they are tried again at once."""
+
+    request_id: int
+    pattern: str
+    message: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DestructionApproved:
     """An operator has seen the question about up to `number` tasks, and says that it shall be so."""
 
@@ -290,6 +300,7 @@ Ask: TypeAlias = (
     | RolloutAsked
     | RollbackAsked
     | KillAsked
+    | BackoffResetAsked
     | DestructionApproved
     | RollAsked
 )

@@ -76,14 +76,14 @@ def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> To
     explanation = explain_request(_request(view, group, slots, situation), situation)
     slot = explanation.refused.slots[0] if explanation.refused else slots[0]
     waiting = next(one for one in group.waiting if one.slot == slot)
-    cause = waiting.cause + (f" (in {waiting.until - view.at:.0f} s)" if waiting.until > view.at else "")
+    cause = waiting.sentence(view.at)
     now = _now(explanation)
     # A cause that is a placement's own sentence is told anew, as of now.
-    sentences = [now] if " agents fit" in cause else [cause, now]
+    sentences = [now] if " agents fit" in cause else [cause] if waiting.is_final else [cause, now]
     return Told(
         group=group.wish.id,
         slot=slot,
-        fits=explanation.refused is None,
+        fits=explanation.refused is None and not waiting.is_final,
         sentences=(*sentences, *_agents_problem(view)),
         explanation=explanation,
     )

@@ -10,6 +10,7 @@ from framework.core.books import Books
 from framework.core.commands import Accept, Launch
 from framework.core.executors import Purse
 from framework.core.model import GroupWish, Instant, Task
+from framework.core.wishes import count_for
 from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.request import Placement, Request
@@ -115,6 +116,7 @@ def _launch(
         adopts=adopts,
         readiness=_readiness(version.container, last if adopts else None),
         beside=filling.beside,
+        failures=count_for(books, wish, placement.slot),
     )
     return Launch(
         task=task,

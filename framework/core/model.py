@@ -11,7 +11,7 @@ from enum import StrEnum
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
-from specs.stack import Container, Dependency, KillOrder, Restart, Unreachable
+from specs.stack import Container, Dependency, KillOrder, Restart, Retry, Unreachable
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
@@ -41,6 +41,7 @@ class GroupWish:
     is_stopped: bool = False
     generation: int = 0
     restart: Restart = Restart.ALWAYS
+    retry: Retry = Retry()
     dependencies: tuple[Dependency, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     mode: Mode = Mode.REPLICATED
@@ -100,6 +101,25 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """The wait of a group's version after failures; core.backoff says how it grows and goes down.
+
+    `at` is when the last failure was counted, `until` when launching may go on; `delay_seconds` lies between the two.
+    `failures` counts since the wait was last the first one, `recent` are the newest of them, oldest first; `cause` is
+    what was said of the last. `tries` and `agents` are those that failed in a way that trying again does not mend.
+    """
+
+    at: Instant
+    until: Instant
+    delay_seconds: float
+    cause: str
+    failures: int = 1
+    recent: tuple[Instant, ...] = ()
+    tries: int = 0
+    agents: tuple[AgentId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One attempt in a slot. Times are Instants, 0 where it has not happened.
 
@@ -109,7 +129,9 @@ class Task:
     it removed. `is_orphaned`: its executor died, and its container may run on. `replaced_at` is when its slot was given
     to another because it was unreachable, while it may have it back. `beside` is the task of its slot that this one was
     launched to follow, as long as that still runs. `ready_since`: it has been ready from then on,
-    or was until it ended; 0 while it is not.
+    or was until it ended; 0 while it is not. `permanent` is a word of
+    specs.permanence where it failed in a way that trying again does not mend. `failures` counts the tasks of the slot
+    that failed in a row, up to this one. `backoff` is the wait that its end brought about.
     """
 
     id: TaskId
@@ -144,6 +166,9 @@ class Task:
     beside: TaskId | None = None
     ready_since: Instant = 0.0
     readiness: Readiness = Readiness.NONE
+    permanent: str = ""
+    failures: int = 0
+    backoff: Backoff | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -288,8 +313,8 @@ class Stored:
 class Status:
     """What Mesos says of a task: `uuid` where the agent waits for an acknowledgement, empty where it does not.
 
-    `is_healthy` and `is_ready` are None where nothing was said. `at` is seconds since 1970 by the sender's clock, and
-    so is `running_since`, 0 where the container did not run before the status.
+    `is_healthy` and `is_ready` are None where nothing was said; `permanent` is as a Task's. `at` is seconds since 1970
+    by the sender's clock, and so is `running_since`, 0 where the container did not run before the status.
     """
 
     task_id: TaskId
@@ -307,6 +332,7 @@ class Status:
     sandbox: str = ""
     addresses: tuple[str, ...] = ()
     running_since: Instant = 0.0
+    permanent: str = ""
 
 
 class Doubt(StrEnum):
@@ -328,10 +354,6 @@ class Settings:
     offer_hold_seconds: float = 5.0
     decline_again_seconds: float = 1.0
     decline_seconds: float = 3600.0
-    backoff_first_seconds: float = 1.0
-    backoff_factor: float = 1.15
-    backoff_most_seconds: float = 300.0
-    well_run_seconds: float = 300.0
     launch_timeout_seconds: float = 300.0
     adoption_seconds: float = 20.0
     kill_retry_seconds: float = 10.0

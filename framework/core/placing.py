@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from framework.core import census
 from framework.core.adoption import adoptions, awaiting
+from framework.core.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.commands import Accept, PutFramework
 from framework.core.context import Context
 from framework.core.converge import review_slot
 from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
 from framework.core.launching import Filling, batches
-from framework.core.model import Instant, Task
-from framework.core.requests import filled_as, request_for
+from framework.core.model import GroupWish, Instant, Task
+from framework.core.requests import filled_as, fillings, request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
 from placement.checks import Offered
@@ -75,20 +76,33 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
         if context.outbox.is_full:
             _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
             continue
-        wish = context.books.wishes[group]
-        backoff = context.backoffs.get(group)
-        if backoff is not None and backoff.version == wish.version and backoff.until > now:
-            cause = backoff.sentence
-        elif unmet := unmet_dependency(context.books, wish):
-            cause = f"waits for {unmet}"
+        asked = _asked(context, context.books.wishes[group], now)
+        if isinstance(asked, Request):
+            requests.append(asked)
         else:
-            request = request_for(context, wish, now)
-            if request.slots:
-                requests.append(request)
-                continue
-            cause = "waits for an offer of the agent on which its containers run"
-        _note(context, group, cause)
+            _note(context, group, asked)
     return requests
+
+
+def _asked(context: Context, wish: GroupWish, now: Instant) -> Request | str:
+    """The request for the pending slots of a group, or why there is none now. Slots that stay what they were for now
+    come first, and alone, but while their version waits after a failure: the wait is not the others'."""
+    parts = fillings(context, wish, now)
+    causes = [_held_back(context, as_wish, now) for as_wish, _ in parts]
+    if all(causes):
+        return causes[0] if causes else "waits for an offer of the agent on which its containers run"
+    if unmet := unmet_dependency(context.books, wish):
+        return f"waits for {unmet}"
+    as_wish, slots = parts[causes.index("")]
+    return request_for(context, wish, as_wish, slots, now)
+
+
+def _held_back(context: Context, as_wish: GroupWish, now: Instant) -> str:
+    """Why nothing of this version of the group may be launched after what has failed, "" where it may."""
+    backoff = context.books.backoffs.get((as_wish.id, as_wish.version))
+    if backoff is not None and has_given_up(backoff):
+        return surrender(backoff, str(as_wish.id))
+    return sentence(backoff) if backoff is not None and is_waiting(backoff, now) else ""
 
 
 def _note(context: Context, group: GroupId, cause: str) -> None:

@@ -221,6 +221,7 @@ def group_with(wish: GroupWish, container: Container, resources: Resources) -> G
         container=container,
         resources=resources,
         restart=wish.restart,
+        retry=wish.retry,
         dependencies=wish.dependencies,
         metadata=wish.metadata,
         mode=wish.mode,
@@ -239,8 +240,8 @@ def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     seats: dict[int, AgentId | None] = {
         task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not is_lost(task)
     }
-    if new.restart is not Restart.ALWAYS:
-        waiting = {one.slot for one in now.waiting}
+    if new.restart is not Restart.ALWAYS or new.retry.attempts:
+        waiting = {one.slot for one in now.waiting if not one.is_final}
         seats |= {task.slot: None for task in now.ended if task.slot not in seats and task.slot not in waiting}
     if new.mode is Mode.GLOBAL:
         return dict(sorted(seats.items()))

@@ -14,21 +14,26 @@ from framework.core.model import GroupWish, Instant, Task
 from framework.core.permits import kept_as, refill
 from placement.request import Request
 from specs.constraints import STICKY_ALWAYS
-from specs.ids import AgentId
+from specs.ids import AgentId, VersionId
 
 
-def request_for(context: Context, wish: GroupWish, now: Instant) -> Request:
-    """The request for the pending slots of a group, but those that wait for the agent on which their container runs:
-    there may be none left. Sets the timer for the end of a wait for an agent.
+def fillings(context: Context, wish: GroupWish, now: Instant) -> tuple[tuple[GroupWish, tuple[int, ...]], ...]:
+    """The pending slots of a group, each with as what it is filled, but those that wait for the agent on which their
+    container runs: there may be none left. Those that stay what they were for now come first."""
+    slots = [slot for slot in sorted(context.pending[wish.id]) if awaited(context, wish, slot, now) is None]
+    wishes: dict[VersionId, GroupWish] = {}
+    parts: dict[VersionId, list[int]] = {}
+    for slot in slots:
+        as_wish = filled_as(context, wish, slot)
+        wishes.setdefault(as_wish.version, as_wish)
+        parts.setdefault(as_wish.version, []).append(slot)
+    ordered = sorted(parts, key=lambda version: version == wish.version)
+    return tuple((wishes[version], tuple(parts[version])) for version in ordered)
 
-    Slots that stay what they were for now come first, and alone: a request is of one version.
-    """
-    pending = sorted(context.pending[wish.id])
-    slots = tuple(slot for slot in pending if awaited(context, wish, slot, now) is None)
-    kept = [(slot, was) for slot in slots if (was := filled_as(context, wish, slot)).version != wish.version]
-    as_wish = wish
-    if kept:
-        slots, as_wish = tuple(slot for slot, _ in kept), kept[0][1]
+
+def request_for(context: Context, wish: GroupWish, as_wish: GroupWish, slots: tuple[int, ...], now: Instant) -> Request:
+    """The request for these pending slots of a group, which are filled as `as_wish`: a request is of one version.
+    Sets the timer for the end of a wait for an agent."""
     wanted = context.books.group(wish.id).wanted
     pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
     homes: dict[int, AgentId] = {}

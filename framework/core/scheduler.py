@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.core import budget, census, changing, converge, placing, rolling, rollouts, statuses
+from framework.core import budget, census, changing, converge, placing, rolling, rollouts, setbacks, statuses
 from framework.core.commands import (
     Accept,
     Command,
@@ -19,6 +19,7 @@ from framework.core.desk import Desk
 from framework.core.events import (
     AgentFailed,
     AgentsReported,
+    BackoffResetAsked,
     BecameLeader,
     CallFailed,
     DestructionApproved,
@@ -56,7 +57,7 @@ from specs.states import Goal, TaskState
 
 _CHANGES = (
     *(StackSubmitted, StackRemoved, ScaleAsked, RestartAsked),
-    *(StopAsked, StartAsked, RollbackAsked, RolloutAsked, KillAsked),
+    *(StopAsked, StartAsked, RollbackAsked, RolloutAsked, KillAsked, BackoffResetAsked),
 )
 RECONCILE_AT_ONCE = 1000
 
@@ -170,6 +171,7 @@ class Scheduler:
         for group in sorted(context.books.groups):
             converge.review_group(context, group, now)
             rollouts.go_back_if_asked(context, group)
+        setbacks.schedule_all(context, now)
         changing.tidy_histories(context)
         for name in list(context.books.stacks):
             converge.forget_stack_if_over(context, name)

@@ -82,6 +82,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         state_since=now if is_new_state else task.state_since,
         health=_health(task, status),
         readiness=_readiness(task, status),
+        permanent=status.permanent or task.permanent,
         running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
         # A reconciliation answers with the state alone: what the executor said earlier stays.

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from framework.core import rolling
+from framework.core.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.budget import questions
 from framework.core.context import Context
 from framework.core.everywhere import why_nowhere
 from framework.core.failures import count_now, points_for
 from framework.core.model import GroupWish, History, Instant, Task, Version
+from framework.core.requests import filled_as
+from framework.core.setbacks import given_up_cause
 from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
-from framework.core.wishes import has_finished
+from framework.core.wishes import has_finished, is_given_up
 from specs.constraints import Mode
 from specs.ids import AgentId, GroupId, VersionId
 
@@ -150,6 +153,11 @@ class Viewer:
         if len(book.ready) == wanted == len(book.seats) and not book.outdated:
             return GroupState.RUNNING
         finished = sum(has_finished(books, wish, slot) for slot in book.wanted if slot not in book.seats)
+        has_surrendered = self._has_surrendered(wish)
+        if has_surrendered or self._given_up(wish):
+            pending = len(self._context.pending.get(group, ())) if has_surrendered else 0
+            is_over = finished + pending + len(book.ready) == wanted
+            return GroupState.FAILED if is_over else GroupState.WAITING
         if finished == wanted:
             return GroupState.FINISHED
         if finished and finished + len(book.ready) == wanted:
@@ -161,18 +169,40 @@ class Viewer:
         if wish is None or wish.is_stopped:
             return ()
         is_nowhere = wish.mode is Mode.GLOBAL and not context.books.group(group).wanted
-        slots = {0: None} if is_nowhere else context.pending.get(group)
-        if not slots:
-            return ()
-        cause = why_nowhere(context, wish) if is_nowhere else context.causes.get(group, "waits for offers")
-        until = 0.0
+        slots = {0: None} if is_nowhere else context.pending.get(group, {})
+        waiting = [self._pending(wish, slot, is_nowhere=is_nowhere) for slot in slots]
+        waiting += [
+            Waiting(slot=task.slot, cause=given_up_cause(task, wish), is_final=True) for task in self._given_up(wish)
+        ]
+        return tuple(sorted(waiting, key=lambda each: each.slot))
+
+    def _pending(self, wish: GroupWish, slot: int, *, is_nowhere: bool) -> Waiting:
+        context, group = self._context, wish.id
+        version = filled_as(context, wish, slot).version
+        backoff = context.books.backoffs.get((group, version))
+        if backoff is not None and has_given_up(backoff):
+            return Waiting(slot=slot, cause=surrender(backoff, str(group)), is_final=True)
         if context.connection is not Connection.SUBSCRIBED:
-            cause = f"waits for Mesos: {context.problem}"
-        elif context.agents.is_awaited:
-            cause = "waits for the master to tell its agents"
-        elif (backoff := context.backoffs.get(group)) is not None and backoff.version == wish.version:
-            until = backoff.until
-        return tuple(Waiting(slot=slot, cause=cause, until=until) for slot in sorted(slots))
+            return Waiting(slot=slot, cause=f"waits for Mesos: {context.problem}")
+        if context.agents.is_awaited:
+            return Waiting(slot=slot, cause="waits for the master to tell its agents")
+        if backoff is not None and is_waiting(backoff, context.now):
+            return Waiting(slot=slot, cause=sentence(backoff), until=backoff.until, backoff=backoff)
+        cause = why_nowhere(context, wish) if is_nowhere else context.causes.get(group, "waits for offers")
+        return Waiting(slot=slot, cause=cause)
+
+    def _given_up(self, wish: GroupWish) -> list[Task]:
+        """The last tasks of the slots that were given up."""
+        if not wish.retry.attempts:
+            return []
+        books = self._context.books
+        book = books.group(wish.id)
+        last = (books.tasks[id] for slot, id in book.last_ended.items() if slot in book.wanted)
+        return [task for task in last if task.slot not in book.seats and is_given_up(task, wish)]
+
+    def _has_surrendered(self, wish: GroupWish) -> bool:
+        backoff = self._context.books.backoffs.get((wish.id, wish.version))
+        return backoff is not None and has_given_up(backoff)
 
 
 def _history(history: History, versions: Mapping[tuple[str, VersionId], Version]) -> HistoryView:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from framework.core.model import Doubt, GroupWish, Instant, Revision, StackWish, Task, Version
+from framework.core.backoff import countdown
+from framework.core.model import Backoff, Doubt, GroupWish, Instant, Revision, StackWish, Task, Version
 from framework.core.story import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId
@@ -29,13 +30,15 @@ class Connection(StrEnum):
 
 
 class GroupState(StrEnum):
-    """One word for a group: every slot ready; some not yet; stopped by wish; its last tasks ending; finished."""
+    """One word for a group: every slot ready; some not yet; stopped by wish; its last tasks ending; finished; all as it
+    will be, with slots that were given up."""
 
     RUNNING = "running"
     WAITING = "waiting"
     STOPPED = "stopped"
     REMOVING = "removing"
     FINISHED = "finished"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,16 @@ class Waiting:
     slot: int
     cause: str
     until: Instant = 0.0
+    backoff: Backoff | None = None
+    """What it waits for, where that is the end of a back-off."""
+    is_final: bool = False
+    """Whether it was given up: it is not filled before somebody asks for it."""
+
+    def sentence(self, now: Instant) -> str:
+        """The cause as of now: with what is left of a wait."""
+        if self.backoff is not None and now < self.until:
+            return countdown(self.backoff, now)
+        return self.cause + (f" (in {self.until - now:.0f} s)" if now < self.until else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

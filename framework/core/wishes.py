@@ -21,10 +21,27 @@ def is_finished(task: Task | None, wish: GroupWish) -> bool:
     return wish.restart is Restart.NEVER or task.state is TaskState.FINISHED
 
 
+def is_given_up(task: Task, wish: GroupWish) -> bool:
+    """Whether so many tasks of a slot have failed in a row, this one the last, that none follows it."""
+    if not wish.retry.attempts or task.failures <= wish.retry.attempts:
+        return False
+    is_current = task.version == wish.version and task.generation >= wish.generation
+    return is_current and task.goal is Goal.RUN and task.state.is_terminal and not is_finished(task, wish)
+
+
 def has_finished(books: Books, wish: GroupWish, slot: int) -> bool:
-    """Whether a slot of the group needs no other task."""
+    """Whether a slot of the group needs no other task, or gets none."""
     last = books.group(wish.id).last_ended.get(slot)
-    return last is not None and is_finished(books.tasks[last], wish)
+    return last is not None and (is_finished(books.tasks[last], wish) or is_given_up(books.tasks[last], wish))
+
+
+def count_for(books: Books, wish: GroupWish, slot: int) -> int:
+    """How many tasks of the slot have failed in a row before the one that comes next."""
+    last = books.group(wish.id).last_ended.get(slot)
+    task = books.tasks[last] if last is not None else None
+    if task is None or task.version != wish.version or task.generation < wish.generation:
+        return 0
+    return task.failures
 
 
 def unmet_dependency(books: Books, wish: GroupWish) -> str:

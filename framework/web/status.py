@@ -24,6 +24,7 @@ _GROUP_CSS = {
     GroupState.STOPPED: "none",
     GroupState.REMOVING: "wait",
     GroupState.FINISHED: "good",
+    GroupState.FAILED: "bad",
 }
 _HEALTH_CSS = {Health.HEALTHY: "good", Health.UNHEALTHY: "bad", Health.UNKNOWN: "wait", Health.NONE: "none"}
 _TASK_CSS = {
@@ -165,17 +166,14 @@ def _message(view: View, task: Task) -> str:
 
 
 def _waiting(group: GroupView, now: Instant) -> Html:
-    causes: dict[str, list[int]] = {}
-    until: dict[str, Instant] = {}
+    causes: dict[tuple[str, bool], list[int]] = {}
     for waiting in group.waiting:
-        causes.setdefault(waiting.cause, []).append(waiting.slot)
-        if waiting.until > now:
-            until[waiting.cause] = min(waiting.until, until.get(waiting.cause, waiting.until))
+        causes.setdefault((waiting.sentence(now), waiting.is_final), []).append(waiting.slot)
     items = []
-    for cause, slots in causes.items():
+    for (cause, is_final), slots in causes.items():
         which = f"slot {slots[0]}" if len(slots) == 1 else f"{len(slots)} slots"
-        again = f" (in {_duration(until[cause] - now)})" if cause in until else ""
-        items.append(element("li", _mark(f"{which} waiting", "wait"), " ", f"{cause}{again}"))
+        mark = _mark(f"{which} given up", "bad") if is_final else _mark(f"{which} waiting", "wait")
+        items.append(element("li", mark, " ", cause))
     return element("ul", *items, css="why") if items else Html("")
 
 

@@ -49,7 +49,7 @@ from placement.offer import Offer
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
 from specs.resources import PortRanges, Resources
-from specs.stack import Container, Dependency, Group, Restart, Stack
+from specs.stack import Container, Dependency, Group, Restart, Retry, Stack
 from specs.states import TaskState
 from tests.kit.invariants import check
 
@@ -64,6 +64,7 @@ def group(
     instances: int = 1,
     image: str = "busybox:1",
     restart: Restart = Restart.ALWAYS,
+    retry: Retry | None = None,
     dependencies: tuple[Dependency, ...] = (),
     resources: Resources | None = None,
     container: Container | None = None,
@@ -78,6 +79,7 @@ def group(
         container=container or Container(image=image),
         resources=resources or Resources(cpus_milli=500, mem_mib=64),
         restart=restart,
+        retry=retry or Retry(),
         dependencies=dependencies,
         mode=mode,
         rules=rules or Rules(),

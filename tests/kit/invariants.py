@@ -32,6 +32,7 @@ def check(scheduler: Scheduler) -> None:
     assert again.agent_uses == books.agent_uses
     assert again.failing == books.failing
     assert again.everywhere == books.everywhere
+    assert again.backoffs == books.backoffs
     assert again.apart == books.apart
     assert again.wishes == books.wishes
     assert again.version_uses == books.version_uses

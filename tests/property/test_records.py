@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from framework.adapters import records
 from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
-from framework.core.model import Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
+from framework.core.model import Backoff, Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
 from specs.constraints import (
     Constraint,
     Counted,
@@ -25,7 +25,7 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.ids import GroupId
+from specs.ids import AgentId, GroupId
 from specs.resources import PortRanges, Resources
 from specs.stack import (
     CheckKind,
@@ -38,6 +38,7 @@ from specs.stack import (
     Port,
     Protocol,
     Restart,
+    Retry,
 )
 from specs.stack import Stop as StopSettings
 from specs.states import Goal, Health, Readiness, TaskState
@@ -50,6 +51,17 @@ GROUPS = st.builds(
     GroupId, NAMES, NAMES, st.lists(NAMES, max_size=3, unique=True).map(lambda names: tuple(sorted(names)))
 )
 PAIRS = st.dictionaries(TEXT, TEXT, max_size=3).map(lambda pairs: tuple(sorted(pairs.items())))
+BACKOFFS = st.builds(
+    Backoff,
+    at=INSTANTS,
+    until=INSTANTS,
+    delay_seconds=INSTANTS,
+    cause=TEXT,
+    failures=COUNTS,
+    recent=st.lists(INSTANTS, max_size=3).map(lambda times: tuple(times)),
+    tries=COUNTS,
+    agents=st.lists(NAMES.map(AgentId), max_size=3).map(lambda ids: tuple(ids)),
+)
 TASKS = st.builds(
     Task,
     id=st.builds(lambda name, serial: f"{name}.{serial}", NAMES, st.integers(0, 2**53)),
@@ -59,6 +71,9 @@ TASKS = st.builds(
     version=NAMES,
     generation=st.integers(0, 2**63),
     goal=st.sampled_from(Goal),
+    permanent=TEXT,
+    failures=COUNTS,
+    backoff=st.none() | BACKOFFS,
     state=st.sampled_from(TaskState),
     health=st.sampled_from(Health),
     readiness=st.sampled_from(Readiness),
@@ -138,6 +153,7 @@ WISHES = st.builds(
     instances=COUNTS,
     is_stopped=st.booleans(),
     generation=st.integers(0, 2**63),
+    retry=st.builds(Retry, delay_seconds=INSTANTS, factor=INSTANTS, attempts=COUNTS, window_seconds=INSTANTS),
     restart=st.sampled_from(Restart),
     dependencies=st.lists(st.builds(Dependency, service=NAMES, condition=st.sampled_from(Condition)), max_size=3).map(
         tuple

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from framework.api.info import Limits
 from framework.core.commands import Done, Refused
 from framework.core.events import (
+    BackoffResetAsked,
     RestartAsked,
     ScaleAsked,
     StackRemoved,
@@ -30,6 +31,7 @@ CHANGES = [
     ("DELETE", "/v1/stacks/shop"),
     ("POST", "/v1/scale"),
     ("POST", "/v1/restart"),
+    ("POST", "/v1/reset-backoff"),
     ("POST", "/v1/stop"),
     ("POST", "/v1/start"),
     ("POST", "/v1/approve"),
@@ -82,6 +84,11 @@ def test_if_match_that_is_no_index_is_refused(client: TestClient, front: FakeFro
         ("/v1/scale", {"factor": 2}, ScaleAsked(request_id=1, pattern="shop/web[dev]", factor=2.0)),
         ("/v1/scale", {"instances": 0}, ScaleAsked(request_id=1, pattern="shop/web[dev]", instances=0)),
         ("/v1/restart", {}, RestartAsked(request_id=1, pattern="shop/web[dev]")),
+        (
+            "/v1/reset-backoff",
+            {"message": "fixed", "by": "ann"},
+            BackoffResetAsked(request_id=1, pattern="shop/web[dev]", message="fixed", by="ann"),
+        ),
         ("/v1/stop", {}, StopAsked(request_id=1, pattern="shop/web[dev]")),
         ("/v1/start", {}, StartAsked(request_id=1, pattern="shop/web[dev]")),
     ],

@@ -13,6 +13,7 @@ import pytest
 from framework.cli.main import COMMANDS, framework
 from framework.core.commands import Done, Refused
 from framework.core.events import (
+    BackoffResetAsked,
     RestartAsked,
     ScaleAsked,
     StackRemoved,
@@ -260,6 +261,7 @@ def test_plan_of_a_new_stack(serve: Serve, run: Run, front: FakeFront, stack_fil
         ("scale shop/web x2", ScaleAsked(request_id=1, pattern="shop/web", factor=2.0)),
         ("scale shop/web x0.5 -l dev", ScaleAsked(request_id=1, pattern="shop/web[dev]", factor=0.5)),
         ("restart shop", RestartAsked(request_id=1, pattern="shop")),
+        ("reset-backoff shop -m fixed", BackoffResetAsked(request_id=1, pattern="shop", message="fixed")),
         ("restart shop -l dev,frontend", RestartAsked(request_id=1, pattern="shop[dev,frontend]")),
         ("stop shop/web[dev] -l frontend", StopAsked(request_id=1, pattern="shop/web[dev,frontend]")),
         ("start */web", StartAsked(request_id=1, pattern="*/web")),

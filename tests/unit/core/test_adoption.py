@@ -61,7 +61,7 @@ def test_it_goes_back_to_its_agent_and_ports_at_once_and_no_failure_is_counted()
     assert (new.agent_id, new.host_ports, new.slot) == (old.agent_id, old.host_ports, old.slot)
     assert (new.predecessors, new.adopts, new.attempt) == ((old.id,), True, 2)
     books = talk.scheduler.context.books
-    assert not books.failing and not talk.scheduler.context.backoffs
+    assert not books.failing and not books.backoffs
 
 
 def test_all_tasks_of_an_agent_go_back_with_one_accept() -> None:
@@ -174,7 +174,7 @@ def test_a_plain_process_has_ended_with_its_executor() -> None:
     talk = up(group(container=Container(command=("sleep", "9"))))
     (old,) = talk.tasks
     lose(talk, old)
-    assert talk.scheduler.context.backoffs
+    assert talk.scheduler.context.books.backoffs
 
 
 def test_a_job_whose_container_runs_on_has_not_finished() -> None:
@@ -209,11 +209,11 @@ def test_an_executor_that_dies_again_and_again_is_a_failure() -> None:
     (task,) = talk.tasks
     for _ in range(MOST_PREDECESSORS):
         lose(talk, task)
-        assert not talk.scheduler.context.backoffs
+        assert not talk.scheduler.context.books.backoffs
         (task,) = launched(talk.offers(of(talk, task)))
         talk.run(task)
     lose(talk, task)
-    assert talk.scheduler.context.backoffs
+    assert talk.scheduler.context.books.backoffs
     talk.wait(2)
     (task,) = launched(talk.offers(of(talk, task)))
     assert not task.adopts

@@ -350,7 +350,8 @@ def test_many_instances_that_fail_together_have_failed_once() -> None:
     talk.up(group(instances=6))
     for task in talk.tasks:
         talk.status(task, TaskState.FAILED)
-    assert talk.scheduler.context.backoffs[group().id].delay_seconds == 1.0
+    (backoff,) = talk.scheduler.context.books.backoffs.values()
+    assert (backoff.delay_seconds, backoff.failures) == (1.0, 1)
 
 
 def test_a_new_version_does_not_wait_for_the_back_off_of_the_old() -> None:

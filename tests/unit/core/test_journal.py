@@ -268,7 +268,7 @@ class TestFile:
         assert not recorder.is_recording
         assert path.stat().st_size < 1500
         assert len(caplog.messages) == 1 and "may have 1,100" in caplog.messages[0]
-        assert len(list(replay(path))) == 3, "what there is can be replayed"
+        assert len(list(replay(path))) == 4, "what there is can be replayed"
 
     def test_the_one_before_is_kept(self, tmp_path: Path) -> None:
         for _ in range(3):

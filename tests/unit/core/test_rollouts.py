@@ -10,10 +10,11 @@ import pytest
 from framework.core.commands import AnswerInverse, Done, Refused
 from framework.core.events import InverseOffersReceived, RestartAsked, RolloutAction, RolloutAsked, ScaleAsked
 from framework.core.model import RolloutKind, RolloutState, Task
+from framework.core.views import Waiting
 from placement.agent import AgentState
 from specs.constraints import Constraint, Operator, Rules
 from specs.ids import AgentId, OfferId
-from specs.stack import Container, Dependency, Group, Port, Stack
+from specs.stack import Container, Dependency, Group, Port, Retry, Stack
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Order, Share, Step, Update
 from tests.kit.conversation import Conversation, group, outcome, stack
@@ -65,6 +66,11 @@ def ask(play: Play, action: RolloutAction, service: str = "", number: int = 0) -
     answer = outcome(heard, 77)
     play.on(0.1, *heard)
     return answer
+
+
+def waiting(play: Play) -> tuple[Waiting, ...]:
+    (view,) = play.talk.scheduler.view(play.talk.now).stacks["shop"].groups
+    return view.waiting
 
 
 def is_new(task: Task) -> bool:
@@ -268,6 +274,22 @@ class TestSteps:
         assert play.images() == ["busybox:2", "busybox:1", "busybox:1"], "the old one follows an old one"
         play.on(30, *play.talk.status(play.talk.tasks[0], TaskState.FAILED))
         assert play.images() == ["busybox:2", "busybox:1", "busybox:1"], "and a new one a new one"
+
+    @pytest.mark.parametrize(("first", "then"), [("busybox:1", "busybox:2"), ("busybox:2", "busybox:1")])
+    def test_old_and_new_wait_each_after_its_own_failures(self, first: str, then: str) -> None:
+        update = replace(PROMPT, steps=(Step(until=ONE), Step()), on_failure=OnFailure.CONTINUE)
+        slow = Retry(delay_seconds=100.0)
+        play = playing(update=update, retry=slow)
+        change(play, update=update, retry=slow)
+        failing = {"busybox:2": play.talk.tasks[0], "busybox:1": play.talk.tasks[1]}
+        play.on(60, *play.talk.status(failing[first], TaskState.FAILED))
+        assert len(play.images()) == 2
+        play.on(50, *play.talk.status(failing[then], TaskState.FAILED))
+        images = play.images()
+        assert len(images) == 2 and images.count("busybox:1") == (2 if first == "busybox:1" else 1), images
+        assert [one.backoff.delay_seconds for one in waiting(play) if one.backoff] == [100.0]
+        play.on(60)
+        assert sorted(play.images()) == ["busybox:1", "busybox:1", "busybox:2"]
 
     def test_scaling_up_meanwhile_adds_what_it_was(self) -> None:
         update = replace(PROMPT, steps=(Step(until=ONE), Step()))

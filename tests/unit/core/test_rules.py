@@ -346,6 +346,7 @@ class TestSticky:
         assert launched(talk.offers(talk.offer(1), talk.offer(3))) == []
         again = Conversation(shelf=talk.shelf)
         again.subscribe()
+        again.wait(2)  # its clock has not gone on, and the back-off is as it was stored
         assert [task.hostname for task in launched(again.offers())] == ["agent2"]
 
     def test_where_a_slot_was_is_not_forgotten_with_its_groups_history(self) -> None:
@@ -510,6 +511,8 @@ class TestAgents:
         talk.status(talk.tasks[0], TaskState.LOST)
         talk.report(talk.agent(2))
         assert list(talk.shelf.agents) == ["agent-1"], "it has failed the group lately"
+        talk.remove()
+        assert list(talk.shelf.agents) == ["agent-1"]
         talk.wait(10_000)
         heard = talk.report(talk.agent(2))
         assert [w for c in heard if isinstance(c, Save) for w in c.writes] == [DeleteAgent(id=AgentId("agent-1"))]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
 
 from executor import commands as do
 from executor import events as on
+from executor.codec import status_message
 from executor.events import Found, Operation
 from specs.ids import TaskId
+from specs.records_pb2 import StatusDetail
 from specs.stack import Container, Pull, Stop
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 
@@ -120,9 +123,13 @@ def test_a_pull_that_fails_ends_the_task_with_the_engines_words() -> None:
     talk.launch()
     talk.tell(on.ImageMissing(task_id=TASK))
     message = "image acme/web:1 could not be pulled: manifest unknown"
-    talk.tell(on.OperationFailed(task_id=TASK, operation=Operation.PULL, message=message))
+    failed = on.OperationFailed(task_id=TASK, operation=Operation.PULL, message=message, permanent="image-not-found")
+    talk.tell(failed)
     status = talk.statuses[-1]
     assert (status.state, status.reason, status.message) == ("FAILED", "REASON_CONTAINER_LAUNCH_FAILED", message)
+    assert status.permanent == "image-not-found"
+    told = StatusDetail.FromString(base64.b64decode(status_message(status, "executor", "/sandbox")["data"]))
+    assert told.permanent == "image-not-found"
 
 
 def test_a_pull_has_a_timeout_of_its_own() -> None:
@@ -228,12 +235,15 @@ def test_a_launch_that_fails_leaves_nothing_behind(operation: Operation) -> None
     if operation is Operation.START:
         talk.tell(on.Created(task_id=TASK, container_id="c"))
         talk.tell(on.Exited(task_id=TASK, exit_code=127))
-    failed = on.OperationFailed(task_id=TASK, operation=operation, message="the container could not: no")
+    failed = on.OperationFailed(
+        task_id=TASK, operation=operation, message="the container could not: no", permanent="bad-command"
+    )
     assert talk.tell(failed) == [do.Remove(order=order())]
     talk.tell(on.Removed(task_id=TASK, exit_code=127, last_words=""))
     status = talk.statuses[-1]
     assert (status.state, status.reason) == ("FAILED", "REASON_CONTAINER_LAUNCH_FAILED")
     assert (status.message, status.exit_code) == ("the container could not: no", None)
+    assert status.permanent == "bad-command"
 
 
 def test_a_removal_that_fails_is_tried_again_unless_the_container_has_ended() -> None:
