@@ -193,7 +193,7 @@ class TestCheck:
         assert kinds == ["damage", "note", "note"]
         found = json.loads(run("store", "check", "--zk", ZK, "--json").stdout)
         assert found["is_good"] is False
-        assert [each["path"] for each in found["findings"]][0] == "/tasks/7"
+        assert found["findings"][0]["path"] == "/tasks/7"
 
     def test_a_backup(self, run: Run, file: Path) -> None:
         done = run("store", "check", str(file))
