@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from discovery.registry import Registry, Several
+from discovery.zookeeper import ZooKeeper
 from executor.context import Settings
 from executor.core import Executor
 from executor.docker import Docker
@@ -28,6 +30,8 @@ from executor.workers import start_thread
 
 VERSION = "0.1.0"
 NOOP = "FRAMEWORK_EXECUTOR_NOOP"
+ENDPOINTS = "FRAMEWORK_ENDPOINTS"
+"""Where endpoints are published: URLs with spaces between, none where it is empty."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -61,6 +65,7 @@ def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Lo
     logs = Logs(sandbox)
     containers = Docker(sandbox, logs, events.put)
     is_noop = os.environ.get(NOOP) == "1"
+    registries = _registries(os.environ.get(ENDPOINTS, ""))
     now = time.monotonic()
     settings = Settings(
         epoch=time.time() - now,
@@ -68,6 +73,7 @@ def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Lo
         recovery_seconds=driver.recovery_seconds,
         shutdown_seconds=driver.shutdown_seconds,
         reap_after_seconds=reap_after_seconds,
+        publishes=bool(registries) and not is_noop,
         is_noop=is_noop,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,8 +91,20 @@ def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Lo
         processes=Processes(sandbox, logs, events.put),
         nothing=Nothing(events.put) if is_noop else None,
         images=Images(events.put),
+        registry=Several(registries),
         operations=operations,
     )
+
+
+def _registries(urls: str) -> list[Registry]:
+    """The back ends. One that is named wrongly is left out and told of: tasks run without it."""
+    found: list[Registry] = []
+    for url in urls.split():
+        try:
+            found.append(ZooKeeper(url))
+        except ValueError as fault:
+            logging.getLogger("executor").error("%s: nothing is published there", fault)
+    return found
 
 
 def _arguments() -> argparse.Namespace:

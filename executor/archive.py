@@ -25,7 +25,7 @@ UNCHECKED = 1
 """The flag of a .pyc that names its source by hash, the hash not being checked."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive: the first that zip knows."""
-OURS = ("executor",)
+OURS = ("discovery", "executor")
 LIGHT_SPECS = (
     "__init__",
     "canonical",
@@ -46,6 +46,7 @@ LIBRARIES = (
     "h11",
     "http_parser",
     "idna",
+    "kazoo",
     "pymesos",
     "requests",
     "six",
@@ -53,6 +54,9 @@ LIBRARIES = (
 )
 NOT_FOR_AGENTS = (
     "executor/archive.py",
+    "kazoo/handlers/eventlet.py",
+    "kazoo/handlers/gevent.py",
+    "kazoo/testing/",
     "pymesos/subprocess/",
     "urllib3/contrib/emscripten/",
     "google/protobuf/compiler/",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from discovery.endpoints import Endpoint
 from executor.events import Purpose
 from executor.order import Order
 from executor.statuses import Status
@@ -107,6 +108,23 @@ class RunHook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Others may be sent to the task from now on; endpoints of the tasks that it `replaces` go. Never answered."""
+
+    endpoint: Endpoint
+    replaces: tuple[TaskId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Nobody is to be sent to the task any more; answered by Withdrawn with the same serial once nobody can find it, or
+    not at all where a back end is away."""
+
+    task_id: TaskId
+    serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListContainers:
     """Answered by ContainersListed, or not at all if the engine is away."""
 
@@ -139,6 +157,8 @@ Command = (
     | Remove
     | Check
     | RunHook
+    | Publish
+    | Withdraw
     | ListContainers
     | Reap
     | Exit

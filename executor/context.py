@@ -23,7 +23,8 @@ class Settings:
 
     `recovery_seconds` is how long it waits for an agent that is away, None if it does not; `shutdown_seconds` is the
     time between the agent's Shutdown and its KILL. `reap_after_seconds` is how long a container that nobody claims is
-    left for a task that may still adopt it. `is_noop`: nothing is started, for benchmarks only.
+    left for a task that may still adopt it. `publishes`: there is somewhere where endpoints are published. `is_noop`:
+    nothing is started, for benchmarks only.
     """
 
     epoch: float
@@ -31,6 +32,7 @@ class Settings:
     recovery_seconds: float | None = 900.0
     shutdown_seconds: float = 5.0
     reap_after_seconds: float = 30.0
+    publishes: bool = False
     is_noop: bool = False
 
 

@@ -229,6 +229,9 @@ class Executor:
                 watching.checked(context, task, event)
             case on.HookEnded():
                 self._hook_ended(task, event)
+            case on.Withdrawn():
+                if task.withdraw_until is not None and event.serial == task.withdrawal_serial:
+                    stopping.withdrawn(context, task)
             case _:
                 assert_never(event)
 

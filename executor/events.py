@@ -204,6 +204,14 @@ class HookEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """Nobody can find the task's endpoint any more: withdrawal number `serial` is done everywhere."""
+
+    task_id: TaskId
+    serial: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A container of our framework on this agent. `is_ours`: made or adopted by this executor's process;
     `is_abandoned`: the executor that made it is no more, and no other has adopted it."""
@@ -245,6 +253,7 @@ Event = (
     | OperationFailed
     | CheckReported
     | HookEnded
+    | Withdrawn
     | ContainersListed
     | Woke
 )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import assert_never
 
+from discovery.registry import Registry
 from executor import commands as do
 from executor.checks import Checks
 from executor.commands import Command
@@ -22,6 +23,7 @@ from executor.events import (
     OperationFailed,
     Purpose,
     Removed,
+    Withdrawn,
     Woke,
 )
 from executor.images import Images
@@ -35,6 +37,8 @@ LONGEST_SLEEP_SECONDS = 3600.0
 URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}
 """What is begun is brought to its end before more is begun."""
 REAP_URGENCY = 3
+CLOSE_SECONDS = 1.0
+"""So long the end waits for back ends to take back what was published; what is left goes with its session."""
 
 log = logging.getLogger("executor")
 
@@ -53,6 +57,7 @@ class Loop:
         processes: Runtime,
         nothing: Runtime | None,
         images: Images,
+        registry: Registry,
         operations: int,
     ) -> None:
         self._core = core
@@ -63,6 +68,7 @@ class Loop:
         self._processes = processes
         self._nothing = nothing
         self._images = images
+        self._registry = registry
         self._engine = Workers("engine", operations)
         self._checks = Checks()
         self._is_over = False
@@ -108,6 +114,10 @@ class Loop:
                 self._check(command)
             case do.RunHook():
                 self._run_hook(command)
+            case do.Publish():
+                self._registry.publish(command.endpoint, command.replaces)
+            case do.Withdraw():
+                self._withdraw(command)
             case do.ListContainers():
                 self._engine.submit(self._list, REAP_URGENCY)
             case do.Reap():
@@ -115,6 +125,7 @@ class Loop:
                 self._engine.submit(lambda: self._reap(command), REAP_URGENCY)
             case do.Exit():
                 log.info("the end: %s", command.reason)
+                self._registry.close(CLOSE_SECONDS)
                 self._is_over = True
             case _:
                 assert_never(command)
@@ -153,6 +164,10 @@ class Loop:
             )
 
         self._checks.hook(order, command.hook, self._runtime(order), done)
+
+    def _withdraw(self, command: do.Withdraw) -> None:
+        answer = Withdrawn(task_id=command.task_id, serial=command.serial)
+        self._registry.withdraw(command.task_id, lambda: self._events.put(answer))
 
     # ---- in the pool's threads ----------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from executor import publishing
 from executor.context import Context
 from executor.task import Phase, Task
 
@@ -10,7 +11,7 @@ def review(context: Context, task: Task) -> None:
     """To be called whenever something has changed that a task's readiness depends on."""
     is_ready = _is_ready(task)
     if is_ready and not task.is_ready:
-        _became_ready(task)
+        _became_ready(context, task)
     elif task.is_ready and not is_ready:
         _no_longer_ready(context, task)
 
@@ -24,11 +25,11 @@ def _is_ready(task: Task) -> bool:
     )
 
 
-def _became_ready(task: Task) -> None:
+def _became_ready(context: Context, task: Task) -> None:
     task.is_ready = True
-    task.withdrawn_at = None
+    publishing.publish(context, task)
 
 
 def _no_longer_ready(context: Context, task: Task) -> None:
     task.is_ready = False
-    task.withdrawn_at = context.now
+    publishing.withdraw(context, task)

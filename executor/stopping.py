@@ -1,10 +1,11 @@
-"""How tasks come to their end, by our will or by themselves: drain, pre_stop, signal, grace, KILL, removal."""
+"""How tasks come to their end, by our will or by themselves: nobody is sent to them, drain, pre_stop, signal, grace,
+KILL, removal."""
 
 from __future__ import annotations
 
 from executor import commands as do
 from executor import events as on
-from executor import readiness
+from executor import publishing, readiness
 from executor.context import Context
 from executor.task import Phase, Task, Verdict, ending, seconds
 from specs.stack import Hook
@@ -120,8 +121,20 @@ def removal_failed(context: Context, task: Task) -> None:
         task.remove_at = context.alarm(task, context.now + REMOVE_AGAIN_SECONDS)
 
 
+def withdrawn(context: Context, task: Task) -> None:
+    """Nobody can find the task any more, or it was waited long enough for that: its drain begins."""
+    task.withdraw_until = None
+    task.withdrawn_at = context.now
+    if task.phase is Phase.DRAINING:
+        _begin_drain(context, task)
+        if task.drain_until is not None and task.drain_until <= context.now:
+            _leave(context, task)
+
+
 def ring(context: Context, task: Task) -> None:
     """Does what is due."""
+    if publishing.is_due(context, task):
+        withdrawn(context, task)
     if task.drain_until is not None and task.drain_until <= context.now:
         _leave(context, task)
     if task.kill_at is not None and task.kill_at <= context.now:
@@ -137,7 +150,10 @@ def _hurry(context: Context, task: Task, grace_seconds: float | None, has_time: 
     grace = task.grace_seconds if grace_seconds is None else min(grace_seconds, task.grace_seconds)
     is_shorter = grace < task.grace_seconds
     task.grace_seconds = grace
-    if task.phase is Phase.DRAINING and task.drain_until is not None and (is_shorter or not has_time):
+    if task.phase is Phase.DRAINING and (is_shorter or not has_time):
+        task.drain_seconds = min(task.drain_seconds, grace if has_time else 0.0)
+        if task.drain_until is None:
+            return
         task.drain_until = context.alarm(task, min(task.drain_until, context.now + (grace if has_time else 0.0)))
     elif task.kill_at is not None and grace_seconds is not None:
         task.kill_at = context.alarm(task, min(task.kill_at, context.now + grace_seconds))
@@ -148,7 +164,13 @@ def _drain(context: Context, task: Task, drain_seconds: float) -> None:
     that never was ready has nobody."""
     task.phase = Phase.DRAINING
     task.forget_times()
-    until = context.now if task.withdrawn_at is None else max(task.withdrawn_at + drain_seconds, context.now)
+    task.drain_seconds = drain_seconds
+    if task.withdraw_until is None:
+        _begin_drain(context, task)
+
+
+def _begin_drain(context: Context, task: Task) -> None:
+    until = context.now if task.withdrawn_at is None else max(task.withdrawn_at + task.drain_seconds, context.now)
     task.drain_until = context.alarm(task, until)
 
 
@@ -166,6 +188,7 @@ def _leave(context: Context, task: Task) -> None:
 
 
 def _plan(context: Context, task: Task) -> str:
-    if task.drain_until is None or task.drain_until <= context.now:
-        return ""
-    return f"drains for {seconds(task.drain_until - context.now)} before it is told to stop"
+    """What the drain will be, as far as it is known: back ends that are slow make it begin later."""
+    is_waiting = task.phase is Phase.DRAINING and task.drain_until is None
+    left = task.drain_seconds if is_waiting else (task.drain_until or context.now) - context.now
+    return f"drains for {seconds(left)} before it is told to stop" if left > 0 else ""

@@ -81,13 +81,19 @@ class Task:
     """Whether all of its post_start are done."""
     is_ready: bool = False
     withdrawn_at: float | None = None
-    """When it ceased to be ready, having been ready before."""
+    """When it ceased to be ready, having been ready before, and nobody could find it any more."""
+    withdrawal_serial: int = 0
+    withdraw_until: float | None = None
+    """How long it is waited for that nobody can find it, None where that is not under way."""
     hook_serial: int = 0
     hooks_done: int = 0
     """Of post_start, and from LEAVING on of pre_stop."""
     grace_seconds: float = 0.0
     """Between the beginning of pre_stop, or the stop signal, and KILL; set when it is to stop."""
+    drain_seconds: float = 0.0
+    """Between when nobody was sent to it any more and the end of its drain; set when it is to stop."""
     drain_until: float | None = None
+    """When its drain ends; None while it is waited for that it can begin."""
 
     def forget_times(self) -> None:
         """Nothing is due any more."""

@@ -230,6 +230,7 @@ def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
         is_cacheable=not url or "{sha256}" in url,
         idle_seconds=round(config.executor_idle_seconds),
         operations=config.executor_operations,
+        endpoints=config.endpoints,
     )
     executor_id(executor, config.role, reservation="any")
     return executor

@@ -15,7 +15,8 @@ class SchedulerConfig:
     `executor_idle_seconds` and does `executor_operations` starts and stops at a time. Another scheduler leads once
     ZooKeeper has not heard from this one for `session_timeout_seconds`. Agents fetch the executor from `executor_url`,
     where it says {sha256} with the archive's hash in its place; empty: from the advertised address. Of each stack
-    `history` definitions are kept.
+    `history` definitions are kept. Executors publish endpoints at `endpoints`, URLs with spaces between; nowhere where
+    that is empty.
     """
 
     zk: str
@@ -34,6 +35,7 @@ class SchedulerConfig:
     executor_url: str = ""
     session_timeout_seconds: float = 10.0
     history: int = 20
+    endpoints: str = ""
     webui_url: str = ""
     log_level: str = "info"
     journal: str = ""

@@ -188,8 +188,8 @@ def _executor_info(config: ExecutorConfig, role: str, reservation: str, address:
         {"value": config.uri_from(address), "extract": False, "executable": False, "cache": config.is_cacheable}
     ]
     info.command.uris[0]["output_file"] = config.file_name
-    if config.environment:
-        info.command.environment.variables = [{"name": name, "value": value} for name, value in config.environment]
+    if config.variables:
+        info.command.environment.variables = [{"name": name, "value": value} for name, value in config.variables]
     return info
 
 

@@ -19,6 +19,7 @@ class ExecutorConfig:
     `address` is the host:port in `uri` of the scheduler that serves it, empty where others do: a scheduler that leads
     later serves the same from another address. `content` is the archive's SHA-256 where `uri` does not say it; only
     what `is_cacheable` may an agent keep for a while: what is there must never be replaced.
+    Endpoints are published at `endpoints`, URLs with spaces between.
     """
 
     uri: str
@@ -28,9 +29,15 @@ class ExecutorConfig:
     file_name: str = "framework-executor.pyz"
     idle_seconds: int = 60
     operations: int = 4
+    endpoints: str = ""
     resources: Resources = EXECUTOR_RESOURCES
     environment: tuple[tuple[str, str], ...] = (("MALLOC_ARENA_MAX", "1"),)
     shutdown_grace_seconds: float = 15.0
+
+    @property
+    def variables(self) -> tuple[tuple[str, str], ...]:
+        """Its environment, beside what the agent gives it."""
+        return (*self.environment, *((("FRAMEWORK_ENDPOINTS", self.endpoints),) if self.endpoints else ()))
 
     @property
     def command(self) -> str:

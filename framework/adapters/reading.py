@@ -32,7 +32,7 @@ def prepare(ensemble: Ensemble, url: Url) -> None:
             data, _ = ensemble.get(url.root + nodes.SCHEMA_NODE)
             _decoded(url, nodes.SCHEMA_NODE, marks.schema_of, data)
             return
-        if names:
+        if names := [name for name in names if f"/{name}" not in nodes.PASSING]:
             raise RecordFault(
                 f"{url} holds what is not ours ({', '.join(names[:3])}{', …' if names[3:] else ''}): name another root"
             )

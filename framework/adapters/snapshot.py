@@ -181,8 +181,7 @@ def _read_changes(keeper: Keeper, known: Mapping[str, tuple[bytes, int]]) -> dic
 def _paths(keeper: Keeper) -> list[str]:
     """The nodes below the root, strange ones there too; of these not what is below them."""
     root = keeper.url.root
-    passing = (nodes.LEADER_NODE, nodes.STANDBYS_NODE)
-    top = [f"/{name}" for name in keeper.children(root) if f"/{name}" not in passing]
+    top = [f"/{name}" for name in keeper.children(root) if f"/{name}" not in nodes.PASSING]
     below = _below(keeper, [path for path in top if path in nodes.DIRECTORIES])
     versions = _below(keeper, [path for path in below if path.startswith(f"{nodes.VERSIONS_NODE}/")])
     return [*top, *below, *versions]

@@ -93,6 +93,13 @@ _LEVELS = ("debug", "info", "warning", "error")
     metavar="N",
     help="How many definitions of each stack are kept, to go back to.",
 )
+@click.option(
+    "--endpoints",
+    metavar="zk://HOST:PORT,…/PATH|none",
+    multiple=True,
+    help="Where executors publish the endpoints of tasks that are ready, below PATH/endpoints; may be repeated."
+    "  [default: as --zk]",
+)
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
 @click.option(
     "--journal",
@@ -119,6 +126,7 @@ def scheduler(
     executor_url: str,
     session_timeout: float,
     history: int,
+    endpoints: tuple[str, ...],
     webui_url: str,
     journal: str,
     log_level: str,
@@ -165,6 +173,7 @@ def scheduler(
         executor_url=_checked_url(executor_url),
         session_timeout_seconds=session_timeout,
         history=history,
+        endpoints=_endpoints(endpoints, zk),
         webui_url=webui_url,
         log_level=log_level,
         journal=journal,
@@ -188,6 +197,15 @@ def _checked_url(url: str) -> str:
             f"--executor-url wants a URL, as http://files.example/{{sha256}}.pyz, or an absolute path; got {url!r}."
         )
     return url
+
+
+def _endpoints(urls: tuple[str, ...], zk: str) -> str:
+    """Where endpoints are published, URLs with spaces between; "" for nowhere."""
+    if urls == ("none",):
+        return ""
+    for url in urls:
+        _check_zookeeper(url, "--endpoints", needs_path=True)
+    return " ".join(dict.fromkeys(url.rstrip("/") for url in urls or (zk,)))
 
 
 def _check_zookeeper(text: str, option: str, needs_path: bool) -> None:

@@ -33,12 +33,20 @@ class MiniScheduler:
     """Takes all offers, launches what it is told, acknowledges everything, remembers every status."""
 
     def __init__(
-        self, master: str, archive: Path, arguments: str = "--idle 5 --reap-after 5", checkpoint: bool = True
+        self,
+        master: str,
+        archive: Path,
+        arguments: str = "--idle 5 --reap-after 5",
+        checkpoint: bool = True,
+        endpoints: str = "",
     ) -> None:
         self.master = master
         self.command = f"exec python3 framework-executor.pyz {arguments}"
         self.archive = archive
         self.checkpoint = checkpoint
+        self.environment = [{"name": "MALLOC_ARENA_MAX", "value": "1"}]
+        if endpoints:
+            self.environment.append({"name": "FRAMEWORK_ENDPOINTS", "value": endpoints})
         self.framework_id = ""
         self.offers: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
@@ -83,7 +91,7 @@ class MiniScheduler:
             "command": {
                 "value": self.command,
                 "uris": [{"value": str(self.archive), "executable": True, "extract": False}],
-                "environment": {"variables": [{"name": "MALLOC_ARENA_MAX", "value": "1"}]},
+                "environment": {"variables": self.environment},
             },
             "resources": [
                 {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.01}},

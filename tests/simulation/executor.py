@@ -86,9 +86,12 @@ class ExecutorProcess:
         self._to_us = Line(self._kernel, all.delays, 0.2)
         self._runtime = Runtime(agent.engine, self.sandbox, all.is_abandoned, all.died, lambda: all.kernel.now)
         self._core = Executor(
-            Settings(epoch=self._begun_at, idle_seconds=60.0), Random(all.rng.getrandbits(64)), self._now
+            Settings(epoch=self._begun_at, idle_seconds=60.0, publishes=True),
+            Random(all.rng.getrandbits(64)),
+            self._now,
         )
         self._wakes_at: float | None = None
+        self._published: dict[str, None] = {}
 
     @property
     def _now(self) -> float:
@@ -182,6 +185,7 @@ class ExecutorProcess:
                 self._operate(command.order, on.Operation.START, self._runtime.start)
             case do.Signal():
                 name = command.signal
+                assert command.order.task_id not in self._published, f"{command} although it can still be found"
                 self._operate(command.order, on.Operation.SIGNAL, lambda order: self._runtime.signal(order, name))
             case do.Remove():
                 self._operate(command.order, on.Operation.REMOVE, self._runtime.remove)
@@ -196,6 +200,12 @@ class ExecutorProcess:
                 self._agent.engine.ask(lambda: self._runtime.reap(id), lambda *_: None)
             case do.Exit():
                 self._exit()
+            case do.Publish():
+                self._published[command.endpoint.task_id] = None
+            case do.Withdraw():
+                self._published.pop(command.task_id, None)
+                withdrawn = on.Withdrawn(task_id=command.task_id, serial=command.serial)
+                self._kernel.after(self._all.delays.draw(0.1), lambda: self.handle(withdrawn))
             case do.CancelPull():
                 pass
 

@@ -49,10 +49,32 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
         "executor_operations": 4,
         "executor_url": "",
         "session_timeout_seconds": 10.0,
+        "history": 20,
+        "endpoints": "zk://10.0.0.7:2181/framework",
         "webui_url": "",
         "log_level": "info",
         "journal": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "endpoints"),
+    [
+        (["none"], ""),
+        (["zk://a:2181/f/", "zk://b:2181/f", "zk://a:2181/f"], "zk://a:2181/f zk://b:2181/f"),
+    ],
+)
+def test_endpoints_are_published_in_several_places_or_nowhere(
+    run: Run, started: list[SimpleNamespace], words: list[str], endpoints: str
+) -> None:
+    run("scheduler", *NEEDED, *(word for each in words for word in ("--endpoints", each)))
+    assert started[0].endpoints == endpoints
+
+
+def test_endpoints_want_an_address_of_zookeeper(run: Run) -> None:
+    result = run("scheduler", *NEEDED, "--endpoints", "etcd://a:2379/f")
+    assert result.exit_code == 2
+    assert "--endpoints wants zk://HOST:PORT,HOST:PORT/PATH; got 'etcd://a:2379/f'" in result.output
 
 
 def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) -> None:
@@ -73,6 +95,8 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "--executor-operations": "8",
         "--executor-url": "https://files.example/{sha256}.pyz",
         "--session-timeout": "4s",
+        "--history": "5",
+        "--endpoints": "zk://10.0.0.8:2181/found",
         "--webui-url": "https://framework.example",
         "--log-level": "debug",
         "--journal": "/var/log/framework.journal",
@@ -94,6 +118,8 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "executor_operations": 8,
         "executor_url": "https://files.example/{sha256}.pyz",
         "session_timeout_seconds": 4.0,
+        "history": 5,
+        "endpoints": "zk://10.0.0.8:2181/found",
         "webui_url": "https://framework.example",
         "log_level": "debug",
         "journal": "/var/log/framework.journal",

@@ -1,0 +1,99 @@
+"""Where endpoints are published: the port, all back ends as one, and one in memory that sits the same exam."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from discovery.endpoints import Endpoint
+from specs.ids import TaskId
+
+Done = Callable[[], None]
+
+
+class Registry(Protocol):
+    """A back end, on behalf of one executor. No call blocks or raises; each is carried out as soon as the back end can
+    be reached, and of several for one task the last counts. What is published goes with its publisher."""
+
+    def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
+        """Has the endpoint be there until it is withdrawn, whatever becomes of sessions meanwhile.
+
+        `replaces` are tasks that were in this task's place: what an earlier publisher left of them goes.
+        """
+
+    def withdraw(self, task_id: TaskId, done: Done) -> None:
+        """Takes the task's endpoint back; `done` is called, from any thread, once nobody can find it any more."""
+
+    def close(self, seconds: float) -> None:
+        """Takes all endpoints back, for which it waits so long at most; those of a publisher that cannot say so go with
+        its session."""
+
+
+class Several:
+    """Several back ends as one: each at its own pace, so that one that is away holds up none of the others."""
+
+    def __init__(self, registries: Sequence[Registry]) -> None:
+        self._registries = tuple(registries)
+
+    def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
+        for registry in self._registries:
+            registry.publish(endpoint, replaces)
+
+    def withdraw(self, task_id: TaskId, done: Done) -> None:
+        """`done` is called once, when the last of them is done."""
+        if not self._registries:
+            done()
+            return
+        left = _Countdown(len(self._registries), done)
+        for registry in self._registries:
+            registry.withdraw(task_id, left.one)
+
+    def close(self, seconds: float) -> None:
+        threads = [threading.Thread(target=each.close, args=(seconds,), daemon=True) for each in self._registries]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(seconds)
+
+
+class Memory:
+    """Endpoints in a mapping that several publishers of one process share: by group and task."""
+
+    def __init__(self, shared: dict[TaskId, Endpoint]) -> None:
+        self._shared = shared
+        self._own: dict[TaskId, Endpoint] = {}
+
+    def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
+        there = self._shared.get(endpoint.task_id)
+        for id in replaces:
+            self._shared.pop(id, None)
+        self._own[endpoint.task_id] = endpoint
+        if there is None or there.since <= endpoint.since:
+            self._shared[endpoint.task_id] = endpoint
+
+    def withdraw(self, task_id: TaskId, done: Done) -> None:
+        own = self._own.pop(task_id, None)
+        if own is not None and self._shared.get(task_id) == own:
+            del self._shared[task_id]
+        done()
+
+    def close(self, seconds: float) -> None:  # noqa: ARG002
+        for id in tuple(self._own):
+            self.withdraw(id, lambda: None)
+
+
+class _Countdown:
+    """Calls `done` when it was told `number` times."""
+
+    def __init__(self, number: int, done: Done) -> None:
+        self._left = number
+        self._done = done
+        self._lock = threading.Lock()
+
+    def one(self) -> None:
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        if is_last:
+            self._done()

@@ -1,0 +1,116 @@
+"""Endpoints of containers on a real Mesos agent, in a real ZooKeeper: there when they are ready, gone before TERM."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from kazoo.client import KazooClient
+
+from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
+from executor.archive import ArchiveInfo, build_archive
+from framework.local.cluster import Cluster
+from framework.local.images import BUSYBOX
+from specs.ids import TaskId, VersionId, group_id
+from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
+from tests.conformance.executor_kit import MiniScheduler, wait_until
+from tests.conformance.test_executor_stop import containers, log
+from tests.kit.cluster import running_cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.usefixtures("images")]
+
+PARENT = "/exam/endpoints/test/unit/_"
+TRAPS = "trap 'cat /proc/uptime; exit 0' TERM; mkdir /www; httpd -p 8080 -h /www; echo up; while :; do sleep .1; done"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, images: None) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster"), masters=1, agents=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> ArchiveInfo:
+    return build_archive(tmp_path_factory.mktemp("archive") / "framework-executor.pyz")
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[KazooClient]:
+    client = KazooClient(hosts=cluster.zookeeper_address)
+    client.start()
+    client.ensure_path(PARENT)
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def scheduler(cluster: Cluster, archive: ArchiveInfo) -> Iterator[MiniScheduler]:
+    url = f"zk://{cluster.zookeeper_address}/exam"
+    scheduler = MiniScheduler(cluster.wait_for_leader().address, archive.path, endpoints=url)
+    yield scheduler
+    scheduler.teardown()
+    wait_until(lambda: not containers(scheduler), 30, lambda: containers(scheduler))
+
+
+def web(**settings: object) -> Container:
+    check = HealthCheck(kind=CheckKind.HTTP, port="http", path="/ready", interval_seconds=0.5, codes=((200, 200),))
+    plain: dict[str, object] = {"ready": check, "stop": Stop(grace_seconds=20.0)} | settings
+    return Container(
+        image=BUSYBOX,
+        command=("sh", "-c", TRAPS),
+        ports=(Port(name="http", container_port=8080),),
+        **plain,  # type: ignore[arg-type]
+    )
+
+
+UPTIME_STEP = 0.01
+"""What /proc/uptime leaves out."""
+READY = Hook(command=("sh", "-c", "until [ -d /www ]; do sleep 0.05; done; touch /www/ready"))
+
+
+def names(client: KazooClient) -> list[str]:
+    found: list[str] = sorted(client.get_children(PARENT))
+    return found
+
+
+def uptime() -> float:
+    """Seconds on the clock that containers see, too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def wait_names(client: KazooClient, *wanted: str) -> None:
+    """Until just these tasks can be found."""
+    wait_until(lambda: names(client) == sorted(wanted), 40, lambda: names(client))
+
+
+def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_are_told_to_stop(
+    scheduler: MiniScheduler, client: KazooClient
+) -> None:
+    gone: dict[str, float] = {}
+    scheduler.launch({"one": web(post_start=(READY,)), "two": web()}, ports={"one": [31011], "two": [31012]})
+    wait_names(client, "one")
+    found = endpoint_from_json(client.get(f"{PARENT}/one")[0])
+    address = scheduler.of("one")[0]
+    assert found == Endpoint(
+        group=group_id("test", "unit"),
+        slot=1,
+        task_id=TaskId("one"),
+        version=VersionId("0123456789ab"),
+        hostname=found.hostname,
+        address=found.address,
+        ports=(EndpointPort(name="http", number=31011, container_port=8080),),
+        addresses=found.addresses,
+        since=found.since,
+    )
+    assert found.addresses, address
+    scheduler.wait("two", "TASK_RUNNING")
+    assert names(client) == ["one"], "what is not ready is not found"
+    client.exists(f"{PARENT}/one", watch=lambda event: gone.setdefault(event.path, uptime()))
+    wait_until(lambda: "up" in log(scheduler, "one"), 20, lambda: log(scheduler, "one"))
+    scheduler.kill("one")
+    scheduler.wait("one", "TASK_KILLED")
+    said = log(scheduler, "one")
+    assert gone[f"{PARENT}/one"] < float(said[-1].split()[0]) + UPTIME_STEP, "gone before TERM came"
+    assert names(client) == []

@@ -1,0 +1,224 @@
+"""The exam of back ends for endpoints: asked of ZooKeeper and of the one in memory alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Protocol
+
+import pytest
+from kazoo.client import KazooClient
+
+from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
+from discovery.registry import Memory, Registry
+from discovery.zookeeper import ZooKeeper
+from framework.local.daemon import Daemon
+from specs.ids import TaskId, VersionId, group_id
+from tests.conformance.executor_kit import wait_until
+from tests.kit.cluster import running_zookeeper
+
+SESSION_SECONDS = 4.0
+
+
+def endpoint(name: str = "shop.web.dev.1.1", since: float = 1000.0) -> Endpoint:
+    return Endpoint(
+        group=group_id("shop", "web", ["dev"]),
+        slot=1,
+        task_id=TaskId(name),
+        version=VersionId("0123456789ab"),
+        hostname="agent1",
+        address="10.0.0.5",
+        ports=(EndpointPort(name="http", number=31000, container_port=8080),),
+        since=since,
+    )
+
+
+class BackEnd(Protocol):
+    """A back end, with publishers, and what everybody finds there."""
+
+    def publisher(self) -> Registry:
+        """A new publisher."""
+
+    def found(self) -> dict[str, Endpoint]:
+        """All endpoints, by task."""
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self._shared: dict[TaskId, Endpoint] = {}
+
+    def publisher(self) -> Registry:
+        return Memory(self._shared)
+
+    def found(self) -> dict[str, Endpoint]:
+        return {str(id): found for id, found in self._shared.items()}
+
+
+class InZooKeeper:
+    """A root of its own on a real server."""
+
+    def __init__(self, server: Daemon, root: str) -> None:
+        self.url = f"zk://{server.address}{root}"
+        self.root = root
+        self.client = KazooClient(hosts=server.address)
+        self.client.start()
+        self._publishers: list[ZooKeeper] = []
+
+    def publisher(self) -> ZooKeeper:
+        self._publishers.append(ZooKeeper(self.url, SESSION_SECONDS))
+        return self._publishers[-1]
+
+    def found(self) -> dict[str, Endpoint]:
+        path = self.root + path_of(endpoint().group, TaskId("")).rstrip("/")
+        if not self.client.exists(path):
+            return {}
+        return {
+            name: endpoint_from_json(self.client.get(f"{path}/{name}")[0]) for name in self.client.get_children(path)
+        }
+
+    def close(self) -> None:
+        for each in self._publishers:
+            each.close(10.0)
+        self.client.stop()
+        self.client.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with running_zookeeper(tmp_path_factory.mktemp("zookeeper")) as server:
+        yield server
+
+
+@pytest.fixture
+def zookeeper(request: pytest.FixtureRequest, server: Daemon) -> Iterator[InZooKeeper]:
+    back_end = InZooKeeper(server, f"/{request.node.name.partition('[')[0]}")
+    yield back_end
+    back_end.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("zookeeper", marks=pytest.mark.zookeeper)])
+def back_end(request: pytest.FixtureRequest) -> BackEnd:
+    found: BackEnd = InMemory() if request.param == "memory" else request.getfixturevalue("zookeeper")
+    return found
+
+
+def wait_found(back_end: BackEnd, *wanted: Endpoint) -> None:
+    """Until just these are there."""
+    by_task = {str(each.task_id): each for each in wanted}
+    wait_until(lambda: back_end.found() == by_task, 30, lambda: back_end.found())
+
+
+def withdraw(registry: Registry, name: str) -> threading.Event:
+    """An event that is set when the withdrawal is done."""
+    done = threading.Event()
+    registry.withdraw(TaskId(name), done.set)
+    return done
+
+
+class TestEveryBackEnd:
+    def test_what_is_published_is_there_until_it_is_withdrawn(self, back_end: BackEnd) -> None:
+        registry, one, two = back_end.publisher(), endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.2.2")
+        registry.publish(one)
+        registry.publish(two)
+        wait_found(back_end, one, two)
+        assert withdraw(registry, "shop.web.dev.1.1").wait(10)
+        assert list(back_end.found()) == ["shop.web.dev.2.2"]
+
+    def test_of_what_was_asked_for_a_task_the_last_counts(self, back_end: BackEnd) -> None:
+        registry = back_end.publisher()
+        registry.publish(endpoint())
+        registry.withdraw(endpoint().task_id, lambda: None)
+        last = endpoint(since=2000.0)
+        registry.publish(last)
+        wait_found(back_end, last)
+        changed = replace(last, addresses=("172.17.0.3",))
+        registry.publish(changed)
+        wait_found(back_end, changed)
+
+    def test_a_withdrawal_of_what_was_never_published_is_done(self, back_end: BackEnd) -> None:
+        assert withdraw(back_end.publisher(), "shop.web.dev.9.9").wait(10)
+
+    def test_what_takes_the_place_of_a_predecessor_removes_its_endpoint(self, back_end: BackEnd) -> None:
+        dead, heir = back_end.publisher(), back_end.publisher()
+        dead.publish(endpoint("shop.web.dev.1.1"))
+        wait_found(back_end, endpoint("shop.web.dev.1.1"))
+        heir.publish(endpoint("shop.web.dev.1.2"), [TaskId("shop.web.dev.1.1"), TaskId("shop.web.dev.1.0")])
+        wait_found(back_end, endpoint("shop.web.dev.1.2"))
+
+    def test_of_two_who_claim_a_name_the_newer_wins_and_the_older_cannot_take_it_back(self, back_end: BackEnd) -> None:
+        older, newer = back_end.publisher(), back_end.publisher()
+        older.publish(endpoint(since=1000.0))
+        wait_found(back_end, endpoint(since=1000.0))
+        newer.publish(endpoint(since=2000.0))
+        wait_found(back_end, endpoint(since=2000.0))
+        older.publish(endpoint(since=1500.0))
+        assert withdraw(older, "shop.web.dev.1.1").wait(10)
+        assert back_end.found() == {"shop.web.dev.1.1": endpoint(since=2000.0)}
+
+    def test_what_is_published_goes_with_its_publisher(self, back_end: BackEnd) -> None:
+        one, two = back_end.publisher(), back_end.publisher()
+        one.publish(endpoint("shop.web.dev.1.1"))
+        two.publish(endpoint("shop.web.dev.2.2"))
+        wait_found(back_end, endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.2.2"))
+        one.close(10.0)
+        wait_found(back_end, endpoint("shop.web.dev.2.2"))
+
+
+@pytest.mark.zookeeper
+class TestZooKeeper:
+    def test_after_the_end_of_a_session_all_is_published_anew(self, zookeeper: InZooKeeper) -> None:
+        registry, names = zookeeper.publisher(), [f"shop.web.dev.{slot}.{slot}" for slot in range(20)]
+        wanted = [endpoint(name) for name in names]
+        for each in wanted:
+            registry.publish(each)
+        wait_found(zookeeper, *wanted)
+        before = owner(zookeeper, names[0])
+        end_session(zookeeper, registry)
+        wait_until(lambda: owner(zookeeper, names[-1]) not in (None, before), 30, lambda: "not anew")
+        wait_found(zookeeper, *wanted)
+
+    def test_a_node_of_a_session_that_will_end_is_made_anew(self, zookeeper: InZooKeeper) -> None:
+        dead, heir = zookeeper.publisher(), zookeeper.publisher()
+        dead.publish(endpoint())
+        wait_found(zookeeper, endpoint())
+        before = owner(zookeeper, endpoint().task_id)
+        heir.publish(endpoint())
+        wait_until(lambda: owner(zookeeper, endpoint().task_id) not in (None, before), 30, lambda: "not anew")
+        dead.close(10.0)
+        assert zookeeper.found() == {endpoint().task_id: endpoint()}
+
+    def test_while_it_is_away_nothing_is_lost_and_nobody_held_up(
+        self, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with running_zookeeper(tmp_path_factory.mktemp("away")) as server:
+            back_end = InZooKeeper(server, "/away")
+            registry = back_end.publisher()
+            one, two = endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.2.2")
+            registry.publish(one)
+            wait_found(back_end, one)
+            server.kill()
+            registry.publish(two)
+            done = withdraw(registry, one.task_id)
+            wait_until(lambda: "cannot be reached" in caplog.text, 30, lambda: caplog.text)
+            assert not done.is_set()
+            server.start().wait()
+            assert done.wait(60)
+            wait_found(back_end, two)
+            assert caplog.text.count("cannot be reached") == 1
+            back_end.close()
+
+
+def owner(back_end: InZooKeeper, name: str) -> int | None:
+    """The session of the node of this task."""
+    stat = back_end.client.exists(back_end.root + path_of(endpoint().group, TaskId(name)))
+    return None if stat is None else int(stat.ephemeralOwner)
+
+
+def end_session(back_end: InZooKeeper, registry: ZooKeeper) -> None:
+    """Ends the session from another connection, which closes it."""
+    client: Any = registry._client
+    other = KazooClient(hosts=client.hosts[0][0] + f":{client.hosts[0][1]}", client_id=client.client_id)
+    other.start()
+    other.stop()
+    other.close()

@@ -1,0 +1,43 @@
+"""The form in which endpoints are published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, endpoint_json, path_of
+from specs.ids import TaskId, VersionId, group_id
+
+WEB = Endpoint(
+    group=group_id("shop", "web", ["frontend", "dev"]),
+    slot=2,
+    task_id=TaskId("shop.web.dev-frontend.2.17"),
+    version=VersionId("0123456789ab"),
+    hostname="agent1",
+    address="10.0.0.5",
+    ports=(EndpointPort(name="http", number=31000, container_port=8080),),
+    addresses=("172.17.0.2",),
+    since=1000.5,
+)
+
+
+def test_it_comes_back_as_it_was_and_a_later_schema_may_say_more() -> None:
+    assert endpoint_from_json(endpoint_json(WEB)) == WEB
+    later = json.loads(endpoint_json(WEB)) | {"schema": 2, "weight": 3}
+    assert endpoint_from_json(json.dumps(later).encode()) == WEB
+
+
+def test_groups_do_not_share_a_place() -> None:
+    assert path_of(WEB.group, WEB.task_id) == "/endpoints/shop/web/dev,frontend/shop.web.dev-frontend.2.17"
+    dashed = replace(WEB, group=group_id("shop", "web", ["dev-frontend"]))
+    assert path_of(dashed.group, WEB.task_id) != path_of(WEB.group, WEB.task_id)
+    plain = path_of(group_id("shop", "web"), TaskId("shop.web.2.17"))
+    assert plain == "/endpoints/shop/web/_/shop.web.2.17"
+
+
+@pytest.mark.parametrize("data", [b"", b"10.0.0.5:31000", b"{}", b"[]", b"\xff", b'{"slot": "x"}'])
+def test_what_others_wrote_is_told_of(data: bytes) -> None:
+    with pytest.raises(ValueError, match="an endpoint: wanted the JSON that an executor writes, got"):
+        endpoint_from_json(data)
