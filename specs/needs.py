@@ -7,7 +7,7 @@ from functools import partial
 from specs.kinds import Schema
 from specs.reader import Reader, did_you_mean
 from specs.source import Mapping, Node, Sequence, describe
-from specs.stack import Condition, Dependency
+from specs.stack import Condition, Dependency, OnChange
 from specs.values import parse_boolean
 
 CONDITIONS = {
@@ -64,7 +64,12 @@ class DependsOn:
         long = {
             "type": "object",
             "required": ["condition"],
-            "properties": {"condition": {"enum": list(CONDITIONS)}, "required": {"const": True}},
+            "properties": {
+                "condition": {"enum": list(CONDITIONS)},
+                "on_change": {"enum": [each.value for each in OnChange]},
+                "restart": {"type": "boolean"},
+                "required": {"const": True},
+            },
             "additionalProperties": False,
         }
         return {
@@ -75,21 +80,40 @@ class DependsOn:
         }
 
 
+_KEYS = ["condition", "on_change", "restart", "required"]
+
+
 def _condition(reader: Reader, service: str, node: Node) -> _Read:
     if not isinstance(node, Mapping):
         return Dependency(service=service, condition=_word(reader, node)), node
-    condition = Condition.STARTED
+    condition, on_change = Condition.STARTED, OnChange.NONE
+    if "restart" in node.values and "on_change" in node.values:
+        reader.fail(
+            node.values["restart"], "restart is compose's word for on_change: restart; leave one of the two out"
+        )
     for key, value in node.values.items():
         if key == "condition":
             condition = _word(reader, value)
-        elif key in ("required", "restart"):
-            usual = key == "required"
-            if reader.parsed(value, parse_boolean, "true or false") is not usual:
-                why = "a needed service is always required" if usual else "tasks restart on their own account alone"
-                reader.fail(value, f"{key}: {str(not usual).lower()} is refused: {why}; leave it out")
+        elif key == "on_change":
+            on_change = _on_change(reader, value)
+        elif key == "restart":
+            on_change = OnChange.RESTART if reader.parsed(value, parse_boolean, "true or false") else OnChange.NONE
+        elif key == "required":
+            if not reader.parsed(value, parse_boolean, "true or false"):
+                reader.fail(value, "required: false is refused: a needed service is always required; leave it out")
         elif not key.startswith("x-"):
-            reader.fail(value, f"unknown key {key!r} in a dependency{did_you_mean(key, ['condition', 'required'])}")
-    return Dependency(service=service, condition=condition), node
+            reader.fail(value, f"unknown key {key!r} in a dependency{did_you_mean(key, _KEYS)}")
+    return Dependency(service=service, condition=condition, on_change=on_change), node
+
+
+def _on_change(reader: Reader, node: Node) -> OnChange:
+    word = reader.text(node, "what follows a change")
+    if word.partition(" ")[0] == "signal":
+        reader.fail(node, "on_change: signal is not supported yet: a container is not sent signals; use restart")
+    known = [each.value for each in OnChange]
+    if word not in known:
+        reader.fail(node, f"wanted one of {', '.join(known)}; got {word!r}")
+    return OnChange(word)
 
 
 def _word(reader: Reader, node: Node) -> Condition:
@@ -113,6 +137,6 @@ def _distinct(reader: Reader, read: list[_Read]) -> tuple[Dependency, ...]:
 
 
 def combined(links: tuple[Dependency, ...], depends_on: tuple[Dependency, ...]) -> tuple[Dependency, ...]:
-    """Both lists as one, sorted by service. What depends_on says of a condition holds."""
-    conditions = {dependency.service: dependency.condition for dependency in (*links, *depends_on)}
-    return tuple(Dependency(service=service, condition=conditions[service]) for service in sorted(conditions))
+    """Both lists as one, sorted by service. What depends_on says of a service holds."""
+    by_service = {dependency.service: dependency for dependency in (*links, *depends_on)}
+    return tuple(by_service[service] for service in sorted(by_service))

@@ -76,12 +76,14 @@ class RetryRecord(_message.Message):
     def __init__(self, delay_seconds: _Optional[float] = ..., factor: _Optional[float] = ..., max_delay_seconds: _Optional[float] = ..., attempts: _Optional[int] = ..., window_seconds: _Optional[float] = ...) -> None: ...
 
 class DependencyRecord(_message.Message):
-    __slots__ = ("service", "condition")
+    __slots__ = ("service", "condition", "on_change")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    ON_CHANGE_FIELD_NUMBER: _ClassVar[int]
     service: str
     condition: str
-    def __init__(self, service: _Optional[str] = ..., condition: _Optional[str] = ...) -> None: ...
+    on_change: str
+    def __init__(self, service: _Optional[str] = ..., condition: _Optional[str] = ..., on_change: _Optional[str] = ...) -> None: ...
 
 class StackRecord(_message.Message):
     __slots__ = ("schema", "name", "groups", "index", "submitted_at", "message", "submitted_by", "removed")

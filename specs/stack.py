@@ -66,6 +66,13 @@ class Condition(StrEnum):
     COMPLETED = "completed"
 
 
+class OnChange(StrEnum):
+    """What becomes of those that depend on a service once that was changed: nothing, or they are restarted."""
+
+    NONE = "none"
+    RESTART = "restart"
+
+
 class CheckKind(StrEnum):
     HTTP = "http"
     HTTPS = "https"
@@ -181,10 +188,11 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Another service of the same stack that comes first."""
+    """Another service of the same stack that comes first, and what follows when it is changed later."""
 
     service: str
     condition: Condition = Condition.STARTED
+    on_change: OnChange = OnChange.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,12 @@ SERVICE = Table(
             "Ports: a list, or a mapping of names. The host port is any of the offer unless named.",
         ),
         Field("links", Links(), "links", "Services that start first and are found under their names."),
-        Field("depends_on", DependsOn(), "depends_on", "Services that come first, perhaps until healthy or completed."),
+        Field(
+            "depends_on",
+            DependsOn(),
+            "depends_on",
+            "Services that come first, perhaps until healthy or completed; and what follows when they change.",
+        ),
         Field("resources", Nested(RESOURCES), NOWHERE, "What each task gets, and no more."),
         Field("health", Check(HEALTH), "container.health", "How to tell that a task is healthy."),
         Field("ready", Check(READY), "container.ready", "How to tell that a task is ready (it is when it is healthy)."),

@@ -20,7 +20,7 @@ from specs import records_pb2 as pb
 from specs.canonical import from_plain, to_plain, version_from_json, version_json
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId
-from specs.stack import Condition, Dependency, Keep, KillOrder, Restart, Retry, Unreachable
+from specs.stack import Condition, Dependency, Keep, KillOrder, OnChange, Restart, Retry, Unreachable
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
 
@@ -141,7 +141,12 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
         generation=group.generation,
         restart=group.restart.value,
         dependencies=[
-            pb.DependencyRecord(service=each.service, condition=each.condition.value) for each in group.dependencies
+            pb.DependencyRecord(
+                service=each.service,
+                condition=each.condition.value,
+                on_change="" if each.on_change is OnChange.NONE else each.on_change.value,
+            )
+            for each in group.dependencies
         ],
         metadata=dict(group.metadata),
         mode="" if group.mode is Mode.REPLICATED else group.mode.value,
@@ -165,7 +170,12 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         generation=record.generation,
         restart=Restart(record.restart),
         dependencies=tuple(
-            Dependency(service=each.service, condition=Condition(each.condition)) for each in record.dependencies
+            Dependency(
+                service=each.service,
+                condition=Condition(each.condition),
+                on_change=OnChange(each.on_change) if each.on_change else OnChange.NONE,
+            )
+            for each in record.dependencies
         ),
         metadata=tuple(sorted(record.metadata.items())),
         mode=Mode(record.mode) if record.mode else Mode.REPLICATED,

@@ -110,7 +110,12 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "gpus": group.resources.gpus,
         "custom": custom_plain(group.resources),
         "depends_on": [
-            {"service": dependency.service, "condition": dependency.condition.value} for dependency in wish.dependencies
+            {
+                "service": dependency.service,
+                "condition": dependency.condition.value,
+                "on_change": dependency.on_change.value,
+            }
+            for dependency in wish.dependencies
         ],
         "states": group.states,
         "waiting": _causes(group),

@@ -123,6 +123,7 @@ class StacksAnswer(Standing):
 class DependencyLine(Shape):
     service: str = Field(examples=["auth"])
     condition: str = Field(examples=["started"])
+    on_change: str = Field(examples=["none"])
 
 
 class BackoffLine(Shape):

@@ -71,6 +71,10 @@ class Context:
         """What the scheduler asks of itself, to be decided in its turn."""
         self.changing: dict[str, None] = {}
         """The stacks of which a change is being stored: what their rollouts are by then is not known yet."""
+        self.held: dict[GroupId, str] = {}
+        """Groups that are to stop once others have, and why, as a phrase; core.stopping says more."""
+        self.unmet: dict[GroupId, None] = {}
+        """Groups whose tasks are not replaced for now because what they depend on is not there."""
         self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
         """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}

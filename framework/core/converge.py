@@ -18,8 +18,9 @@ from framework.core.rollouts import go_on
 from framework.core.rollouts import note_failure as note_failed_change
 from framework.core.setbacks import note_failure
 from framework.core.slots import wanted_slots
+from framework.core.stopping import hold
 from framework.core.unreachable import give_up
-from framework.core.wishes import has_finished, is_finished
+from framework.core.wishes import has_finished, is_finished, unmet_dependency
 from specs.constraints import Mode
 from specs.ids import GroupId
 from specs.stack import Restart
@@ -59,6 +60,8 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     wish = books.wishes.get(group)
     book = books.group(group)
     while (task := _running_in(context, group, slot)) is not None and slot not in book.wanted:
+        if task.state is not TaskState.UNREACHABLE and hold(context, group):
+            break
         context.stop(task, _surplus_cause(context, task), now)  # one that was to take over is next
     if task is not None and act(task.goal, task.state) is Action.REPLACE:
         give_up(context, task, now)
@@ -72,6 +75,20 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
         context.want(group, slot)
         return
     context.unwant(group, slot)
+
+
+def release(context: Context, now: Instant) -> None:
+    """Goes on with the groups that have waited for others to stop, or for what they depend on, and need not any
+    more."""
+    for group in list(context.held):
+        if not hold(context, group) and group in context.books.groups:
+            review_group(context, group, now)
+    for group in list(context.unmet):
+        wish = context.books.wishes.get(group)
+        if wish is None or not unmet_dependency(context.books, wish):
+            del context.unmet[group]
+            if wish is not None:
+                review_group(context, group, now)
 
 
 def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
@@ -101,6 +118,8 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     is_followed = task.goal is Goal.RUN and wish is not None and not is_finished(task, wish)
     if wish is not None and is_followed and not _is_blameless(context, task, now):
         note_failure(context, task, wish, now)
+        note_failed_change(context, task, now)
+    elif not is_followed and wish is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
         note_failed_change(context, task, now)
     _trim(context, group)
     review_slot(context, group, task.slot, now)
@@ -150,6 +169,7 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     context.lost.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
+    context.held.pop(group, None)
     for kind in ("sticky", "adopt", "advance", "deadline"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)

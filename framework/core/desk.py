@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from framework.core import asks, changing, rollout_asks, rollouts
+from framework.core import asks, changing, following, rollout_asks, rollouts
 from framework.core.commands import Done, Refused, Reply
 from framework.core.context import Context
 from framework.core.events import (
@@ -126,7 +126,8 @@ class Desk:
         if isinstance(outcome, Refused):
             return outcome
         kept = self.context.settings.revisions_kept
-        found = (asks.remembered(change, ask, books, now, kept) for change in outcome)
+        followed = (following.with_restarts(change, books.stacks.get(change.stack.name)) for change in outcome)
+        found = (asks.remembered(change, ask, books, now, kept) for change in followed)
         return tuple(self._with_rollouts(change, ask, now) for change in found)
 
     def _with_rollouts(self, change: asks.Change, ask: Ask, now: Instant) -> asks.Change:

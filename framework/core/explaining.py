@@ -48,6 +48,8 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
     or else where one task more would go. A slot of which `slot_fault` says something is not to be asked for."""
     waiting = tuple(sorted(one.slot for one in group.waiting))
     seats = {task.slot: task for task in group.tasks if not is_lost(task)}
+    if slot is None and not group.wanted and group.waiting:
+        return _told_of_more(view, group, None, group.waiting[0].cause)  # its tasks wait to stop
     if slot is None:
         return _told_of_waiting(view, group, waiting) if waiting else _told_of_more(view, group)
     if slot in seats:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from framework.core.books import GroupBook, Succession
 from framework.core.context import Context
+from framework.core.following import cause_of
 from framework.core.misplaced import misplaced
 from framework.core.model import GroupWish, Instant, Task
 from framework.core.pace import Pace, pace_of, update_of
@@ -278,7 +279,9 @@ class _Move:
             return f"agent {task.hostname} is to be left"
         if slot not in self._book.outdated:
             return self._book.misplaced[slot]
-        return "restart asked" if task.version == wish.version else f"replaced by version {wish.version}"
+        if task.version != wish.version:
+            return f"replaced by version {wish.version}"
+        return cause_of(wish, rollout_of(self._context, wish.id.stack))
 
     def _note(self, sentence: str) -> None:
         self._stall = self._stall or sentence

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from framework.core.context import Context
 from framework.core.model import GroupRollout, GroupWish, Rollout, RolloutState
 from framework.core.pace import update_of
+from framework.core.wishes import unmet_dependency
 from specs.states import Goal
 from specs.update import OnFailure, Step
 
@@ -50,17 +51,20 @@ def permit_of(context: Context, wish: GroupWish) -> Permit:
     if rollout.is_all_at_once:
         return _FREE
     if first := _changed_before(wish, rollout):
-        return Permit(cause=f"waits until {first} is changed")
+        why = f", which failed: {first.problem}" if first.problem else ""
+        return Permit(cause=f"waits until {first.group} is changed{why}")
+    if unmet := unmet_dependency(context.books, wish):
+        return Permit(cause=f"waits for {unmet}")  # the new tasks could not start yet
     return _by_step(wish, rollout, part, len(context.books.group(wish.id).wanted))
 
 
-def _changed_before(wish: GroupWish, rollout: Rollout) -> str:
-    """A group that this one depends on, and that is changed by the same rollout and not done."""
+def _changed_before(wish: GroupWish, rollout: Rollout) -> GroupRollout | None:
+    """The part of a group that this one depends on, and that is changed by the same rollout and not done."""
     services = {dependency.service for dependency in wish.dependencies}
     for part in rollout.groups:
         if part.group.service in services and part.group != wish.id and not part.is_done:
-            return str(part.group)
-    return ""
+            return part
+    return None
 
 
 def _by_step(wish: GroupWish, rollout: Rollout, part: GroupRollout, instances: int) -> Permit:

@@ -20,7 +20,7 @@ from framework.core.model import (
 from framework.core.moving import advance
 from framework.core.pace import update_of
 from framework.core.permits import most_new, permit_of, rollout_of
-from framework.core.wishes import has_finished
+from framework.core.wishes import has_completed, has_finished, is_finished, is_init_step, unmet_dependency
 from specs.ids import GroupId
 from specs.states import Goal
 from specs.update import OnFailure, Update
@@ -31,6 +31,15 @@ def go_on(context: Context, group: GroupId, now: Instant) -> None:
     advance(context, group, now)
     while _take_step(context, group, now):
         advance(context, group, now)
+    _note_unmet(context, group)
+
+
+def _note_unmet(context: Context, group: GroupId) -> None:
+    """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
+    rollout, wish = rollout_of(context, group.stack), context.books.wishes.get(group)
+    part = rollout.part(group) if rollout else None
+    if wish is not None and part is not None and not part.is_done and unmet_dependency(context.books, wish):
+        context.unmet[group] = None
 
 
 # ---- the beginning -------------------------------------------------------------------
@@ -197,6 +206,8 @@ def _done_at(context: Context, wish: GroupWish, update: Update) -> Instant | Non
     finished = len(book.wanted) - len(book.seats)
     if finished and not all(slot in book.seats or has_finished(books, wish, slot) for slot in book.wanted):
         return None
+    if book.wanted and is_init_step(books, wish) and not has_completed(books, wish.id):
+        return None  # that it runs is not yet what others wait for
     rollout = rollout_of(context, wish.id.stack)
     seconds = _proof_seconds(update, rollout) if rollout is not None else 0.0
     began = rollout.started_at if rollout is not None else 0.0
@@ -247,12 +258,15 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
     if rollout is None or part is None or wish is None or part.is_done or rollout.state.is_over or part.problem:
         return
     is_new = task.version == wish.version and task.generation >= wish.generation
+    is_step, is_last = is_init_step(context.books, wish), task.state.is_terminal and is_finished(task, wish)
+    if is_last and not is_step:
+        return  # nobody waits for how it ends
     update = update_of(wish, rollout)
-    is_proved = bool(task.ready_since) and now > task.ready_since + _proof_seconds(update, rollout)
+    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + _proof_seconds(update, rollout)
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
     failures = part.failures + 1
-    most = update.max_failures.ceil(len(context.books.group(task.group).wanted))
+    most = 0 if is_last else update.max_failures.ceil(len(context.books.group(task.group).wanted))
     rollout = _put_part(context, rollout, replace(part, failures=failures))
     if failures > most and update.on_failure is not OnFailure.CONTINUE:
         said = task.message or task.reason or task.state.value
@@ -308,7 +322,9 @@ def _fail(context: Context, wish: GroupWish, problem: str, now: Instant) -> None
         return
     _put_part(context, rollout, replace(part, problem=problem))
     context.announce_group("RolloutFailed", wish.id, f"rollout {rollout.number}: {wish.id}: {problem}")
-    context.wake_group("advance", wish.id, now)
+    for each in rollout.groups:
+        if not each.is_done:
+            context.wake_group("advance", each.group, now)  # others may have waited for this one
     go_back_if_asked(context, wish.id)
 
 

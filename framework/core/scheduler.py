@@ -99,6 +99,8 @@ class Scheduler:
             self._roll(event, now)
         else:
             self._handle_rare(event, now)
+        if context.held or context.unmet:
+            converge.release(context, now)
         self._desk.ask_itself(now)
         if context.roll is not None:
             rolling.advance(context, now)

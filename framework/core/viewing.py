@@ -17,6 +17,7 @@ from framework.core.views import AgentView, Connection, GroupState, GroupView, H
 from framework.core.wishes import has_finished, is_given_up
 from specs.constraints import Mode
 from specs.ids import AgentId, GroupId, VersionId
+from specs.states import Goal
 
 
 class Viewer:
@@ -166,6 +167,10 @@ class Viewer:
 
     def _waiting(self, group: GroupId, wish: GroupWish | None) -> tuple[Waiting, ...]:
         context = self._context
+        book = context.books.group(group)
+        if group in context.held:
+            running = (slot for slot, id in sorted(book.seats.items()) if context.books.tasks[id].goal is Goal.RUN)
+            return tuple(Waiting(slot=slot, cause=context.held[group]) for slot in running)
         if wish is None or wish.is_stopped:
             return ()
         is_nowhere = wish.mode is Mode.GLOBAL and not context.books.group(group).wanted

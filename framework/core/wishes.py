@@ -6,7 +6,7 @@ from framework.core.books import Books
 from framework.core.lost import is_lost
 from framework.core.model import GroupWish, Task
 from specs.ids import GroupId
-from specs.stack import Condition, Restart
+from specs.stack import Condition, Dependency, Restart
 from specs.states import Goal, TaskState
 
 
@@ -49,7 +49,29 @@ def unmet_dependency(books: Books, wish: GroupWish) -> str:
     for dependency in wish.dependencies:
         for other in books.stacks[wish.id.stack].groups:
             if other.id.service == dependency.service and not _meets(books, other, dependency.condition):
-                return f"{other.id} {_PHRASES[dependency.condition]}"
+                return f"{other.id} {_PHRASES[dependency.condition]}{_why_it_never_will(books, other, dependency)}"
+    return ""
+
+
+def is_init_step(books: Books, wish: GroupWish) -> bool:
+    """Whether others of its stack wait until the group has completed."""
+    return any(
+        dependency.service == wish.id.service and dependency.condition is Condition.COMPLETED
+        for other in books.stacks[wish.id.stack].groups
+        for dependency in other.dependencies
+    )
+
+
+def _why_it_never_will(books: Books, other: GroupWish, dependency: Dependency) -> str:
+    """Of a step that has failed for good: which task, how, and what would help; "" of all others."""
+    if dependency.condition is not Condition.COMPLETED:
+        return ""
+    book = books.group(other.id)
+    for slot in book.wanted:
+        last = books.tasks[book.last_ended[slot]] if slot in book.last_ended else None
+        if last is not None and is_finished(last, other) and last.state is not TaskState.FINISHED:
+            said = last.message or last.reason or last.state.value
+            return f", but {last.id} failed: {said}; `framework restart {other.id}` runs it again"
     return ""
 
 
@@ -66,13 +88,14 @@ def _meets(books: Books, other: GroupWish, condition: Condition) -> bool:
         return True
     book = books.group(other.id)
     if condition is Condition.STARTED:
-        return bool(book.running) or _has_completed(books, other.id)
+        return bool(book.running) or has_completed(books, other.id)
     if condition is Condition.HEALTHY:
         return bool(book.ready)
-    return _has_completed(books, other.id)
+    return has_completed(books, other.id)
 
 
-def _has_completed(books: Books, group: GroupId) -> bool:
+def has_completed(books: Books, group: GroupId) -> bool:
+    """Whether the last task of every wanted slot, of what is wished now, has exited with 0."""
     wish, book = books.wishes[group], books.group(group)
     last = [books.tasks[book.last_ended[slot]] for slot in book.wanted if slot in book.last_ended]
     return 0 < len(last) == len(book.wanted) and all(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from framework.core.books import Books, GroupBook
 from framework.core.model import Stored
 from framework.core.scheduler import Scheduler
+from framework.core.stopping import stops_after
 from framework.core.wishes import has_finished
 from specs.constraints import Mode
 from specs.states import Goal
@@ -99,7 +100,8 @@ def _check_slots(scheduler: Scheduler) -> None:
             assert slot in context.pending.get(group, ()), f"{group}/{slot} is to be followed, and is not pending"
         for slot, id in book.seats.items():
             task = context.books.tasks[id]
-            assert slot in book.wanted or task.goal is Goal.STOP, f"{id} is surplus and shall run"
+            is_held = group in context.held and bool(stops_after(context.books, group))
+            assert slot in book.wanted or task.goal is Goal.STOP or is_held, f"{id} is surplus and shall run"
         for slot in book.wanted if wish else ():
             is_done = wish is not None and has_finished(context.books, wish, slot)
             is_pending = slot in context.pending.get(group, ())

@@ -35,6 +35,7 @@ from specs.stack import (
     HealthCheck,
     KillOrder,
     Network,
+    OnChange,
     Port,
     Protocol,
     Restart,
@@ -155,9 +156,10 @@ WISHES = st.builds(
     generation=st.integers(0, 2**63),
     retry=st.builds(Retry, delay_seconds=INSTANTS, factor=INSTANTS, attempts=COUNTS, window_seconds=INSTANTS),
     restart=st.sampled_from(Restart),
-    dependencies=st.lists(st.builds(Dependency, service=NAMES, condition=st.sampled_from(Condition)), max_size=3).map(
-        tuple
-    ),
+    dependencies=st.lists(
+        st.builds(Dependency, service=NAMES, condition=st.sampled_from(Condition), on_change=st.sampled_from(OnChange)),
+        max_size=3,
+    ).map(tuple),
     metadata=PAIRS,
     mode=st.sampled_from(Mode),
     rules=st.just(Rules()) | RULES,

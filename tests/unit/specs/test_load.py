@@ -19,6 +19,7 @@ from specs.stack import (
     HealthCheck,
     Hook,
     Network,
+    OnChange,
     Port,
     Protocol,
     Pull,
@@ -426,6 +427,30 @@ services:
         Dependency(service="db", condition=Condition.HEALTHY),
         Dependency(service="job", condition=Condition.COMPLETED),
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "follows"),
+    [
+        ("{condition: healthy, on_change: restart}", OnChange.RESTART),
+        ("{condition: service_healthy, restart: true}", OnChange.RESTART),
+        ("{condition: service_healthy, restart: false}", OnChange.NONE),
+        ("{condition: healthy, on_change: none}", OnChange.NONE),
+        ("healthy", OnChange.NONE),
+    ],
+)
+def test_what_follows_a_change_of_a_dependency(words: str, follows: OnChange) -> None:
+    text = f"""
+services:
+  web:
+    image: a
+    links: [db]
+    depends_on:
+      db: {words}
+  db: {{image: a, health: {{command: "true"}}}}
+"""
+    web = next(group for group in load(text).groups if group.id.service == "web")
+    assert web.dependencies == (Dependency(service="db", condition=Condition.HEALTHY, on_change=follows),)
 
 
 def test_groups_are_laid_over_their_service() -> None:
