@@ -86,8 +86,8 @@ def test_start_change_and_stop_in_order(tmp_path: Path, images: None) -> None:
         shop = Shop(cli, tmp_path)
         shop.submit("1", "1")
         lines = shop.said(4)
-        assert lines[0] == "redis starts" and sorted(lines[1:3]) == ["mail starts", "migrate 1"], lines
-        assert lines[3] == "web starts"
+        assert [line for line in lines if line != "mail starts"] == ["redis starts", "migrate 1", "web starts"], lines
+        assert lines[0] == "redis starts"
 
         shop.submit("2", "1")
         assert shop.said(4) == ["redis stops", "redis starts", "web stops", "web starts"], "mail runs on"

@@ -11,7 +11,7 @@ from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, Sta
 from framework.core.model import Task
 from specs.stack import Condition, Dependency, Group, OnChange, Restart
 from specs.states import Goal, TaskState
-from specs.update import OnFailure, Share, Update
+from specs.update import OnFailure, Order, Share, Update
 from tests.kit.conversation import Conversation, announced, group, killed, outcome, stack
 from tests.kit.rollouts import Play
 
@@ -271,13 +271,13 @@ class TestInitSteps:
 
 def test_what_could_not_start_is_not_stopped_for() -> None:
     """The new task of a group waits for what it depends on: until that is there, the old one stays."""
-    alone = replace(PROMPT, order=None, min_healthy=Share())
+    alone = replace(PROMPT, order=Order.STOP_FIRST)
     play = up(one(REDIS), one(WEB, on("redis"), update=alone))
-    play.offered = 0
+    play.fault = lambda task: "hangs" if task.group.service == "redis" else ""
     play.talk.status(the(play.talk, "redis"), TaskState.FAILED)
     play.talk.submit(stack(one(REDIS), one(WEB, on("redis"), image="busybox:2", update=alone)))
     play.on(20)
-    assert not stopping(play.talk)
-    play.offered = 3
+    assert play.images() == ["busybox:1", "busybox:1"] and not stopping(play.talk), play.facts()
+    play.talk.run(the(play.talk, "redis"))
     play.on(20)
     assert play.images() == ["busybox:1", "busybox:2"]
