@@ -278,6 +278,5 @@ def test_what_could_not_start_is_not_stopped_for() -> None:
     play.talk.submit(stack(one(REDIS), one(WEB, on("redis"), image="busybox:2", update=alone)))
     play.on(20)
     assert play.images() == ["busybox:1", "busybox:1"] and not stopping(play.talk), play.facts()
-    play.talk.run(the(play.talk, "redis"))
-    play.on(20)
+    play.on(20, *play.talk.run(the(play.talk, "redis")))
     assert play.images() == ["busybox:1", "busybox:2"]
