@@ -281,7 +281,7 @@ def test_changes(serve: Serve, run: Run, front: FakeFront, command: str, asked: 
     serve()
     assert run(*command.split()).exit_code == 0
     (one,) = front.asks
-    assert isinstance(one, ScaleAsked | RestartAsked | StopAsked | StartAsked | StackRemoved)
+    assert isinstance(one, ScaleAsked | RestartAsked | StopAsked | StartAsked | StackRemoved | BackoffResetAsked)
     assert re.fullmatch(r"[^@]+@.+", one.by)
     assert replace(one, by="") == asked
 
