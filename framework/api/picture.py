@@ -170,6 +170,24 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
     }
 
 
+def endpoint_plain(group: GroupView, task: Task) -> Plain:
+    """Where a task can be reached."""
+    return {
+        "id": task.id,
+        "group": str(task.group),
+        "stack": task.group.stack,
+        "service": task.group.service,
+        "labels": list(task.group.labels),
+        "slot": task.slot,
+        "version": task.version,
+        "agent": task.hostname,
+        "address": task.address,
+        "ports": list(_ports(group, task)),
+        "endpoints": [_endpoint(task, port) for port in task.host_ports],
+        "addresses": list(task.addresses),
+    }
+
+
 def waiting_plain(group: GroupView) -> Iterator[Plain]:
     """The slots of a group that are not filled, and why."""
     for waiting in group.waiting:

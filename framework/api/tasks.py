@@ -11,10 +11,11 @@ from framework.api import picture
 from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.errors import Problem
-from framework.api.shapes import GroupsAnswer, TaskLine, TasksAnswer
+from framework.api.shapes import EndpointsAnswer, GroupsAnswer, TaskLine, TasksAnswer
 from framework.core.model import Task
 from framework.core.views import GroupView, View
 from framework.ports import Front
+from specs.states import Goal
 
 Pattern = Annotated[
     str, Query(max_length=500, description="stack, stack/service or stack/service[label,…]", examples=["shop/web[dev]"])
@@ -52,6 +53,18 @@ def router(front: Front) -> APIRouter:
                 "waiting": [waiting for group in found for waiting in picture.waiting_plain(group)],
             }
         )
+
+    @routes.get("/endpoints", tags=["tasks"], responses={200: {"model": EndpointsAnswer}})
+    async def endpoints(pattern: Pattern = "") -> Response:
+        """Where the tasks that are ready can be reached, of the groups that match."""
+        view = known(front)
+        lines = [
+            picture.endpoint_plain(group, task)
+            for group in picture.groups_of(view, pattern)
+            for task in group.tasks
+            if task.is_ready and task.goal is Goal.RUN
+        ]
+        return Json({**picture.standing(view), "endpoints": lines})
 
     @routes.get("/tasks/{task_id}", tags=["tasks"], responses={200: {"model": TaskLine}})
     async def task(task_id: TaskName) -> Response:

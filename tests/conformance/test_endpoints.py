@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from kazoo.client import KazooClient
@@ -15,8 +17,10 @@ from framework.local.images import BUSYBOX
 from specs.ids import TaskId, VersionId, group_id
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.conformance.executor_kit import MiniScheduler, wait_until
+from tests.conformance.test_adoption import WEB, kill_executors, running
 from tests.conformance.test_executor_stop import containers, log
-from tests.kit.cluster import running_cluster
+from tests.kit.cli import Cli, eventually
+from tests.kit.cluster import NewCluster, running_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.usefixtures("images")]
 
@@ -114,3 +118,42 @@ def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_a
     said = log(scheduler, "one")
     assert gone[f"{PARENT}/one"] < float(said[-1].split()[0]) + UPTIME_STEP, "gone before TERM came"
     assert names(client) == []
+
+
+def test_a_killed_executor_takes_its_endpoints_along_and_the_next_publishes_what_it_adopts(
+    new_cluster: NewCluster, images: None, tmp_path: Path
+) -> None:
+    cluster = new_cluster(schedulers=1, agents=1)
+    cli = Cli(cluster.url)
+    (tmp_path / "stack.yml").write_text(WEB)
+    cli.run("submit", str(tmp_path / "stack.yml"), "--name", "adopt", "--wait")
+    began, before = running("adopt"), cli.tasks("adopt")
+    client = KazooClient(hosts=cluster.zookeeper_address)
+    client.start()
+    (root,) = [name for name in client.get_children("/") if client.exists(f"/{name}/endpoints")]
+    parent = f"/{root}/endpoints/adopt/web/_"
+    assert published(client, parent) == by_task(before)
+    assert by_task(cli.json("endpoints", "adopt")["endpoints"]) == by_task(before)
+    kill_executors(cluster, "agent1")
+
+    def is_back() -> bool:
+        tasks = by_task(cli.json("endpoints", "adopt")["endpoints"])
+        return len(tasks) == 10 and not tasks.keys() & by_task(before).keys() and published(client, parent) == tasks
+
+    eventually(is_back, "just the adopted containers can be found", 90)
+    assert running("adopt") == began
+    cli.run("remove", "adopt", "--yes", "--wait")
+    assert published(client, parent) == {}
+    client.stop()
+    client.close()
+
+
+def published(client: KazooClient, parent: str) -> dict[str, list[str]]:
+    """Addresses and ports by task."""
+    found = [endpoint_from_json(client.get(f"{parent}/{name}")[0]) for name in client.get_children(parent)]
+    return {each.task_id: [f"{each.address}:{port.number}" for port in each.ports] for each in found}
+
+
+def by_task(lines: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The same as the scheduler tells it."""
+    return {line["id"]: line["endpoints"] for line in lines}

@@ -61,6 +61,7 @@ def scene(front: FakeFront) -> None:
         ("/v1/groups", shapes.GroupsAnswer),
         ("/v1/tasks", shapes.TasksAnswer),
         ("/v1/tasks?all=true", shapes.TasksAnswer),
+        ("/v1/endpoints", shapes.EndpointsAnswer),
         ("/v1/tasks/shop.web.frontend-prod.1.2", shapes.TaskLine),
     ],
 )
@@ -75,6 +76,18 @@ def test_a_group_tells_what_becomes_of_tasks_that_cannot_be_reached(client: Test
     front.view = a_view([a_stack("batch", [a_group(JOB, unreachable=wish)])])
     (group,) = client.get("/v1/groups").json()["groups"]
     assert group["unreachable"] == {"replace_after_seconds": 90.0, "keep": "original"}
+
+
+def test_endpoints_are_of_tasks_that_are_ready_and_stay(client: TestClient, front: FakeFront) -> None:
+    def ready(pattern: str) -> list[str]:
+        return [line["id"] for line in client.get("/v1/endpoints", params={"pattern": pattern}).json()["endpoints"]]
+
+    assert ready("") == ["shop.web.dev.0.9", "shop.web.frontend-prod.0.1"]
+    assert ready("shop/web[prod]") == ["shop.web.frontend-prod.0.1"]
+    leaving = a_task(PROD, goal=Goal.STOP)
+    unhealthy = a_task(PROD, 1, 2, health=Health.UNHEALTHY)
+    front.view = a_view([a_stack("shop", [a_group(PROD, tasks=[leaving, unhealthy])])])
+    assert ready("") == []
 
 
 def test_info_tells_who_answers(client: TestClient) -> None:

@@ -141,6 +141,7 @@ def front() -> FakeFront:
     [
         ("ls", "ls"),
         ("ps", "ps"),
+        ("endpoints", "endpoints"),
         ("ps-all", "ps -a"),
         ("ps-labels", "ps shop -l dev"),
         ("ps-nothing", "ps shop/wbe"),
