@@ -20,6 +20,7 @@ from tests.bench import (
     bench_control,
     bench_core,
     bench_elections,
+    bench_endpoints,
     bench_failover,
     bench_health,
     bench_idle,
@@ -43,6 +44,7 @@ BENCHES = (
     bench_placement.BENCH,
     bench_failover.BENCH,
     bench_health.BENCH,
+    bench_endpoints.BENCH,
     bench_elections.BENCH,
     bench_simulation.BENCH,
 )
