@@ -10,6 +10,7 @@ from starlette.responses import Response
 from framework.api.answers import Json
 from framework.api.asking import TOKEN, ask, known
 from framework.api.info import Limits
+from framework.api.rollout_shapes import RestartBody
 from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody
 from framework.api.stacks import done_plain
 from framework.api.tasks import task_or_problem
@@ -24,11 +25,6 @@ def router(front: Front, limits: Limits) -> APIRouter:
 
     async def done(make: Callable[[int], Ask]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
-
-    async def of_groups(kind: type[RestartAsked | StopAsked | StartAsked], body: PatternBody) -> Response:
-        return await done(
-            lambda request_id: kind(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
-        )
 
     @routes.post("/scale", status_code=202)
     async def scale(body: ScaleBody) -> Response:
@@ -47,11 +43,16 @@ def router(front: Front, limits: Limits) -> APIRouter:
         )
 
     @routes.post("/restart", status_code=202)
-    async def restart(body: PatternBody) -> Response:
-        """Replaces every task of the groups that match by a new one."""
+    async def restart(body: RestartBody) -> Response:
+        """Replaces every task of the groups that match by a new one: a rollout of the same version."""
         return await done(
             lambda request_id: RestartAsked(
-                request_id=request_id, pattern=body.pattern, message=body.message, by=body.by
+                request_id=request_id,
+                pattern=body.pattern,
+                wait_seconds=body.wait_seconds,
+                is_all_at_once=body.all_at_once,
+                message=body.message,
+                by=body.by,
             )
         )
 

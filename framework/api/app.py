@@ -19,6 +19,7 @@ from framework.api import (
     history,
     leader,
     logs,
+    rollouts,
     stacks,
     story,
     tasks,
@@ -73,6 +74,7 @@ def create_app(
     errors.install(app)
     app.include_router(stacks.router(front, limits, threads))
     app.include_router(history.router(front, limits, threads))
+    app.include_router(rollouts.router(front, limits))
     app.include_router(actions.router(front, limits))
     app.include_router(approve.router(front, limits))
     app.include_router(executors.router(front, limits))

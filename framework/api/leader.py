@@ -9,7 +9,7 @@ from framework.api.answers import Json
 from framework.api.asking import TOKEN
 from framework.api.errors import Problem
 from framework.api.info import ServerInfo
-from framework.api.shapes import LeaderAnswer, MessageAnswer, StepDownBody
+from framework.api.leader_shapes import LeaderAnswer, MessageAnswer, StepDownBody
 from framework.api.threads import Threads
 from framework.ports import Leadership, Member, Members, StoreFault
 

@@ -18,7 +18,7 @@ from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.errors import Problem
 from framework.api.info import Limits
-from framework.api.shapes import LogAnswer
+from framework.api.log_shapes import LogAnswer
 from framework.api.tasks import TaskName, task_or_problem
 from framework.core.model import Task
 from framework.core.views import View

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from framework.api.rollout_picture import progress_plain
 from framework.core.model import Backoff, Task
 from framework.core.views import GroupState, GroupView, StackView, View, Waiting
 from specs.constraints import Rules, Strategy
@@ -20,6 +21,7 @@ Plain = dict[str, Any]
 _STATES_BY_URGENCY = (
     GroupState.FAILED,
     GroupState.WAITING,
+    GroupState.CHANGING,
     GroupState.REMOVING,
     GroupState.RUNNING,
     GroupState.FINISHED,
@@ -92,6 +94,8 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "ready": group.ready,
         "live": len(group.tasks),
         "outdated": group.outdated,
+        "stall": group.stall,
+        "rollout": progress_plain(group.progress) if group.progress else None,
         "index": view.stacks[wish.id.stack].wish.index,
         "version": wish.version,
         "generation": wish.generation,
@@ -143,6 +147,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "goal": task.goal.value,
         "is_ready": task.is_ready,
         "is_outdated": group.is_outdated(task),
+        "replaces": task.beside or "",
         "agent_id": task.agent_id,
         "agent": task.hostname,
         "address": task.address,

@@ -72,31 +72,6 @@ class ReadyAnswer(Shape):
     message: str = Field(examples=["Subscribed to the master at 10.0.0.1:5050."])
 
 
-class MemberLine(Shape):
-    address: str = Field(description="host:port that it advertises", examples=["10.0.0.10:8080"])
-    since: Seconds
-
-
-class LeaderAnswer(Shape):
-    """Who leads and who stands by, as ZooKeeper says. `leader` and `since` are null while nobody leads."""
-
-    leader: str | None = Field(examples=["10.0.0.9:8080"])
-    since: Seconds | None
-    epoch: int = Field(description="the number of the term of leadership", examples=[7])
-    standbys: list[MemberLine]
-    session_timeout_seconds: float = Field(description="of the scheduler that answers", examples=[10.0])
-    answered_by: str = Field(examples=["10.0.0.10:8080"])
-
-
-class StepDownBody(Shape):
-    to: str = Field("", description="host:port of the standby that shall lead; empty: any", max_length=300)
-    anyway: bool = Field(False, description="also where nobody stands by")
-
-
-class MessageAnswer(Shape):
-    message: str = Field(examples=["the scheduler at 10.0.0.9:8080 steps down; 10.0.0.10:8080 takes over"])
-
-
 class Standing(Shape):
     at: Seconds
     connection: str = Field(description="loading, connecting or subscribed", examples=["subscribed"])
@@ -105,7 +80,9 @@ class Standing(Shape):
 
 class StackLine(Shape):
     name: str = Field(examples=["shop"])
-    state: str = Field(description="running, waiting, stopped, removing, finished or failed", examples=["running"])
+    state: str = Field(
+        description="running, waiting, changing, stopped, removing, finished or failed", examples=["running"]
+    )
     ready: int = Field(examples=[8])
     wanted: int = Field(examples=[8])
     groups: int = Field(examples=[5])
@@ -183,6 +160,25 @@ class UnreachableLine(Shape):
     )
 
 
+class RolloutProgress(Shape):
+    """How far a rollout is with a group: `changed` of `total` slots are as wished and ready."""
+
+    number: int = Field(description="of the rollout", examples=[8])
+    kind: str = Field(description="update, restart or rollback", examples=["update"])
+    state: str = Field(description="running, paused, failed, done or aborted", examples=["running"])
+    step: int = Field(description="the one of `steps` that it is in, from 1; 0: in none", examples=[2])
+    steps: list[str] = Field(examples=[["25%", "pause", "100%"]])
+    changed: int = Field(examples=[1])
+    total: int = Field(examples=[4])
+    failures: int = Field(description="new tasks that failed", examples=[0])
+    most_failures: int = Field(description="with more than so many it fails", examples=[2])
+    on_failure: str = Field(description="rollback, pause or continue", examples=["rollback"])
+    problem: str = Field(description="why it failed; empty where it did not")
+    cause: str = Field(description="what it waits for; empty once it is done")
+    until: Seconds | None = Field(description="when that is over; null where no clock knows")
+    deadline_at: Seconds | None = Field(description="when it fails, unless there is progress; null: not by time")
+
+
 class GroupLine(Shape):
     group: str = Field(examples=["shop/web[prod]"])
     stack: str = Field(examples=["shop"])
@@ -199,6 +195,8 @@ class GroupLine(Shape):
     ready: int = Field(description="tasks of the wished version that are ready", examples=[3])
     live: int = Field(description="tasks that have not ended", examples=[4])
     outdated: int = Field(description="of these, the ones to be replaced", examples=[0])
+    stall: str = Field(description="why replacing them does not go on now; empty where it does")
+    rollout: RolloutProgress | None = Field(description="null where no rollout changes it")
     failed: int = Field(description="slots whose task failed, and shall not be restarted", examples=[0])
     finished: int = Field(description="slots whose task finished", examples=[0])
     index: int = Field(description="of the stack", examples=[7])
@@ -266,6 +264,7 @@ class TaskLine(Shape):
     goal: str = Field(description="RUN or STOP", examples=["RUN"])
     is_ready: bool = Field(description="it runs, and neither health nor readiness says otherwise")
     is_outdated: bool
+    replaces: str = Field(description="the running task whose place it is to take; empty where there is none")
     agent_id: str
     agent: str = Field(description="its hostname", examples=["agent1"])
     address: str = Field(examples=["10.0.0.5"])
@@ -307,49 +306,6 @@ class WaitingLine(Shape):
 class TasksAnswer(Standing):
     tasks: list[TaskLine]
     waiting: list[WaitingLine]
-
-
-class EndpointLine(Shape):
-    id: str = Field(description="of the task", examples=["shop.web.prod.0.12"])
-    group: str = Field(examples=["shop/web[prod]"])
-    stack: str
-    service: str
-    labels: list[str]
-    slot: int
-    version: str
-    agent: str = Field(description="its hostname", examples=["agent1"])
-    address: str = Field(examples=["10.0.0.5"])
-    ports: list[PortLine]
-    endpoints: list[str] = Field(description="of the ports, in their order", examples=[["10.0.0.5:31002"]])
-    addresses: list[str] = Field(description="of the container itself")
-
-
-class EndpointsAnswer(Standing):
-    endpoints: list[EndpointLine] = Field(description="of tasks that are ready")
-
-
-class StoryEntry(Shape):
-    at: Seconds
-    kind: str = Field(examples=["TaskRunning"])
-    text: str = Field(examples=["shop.web.prod.0.12 runs on agent1"])
-
-
-class StoryAnswer(Shape):
-    """What happened to a task, oldest first; entries before `seen_since` are what the store says of it."""
-
-    task: str
-    seen_since: Seconds | None = Field(description="null where this leader has seen nothing of it yet")
-    entries: list[StoryEntry]
-
-
-class LogAnswer(Shape):
-    """A piece of a log. Bytes that are not UTF-8 are shown as U+FFFD; `next_offset` is where to go on."""
-
-    task: str
-    stream: str = Field(examples=["stdout"])
-    offset: int = Field(examples=[0])
-    next_offset: int = Field(examples=[512])
-    data: str
 
 
 class Asked(BaseModel):

@@ -63,7 +63,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
     async def stack(name: Name) -> Response:
         """A stack: its groups, what they wait for, and its definition."""
         view = known(front)
-        found = _find(view.stacks.get(name), name)
+        found = find_stack(view.stacks.get(name), name)
         content = {
             **picture.standing(view),
             **picture.stack_plain(found),
@@ -87,6 +87,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         message: Why = "",
         by: Who = "",
         anyway: Annotated[bool, Query(description="also when it wants more than any agent has now")] = False,
+        all_at_once: Annotated[bool, Query(description="replace at once all that is to be replaced")] = False,
     ) -> Response:
         """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed.
         `warnings` are what may be meant and may be a mistake."""
@@ -99,7 +100,12 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         done = await ask(
             front,
             lambda request_id: StackSubmitted(
-                request_id=request_id, stack=stack, message=message, submitted_by=by, if_index=index
+                request_id=request_id,
+                stack=stack,
+                message=message,
+                submitted_by=by,
+                if_index=index,
+                is_all_at_once=all_at_once,
             ),
             limits.answer_seconds,
         )
@@ -140,7 +146,8 @@ async def _check_size(stack: Stack, view: View, threads: Threads) -> None:
         )
 
 
-def _find(found: StackView | None, name: str) -> StackView:
+def find_stack(found: StackView | None, name: str) -> StackView:
+    """The stack; raises Problem where there is none."""
     if found is None:
         raise Problem(404, f"There is no stack {name[:80]}. GET /v1/stacks (framework ls) lists what there is.")
     return found

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from framework.api.answers import Json
 from framework.api.asking import known
-from framework.api.shapes import StoryAnswer
+from framework.api.log_shapes import StoryAnswer
 from framework.api.tasks import TaskName, task_or_problem
 from framework.core.story import told
 from framework.ports import Front

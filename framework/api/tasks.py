@@ -10,8 +10,9 @@ from starlette.responses import Response
 from framework.api import picture
 from framework.api.answers import Json
 from framework.api.asking import known
+from framework.api.endpoint_shapes import EndpointsAnswer
 from framework.api.errors import Problem
-from framework.api.shapes import EndpointsAnswer, GroupsAnswer, TaskLine, TasksAnswer
+from framework.api.shapes import GroupsAnswer, TaskLine, TasksAnswer
 from framework.core.model import Task
 from framework.core.views import GroupView, View
 from framework.ports import Front

@@ -27,6 +27,7 @@ COMMANDS = {
     "rollback": "Go back to an earlier definition of a stack.",
     "scale": "Change how many tasks a group has.",
     "restart": "Replace the tasks of groups by new ones.",
+    "rollout": "Show how a changed stack replaces its tasks; hold that up, go on, go back.",
     "stop": "Stop groups until they are started again.",
     "start": "Start stopped groups.",
     "kill": "Stop tasks; others take their places.",

@@ -18,6 +18,7 @@ _COLOURS = {
     "finished": "green",
     "FINISHED": "green",
     "waiting": "yellow",
+    "changing": "yellow",
     "WAITING": "yellow",
     "INTENT": "yellow",
     "STAGING": "yellow",

@@ -85,6 +85,8 @@ def health_text(line: Answer) -> str:
 
 def _message(line: Answer) -> str:
     parts = []
+    if line["replaces"]:
+        parts.append(f"replaces {line['replaces'].rpartition('.')[2]}")
     if line["progress"]:
         parts.append(progress_text(line["progress"]))
     if line["stop_cause"] and line["state"] not in ("FAILED", "FINISHED", "ERROR"):

@@ -7,11 +7,12 @@ import sys
 import click
 
 from framework.cli.faults import CommandFault
+from framework.cli.following import wait_for_change
 from framework.cli.options import complete_stacks, who, with_message, with_server, with_wait
 from framework.cli.output import moment, print_json
 from framework.cli.plan import show_plan
 from framework.cli.server import Server, path_of
-from framework.cli.waiting import Wait, echo_done
+from framework.cli.waiting import echo_done
 from framework.exits import CliExit
 
 
@@ -60,4 +61,4 @@ def rollback(
     else:
         echo_done(answer, stack)
     if wait:
-        Wait(server=server, pattern=stack, index=answer["index"], timeout_seconds=timeout).run()
+        wait_for_change(server, answer, stack, timeout)

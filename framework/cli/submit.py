@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from framework.cli.files import load, with_file
+from framework.cli.following import wait_for_change
 from framework.cli.options import who, with_message, with_server, with_wait
 from framework.cli.output import note, print_json
 from framework.cli.server import Server, path_of
-from framework.cli.waiting import Wait, echo_done
+from framework.cli.waiting import echo_done
 from specs.load import stack_to_json
 
 
@@ -22,6 +23,7 @@ from specs.load import stack_to_json
     help="Only if the stack's index is still this one, as `framework plan` told it; 0: if there is none yet.",
 )
 @click.option("--anyway", is_flag=True, help="Also when it wants more than any agent has now.")
+@click.option("--all-at-once", is_flag=True, help="Replace at once all that is to be replaced.")
 @with_wait
 @with_server
 def submit(
@@ -32,6 +34,7 @@ def submit(
     message: str,
     if_unchanged: int | None,
     anyway: bool,
+    all_at_once: bool,
     wait: bool,
     timeout: float,
     server: Server,
@@ -39,7 +42,8 @@ def submit(
 ) -> None:
     """Submit a stack file: bring about what it says.
 
-    The same file again changes nothing and restarts nothing. FILE may be - for standard input.
+    The same file again changes nothing and restarts nothing. FILE may be - for standard input. With --wait it ends with
+    1 where the change fails or is rolled back, and says why.
     """
     stack = load(file, name, overrides, sets)
     answer = server.put(
@@ -49,6 +53,7 @@ def submit(
         message=message,
         by=who(),
         anyway="true" if anyway else None,
+        all_at_once="true" if all_at_once else None,
     )
     if as_json:
         print_json(answer)
@@ -57,4 +62,4 @@ def submit(
         for warning in answer["warnings"]:
             note(f"warning: {warning}")
     if wait:
-        Wait(server=server, pattern=stack.name, index=answer["index"], timeout_seconds=timeout).run()
+        wait_for_change(server, answer, stack.name, timeout)

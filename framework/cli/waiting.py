@@ -50,7 +50,7 @@ class Wait:
 
     def run(self) -> None:
         """Returns when all is done; ends the command by a fault when that will not be, or not in time."""
-        display = _Terminal() if sys.stderr.isatty() else _Lines()
+        display = Terminal() if sys.stderr.isatty() else Lines()
         try:
             self._run(display)
         except KeyboardInterrupt:
@@ -60,7 +60,7 @@ class Wait:
         finally:
             display.close()
 
-    def _run(self, display: _Display) -> None:
+    def _run(self, display: Display) -> None:
         begun = self.clock()
         deadline = begun + self.timeout_seconds
         lines: list[Line] = []
@@ -83,7 +83,7 @@ class Wait:
             display.show(lines, problem, _hint(lines) if is_long else "")
             self.sleep(_PAUSE_SECONDS)
 
-    def _is_over(self, lines: list[Line], display: _Display) -> bool:
+    def _is_over(self, lines: list[Line], display: Display) -> bool:
         if not lines:
             if self.is_removal:
                 return True
@@ -110,7 +110,9 @@ class Wait:
         return CommandFault("\n".join(said), CliExit.GAVE_UP)
 
 
-class _Display:
+class Display:
+    """Shows how a wait goes, on standard error."""
+
     def show(self, lines: list[Line], problem: str, hint: str = "") -> None:
         raise NotImplementedError
 
@@ -118,7 +120,7 @@ class _Display:
         """Leaves standard error as others want it."""
 
 
-class _Lines(_Display):
+class Lines(Display):
     """One line for each change."""
 
     def __init__(self) -> None:
@@ -135,7 +137,7 @@ class _Lines(_Display):
             self._has_hinted = True
 
 
-class _Terminal(_Display):
+class Terminal(Display):
     """A table that stays in its place."""
 
     def __init__(self) -> None:

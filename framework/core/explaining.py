@@ -51,7 +51,8 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
     if slot is None and not group.wanted and group.waiting:
         return _told_of_more(view, group, None, group.waiting[0].cause)  # its tasks wait to stop
     if slot is None:
-        return _told_of_waiting(view, group, waiting) if waiting else _told_of_more(view, group)
+        told = _told_of_waiting(view, group, waiting) if waiting else _told_of_more(view, group)
+        return replace(told, sentences=(*told.sentences, *_replacing(group)))
     if slot in seats:
         return _told_of_task(view, group, seats[slot])
     if slot in waiting:
@@ -165,6 +166,18 @@ def _merits(row: AgentVerdicts) -> str:
         parts.append(f"{row.points} points ({', '.join(f'{reason} {points:+d}' for reason, points in row.worth)})")
     parts.append(f"{row.tasks} {'task' if row.tasks == 1 else 'tasks'} of the group")
     return ", ".join([*parts, f"{round(100 * row.free_share)} % free"])
+
+
+def _replacing(group: GroupView) -> Iterator[str]:
+    """Why the replacing of its tasks does not go on, or what it waits for."""
+    progress = group.progress
+    if progress is not None and progress.cause:
+        yield (
+            f"rollout {progress.number} ({progress.kind.value}) is {progress.state.value}, {progress.changed} of"
+            f" {progress.total} are changed: {progress.cause}"
+        )
+    elif group.stall:
+        yield f"tasks are to be replaced, and that does not go on: {group.stall}"
 
 
 def _standing(group: GroupView) -> str:

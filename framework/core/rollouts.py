@@ -134,14 +134,14 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if permit_of(context, wish).cause:
         return False
     update = update_of(wish, rollout)
-    context.wake_group("deadline", group, _last_progress(context, rollout, part) + update.deadline_seconds)
+    context.wake_group("deadline", group, last_progress(context, rollout, part) + update.deadline_seconds)
     if part.step < len(update.steps) and not rollout.is_all_at_once:
         return _next_step(context, wish, rollout, part, update, now)
-    done_at = _done_at(context, wish, update)
-    if done_at is None:
+    over_at = done_at(context, wish, update)
+    if over_at is None:
         return False
-    if now < done_at:
-        context.wake_group("advance", group, done_at)
+    if now < over_at:
+        context.wake_group("advance", group, over_at)
         return False
     _put_part(context, rollout, replace(part, is_done=True))
     context.timers.drop("deadline", str(group))
@@ -181,7 +181,7 @@ def _has_reached(
     for slot in book.ready:
         if slot in book.outdated or slot in book.incoming:
             continue
-        since = books.tasks[book.seats[slot]].ready_since + _proof_seconds(update, rollout)
+        since = books.tasks[book.seats[slot]].ready_since + proof_seconds(update, rollout)
         if since <= now:
             proved += 1
         else:
@@ -191,13 +191,13 @@ def _has_reached(
     return proved >= wanted
 
 
-def _proof_seconds(update: Update, rollout: Rollout) -> float:
+def proof_seconds(update: Update, rollout: Rollout) -> float:
     """How long a new task is watched before it counts."""
     wait = update.wait_seconds if rollout.wait_seconds is None else rollout.wait_seconds
     return max(wait, update.monitor_seconds)
 
 
-def _done_at(context: Context, wish: GroupWish, update: Update) -> Instant | None:
+def done_at(context: Context, wish: GroupWish, update: Update) -> Instant | None:
     """When the group is as wished and has been watched for long enough; None while it is not."""
     books, book = context.books, context.books.group(wish.id)
     is_moving = book.outdated or book.misplaced or book.incoming or book.succeeding or wish.id in context.pending
@@ -209,7 +209,7 @@ def _done_at(context: Context, wish: GroupWish, update: Update) -> Instant | Non
     if book.wanted and is_init_step(books, wish) and not has_completed(books, wish.id):
         return None  # that it runs is not yet what others wait for
     rollout = rollout_of(context, wish.id.stack)
-    seconds = _proof_seconds(update, rollout) if rollout is not None else 0.0
+    seconds = proof_seconds(update, rollout) if rollout is not None else 0.0
     began = rollout.started_at if rollout is not None else 0.0
     since = (books.tasks[id].ready_since for id in book.seats.values())
     return max((at + seconds for at in since if at > began), default=0.0)
@@ -262,7 +262,7 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
     if is_last and not is_step:
         return  # nobody waits for how it ends
     update = update_of(wish, rollout)
-    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + _proof_seconds(update, rollout)
+    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + proof_seconds(update, rollout)
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
     failures = part.failures + 1
@@ -287,14 +287,14 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     is_held = part.step < len(steps) and steps[part.step].until is None and not rollout.is_all_at_once
     if permit_of(context, wish).cause or is_held or not update.deadline_seconds:
         return
-    due = _last_progress(context, rollout, part) + update.deadline_seconds
+    due = last_progress(context, rollout, part) + update.deadline_seconds
     if now < due:
         context.timers.set("deadline", str(group), due)
         return
     _fail(context, wish, f"no progress for {update.deadline_seconds:g} s (deadline): {why_not(context, wish)}", now)
 
 
-def _last_progress(context: Context, rollout: Rollout, part: GroupRollout) -> Instant:
+def last_progress(context: Context, rollout: Rollout, part: GroupRollout) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
     books, book, wish = context.books, context.books.group(part.group), context.books.wishes[part.group]
     tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))

@@ -11,7 +11,9 @@ from framework.core.context import Context
 from framework.core.everywhere import why_nowhere
 from framework.core.failures import count_now, points_for
 from framework.core.model import GroupWish, History, Instant, Task, Version
+from framework.core.permits import rollout_of
 from framework.core.requests import filled_as
+from framework.core.rollout_progress import progress_of
 from framework.core.setbacks import given_up_cause
 from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
 from framework.core.wishes import has_finished, is_given_up
@@ -110,7 +112,9 @@ class Viewer:
 
     def _stack(self, name: str) -> StackView:
         members = sorted(self._context.books.by_stack.get(name, {}))
-        return StackView(wish=self._context.books.stacks[name], groups=tuple(self._groups[group] for group in members))
+        books = self._context.books
+        groups = tuple(self._groups[group] for group in members)
+        return StackView(wish=books.stacks[name], groups=groups, rollouts=books.rollouts.get(name))
 
     def _group(self, group: GroupId) -> GroupView:
         books = self._context.books
@@ -130,6 +134,8 @@ class Viewer:
             waiting=self._waiting(group, wish),
             wanted=len(book.wanted),
             stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
+            stall=book.stall,
+            progress=progress_of(self._context, group),
         )
 
     def _version(self, group: GroupId, wish: GroupWish | None, tasks: tuple[Task, ...]) -> Version:
@@ -151,6 +157,8 @@ class Viewer:
             return GroupState.STOPPED if book.is_empty else GroupState.WAITING
         if wanted == 0:
             return GroupState.WAITING
+        if self._is_changing(group):
+            return GroupState.CHANGING
         if len(book.ready) == wanted == len(book.seats) and not book.outdated:
             return GroupState.RUNNING
         finished = sum(has_finished(books, wish, slot) for slot in book.wanted if slot not in book.seats)
@@ -164,6 +172,12 @@ class Viewer:
         if finished and finished + len(book.ready) == wanted:
             return GroupState.RUNNING
         return GroupState.WAITING
+
+    def _is_changing(self, group: GroupId) -> bool:
+        """Whether a rollout is not done with the group, and will still do something."""
+        rollout = rollout_of(self._context, group.stack)
+        part = rollout.part(group) if rollout else None
+        return rollout is not None and part is not None and not (part.is_done or rollout.state.is_over)
 
     def _waiting(self, group: GroupId, wish: GroupWish | None) -> tuple[Waiting, ...]:
         context = self._context

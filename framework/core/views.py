@@ -12,13 +12,26 @@ from enum import StrEnum
 from functools import cached_property
 
 from framework.core.backoff import countdown
-from framework.core.model import Backoff, Doubt, GroupWish, Instant, Revision, StackWish, Task, Version
+from framework.core.model import (
+    Backoff,
+    Doubt,
+    GroupWish,
+    Instant,
+    Revision,
+    RolloutKind,
+    Rollouts,
+    RolloutState,
+    StackWish,
+    Task,
+    Version,
+)
 from framework.core.story import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container
 from specs.states import Goal
+from specs.update import OnFailure
 
 
 class Connection(StrEnum):
@@ -30,11 +43,12 @@ class Connection(StrEnum):
 
 
 class GroupState(StrEnum):
-    """One word for a group: every slot ready; some not yet; stopped by wish; its last tasks ending; finished; all as it
-    will be, with slots that were given up."""
+    """One word for a group: every slot ready; some not yet; a rollout is not done with it; stopped by wish; its last
+    tasks ending; finished; all as it will be, with slots that were given up."""
 
     RUNNING = "running"
     WAITING = "waiting"
+    CHANGING = "changing"
     STOPPED = "stopped"
     REMOVING = "removing"
     FINISHED = "finished"
@@ -67,6 +81,31 @@ class Progress:
     total_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupProgress:
+    """How far rollout `number` is with a group. `changed` of `total` slots are as wished and ready.
+
+    `step` is the one of `steps` that it is in, from 1; 0 where it is in none. `cause` says what is waited for, "" once
+    it is done; `until` is when that is over, and `deadline_at` when the rollout fails without progress; 0 where there
+    is no such time.
+    """
+
+    number: int
+    kind: RolloutKind
+    state: RolloutState
+    step: int
+    steps: tuple[str, ...]
+    changed: int
+    total: int
+    failures: int
+    most_failures: int
+    on_failure: OnFailure
+    problem: str = ""
+    cause: str = ""
+    until: Instant = 0.0
+    deadline_at: Instant = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class GroupView:
     """A group: its wish and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
@@ -82,6 +121,10 @@ class GroupView:
     """How many slots shall be filled now; of a GLOBAL group the number of agents on which it can run."""
     stories: Mapping[TaskId, tuple[Entry, ...]] = field(default_factory=dict)
     """What this leader has seen of each task, oldest first."""
+    stall: str = ""
+    """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
+    progress: GroupProgress | None = None
+    """How far the stack's rollout is with it, None where that changes nothing of it."""
 
     def is_outdated(self, task: Task) -> bool:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
@@ -109,6 +152,7 @@ class GroupView:
 class StackView:
     wish: StackWish
     groups: tuple[GroupView, ...]
+    rollouts: Rollouts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ _CONNECTION_CSS = {Connection.LOADING: "wait", Connection.CONNECTING: "bad", Con
 _GROUP_CSS = {
     GroupState.RUNNING: "good",
     GroupState.WAITING: "wait",
+    GroupState.CHANGING: "wait",
     GroupState.STOPPED: "none",
     GroupState.REMOVING: "wait",
     GroupState.FINISHED: "good",
@@ -107,7 +108,7 @@ def _group(view: View, group: GroupView, now: Instant) -> Html:
 
 
 def _state(group: GroupView) -> str:
-    counts = group.state in (GroupState.RUNNING, GroupState.WAITING)
+    counts = group.state in (GroupState.RUNNING, GroupState.WAITING, GroupState.CHANGING)
     return f"{group.state.value} {group.ready}/{group.wanted}" if counts else group.state.value
 
 

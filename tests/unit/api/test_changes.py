@@ -38,6 +38,7 @@ CHANGES = [
     ("POST", "/v1/executors/roll"),
     ("POST", "/v1/kill"),
     ("POST", "/v1/stacks/shop/rollback"),
+    ("POST", "/v1/stacks/shop/rollout/pause"),
 ]
 
 
@@ -152,7 +153,9 @@ def test_reads_and_plans_need_no_token(make_client: MakeClient) -> None:
 def test_every_route_that_changes_something_says_that_it_needs_the_token(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     secured = {(m.upper(), p) for p, methods in paths.items() for m, o in methods.items() if o.get("security")}
-    assert secured == {(method, path.replace("/shop", "/{name}")) for method, path in CHANGES}
+    assert secured == {
+        (method, path.replace("/shop", "/{name}").replace("/pause", "/{action}")) for method, path in CHANGES
+    }
 
 
 def test_plan_shows_the_difference_and_changes_nothing(client: TestClient, front: FakeFront) -> None:

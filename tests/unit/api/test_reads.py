@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from framework.api import shapes
+from framework.api.endpoint_shapes import EndpointsAnswer
 from framework.core.views import Connection, GroupState, Progress, Waiting
 from specs.ids import GroupId, TaskId, group_id
 from specs.load import stack_from_json
@@ -61,7 +62,7 @@ def scene(front: FakeFront) -> None:
         ("/v1/groups", shapes.GroupsAnswer),
         ("/v1/tasks", shapes.TasksAnswer),
         ("/v1/tasks?all=true", shapes.TasksAnswer),
-        ("/v1/endpoints", shapes.EndpointsAnswer),
+        ("/v1/endpoints", EndpointsAnswer),
         ("/v1/tasks/shop.web.frontend-prod.1.2", shapes.TaskLine),
     ],
 )
