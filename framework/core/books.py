@@ -47,7 +47,7 @@ class GroupBook:
     it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
     has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
     whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
-    that are to be left.
+    that are to be left, or that Mesos ends.
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
     agent; core.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
@@ -226,7 +226,8 @@ class Books:
         return moved
 
     def _departs(self, task: Task) -> bool:
-        return task.goal is Goal.RUN and task.agent_id in self.departing
+        """One that Mesos ends, unasked by us, does so too: its agent drains, as we hear by its end before we are told."""
+        return task.goal is Goal.RUN and (task.agent_id in self.departing or task.state is TaskState.KILLING)
 
     def _forget_wish(self, wish: GroupWish) -> None:
         self.wishes.pop(wish.id, None)

@@ -55,6 +55,7 @@ class Stack:
         command: str = SLEEP,
         instances: int = 3,
         more: str = "",
+        grace: str = "2s",
     ) -> str:
         """Submits the service so; returns what the command says."""
         service = {
@@ -62,7 +63,7 @@ class Stack:
             "command": ["sh", "-c", command],
             "init": command == SLEEP,
             "environment": {"VERSION": str(version)},
-            "stop": {"grace": "2s"},
+            "stop": {"grace": grace},
             "resources": {"cpus": 0.05, "memory": "16M"},
             "instances": instances,
         }
@@ -252,8 +253,8 @@ def test_the_leader_is_killed_in_the_middle(web: Stack, cluster: Cluster) -> Non
     killed.start().wait()
 
 
-def test_an_agent_that_drains_is_left(web: Stack, cluster: Cluster) -> None:
-    web.submit(2, PROMPT, *PATIENCE, command=STUBBORN)
+def test_what_drains_is_followed_before_it_has_ended(web: Stack, cluster: Cluster) -> None:
+    web.submit(2, PROMPT, *PATIENCE, command=STUBBORN, grace="12s")
     left = web.tasks[0]["agent_id"]
     leaving = {task["id"] for task in web.tasks if task["agent_id"] == left}
     drain = {"type": "DRAIN_AGENT", "drain_agent": {"agent_id": {"value": left}}}
@@ -264,7 +265,10 @@ def test_an_agent_that_drains_is_left(web: Stack, cluster: Cluster) -> None:
     )
     urllib.request.urlopen(request, timeout=10).close()
 
-    def is_left() -> bool:
-        return len(web.ids) == 3 and all(task["agent_id"] != left for task in web.tasks if task["id"] in web.ids)
+    def is_followed() -> bool:
+        elsewhere = [task for task in web.tasks if task["agent_id"] != left and task["id"] in web.ids]
+        return len(elsewhere) == 3
 
-    eventually(is_left, f"three run elsewhere, {leaving} are gone", 40)
+    eventually(is_followed, f"three run elsewhere, {leaving} are being stopped", 40)
+    assert leaving <= {task["id"] for task in web.tasks}, "they have 12 s, and live still"
+    eventually(lambda: len(web.tasks) == 3, f"{leaving} are gone", 40)

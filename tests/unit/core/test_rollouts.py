@@ -450,8 +450,8 @@ class TestMoving:
         play = playing(3)
         talk = play.talk
         task = next(task for task in talk.tasks if task.agent_id == "agent-2")
-        talk.report(talk.agent(1), talk.agent(2, state=AgentState.DRAINING), talk.agent(3))
         play.stubborn = True
+        play.offered = 1  # the master offers nothing of an agent that drains, and has not told us of it yet
         play.on(10, *talk.status(task, TaskState.KILLING, reason="REASON_AGENT_DRAINING"))
         assert sum(each.is_ready for each in talk.tasks) == 3, "before the old one has ended"
         play.on(5, *talk.status(task, TaskState.KILLED))
