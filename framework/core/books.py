@@ -226,7 +226,7 @@ class Books:
         return moved
 
     def _departs(self, task: Task) -> bool:
-        """One that Mesos ends, unasked by us, does so too: its agent drains, as we hear by its end before we are told."""
+        """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
         return task.goal is Goal.RUN and (task.agent_id in self.departing or task.state is TaskState.KILLING)
 
     def _forget_wish(self, wish: GroupWish) -> None:

@@ -11,7 +11,6 @@ from framework.core.commands import AnswerInverse, Done, Refused
 from framework.core.events import InverseOffersReceived, RestartAsked, RolloutAction, RolloutAsked, ScaleAsked
 from framework.core.model import RolloutKind, RolloutState, Task
 from framework.core.views import Waiting
-from placement.agent import AgentState
 from specs.constraints import Constraint, Operator, Rules
 from specs.ids import AgentId, OfferId
 from specs.stack import Container, Dependency, Group, Port, Retry, Stack
