@@ -47,7 +47,7 @@ class GroupBook:
     it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
     has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
     whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
-    that are to be left, or that Mesos ends.
+    that are to be left, or that Mesos ends; `useless` those of both that are not ready.
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
     agent; core.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
@@ -65,6 +65,7 @@ class GroupBook:
     last_ended: dict[int, TaskId] = field(default_factory=dict)
     outdated: dict[int, None] = field(default_factory=dict)
     departing: dict[int, None] = field(default_factory=dict)
+    useless: dict[int, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
@@ -180,11 +181,8 @@ class Books:
             self._use(stack.name, wish.version, 1)
         for group in self.by_stack.get(stack.name, {}):
             book = self.groups[group]
-            book.outdated = {
-                slot: None
-                for slot, id in sorted(book.seats.items())
-                if is_outdated(self.tasks[id], self.wishes.get(group))
-            }
+            for slot, id in sorted(book.seats.items()):
+                self._mark_due(book, slot, self.tasks[id])
             self.touched[group] = None
 
     def drop_stack(self, name: str) -> None:
@@ -221,9 +219,17 @@ class Books:
             for task in self.tasks.values():
                 book = self.groups[task.group]
                 if task.agent_id in changed and book.seats.get(task.slot) == task.id:
-                    _mark(book.departing, task.slot, self._departs(task))
+                    self._mark_due(book, task.slot, task)
                     moved[task.group] = None
         return moved
+
+    def _mark_due(self, book: GroupBook, slot: int, holder: Task | None) -> None:
+        """Notes whether the task that holds a slot is to be replaced, and why."""
+        is_old = holder is not None and is_outdated(holder, self.wishes.get(book.id))
+        departs = holder is not None and self._departs(holder)
+        _mark(book.outdated, slot, is_old)
+        _mark(book.departing, slot, departs)
+        _mark(book.useless, slot, (is_old or departs) and holder is not None and not holder.is_ready)
 
     def _departs(self, task: Task) -> bool:
         """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
@@ -331,9 +337,7 @@ class Books:
                 holder, coming = task, None
         _set(book.incoming, slot, coming.id if coming else None)
         _set(book.seats, slot, holder.id if holder else None)
-        wish = self.wishes.get(book.id)
-        _mark(book.outdated, slot, holder is not None and is_outdated(holder, wish))
-        _mark(book.departing, slot, holder is not None and self._departs(holder))
+        self._mark_due(book, slot, holder)
         runs = holder is not None and holder.goal is Goal.RUN
         _mark(book.ready, slot, runs and holder is not None and holder.is_ready)
         _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)

@@ -7,6 +7,7 @@ is ready; stop-first, the successor follows in the emptied slot. What serves nob
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from framework.core.books import GroupBook, Succession
@@ -66,7 +67,8 @@ class _Move:
 
     def advance(self) -> None:
         """Does what may be done now, and notes why no more."""
-        if not (self._candidates() or self._book.incoming or self._book.succeeding):
+        book = self._book
+        if not (self._departing() or book.outdated or book.misplaced or book.incoming or book.succeeding):
             _stall(self._context, self._book, "")
             return
         self._abandon()
@@ -116,10 +118,10 @@ class _Move:
 
     def _replace_unready(self) -> None:
         """What is to be replaced and is not ready serves nobody: it goes at once, as far as the rollout allows."""
-        context, book = self._context, self._book
-        for slot in sorted(slot for slot in self._candidates() if slot not in book.ready):
-            task = context.books.tasks[book.seats[slot]]
-            if slot in book.incoming or not self._may_begin(slot):
+        book = self._book
+        for slot in sorted(slot for slot in {**book.useless, **book.misplaced} if slot not in book.ready):
+            task = self._context.books.tasks[book.seats[slot]]
+            if slot in book.incoming or not self._is_due(slot) or not self._may_begin(slot):
                 continue
             if task.state is TaskState.KILLING:
                 self._succeed(slot)  # Mesos ends it, as it does where it drains an agent: its place is taken meanwhile
@@ -131,17 +133,17 @@ class _Move:
     def _begin(self) -> None:
         """Begins to replace ready tasks, as many as there may be at a time."""
         book, pace = self._book, self._pace
+        for slot in list(book.succeeding):
+            self._fall_back(slot)
         under_way = self._under_way()
         for slot in self._candidates():
-            if slot in book.succeeding:
-                self._fall_back(slot)
+            if under_way >= pace.parallelism:
+                self._note(f"{under_way} of {len(book.wanted)} are being changed, as many as may be at a time")
+                return
             if slot in book.incoming or slot in book.succeeding or slot not in book.ready:
                 continue
             if not self._may_begin(slot):
                 continue
-            if under_way >= pace.parallelism:
-                self._note(f"{under_way} of {len(book.wanted)} are being changed, as many as may be at a time")
-                return
             if pace.order is Order.STOP_FIRST:
                 if not self._stop_first(slot):
                     return
@@ -192,10 +194,11 @@ class _Move:
         """The slots whose agent is to be left; none of those that belong to their agent."""
         return {} if self._is_pinned else self._book.departing
 
-    def _candidates(self) -> list[int]:
-        """The held slots whose task is to be replaced, those that must go soonest first."""
+    def _candidates(self) -> Iterator[int]:
+        """The held slots whose task is to be replaced, those that must go soonest first; some may come twice."""
         book = self._book
-        return list(dict.fromkeys((*self._departing(), *book.outdated, *book.misplaced)))
+        for slots in (self._departing(), book.outdated, book.misplaced):
+            yield from list(slots)
 
     def _is_due(self, slot: int) -> bool:
         return slot in self._departing() or slot in self._book.outdated or slot in self._book.misplaced
@@ -250,14 +253,15 @@ class _Move:
         """How many slots are being changed: empty, not ready, with a successor, or not yet ready for long enough."""
         book, tasks = self._book, self._context.books.tasks
         moving = sum(slot in book.ready for slot in (*book.incoming, *book.succeeding))
+        busy = self._vacant() + len(book.seats) - len(book.ready) + moving
         fresh = 0
-        if self._pace.wait_seconds:
+        if self._pace.wait_seconds and busy < self._pace.parallelism:
             for slot in book.ready:
                 until = tasks[book.seats[slot]].ready_since + self._pace.wait_seconds
                 if slot not in book.outdated and slot not in book.incoming and self._now < until:
                     fresh += 1
                     self._later(until)
-        return self._vacant() + len(book.seats) - len(book.ready) + moving + fresh
+        return busy + fresh
 
     def _ready(self) -> int:
         book, tasks = self._book, self._context.books.tasks

@@ -8,6 +8,8 @@ from framework.core.model import GroupWish, Rollout, RolloutKind
 from specs.stack import Container
 from specs.update import Order, Update
 
+ALIVE_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -58,9 +60,15 @@ def pace_of(update: Update, rollout: Rollout | None, instances: int, container: 
         most=instances + (max(surge, 1) if order is Order.START_FIRST else surge),
         ready_after_swap=least or 0,
         ready_after_stop=max(instances - parallelism, 0) if least is None else least,
-        wait_seconds=update.wait_seconds if asked is None else asked,
+        wait_seconds=max(update.wait_seconds if asked is None else asked, _proof_of_life(update, container)),
         may_fall_back=update.order is None,
     )
+
+
+def _proof_of_life(update: Update, container: Container) -> float:
+    """How long a task that nobody checks has to live before it counts: one that ends at once runs for a moment too."""
+    is_checked = container.health is not None or container.ready is not None
+    return 0.0 if is_checked else min(update.monitor_seconds, ALIVE_SECONDS)
 
 
 def _is_some(update: Update) -> bool:

@@ -134,7 +134,8 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if permit_of(context, wish).cause:
         return False
     update = update_of(wish, rollout)
-    context.wake_group("deadline", group, last_progress(context, rollout, part) + update.deadline_seconds)
+    if _may_expire(update, rollout, part) and not context.timers.has("deadline", str(group)):
+        context.timers.set("deadline", str(group), last_progress(context, rollout, part) + update.deadline_seconds)
     if part.step < len(update.steps) and not rollout.is_all_at_once:
         return _next_step(context, wish, rollout, part, update, now)
     over_at = done_at(context, wish, update)
@@ -280,18 +281,23 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     rollout = rollout_of(context, group.stack)
     part = rollout.part(group) if rollout else None
     wish = context.books.wishes.get(group)
-    if rollout is None or part is None or wish is None or part.is_done or rollout.state.is_over or part.problem:
+    if rollout is None or part is None or wish is None or part.is_done or rollout.state.is_over:
         return
     update = update_of(wish, rollout)
-    steps = update.steps
-    is_held = part.step < len(steps) and steps[part.step].until is None and not rollout.is_all_at_once
-    if permit_of(context, wish).cause or is_held or not update.deadline_seconds:
+    if permit_of(context, wish).cause or not _may_expire(update, rollout, part):
         return
     due = last_progress(context, rollout, part) + update.deadline_seconds
     if now < due:
         context.timers.set("deadline", str(group), due)
         return
     _fail(context, wish, f"no progress for {update.deadline_seconds:g} s (deadline): {why_not(context, wish)}", now)
+
+
+def _may_expire(update: Update, rollout: Rollout, part: GroupRollout) -> bool:
+    """Whether the patience with a group may end: it has a bound, has not ended, and the group does not hold."""
+    steps = update.steps
+    is_held = part.step < len(steps) and steps[part.step].until is None and not rollout.is_all_at_once
+    return bool(update.deadline_seconds) and not part.problem and not is_held
 
 
 def last_progress(context: Context, rollout: Rollout, part: GroupRollout) -> Instant:

@@ -59,7 +59,7 @@ def _check_histories(books: Books) -> None:
 
 
 def _check_group(again: GroupBook, book: GroupBook) -> None:
-    for name in ("living", "seats", "incoming", "leaving", "outdated", "departing", "ready", "running"):
+    for name in ("living", "seats", "incoming", "leaving", "outdated", "departing", "useless", "ready", "running"):
         assert getattr(again, name) == getattr(book, name), f"{book.id}: {name} differ from their recomputation"
     assert set(again.ended) == set(book.ended)
 

@@ -203,7 +203,8 @@ def test_a_changed_image_replaces_one_ready_task_at_a_time() -> None:
     (new,) = launched(talk.offers())
     assert (new.slot, new.attempt, new.beside) == (0, 2, "shop.web.0.1")
     assert killed(talk.wait(2)) == [], "the old one stays until the new one runs"
-    assert killed(talk.run(new)) == ["shop.web.0.1"]
+    assert killed(talk.run(new)) == [], "and has run for a moment"
+    assert killed(talk.wait(1)) == ["shop.web.0.1"]
     assert launched(talk.offers()) == [], "the next only when the old one has ended"
     talk.status(TaskId("shop.web.0.1"), TaskState.KILLED)
     assert [task.slot for task in launched(talk.offers())] == [1]
@@ -235,6 +236,7 @@ def test_restart_replaces_tasks_of_the_same_version() -> None:
     talk.up(group(instances=2))
     talk.say(RestartAsked(request_id=5, pattern="shop/web"))
     talk.run(*launched(talk.offers()))
+    talk.wait(1)
     (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
     assert stopping.stop_cause == "restart asked: shop.web.0.3 has taken its place"
     talk.status(stopping, TaskState.KILLED)

@@ -156,6 +156,7 @@ def test_a_new_version_replaces_each_where_it_is() -> None:
     for _ in range(3):
         (new,) = launched(talk.offers())
         talk.run(new)
+        talk.wait(1)
         (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
         assert (new.hostname, new.slot) == (stopping.hostname, stopping.slot)
         talk.status(stopping, TaskState.KILLED)

@@ -16,7 +16,7 @@ from specs.ids import AgentId, OfferId
 from specs.stack import Container, Dependency, Group, Port, Retry, Stack
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Order, Share, Step, Update
-from tests.kit.conversation import Conversation, group, outcome, stack
+from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
 from tests.kit.rollouts import Play
 
 ONE = Share(count=1)
@@ -133,6 +133,19 @@ class TestPace:
         play = change(playing(update=update), seconds=200, update=update)
         assert play.images() == ["busybox:2"] * 3 and play.past == [RolloutState.DONE], play.facts()
 
+    def test_one_that_nobody_checks_has_to_live_for_a_second_first(self) -> None:
+        update = replace(PROMPT, monitor_seconds=5.0, on_failure=OnFailure.ROLLBACK)
+        play = playing(update=update)
+        talk = play.talk
+        talk.heard.clear()
+        talk.submit(stack(web(image="busybox:2", update=update)))
+        talk.wait(0.1)
+        (new,) = launched(talk.offers(talk.offer(1)))
+        talk.run(new)
+        assert killed(talk.wait(0.5)) == [], "it may be one that ends at once"
+        play.on(30, *talk.status(new, TaskState.FAILED, message="exit code 1"))
+        assert play.images() == ["busybox:1"] * 3 and play.least == 3
+
     def test_one_that_would_want_the_same_port_waits_until_the_old_one_has_gone(self) -> None:
         ports = (Port(name="http", container_port=80, host_port=31005),)
         play = change(playing(2, ports=ports), instances=2, ports=ports)
@@ -220,6 +233,23 @@ class TestFailure:
         change(play, seconds=200, update=update)
         assert play.images() == ["busybox:2"] * 3 and play.past == [RolloutState.DONE]
 
+    def test_continue_outlasts_its_deadline(self) -> None:
+        update = replace(PROMPT, deadline_seconds=20, on_failure=OnFailure.CONTINUE)
+        play = playing(update=update)
+        play.fault = lambda task: "hangs" if is_new(task) else ""
+        change(play, seconds=100, update=update)
+        assert play.rollout is not None and "no progress" in play.rollout.groups[0].problem
+        play.fault = lambda _task: ""
+        play.on(100, *play.talk.run(*(task for task in play.talk.tasks if not task.is_ready)))
+        assert play.images() == ["busybox:2"] * 3 and play.past == [RolloutState.DONE]
+
+    def test_no_deadline_at_all(self) -> None:
+        update = replace(PROMPT, deadline_seconds=0)
+        play = playing(update=update)
+        play.fault = lambda task: "hangs" if is_new(task) else ""
+        change(play, seconds=2000, update=update)
+        assert play.rollout is not None and play.rollout.state is RolloutState.RUNNING
+
     def test_one_that_fails_within_the_time_it_is_watched(self) -> None:
         update = replace(PROMPT, monitor_seconds=30.0, on_failure=OnFailure.ROLLBACK)
         play = playing(update=update)
@@ -258,7 +288,7 @@ class TestSteps:
         assert play.images().count("busybox:2") == 1
         play.on(60)
         assert play.images().count("busybox:2") == 2
-        play.on(300)
+        play.on(700)
         assert play.images().count("busybox:2") == 2, "it waits for somebody, without a deadline"
         assert ask(play, RolloutAction.PROMOTE) == Done(changed=("shop/web",), index=2, message="promoted")
         play.on(10)
