@@ -400,7 +400,10 @@ class World:
 
     def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
         """Whether master and engines agree with the store."""
-        if not self.master.is_suppressed:
+        process = self.leader
+        # One that throws out a frozen scheduler has its long declines: without an offer there is nothing to be rid of.
+        has_offers = process is not None and bool(process.scheduler.context.pool.received)
+        if has_offers and not self.master.is_suppressed:
             return "the scheduler asks for offers still, though nothing is pending", ()
         rows = self.master.registered.values()
         known = {id for row in rows for id, task in row.tasks.items() if task.state not in TERMINAL}
