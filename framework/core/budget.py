@@ -67,7 +67,7 @@ def _hear_stranger(context: Context, status: Status, now: Instant) -> None:
         suspects.strangers[status.task_id] = Stranger(agent_id=status.agent_id)
         _judge_soon(context, now)
     elif known.verdict is not Verdict.WAITING:
-        context.say(Kill(task_id=status.task_id, agent_id=status.agent_id))
+        context.after_all_saves(Kill(task_id=status.task_id, agent_id=status.agent_id))
 
 
 def _judge_soon(context: Context, now: Instant) -> None:
@@ -108,7 +108,7 @@ def _stop(context: Context, ids: tuple[TaskId, ...], verdict: Verdict) -> None:
     for id in ids:
         agent_id = context.suspects.strangers[id].agent_id
         context.suspects.strangers[id] = Stranger(agent_id=agent_id, verdict=verdict)
-        context.say(Kill(task_id=id, agent_id=agent_id))
+        context.after_all_saves(Kill(task_id=id, agent_id=agent_id))
         task = context.books.tasks.get(id)
         if task is not None:
             context.announce("TaskReturned", task, f"{id} came back after it was given up: it is stopped")
