@@ -8,6 +8,7 @@ from framework.core.agents import facts_of, has_facts_of
 from framework.core.commands import AnswerInverse
 from framework.core.context import Context
 from framework.core.converge import review_group
+from framework.core.dismissal import dismiss
 from framework.core.events import AgentsReported
 from framework.core.failures import has_living
 from framework.core.model import Instant
@@ -110,8 +111,10 @@ def refresh(context: Context, now: Instant) -> None:
             review_group(context, group, now)
             if not books.group(group).wanted:
                 books.touched[group] = None  # it says why it is nowhere
+        before = books.departing
         for group in sorted(books.depart(agents.departing)):
             go_on(context, group, now)
+        dismiss(context, (id for id in books.departing if id not in before))
 
 
 def remember_facts(context: Context, id: AgentId) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from framework.core.adoption import marked
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
+from framework.core.dismissal import dismiss
 from framework.core.everywhere import why_not_there
 from framework.core.history import superfluous
 from framework.core.lifecycle import Action, act
@@ -124,6 +125,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     _trim(context, group)
     review_slot(context, group, task.slot, now)
     go_on(context, group, now)
+    dismiss(context, (task.agent_id,))
     _forget_if_over(context, group)
 
 

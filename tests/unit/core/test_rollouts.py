@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from framework.core.commands import AnswerInverse, Done, Refused
+from framework.core.commands import AnswerInverse, Done, Leave, Refused
 from framework.core.events import InverseOffersReceived, RestartAsked, RolloutAction, RolloutAsked, ScaleAsked
 from framework.core.model import RolloutKind, RolloutState, Task
 from framework.core.views import Waiting
+from placement.agent import AgentState
 from specs.constraints import Constraint, Operator, Rules
 from specs.ids import AgentId, OfferId
 from specs.stack import Container, Dependency, Group, Port, Retry, Stack
@@ -467,6 +468,17 @@ class TestMoving:
         assert set(kept) <= {task.id for task in talk.tasks} and len(talk.tasks) == 3
         assert (play.least, play.most) == (3, 4)
         assert play.rollout is None, "nobody has changed anything"
+
+    def test_an_executor_that_is_left_on_a_draining_agent_is_told_to_end(self) -> None:
+        play = playing(3)
+        talk = play.talk
+        task = next(task for task in talk.tasks if task.agent_id == "agent-2")
+        heard = talk.report(talk.agent(1), talk.agent(2, state=AgentState.DRAINING), talk.agent(3))
+        assert not [each for each in heard if isinstance(each, Leave)], "it has a task"
+        heard = talk.status(task, TaskState.KILLED)
+        assert [each for each in heard if isinstance(each, Leave)] == [
+            Leave(agent_id=task.agent_id, executor_id=task.executor_id)
+        ]
 
     def test_mesos_is_told_when_a_maintained_agent_is_left(self) -> None:
         play = playing(3)
