@@ -60,10 +60,12 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     books = context.books
     wish = books.wishes.get(group)
     book = books.group(group)
-    while (task := _running_in(context, group, slot)) is not None and slot not in book.wanted:
-        if task.state is not TaskState.UNREACHABLE and hold(context, group):
+    for _ in range(2 if slot not in book.wanted else 0):  # the holder; then who was to take over from it
+        surplus = _running_in(context, group, slot)
+        if surplus is None or (surplus.state is not TaskState.UNREACHABLE and hold(context, group)):
             break
-        context.stop(task, _surplus_cause(context, task), now)  # one that was to take over is next
+        context.stop(surplus, _surplus_cause(context, surplus), now)
+    task = _running_in(context, group, slot)
     if task is not None and act(task.goal, task.state) is Action.REPLACE:
         give_up(context, task, now)
     has_taken_over(context, group, slot)

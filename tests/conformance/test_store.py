@@ -408,6 +408,7 @@ class TestZooKeeper:
             "framework",
             "history",
             "leader",
+            "rollouts",
             "schema",
             "stacks",
             "tasks",

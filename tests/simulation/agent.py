@@ -265,6 +265,12 @@ class Agent:
         else:
             running.queued[id] = info
 
+    def message(self, executor_id: str, message: Json) -> None:
+        """FrameworkToExecutorMessage: an executor that is not there does not get it."""
+        running = self.executors.get(executor_id)
+        if running is not None and running.is_subscribed and running.process is not None:
+            running.process.hear({"type": "MESSAGE", "message": {"data": message["data"]}})
+
     def kill(self, id: str, kill: Json) -> None:
         """KillTask."""
         for running in self.executors.values():

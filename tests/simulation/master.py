@@ -409,6 +409,11 @@ class Master:
         row.to_kill.pop(id, None)
         row.agent.kill(id, kill)
 
+    def _message(self, message: Json, _: Connection) -> None:
+        row = self.registered.get(message["agent_id"]["value"])
+        if row is not None and row.is_connected:
+            row.agent.from_master(lambda: row.agent.message(message["executor_id"]["value"], message))
+
     def _acknowledge(self, content: Json, _: Connection) -> None:
         row = self.registered.get(content["agent_id"]["value"])
         if row is None or not row.is_connected:
