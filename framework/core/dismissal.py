@@ -1,13 +1,15 @@
-"""Executors without tasks on agents that are to be left: they are told to end.
+"""Executors without tasks on agents that drain: they are told to end.
 
 To Mesos an agent drains for as long as an executor is on it, and drops what is launched there until then. By itself an
-executor ends only when it has had no task for a while.
+executor ends only when it has had no task for a while. Where maintenance is planned it stays: of an agent without an
+executor of ours Mesos does not ask whether we have left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from framework.core.agents import LEAVING
 from framework.core.commands import Leave
 from framework.core.context import Context
 from specs.ids import AgentId
@@ -16,7 +18,8 @@ from specs.ids import AgentId
 def dismiss(context: Context, agents: Iterable[AgentId]) -> None:
     """Tells the executors of ended tasks on these agents to leave, as far as no task of theirs lives."""
     books = context.books
-    asked = dict.fromkeys(id for id in agents if id in books.departing)
+    present = context.agents.present
+    asked = dict.fromkeys(id for id in agents if id in present and present[id].state in LEAVING)
     if not asked:
         return
     idle = dict.fromkeys(
