@@ -23,6 +23,8 @@ from framework.core.events import (
     Disconnected,
     OffersReceived,
     RestartAsked,
+    RolloutAction,
+    RolloutAsked,
     ScaleAsked,
     StackRemoved,
     StackSubmitted,
@@ -31,7 +33,7 @@ from framework.core.events import (
     StopAsked,
     Woke,
 )
-from framework.core.model import GroupWish, Status, Task
+from framework.core.model import GroupWish, RolloutState, Status, Task
 from framework.core.views import Connection
 from placement.agent import Agent, AgentState
 from placement.neighbours import selects
@@ -50,7 +52,7 @@ from specs.constraints import (
 from specs.ids import AgentId, GroupId, TaskId
 from specs.resources import Resources
 from specs.stack import Dependency, Group, Restart
-from specs.states import TaskState
+from specs.states import Goal, TaskState
 from tests.kit.conversation import FRAMEWORK, Conversation, Shelf, group, stack
 
 ENDS = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED, TaskState.LOST)
@@ -295,7 +297,10 @@ class World(RuleBasedStateMachine):
         wanted = [
             (task.group, task.slot)
             for id in self.running
-            if (task := books.tasks.get(id)) is not None and task.goal.value == "RUN" and task.state.is_lively
+            if (task := books.tasks.get(id)) is not None
+            and task.goal is Goal.RUN
+            and task.state.is_lively
+            and task.beside is None  # one that is to follow is there beside it
         ]
         assert len(wanted) == len(set(wanted))
 
@@ -307,7 +312,9 @@ class World(RuleBasedStateMachine):
             if id in self.was_away:
                 continue
             wish, rack = self.launched[id], RACKS[int(task.hostname.removeprefix("agent"))]
-            if wish.mode is Mode.GLOBAL:
+            known = self.talk.scheduler.context.books.tasks.get(id)
+            is_alone = known is not None and known.goal is Goal.RUN and known.beside is None
+            if wish.mode is Mode.GLOBAL and is_alone:
                 seen[task.group, "everywhere", task.hostname] += 1
             if UNIQUE in wish.rules.constraints:
                 seen[task.group, "unique", task.hostname] += 1
@@ -326,7 +333,10 @@ class World(RuleBasedStateMachine):
             self.connect()
         self.hear(self.talk.subscribe(*self.told_agents()))
         self.wait(400)  # every back-off and launch time-out of the cruel act is over
-        for _ in range(60):
+        for _ in range(400):
+            if not self.is_moving():
+                break
+            self.resume()
             for id in list(self.running):
                 task = self.talk.scheduler.context.books.tasks[id]
                 if id in self.running and task.state is not TaskState.RUNNING:
@@ -336,6 +346,19 @@ class World(RuleBasedStateMachine):
                 self.hear(self.talk.say(OffersReceived(offers=offers)))
             self.wait(1)
         self.check_peace()
+
+    def is_moving(self) -> bool:
+        """Whether something is to be launched, stopped or replaced still."""
+        context = self.talk.scheduler.context
+        books = [book for book in context.books.groups.values() if book.outdated or book.incoming or book.leaving]
+        return bool(context.pending or books)
+
+    def resume(self) -> None:
+        """Somebody has rollouts go on that have failed."""
+        for rollouts in list(self.talk.scheduler.context.books.rollouts.values()):
+            if rollouts.current is not None and rollouts.current.state is RolloutState.FAILED:
+                ask = RolloutAsked(request_id=9999, stack=rollouts.stack, action=RolloutAction.RESUME)
+                self.hear(self.talk.say(ask))
 
     def excused(self) -> set[GroupId]:
         """Groups that others may keep from every agent."""
