@@ -153,7 +153,7 @@ class Trial:
     def _kept_away(self) -> list[Check]:
         """The hard "apart" of other groups holds for this one too."""
         found: list[Check] = []
-        for group, neighbour in self.situation.tenants.apart:
+        for group, neighbour in sorted(self.situation.tenants.apart, key=lambda each: (each[0], str(each[1]))):
             if group != self.request.group and selects(neighbour.to, group, self.request.group):
                 near = self.standing.agents_with(group, neighbour.field)
                 if near:
