@@ -33,7 +33,11 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
         _stall(context, book, "")
         return
     book.misplaced = misplaced(context, wish)
-    _Move(context, wish, book, now).advance()
+    departing = {} if _is_pinned(wish) else book.departing
+    if departing or book.outdated or book.misplaced or book.incoming or book.succeeding:
+        _Move(context, wish, book, now).advance()
+    else:
+        _stall(context, book, "")
 
 
 def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
@@ -42,6 +46,11 @@ def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
     task = context.books.tasks[id] if id is not None else None
     if task is not None and task.beside is not None:
         context.put(replace(task, beside=None))
+
+
+def _is_pinned(wish: GroupWish) -> bool:
+    """Whether its slots belong to their agents, so that leaving one is nothing that they can do."""
+    return wish.mode is Mode.GLOBAL or wish.rules.sticky_wait_seconds == STICKY_ALWAYS
 
 
 def _stall(context: Context, book: GroupBook, sentence: str) -> None:
@@ -61,16 +70,13 @@ class _Move:
         self._pace: Pace = pace_of(update_of(wish, rollout), rollout, len(book.wanted), container)
         self._permit: Permit = permit_of(context, wish)
         self._kept = kept_as(context, wish)
-        self._is_pinned = wish.mode is Mode.GLOBAL or wish.rules.sticky_wait_seconds == STICKY_ALWAYS
+        self._departing: dict[int, None] = {} if _is_pinned(wish) else book.departing
+        """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
         self._again: Instant | None = None
 
     def advance(self) -> None:
         """Does what may be done now, and notes why no more."""
-        book = self._book
-        if not (self._departing() or book.outdated or book.misplaced or book.incoming or book.succeeding):
-            _stall(self._context, self._book, "")
-            return
         self._abandon()
         self._swap()
         self._replace_unready()
@@ -96,7 +102,7 @@ class _Move:
                 context.stop(task, f"replaced by version {self._wish.version}", now)
         for slot, succession in list(book.succeeding.items()):
             is_open = slot in book.seats and slot not in book.incoming and slot in book.wanted
-            is_due = self._is_due(slot) and (slot in self._departing() or not self._permit.cause)
+            is_due = self._is_due(slot) and (slot in self._departing or not self._permit.cause)
             if not (is_open and is_due and succession.version == self._version_for(slot)):
                 context.call_off(self._wish.id, slot)
 
@@ -190,25 +196,21 @@ class _Move:
 
     # ---- questions ----------------------------------------------------------------
 
-    def _departing(self) -> dict[int, None]:
-        """The slots whose agent is to be left; none of those that belong to their agent."""
-        return {} if self._is_pinned else self._book.departing
-
     def _candidates(self) -> Iterator[int]:
         """The held slots whose task is to be replaced, those that must go soonest first; some may come twice."""
         book = self._book
-        for slots in (self._departing(), book.outdated, book.misplaced):
+        for slots in (self._departing, book.outdated, book.misplaced):
             yield from list(slots)
 
     def _is_due(self, slot: int) -> bool:
-        return slot in self._departing() or slot in self._book.outdated or slot in self._book.misplaced
+        return slot in self._departing or slot in self._book.outdated or slot in self._book.misplaced
 
     def _is_wished(self, task: Task) -> bool:
         """Whether a successor is one still: as is wished now, or as its slot is kept while it leaves an agent."""
         wish = self._wish
         if task.version == wish.version:
             return task.generation >= wish.generation
-        return self._kept is not None and task.version == self._kept.version and task.slot in self._departing()
+        return self._kept is not None and task.version == self._kept.version and task.slot in self._departing
 
     def _version_for(self, slot: int) -> VersionId:
         """What a held slot's successor is."""
@@ -216,7 +218,7 @@ class _Move:
         return self._kept.version if is_kept and self._kept is not None else self._wish.version
 
     def _may_begin(self, slot: int) -> bool:
-        return slot in self._departing() or self._may_change(slot)
+        return slot in self._departing or self._may_change(slot)
 
     def _may_change(self, slot: int) -> bool:
         """Whether the slot may become new by where the rollout is."""
@@ -279,7 +281,7 @@ class _Move:
     def _cause(self, slot: int) -> str:
         books, wish = self._context.books, self._wish
         task = books.tasks[self._book.seats[slot]]
-        if slot in self._departing():
+        if slot in self._departing:
             return f"agent {task.hostname} is to be left"
         if slot not in self._book.outdated:
             return self._book.misplaced[slot]
