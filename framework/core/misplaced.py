@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framework.core.context import Context
 from framework.core.model import GroupWish
-from framework.core.permits import rollout_of
+from framework.core.permits import course_of
 from placement.request import Tenants
 from placement.violations import violations
 from specs.ids import AgentId
@@ -16,10 +16,9 @@ def misplaced(context: Context, wish: GroupWish) -> dict[int, str]:
 
     What agents' attributes become later moves nothing: a rule is asked where something is placed.
     """
-    rollout = rollout_of(context, wish.id.stack)
-    part = rollout.part(wish.id) if rollout else None
-    was = rollout.was(wish.id) if rollout else None
-    if part is None or part.is_done or was is None or was.rules == wish.rules:
+    course = course_of(context, wish.id)
+    was = course.rollout.was(wish.id) if course is not None and not course.part.is_done else None
+    if was is None or was.rules == wish.rules:
         return {}
     books, book = context.books, context.books.group(wish.id)
     held: dict[int, AgentId] = {

@@ -37,6 +37,12 @@ def update_of(wish: GroupWish, rollout: Rollout | None) -> Update:
     return replace(update, steps=()) if update.steps else update
 
 
+def wait_of(update: Update, rollout: Rollout | None) -> float:
+    """How long a new task has to be ready before it counts: as was asked with the rollout, or as the group says."""
+    asked = rollout.wait_seconds if rollout is not None else None
+    return update.wait_seconds if asked is None else asked
+
+
 def pace_of(update: Update, rollout: Rollout | None, instances: int, container: Container) -> Pace:
     """The pace of a group of so many slots, whose tasks run `container`."""
     if rollout is not None and rollout.is_all_at_once:
@@ -53,14 +59,13 @@ def pace_of(update: Update, rollout: Rollout | None, instances: int, container: 
     order = update.order or (Order.STOP_FIRST if is_alone(container) else Order.START_FIRST)
     surge = update.max_surge.floor(instances)
     least = None if update.min_healthy is None else min(update.min_healthy.ceil(instances), instances)
-    asked = rollout.wait_seconds if rollout is not None else None
     return Pace(
         order=order,
         parallelism=parallelism,
         most=instances + (max(surge, 1) if order is Order.START_FIRST else surge),
         ready_after_swap=least or 0,
         ready_after_stop=max(instances - parallelism, 0) if least is None else least,
-        wait_seconds=max(update.wait_seconds if asked is None else asked, _proof_of_life(update, container)),
+        wait_seconds=max(wait_of(update, rollout), _proof_of_life(update, container)),
         may_fall_back=update.order is None,
     )
 

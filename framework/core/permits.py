@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from framework.core.context import Context
 from framework.core.model import GroupRollout, GroupWish, Rollout, RolloutState
-from framework.core.pace import update_of
+from framework.core.pace import update_of, wait_of
 from framework.core.wishes import unmet_dependency
+from specs.ids import GroupId
 from specs.states import Goal
-from specs.update import OnFailure, Step
+from specs.update import OnFailure, Step, Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +31,67 @@ class Permit:
 _FREE = Permit()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What the stack's rollout of now is for one of the groups that it changes."""
+
+    rollout: Rollout
+    part: GroupRollout
+    wish: GroupWish
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the group is not done, and the rollout not over."""
+        return not self.part.is_done and not self.rollout.state.is_over
+
+    @property
+    def update(self) -> Update:
+        """The group's pace."""
+        return update_of(self.wish, self.rollout)
+
+    @property
+    def step(self) -> Step | None:
+        """The step of now; None after the last one, and where all is changed at once."""
+        steps = () if self.rollout.is_all_at_once else self.update.steps
+        return steps[self.part.step] if self.part.step < len(steps) else None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing more is to be changed for now."""
+        return self.step is not None and self.step.until is None
+
+    @property
+    def proof_seconds(self) -> float:
+        """How long a new task is watched before it counts."""
+        return max(wait_of(self.update, self.rollout), self.update.monitor_seconds)
+
+
 def rollout_of(context: Context, stack: str) -> Rollout | None:
     """The stack's rollout of now, which may be aborted; None where all is as wished."""
     rollouts = context.books.rollouts.get(stack)
     return rollouts.current if rollouts else None
 
 
+def course_of(context: Context, group: GroupId) -> Course | None:
+    """What the rollout of now is for a group; None where that changes nothing of it."""
+    rollout, wish = rollout_of(context, group.stack), context.books.wishes.get(group)
+    part = rollout.part(group) if rollout else None
+    if rollout is None or part is None or wish is None:
+        return None
+    return Course(rollout=rollout, part=part, wish=wish)
+
+
 def permit_of(context: Context, wish: GroupWish) -> Permit:
     """What may be changed of a group now."""
-    rollout = rollout_of(context, wish.id.stack)
-    part = rollout.part(wish.id) if rollout else None
-    if rollout is None or part is None or part.is_done:
+    course = course_of(context, wish.id)
+    if course is None or course.part.is_done:
         return _FREE
+    rollout, part = course.rollout, course.part
     if rollout.state is RolloutState.ABORTED:
         return Permit(cause=f"the rollout is aborted: {rollout.cause}")
     if part.paused:
         return Permit(cause=part.paused)
-    if part.problem and update_of(wish, rollout).on_failure is not OnFailure.CONTINUE:
+    if part.problem and course.update.on_failure is not OnFailure.CONTINUE:
         return Permit(cause=f"the rollout failed: {part.problem}")
     if rollout.is_all_at_once:
         return _FREE
@@ -55,7 +100,7 @@ def permit_of(context: Context, wish: GroupWish) -> Permit:
         return Permit(cause=f"waits until {first.group} is changed{why}")
     if unmet := unmet_dependency(context.books, wish):
         return Permit(cause=f"waits for {unmet}")  # the new tasks could not start yet
-    return _by_step(wish, rollout, part, len(context.books.group(wish.id).wanted))
+    return _by_step(course, len(context.books.group(wish.id).wanted))
 
 
 def _changed_before(wish: GroupWish, rollout: Rollout) -> GroupRollout | None:
@@ -67,21 +112,21 @@ def _changed_before(wish: GroupWish, rollout: Rollout) -> GroupRollout | None:
     return None
 
 
-def _by_step(wish: GroupWish, rollout: Rollout, part: GroupRollout, instances: int) -> Permit:
-    steps = update_of(wish, rollout).steps
-    if part.step >= len(steps):
+def _by_step(course: Course, instances: int) -> Permit:
+    step = course.step
+    if step is None:
         return _FREE
-    step = steps[part.step]
-    most = most_new(steps[: part.step + 1], instances)
-    number = f"step {part.step + 1} of {len(steps)}"
+    most = most_new(course, instances)
+    number = f"step {course.part.step + 1} of {len(course.update.steps)}"
     if step.until is not None:
         return Permit(most_new=most, sentence=f"{number}: {most} of {instances} first")
     how = f"holds for {step.hold_seconds:g} s" if step.hold_seconds else "waits for `framework rollout promote`"
     return Permit(most_new=most, sentence=f"{number}: {how}, with {most} of {instances} changed")
 
 
-def most_new(steps: tuple[Step, ...], instances: int) -> int:
-    """How many slots the last of the steps that says so allows to be new; rounded up, and none before the first."""
+def most_new(course: Course, instances: int) -> int:
+    """How many slots the last step until now that says so allows to be new; rounded up, and none before the first."""
+    steps = course.update.steps[: course.part.step + 1]
     shares = [step.until for step in steps if step.until is not None]
     return min(shares[-1].ceil(instances), instances) if shares else 0
 

@@ -18,12 +18,12 @@ from framework.core.model import (
     Task,
 )
 from framework.core.moving import advance
-from framework.core.pace import update_of
-from framework.core.permits import most_new, permit_of, rollout_of
+from framework.core.permits import Course, course_of, most_new, permit_of
+from framework.core.setbacks import cause_of
 from framework.core.wishes import has_completed, has_finished, is_finished, is_init_step, unmet_dependency
 from specs.ids import GroupId
 from specs.states import Goal
-from specs.update import OnFailure, Update
+from specs.update import OnFailure, Step
 
 
 def go_on(context: Context, group: GroupId, now: Instant) -> None:
@@ -36,9 +36,8 @@ def go_on(context: Context, group: GroupId, now: Instant) -> None:
 
 def _note_unmet(context: Context, group: GroupId) -> None:
     """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
-    rollout, wish = rollout_of(context, group.stack), context.books.wishes.get(group)
-    part = rollout.part(group) if rollout else None
-    if wish is not None and part is not None and not part.is_done and unmet_dependency(context.books, wish):
+    course = course_of(context, group)
+    if course is not None and not course.part.is_done and unmet_dependency(context.books, course.wish):
         context.unmet[group] = None
 
 
@@ -58,7 +57,9 @@ def begun(
     if new.is_removed:
         if current is None:
             return None
-        return Rollouts(stack=new.name, past=_superseded(current, past, "the stack is removed", now, kept))
+        return Rollouts(
+            stack=new.name, past=_ended(current, past, RolloutState.SUPERSEDED, "the stack is removed", now, kept)
+        )
     if old is None or old.is_removed:
         return None
     before = {wish.id: wish for wish in old.groups}
@@ -76,8 +77,8 @@ def begun(
         kind = RolloutKind.RESTART
     elif isinstance(ask, RolloutAsked):
         kind = RolloutKind.ROLLBACK
+    is_back = kind is RolloutKind.ROLLBACK
     if current is not None:
-        is_back = isinstance(ask, RolloutAsked)
         state = RolloutState.ROLLED_BACK if is_back else RolloutState.SUPERSEDED
         past = _ended(current, past, state, _why_ended(ask, new), now, kept)
     rollout = Rollout(
@@ -89,7 +90,7 @@ def begun(
         message=new.message,
         wait_seconds=ask.wait_seconds if isinstance(ask, RestartAsked) else None,
         is_all_at_once=ask.is_all_at_once if isinstance(ask, RestartAsked | StackSubmitted) else False,
-        before=current.before if current is not None and kind is not RolloutKind.ROLLBACK else old.groups,
+        before=current.before if current is not None and not is_back else old.groups,
         groups=parts,
     )
     return Rollouts(stack=new.name, current=rollout, past=past)
@@ -106,12 +107,6 @@ def _why_ended(ask: Ask, new: StackWish) -> str:
     return f"superseded by {new.index}"
 
 
-def _superseded(
-    current: Rollout, past: tuple[Rollout, ...], cause: str, now: Instant, kept: int
-) -> tuple[Rollout, ...]:
-    return _ended(current, past, RolloutState.SUPERSEDED, cause, now, kept)
-
-
 def _ended(
     current: Rollout, past: tuple[Rollout, ...], state: RolloutState, cause: str, now: Instant, kept: int
 ) -> tuple[Rollout, ...]:
@@ -126,81 +121,67 @@ def _ended(
 
 def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
-    rollout = rollout_of(context, group.stack)
-    part = rollout.part(group) if rollout else None
-    wish = context.books.wishes.get(group)
-    if rollout is None or part is None or part.is_done or rollout.state.is_over or wish is None:
+    course = course_of(context, group)
+    if course is None or not course.is_open or permit_of(context, course.wish).cause:
         return False
-    if permit_of(context, wish).cause:
-        return False
-    update = update_of(wish, rollout)
-    if _may_expire(update, rollout, part) and not context.timers.has("deadline", str(group)):
-        context.timers.set("deadline", str(group), last_progress(context, rollout, part) + update.deadline_seconds)
-    if part.step < len(update.steps) and not rollout.is_all_at_once:
-        return _next_step(context, wish, rollout, part, update, now)
-    over_at = done_at(context, wish, update)
+    if _may_expire(course) and not context.timers.has("deadline", str(group)):
+        due = last_progress(context, course) + course.update.deadline_seconds
+        context.timers.set("deadline", str(group), due)
+    if course.step is not None:
+        return _next_step(context, course, course.step, now)
+    over_at = done_at(context, course)
     if over_at is None:
         return False
     if now < over_at:
         context.wake_group("advance", group, over_at)
         return False
-    _put_part(context, rollout, replace(part, is_done=True))
+    _put_part(context, course.rollout, replace(course.part, is_done=True))
     context.timers.drop("deadline", str(group))
-    context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {rollout.number}")
+    context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
     _finish_if_done(context, group.stack, now)
     return False
 
 
-def _next_step(
-    context: Context, wish: GroupWish, rollout: Rollout, part: GroupRollout, update: Update, now: Instant
-) -> bool:
-    step = update.steps[part.step]
+def _next_step(context: Context, course: Course, step: Step, now: Instant) -> bool:
+    group, part = course.part.group, course.part
     if step.until is None:
         if not step.hold_seconds:
             return False
         due = part.step_since + step.hold_seconds
         if now < due:
-            context.wake_group("advance", wish.id, due)
+            context.wake_group("advance", group, due)
             return False
-    elif not _has_reached(context, wish, rollout, part, update, now):
+    elif not _has_reached(context, course, now):
         return False
     number = part.step + 1
-    _put_part(context, rollout, replace(part, step=number, step_since=now))
-    text = f"{wish.id}: step {number} of {len(update.steps)} ({step}) is done: rollout {rollout.number}"
-    context.announce_group("RolloutStep", wish.id, text)
+    _put_part(context, course.rollout, replace(part, step=number, step_since=now))
+    text = f"{group}: step {number} of {len(course.update.steps)} ({step}) is done: rollout {course.rollout.number}"
+    context.announce_group("RolloutStep", group, text)
     return True
 
 
-def _has_reached(
-    context: Context, wish: GroupWish, rollout: Rollout, part: GroupRollout, update: Update, now: Instant
-) -> bool:
+def _has_reached(context: Context, course: Course, now: Instant) -> bool:
     """Whether as many slots are new and have proved themselves as the step says."""
-    books, book = context.books, context.books.group(wish.id)
-    wanted = most_new(update.steps[: part.step + 1], len(book.wanted))
+    books, book = context.books, context.books.group(course.part.group)
+    wanted = most_new(course, len(book.wanted))
     proved = 0
     next_at: Instant | None = None
     for slot in book.ready:
         if slot in book.outdated or slot in book.incoming:
             continue
-        since = books.tasks[book.seats[slot]].ready_since + proof_seconds(update, rollout)
+        since = books.tasks[book.seats[slot]].ready_since + course.proof_seconds
         if since <= now:
             proved += 1
         else:
             next_at = since if next_at is None else min(next_at, since)
     if proved < wanted and next_at is not None:
-        context.wake_group("advance", wish.id, next_at)
+        context.wake_group("advance", book.id, next_at)
     return proved >= wanted
 
 
-def proof_seconds(update: Update, rollout: Rollout) -> float:
-    """How long a new task is watched before it counts."""
-    wait = update.wait_seconds if rollout.wait_seconds is None else rollout.wait_seconds
-    return max(wait, update.monitor_seconds)
-
-
-def done_at(context: Context, wish: GroupWish, update: Update) -> Instant | None:
+def done_at(context: Context, course: Course) -> Instant | None:
     """When the group is as wished and has been watched for long enough; None while it is not."""
-    books, book = context.books, context.books.group(wish.id)
+    wish, books, book = course.wish, context.books, context.books.group(course.wish.id)
     is_moving = book.outdated or book.misplaced or book.incoming or book.succeeding or wish.id in context.pending
     if is_moving or len(book.ready) != len(book.seats):
         return None
@@ -209,9 +190,7 @@ def done_at(context: Context, wish: GroupWish, update: Update) -> Instant | None
         return None
     if book.wanted and is_init_step(books, wish) and not has_completed(books, wish.id):
         return None  # that it runs is not yet what others wait for
-    rollout = rollout_of(context, wish.id.stack)
-    seconds = proof_seconds(update, rollout) if rollout is not None else 0.0
-    began = rollout.started_at if rollout is not None else 0.0
+    seconds, began = course.proof_seconds, course.rollout.started_at
     since = (books.tasks[id].ready_since for id in book.seats.values())
     return max((at + seconds for at in since if at > began), default=0.0)
 
@@ -230,12 +209,11 @@ def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
     context.tell("RolloutDone", f"rollout {current.number} of {stack} is done", stack)
 
 
-def _put_part(context: Context, rollout: Rollout, part: GroupRollout) -> Rollout:
+def _put_part(context: Context, rollout: Rollout, part: GroupRollout) -> None:
     """Takes how far a group is; the rollout's own state follows from its parts."""
     parts = tuple(part if each.group == part.group else each for each in rollout.groups)
     changed = replace(rollout, groups=parts, state=state_of(parts))
     context.put_rollouts(replace(context.books.rollouts[rollout.stack], current=changed))
-    return changed
 
 
 def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
@@ -253,59 +231,50 @@ def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
 
 def note_failure(context: Context, task: Task, now: Instant) -> None:
     """A task has ended by itself, or is no longer ready: perhaps a failure of the rollout that brought it."""
-    rollout = rollout_of(context, task.group.stack)
-    part = rollout.part(task.group) if rollout else None
-    wish = context.books.wishes.get(task.group)
-    if rollout is None or part is None or wish is None or part.is_done or rollout.state.is_over or part.problem:
+    course = course_of(context, task.group)
+    if course is None or not course.is_open or course.part.problem:
         return
+    wish, rollout, update = course.wish, course.rollout, course.update
     is_new = task.version == wish.version and task.generation >= wish.generation
     is_step, is_last = is_init_step(context.books, wish), task.state.is_terminal and is_finished(task, wish)
     if is_last and not is_step:
         return  # nobody waits for how it ends
-    update = update_of(wish, rollout)
-    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + proof_seconds(update, rollout)
+    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + course.proof_seconds
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
-    failures = part.failures + 1
+    failures = course.part.failures + 1
     most = 0 if is_last else update.max_failures.ceil(len(context.books.group(task.group).wanted))
-    rollout = _put_part(context, rollout, replace(part, failures=failures))
+    _put_part(context, rollout, replace(course.part, failures=failures))
     if failures > most and update.on_failure is not OnFailure.CONTINUE:
-        said = task.message or task.reason or task.state.value
         allowed = f", and max_failures is {update.max_failures}" if most else ""
         count = "a new task" if failures == 1 else f"{failures} new tasks"
-        _fail(context, wish, f"{count} failed{allowed}; the last one, {task.id}: {said}", now)
+        _fail(context, task.group, f"{count} failed{allowed}; the last one, {task.id}: {cause_of(task)}", now)
 
 
 def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     """Ends the patience with a group that makes no progress."""
-    rollout = rollout_of(context, group.stack)
-    part = rollout.part(group) if rollout else None
-    wish = context.books.wishes.get(group)
-    if rollout is None or part is None or wish is None or part.is_done or rollout.state.is_over:
+    course = course_of(context, group)
+    if course is None or not course.is_open or permit_of(context, course.wish).cause or not _may_expire(course):
         return
-    update = update_of(wish, rollout)
-    if permit_of(context, wish).cause or not _may_expire(update, rollout, part):
-        return
-    due = last_progress(context, rollout, part) + update.deadline_seconds
+    seconds = course.update.deadline_seconds
+    due = last_progress(context, course) + seconds
     if now < due:
         context.timers.set("deadline", str(group), due)
         return
-    _fail(context, wish, f"no progress for {update.deadline_seconds:g} s (deadline): {why_not(context, wish)}", now)
+    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, course.wish)}", now)
 
 
-def _may_expire(update: Update, rollout: Rollout, part: GroupRollout) -> bool:
+def _may_expire(course: Course) -> bool:
     """Whether the patience with a group may end: it has a bound, has not ended, and the group does not hold."""
-    steps = update.steps
-    is_held = part.step < len(steps) and steps[part.step].until is None and not rollout.is_all_at_once
-    return bool(update.deadline_seconds) and not part.problem and not is_held
+    return bool(course.update.deadline_seconds) and not course.part.problem and not course.is_held
 
 
-def last_progress(context: Context, rollout: Rollout, part: GroupRollout) -> Instant:
+def last_progress(context: Context, course: Course) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
-    books, book, wish = context.books, context.books.group(part.group), context.books.wishes[part.group]
+    books, book, part = context.books, context.books.group(course.part.group), course.part
     tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
-    ready = (task.ready_since for task in tasks if task.is_ready and task.version == wish.version)
-    return max((rollout.started_at, part.step_since, part.resumed_at, *ready))
+    ready = (task.ready_since for task in tasks if task.is_ready and task.version == course.wish.version)
+    return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
 
 def why_not(context: Context, wish: GroupWish) -> str:
@@ -321,32 +290,30 @@ def why_not(context: Context, wish: GroupWish) -> str:
     return book.stall or "its tasks are being stopped"
 
 
-def _fail(context: Context, wish: GroupWish, problem: str, now: Instant) -> None:
-    rollout = rollout_of(context, wish.id.stack)
-    part = rollout.part(wish.id) if rollout else None
-    if rollout is None or part is None:
+def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
+    course = course_of(context, group)
+    if course is None:
         return
-    _put_part(context, rollout, replace(part, problem=problem))
-    context.announce_group("RolloutFailed", wish.id, f"rollout {rollout.number}: {wish.id}: {problem}")
-    for each in rollout.groups:
+    _put_part(context, course.rollout, replace(course.part, problem=problem))
+    context.announce_group("RolloutFailed", group, f"rollout {course.rollout.number}: {group}: {problem}")
+    for each in course.rollout.groups:
         if not each.is_done:
             context.wake_group("advance", each.group, now)  # others may have waited for this one
-    go_back_if_asked(context, wish.id)
+    go_back_if_asked(context, group)
 
 
 def go_back_if_asked(context: Context, group: GroupId) -> None:
     """Has the stack go back where a group has failed that is to do so. One that goes back already stands still."""
-    rollout, wish = rollout_of(context, group.stack), context.books.wishes.get(group)
-    part = rollout.part(group) if rollout else None
-    if rollout is None or part is None or wish is None or not part.problem or rollout.kind is RolloutKind.ROLLBACK:
+    course = course_of(context, group)
+    if course is None or not course.part.problem or course.rollout.kind is RolloutKind.ROLLBACK:
         return
-    if update_of(wish, rollout).on_failure is OnFailure.ROLLBACK and not rollout.state.is_over:
+    if course.update.on_failure is OnFailure.ROLLBACK and not course.rollout.state.is_over:
         context.ask(
             RolloutAsked(
                 request_id=0,
                 stack=group.stack,
                 action=RolloutAction.ROLLBACK,
-                number=rollout.number,
-                cause=f"{group}: {part.problem}",
+                number=course.rollout.number,
+                cause=f"{group}: {course.part.problem}",
             )
         )
