@@ -319,13 +319,28 @@ def targets_of(levels: Levels, spread: Spread, outer: int, instances: int) -> It
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A group's tasks by agent: all, and those of them that will stay."""
+
+    tasks: Mapping[int, int]
+    staying: Mapping[int, int]
+
+    @classmethod
+    def of(cls, tasks: Mapping[int, int], leaving: Mapping[int, int]) -> Tally:
+        """Of the tasks there are, and those of them that make way."""
+        if not leaving:
+            return cls(tasks=tasks, staying=tasks)
+        return cls(tasks=tasks, staying={number: count - leaving.get(number, 0) for number, count in tasks.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
-    """What counting rules of a group begin with: its tasks by agent, all of them and those of the version that is
-    placed; the agents on which it could run at all; and how many instances it shall have."""
+    """What counting rules of a group begin with: all its tasks, and those of the version that is placed; the agents on
+    which it could run at all; and how many instances it shall have."""
 
     cluster: Cluster
-    tasks: Mapping[int, int]
-    same_version: Mapping[int, int]
+    everything: Tally
+    same_version: Tally
     where: int
     instances: int
 
@@ -335,17 +350,17 @@ class Counting:
             return Combined(rule.operator, [self.rule(part) for part in rule.parts], self.cluster.everybody)
         if not rule.is_counting:
             return Fixed(self.cluster.where(rule))
-        tasks = self.tasks if rule.counts is Counted.ALL else self.same_version
+        tally = self.everything if rule.counts is Counted.ALL else self.same_version
         domains = self.cluster.domains((rule.field,))
         if rule.operator is Operator.UNIQUE:
-            return AtMost(domains, tasks, 1)
+            return AtMost(domains, tally.tasks, 1)
         if rule.operator is Operator.MAX_PER:
-            return AtMost(domains, tasks, int(rule.values[0]))
+            return AtMost(domains, tally.tasks, int(rule.values[0]))
         if rule.operator is Operator.GROUP_BY:
             minimum = int(rule.values[0]) if rule.values else 0
-            return GroupBy(Levels(domains, tasks, self.where), rule.mode, minimum, self.instances)
-        return Together(domains, tasks)
+            return GroupBy(Levels(domains, tally.staying, self.where), rule.mode, minimum, self.instances)
+        return Together(domains, tally.tasks)
 
     def levels(self, spread: Spread) -> Levels:
         """The domains that a spread compares."""
-        return Levels(self.cluster.domains((*spread.within, spread.over)), self.tasks, self.where)
+        return Levels(self.cluster.domains((*spread.within, spread.over)), self.everything.staying, self.where)

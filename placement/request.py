@@ -18,6 +18,10 @@ class Request:
     for; `host_ports` has an entry for each port: a number, or None for any port. `pins` are slots that may go to one
     agent only; `homes` the agents on which slots ran before, where the group is sticky. `penalties` are points that
     agents lose with this group, for lately having failed it.
+
+    `leaving` are the group's tasks, by agent and version, that make way: for those that are placed now, or for some
+    that have come already. They take room and are counted by the rules that say how many there may be (UNIQUE,
+    MAX_PER), but not where evenness is asked for (GROUP_BY, spread).
     """
 
     group: GroupId
@@ -30,6 +34,7 @@ class Request:
     pins: Mapping[int, AgentId] = field(default_factory=dict)
     homes: Mapping[int, AgentId] = field(default_factory=dict)
     penalties: Mapping[AgentId, int] = field(default_factory=dict)
+    leaving: Mapping[AgentId, Mapping[VersionId, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from placement.checks import (
     rule_wanted,
 )
 from placement.cluster import DIMENSIONS, Cluster, Domains
-from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Together
+from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
 from placement.neighbours import Beside, Standing, selects
 from placement.refusals import Reason, Refused
 from placement.request import Request
@@ -102,12 +102,16 @@ class Trial:
     @cached_property
     def counting(self) -> Counting:
         """Where tasks of the group are."""
-        request = self.request
-        tasks = dict(self.standing.tasks(request.group))
+        request, index = self.request, self.cluster.index
+        leaving = {index[id]: versions for id, versions in request.leaving.items() if id in index}
+        of_version = {number: versions.get(request.version, 0) for number, versions in leaving.items()}
         return Counting(
             cluster=self.cluster,
-            tasks=tasks,
-            same_version=self.standing.same_version(request.group, request.version),
+            everything=Tally.of(
+                dict(self.standing.tasks(request.group)),
+                {number: sum(versions.values()) for number, versions in leaving.items()},
+            ),
+            same_version=Tally.of(self.standing.same_version(request.group, request.version), of_version),
             where=self._suitable,
             instances=request.instances,
         )
@@ -184,7 +188,7 @@ class Trial:
     def _own_levels(self) -> list[int]:
         """The agents with no task of the group, those with one, and so on."""
         levels = [self.cluster.everybody]
-        for number, count in self.counting.tasks.items():
+        for number, count in self.counting.everything.tasks.items():
             self._raise(levels, number, 0, count)
         return levels
 

@@ -79,14 +79,24 @@ class Election:
         return bool(stat.ephemeralOwner == self._ensemble.session_id)
 
     def has_lost(self) -> bool:
-        """Whether another may lead by now, as ZooKeeper says; False where it does not answer within 3 s."""
-        try:
-            _, stat = self._answer(lambda client: client.get_async(self._path))
-        except NoNodeError:
-            return True
-        except StoreFault as fault:
-            return self._ensemble.is_over or isinstance(fault.__cause__, SessionExpiredError)
-        return bool(stat.ephemeralOwner != self._ensemble.session_id)
+        """Whether another may lead by now, as ZooKeeper says; False where it does not answer within 3 s.
+
+        Asked again when the connection breaks: who was stopped for long finds it closed, and hears on the next one only
+        that the session is over.
+        """
+        end = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                _, stat = self._answer(lambda client: client.get_async(self._path))
+            except NoNodeError:
+                return True
+            except StoreFault as fault:
+                if self._ensemble.is_over or isinstance(fault.__cause__, SessionExpiredError):
+                    return True
+                if time.monotonic() >= end:
+                    return False
+                continue
+            return bool(stat.ephemeralOwner != self._ensemble.session_id)
 
     def members(self) -> Members:
         """Who leads and who stands by, as ZooKeeper says now. Blocks for some seconds at most; raises StoreFault."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.core.adoption import awaited
 from framework.core.agents import LEAVING
-from framework.core.books import serial_of
+from framework.core.books import Books, is_counted, serial_of
 from framework.core.context import Context
 from framework.core.failures import penalties
 from framework.core.launching import bare_request
@@ -15,6 +15,7 @@ from framework.core.permits import kept_as, refill
 from placement.request import Request
 from specs.constraints import STICKY_ALWAYS
 from specs.ids import AgentId, VersionId
+from specs.states import Goal
 
 
 def fillings(context: Context, wish: GroupWish, now: Instant) -> tuple[tuple[GroupWish, tuple[int, ...]], ...]:
@@ -49,6 +50,7 @@ def request_for(context: Context, wish: GroupWish, as_wish: GroupWish, slots: tu
         pins=pins,
         homes=homes,
         penalties=penalties(context.books.failing, wish.id, now, context.settings),
+        leaving=_leaving(context.books, wish, slots) if wish.rules.constraints or wish.rules.spread else {},
     )
 
 
@@ -58,6 +60,19 @@ def filled_as(context: Context, wish: GroupWish, slot: int) -> GroupWish:
     if succession is None:
         return refill(context, wish, slot)
     return wish if succession.version == wish.version else kept_as(context, wish) or wish
+
+
+def _leaving(books: Books, wish: GroupWish, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
+    """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now."""
+    book = books.group(wish.id)
+    followed = {*slots, *book.incoming}
+    found: dict[AgentId, dict[VersionId, int]] = {}
+    for id in (*book.leaving, *book.seats.values()):
+        task = books.tasks[id]
+        if is_counted(task) and (task.goal is Goal.STOP or id in book.leaving or task.slot in followed):
+            versions = found.setdefault(task.agent_id, {})
+            versions[task.version] = versions.get(task.version, 0) + 1
+    return found
 
 
 def _last_tasks(context: Context, wish: GroupWish) -> dict[int, Task]:

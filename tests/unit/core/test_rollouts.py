@@ -12,7 +12,7 @@ from framework.core.events import InverseOffersReceived, RestartAsked, RolloutAc
 from framework.core.model import RolloutKind, RolloutState, Task
 from framework.core.views import Waiting
 from placement.agent import AgentState
-from specs.constraints import Constraint, Operator, Rules
+from specs.constraints import Constraint, Operator, Rules, Spread
 from specs.ids import AgentId, OfferId
 from specs.stack import Container, Dependency, Group, Port, Retry, Stack
 from specs.states import Goal, TaskState
@@ -21,7 +21,10 @@ from tests.kit.conversation import Conversation, group, killed, launched, outcom
 from tests.kit.rollouts import Play
 
 ONE = Share(count=1)
+TWO = Share(count=2)
 ALL = Share(percent=100)
+BY_RACK = Rules(constraints=(Constraint(operator=Operator.GROUP_BY, field="rack"),))
+SPREAD_RACK = Rules(spread=(Spread(over="rack"),))
 PROMPT = Update(parallelism=ONE, max_surge=ONE, monitor_seconds=0.0, max_failures=Share())
 STOP_FIRST = replace(PROMPT, order=Order.STOP_FIRST)
 
@@ -186,6 +189,21 @@ class TestPace:
         play = playing()
         play.on(5, *play.talk.say(RestartAsked(request_id=9, pattern="shop", is_all_at_once=True)))
         assert play.order == ["-0", "-1", "-2", "+0", "+1", "+2"]
+
+    @pytest.mark.parametrize("rules", [BY_RACK, SPREAD_RACK], ids=["group by", "spread"])
+    @pytest.mark.parametrize("order", [Order.START_FIRST, Order.STOP_FIRST])
+    def test_an_even_group_is_even_when_it_is_changed(self, order: Order, rules: Rules) -> None:
+        update = Update(parallelism=TWO, max_surge=TWO, monitor_seconds=0.0, order=order)
+        play = Play(Conversation(), offered=6)
+        play.talk.attributes = {number: {"rack": f"r{(number + 1) // 2}"} for number in range(1, 7)}
+        play.talk.subscribe(*(play.talk.agent(number) for number in play.talk.attributes))
+        play.talk.submit(stack(web(6, update=update, rules=rules)))
+        play.on(2)
+        for image in ("busybox:2", "busybox:3", "busybox:4"):
+            change(play, image=image, instances=6, update=update, rules=rules)
+            assert play.images() == [image] * 6
+            hosts = [int(task.hostname.removeprefix("agent")) for task in play.talk.tasks]
+            assert sorted((number + 1) // 2 for number in hosts) == [1, 1, 2, 2, 3, 3]
 
 
 class TestFailure:

@@ -4,6 +4,7 @@ makes of them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from placement.agent import Agent
 from placement.engine import place
 from placement.request import Request
 from specs.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules, Selector, Spread
-from specs.ids import VersionId
+from specs.ids import AgentId, VersionId
 from specs.resources import Resources
 from tests.kit.cluster_of import (
     NEW,
@@ -181,6 +182,19 @@ def test_group_by_goes_on_at_a_new_value_and_then_at_the_one_with_the_fewest() -
     agents = racks("r1", "r2", "r3")
     assert by_rack(request(1, RACK), agents, tasks={"a0": 2, "a1": 1}) == {"r3": 1}
     assert by_rack(request(1, RACK), agents, tasks={"a0": 2, "a1": 1, "a2": 2}) == {"r2": 1}
+
+
+@pytest.mark.parametrize("rules", [Rules(constraints=(RACK,)), Rules(spread=(Spread(over="rack"),))], ids=str)
+def test_evenness_does_not_count_what_makes_way(rules: Rules) -> None:
+    wanted = replace(request(2), rules=rules, leaving={AgentId("a0"): {OLD: 1}, AgentId("a2"): {OLD: 1}})
+    tasks = {f"a{number}": 1 for number in range(6)}
+    found = by_rack(wanted, racks("r1", "r1", "r2", "r2", "r3", "r3"), tasks)
+    assert found == {"r1": 1, "r2": 1}
+
+
+def test_what_makes_way_is_counted_where_there_may_be_so_many() -> None:
+    wanted = replace(request(1, UNIQUE), leaving={AgentId("a0"): {OLD: 1}})
+    assert placed(wanted, racks("r1", "r2"), tasks={"a0": 1}) == ["a1"]
 
 
 def test_group_by_waits_for_the_value_with_the_fewest_as_in_marathon() -> None:
