@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from discovery.endpoints import Endpoint
+from discovery.executors import Announcement
 from specs.ids import TaskId
 
 Done = Callable[[], None]
@@ -25,9 +26,12 @@ class Registry(Protocol):
     def withdraw(self, task_id: TaskId, done: Done) -> None:
         """Takes the task's endpoint back; `done` is called, from any thread, once nobody can find it any more."""
 
+    def announce(self, announcement: Announcement) -> None:
+        """Has it be found where the executor answers, for as long as it lives."""
+
     def close(self, seconds: float) -> None:
-        """Takes all endpoints back, for which it waits so long at most; those of a publisher that cannot say so go with
-        its session."""
+        """Takes all back that it published, for which it waits so long at most; what a publisher leaves that cannot say
+        so goes with its session."""
 
 
 class Several:
@@ -49,6 +53,10 @@ class Several:
         for registry in self._registries:
             registry.withdraw(task_id, left.one)
 
+    def announce(self, announcement: Announcement) -> None:
+        for registry in self._registries:
+            registry.announce(announcement)
+
     def close(self, seconds: float) -> None:
         threads = [threading.Thread(target=each.close, args=(seconds,), daemon=True) for each in self._registries]
         for thread in threads:
@@ -58,11 +66,13 @@ class Several:
 
 
 class Memory:
-    """Endpoints in a mapping that several publishers of one process share: by group and task."""
+    """Endpoints, by task, and announcements, in collections that several publishers of one process share."""
 
-    def __init__(self, shared: dict[TaskId, Endpoint]) -> None:
+    def __init__(self, shared: dict[TaskId, Endpoint], announced: list[Announcement] | None = None) -> None:
         self._shared = shared
+        self._announced = [] if announced is None else announced
         self._own: dict[TaskId, Endpoint] = {}
+        self._place: Announcement | None = None
 
     def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
         there = self._shared.get(endpoint.task_id)
@@ -78,9 +88,17 @@ class Memory:
             del self._shared[task_id]
         done()
 
+    def announce(self, announcement: Announcement) -> None:
+        if self._place in self._announced:
+            self._announced.remove(self._place)
+        self._announced.append(announcement)
+        self._place = announcement
+
     def close(self, seconds: float) -> None:  # noqa: ARG002
         for id in tuple(self._own):
             self.withdraw(id, lambda: None)
+        if self._place in self._announced:
+            self._announced.remove(self._place)
 
 
 class _Countdown:

@@ -1,4 +1,5 @@
-"""Endpoints in ZooKeeper: ephemeral nodes of a session of their own, which the publisher's end takes with it."""
+"""Endpoints and executors in ZooKeeper: ephemeral nodes of a session of its own, which the publisher's end takes with
+it."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from discovery.endpoints import Endpoint, endpoint_from_json, endpoint_json, path_of
+from discovery.executors import Announcement, announcement_json, announcement_path
 from discovery.registry import Done
 from specs.ids import TaskId
 
@@ -24,6 +26,8 @@ AGAIN_SECONDS = 5.0
 """What ZooKeeper refuses is asked again after so long."""
 MOST_TRIES = 10
 DEFAULT_PORT = 2181
+OWN = TaskId("@")
+"""Stands among the tasks for the executor itself; no task has that id."""
 
 _PLACE = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 _ROOT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
@@ -44,8 +48,11 @@ def parse_url(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    endpoint: Endpoint
-    replaces: tuple[TaskId, ...]
+    """A node; a newer endpoint than `since` stays in its place, and what is at `replaces` goes."""
+
+    data: bytes
+    since: float = 0.0
+    replaces: tuple[str, ...] = ()
 
 
 class ZooKeeper:
@@ -79,10 +86,9 @@ class ZooKeeper:
         threading.Thread(target=self._run, name="endpoints", daemon=True).start()
 
     def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
-        with self._changed:
-            self._wanted[endpoint.task_id] = _Wanted(endpoint, tuple(replaces))
-            self._known[endpoint.task_id] = self._root + path_of(endpoint.group, endpoint.task_id)
-            self._touch(endpoint.task_id)
+        left = tuple(self._root + path_of(endpoint.group, id) for id in replaces)
+        wanted = _Wanted(endpoint_json(endpoint), endpoint.since, left)
+        self._want(endpoint.task_id, path_of(endpoint.group, endpoint.task_id), wanted)
 
     def withdraw(self, task_id: TaskId, done: Done) -> None:
         with self._changed:
@@ -92,6 +98,9 @@ class ZooKeeper:
                 self._touch(task_id)
                 return
         done()
+
+    def announce(self, announcement: Announcement) -> None:
+        self._want(OWN, announcement_path(announcement), _Wanted(announcement_json(announcement)))
 
     def close(self, seconds: float) -> None:
         with self._changed:
@@ -106,6 +115,12 @@ class ZooKeeper:
         with contextlib.suppress(OSError, AttributeError, self._kazoo.exceptions.KazooException):
             self._client.stop()
             self._client.close()
+
+    def _want(self, task_id: TaskId, path: str, wanted: _Wanted) -> None:
+        with self._changed:
+            self._wanted[task_id] = wanted
+            self._known[task_id] = self._root + path
+            self._touch(task_id)
 
     def _touch(self, task_id: TaskId) -> None:
         """Something else is wanted of this task; what was wanted last is done last."""
@@ -142,7 +157,7 @@ class ZooKeeper:
                 continue
             except exceptions.KazooException as error:
                 log.warning(
-                    "endpoint %s: ZooKeeper at %s refuses it (%s); trying again every %g s",
+                    "node %s: ZooKeeper at %s refuses it (%s); trying again every %g s",
                     path,
                     self._url,
                     type(error).__name__,
@@ -206,21 +221,20 @@ class ZooKeeper:
 
     def _publish(self, path: str, wanted: _Wanted) -> None:
         exceptions = self._kazoo.exceptions
-        data = endpoint_json(wanted.endpoint)
-        for id in wanted.replaces:
+        for left in wanted.replaces:
             with contextlib.suppress(exceptions.NoNodeError):
-                self._client.delete(self._root + path_of(wanted.endpoint.group, id))
+                self._client.delete(left)
         for _ in range(MOST_TRIES):
             with contextlib.suppress(exceptions.NodeExistsError):
-                self._client.create(path, data, ephemeral=True, makepath=True)
+                self._client.create(path, wanted.data, ephemeral=True, makepath=True)
                 return
             with contextlib.suppress(exceptions.NoNodeError, exceptions.BadVersionError):
                 found, stat = self._client.get(path)
                 if stat.ephemeralOwner == self._session:
-                    if found != data:
-                        self._client.set(path, data)
+                    if found != wanted.data:
+                        self._client.set(path, wanted.data)
                     return
-                if _is_newer(found, wanted.endpoint):
+                if _is_newer(found, wanted.since):
                     log.warning("endpoint %s: another executor has published a newer one, which stays", path)
                     return
                 # Whose it is is no more: as it would go with that session, it is made anew.
@@ -228,9 +242,10 @@ class ZooKeeper:
         raise exceptions.OperationTimeoutError(path)
 
 
-def _is_newer(data: bytes, own: Endpoint) -> bool:
+def _is_newer(data: bytes, since: float) -> bool:
+    """Whether it is an endpoint that became ready after that."""
     try:
-        return endpoint_from_json(data).since > own.since
+        return endpoint_from_json(data).since > since
     except ValueError:
         return False
 

@@ -69,6 +69,7 @@ ROOMS = (
     Room(name="placement", ours=("placement", "specs"), is_pure=True),
     Room(name="discovery", ours=("discovery", "specs"), libraries={"kazoo", "requests"}),
     Room(name="discovery.endpoints", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(name="discovery.executors", ours=("discovery.executors", "specs"), is_pure=True),
     Room(name="discovery.render", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="framework"),
     Room(name="framework.core", ours=("framework.core", "specs", "placement", "discovery.endpoints"), is_pure=True),

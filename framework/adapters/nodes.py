@@ -10,8 +10,8 @@
 /tasks/BUCKET        TaskBucket: the tasks whose serial // 64 is BUCKET
 /agents/BUCKET       AgentBucket: the agents whose id's CRC-32 modulo 256 is BUCKET
 
-Beside them, as long as the sessions live that made them: /leader, and what is below /standbys, and the endpoints that
-executors publish below /endpoints, unless they do so elsewhere.
+Beside them, as long as the sessions live that made them: /leader, and what is below /standbys, and what executors
+publish below /endpoints and /executors, unless they do so elsewhere.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ EPOCH_NODE = "/epoch"
 LEADER_NODE = "/leader"
 STANDBYS_NODE = "/standbys"
 ENDPOINTS_NODE = "/endpoints"
-PASSING = (LEADER_NODE, STANDBYS_NODE, ENDPOINTS_NODE)
+EXECUTORS_NODE = "/executors"
+PASSING = (LEADER_NODE, STANDBYS_NODE, ENDPOINTS_NODE, EXECUTORS_NODE)
 """What is no part of the store: it goes with the sessions of others."""
 FRAMEWORK_NODE = "/framework"
 STACKS_NODE = "/stacks"

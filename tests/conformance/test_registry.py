@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,12 +10,14 @@ from typing import Any, Protocol
 
 import pytest
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
+from discovery.executors import DIRECTORY, Announcement, announcement_from_json, announcement_path
 from discovery.registry import Memory, Registry
 from discovery.zookeeper import ZooKeeper
 from framework.local.daemon import Daemon
-from specs.ids import TaskId, VersionId, group_id
+from specs.ids import AgentId, ExecutorId, TaskId, VersionId, group_id
 from tests.conformance.executor_kit import wait_until
 from tests.kit.cluster import running_zookeeper
 
@@ -34,6 +37,16 @@ def endpoint(name: str = "shop.web.dev.1.1", since: float = 1000.0) -> Endpoint:
     )
 
 
+def announcement(agent: str = "b2-S1", port: int = 31999) -> Announcement:
+    return Announcement(
+        agent=AgentId(agent),
+        executor=ExecutorId("framework-executor-0123@10.0.0.1~8080"),
+        hostname="agent1",
+        address="10.0.0.5",
+        port=port,
+    )
+
+
 class BackEnd(Protocol):
     """A back end, with publishers, and what everybody finds there."""
 
@@ -43,13 +56,20 @@ class BackEnd(Protocol):
     def found(self) -> dict[str, Endpoint]:
         """All endpoints, by task."""
 
+    def announced(self) -> list[Announcement]:
+        """All executors."""
+
 
 class InMemory:
     def __init__(self) -> None:
         self._shared: dict[TaskId, Endpoint] = {}
+        self._announced: list[Announcement] = []
 
     def publisher(self) -> Registry:
-        return Memory(self._shared)
+        return Memory(self._shared, self._announced)
+
+    def announced(self) -> list[Announcement]:
+        return self._announced
 
     def found(self) -> dict[str, Endpoint]:
         return {str(id): found for id, found in self._shared.items()}
@@ -71,11 +91,19 @@ class InZooKeeper:
 
     def found(self) -> dict[str, Endpoint]:
         path = self.root + path_of(endpoint().group, TaskId("")).rstrip("/")
-        if not self.client.exists(path):
-            return {}
-        return {
-            name: endpoint_from_json(self.client.get(f"{path}/{name}")[0]) for name in self.client.get_children(path)
-        }
+        return {name: endpoint_from_json(data) for name, data in self._children(path).items()}
+
+    def announced(self) -> list[Announcement]:
+        found = self._children(self.root + DIRECTORY)
+        return [announcement_from_json(found[name]) for name in sorted(found)]
+
+    def _children(self, path: str) -> dict[str, bytes]:
+        """What the nodes below hold, by name; of one that is being made anew, nothing."""
+        found: dict[str, bytes] = {}
+        with contextlib.suppress(NoNodeError):
+            for name in self.client.get_children(path):
+                found[name] = self.client.get(f"{path}/{name}")[0]
+        return found
 
     def close(self) -> None:
         for each in self._publishers:
@@ -164,6 +192,16 @@ class TestEveryBackEnd:
         one.close(10.0)
         wait_found(back_end, endpoint("shop.web.dev.2.2"))
 
+    def test_executors_are_announced_as_long_as_they_live(self, back_end: BackEnd) -> None:
+        one, two = back_end.publisher(), back_end.publisher()
+        one.announce(announcement("b2-S1"))
+        two.announce(announcement("b2-S2", port=1))
+        two.announce(announcement("b2-S2", port=2))
+        wanted = [announcement("b2-S1"), announcement("b2-S2", port=2)]
+        wait_until(lambda: back_end.announced() == wanted, 30, back_end.announced)
+        one.close(10.0)
+        wait_until(lambda: back_end.announced() == wanted[1:], 30, back_end.announced)
+
 
 @pytest.mark.zookeeper
 class TestZooKeeper:
@@ -172,11 +210,13 @@ class TestZooKeeper:
         wanted = [endpoint(name) for name in names]
         for each in wanted:
             registry.publish(each)
+        registry.announce(announcement())
         wait_found(zookeeper, *wanted)
         before = owner(zookeeper, names[0])
         end_session(zookeeper, registry)
         wait_until(lambda: owner(zookeeper, names[-1]) not in (None, before), 30, lambda: "not anew")
         wait_found(zookeeper, *wanted)
+        wait_until(lambda: owner_of(zookeeper, announcement_path(announcement())) not in (None, before), 30, lambda: "")
 
     def test_a_node_of_a_session_that_will_end_is_made_anew(self, zookeeper: InZooKeeper) -> None:
         dead, heir = zookeeper.publisher(), zookeeper.publisher()
@@ -211,7 +251,12 @@ class TestZooKeeper:
 
 def owner(back_end: InZooKeeper, name: str) -> int | None:
     """The session of the node of this task."""
-    stat = back_end.client.exists(back_end.root + path_of(endpoint().group, TaskId(name)))
+    return owner_of(back_end, path_of(endpoint().group, TaskId(name)))
+
+
+def owner_of(back_end: InZooKeeper, path: str) -> int | None:
+    """The session of the node there."""
+    stat = back_end.client.exists(back_end.root + path)
     return None if stat is None else int(stat.ephemeralOwner)
 
 

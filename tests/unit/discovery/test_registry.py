@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from discovery.endpoints import Endpoint
+from discovery.executors import Announcement
 from discovery.registry import Done, Memory, Several
 from discovery.zookeeper import parse_url
 from specs.ids import TaskId
@@ -24,6 +25,9 @@ class Away:
 
     def withdraw(self, task_id: TaskId, done: Done) -> None:
         self.answers.append(done)
+
+    def announce(self, announcement: Announcement) -> None:
+        pass
 
     def close(self, seconds: float) -> None:
         pass
