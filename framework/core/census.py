@@ -8,7 +8,7 @@ from framework.core.agents import facts_of, has_facts_of
 from framework.core.commands import AnswerInverse
 from framework.core.context import Context
 from framework.core.converge import review_group
-from framework.core.dismissal import dismiss
+from framework.core.dismissal import dismiss_idle
 from framework.core.events import AgentsReported
 from framework.core.failures import has_living
 from framework.core.model import Instant
@@ -114,7 +114,7 @@ def refresh(context: Context, now: Instant) -> None:
         before = books.departing
         for group in sorted(books.depart(agents.departing)):
             go_on(context, group, now)
-        dismiss(context, (id for id in books.departing if id not in before))
+        dismiss_idle(context, (id for id in books.departing if id not in before))
 
 
 def remember_facts(context: Context, id: AgentId) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.agents import Agents
-from framework.core.books import Books, is_counted
+from framework.core.books import Books
 from framework.core.commands import (
     Accept,
     Announce,
@@ -26,6 +26,7 @@ from framework.core.commands import (
 from framework.core.events import Ask
 from framework.core.executors import Reservations, Roll
 from framework.core.failures import with_failure
+from framework.core.group_book import is_counted
 from framework.core.model import History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting

@@ -127,7 +127,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     _trim(context, group)
     review_slot(context, group, task.slot, now)
     go_on(context, group, now)
-    dismiss(context, (task.agent_id,))
+    dismiss(context, task.agent_id, task.executor_id)
     _forget_if_over(context, group)
 
 

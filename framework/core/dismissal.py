@@ -12,20 +12,23 @@ from collections.abc import Iterable
 from framework.core.agents import LEAVING
 from framework.core.commands import Leave
 from framework.core.context import Context
-from specs.ids import AgentId
+from specs.ids import AgentId, ExecutorId
 
 
-def dismiss(context: Context, agents: Iterable[AgentId]) -> None:
+def dismiss_idle(context: Context, agents: Iterable[AgentId]) -> None:
     """Tells the executors of ended tasks on these agents to leave, as far as no task of theirs lives."""
-    books = context.books
-    present = context.agents.present
-    asked = dict.fromkeys(id for id in agents if id in present and present[id].state in LEAVING)
-    if not asked:
+    asked = dict.fromkeys(agents)
+    if asked:
+        tasks = context.books.tasks.values()
+        for agent_id, executor_id in dict.fromkeys(
+            (task.agent_id, task.executor_id) for task in tasks if task.agent_id in asked
+        ):
+            dismiss(context, agent_id, executor_id)
+
+
+def dismiss(context: Context, agent_id: AgentId, executor_id: ExecutorId) -> None:
+    """Tells an executor to leave, if its agent drains and no task of it lives."""
+    agent = context.agents.present.get(agent_id)
+    if agent is None or agent.state not in LEAVING or executor_id in context.books.executors.get(agent_id, {}):
         return
-    idle = dict.fromkeys(
-        (task.agent_id, task.executor_id)
-        for task in books.tasks.values()
-        if task.agent_id in asked and task.executor_id not in books.executors.get(task.agent_id, {})
-    )
-    for agent_id, executor_id in idle:
-        context.after_all_saves(Leave(agent_id=agent_id, executor_id=executor_id))
+    context.after_all_saves(Leave(agent_id=agent_id, executor_id=executor_id))

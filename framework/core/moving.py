@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from framework.core.books import GroupBook, Succession
 from framework.core.context import Context
 from framework.core.following import cause_of
+from framework.core.group_book import GroupBook, Succession
 from framework.core.misplaced import misplaced
 from framework.core.model import GroupWish, Instant, Task
 from framework.core.pace import Pace, pace_of, update_of

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from framework.core.adoption import awaited
 from framework.core.agents import LEAVING
-from framework.core.books import Books, is_counted, serial_of
+from framework.core.books import Books, serial_of
 from framework.core.context import Context
 from framework.core.failures import penalties
+from framework.core.group_book import is_counted
 from framework.core.launching import bare_request
 from framework.core.model import GroupWish, Instant, Task
 from framework.core.permits import kept_as, refill

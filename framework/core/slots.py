@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from framework.core.books import holds_seat
 from framework.core.context import Context
 from framework.core.everywhere import wanted_everywhere
+from framework.core.group_book import holds_seat
 from framework.core.model import GroupWish, Task
 from framework.core.wishes import has_finished
 from placement.surplus import Filled, Worth, given_up

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from framework.core.books import Books, GroupBook
+from framework.core.books import Books
+from framework.core.group_book import GroupBook
 from framework.core.model import Stored
 from framework.core.scheduler import Scheduler
 from framework.core.stopping import stops_after
