@@ -244,13 +244,12 @@ class TaskRecord(_message.Message):
     def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ...) -> None: ...
 
 class BackoffRecord(_message.Message):
-    __slots__ = ("at", "until", "delay_seconds", "cause", "failures", "recent", "tries", "agents")
+    __slots__ = ("at", "until", "delay_seconds", "cause", "failures", "tries", "agents")
     AT_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
-    RECENT_FIELD_NUMBER: _ClassVar[int]
     TRIES_FIELD_NUMBER: _ClassVar[int]
     AGENTS_FIELD_NUMBER: _ClassVar[int]
     at: float
@@ -258,10 +257,9 @@ class BackoffRecord(_message.Message):
     delay_seconds: float
     cause: str
     failures: int
-    recent: _containers.RepeatedScalarFieldContainer[float]
     tries: int
     agents: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, at: _Optional[float] = ..., until: _Optional[float] = ..., delay_seconds: _Optional[float] = ..., cause: _Optional[str] = ..., failures: _Optional[int] = ..., recent: _Optional[_Iterable[float]] = ..., tries: _Optional[int] = ..., agents: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, at: _Optional[float] = ..., until: _Optional[float] = ..., delay_seconds: _Optional[float] = ..., cause: _Optional[str] = ..., failures: _Optional[int] = ..., tries: _Optional[int] = ..., agents: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskBucket(_message.Message):
     __slots__ = ("schema", "tasks")

@@ -35,6 +35,7 @@ WORLD = frozenset(
     }
 )
 PROTOBUF = {"google"}
+RECORDS = ("packing", "wish_records", "records")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,32 +93,34 @@ ROOMS = (
             is_pure=is_pure,
         )
         for adapter, allowed, libraries, is_pure in (
-            ("records", (), PROTOBUF, True),
+            ("packing", (), PROTOBUF, True),
+            ("wish_records", ("packing",), (), True),
+            ("records", ("packing", "wish_records"), (), True),
             ("codec", ("mesos_config", "mesos_resources"), {"addict", "orjson"}, True),
-            ("histories", ("records",), (), True),
-            ("nodes", ("records", "histories"), (), True),
-            ("image", ("records", "nodes"), (), True),
-            ("marks", ("records",), (), True),
+            ("histories", (*RECORDS,), (), True),
+            ("nodes", (*RECORDS, "histories"), (), True),
+            ("image", (*RECORDS, "nodes"), (), True),
+            ("marks", (*RECORDS,), (), True),
             ("clock", (), (), False),
-            ("memory", ("records", "nodes"), (), False),
+            ("memory", (*RECORDS, "nodes"), (), False),
             # The store is cut into the connection, what is read, and what is written.
             ("ensemble", (), {"kazoo"}, False),
-            ("reading", ("records", "histories", "nodes", "image", "marks", "ensemble"), {"kazoo"}, False),
-            ("election", ("records", "nodes", "marks", "ensemble"), {"kazoo"}, False),
+            ("reading", (*RECORDS, "histories", "nodes", "image", "marks", "ensemble"), {"kazoo"}, False),
+            ("election", (*RECORDS, "nodes", "marks", "ensemble"), {"kazoo"}, False),
             # What is in a store, what is wrong with it, and the file that it is backed up to.
-            ("checking", ("records", "histories", "nodes", "marks"), (), True),
+            ("checking", (*RECORDS, "histories", "nodes", "marks"), (), True),
             ("backup_file", ("nodes", "checking"), (), False),
             ("snapshot", ("nodes", "marks", "ensemble", "checking"), {"kazoo"}, False),
             (
                 "restoring",
-                ("records", "nodes", "image", "marks", "ensemble", "checking", "backup_file", "snapshot"),
+                (*RECORDS, "nodes", "image", "marks", "ensemble", "checking", "backup_file", "snapshot"),
                 {"kazoo"},
                 False,
             ),
-            ("term", ("records", "nodes", "image", "marks", "ensemble", "reading"), {"kazoo"}, False),
+            ("term", (*RECORDS, "nodes", "image", "marks", "ensemble", "reading"), {"kazoo"}, False),
             (
                 "zookeeper",
-                ("records", "nodes", "image", "ensemble", "reading", "election", "term"),
+                (*RECORDS, "nodes", "image", "ensemble", "reading", "election", "term"),
                 {"kazoo"},
                 False,
             ),

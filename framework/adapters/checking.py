@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from framework.adapters import marks, nodes, records
+from framework.adapters import marks, nodes, records, wish_records
 from framework.adapters.histories import history_of
-from framework.adapters.records import NewerSchema, RecordFault
+from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import History, KnownAgent, Rollouts, StackWish, Task, Version
 from specs.ids import AgentId, GroupId, VersionId
@@ -143,11 +143,11 @@ class _Checker:
         if not nodes.is_ours(path):
             self._say(Severity.NOTE, path, "is no node of a framework; nobody reads it, and no backup holds it")
         elif directory == nodes.STACKS_NODE:
-            stack = self._decode(path, records.stack_of)
+            stack = self._decode(path, wish_records.stack_of)
             if stack and self._holds(path, stack.name == name, f"names stack {stack.name!r}"):
                 self._stacks.append(stack)
         elif directory == nodes.ROLLOUTS_NODE:
-            rollouts = self._decode(path, records.rollouts_of)
+            rollouts = self._decode(path, wish_records.rollouts_of)
             if rollouts and self._holds(path, rollouts.stack == name, f"names stack {rollouts.stack!r}"):
                 self._rollouts.append(rollouts)
         elif directory == nodes.HISTORY_NODE:

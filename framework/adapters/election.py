@@ -18,7 +18,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 from framework.adapters import marks, nodes
 from framework.adapters.ensemble import Ensemble, SessionLost, Url
-from framework.adapters.records import RecordFault
+from framework.adapters.packing import RecordFault
 from framework.ports import Member, Members, StoreFault
 
 STANDBYS_NODE = "/standbys"

@@ -5,7 +5,8 @@ Definitions share the groups that are the same in them: each is stored once, and
 
 from __future__ import annotations
 
-from framework.adapters.records import SCHEMA, RecordFault, fold, group_record, group_wish_of, parse
+from framework.adapters.packing import SCHEMA, RecordFault, fold, parse
+from framework.adapters.wish_records import group_record, group_wish_of
 from framework.core.model import GroupWish, History, Revision
 from specs import records_pb2 as pb
 

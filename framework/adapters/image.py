@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from framework.adapters import records
+from framework.adapters import packing, records
 from framework.adapters.nodes import (
     AGENTS_NODE,
     FRAMEWORK_NODE,
@@ -212,7 +212,7 @@ class Filling:
                     continue
                 self._buckets.add(place)
                 kept = self._image.tasks if isinstance(key, TaskKey) else self._image.agents
-                self._bytes += kept.sizes.get(key.bucket, records.LARGE_BYTES)
+                self._bytes += kept.sizes.get(key.bucket, packing.LARGE_BYTES)
             self._nodes += 1
             self._bytes += len(data or b"") + _OPERATION_BYTES
         return is_first or (self._nodes <= MAX_TRANSACTION_NODES and self._bytes <= MAX_TRANSACTION_BYTES)

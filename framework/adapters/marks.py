@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from framework.adapters import records
+from framework.adapters import packing
 
 KIND = "mesos-framework"
 RESTORING_KIND = "mesos-framework, being restored"
 """What marks a root until all of a backup is in it: no scheduler takes it, older ones neither."""
 
 
-class BeingRestored(records.RecordFault):
+class BeingRestored(packing.RecordFault):
     """A backup is being restored to the root, or that broke off."""
 
 
@@ -36,12 +36,12 @@ def epoch_of(data: bytes) -> Epoch:
         plain = json.loads(data)
         return Epoch(number=int(plain["epoch"]), transaction=int(plain["transaction"]), holder=str(plain["holder"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise records.RecordFault(f"is no epoch: {data[:80]!r}") from error
+        raise packing.RecordFault(f"is no epoch: {data[:80]!r}") from error
 
 
 def schema_node() -> bytes:
     """What marks a root as ours."""
-    return json.dumps({"kind": KIND, "schema": records.SCHEMA}).encode()
+    return json.dumps({"kind": KIND, "schema": packing.SCHEMA}).encode()
 
 
 def schema_of(data: bytes) -> int:
@@ -58,15 +58,15 @@ def schema_of(data: bytes) -> int:
             " again"
         )
     if kind != KIND or schema < 1:
-        raise records.RecordFault(f"is not ours: wanted {schema_node().decode()}, got {data[:80]!r}")
-    if schema > records.SCHEMA:
-        raise records.NewerSchema(schema)
+        raise packing.RecordFault(f"is not ours: wanted {schema_node().decode()}, got {data[:80]!r}")
+    if schema > packing.SCHEMA:
+        raise packing.NewerSchema(schema)
     return schema
 
 
 def restoring_node() -> bytes:
     """What marks a root while a backup is being restored there."""
-    return json.dumps({"kind": RESTORING_KIND, "schema": records.SCHEMA}).encode()
+    return json.dumps({"kind": RESTORING_KIND, "schema": packing.SCHEMA}).encode()
 
 
 def is_being_restored(data: bytes) -> bool:

@@ -10,12 +10,12 @@ from typing import TypeVar
 from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, NodeExistsError
 
-from framework.adapters import marks, nodes, records
+from framework.adapters import marks, nodes, packing, records, wish_records
 from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
 from framework.adapters.histories import history_of
 from framework.adapters.image import Image
 from framework.adapters.marks import BeingRestored, Epoch
-from framework.adapters.records import NewerSchema, RecordFault
+from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from specs.ids import VersionId
@@ -60,7 +60,7 @@ def raise_schema(ensemble: Ensemble, url: Url, transaction: TransactionRequest) 
     From then on an older program refuses to start: it would drop what it does not know.
     """
     data, version = ensemble.get(url.root + nodes.SCHEMA_NODE)
-    if _decoded(url, nodes.SCHEMA_NODE, marks.schema_of, data) == records.SCHEMA:
+    if _decoded(url, nodes.SCHEMA_NODE, marks.schema_of, data) == packing.SCHEMA:
         return
     transaction.set_data(url.root + nodes.SCHEMA_NODE, marks.schema_node(), version)
     there = ensemble.children(url.root)
@@ -100,19 +100,18 @@ def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
     image = Image(stacks=set(stack_names), rollouts=set(rollout_names), histories=set(history_names))
     framework = _framework(ensemble, url)
     image.has_framework = framework is not None
-    stacks = _stacks(ensemble, url, stack_names)
     versions = _versions(ensemble, url, version_stacks, image)
     tasks = _tasks(ensemble, url, buckets, image)
     agents = _agents(ensemble, url, agent_buckets, image)
     stored = Stored(
         framework_id=framework.framework_id if framework else None,
         next_serial=framework.next_serial if framework else 1,
-        stacks=stacks,
+        stacks=_named(ensemble, url, nodes.STACKS_NODE, stack_names, _stack),
         versions=versions,
         tasks=tasks,
         agents=agents,
-        rollouts=_rollouts(ensemble, url, rollout_names),
-        histories=_histories(ensemble, url, history_names),
+        rollouts=_named(ensemble, url, nodes.ROLLOUTS_NODE, rollout_names, _rollouts),
+        histories=_named(ensemble, url, nodes.HISTORY_NODE, history_names, _history),
     )
     return stored, image
 
@@ -124,34 +123,32 @@ def _framework(ensemble: Ensemble, url: Url) -> PutFramework | None:
     return _decoded(url, nodes.FRAMEWORK_NODE, records.framework_of, data)
 
 
-def _stacks(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[StackWish, ...]:
-    paths = [f"{nodes.STACKS_NODE}/{name}" for name in names]
+def _named(
+    ensemble: Ensemble, url: Url, node: str, names: Sequence[str], decode: Callable[[bytes], tuple[str, _T]]
+) -> tuple[_T, ...]:
+    """The values of the nodes below `node`, each named like the stack of which it tells; `decode` finds both."""
+    paths = [f"{node}/{name}" for name in names]
     found = []
     for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
-        stack = _decoded(url, path, records.stack_of, data)
-        _check(url, path, stack.name == name, f"names stack {stack.name!r}")
-        found.append(stack)
+        stack, value = _decoded(url, path, decode, data)
+        _check(url, path, stack == name, f"names stack {stack!r}")
+        found.append(value)
     return tuple(found)
 
 
-def _rollouts(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[Rollouts, ...]:
-    paths = [f"{nodes.ROLLOUTS_NODE}/{name}" for name in names]
-    found = []
-    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
-        rollouts = _decoded(url, path, records.rollouts_of, data)
-        _check(url, path, rollouts.stack == name, f"names stack {rollouts.stack!r}")
-        found.append(rollouts)
-    return tuple(found)
+def _stack(data: bytes) -> tuple[str, StackWish]:
+    stack = wish_records.stack_of(data)
+    return stack.name, stack
 
 
-def _histories(ensemble: Ensemble, url: Url, names: Sequence[str]) -> tuple[History, ...]:
-    paths = [f"{nodes.HISTORY_NODE}/{name}" for name in names]
-    found = []
-    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
-        history = _decoded(url, path, history_of, data)
-        _check(url, path, history.stack == name, f"names stack {history.stack!r}")
-        found.append(history)
-    return tuple(found)
+def _rollouts(data: bytes) -> tuple[str, Rollouts]:
+    rollouts = wish_records.rollouts_of(data)
+    return rollouts.stack, rollouts
+
+
+def _history(data: bytes) -> tuple[str, History]:
+    history = history_of(data)
+    return history.stack, history
 
 
 def _versions(ensemble: Ensemble, url: Url, stacks: Sequence[str], image: Image) -> tuple[Version, ...]:

@@ -18,7 +18,7 @@ from framework.adapters.checking import Report, check
 from framework.adapters.ensemble import UNCERTAIN
 from framework.adapters.image import Operation, Rank, pieces
 from framework.adapters.marks import Epoch
-from framework.adapters.records import RecordFault
+from framework.adapters.packing import RecordFault
 from framework.adapters.snapshot import Keeper, OnProblem, Snapshot, opened, read_all
 from framework.core.commands import PutFramework
 from framework.ports import StoreFault

@@ -25,7 +25,7 @@ from framework.adapters import marks, nodes, reading
 from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
 from framework.adapters.image import Operation
 from framework.adapters.marks import Epoch
-from framework.adapters.records import RecordFault
+from framework.adapters.packing import RecordFault
 
 MAX_BREAKS = 5
 """So often may the connection break during one transaction before it counts as refused."""

@@ -24,7 +24,7 @@ from framework.adapters.election import Election
 from framework.adapters.ensemble import SESSION_SECONDS, Ensemble, SessionLost, parse_url
 from framework.adapters.image import Filling, Image, Operation, pieces
 from framework.adapters.nodes import Key, Unstorable
-from framework.adapters.records import NewerSchema, RecordFault
+from framework.adapters.packing import NewerSchema, RecordFault
 from framework.adapters.term import Deposed, Lost, Refused, Term, name
 from framework.core.commands import Save
 from framework.core.events import Saved, SaveFailed

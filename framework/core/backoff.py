@@ -14,8 +14,6 @@ MOST_TRIES = 5
 """So often is tried what fails in a way that trying again does not mend: an image may yet be pushed."""
 MOST_AGENTS = 20
 """On so many agents is tried what may be otherwise on another."""
-MOST_RECENT = 20
-"""So many failures are remembered with their time."""
 MOST_CAUSE = 300
 """Characters of the cause that are kept."""
 
@@ -39,7 +37,7 @@ def after_failure(
     is_first = before is None or lowered < retry.delay_seconds or bool(before.tries)
     delay = retry.delay_seconds if is_first else lowered * (1.0 if had_run_well else retry.factor)
     failures = 1 if is_first or before is None else before.failures + (not had_run_well)
-    return _counted(before, failures, delay, cause, now, retry)
+    return _counted(failures, delay, cause, now, retry)
 
 
 def _lowered(before: Backoff, now: Instant, retry: Retry) -> float:
@@ -56,7 +54,7 @@ def _after_permanent(before: Backoff | None, task: Task, cause: str, now: Instan
     delay = PERMANENT_DELAY_SECONDS if earlier is None else earlier.delay_seconds * PERMANENT_FACTOR
     if earlier is not None and is_elsewhere:
         delay = earlier.delay_seconds
-    after = _counted(before, 1 if earlier is None else earlier.failures + 1, delay, cause, now, retry)
+    after = _counted(1 if earlier is None else earlier.failures + 1, delay, cause, now, retry)
     agents = () if earlier is None else earlier.agents
     known = agents if task.agent_id in agents else (*agents, task.agent_id)[:MOST_AGENTS]
     tries = (0 if earlier is None else earlier.tries) + (not is_elsewhere)
@@ -64,12 +62,9 @@ def _after_permanent(before: Backoff | None, task: Task, cause: str, now: Instan
     return replace(after, until=now) if has_given_up(after) else after
 
 
-def _counted(before: Backoff | None, failures: int, delay: float, cause: str, now: Instant, retry: Retry) -> Backoff:
+def _counted(failures: int, delay: float, cause: str, now: Instant, retry: Retry) -> Backoff:
     delay = min(max(delay, retry.delay_seconds), retry.max_delay_seconds)
-    recent = (*(before.recent if before is not None else ()), now)[-MOST_RECENT:]
-    return Backoff(
-        at=now, until=now + delay, delay_seconds=delay, cause=cause[:MOST_CAUSE], failures=failures, recent=recent
-    )
+    return Backoff(at=now, until=now + delay, delay_seconds=delay, cause=cause[:MOST_CAUSE], failures=failures)
 
 
 def is_waiting(backoff: Backoff, now: Instant) -> bool:
@@ -80,11 +75,6 @@ def is_waiting(backoff: Backoff, now: Instant) -> bool:
 def has_given_up(backoff: Backoff) -> bool:
     """Whether nothing of the version is launched until somebody asks for it."""
     return backoff.tries >= MOST_TRIES or len(backoff.agents) >= MOST_AGENTS
-
-
-def failures_since(backoff: Backoff | None, since: Instant) -> int:
-    """How many failures of the version were counted from that time on; at most MOST_RECENT."""
-    return sum(at >= since for at in backoff.recent) if backoff is not None else 0
 
 
 def sentence(backoff: Backoff) -> str:

@@ -109,18 +109,8 @@ class Desk:
         """What an ask makes of stacks and their rollouts; nothing of it counts before it is stored."""
         books = self.context.books
         if isinstance(ask, RolloutAsked):
-            stack = books.stacks.get(ask.stack)
-            answer = rollout_asks.consider(ask, stack, books.rollouts.get(ask.stack), now)
-            if isinstance(answer, Refused) or stack is None:
-                return answer if isinstance(answer, Refused) else ()
-            outcome: tuple[asks.Change, ...] | Refused = (
-                asks.Change(
-                    stack=answer.stack or stack,
-                    rollouts=answer.rollouts,
-                    changed=answer.changed,
-                    message=answer.message,
-                ),
-            )
+            answer = rollout_asks.consider(ask, books.stacks.get(ask.stack), books.rollouts.get(ask.stack), now)
+            outcome: tuple[asks.Change, ...] | Refused = answer if isinstance(answer, Refused) else (answer,)
         else:
             outcome = asks.consider(ask, books, now)
         if isinstance(outcome, Refused):

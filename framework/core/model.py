@@ -105,8 +105,8 @@ class Backoff:
     """The wait of a group's version after failures; core.backoff says how it grows and goes down.
 
     `at` is when the last failure was counted, `until` when launching may go on; `delay_seconds` lies between the two.
-    `failures` counts since the wait was last the first one, `recent` are the newest of them, oldest first; `cause` is
-    what was said of the last. `tries` and `agents` are those that failed in a way that trying again does not mend.
+    `failures` counts since the wait was last the first one; `cause` is what was said of the last. `tries` and `agents`
+    are those that failed in a way that trying again does not mend.
     """
 
     at: Instant
@@ -114,7 +114,6 @@ class Backoff:
     delay_seconds: float
     cause: str
     failures: int = 1
-    recent: tuple[Instant, ...] = ()
     tries: int = 0
     agents: tuple[AgentId, ...] = ()
 

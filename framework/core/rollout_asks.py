@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from framework.core.asks import Change
 from framework.core.commands import Refused
 from framework.core.events import RolloutAction, RolloutAsked
 from framework.core.model import GroupRollout, GroupWish, Instant, Rollout, Rollouts, RolloutState, StackWish
 from framework.core.rollouts import state_of
+from specs.ids import GroupId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The stack's wish where that changes (for a way back), else None; and its rollouts where the wish stays."""
-
-    stack: StackWish | None = None
-    rollouts: Rollouts | None = None
-    changed: tuple[str, ...] = ()
-    message: str = ""
-
-
-def consider(ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant) -> Answer | Refused:
-    """What the ask makes of a stack's rollout."""
+def consider(ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant) -> Change | Refused:
+    """What the ask makes of a stack's rollout: another wish, for a way back; else the wish stays."""
     if stack is None or stack.is_removed:
         return Refused(kind="not_found", message=f"there is no stack {ask.stack}; `framework ls` names those there are")
     rollout = known.current if known else None
@@ -37,18 +29,18 @@ def consider(ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None,
     if ask.action is RolloutAction.ROLLBACK:
         return _back(ask, stack, rollout, now)
     if ask.action is RolloutAction.ABORT:
-        return _abort(ask, known, rollout, now)
+        return _abort(ask, stack, known, rollout, now)
     meant = [part for part in rollout.groups if not ask.service or part.group.service == ask.service]
     if not meant:
         services = ", ".join(sorted({part.group.service for part in rollout.groups}))
         message = f"rollout {rollout.number} of {ask.stack} does not change {ask.service}; it changes {services}"
         return Refused(kind="not_found", message=message)
-    return _adjusted(ask, known, rollout, [part.group for part in meant if not part.is_done], now)
+    return _adjusted(ask, stack, known, rollout, [part.group for part in meant if not part.is_done], now)
 
 
 def _adjusted(
-    ask: RolloutAsked, known: Rollouts, rollout: Rollout, groups: list[object], now: Instant
-) -> Answer | Refused:
+    ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, groups: list[GroupId], now: Instant
+) -> Change | Refused:
     who = ask.asked_by or "somebody"
     changes: dict[RolloutAction, Callable[[GroupRollout], GroupRollout]] = {
         RolloutAction.PAUSE: lambda part: replace(part, paused=part.paused or f"paused by {who}"),
@@ -66,13 +58,13 @@ def _adjusted(
     names = tuple(
         str(new.group) for new, old in zip(parts, rollout.groups, strict=True) if new != old or not new.is_done
     )
-    return Answer(rollouts=replace(known, current=changed), changed=names, message=_DONE[ask.action])
+    return Change(stack=stack, rollouts=replace(known, current=changed), changed=names, message=_DONE[ask.action])
 
 
 _DONE = {RolloutAction.PAUSE: "paused", RolloutAction.RESUME: "resumed", RolloutAction.PROMOTE: "promoted"}
 
 
-def _abort(ask: RolloutAsked, known: Rollouts, rollout: Rollout, now: Instant) -> Answer | Refused:
+def _abort(ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, now: Instant) -> Change | Refused:
     if ask.service:
         message = "a rollout is aborted as a whole; pause a service of it, or give the stack alone"
         return Refused(kind="invalid", message=message)
@@ -80,16 +72,15 @@ def _abort(ask: RolloutAsked, known: Rollouts, rollout: Rollout, now: Instant) -
         return Refused(kind="conflict", message=f"rollout {rollout.number} of {ask.stack} is aborted already")
     cause = ask.cause or f"aborted by {ask.asked_by or 'somebody'}"
     changed = replace(rollout, state=RolloutState.ABORTED, cause=cause, ended_at=now)
-    return Answer(
-        rollouts=replace(known, current=changed), changed=_left(rollout), message="aborted: it stays as it is"
-    )
+    known = replace(known, current=changed)
+    return Change(stack=stack, rollouts=known, changed=_left(rollout), message="aborted: it stays as it is")
 
 
 def _left(rollout: Rollout) -> tuple[str, ...]:
     return tuple(str(part.group) for part in rollout.groups if not part.is_done)
 
 
-def _back(ask: RolloutAsked, stack: StackWish, rollout: Rollout, now: Instant) -> Answer | Refused:
+def _back(ask: RolloutAsked, stack: StackWish, rollout: Rollout, now: Instant) -> Change | Refused:
     """The stack as it was before the rollout, with as many instances as it has now, stopped where it is stopped."""
     if ask.service:
         message = "a stack goes back as a whole; give the stack alone, or submit a file with the service as it was"
@@ -109,7 +100,7 @@ def _back(ask: RolloutAsked, stack: StackWish, rollout: Rollout, now: Instant) -
         message=f"rollback of {rollout.number}: {why}",
     )
     names = {str(wish.id) for wish in (*groups, *stack.groups) if now_there.get(wish.id) != wish or wish not in groups}
-    return Answer(stack=changed, changed=tuple(sorted(names)), message="rolling back")
+    return Change(stack=changed, changed=tuple(sorted(names)), message="rolling back")
 
 
 def _as_before(wish: GroupWish, now: GroupWish | None) -> GroupWish:

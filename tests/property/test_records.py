@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework.adapters import records
+from framework.adapters import packing, records, wish_records
 from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
 from framework.core.model import Backoff, Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
@@ -59,7 +59,6 @@ BACKOFFS = st.builds(
     delay_seconds=INSTANTS,
     cause=TEXT,
     failures=COUNTS,
-    recent=st.lists(INSTANTS, max_size=3).map(lambda times: tuple(times)),
     tries=COUNTS,
     agents=st.lists(NAMES.map(AgentId), max_size=3).map(lambda ids: tuple(ids)),
 )
@@ -191,7 +190,7 @@ RESOURCES = st.builds(
 
 
 DECODERS = (
-    *(records.bucket_of, records.agents_of, records.stack_of),
+    *(records.bucket_of, records.agents_of, wish_records.stack_of),
     *(records.version_of, records.framework_of, history_of),
 )
 
@@ -213,7 +212,7 @@ def test_agents_in_a_bucket(agents: list[KnownAgent]) -> None:
 def test_stacks(stack: StackWish) -> None:
     # A group's stack is not stored with it: it is the stack's own.
     stack = dataclasses.replace(stack, groups=tuple(_with_stack(group, stack.name) for group in stack.groups))
-    assert records.stack_of(records.stack_node(stack)) == stack
+    assert wish_records.stack_of(wish_records.stack_node(stack)) == stack
 
 
 def _with_stack(group: GroupWish, stack: str) -> GroupWish:
@@ -254,5 +253,5 @@ def test_whatever_the_bytes_are_it_is_a_fault_or_a_value(decode: object, data: b
     assert callable(decode)
     try:
         decode(data)
-    except records.RecordFault as fault:
+    except packing.RecordFault as fault:
         assert str(fault)

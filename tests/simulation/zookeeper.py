@@ -20,7 +20,7 @@ from kazoo.exceptions import (
     RuntimeInconsistency,
 )
 
-from framework.adapters import marks, nodes, records
+from framework.adapters import marks, nodes, records, wish_records
 from framework.adapters.ensemble import SessionLost
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
@@ -151,7 +151,7 @@ class Tree:
         elif directory == nodes.STACKS_NODE:
             self.stacks.pop(name, None)
             if data is not None:
-                self.stacks[name] = records.stack_of(data)
+                self.stacks[name] = wish_records.stack_of(data)
                 for wish in self.stacks[name].groups:
                     known = self.patience.get(wish.id, ())
                     if known[:1] != (wish.unreachable,):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.adapters import backup_file, marks, nodes, records
+from framework.adapters import backup_file, marks, nodes, records, wish_records
 from framework.adapters.backup_file import Backup, BackupFault, manifest_of
 from framework.adapters.checking import Report, Severity, check
 from framework.adapters.marks import Epoch
@@ -46,7 +46,7 @@ def tree(
             PutFramework(framework_id=FrameworkId(framework_id), next_serial=next_serial)
         ),
         **dict.fromkeys(nodes.DIRECTORIES, b""),
-        **{f"/stacks/{stack.name}": records.stack_node(stack) for stack in stacks},
+        **{f"/stacks/{stack.name}": wish_records.stack_node(stack) for stack in stacks},
         "/versions/shop": b"",
         f"/versions/shop/{VERSION}": records.version_node(version),
         **{f"/tasks/{bucket}": records.bucket_node(content) for bucket, content in buckets.items()},
@@ -98,7 +98,7 @@ class TestCheck:
                 "/tasks/0 has a task id 'me': wanted",
             ),
             ("/agents/1", records.bucket_node([records.agent_bytes(AGENT)]), "/agents/1 has agent"),
-            ("/stacks/shop", records.stack_node(stored_stack("other")), "/stacks/shop names stack 'other'"),
+            ("/stacks/shop", wish_records.stack_node(stored_stack("other")), "/stacks/shop names stack 'other'"),
             (f"/versions/shop/{VERSION}", None, "/stacks/shop says that shop/web00000"),
             (f"/versions/shop/{VERSION}", records.version_node(stored_version()), f"/versions/shop/{VERSION} names"),
         ],

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 
 from framework.core.backoff import (
     MOST_AGENTS,
-    MOST_RECENT,
     MOST_TRIES,
     after_failure,
     countdown,
-    failures_since,
     has_given_up,
     is_waiting,
     sentence,
@@ -98,14 +96,6 @@ def test_a_wait_of_a_clock_that_is_far_ahead_is_over() -> None:
     assert not is_waiting(backoff, T0 - 3)
     assert not is_waiting(backoff, T0 + 2)
     assert fail(backoff, T0 - 500).delay_seconds == 4, "time that runs back lowers and raises nothing of itself"
-
-
-def test_the_newest_failures_are_remembered() -> None:
-    backoff = series(5)
-    assert backoff.recent == (T0, T0 + 2, T0 + 6, T0 + 14, T0 + 30)
-    assert failures_since(backoff, T0 + 6) == 3
-    assert failures_since(None, T0) == 0
-    assert len(series(MOST_RECENT + 5).recent) == MOST_RECENT
 
 
 def test_sentences() -> None:
@@ -199,7 +189,7 @@ def test_whatever_fails_the_wait_is_within_its_bounds_and_grows_once_a_wait(
         after = after_failure(backoff, task=task, ran_seconds=ran, cause="x" * 1_000, now=now, retry=retry)
         assert retry.delay_seconds <= after.delay_seconds <= retry.max_delay_seconds
         assert after.until - after.at <= after.delay_seconds * (1 + 1e-9) + 1e-6
-        assert len(after.recent) <= MOST_RECENT and len(after.agents) <= MOST_AGENTS and len(after.cause) <= 300
+        assert len(after.agents) <= MOST_AGENTS and len(after.cause) <= 300
         assert after.tries <= MOST_TRIES + len(ends)
         if backoff is not None and is_waiting(backoff, now):
             assert after is backoff

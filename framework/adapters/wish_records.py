@@ -1,0 +1,176 @@
+"""What is wished of stacks, and how it is brought about: model values <-> the bytes of a node. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from framework.adapters.packing import SCHEMA, RecordFault, canonical, fold, from_canonical, parse
+from framework.core.model import GroupWish, Rollouts, StackWish
+from specs import records_pb2 as pb
+from specs.constraints import Mode, Rules
+from specs.ids import GroupId, VersionId
+from specs.stack import Condition, Dependency, Keep, KillOrder, OnChange, Restart, Retry, Unreachable
+from specs.update import Update
+
+_NO_RULES = Rules()
+_USUAL_UPDATE = Update()
+_RETRY = Retry()
+_DISTINCT_RULES = 4096
+"""So many different rules are kept parsed: the groups of a service often have equal ones."""
+_DISTINCT_GROUPS = 16_384
+"""So many groups are one value each, however many tasks of them there are."""
+one_group = lru_cache(maxsize=_DISTINCT_GROUPS)(GroupId)
+
+
+def stack_node(stack: StackWish) -> bytes:
+    """A stack's wish as a node holds it; raises ValueError for what no record can hold."""
+    record = pb.StackRecord(
+        schema=SCHEMA,
+        name=stack.name,
+        groups=[group_record(group) for group in stack.groups],
+        index=stack.index,
+        submitted_at=stack.submitted_at,
+        submitted_by=stack.submitted_by,
+        message=stack.message,
+        removed=stack.is_removed,
+    )
+    return fold(record.SerializeToString())
+
+
+def stack_of(data: bytes) -> StackWish:
+    """The way back; raises RecordFault."""
+    record = parse(pb.StackRecord(), data)
+    try:
+        return StackWish(
+            name=record.name,
+            groups=tuple(group_wish_of(record.name, group) for group in record.groups),
+            index=record.index,
+            submitted_at=record.submitted_at,
+            submitted_by=record.submitted_by,
+            message=record.message,
+            is_removed=record.removed,
+        )
+    except RecordFault:
+        raise
+    except ValueError as error:
+        raise RecordFault(f"has a word that no stack has: {error}") from error
+
+
+def group_record(group: GroupWish) -> pb.GroupRecord:
+    """A group's wish; raises ValueError for what no record can hold."""
+    return pb.GroupRecord(
+        service=group.id.service,
+        labels=group.id.labels,
+        version=group.version,
+        instances=group.instances,
+        stopped=group.is_stopped,
+        generation=group.generation,
+        restart=group.restart.value,
+        dependencies=[
+            pb.DependencyRecord(
+                service=each.service,
+                condition=each.condition.value,
+                on_change="" if each.on_change is OnChange.NONE else each.on_change.value,
+            )
+            for each in group.dependencies
+        ],
+        metadata=dict(group.metadata),
+        mode="" if group.mode is Mode.REPLICATED else group.mode.value,
+        rules_json=b"" if group.rules == _NO_RULES else _rules_json(group.rules),
+        replace_after_seconds=group.unreachable.replace_after_seconds,
+        kill_order="" if group.kill_order is KillOrder.YOUNGEST else group.kill_order.value,
+        keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
+        update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
+        rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
+        retry=None if group.retry == _RETRY else _retry_record(group.retry),
+    )
+
+
+def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
+    """The way back; raises ValueError, RecordFault."""
+    return GroupWish(
+        id=one_group(stack, record.service, tuple(record.labels)),
+        version=VersionId(record.version),
+        instances=record.instances,
+        is_stopped=record.stopped,
+        generation=record.generation,
+        restart=Restart(record.restart),
+        dependencies=tuple(
+            Dependency(
+                service=each.service,
+                condition=Condition(each.condition),
+                on_change=OnChange(each.on_change) if each.on_change else OnChange.NONE,
+            )
+            for each in record.dependencies
+        ),
+        metadata=tuple(sorted(record.metadata.items())),
+        mode=Mode(record.mode) if record.mode else Mode.REPLICATED,
+        rules=_rules_of(record.rules_json) if record.rules_json else _NO_RULES,
+        unreachable=Unreachable(
+            replace_after_seconds=record.replace_after_seconds,
+            keep=Keep(record.keep) if record.keep else Keep.REPLACEMENT,
+        ),
+        update=_update_of(record.update_json) if record.update_json else _USUAL_UPDATE,
+        rollback=_update_of(record.rollback_json) if record.rollback_json else None,
+        kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
+        retry=_retry_of(record.retry) if record.HasField("retry") else _RETRY,
+    )
+
+
+def _retry_record(retry: Retry) -> pb.RetryRecord:
+    return pb.RetryRecord(
+        delay_seconds=retry.delay_seconds,
+        factor=retry.factor,
+        max_delay_seconds=retry.max_delay_seconds,
+        attempts=retry.attempts,
+        window_seconds=retry.window_seconds,
+    )
+
+
+def _retry_of(record: pb.RetryRecord) -> Retry:
+    return Retry(
+        delay_seconds=record.delay_seconds,
+        factor=record.factor,
+        max_delay_seconds=record.max_delay_seconds,
+        attempts=record.attempts,
+        window_seconds=record.window_seconds,
+    )
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _rules_json(rules: Rules) -> bytes:
+    """The canonical form; raises ValueError for what no record can hold."""
+    return canonical(rules)
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _rules_of(data: bytes) -> Rules:
+    """The way back, one value for equal bytes; raises RecordFault."""
+    rules: Rules = from_canonical(Rules, data, "rules")
+    return rules
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _update_json(update: Update) -> bytes:
+    """The canonical form; raises ValueError for what no record can hold. A pace of nothing but defaults is "{}"."""
+    return canonical(update)
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _update_of(data: bytes) -> Update:
+    """The way back, one value for equal bytes; raises RecordFault."""
+    update: Update = from_canonical(Update, data, "paces")
+    return update
+
+
+def rollouts_node(rollouts: Rollouts) -> bytes:
+    """A stack's rollouts as a node holds them; raises ValueError for what no record can hold."""
+    record = pb.RolloutsRecord(schema=SCHEMA, stack=rollouts.stack, json=canonical(rollouts))
+    return fold(record.SerializeToString())
+
+
+def rollouts_of(data: bytes) -> Rollouts:
+    """The way back; raises RecordFault."""
+    record = parse(pb.RolloutsRecord(), data)
+    rollouts: Rollouts = from_canonical(Rollouts, record.json, "rollouts")
+    return rollouts
