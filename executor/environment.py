@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from executor.order import Order
+from specs.ids import variable_name
 from specs.resources import format_cpus
 
 CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
@@ -37,9 +36,5 @@ def environment(order: Order, sandbox: str) -> dict[str, str]:
     given |= {f"PORT_{variable_name(port.name)}": number for port, number in named if port.name}
     given |= {f"FRAMEWORK_RESOURCE_{variable_name(name)}": format_cpus(milli) for name, milli in order.scalars}
     given |= {f"FRAMEWORK_RESOURCE_{variable_name(name)}": ",".join(items) for name, items in order.sets}
-    return given | dict(order.container.environment)
-
-
-def variable_name(name: str) -> str:
-    """The name of a port or resource in the alphabet of variables: `http-admin` -> `HTTP_ADMIN`."""
-    return re.sub(r"[^A-Z0-9_]", "_", name.upper())
+    # A service named `framework` or `port` must not hide what every task is told.
+    return dict(order.environment) | given | dict(order.container.environment)

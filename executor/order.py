@@ -23,6 +23,7 @@ class Order:
     thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
     name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
     whether it is taken over, or removed before the start, and `is_prepared` whether its post_start are done.
+    `environment` is what the scheduler tells it of other tasks.
     """
 
     task_id: TaskId
@@ -45,6 +46,7 @@ class Order:
     predecessors: tuple[TaskId, ...] = ()
     adopts: bool = False
     is_prepared: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_process(self) -> bool:
@@ -97,4 +99,5 @@ def order_from_bytes(data: bytes) -> Order:
         predecessors=tuple(TaskId(id) for id in record.predecessors),
         adopts=record.adopts,
         is_prepared=record.prepared,
+        environment=tuple((each.name, each.text) for each in record.environment),
     )

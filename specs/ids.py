@@ -90,6 +90,11 @@ def parse_group_id(text: str) -> GroupId | None:
     return group_id(found["stack"], found["service"], labels)
 
 
+def variable_name(name: str) -> str:
+    """The name of a port, resource or service in the alphabet of variables: `http-admin` -> `HTTP_ADMIN`."""
+    return re.sub(r"[^A-Z0-9_]", "_", name.upper())
+
+
 def task_id(group: GroupId, slot: int, serial: int) -> TaskId:
     """The id of the attempt in `slot` of `group` that was given the number `serial`."""
     return TaskId(f"{group.dotted}.{slot}.{serial}")

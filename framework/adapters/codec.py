@@ -21,7 +21,15 @@ from placement.offer import Offer, Pool
 from specs.canonical import container_json
 from specs.executors import address_of, executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
-from specs.records_pb2 import CustomResource, ExecutorMessage, LaunchOrder, Leave, SchedulerMessage, StatusDetail
+from specs.records_pb2 import (
+    CustomResource,
+    ExecutorMessage,
+    LaunchOrder,
+    Leave,
+    SchedulerMessage,
+    StatusDetail,
+    Variable,
+)
 from specs.resources import Resources
 from specs.stack import CheckKind, Container, HealthCheck, Network
 from specs.states import TaskState
@@ -213,6 +221,7 @@ class TaskWriter:
         self._executors: dict[tuple[str, str], orjson.Fragment] = {}
         self._containers: dict[str, tuple[Container, bytes]] = {}
         self._most = most_versions
+        self._published = (("FRAMEWORK_ENDPOINTS", config.executor.endpoints),) if config.executor.endpoints else ()
 
     def task_info(self, launch: Launch, framework_id: FrameworkId) -> Dict:
         """The TaskInfo that makes the agent's executor carry the launch out; what it needs is all in `data`."""
@@ -269,6 +278,7 @@ class TaskWriter:
             predecessors=task.predecessors,
             adopts=task.adopts,
             prepared=task.adopts and task.is_prepared,
+            environment=[Variable(name=name, text=text) for name, text in (*launch.environment, *self._published)],
         )
         return bytes(order.SerializeToString())
 

@@ -9,6 +9,7 @@ from framework.core.adoption import left_on
 from framework.core.books import Books
 from framework.core.commands import Accept, Launch
 from framework.core.executors import Purse
+from framework.core.linked import Links, endpoint_of
 from framework.core.model import GroupWish, Instant, Task
 from framework.core.wishes import count_for
 from placement.offer import Offer, Pool
@@ -64,12 +65,13 @@ def batches(
     serial = books.next_serial
     by_agent: dict[AgentId, list[Launch]] = {}
     pools = {id: purse.pools for id, purse in purses.items()}
+    links = Links(books)
     for placement, filling in placements:
         id = placement.agent_id
         taken: tuple[Pool, ...] = ()
         if pools[id]:
             taken, pools[id] = draw(pools[id], placement.resources)
-        launch = _launch(books, placement, filling, offers[id][0], purses[id], taken, serial, now)
+        launch = _launch(books, placement, filling, offers[id][0], purses[id], taken, serial, now, links)
         by_agent.setdefault(id, []).append(launch)
         serial += 1
     result = []
@@ -90,6 +92,7 @@ def _launch(
     pools: tuple[Pool, ...],
     serial: int,
     now: Instant,
+    links: Links,
 ) -> Launch:
     wish = filling.wish
     version = books.versions[wish.id.stack, wish.version]
@@ -125,6 +128,7 @@ def _launch(
         metadata=wish.metadata,
         pools=pools,
         executor_reservation=purse.reservation,
+        environment=links.variables(wish, placement.slot, endpoint_of(offer.address, placement.host_ports)),
     )
 
 

@@ -1,0 +1,98 @@
+"""What a task is told at its launch of those it works with: variables with the addresses of what is ready then.
+
+A container's environment cannot change, so this is how things were at its start. Templates and discovery.resolver tell
+how they are.
+"""
+
+from __future__ import annotations
+
+from framework.core.books import Books
+from framework.core.model import GroupWish, Task
+from specs.ids import GroupId, variable_name
+
+MOST_ENDPOINTS = 256
+"""So many are named in one variable: a kernel takes 128 KiB of each."""
+
+Variables = tuple[tuple[str, str], ...]
+
+
+class Links:
+    """The variables of tasks that are launched together: who is ready is looked up once for each group."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._linked: dict[GroupId, dict[str, list[Task]]] = {}
+        self._first: dict[GroupId, Task | None] = {}
+
+    def variables(self, wish: GroupWish, slot: int, own: str) -> Variables:
+        """For the task of a slot; `own` is where that itself will be reached, "" where it has no port.
+
+        NAME_HOST and NAME_PORT are those of one task of the linked service, another one for each slot in turn;
+        NAME_ENDPOINTS has all, host:port with commas between; each named port has NAME_PORT_HTTP and
+        NAME_ENDPOINTS_HTTP too. A service of which nothing is ready has no variables. FRAMEWORK_LEADER is where the
+        lowest slot of the group is reached: of those that are ready, and this one.
+        """
+        found: dict[str, str] = {}
+        for service, tasks in self._of(wish).items():
+            if tasks:
+                found |= self._of_service(variable_name(service), tasks, tasks[slot % len(tasks)])
+        first = self._lowest(wish.id)
+        leads = first is None or slot <= first.slot
+        found["FRAMEWORK_LEADER"] = own if leads or first is None else _endpoint(first, 0)
+        return tuple(sorted(found.items()))
+
+    def _of(self, wish: GroupWish) -> dict[str, list[Task]]:
+        if wish.id not in self._linked:
+            services = dict.fromkeys(dependency.service for dependency in wish.dependencies)
+            self._linked[wish.id] = {service: self._ready(wish.id, service) for service in services}
+        return self._linked[wish.id]
+
+    def _ready(self, id: GroupId, service: str) -> list[Task]:
+        """The ready tasks of a service that a group means: those of groups all of whose labels it has too, those with
+        most of them first; of all groups where there is none such."""
+        groups = [wish.id for wish in self._books.stacks[id.stack].groups if wish.id.service == service]
+        fitting = [each for each in groups if set(each.labels) <= set(id.labels)]
+        ordered = sorted(fitting or groups, key=lambda each: (-len(each.labels), each))
+        tasks: list[Task] = []
+        for each in ordered:
+            book = self._books.group(each)
+            tasks += [self._books.tasks[book.seats[slot]] for slot in sorted(book.ready)]
+        return [task for task in tasks if task.host_ports][:MOST_ENDPOINTS]
+
+    def _of_service(self, name: str, tasks: list[Task], chosen: Task) -> dict[str, str]:
+        found = {
+            f"{name}_HOST": chosen.address,
+            f"{name}_PORT": str(chosen.host_ports[0]),
+            f"{name}_ENDPOINTS": ",".join(_endpoint(task, 0) for task in tasks),
+        }
+        for port, index in self._ports(chosen).items():
+            having = ((task, self._ports(task).get(port)) for task in tasks)
+            found[f"{name}_PORT_{port}"] = str(chosen.host_ports[index])
+            found[f"{name}_ENDPOINTS_{port}"] = ",".join(_endpoint(task, at) for task, at in having if at is not None)
+        return found
+
+    def _ports(self, task: Task) -> dict[str, int]:
+        """Which of a task's ports has which name, as variables have it."""
+        ports = self._books.versions[task.group.stack, task.version].container.ports
+        return {variable_name(port.name): index for index, port in enumerate(ports) if port.name}
+
+    def _lowest(self, id: GroupId) -> Task | None:
+        if id not in self._first:
+            book = self._books.group(id)
+            slot = min(book.ready, default=None)
+            task = None if slot is None else self._books.tasks[book.seats[slot]]
+            self._first[id] = task if task is not None and task.host_ports else None
+        return self._first[id]
+
+
+def endpoint_of(address: str, host_ports: tuple[int, ...]) -> str:
+    """Where a task with these host ports is reached first; "" where it has none."""
+    return f"{_bracketed(address)}:{host_ports[0]}" if host_ports else ""
+
+
+def _endpoint(task: Task, index: int) -> str:
+    return f"{_bracketed(task.address)}:{task.host_ports[index]}"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,90 @@
+"""What a task is told at its launch of the tasks that it works with."""
+
+from __future__ import annotations
+
+from framework.core.commands import Accept, Command
+from specs.stack import Container, Dependency, Group, Port
+from specs.states import TaskState
+from tests.kit.conversation import Conversation, group, stack
+
+AUTH = Container(
+    image="busybox:1",
+    ports=(Port(name="http", container_port=80), Port(name="db-admin", container_port=81)),
+)
+PLAIN = Container(image="busybox:1", ports=(Port(name="", container_port=80),))
+LINK = (Dependency(service="auth"),)
+
+
+def told(commands: list[Command]) -> dict[int, dict[str, str]]:
+    """The variables of what is launched, by slot."""
+    return {
+        launch.task.slot: dict(launch.environment)
+        for command in commands
+        if isinstance(command, Accept)
+        for launch in command.launches
+    }
+
+
+def launched_after(talk: Conversation, *groups: Group) -> dict[int, dict[str, str]]:
+    """Submits the groups as one stack, `auth` first, and returns what the tasks of the last one are told."""
+    talk.up(*groups)
+    heard: list[Command] = []
+    for _ in range(3):
+        heard += talk.offers()
+        talk.run(*(task for task in talk.tasks if task.state is not TaskState.RUNNING))
+    launches = [each for command in heard if isinstance(command, Accept) for each in command.launches]
+    return {each.task.slot: dict(each.environment) for each in launches if each.task.group == groups[-1].id}
+
+
+def where(talk: Conversation, service: str, index: int = 0, labels: tuple[str, ...] = ()) -> list[str]:
+    tasks = [task for task in talk.tasks if task.group.service == service and task.group.labels == labels]
+    return [f"{task.address}:{task.host_ports[index]}" for task in sorted(tasks, key=lambda task: task.slot)]
+
+
+def test_a_link_gives_host_port_and_all_endpoints_by_name_too() -> None:
+    talk = Conversation()
+    auth = group("shop/auth", instances=2, container=AUTH)
+    given = launched_after(talk, auth, group("shop/web", instances=2, container=PLAIN, dependencies=LINK))
+    first, second = where(talk, "auth")
+    assert given[0]["AUTH_ENDPOINTS"] == given[0]["AUTH_ENDPOINTS_HTTP"] == f"{first},{second}"
+    assert given[0]["AUTH_ENDPOINTS_DB_ADMIN"] == ",".join(where(talk, "auth", 1))
+    # Each slot is told another of them, so that not all go to the first.
+    assert [f"{given[slot]['AUTH_HOST']}:{given[slot]['AUTH_PORT']}" for slot in (0, 1)] == [first, second]
+    assert given[1]["AUTH_PORT_DB_ADMIN"] == where(talk, "auth", 1)[1].rpartition(":")[2]
+
+
+def test_a_group_is_told_of_those_with_its_own_labels_where_there_are_such() -> None:
+    talk = Conversation()
+    groups = [group("shop/auth", labels=[label], container=AUTH) for label in ("dev", "prod")]
+    web = group("shop/web", labels=["eu", "prod"], container=PLAIN, dependencies=LINK)
+    given = launched_after(talk, *groups, web)
+    assert given[0]["AUTH_ENDPOINTS"] == where(talk, "auth", labels=("prod",))[0]
+
+
+def test_where_none_has_its_labels_it_is_told_of_all() -> None:
+    talk = Conversation()
+    groups = [group("shop/auth", labels=[label], container=AUTH) for label in ("dev", "prod")]
+    given = launched_after(talk, *groups, group("shop/web", labels=["test"], container=PLAIN, dependencies=LINK))
+    found = where(talk, "auth", labels=("dev",)) + where(talk, "auth", labels=("prod",))
+    assert given[0]["AUTH_ENDPOINTS"] == ",".join(found)
+
+
+def test_what_has_no_port_gives_no_variables() -> None:
+    talk = Conversation()
+    given = launched_after(talk, group("shop/auth"), group("shop/web", container=PLAIN, dependencies=LINK))
+    assert [name for name in given[0] if name.startswith("AUTH")] == []
+
+
+def test_the_leader_is_the_lowest_slot_that_is_ready_or_the_task_itself() -> None:
+    talk = Conversation()
+    web = group(instances=2, container=PLAIN)
+    talk.subscribe()
+    talk.submit(stack(web))
+    given = told(talk.offers())
+    talk.run(*talk.tasks)
+    own = where(talk, "web")
+    assert [given[slot]["FRAMEWORK_LEADER"] for slot in (0, 1)] == own
+    (second,) = [task for task in talk.tasks if task.slot == 1]
+    talk.status(second, TaskState.FAILED)
+    talk.wait(10)
+    assert told(talk.offers())[1]["FRAMEWORK_LEADER"] == own[0]
