@@ -73,14 +73,8 @@ class ZooKeeper:
         self._session: int | None = None
         self._is_closing = False
         self._is_away = False
-        self._kazoo = _import_kazoo()
-        self._client = self._kazoo.client.KazooClient(
-            hosts=hosts,
-            timeout=session_seconds,
-            connection_retry=self._kazoo.retry.KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, ignore_expire=True),
-            # Its own words go nowhere: what is wrong is said once, in ours.
-            logger=logging.Logger("kazoo.quiet", level=logging.CRITICAL + 1),
-        )
+        self._kazoo = import_kazoo()
+        self._client = new_client(self._kazoo, hosts, session_seconds)
         self._client.add_listener(self._listen)
         self._client.start_async()
         threading.Thread(target=self._run, name="endpoints", daemon=True).start()
@@ -250,7 +244,18 @@ def _is_newer(data: bytes, since: float) -> bool:
         return False
 
 
-def _import_kazoo() -> Any:
+def new_client(kazoo: Any, hosts: str, session_seconds: float) -> Any:
+    """A client that connects once it is started, and again and again for ever."""
+    return kazoo.client.KazooClient(
+        hosts=hosts,
+        timeout=session_seconds,
+        connection_retry=kazoo.retry.KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, ignore_expire=True),
+        # Its own words go nowhere: what is wrong is said once, in ours.
+        logger=logging.Logger("kazoo.quiet", level=logging.CRITICAL + 1),
+    )
+
+
+def import_kazoo() -> Any:
     """kazoo, which asks for `ssl` when it is imported. Where that is kept out it gets a stand-in: only addresses with
     TLS would use it, of which there are none."""
     is_kept_out = "ssl" in sys.modules and sys.modules["ssl"] is None
@@ -261,6 +266,7 @@ def _import_kazoo() -> Any:
     try:
         import kazoo.client
         import kazoo.exceptions
+        import kazoo.handlers.threading
         import kazoo.retry
     finally:
         if is_kept_out:

@@ -15,6 +15,7 @@ from kazoo.exceptions import NoNodeError
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
 from discovery.executors import DIRECTORY, Announcement, announcement_from_json, announcement_path
 from discovery.registry import Memory, Registry
+from discovery.watching import Watching
 from discovery.zookeeper import ZooKeeper
 from framework.local.daemon import Daemon
 from specs.ids import AgentId, ExecutorId, TaskId, VersionId, group_id
@@ -260,7 +261,7 @@ def owner_of(back_end: InZooKeeper, path: str) -> int | None:
     return None if stat is None else int(stat.ephemeralOwner)
 
 
-def end_session(back_end: InZooKeeper, registry: ZooKeeper) -> None:
+def end_session(back_end: InZooKeeper, registry: ZooKeeper | Watching) -> None:
     """Ends the session from another connection, which closes it."""
     client: Any = registry._client
     other = KazooClient(hosts=client.hosts[0][0] + f":{client.hosts[0][1]}", client_id=client.client_id)
