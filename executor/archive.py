@@ -35,6 +35,7 @@ LIGHT_SPECS = (
     "permanence",
     "records_pb2",
     "resources",
+    "routes",
     "stack",
     "states",
     "update",

@@ -18,6 +18,8 @@ from specs.placement_forms import rules_of
 from specs.ports import on_network
 from specs.reader import Reader, Unreadable
 from specs.resources import Resources
+from specs.route_forms import GROUP, completed, routes_of_labels
+from specs.routes import Route
 from specs.source import Mapping, Node, Scalar, Sequence, describe
 from specs.stack import (
     DEFAULT_RESOURCES,
@@ -197,6 +199,7 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         rules=rules_of(values, reader),
         unreachable=Unreachable(**_below("unreachable", values)),
         kill_order=values.get("kill_order", KillOrder.YOUNGEST),
+        routes=_routes(values, container, reader, found),
         update=settled(values.get("update", Update()), container),
         rollback=settled(rollback, container) if rollback else None,
     )
@@ -263,6 +266,22 @@ def _container(values: dict[str, Any], reader: Reader, found: dict[str, Found]) 
         if check is not None and check.kind is not CheckKind.COMMAND and not check.port and len(names) == 1:
             given[key] = replace(check, port=names[0])
     return Container(stop=Stop(**stop), **given)
+
+
+def _routes(values: dict[str, Any], container: Container, reader: Reader, found: dict[str, Found]) -> tuple[Route, ...]:
+    """Those under `routes`, or else what the labels of Marathon-lb say."""
+    if "routes" in values or "routes" in reader.failed:
+        return completed(values.get("routes", ()), container.ports)
+    labels = {**dict(container.labels), **dict(values.get("metadata", ()))}
+    place = found.get("metadata" if GROUP in dict(values.get("metadata", ())) else "container.labels")
+    try:
+        routes = routes_of_labels(tuple(labels.items()), container.ports)
+    except ValueError as error:
+        reader.note(place.node if place else reader.origins[()], str(error))
+        return ()
+    for index in range(len(routes)):
+        reader.locate(("routes", index), place.node if place else reader.origins[()])
+    return routes
 
 
 def _ports(ports: tuple[Port, ...], exposed: tuple[Port, ...], network: Network, reader: Reader) -> tuple[Port, ...]:

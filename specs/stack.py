@@ -12,6 +12,7 @@ from enum import StrEnum
 from specs.constraints import Mode, Rules
 from specs.ids import GroupId
 from specs.resources import Resources
+from specs.routes import Route
 from specs.update import Update
 
 
@@ -265,6 +266,8 @@ class Group:
     rules: Rules = Rules()
     unreachable: Unreachable = Unreachable()
     kill_order: KillOrder = KillOrder.YOUNGEST
+    routes: tuple[Route, ...] = ()
+    """Where balancers serve it."""
     update: Update = Update()
     rollback: Update | None = None
     """The pace of going back; None: that of an update."""

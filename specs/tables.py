@@ -10,6 +10,7 @@ from specs.health import HEALTH, HEALTHCHECK, READY
 from specs.hooks import HOOK
 from specs.placement_forms import NEIGHBOUR, SPREAD
 from specs.restarts import RESTART, RESTART_POLICY
+from specs.route_forms import ROUTE
 from specs.sections import (
     DEPLOY,
     DEPLOY_LIMITS,
@@ -44,6 +45,7 @@ def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
     inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "restart": RESTART}
+    inner |= {"routes": ROUTE}
     inner |= {"ready": READY, "post_start": HOOK, "pre_stop": HOOK}
     for field in SERVICE.fields:
         if not field.is_ours:

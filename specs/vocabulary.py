@@ -24,6 +24,7 @@ from specs.placement_forms import Neighbours, Preferences, Spreads, Sticky
 from specs.ports import Ports
 from specs.refused import SERVICE_REFUSED, TOP_REFUSED
 from specs.restarts import Restarts
+from specs.route_forms import Routes
 from specs.sections import (
     CPUS,
     DEPLOY,
@@ -151,6 +152,12 @@ SERVICE = Table(
             Sticky(),
             "rules.sticky",
             "Whether a slot goes back to its last agent: false, true, always, or how long it waits for it (false).",
+        ),
+        Field(
+            "routes",
+            Routes("routes"),
+            "routes",
+            "Where balancers serve it: one route or a list; changing them restarts nothing (none).",
         ),
         Field(
             "metadata",

@@ -9,6 +9,7 @@ from framework.core.model import GroupWish, Rollouts, StackWish
 from specs import records_pb2 as pb
 from specs.constraints import Mode, Rules
 from specs.ids import GroupId, VersionId
+from specs.routes import Route
 from specs.stack import Condition, Dependency, Keep, KillOrder, OnChange, Restart, Retry, Unreachable
 from specs.update import Update
 
@@ -83,6 +84,7 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
         update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
         rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
         retry=None if group.retry == _RETRY else _retry_record(group.retry),
+        routes_json=canonical(group.routes) if group.routes else b"",
     )
 
 
@@ -114,6 +116,7 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         rollback=_update_of(record.rollback_json) if record.rollback_json else None,
         kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
         retry=_retry_of(record.retry) if record.HasField("retry") else _RETRY,
+        routes=from_canonical(tuple[Route, ...], record.routes_json, "routes") if record.routes_json else (),
     )
 
 

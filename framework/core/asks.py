@@ -227,6 +227,7 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
         update=group.update,
         rollback=group.rollback,
         kill_order=group.kill_order,
+        routes=group.routes,
     )
 
 

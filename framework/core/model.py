@@ -11,6 +11,7 @@ from enum import StrEnum
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
+from specs.routes import Route
 from specs.stack import Container, Dependency, KillOrder, Restart, Retry, Unreachable
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Update
@@ -50,6 +51,7 @@ class GroupWish:
     update: Update = Update()
     rollback: Update | None = None
     kill_order: KillOrder = KillOrder.YOUNGEST
+    routes: tuple[Route, ...] = ()
 
     @property
     def wanted(self) -> int:

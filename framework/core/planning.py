@@ -228,6 +228,7 @@ def group_with(wish: GroupWish, container: Container, resources: Resources) -> G
         rules=wish.rules,
         unreachable=wish.unreachable,
         kill_order=wish.kill_order,
+        routes=wish.routes,
         update=wish.update,
         rollback=wish.rollback,
     )

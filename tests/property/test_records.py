@@ -27,6 +27,7 @@ from specs.constraints import (
 )
 from specs.ids import AgentId, GroupId
 from specs.resources import PortRanges, Resources
+from specs.routes import Route, RouteMode, Tls
 from specs.stack import (
     CheckKind,
     Condition,
@@ -163,6 +164,18 @@ WISHES = st.builds(
     mode=st.sampled_from(Mode),
     rules=st.just(Rules()) | RULES,
     kill_order=st.sampled_from(KillOrder),
+    routes=st.lists(
+        st.builds(
+            Route,
+            port=NAMES,
+            listen=st.integers(0, 65535),
+            hosts=st.lists(NAMES, max_size=2).map(tuple),
+            path=TEXT,
+            mode=st.sampled_from(RouteMode),
+            tls=st.sampled_from(Tls),
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 CONTAINERS = st.builds(
     Container,
