@@ -3,15 +3,31 @@
 It runs before there is a virtual environment, and so on the standard library alone.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from framework.local import requirements
 from framework.local.errors import LocalError
 from framework.local.requirements import Requirement
 
-NEEDED = (requirements.PLATFORM, requirements.VENV, *requirements.DAEMONS, *requirements.ENGINE, *requirements.IMAGES)
+NEEDED = (
+    *(requirements.PLATFORM, requirements.VENV, *requirements.DAEMONS, *requirements.ENGINE, *requirements.IMAGES),
+    *requirements.BALANCERS,
+)
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""What Debian's packages ask whether they may start their service (invoke-rc.d(8), deb-systemd-invoke)."""
+NOT_STARTED = """\
+#!/bin/sh
+for word; do
+  case "$word" in haproxy|haproxy.service|nginx|nginx.service) exit 101 ;; esac
+done
+exit 0
+"""
+"""Balancers are started by who needs one: as services they would take the machine's port 80."""
 
 
 def prepare() -> None:
@@ -25,8 +41,23 @@ def prepare() -> None:
     sys.stdout.write(f"Missing: {', '.join(each.name for each in absent)}. Installing {' '.join(packages)} ...\n")
     sys.stdout.flush()
     apt("update")
-    apt("install", "-y", "--no-install-recommends", *packages)
+    with balancers_not_started():
+        apt("install", "-y", "--no-install-recommends", *packages)
     still_missing(requirements.missing(NEEDED))
+
+
+@contextlib.contextmanager
+def balancers_not_started(policy: Path = POLICY) -> Iterator[None]:
+    """Has Debian start no balancer as it installs one; a policy that the machine has already stays as it is."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text(NOT_STARTED)
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
 
 
 def apt(*words: str) -> None:

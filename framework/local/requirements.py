@@ -119,3 +119,18 @@ IMAGES = (
         name="dpkg-deb", reason="images are made of Debian's packages", packages=(), is_there=_program("dpkg-deb")
     ),
 )
+
+BALANCERS = (
+    Requirement(
+        name="haproxy",
+        reason="`framework balancer haproxy` runs it",
+        packages=("haproxy",),
+        is_there=_program("haproxy"),
+    ),
+    Requirement(
+        name="nginx", reason="`framework balancer nginx` runs it", packages=("nginx",), is_there=_program("nginx")
+    ),
+    Requirement(
+        name="wrk", reason="it asks, under load, for what they serve", packages=("wrk",), is_there=_program("wrk")
+    ),
+)
