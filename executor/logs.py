@@ -6,6 +6,7 @@ import logging
 import os
 import selectors
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -168,6 +169,6 @@ class Logs:
             if tail is not None:
                 tail.words = (tail.words + data)[-2 * LAST_WORDS_LENGTH :]
         try:
-            self._sandbox.append(task_id, stream, data)
+            self._sandbox.append(task_id, stream, data, time.time())
         except OSError as error:
             log.warning("%s of %s: %d bytes are lost, the log cannot be written: %s", stream, task_id, len(data), error)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 from specs.ids import TaskId
@@ -14,6 +15,19 @@ LOG_BYTES = 10 * 1024 * 1024
 KEPT_ENDED_TASKS = 100
 LOCK = ".framework-executor.lock"
 STREAMS = ("stdout", "stderr")
+BESIDE = ("1", "base", "times")
+"""What may be beside a log: its older part, where its parts begin, and when what was written."""
+MARK_SECONDS = 1.0
+TIMES_BYTES = 1024 * 1024
+"""So long may be what says when lines were written: half a day of one that writes each second."""
+
+
+@dataclass(slots=True)
+class _Log:
+    """`base` bytes were written before the file begins; `marked_at` is when it was last noted when."""
+
+    base: int = 0
+    marked_at: float = float("-inf")
 
 
 class Sandbox:
@@ -22,6 +36,7 @@ class Sandbox:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._ended: OrderedDict[TaskId, None] = OrderedDict()
+        self._logs: dict[Path, _Log] = {}
         self._lock = (root / LOCK).open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
@@ -43,26 +58,63 @@ class Sandbox:
             self.log(task_id, stream).touch()
         return directory
 
-    def append(self, task_id: TaskId, stream: str, data: bytes) -> None:
-        """Writes to a log; at 10 MiB it becomes `.1`, of which there is one. Raises OSError."""
+    def append(self, task_id: TaskId, stream: str, data: bytes, at: float) -> None:
+        """Writes to a log what came at that time, in seconds since 1970; at 10 MiB it becomes `.1`, of which there is
+        one. Raises OSError."""
         path = self.log(task_id, stream)
+        known = self._logs.setdefault(path, _Log())
         # Opened each time: a hundred tasks would else hold two hundred files open for nothing.
         with path.open("ab", buffering=0) as file:
+            if not 0 <= at - known.marked_at < MARK_SECONDS:
+                _mark(path, at, known.base + file.tell())
+                known.marked_at = at
             file.write(data)
             size = file.tell()
         if size >= LOG_BYTES:
-            path.replace(path.with_name(path.name + ".1"))
-            path.touch()
+            self._rotate(path, known, size)
+
+    def _rotate(self, path: Path, known: _Log, size: int) -> None:
+        """Readers count a log's bytes from the task's beginning; `.base` says with which of them a file begins, and
+        whether that is changing just now: so they lose nothing, and take nothing twice."""
+        newer = known.base + size
+        _write_whole(_beside(path, "base"), f"{newer} {known.base} rotating\n".encode())
+        path.replace(_beside(path, "1"))
+        path.touch()
+        _write_whole(_beside(path, "base"), f"{newer} {known.base}\n".encode())
+        known.base = newer
 
     def ended(self, task_id: TaskId) -> None:
         """A task has ended: one of an earlier one may have to go."""
         self._ended[task_id] = None
         while len(self._ended) > KEPT_ENDED_TASKS:
             oldest, _ = self._ended.popitem(last=False)
-            for stream in STREAMS:
-                self.log(oldest, stream).unlink(missing_ok=True)
-                self.log(oldest, stream).with_name(f"{oldest}.{stream}.1").unlink(missing_ok=True)
+            for path in (self.log(oldest, stream) for stream in STREAMS):
+                self._logs.pop(path, None)
+                for each in (path, *(_beside(path, suffix) for suffix in BESIDE)):
+                    each.unlink(missing_ok=True)
             shutil.rmtree(self.directory(oldest), ignore_errors=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}.{suffix}")
+
+
+def _mark(path: Path, at: float, offset: int) -> None:
+    """Notes when what begins at this byte of the log was written. The older half of many notes goes."""
+    times = _beside(path, "times")
+    with times.open("ab", buffering=0) as file:
+        file.write(f"{at:.3f} {offset}\n".encode())
+        is_full = file.tell() >= TIMES_BYTES
+    if is_full:
+        newer = times.read_bytes()[-TIMES_BYTES // 2 :]
+        _write_whole(times, newer[newer.index(b"\n") + 1 :])
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Whoever reads the file finds this, or what was there before."""
+    new = _beside(path, "new")
+    new.write_bytes(content)
+    new.replace(path)
 
 
 def is_abandoned(executor_sandbox: str) -> bool:

@@ -28,6 +28,7 @@ from framework.api.answers import Json
 from framework.api.errors import Problem
 from framework.api.guard import Guard
 from framework.api.info import ExecutorFile, Limits, ServerInfo
+from framework.api.log_files import Fetch, fetch_from_agent
 from framework.api.proxy import PictureFront, Proxy
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
@@ -51,7 +52,7 @@ def create_app(
     executor: ExecutorFile,
     info: ServerInfo,
     limits: Limits = _DEFAULT_LIMITS,
-    fetch: logs.Fetch = logs.fetch_from_agent,
+    fetch: Fetch = fetch_from_agent,
     clock: Callable[[], float] = time.time,
     leadership: Leadership | None = None,
 ) -> FastAPI:

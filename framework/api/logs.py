@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import anyio
-import requests
 from anyio import to_thread
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -18,6 +15,7 @@ from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.errors import Problem
 from framework.api.info import Limits
+from framework.api.log_files import AgentFault, Fetch, LogFile, Piece
 from framework.api.log_shapes import LogAnswer
 from framework.api.tasks import TaskName, task_or_problem
 from framework.core.model import Task
@@ -26,45 +24,6 @@ from framework.ports import Front
 
 _MESOS_AGENT_PORT = 5051
 _READERS = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """Bytes of a file from an offset on. A read at offset -1 gives no bytes, and the file's size as the offset."""
-
-    offset: int
-    data: bytes
-
-
-class AgentFault(Exception):
-    """The agent did not give the file: `status` is its HTTP status, 0 where it did not answer."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-Fetch = Callable[[str, str, int, int, float], Piece]
-"""(host:port, path, offset, length, timeout in seconds) -> Piece; raises AgentFault."""
-
-
-def fetch_from_agent(agent: str, path: str, offset: int, length: int, timeout_seconds: float) -> Piece:
-    """Reads from /files/read of the agent."""
-    parameters: dict[str, str | int] = {"path": path, "offset": offset, "length": length}
-    try:
-        answer = requests.get(
-            f"http://{agent}/files/read", params=parameters, timeout=(3, timeout_seconds), allow_redirects=False
-        )
-    except requests.RequestException as error:
-        raise AgentFault("no answer in time" if isinstance(error, requests.Timeout) else "no connection") from None
-    if answer.status_code != 200:
-        raise AgentFault(answer.text[:200].strip(), answer.status_code)
-    try:
-        # Mesos puts a file's bytes into the JSON string as they are, whatever their encoding: each is a character here.
-        content = json.loads(answer.content.decode("latin-1"))
-        return Piece(offset=int(content["offset"]), data=str(content["data"]).encode("latin-1"))
-    except (ValueError, KeyError, TypeError):
-        raise AgentFault("its answer is not what Mesos's files API gives", answer.status_code) from None
 
 
 def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
@@ -76,20 +35,29 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
     async def logs(
         task_id: TaskName,
         stream: Literal["stdout", "stderr"] = "stdout",
-        offset: Annotated[int, Query(ge=0, le=1 << 60, description="bytes from the file's beginning")] = 0,
+        offset: Annotated[int, Query(ge=0, le=1 << 60, description="bytes from the task's beginning")] = 0,
         length: Annotated[int, Query(ge=1, le=1 << 20, description="bytes at most; 64 KiB are the limit")] = 65536,
         tail: Annotated[int | None, Query(ge=0, le=10_000, description="instead: the last lines")] = None,
+        since: Annotated[
+            float | None, Query(ge=0, le=1e11, description="instead: from what was written then, seconds since 1970")
+        ] = None,
     ) -> Response:
-        """A piece of what a task has written."""
+        """A piece of what a task has written. Bytes are counted from the task's beginning, however often the file was
+        rotated; where what was asked for is gone, `offset` in the answer is where the rest begins."""
         view = known(front)
         _, task = task_or_problem(view, task_id)
         if not task.sandbox:
             raise Problem(404, f"{task.id} has no log yet: it is {task.state.value}, and no executor has taken it.")
         source = _Source(agent=_agent(view, task), task=task, stream=stream)
-        if tail is None:
-            piece = await reader.read(source, offset, min(length, limits.log_bytes))
-        else:
-            piece = await reader.tail(source, tail)
+        log = reader.log(source)
+        try:
+            if tail is not None:
+                piece = await log.tail(tail, limits.tail_bytes)
+            else:
+                offset = offset if since is None else await log.offset_at(since)
+                piece = await log.piece(offset, length)
+        except AgentFault as fault:
+            raise _problem(source, fault) from None
         text, used = _decoded(piece.data)
         return Json(
             {
@@ -123,49 +91,17 @@ class _Reader:
         self._fetch = fetch
         self._limiter: anyio.CapacityLimiter | None = None
 
-    async def read(self, source: _Source, offset: int, length: int) -> Piece:
-        """At most `length` bytes from `offset` on."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(_READERS)
-        try:
+    def log(self, source: _Source) -> LogFile:
+        """The log, as it is read from the task's agent."""
+
+        async def read(path: str, offset: int, length: int) -> Piece:
+            if self._limiter is None:
+                self._limiter = anyio.CapacityLimiter(_READERS)
             return await to_thread.run_sync(
-                self._fetch,
-                source.agent,
-                source.path,
-                offset,
-                length,
-                self._limits.agent_seconds,
-                limiter=self._limiter,
+                self._fetch, source.agent, path, offset, length, self._limits.agent_seconds, limiter=self._limiter
             )
-        except AgentFault as fault:
-            raise _problem(source, fault) from None
 
-    async def tail(self, source: _Source, lines: int) -> Piece:
-        """The last lines, as far as they are among the last bytes that the limit allows."""
-        size = (await self.read(source, -1, 0)).offset
-        start, data = size, b""
-        while lines and start > 0 and _line_ends(data) < lines and len(data) < self._limits.tail_bytes:
-            length = min(self._limits.log_bytes, start)
-            piece = await self.read(source, start - length, length)
-            if not piece.data:
-                break
-            start, data = start - length, piece.data[:length] + data
-        kept = _last_lines(data, lines) if lines else b""
-        return Piece(offset=size - len(kept), data=kept)
-
-
-def _line_ends(data: bytes) -> int:
-    """How many lines are whole and followed by another."""
-    return data.removesuffix(b"\n").count(b"\n")
-
-
-def _last_lines(data: bytes, lines: int) -> bytes:
-    start = len(data.removesuffix(b"\n"))
-    for _ in range(lines):
-        start = data.rfind(b"\n", 0, start)
-        if start < 0:
-            break
-    return data[start + 1 :]
+        return LogFile(source.path, read, self._limits.log_bytes)
 
 
 def _agent(view: View, task: Task) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import complete_tasks, with_labels, with_labels_in, with_server
-from framework.cli.output import note
+from framework.cli.options import Moment, complete_tasks, with_labels, with_labels_in, with_server
+from framework.cli.output import note, size
 from framework.cli.server import NoScheduler, Refused, Server, path_of, printable
 from framework.cli.story import is_task
 from framework.exits import CliExit
@@ -21,12 +22,15 @@ _LOOK_SECONDS = 3.0
 _LINES_OF_MANY = 10
 _MOST_TASKS = 50
 _NOT_FOUND = 404
+_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_green")
 
 
 @click.command()
 @click.argument("what", metavar="TASK|PATTERN", shell_complete=complete_tasks)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
 @click.option("-n", "--lines", type=click.IntRange(0, 10_000), metavar="N", help="Begin with the last N lines.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Begin with what was written then: 10m ago, or 09:30.")
+@click.option("-a", "--all", "with_ended", is_flag=True, help="Of ended tasks too, as far as they are kept.")
 @click.option("--stdout", "stream", flag_value="stdout", help="Only standard output.")
 @click.option("--stderr", "stream", flag_value="stderr", help="Only standard error.")
 @with_labels
@@ -35,6 +39,8 @@ def logs(
     what: str,
     follow: bool,
     lines: int | None,
+    since: float | None,
+    with_ended: bool,
     stream: str | None,
     labels: str,
     server: Server,
@@ -43,18 +49,22 @@ def logs(
     """Show what tasks have written.
 
     TASK is an id or the number at its end. With a PATTERN each line begins with its task, and the last 10 lines of each
-    are shown unless -n says otherwise. What was written to standard error comes on standard error. With --json each
-    piece is one line.
+    are shown unless -n or --since says otherwise; -f goes on with all of them, and with those that start later. What
+    was written to standard error comes on standard error. With --json each piece is one line.
     """
+    if lines is not None and since is not None:
+        raise click.UsageError("-n and --since both say where to begin; give one of them")
     pattern = "" if is_task(what) else with_labels_in(what, labels)
-    task_ids = _tasks(server, pattern) if pattern else [str(server.get(path_of("tasks", what))["id"])]
+    task_ids = _tasks(server, pattern, with_ended) if pattern else [str(server.get(path_of("tasks", what))["id"])]
     if not task_ids and not follow:
-        raise CommandFault(f"No task runs in {pattern}. `framework ps -a {pattern}` lists ended ones.", CliExit.REFUSED)
-    if pattern and len(task_ids) > 1 and lines is None:
+        hint = "It has no task that is kept." if with_ended else f"`framework logs -a {pattern}` shows ended ones."
+        raise CommandFault(f"No task runs in {pattern}. {hint}", CliExit.REFUSED)
+    if pattern and len(task_ids) > 1 and lines is None and since is None:
         lines = _LINES_OF_MANY
     streams = (stream,) if stream else ("stdout", "stderr")
     show = _Show(as_json=as_json, with_task=bool(pattern))
-    tails = {task_id: [_Tail(server, task_id, name, show, lines) for name in streams] for task_id in task_ids}
+    start = _Start(lines=lines, since=since)
+    tails = {task_id: [_Tail(server, task_id, name, show, start) for name in streams] for task_id in task_ids}
     for ours in tails.values():
         _read_first(ours)
     if follow:
@@ -62,49 +72,76 @@ def logs(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """Where a log is begun with: its last lines, what was written since then, or its beginning."""
+
+    lines: int | None = None
+    since: float | None = None
+
+    @property
+    def is_beginning(self) -> bool:
+        return self.lines is None and self.since is None
+
+
+_BEGINNING = _Start()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Show:
     as_json: bool
     with_task: bool
+    names: dict[str, str] = field(default_factory=dict)
+    """What stands before the lines of each task, in a colour of its own on a terminal."""
 
     def piece(self, answer: dict[str, Any]) -> None:
         """Prints what was read, whole lines with their task in front where there are several tasks."""
         if self.as_json:
             click.echo(json.dumps(answer, ensure_ascii=False))
             return
-        text = answer["data"]
+        text, is_error = answer["data"], answer["stream"] == "stderr"
         if self.with_task:
             task = answer["task"]
-            text = "".join(f"{task} | {printable(line)}\n" for line in text.splitlines())
-        click.echo(text, nl=False, err=answer["stream"] == "stderr")
+            head = self.names.setdefault(task, click.style(f"{task} |", fg=_COLOURS[len(self.names) % len(_COLOURS)]))
+            # click leaves the colour out where it is no terminal.
+            head = click.unstyle(head) if os.environ.get("NO_COLOR") else head
+            text = "".join(f"{head} {printable(line)}\n" for line in text.splitlines())
+        click.echo(text, nl=False, err=is_error)
 
 
 class _Tail:
     """One stream of one task, read from where it was left."""
 
-    def __init__(self, server: Server, task_id: str, stream: str, show: _Show, lines: int | None) -> None:
+    def __init__(self, server: Server, task_id: str, stream: str, show: _Show, start: _Start) -> None:
         self.task_id = task_id
         self._server = server
         self._stream = stream
         self._show = show
-        self._lines = lines
+        self._start = start
         self._offset = 0
         self._rest = ""
 
     def read(self) -> None:
         """Prints what is there; raises Refused where there is no log."""
         while True:
-            tail = self._lines
-            answer = self._server.get(
-                path_of("tasks", self.task_id, "logs"),
-                stream=self._stream,
-                offset=None if tail is not None else self._offset,
-                tail=tail,
-            )
-            self._lines = None
+            start, self._start = self._start, _BEGINNING
+            try:
+                answer = self._server.get(
+                    path_of("tasks", self.task_id, "logs"),
+                    stream=self._stream,
+                    offset=self._offset if start.is_beginning else None,
+                    tail=start.lines,
+                    since=start.since,
+                )
+            except (NoScheduler, Refused):
+                self._start = start
+                raise
+            gone = answer["offset"] - self._offset
+            if self._offset and gone > 0:
+                note(f"{self.task_id}: {size(gone)} of {self._stream} were rotated away before they were read.")
             self._offset = answer["next_offset"]
             if answer["data"]:
                 self._print(answer)
-            if not answer["data"] or tail is not None:
+            if not answer["data"] or start.lines is not None:
                 return
 
     def flush(self) -> None:
@@ -122,8 +159,8 @@ class _Tail:
             self._show.piece({**answer, "data": whole + end})
 
 
-def _tasks(server: Server, pattern: str) -> list[str]:
-    answer = server.get("/v1/tasks", pattern=pattern)
+def _tasks(server: Server, pattern: str, with_ended: bool) -> list[str]:
+    answer = server.get("/v1/tasks", pattern=pattern, all=with_ended)
     found = [str(task["id"]) for task in answer["tasks"]]
     if len(found) > _MOST_TASKS:
         note(f"{len(found)} tasks match; these are the first {_MOST_TASKS}.")
@@ -171,12 +208,12 @@ def _follow(server: Server, pattern: str, tails: dict[str, list[_Tail]], streams
             note(f"{task_id} has ended.")
         for task_id in live:
             if task_id not in tails:
-                tails[task_id] = [_Tail(server, task_id, name, show, None) for name in streams]
+                tails[task_id] = [_Tail(server, task_id, name, show, _BEGINNING) for name in streams]
 
 
 def _live(server: Server, pattern: str, tails: dict[str, list[_Tail]]) -> list[str]:
     if pattern:
-        return _tasks(server, pattern)
+        return _tasks(server, pattern, False)
     return [task_id for task_id in tails if _is_live(server, task_id)]
 
 

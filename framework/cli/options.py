@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import getpass
 import socket
 from collections.abc import Callable
+from datetime import datetime, time
 from typing import Any, TypeVar
 
 import click
@@ -29,6 +31,27 @@ class Duration(click.ParamType[float]):
             return parse_seconds(str(value))
         except ValueError as error:
             self.fail(str(error), parameter, context)
+
+
+class Moment(click.ParamType[float]):
+    """A moment, in seconds since 1970: so long ago (`10m`), a time of today (`09:30`), or a date and a time
+    (`2026-01-31T09:30:00`, of the local time zone unless it names one)."""
+
+    name = "time"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        now, text = datetime.now().astimezone(), str(value).strip()
+        with contextlib.suppress(ValueError):
+            return max(0.0, now.timestamp() - parse_seconds(text.removesuffix("ago").strip()))
+        with contextlib.suppress(ValueError):
+            return datetime.combine(now.date(), time.fromisoformat(text)).astimezone().timestamp()
+        try:
+            return datetime.fromisoformat(text).astimezone().timestamp()
+        except ValueError:
+            wanted = "wanted how long ago (10m), a time (09:30), or a date and a time (2026-01-31T09:30:00)"
+            self.fail(f"{wanted}; got {text!r}", parameter, context)
 
 
 def with_json(function: F) -> F:

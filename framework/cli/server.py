@@ -95,7 +95,9 @@ class Server:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def get(self, path: str, *, seconds: float = _ANSWER_SECONDS, **parameters: str | int | bool | None) -> Answer:
+    def get(
+        self, path: str, *, seconds: float = _ANSWER_SECONDS, **parameters: str | int | float | bool | None
+    ) -> Answer:
         """Reads."""
         return self._answer("GET", path, parameters, None, seconds)
 

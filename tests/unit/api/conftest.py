@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile, Limits, ServerInfo
-from framework.api.logs import Fetch, Piece
+from framework.api.log_files import Fetch, Piece
 from tests.kit.front import NOW, FakeFront
 
 MakeClient = Callable[..., TestClient]

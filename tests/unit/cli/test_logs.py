@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from framework.api.logs import AgentFault, Piece
+from framework.api.log_files import AgentFault, Piece
 from specs.ids import group_id
 from specs.states import TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
@@ -66,6 +66,45 @@ def test_of_a_group_with_the_task_before_each_line(serve: Serve, run: Run) -> No
         "".join(f"shop.web.0.1 | {number}\n" for number in range(20, 30))
         + "shop.web.1.2 | \N{REPLACEMENT CHARACTER}[31mred\nshop.web.1.2 | no end\n"
     )
+
+
+def test_since_a_time_and_what_is_no_time(serve: Serve, run: Run) -> None:
+    files = FakeFiles(_1_stdout=b"old\nnew\n", stdout_times=b"1000.000 0\n5000.000 4\n")
+    serve(fetch=files)
+    assert run("logs", "1", "--since", "1970-01-01T00:30:00+00:00", "--stdout").stdout == "new\n"
+    assert run("logs", "1", "--since", "1970-01-01T00:00:00+00:00", "--stdout").stdout == "old\nnew\n"
+    assert run("logs", "1", "--since", "10m", "--stdout").stdout == ""
+    result = run("logs", "1", "--since", "noon")
+    assert (result.exit_code, "got 'noon'" in result.stderr) == (2, True)
+    assert run("logs", "1", "--since", "10m", "-n", "3").exit_code == 2
+
+
+def test_of_ended_tasks_too(serve: Serve, run: Run, front: FakeFront) -> None:
+    ended = a_task(WEB, 0, 3, state=TaskState.FAILED, ended_at=NOW)
+    front.view = a_view(
+        [a_stack("shop", [a_group(WEB, tasks=[a_task(WEB, 0, 1)], ended=[ended])])], agents=[an_agent()]
+    )
+    serve(fetch=FakeFiles(_1_stdout=b"now\n", _3_stdout=b"then\n"))
+    assert "then" not in run("logs", "shop/web").stdout
+    result = run("logs", "-a", "shop/web")
+    assert sorted(result.stdout.splitlines()) == ["shop.web.0.1 | now", "shop.web.0.3 | then"]
+
+
+def test_what_was_rotated_away_is_told_of(serve: Serve, run: Run) -> None:
+    files = FakeFiles(_1_stdout=b"x" * 70_000, stdout_base=b"0 0\n")
+    looks = []
+
+    def fetch(agent: str, path: str, offset: int, length: int, timeout: float) -> Piece:
+        looks.append(path.endswith(".base"))
+        if sum(looks) == 3:  # the first piece was read between the first two
+            later = {"stdout.base": b"200000 100000\n", "stdout.1": b"y" * 100_000, "1.stdout": b"new\n"}
+            files.files |= later
+        return files(agent, path, offset, length, timeout)
+
+    serve(fetch=fetch)
+    result = run("logs", "1", "--stdout")
+    assert result.stdout == "x" * 65_536 + "y" * 100_000 + "new\n"
+    assert "shop.web.0.1: 33.7 KiB of stdout were rotated away" in result.stderr
 
 
 def test_as_json_lines(serve: Serve, run: Run) -> None:

@@ -149,7 +149,7 @@ def test_logs_are_cut_at_their_limit(place: Place, monkeypatch: pytest.MonkeyPat
     task_id = TaskId("t")
     place.sandbox.prepare(task_id)
     for letter in b"abc":
-        place.sandbox.append(task_id, "stdout", bytes([letter]) * 600)
+        place.sandbox.append(task_id, "stdout", bytes([letter]) * 600, at=0.0)
     assert place.sandbox.log(task_id, "stdout").read_bytes() == b"c" * 600
     assert place.sandbox.log(task_id, "stdout").with_name("t.stdout.1").read_bytes() == b"a" * 600 + b"b" * 600
 
