@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from discovery.endpoints import DIRECTORY, Endpoint, endpoint_from_json
+from discovery.publisher import LAPSE_SECONDS
 from discovery.watching import SETTLE_SECONDS, Contents, Watching
-from discovery.zookeeper import SESSION_SECONDS
 from specs.ids import GroupId
 
 LEVELS = 4
@@ -46,7 +46,7 @@ class Directory:
         url: str,
         on_change: Callable[[Snapshot], None] | None = None,
         *,
-        session_seconds: float = SESSION_SECONDS,
+        session_seconds: float = LAPSE_SECONDS,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
         self._on_change = on_change

@@ -8,10 +8,11 @@ them.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specs.ids import GroupId, TaskId, VersionId, group_id
+from specs.ids import FrameworkId, GroupId, TaskId, VersionId, group_id
 
 DIRECTORY = "/endpoints"
 """Below the root of a back end that is a tree."""
@@ -37,7 +38,8 @@ class Endpoint:
     """A task to which others may be sent.
 
     `address` is the agent's, under which `ports` are reached, `hostname` its name; `addresses` are the container's own,
-    reached from its network only. `since`: when it became ready, in seconds since 1970.
+    reached from its network only. `since`: when it became ready, in seconds since 1970. `framework` is the id of the
+    framework whose task it is, None where an earlier executor did not say.
     """
 
     group: GroupId
@@ -49,6 +51,7 @@ class Endpoint:
     ports: tuple[EndpointPort, ...] = ()
     addresses: tuple[str, ...] = ()
     since: float = 0.0
+    framework: FrameworkId | None = None
 
 
 def path_of(group: GroupId, task_id: TaskId) -> str:
@@ -58,13 +61,22 @@ def path_of(group: GroupId, task_id: TaskId) -> str:
 
 def directory_of(group: GroupId) -> str:
     """Where in a tree the endpoints of this group are, below the root of the back end."""
-    labels = ",".join(group.labels) or NO_LABELS
-    return f"{DIRECTORY}/{group.stack}/{group.service}/{labels}"
+    return f"{DIRECTORY}/{group.stack}/{group.service}/{encoded_labels(group.labels)}"
+
+
+def encoded_labels(labels: Sequence[str]) -> str:
+    """A group's labels as one part of a path: in the order of the alphabet, whichever they come in."""
+    return ",".join(sorted(labels)) or NO_LABELS
 
 
 def endpoint_json(endpoint: Endpoint) -> bytes:
     """The endpoint as JSON, the same bytes for equal endpoints."""
-    plain: dict[str, Any] = {
+    return json.dumps(endpoint_fields(endpoint), separators=(",", ":")).encode()
+
+
+def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
+    """What the JSON of an endpoint holds."""
+    return {
         "schema": SCHEMA,
         "stack": endpoint.group.stack,
         "service": endpoint.group.service,
@@ -85,8 +97,8 @@ def endpoint_json(endpoint: Endpoint) -> bytes:
         ],
         "addresses": list(endpoint.addresses),
         "since": endpoint.since,
+        "framework": endpoint.framework,
     }
-    return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def endpoint_from_json(data: bytes) -> Endpoint:
@@ -114,9 +126,18 @@ def endpoint_from_json(data: bytes) -> Endpoint:
             ),
             addresses=tuple(str(address) for address in plain["addresses"]),
             since=float(plain["since"]),
+            framework=FrameworkId(str(plain["framework"])) if plain.get("framework") else None,
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"an endpoint: wanted the JSON that an executor writes, got {data[:80]!r} ({error!r}); whoever wrote it"
             " should write elsewhere"
         ) from None
+
+
+def is_newer(data: bytes, since: float) -> bool:
+    """Whether these bytes hold an endpoint that became ready after that."""
+    try:
+        return endpoint_from_json(data).since > since
+    except ValueError:
+        return False

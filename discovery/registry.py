@@ -20,7 +20,8 @@ class Registry(Protocol):
     def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
         """Has the endpoint be there until it is withdrawn, whatever becomes of sessions meanwhile.
 
-        `replaces` are tasks that were in this task's place: what an earlier publisher left of them goes.
+        `replaces` are tasks that were in this task's place: what an earlier publisher left of them goes, and not before
+        this one is there.
         """
 
     def withdraw(self, task_id: TaskId, done: Done) -> None:
@@ -32,6 +33,11 @@ class Registry(Protocol):
     def close(self, seconds: float) -> None:
         """Takes all back that it published, for which it waits so long at most; what a publisher leaves that cannot say
         so goes with its session."""
+
+    def leave(self, seconds: float) -> None:
+        """Leaves all endpoints where they are, as the end of a process that can say nothing does: they lapse with its
+        session, and until then who `replaces` them takes their places. Nothing else is to follow but the process's
+        end."""
 
 
 class Several:
@@ -58,7 +64,13 @@ class Several:
             registry.announce(announcement)
 
     def close(self, seconds: float) -> None:
-        threads = [threading.Thread(target=each.close, args=(seconds,), daemon=True) for each in self._registries]
+        self._end([each.close for each in self._registries], seconds)
+
+    def leave(self, seconds: float) -> None:
+        self._end([each.leave for each in self._registries], seconds)
+
+    def _end(self, ends: Sequence[Callable[[float], None]], seconds: float) -> None:
+        threads = [threading.Thread(target=end, args=(seconds,), daemon=True) for end in ends]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -76,11 +88,11 @@ class Memory:
 
     def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
         there = self._shared.get(endpoint.task_id)
-        for id in replaces:
-            self._shared.pop(id, None)
         self._own[endpoint.task_id] = endpoint
         if there is None or there.since <= endpoint.since:
             self._shared[endpoint.task_id] = endpoint
+        for id in replaces:
+            self._shared.pop(id, None)
 
     def withdraw(self, task_id: TaskId, done: Done) -> None:
         own = self._own.pop(task_id, None)
@@ -99,6 +111,9 @@ class Memory:
             self.withdraw(id, lambda: None)
         if self._place in self._announced:
             self._announced.remove(self._place)
+
+    def leave(self, seconds: float) -> None:  # noqa: ARG002
+        self._own.clear()
 
 
 class _Countdown:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from discovery.zookeeper import AGAIN_SECONDS, AWAY_SECONDS, SESSION_SECONDS, import_kazoo, new_client, parse_url
+from discovery.publisher import AGAIN_SECONDS, AWAY_SECONDS, LAPSE_SECONDS
+from discovery.zookeeper import import_kazoo, new_client
+from specs.urls import parse_url
 
 SETTLE_SECONDS = 0.01
 """What changes within so long of a first change is told together with it."""
@@ -45,10 +47,11 @@ class Watching:
         places: Mapping[str, int],
         on_change: Callable[[Contents], None],
         *,
-        session_seconds: float = SESSION_SECONDS,
+        session_seconds: float = LAPSE_SECONDS,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
-        hosts, self._root = parse_url(url)
+        parsed = parse_url(url, "zk")
+        self._root = parsed.root
         self._url = url
         self._depths = {self._root + place: depth for place, depth in places.items()}
         self._on_change = on_change
@@ -63,7 +66,7 @@ class Watching:
         self._nodes: dict[str, bytes] = {}
         self._contents = Contents(nodes=MappingProxyType({}))
         self._kazoo = import_kazoo()
-        self._client = new_client(self._kazoo, hosts, session_seconds)
+        self._client = new_client(self._kazoo, parsed, session_seconds)
         self._client.add_listener(self._listen)
         self._client.start_async()
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)

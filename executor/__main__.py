@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from discovery.back_ends import parse, registry_at
 from discovery.registry import Registry, Several
-from discovery.zookeeper import ZooKeeper
 from executor.context import Settings
 from executor.core import Executor
 from executor.docker import Docker
@@ -101,7 +101,7 @@ def _registries(urls: str) -> list[Registry]:
     found: list[Registry] = []
     for url in urls.split():
         try:
-            found.append(ZooKeeper(url))
+            found.append(registry_at(parse(url)))
         except ValueError as fault:
             logging.getLogger("executor").error("%s: nothing is published there", fault)
     return found

@@ -39,6 +39,7 @@ LIGHT_SPECS = (
     "stack",
     "states",
     "update",
+    "urls",
 )
 LIBRARIES = (
     "addict",

@@ -139,9 +139,10 @@ class Reap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """End the executor's process."""
+    """End the executor's process. `hands_over`: another takes over what it has, endpoints too."""
 
     reason: str
+    hands_over: bool = False
 
 
 Command = (

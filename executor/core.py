@@ -288,12 +288,12 @@ class Executor:
             if is_at_rest or now >= self._exit_at:
                 self._exit(self._shutdown_reason)
         elif self._leave_until is not None and (leaving.may_end(context) or now >= self._leave_until):
-            self._exit("a newer one takes over: containers run on")
+            self._exit("a newer one takes over: containers run on", hands_over=True)
         elif not is_at_rest:
             self._idle_at = now + self._settings.idle_seconds
         elif now >= self._idle_at:
             self._exit(f"no task for {seconds(self._settings.idle_seconds)}")
 
-    def _exit(self, reason: str) -> None:
+    def _exit(self, reason: str, *, hands_over: bool = False) -> None:
         self._is_over = True
-        self._context.do(do.Exit(reason=reason))
+        self._context.do(do.Exit(reason=reason, hands_over=hands_over))

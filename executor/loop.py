@@ -125,7 +125,8 @@ class Loop:
                 self._engine.submit(lambda: self._reap(command), REAP_URGENCY)
             case do.Exit():
                 log.info("the end: %s", command.reason)
-                self._registry.close(CLOSE_SECONDS)
+                end = self._registry.leave if command.hands_over else self._registry.close
+                end(CLOSE_SECONDS)
                 self._is_over = True
             case _:
                 assert_never(command)

@@ -56,4 +56,5 @@ def endpoint_of(context: Context, task: Task) -> Endpoint:
         ),
         addresses=task.addresses,
         since=context.settings.epoch + context.now,
+        framework=order.framework_id,
     )

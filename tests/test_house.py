@@ -63,13 +63,14 @@ ROOMS = (
     *(
         Room(name=f"specs.{pure}", ours=("specs",), is_pure=True)
         for pure in (
-            *("ids", "states", "resources", "stack", "constraints", "versions", "messages"),
+            *("ids", "states", "resources", "stack", "constraints", "versions", "messages", "urls"),
             *("canonical", "rules", "placement_rules", "neighbour_rules", "contradictions", "difference"),
         )
     ),
     Room(name="placement", ours=("placement", "specs"), is_pure=True),
     Room(name="discovery", ours=("discovery", "specs"), libraries={"kazoo", "requests"}),
     Room(name="discovery.endpoints", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(name="discovery.layout", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="discovery.executors", ours=("discovery.executors", "specs"), is_pure=True),
     Room(name="discovery.render", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="framework"),

@@ -17,9 +17,10 @@ from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, N
 from kazoo.handlers.threading import KazooTimeoutError
 
 from framework.adapters import marks, nodes
-from framework.adapters.ensemble import Ensemble, SessionLost, Url
+from framework.adapters.ensemble import Ensemble, SessionLost
 from framework.adapters.packing import RecordFault
 from framework.ports import Member, Members, StoreFault
+from specs.urls import Url
 
 STANDBYS_NODE = "/standbys"
 NEXT = b"next"

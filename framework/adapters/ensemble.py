@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kazoo.client import KazooClient, KazooState, TransactionRequest
@@ -21,7 +19,8 @@ from kazoo.exceptions import (
 )
 from kazoo.retry import KazooRetry
 
-DEFAULT_PORT = 2181
+from specs.urls import Url
+
 SESSION_SECONDS = 10.0
 BLIP_SECONDS = 1.0
 """A connection that is back sooner is not spoken of."""
@@ -30,49 +29,9 @@ PROBE_SECONDS = 2.0
 UNCERTAIN = (ConnectionLoss, OperationTimeoutError, RequestTimeoutError, SessionMovedError)
 """After these a request may or may not have happened, or may yet happen."""
 
-_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
-_ROOT = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _EXPIRED = "ZooKeeper expired the session"
 _CLOSED = "the connection to ZooKeeper was closed"
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Url:
-    """Where an ensemble is, and the path below which everything of ours is."""
-
-    hosts: tuple[tuple[str, int], ...]
-    root: str
-
-    @property
-    def addresses(self) -> str:
-        """host:port,host:port"""
-        return ",".join(f"{host}:{port}" for host, port in self.hosts)
-
-    def __str__(self) -> str:
-        return f"zk://{self.addresses}{self.root}"
-
-
-def parse_url(text: str) -> Url:
-    """The parts of `zk://host:port,host:port/root`; raises ValueError. Without a port 2181 is meant."""
-    wanted = "wanted zk://host:port,host:port/root"
-    scheme, separator, rest = text.partition("://")
-    if scheme != "zk" or not separator:
-        raise ValueError(f"store url {text!r}: {wanted}")
-    places, slash, path = rest.partition("/")
-    if "@" in places:
-        raise ValueError(f"store url: {wanted}; a user and a password before '@' are not supported")
-    hosts = []
-    for place in places.split(","):
-        found = _HOST.fullmatch(place.strip())
-        port = int(found["port"] or DEFAULT_PORT) if found else 0
-        if not found or not 0 < port < 65536:
-            raise ValueError(f"store url {text!r}: {wanted}; got the address {place!r}")
-        hosts.append((found["name"], port))
-    root = (slash + path).rstrip("/")
-    if not _ROOT.fullmatch(root) or "." in root.split("/") or ".." in root.split("/"):
-        raise ValueError(f"store url {text!r}: {wanted}; got the root {slash + path!r}; name one, such as /framework")
-    return Url(hosts=tuple(hosts), root=root)
 
 
 class SessionLost(Exception):

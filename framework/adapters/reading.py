@@ -11,7 +11,7 @@ from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, NodeExistsError
 
 from framework.adapters import marks, nodes, packing, records, wish_records
-from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
+from framework.adapters.ensemble import UNCERTAIN, Ensemble
 from framework.adapters.histories import history_of
 from framework.adapters.image import Image
 from framework.adapters.marks import BeingRestored, Epoch
@@ -19,6 +19,7 @@ from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from specs.ids import VersionId
+from specs.urls import Url
 
 _T = TypeVar("_T")
 

@@ -14,9 +14,10 @@ from kazoo.exceptions import KazooException, NoNodeError
 
 from framework.adapters import marks, nodes
 from framework.adapters.checking import Report, check
-from framework.adapters.ensemble import Ensemble, SessionLost, Url, parse_url
+from framework.adapters.ensemble import Ensemble, SessionLost
 from framework.core.model import Instant
 from framework.ports import StoreFault
+from specs.urls import Url, parse_url
 
 MAX_ROUNDS = 100
 """So often is what has changed meanwhile read again. A round with nothing new to read takes some milliseconds."""
@@ -104,7 +105,7 @@ class Keeper(Ensemble):
 @contextmanager
 def opened(url: str, on_problem: OnProblem) -> Iterator[Keeper]:
     """A connection; every way in which it fails is a StoreFault. It must come about in CONNECT_SECONDS."""
-    parsed = parse_url(url)
+    parsed = parse_url(url, "zk")
     problems: list[str] = []
 
     def hear(problem: str) -> None:

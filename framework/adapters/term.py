@@ -22,10 +22,11 @@ from kazoo.exceptions import (
 )
 
 from framework.adapters import marks, nodes, reading
-from framework.adapters.ensemble import UNCERTAIN, Ensemble, Url
+from framework.adapters.ensemble import UNCERTAIN, Ensemble
 from framework.adapters.image import Operation
 from framework.adapters.marks import Epoch
 from framework.adapters.packing import RecordFault
+from specs.urls import Url
 
 MAX_BREAKS = 5
 """So often may the connection break during one transaction before it counts as refused."""

@@ -21,7 +21,7 @@ from kazoo.exceptions import (
 
 from framework.adapters import nodes, reading
 from framework.adapters.election import Election
-from framework.adapters.ensemble import SESSION_SECONDS, Ensemble, SessionLost, parse_url
+from framework.adapters.ensemble import SESSION_SECONDS, Ensemble, SessionLost
 from framework.adapters.image import Filling, Image, Operation, pieces
 from framework.adapters.nodes import Key, Unstorable
 from framework.adapters.packing import NewerSchema, RecordFault
@@ -30,6 +30,7 @@ from framework.core.commands import Save
 from framework.core.events import Saved, SaveFailed
 from framework.core.model import Stored
 from framework.ports import Post, StoreFault, is_address
+from specs.urls import parse_url
 
 MAX_WRITES_PER_SAVE = 250
 """A save of no more writes than this fits one transaction, unless its stacks or versions are large."""
@@ -66,7 +67,7 @@ class ZooKeeperStore:
         holder: str = "",
         session_seconds: float = SESSION_SECONDS,
     ) -> None:
-        self._url = parse_url(url)
+        self._url = parse_url(url, "zk")
         self._post = post
         self._on_problem = on_problem
         self._on_lost = on_lost

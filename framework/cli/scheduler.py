@@ -11,11 +11,14 @@ from typing import Any
 import click
 
 from framework.cli.options import Duration
+from specs.urls import parse_url
 
 _ZOOKEEPER = re.compile(r"zk://([^/@\s]+@)?[^/@\s:,]+:\d+(,[^/@\s:,]+:\d+)*(?P<path>/[^\s]*)?")
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
 SHORTEST_SESSION_SECONDS = 2
 LONGEST_SESSION_SECONDS = 60
+MESOS_ZK = Path("/etc/mesos/zk")
+"""Where Mesos's packages keep the address of the masters, in ZooKeeper."""
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -24,17 +27,17 @@ _LEVELS = ("debug", "info", "warning", "error")
     "--zk",
     metavar="zk://HOST:PORT,…/PATH",
     envvar="FRAMEWORK_ZK",
-    required=True,
     show_envvar=True,
-    help="ZooKeeper, and the path under which the scheduler stores what it knows.",
+    help="ZooKeeper, and the path under which the scheduler stores what it knows."
+    f"  [default: /framework in the ensemble that {MESOS_ZK} names]",
 )
 @click.option(
     "--master",
     metavar="zk://HOST:PORT,…/mesos|HOST:PORT",
     envvar="FRAMEWORK_MASTER",
-    required=True,
     show_envvar=True,
-    help="The Mesos master, or the path in ZooKeeper where masters announce themselves.",
+    help="The Mesos master, or the path in ZooKeeper where masters announce themselves."
+    f"  [default: what {MESOS_ZK} says]",
 )
 @click.option(
     "--bind", metavar="HOST:PORT", default="127.0.0.1:8080", show_default=True, help="Where the API and pages listen."
@@ -95,9 +98,9 @@ _LEVELS = ("debug", "info", "warning", "error")
 )
 @click.option(
     "--endpoints",
-    metavar="zk://HOST:PORT,…/PATH|none",
+    metavar="zk://HOST:PORT,…/PATH|etcd://HOST:PORT,…/PATH|consul://HOST:PORT|none",
     multiple=True,
-    help="Where executors publish the endpoints of tasks that are ready, below PATH/endpoints; may be repeated."
+    help="Where executors publish the endpoints of tasks that are ready; may be repeated, for several places."
     "  [default: as --zk]",
 )
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
@@ -110,8 +113,8 @@ _LEVELS = ("debug", "info", "warning", "error")
 )
 @click.option("--log-level", type=click.Choice(_LEVELS), default="info", show_default=True, help="How much is logged.")
 def scheduler(
-    zk: str,
-    master: str,
+    zk: str | None,
+    master: str | None,
     bind: str,
     advertise: str | None,
     token_file: str | None,
@@ -143,6 +146,7 @@ def scheduler(
             f"Agents cannot reach {advertised[0]}:{advertised[1]}, and they fetch the executor from there: say with "
             "--advertise HOST:PORT under which address they reach this scheduler."
         )
+    zk, master = _with_mesos_file(zk, master)
     _check_zookeeper(zk, "--zk", needs_path=True)
     if master.startswith("zk:"):
         _check_zookeeper(master, "--master", needs_path=True)
@@ -183,6 +187,24 @@ def scheduler(
     sys.exit(run(config))
 
 
+def _with_mesos_file(zk: str | None, master: str | None) -> tuple[str, str]:
+    """--zk and --master; what is not given comes from where Mesos's packages have it."""
+    if zk and master:
+        return zk, master
+    absent = " and ".join(option for option, value in (("--zk", zk), ("--master", master)) if not value)
+    if not MESOS_ZK.exists():
+        raise click.UsageError(f"Missing {absent}: there is no {MESOS_ZK} either, which would say where Mesos is.")
+    text = _read(str(MESOS_ZK), "the file") or ""
+    try:
+        masters = parse_url(text, "zk")
+    except ValueError as fault:
+        raise click.UsageError(f"Missing {absent}, and {MESOS_ZK} does not say it: {fault}.") from None
+    found = {"--zk": zk or f"zk://{masters.addresses}/framework", "--master": master or text}
+    told = ", ".join(f"{option} is {found[option]}" for option in absent.split(" and "))
+    click.echo(f"As {MESOS_ZK} says: {told}.", err=True)
+    return found["--zk"], found["--master"]
+
+
 def _address(text: str, option: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
@@ -203,9 +225,12 @@ def _endpoints(urls: tuple[str, ...], zk: str) -> str:
     """Where endpoints are published, URLs with spaces between; "" for nowhere."""
     if urls == ("none",):
         return ""
-    for url in urls:
-        _check_zookeeper(url, "--endpoints", needs_path=True)
-    return " ".join(dict.fromkeys(url.rstrip("/") for url in urls or (zk,)))
+    try:
+        places = [str(parse_url(url, "zk", "etcd", "consul")) for url in urls or (zk,)]
+    except ValueError as fault:
+        words = str(fault).removeprefix("wanted ")
+        raise click.UsageError(f"--endpoints wants none, or {words}.") from None
+    return " ".join(dict.fromkeys(places))
 
 
 def _check_zookeeper(text: str, option: str, needs_path: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from framework.local.errors import LocalError
 from framework.local.waiting import wait_for
 
-Kind = Literal["zookeeper", "mesos-master", "mesos-agent", "scheduler", "dockerd"]
+Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dockerd"]
 State = Literal["running", "frozen", "down"]
 
 # All else stays outside: what agents have, executors and tasks inherit, secrets and proxies included; and

@@ -18,8 +18,9 @@ from kazoo.exceptions import (
     RuntimeInconsistency,
 )
 
-from framework.adapters.ensemble import UNCERTAIN, Ensemble, SessionLost, parse_url
+from framework.adapters.ensemble import UNCERTAIN, Ensemble, SessionLost
 from framework.local.daemon import Daemon
+from specs.urls import parse_url
 from tests.kit.cluster import running_zookeeper
 from tests.simulation.zookeeper import Session, Tree
 
@@ -62,7 +63,7 @@ class Real:
         self._open: list[Ensemble] = []
 
     def session(self) -> Ensemble:
-        url = parse_url(f"zk://{self._server.address}{ROOT}")
+        url = parse_url(f"zk://{self._server.address}{ROOT}", "zk")
         found = Ensemble(url, on_problem=lambda _: None, on_lost=lambda: None, session_seconds=4.0)
         self._open.append(found)
         found.wait()

@@ -1,4 +1,7 @@
-"""The exam of back ends for endpoints: asked of ZooKeeper and of the one in memory alike."""
+"""The exam of back ends for endpoints: asked of all alike.
+
+ZooKeeper and etcd are real; of Consul there is a recorded contract only (tests/kit/consul.py).
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,24 @@ from typing import Any, Protocol
 
 import pytest
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import ConnectionLoss, NoNodeError, SessionExpiredError
 
+from discovery.consul import EXECUTORS, Consul, endpoint_of, task_of
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
+from discovery.etcd import Etcd
+from discovery.etcd_client import Client
 from discovery.executors import DIRECTORY, Announcement, announcement_from_json, announcement_path
+from discovery.layout import info_of
 from discovery.registry import Memory, Registry
 from discovery.watching import Watching
 from discovery.zookeeper import ZooKeeper
 from framework.local.daemon import Daemon
 from specs.ids import AgentId, ExecutorId, TaskId, VersionId, group_id
+from specs.urls import parse_url
 from tests.conformance.executor_kit import wait_until
 from tests.kit.cluster import running_zookeeper
+from tests.kit.consul import Contract, serving_contract
+from tests.kit.etcd import running_etcd
 
 SESSION_SECONDS = 4.0
 
@@ -28,7 +38,7 @@ SESSION_SECONDS = 4.0
 def endpoint(name: str = "shop.web.dev.1.1", since: float = 1000.0) -> Endpoint:
     return Endpoint(
         group=group_id("shop", "web", ["dev"]),
-        slot=1,
+        slot=int(name.split(".")[-2]),
         task_id=TaskId(name),
         version=VersionId("0123456789ab"),
         hostname="agent1",
@@ -87,7 +97,7 @@ class InZooKeeper:
         self._publishers: list[ZooKeeper] = []
 
     def publisher(self) -> ZooKeeper:
-        self._publishers.append(ZooKeeper(self.url, SESSION_SECONDS))
+        self._publishers.append(ZooKeeper(parse_url(self.url, "zk"), SESSION_SECONDS))
         return self._publishers[-1]
 
     def found(self) -> dict[str, Endpoint]:
@@ -101,7 +111,8 @@ class InZooKeeper:
     def _children(self, path: str) -> dict[str, bytes]:
         """What the nodes below hold, by name; of one that is being made anew, nothing."""
         found: dict[str, bytes] = {}
-        with contextlib.suppress(NoNodeError):
+        # The looking client's own session may end too, where the server was away.
+        with contextlib.suppress(NoNodeError, ConnectionLoss, SessionExpiredError):
             for name in self.client.get_children(path):
                 found[name] = self.client.get(f"{path}/{name}")[0]
         return found
@@ -111,6 +122,65 @@ class InZooKeeper:
             each.close(10.0)
         self.client.stop()
         self.client.close()
+
+
+class InEtcd:
+    """A root of its own on a real server."""
+
+    def __init__(self, server: Daemon, root: str) -> None:
+        self.url = parse_url(f"etcd://{server.address}{root}", "etcd")
+        self.client = Client(self.url)
+        self._publishers: list[Etcd] = []
+
+    def publisher(self) -> Etcd:
+        self._publishers.append(Etcd(self.url, SESSION_SECONDS))
+        return self._publishers[-1]
+
+    def found(self) -> dict[str, Endpoint]:
+        pairs = self.client.below(f"{self.url.root}/shop/services/web/dev/containers/")
+        return {pair.key.split("/")[-2]: endpoint_from_json(pair.value) for pair in pairs}
+
+    def announced(self) -> list[Announcement]:
+        return [announcement_from_json(each.value) for each in self.client.below(f"{self.url.root}{DIRECTORY}/")]
+
+    def close(self) -> None:
+        for each in self._publishers:
+            each.close(10.0)
+
+
+class InConsul:
+    """An agent of its own, as it is documented."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.url = parse_url(f"consul://{contract.address}", "consul")
+        self._publishers: list[Consul] = []
+
+    def publisher(self) -> Consul:
+        self._publishers.append(Consul(self.url, check_seconds=3))
+        return self._publishers[-1]
+
+    def found(self) -> dict[str, Endpoint]:
+        endpoints = [endpoint_of(each) for each in self.contract.passing().values() if task_of(each)]
+        return {str(each.task_id): each for each in endpoints}
+
+    def announced(self) -> list[Announcement]:
+        passing = sorted(self.contract.passing().items())
+        return [
+            Announcement(
+                agent=AgentId(each["Meta"]["agent"]),
+                executor=ExecutorId(each["Meta"]["executor"]),
+                hostname=each["Meta"]["hostname"],
+                address=each["Address"],
+                port=each["Port"],
+            )
+            for id, each in passing
+            if each["Service"] == EXECUTORS
+        ]
+
+    def close(self) -> None:
+        for each in self._publishers:
+            each.close(10.0)
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +196,36 @@ def zookeeper(request: pytest.FixtureRequest, server: Daemon) -> Iterator[InZooK
     back_end.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("zookeeper", marks=pytest.mark.zookeeper)])
+@pytest.fixture(scope="module")
+def etcd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with running_etcd(tmp_path_factory.mktemp("etcd")) as server:
+        yield server
+
+
+@pytest.fixture
+def etcd(request: pytest.FixtureRequest, etcd_server: Daemon) -> Iterator[InEtcd]:
+    back_end = InEtcd(etcd_server, f"/{request.node.name.partition('[')[0]}")
+    yield back_end
+    back_end.close()
+
+
+@pytest.fixture
+def consul() -> Iterator[InConsul]:
+    with serving_contract() as contract:
+        back_end = InConsul(contract)
+        yield back_end
+        back_end.close()
+
+
+REAL = pytest.mark.zookeeper
+"""Real daemons are wanted: those of a test machine that has ZooKeeper."""
+
+
+@pytest.fixture(
+    params=["memory", "consul", pytest.param("zookeeper", marks=REAL), pytest.param("etcd", marks=REAL)],
+)
 def back_end(request: pytest.FixtureRequest) -> BackEnd:
-    found: BackEnd = InMemory() if request.param == "memory" else request.getfixturevalue("zookeeper")
+    found: BackEnd = InMemory() if request.param == "memory" else request.getfixturevalue(request.param)
     return found
 
 
@@ -203,6 +300,15 @@ class TestEveryBackEnd:
         one.close(10.0)
         wait_until(lambda: back_end.announced() == wanted[1:], 30, back_end.announced)
 
+    def test_what_a_process_leaves_stays_until_it_is_taken_over(self, back_end: BackEnd) -> None:
+        old, heir = back_end.publisher(), back_end.publisher()
+        old.publish(endpoint("shop.web.dev.1.1"))
+        wait_found(back_end, endpoint("shop.web.dev.1.1"))
+        old.leave(10.0)
+        assert list(back_end.found()) == ["shop.web.dev.1.1"]
+        heir.publish(endpoint("shop.web.dev.1.2", since=2000.0), [TaskId("shop.web.dev.1.1")])
+        wait_found(back_end, endpoint("shop.web.dev.1.2", since=2000.0))
+
 
 @pytest.mark.zookeeper
 class TestZooKeeper:
@@ -250,6 +356,121 @@ class TestZooKeeper:
             back_end.close()
 
 
+@pytest.mark.zookeeper
+class TestEtcd:
+    def test_after_the_loss_of_a_lease_all_is_published_anew(self, etcd: InEtcd) -> None:
+        registry, wanted = etcd.publisher(), [endpoint(f"shop.web.dev.{slot}.{slot}") for slot in range(20)]
+        for each in wanted:
+            registry.publish(each)
+        wait_found(etcd, *wanted)
+        lease = lease_of(etcd, wanted[0])
+        etcd.client.revoke(lease)
+        wait_found(etcd, *wanted)
+        assert lease_of(etcd, wanted[-1]) != lease
+
+    def test_what_nobody_keeps_alive_lapses(self, etcd: InEtcd) -> None:
+        registry = etcd.publisher()
+        registry.publish(endpoint())
+        wait_found(etcd, endpoint())
+        registry.leave(1.0)
+        wait_found(etcd)
+
+    def test_a_member_that_is_down_is_passed_over(self, etcd: InEtcd, server: Daemon) -> None:
+        down = server.address.rpartition(":")[0]
+        both = parse_url(f"etcd://{down}:2379,{etcd.url.addresses}{etcd.url.root}", "etcd")
+        registry = Etcd(both, SESSION_SECONDS)
+        registry.publish(endpoint())
+        wait_found(etcd, endpoint())
+        registry.close(10.0)
+
+    def test_while_it_is_away_nothing_is_lost_and_nobody_held_up(
+        self, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with running_etcd(tmp_path_factory.mktemp("away")) as server:
+            back_end = InEtcd(server, "/away")
+            registry = back_end.publisher()
+            one, two = endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.2.2")
+            registry.publish(one)
+            wait_found(back_end, one)
+            server.kill()
+            registry.publish(two)
+            done = withdraw(registry, one.task_id)
+            wait_until(lambda: "cannot be reached" in caplog.text, 30, lambda: caplog.text)
+            assert not done.is_set()
+            server.start().wait()
+            assert done.wait(60)
+            wait_found(back_end, two)
+            assert caplog.text.count("cannot be reached") == 1
+            back_end.close()
+
+
+class TestConsul:
+    def test_services_are_named_as_arpanet2_names_them(self, consul: InConsul) -> None:
+        registry = consul.publisher()
+        apples = replace(endpoint("abc.apples.2.7"), group=group_id("abc", "apples"))
+        pears = replace(endpoint("abc.pears.dev-eu.0.8"), group=group_id("abc", "pears", ["eu", "dev"]))
+        registry.publish(apples)
+        registry.publish(pears)
+        wait_found(consul, apples, pears)
+        plain, labeled = consul.contract.services.values()
+        assert {key: plain.service[key] for key in ("Name", "ID", "Tags", "Address", "Port")} == {
+            "Name": "apples.abc",
+            "ID": "2.apples.abc",
+            "Tags": [],
+            "Address": "10.0.0.5",
+            "Port": 31000,
+        }
+        assert (labeled.service["ID"], labeled.service["Tags"]) == ("0.dev.eu.pears.abc", ["dev", "eu"])
+
+    def test_what_nobody_passes_any_more_is_not_found_and_later_removed(self, consul: InConsul) -> None:
+        registry = consul.publisher()
+        registry.publish(endpoint())
+        wait_found(consul, endpoint())
+        registry.leave(1.0)
+        consul.contract.later += 4
+        assert consul.found() == {}
+        assert consul.contract.services
+        consul.contract.later += 60
+        assert consul.contract.passing() == {}
+        assert not consul.contract.services
+
+    def test_what_the_agent_has_forgotten_is_registered_again(self, consul: InConsul) -> None:
+        registry = consul.publisher()
+        registry.publish(endpoint())
+        wait_found(consul, endpoint())
+        consul.contract.services.clear()
+        wait_found(consul, endpoint())
+
+    def test_while_it_is_away_nothing_is_lost(self, consul: InConsul) -> None:
+        registry = consul.publisher()
+        registry.publish(endpoint())
+        wait_found(consul, endpoint())
+        consul.contract.is_away = True
+        done = withdraw(registry, endpoint().task_id)
+        registry.publish(endpoint("shop.web.dev.2.2"))
+        consul.contract.is_away = False
+        assert done.wait(10)
+        wait_found(consul, endpoint("shop.web.dev.2.2"))
+
+    def test_of_two_tasks_in_a_slot_the_newer_is_found_and_the_older_again_when_that_ends(
+        self, consul: InConsul
+    ) -> None:
+        old, new = consul.publisher(), consul.publisher()
+        before, beside = endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.1.2", since=2000.0)
+        old.publish(before)
+        wait_found(consul, before)
+        new.publish(beside)
+        wait_found(consul, beside)
+        assert withdraw(new, beside.task_id).wait(10)
+        wait_found(consul, before)
+
+
+def lease_of(back_end: InEtcd, wanted: Endpoint) -> int:
+    """The lease of the key of this task."""
+    found = back_end.client.get(info_of(back_end.url.root, wanted.group, wanted.task_id))
+    return found.lease if found is not None else 0
+
+
 def owner(back_end: InZooKeeper, name: str) -> int | None:
     """The session of the node of this task."""
     return owner_of(back_end, path_of(endpoint().group, TaskId(name)))
@@ -263,7 +484,7 @@ def owner_of(back_end: InZooKeeper, path: str) -> int | None:
 
 def end_session(back_end: InZooKeeper, registry: ZooKeeper | Watching) -> None:
     """Ends the session from another connection, which closes it."""
-    client: Any = registry._client
+    client: Any = registry.tree.client if isinstance(registry, ZooKeeper) else registry._client
     other = KazooClient(hosts=client.hosts[0][0] + f":{client.hosts[0][1]}", client_id=client.client_id)
     other.start()
     other.stop()

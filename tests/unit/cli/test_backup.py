@@ -11,11 +11,11 @@ import pytest
 
 from framework.adapters import backup_file, restoring
 from framework.adapters import snapshot as taking
-from framework.adapters.ensemble import parse_url
 from framework.adapters.marks import restoring_node
 from framework.adapters.restoring import Restored
 from framework.adapters.snapshot import Snapshot
 from framework.ports import StoreFault
+from specs.urls import parse_url
 from tests.kit.stored import stored_task
 from tests.unit.adapters.test_backup import backup, tree
 from tests.unit.cli.conftest import Run
@@ -28,7 +28,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Says what is below the root."""
 
     def put(found: dict[str, bytes], **more: Any) -> None:
-        snapshot = Snapshot(url=parse_url(ZK), taken_at=1.7e9, nodes=found, **more)
+        snapshot = Snapshot(url=parse_url(ZK, "zk"), taken_at=1.7e9, nodes=found, **more)
         monkeypatch.setattr(taking, "take", lambda url, on_problem: snapshot)
 
     return put
@@ -117,7 +117,7 @@ class TestBackup:
         assert "--zk" in done.stderr
         done = run("backup", str(tmp_path / "new"), "--zk", "http://x")
         assert done.exit_code == 2
-        assert "wanted zk://host:port,host:port/root" in done.stderr
+        assert "wanted zk://HOST:PORT,HOST:PORT/PATH" in done.stderr
 
 
 class TestRestore:

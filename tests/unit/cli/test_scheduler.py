@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -62,6 +63,7 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
     [
         (["none"], ""),
         (["zk://a:2181/f/", "zk://b:2181/f", "zk://a:2181/f"], "zk://a:2181/f zk://b:2181/f"),
+        (["etcd://a,b/f", "consul://127.0.0.1"], "etcd://a:2379,b:2379/f consul://127.0.0.1:8500"),
     ],
 )
 def test_endpoints_are_published_in_several_places_or_nowhere(
@@ -71,10 +73,50 @@ def test_endpoints_are_published_in_several_places_or_nowhere(
     assert started[0].endpoints == endpoints
 
 
-def test_endpoints_want_an_address_of_zookeeper(run: Run) -> None:
-    result = run("scheduler", *NEEDED, "--endpoints", "etcd://a:2379/f")
+def test_endpoints_want_an_address_of_a_back_end(run: Run) -> None:
+    result = run("scheduler", *NEEDED, "--endpoints", "redis://a:2379/f")
     assert result.exit_code == 2
-    assert "--endpoints wants zk://HOST:PORT,HOST:PORT/PATH; got 'etcd://a:2379/f'" in result.output
+    assert "--endpoints wants none, or zk://HOST:PORT,HOST:PORT/PATH or etcd://" in result.output
+    assert "got 'redis://a:2379/f'." in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "zk", "master"),
+    [
+        ([], "zk://10.0.0.7:2181,10.0.0.8:2181/framework", "zk://10.0.0.7:2181,10.0.0.8:2181/mesos"),
+        (["--zk", "zk://a:1/f"], "zk://a:1/f", "zk://10.0.0.7:2181,10.0.0.8:2181/mesos"),
+        (["--master", "m:5050"], "zk://10.0.0.7:2181,10.0.0.8:2181/framework", "m:5050"),
+    ],
+)
+def test_what_is_not_given_is_as_mesos_has_it(
+    run: Run,
+    started: list[SimpleNamespace],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    zk: str,
+    master: str,
+) -> None:
+    file = tmp_path / "zk"
+    file.write_text("zk://10.0.0.7:2181,10.0.0.8:2181/mesos\n", encoding="utf-8")
+    monkeypatch.setattr(importlib.import_module("framework.cli.scheduler"), "MESOS_ZK", file)
+    result = run("scheduler", *words)
+    assert (started[0].zk, started[0].master, started[0].endpoints) == (zk, master, zk)
+    assert f"As {file} says: " in result.output
+    assert all((option in result.output) is (option not in words) for option in ("--zk", "--master"))
+
+
+def test_where_nobody_says_where_mesos_is_that_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "zk"
+    monkeypatch.setattr(importlib.import_module("framework.cli.scheduler"), "MESOS_ZK", file)
+    result = run("scheduler", "--zk", "zk://a:1/f")
+    assert result.exit_code == 2
+    assert f"Missing --master: there is no {file} either" in result.output
+    file.write_text("10.0.0.7", encoding="utf-8")
+    result = run("scheduler")
+    assert f"Missing --zk and --master, and {file} does not say it: wanted zk://" in result.output
 
 
 def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) -> None:
@@ -150,8 +192,6 @@ def test_from_the_environment(run: Run, started: list[SimpleNamespace], monkeypa
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--zk", NEEDED[1]), "Missing option '--master'"),
-        (("--master", NEEDED[3]), "Missing option '--zk'"),
         ((*NEEDED, "--zk", "10.0.0.7:2181"), "--zk wants zk://HOST:PORT,HOST:PORT/PATH; got '10.0.0.7:2181'"),
         ((*NEEDED, "--zk", "zk://10.0.0.7:2181"), "--zk wants zk://"),
         ((*NEEDED, "--zk", "zk://10.0.0.7:2181/"), "--zk wants zk://"),

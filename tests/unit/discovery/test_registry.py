@@ -1,15 +1,12 @@
-"""Several back ends as one, and the addresses of ZooKeeper's."""
+"""Several back ends as one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
-
 from discovery.endpoints import Endpoint
 from discovery.executors import Announcement
 from discovery.registry import Done, Memory, Several
-from discovery.zookeeper import parse_url
 from specs.ids import TaskId
 from tests.unit.discovery.test_endpoints import WEB
 
@@ -32,6 +29,9 @@ class Away:
     def close(self, seconds: float) -> None:
         pass
 
+    def leave(self, seconds: float) -> None:
+        pass
+
 
 def test_one_that_is_away_holds_up_none_of_the_others_but_the_answer() -> None:
     shared: dict[TaskId, Endpoint] = {}
@@ -50,23 +50,3 @@ def test_where_there_is_none_a_withdrawal_is_done_at_once() -> None:
     said: list[str] = []
     Several([]).withdraw(WEB.task_id, lambda: said.append("done"))
     assert said == ["done"]
-
-
-@pytest.mark.parametrize(
-    ("text", "hosts", "root"),
-    [
-        ("zk://a:2181,10.0.0.7:2182/framework", "a:2181,10.0.0.7:2182", "/framework"),
-        ("zk://a/one/two/", "a:2181", "/one/two"),
-        ("zk://[::1]:2181/f", "[::1]:2181", "/f"),
-    ],
-)
-def test_addresses_of_zookeeper(text: str, hosts: str, root: str) -> None:
-    assert parse_url(text) == (hosts, root)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "a:2181/f", "zk://a:2181", "zk://a:2181/", "zk://u:p@a/f", "zk://a/../f", "etcd://a/f"]
-)
-def test_what_is_none_is_told_of(text: str) -> None:
-    with pytest.raises(ValueError, match="endpoints: wanted zk://host:port,host:port/root, got"):
-        parse_url(text)

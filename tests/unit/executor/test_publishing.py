@@ -9,7 +9,7 @@ from executor import commands as do
 from executor import events as on
 from executor.events import Purpose
 from executor.publishing import WITHDRAW_SECONDS
-from specs.ids import TaskId, VersionId, group_id
+from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 
@@ -68,6 +68,7 @@ def test_a_task_without_checks_is_published_when_it_runs() -> None:
             ),
             addresses=("172.17.0.2",),
             since=EPOCH + 5.0,
+            framework=FrameworkId("F"),
         ),
         replaces=(),
     )
