@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from specs.autoscale import Autoscale
 from specs.constraints import Mode
 from specs.custom_resources import Custom
 from specs.errors import StackError
@@ -186,9 +187,10 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         values["instances"] = 1
     container = _container(values, reader, found)
     rollback: Update | None = values.get("rollback")
+    autoscale: Autoscale | None = values.get("autoscale")
     group = Group(
         id=group_id(stack, name, labels),
-        instances=values.get("instances", 1),
+        instances=values.get("instances", autoscale.min if autoscale else 1),
         container=container,
         resources=_resources(values),
         restart=values.get("restart", Restart.ALWAYS),
@@ -202,6 +204,7 @@ def _built(name: str, service: Mapping, over: Mapping | None, stack: str, shared
         routes=_routes(values, container, reader, found),
         update=settled(values.get("update", Update()), container),
         rollback=settled(rollback, container) if rollback else None,
+        autoscale=autoscale,
     )
     failed = frozenset(reader.failed)
     for whole_field, sources in _JOINED.items():

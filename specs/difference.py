@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from specs.autoscale import Autoscale
 from specs.canonical import to_plain, version_of
 from specs.constraints import STICKY_ALWAYS, Rules, Strategy
 from specs.ids import GroupId
@@ -127,6 +128,7 @@ def _comparable(group: Group) -> dict[str, Any]:
     plain.update(_rules(group.rules))
     plain.pop("rules", None)
     plain["update"] = _pace(group.update)
+    plain["autoscale"] = _scaling(group.autoscale)
     plain["rollback"] = _pace(group.rollback) if group.rollback else {}
     for name in ("environment", "labels", "sysctls", "metadata"):
         plain[name] = dict(plain.get(name, ()))
@@ -174,6 +176,22 @@ def _pace(update: Update) -> dict[str, Any]:
         "max_failures": str(update.max_failures),
         "on_failure": update.on_failure.value,
         "steps": [str(step) for step in update.steps],
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def _scaling(autoscale: Autoscale | None) -> dict[str, Any]:
+    """It in the words of a file, defaults too; what is not said is left out."""
+    if autoscale is None:
+        return {}
+    texts: dict[str, Any] = {
+        "min": autoscale.min,
+        "max": autoscale.max,
+        "cpu": f"{autoscale.cpu_percent}%" if autoscale.cpu_percent else None,
+        "memory": f"{autoscale.memory_percent}%" if autoscale.memory_percent else None,
+        "metric": {each.name: each.target for each in autoscale.metrics},
+        "up_after": f"{autoscale.up_after_seconds:g}s",
+        "cool_down": f"{autoscale.cool_down_seconds:g}s",
     }
     return {name: text for name, text in texts.items() if text}
 

@@ -58,6 +58,10 @@ MAX_PATTERN_LENGTH = 1_000
 MAX_WEIGHT = 100
 MAX_STEPS = 50
 """Of an update; pauses count."""
+MAX_METRICS = 8
+"""Metrics by which one group is scaled."""
+MAX_TARGET_PERCENT = 1_000
+"""Of what a group asks for: where agents have more to give, a task may use more of the cpus."""
 MAX_CUSTOM_RESOURCES = 16
 MAX_CUSTOM_MILLI = 10**12
 MAX_CUSTOM_ITEMS = 256

@@ -17,7 +17,7 @@ class FrameworkRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., framework_id: _Optional[str] = ..., next_serial: _Optional[int] = ...) -> None: ...
 
 class GroupRecord(_message.Message):
-    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "retry", "kill_order", "routes_json")
+    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "retry", "kill_order", "routes_json", "autoscale_json")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class GroupRecord(_message.Message):
     RETRY_FIELD_NUMBER: _ClassVar[int]
     KILL_ORDER_FIELD_NUMBER: _ClassVar[int]
     ROUTES_JSON_FIELD_NUMBER: _ClassVar[int]
+    AUTOSCALE_JSON_FIELD_NUMBER: _ClassVar[int]
     service: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     version: str
@@ -61,7 +62,8 @@ class GroupRecord(_message.Message):
     retry: RetryRecord
     kill_order: str
     routes_json: bytes
-    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., retry: _Optional[_Union[RetryRecord, _Mapping]] = ..., kill_order: _Optional[str] = ..., routes_json: _Optional[bytes] = ...) -> None: ...
+    autoscale_json: bytes
+    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., retry: _Optional[_Union[RetryRecord, _Mapping]] = ..., kill_order: _Optional[str] = ..., routes_json: _Optional[bytes] = ..., autoscale_json: _Optional[bytes] = ...) -> None: ...
 
 class RetryRecord(_message.Message):
     __slots__ = ("delay_seconds", "factor", "max_delay_seconds", "attempts", "window_seconds")

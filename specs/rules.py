@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from specs import container_rules, placement_rules, restarts, route_rules, update_rules
+from specs import autoscale_rules, container_rules, placement_rules, restarts, route_rules, update_rules
 from specs.custom_resources import items_fault, resource_name_fault
 from specs.errors import Fault
 from specs.ids import MAX_LABELS_LENGTH, GroupId, name_fault
@@ -104,6 +104,7 @@ def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Itera
             *restarts.broken(group.retry),
             *update_rules.broken(group),
             *route_rules.broken(group),
+            *autoscale_rules.broken(group),
         ):
             other = (index, broken.other) if broken.other else None
             yield Finding(

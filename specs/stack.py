@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from specs.autoscale import Autoscale
 from specs.constraints import Mode, Rules
 from specs.ids import GroupId
 from specs.resources import Resources
@@ -271,6 +272,8 @@ class Group:
     update: Update = Update()
     rollback: Update | None = None
     """The pace of going back; None: that of an update."""
+    autoscale: Autoscale | None = None
+    """Where it is there the number goes with the load, and `instances` is only how many there are at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from specs.autoscale_forms import AUTOSCALE
 from specs.fields import Table
 from specs.health import HEALTH, HEALTHCHECK, READY
 from specs.hooks import HOOK
@@ -45,7 +46,7 @@ def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
     inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "restart": RESTART}
-    inner |= {"routes": ROUTE}
+    inner |= {"routes": ROUTE, "autoscale": AUTOSCALE}
     inner |= {"ready": READY, "post_start": HOOK, "pre_stop": HOOK}
     for field in SERVICE.fields:
         if not field.is_ours:

@@ -5,6 +5,7 @@ The loader, the JSON Schema and the tables of the documentation are all made fro
 
 from __future__ import annotations
 
+from specs.autoscale_forms import Autoscaling
 from specs.constraint_forms import Constraints
 from specs.constraints import Mode, Strategy
 from specs.devices import (
@@ -108,7 +109,8 @@ SERVICE = Table(
             "rollback",
             "The pace of going back: the keys of update but steps and canary (that of update).",
         ),
-        Field("instances", INSTANCES, "instances", "How many tasks (1)."),
+        Field("instances", INSTANCES, "instances", "How many tasks (1); with autoscale: how many at first (its min)."),
+        Field("autoscale", Autoscaling(), "autoscale", "As many tasks as the load wants, between two numbers."),
         Field(
             "kill_order",
             Choice({order.value: order for order in KillOrder}),

@@ -7,6 +7,7 @@ from functools import lru_cache
 from framework.adapters.packing import SCHEMA, RecordFault, canonical, fold, from_canonical, parse
 from framework.core.model import GroupWish, Rollouts, StackWish
 from specs import records_pb2 as pb
+from specs.autoscale import Autoscale
 from specs.constraints import Mode, Rules
 from specs.ids import GroupId, VersionId
 from specs.routes import Route
@@ -83,6 +84,7 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
         keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
         update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
         rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
+        autoscale_json=b"" if group.autoscale is None else _autoscale_json(group.autoscale),
         retry=None if group.retry == _RETRY else _retry_record(group.retry),
         routes_json=canonical(group.routes) if group.routes else b"",
     )
@@ -114,6 +116,7 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         ),
         update=_update_of(record.update_json) if record.update_json else _USUAL_UPDATE,
         rollback=_update_of(record.rollback_json) if record.rollback_json else None,
+        autoscale=_autoscale_of(record.autoscale_json) if record.autoscale_json else None,
         kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
         retry=_retry_of(record.retry) if record.HasField("retry") else _RETRY,
         routes=from_canonical(tuple[Route, ...], record.routes_json, "routes") if record.routes_json else (),
@@ -164,6 +167,19 @@ def _update_of(data: bytes) -> Update:
     """The way back, one value for equal bytes; raises RecordFault."""
     update: Update = from_canonical(Update, data, "paces")
     return update
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _autoscale_json(autoscale: Autoscale) -> bytes:
+    """The canonical form; raises ValueError for what no record can hold."""
+    return canonical(autoscale)
+
+
+@lru_cache(maxsize=_DISTINCT_RULES)
+def _autoscale_of(data: bytes) -> Autoscale:
+    """The way back, one value for equal bytes; raises RecordFault."""
+    autoscale: Autoscale = from_canonical(Autoscale, data, "bounds of scaling")
+    return autoscale
 
 
 def rollouts_node(rollouts: Rollouts) -> bytes:

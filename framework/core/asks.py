@@ -214,7 +214,7 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
     return GroupWish(
         id=group.id,
         version=version,
-        instances=group.instances,
+        instances=instances_of(group, before.instances if before else None),
         is_stopped=before.is_stopped if before else False,
         generation=before.generation if before else 0,
         restart=group.restart,
@@ -228,7 +228,14 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
         rollback=group.rollback,
         kill_order=group.kill_order,
         routes=group.routes,
+        autoscale=group.autoscale,
     )
+
+
+def instances_of(group: Group, now: int | None) -> int:
+    """How many a submitted group shall have, where there are so many `now`: of one that is scaled by its load that
+    stays, as far as its bounds allow."""
+    return group.instances if group.autoscale is None or now is None else group.autoscale.bounded(now)
 
 
 def _remove(ask: StackRemoved, old: StackWish | None) -> tuple[Change, ...] | Refused:
@@ -250,7 +257,7 @@ def _adjust(
             continue
         wishes = []
         for wish in stack.groups:
-            if not wish.id.matches(ask.pattern):
+            if not _is_meant(ask, wish):
                 wishes.append(wish)
                 continue
             matched = True
@@ -268,6 +275,12 @@ def _adjust(
             kind="not_found", message=f"no group matches {ask.pattern}; `framework ps` names those there are"
         )
     return tuple(changes)
+
+
+def _is_meant(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish) -> bool:
+    if isinstance(ask, ScaleAsked) and ask.only is not None:
+        return wish.id == ask.only
+    return wish.id.matches(ask.pattern)
 
 
 def _give_up(ask: KillAsked, books: Books) -> tuple[Change, ...] | Refused:
@@ -292,6 +305,9 @@ def _give_up(ask: KillAsked, books: Books) -> tuple[Change, ...] | Refused:
     for name, counts in fewer.items():
         stack = books.stacks[name]
         wishes = tuple(replace(wish, instances=wish.instances - counts.get(wish.id, 0)) for wish in stack.groups)
+        for wish in wishes:
+            if wish.id in counts and (refused := _out_of_bounds(wish)):
+                return refused
         new = replace(stack, groups=wishes, index=stack.index + 1)
         killed = tuple(task.id for task in tasks if task.group.stack == name)
         changed = tuple(str(id) for id in sorted(counts))
@@ -342,7 +358,21 @@ def _adjusted(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: Gro
             f" {wish.instances} now",
             details=(("instances", f"{instances} is not in 0..{MOST_INSTANCES}"),),
         )
-    return replace(wish, instances=instances)
+    scaled = replace(wish, instances=instances)
+    return _out_of_bounds(scaled) or scaled
+
+
+def _out_of_bounds(wish: GroupWish) -> Refused | None:
+    """Why a group that is scaled by its load cannot have so many."""
+    bounds = wish.autoscale
+    if bounds is None or wish.fitting(wish.instances) == wish.instances:
+        return None
+    return Refused(
+        kind="invalid",
+        message=f"{wish.id} is scaled by its load, from {bounds.min} to {bounds.max}; wanted a number of these, got"
+        f" {wish.instances}. Change autoscale in the stack file, or `framework stop {wish.id}` for none",
+        details=(("instances", f"{wish.instances} is not in {bounds.min}..{bounds.max}, the bounds of autoscale"),),
+    )
 
 
 def _no_number(wish: GroupWish) -> Refused:

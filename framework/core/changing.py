@@ -7,7 +7,7 @@ from framework.core.commands import Done, Refused, Reply
 from framework.core.context import Context
 from framework.core.events import BackoffResetAsked, KillAsked
 from framework.core.history import tidied
-from framework.core.model import Instant
+from framework.core.model import Instant, StackWish
 from specs.ids import TaskId
 
 
@@ -16,7 +16,7 @@ def change(context: Context, change: asks.Change, now: Instant) -> None:
     books, name = context.books, change.stack.name
     for version in change.versions:
         books.versions[version.stack, version.id] = version
-    is_new = name not in books.stacks
+    old = books.stacks.get(name)
     for id in change.killed:
         _give_up(context, change, id, now)
     books.put_stack(change.stack)
@@ -28,7 +28,8 @@ def change(context: Context, change: asks.Change, now: Instant) -> None:
             context.kill_orders[group] = change.order
         converge.review_group(context, group, now)
     context.kill_orders.clear()
-    _tell(context, change, is_new=is_new)
+    _tell(context, change, is_new=old is None)
+    _tell_scaled(context, change, old)
     context.collect_versions(name, {id: None for stack, id in list(books.versions) if stack == name})
 
 
@@ -48,6 +49,21 @@ def _tell(context: Context, change: asks.Change, *, is_new: bool) -> None:
     verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
     text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
     context.tell("StackChanged", text, stack.name)
+
+
+def _tell_scaled(context: Context, change: asks.Change, old: StackWish | None) -> None:
+    """Tells of groups that have another number than before: who gave it to them, and why."""
+    if old is None or old.is_removed or change.stack.is_removed:
+        return
+    made = change.history.revisions[-1] if change.history and change.history.revisions else None
+    by = f" by {made.by}" if made and made.by else ""
+    why = f": {made.message}" if made and made.message else ""
+    before = {wish.id: wish.instances for wish in old.groups}
+    for wish in change.stack.groups:
+        was = before.get(wish.id, wish.instances)
+        if was != wish.instances:
+            text = f"{wish.id} is scaled from {was} to {wish.instances}{by}{why}"
+            context.announce_group("GroupScaled", wish.id, text)
 
 
 def kill(context: Context, ask: KillAsked, now: Instant) -> None:

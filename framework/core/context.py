@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.agents import Agents
+from framework.core.autoscaling_load import Scaler
 from framework.core.books import Books
 from framework.core.commands import (
     Accept,
@@ -90,6 +91,8 @@ class Context:
         """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
         self.kill_orders: dict[GroupId, KillOrder] = {}
         """Another order than the group's own, while what was asked with it is brought about."""
+        self.scalers: dict[GroupId, Scaler] = {}
+        """What is remembered of the groups that are scaled by their load; core.autoscaling says more."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
         self.suspects = Suspects()

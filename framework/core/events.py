@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
-from framework.core.model import Doubt, Status, Stored
+from framework.core.model import Doubt, Status, Stored, TaskUsage
 from placement.agent import Agent
 from placement.offer import Offer
-from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, OfferId, TaskId, VersionId
 from specs.stack import KillOrder, Stack
 
 
@@ -161,7 +161,8 @@ class StackRemoved:
 class ScaleAsked:
     """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`.
 
-    `order` says which tasks go first where some are to, None for the groups' own order.
+    `order` says which tasks go first where some are to, None for the groups' own order. `only` is the one group that is
+    meant, where the scheduler asks by its load: a pattern may mean others too.
     """
 
     request_id: int
@@ -170,6 +171,7 @@ class ScaleAsked:
     delta: int | None = None
     factor: float | None = None
     order: KillOrder | None = None
+    only: GroupId | None = None
     message: str = ""
     by: str = ""
 
@@ -286,6 +288,13 @@ class RollAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageMeasured:
+    """What tasks of groups use that are scaled by their load; tasks of such groups that are not named told nothing."""
+
+    tasks: tuple[TaskUsage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
     """The time that `wakes_at` named has come."""
 
@@ -321,6 +330,7 @@ Event: TypeAlias = (
     | Saved
     | SaveFailed
     | StoreReported
+    | UsageMeasured
     | Ask
     | Woke
 )

@@ -201,7 +201,7 @@ def _returned(wish: GroupWish, now: GroupWish | None, with_instances: bool) -> G
         return replace(wish, is_stopped=False)
     keeps = not with_instances and wish.mode is now.mode is Mode.REPLICATED
     instances = now.instances if keeps else wish.instances
-    return replace(wish, instances=instances, is_stopped=now.is_stopped, generation=now.generation)
+    return replace(wish, instances=wish.fitting(instances), is_stopped=now.is_stopped, generation=now.generation)
 
 
 def target(

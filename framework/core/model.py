@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from specs.autoscale import Autoscale
 from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.resources import Resources
@@ -52,11 +53,16 @@ class GroupWish:
     rollback: Update | None = None
     kill_order: KillOrder = KillOrder.YOUNGEST
     routes: tuple[Route, ...] = ()
+    autoscale: Autoscale | None = None
 
     @property
     def wanted(self) -> int:
         """How many slots shall be filled now."""
         return 0 if self.is_stopped else self.instances
+
+    def fitting(self, instances: int) -> int:
+        """The nearest number of instances that it may have."""
+        return self.autoscale.bounded(instances) if self.autoscale else instances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +340,19 @@ class Status:
     addresses: tuple[str, ...] = ()
     running_since: Instant = 0.0
     permanent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUsage:
+    """What a task used when it was last measured, None for what was not; `cpus_milli` is the mean of some seconds.
+
+    `metrics` are those of its own that its group is scaled by.
+    """
+
+    task_id: TaskId
+    cpus_milli: int | None = None
+    mem_mib: int | None = None
+    metrics: tuple[tuple[str, float], ...] = ()
 
 
 class Doubt(StrEnum):

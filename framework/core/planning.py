@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from framework.core.asks import instances_of
 from framework.core.model import GroupWish, Task
 from framework.core.views import AgentView, Connection, GroupView, StackView, View
 from placement.cluster import Cluster
@@ -28,7 +29,7 @@ _Held = tuple[GroupView, Task]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPlan:
     """What a submit would do to a group; `change` is None where its settings stay. `note` says why nothing is placed
-    although something is wanted ("is stopped"), "" else."""
+    although something is wanted ("is stopped"), or what its number goes by, "" else."""
 
     group: GroupId
     change: Change | None
@@ -68,6 +69,7 @@ def plan(view: View, new: Stack) -> Plan:
     found = view.stacks.get(new.name)
     standing = None if found is None or found.wish.is_removed else found
     old = stack_of(standing) if standing else None
+    new = _with_numbers(old, new)
     changes = {change.group: change for change in difference(old, new)}
     now = {group.wish.id: group for group in (standing.groups if standing else ())}
     kept = {group.id: _kept(now[group.id], group) if group.id in now else {} for group in new.groups}
@@ -90,7 +92,7 @@ def plan(view: View, new: Stack) -> Plan:
             group=group.id,
             change=changes[group.id].change if group.id in changes else None,
             outcome=outcomes.get(group.id, Outcome(group=group.id, wanted=0)),
-            note=f"is stopped: `framework start {group.id}` starts it" if group.id in stopped else "",
+            note=_note(group, is_stopped=group.id in stopped),
         )
         for group in new.groups
     )
@@ -103,6 +105,19 @@ def plan(view: View, new: Stack) -> Plan:
         warnings=warnings(view, new),
         problem=problem_of(view),
     )
+
+
+def _note(group: Group, *, is_stopped: bool) -> str:
+    if is_stopped:
+        return f"is stopped: `framework start {group.id}` starts it"
+    return f"scaled by its load: {group.autoscale}" if group.autoscale else ""
+
+
+def _with_numbers(old: Stack | None, new: Stack) -> Stack:
+    """The stack with as many instances as its groups would have once it is submitted."""
+    now = {group.id: group.instances for group in old.groups} if old else {}
+    groups = tuple(replace(group, instances=instances_of(group, now.get(group.id))) for group in new.groups)
+    return replace(new, groups=groups)
 
 
 def warnings(view: View, new: Stack) -> tuple[str, ...]:
@@ -231,6 +246,7 @@ def group_with(wish: GroupWish, container: Container, resources: Resources) -> G
         routes=wish.routes,
         update=wish.update,
         rollback=wish.rollback,
+        autoscale=wish.autoscale,
     )
 
 

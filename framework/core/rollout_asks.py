@@ -107,4 +107,4 @@ def _as_before(wish: GroupWish, now: GroupWish | None) -> GroupWish:
     if now is None:
         return wish
     generation = max(wish.generation, now.generation) if wish.version == now.version else wish.generation
-    return replace(wish, instances=now.instances, is_stopped=now.is_stopped, generation=generation)
+    return replace(wish, instances=wish.fitting(now.instances), is_stopped=now.is_stopped, generation=generation)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from framework.core import budget, census, changing, converge, placing, rolling, rollouts, setbacks, statuses
+from framework.core import (
+    autoscaling,
+    budget,
+    census,
+    changing,
+    converge,
+    placing,
+    rolling,
+    rollouts,
+    setbacks,
+    statuses,
+)
 from framework.core.commands import (
     Accept,
     Command,
@@ -46,6 +57,7 @@ from framework.core.events import (
     StopAsked,
     StoreReported,
     Subscribed,
+    UsageMeasured,
     Woke,
 )
 from framework.core.model import Instant, Settings, Status, Stored
@@ -134,6 +146,8 @@ class Scheduler:
             census.asked_to_leave(context, event.offers)
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)
+        elif isinstance(event, UsageMeasured):
+            autoscaling.measure(context, event, now)
         elif isinstance(event, StoreReported):
             context.store_problem = event.problem
             context.tell("StoreReported", event.problem or "the store can be used")

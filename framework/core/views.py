@@ -106,6 +106,15 @@ class GroupProgress:
     deadline_at: Instant = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """What was last thought of the number of a group that is scaled by its load: how many it wants, bounds aside."""
+
+    at: Instant
+    wants: int
+    sentence: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class GroupView:
     """A group: its wish and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
@@ -125,6 +134,8 @@ class GroupView:
     """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
     progress: GroupProgress | None = None
     """How far the stack's rollout is with it, None where that changes nothing of it."""
+    scaling: Scaling | None = None
+    """None where it is not scaled by its load, and before that was measured first."""
 
     def is_outdated(self, task: Task) -> bool:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""

@@ -12,6 +12,7 @@ from framework.adapters import packing, records, wish_records
 from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
 from framework.core.model import Backoff, Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
+from specs.autoscale import Autoscale, MetricTarget
 from specs.constraints import (
     Constraint,
     Counted,
@@ -176,6 +177,15 @@ WISHES = st.builds(
         ),
         max_size=3,
     ).map(tuple),
+    autoscale=st.none()
+    | st.builds(
+        Autoscale,
+        min=COUNTS,
+        max=COUNTS,
+        cpu_percent=COUNTS,
+        metrics=st.lists(st.builds(MetricTarget, name=NAMES, target=INSTANTS), max_size=2).map(tuple),
+        cool_down_seconds=INSTANTS,
+    ),
 )
 CONTAINERS = st.builds(
     Container,
