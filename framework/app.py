@@ -17,10 +17,12 @@ from framework.adapters.clock import SystemClock
 from framework.adapters.codec import executor_id
 from framework.adapters.mesos import MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, executor_uri
+from framework.adapters.usage import ExecutorUsage
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile, ServerInfo
 from framework.api.server import CannotListen, Server
+from framework.collector import Collector
 from framework.config import SchedulerConfig
 from framework.core.events import BecameLeader, StoreReported
 from framework.core.model import Settings
@@ -31,6 +33,7 @@ from framework.local.paths import cache_home
 from framework.loop import Loop, Stop
 from framework.ports import Clock, Members, StoreFault
 from framework.recorder import Recorder
+from framework.usage import Nowhere, Usage
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,8 @@ def run_scheduler(config: SchedulerConfig) -> int:
         started_at=clock.now(),
     )
     leadership = ZooKeeperLeadership(config, settings, clock)
+    usage = _usage(config)
+    collector = Collector(lambda: loop.view, usage, loop.post)
     app = create_app(
         loop,
         token=config.token,
@@ -81,13 +86,16 @@ def run_scheduler(config: SchedulerConfig) -> int:
         info=info,
         leadership=leadership,
         clock=clock.now,
+        usage=usage,
     )
     try:
         server = Server(app, *config.bind)
     except CannotListen as problem:
         log.error("%s", problem)
         return CliExit.REFUSED
+    collector.start()
     stop = _run(config, loop, server, MesosDriver(mesos, loop.post, may_subscribe=leadership.confirm), leadership)
+    collector.close()
     if stop.starts_again:
         _start_again()
     return stop.exit_code
@@ -234,6 +242,12 @@ def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
     )
     executor_id(executor, config.role, reservation="any")
     return executor
+
+
+def _usage(config: SchedulerConfig) -> Usage:
+    """The way to the executors, as far as they announce themselves in ZooKeeper."""
+    places = [url for url in config.endpoints.split() if url.startswith("zk://")]
+    return ExecutorUsage(places) if places else Nowhere()
 
 
 def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosConfig:

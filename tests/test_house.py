@@ -81,6 +81,17 @@ ROOMS = (
         name="framework.ports",
         ours=tuple(f"framework.core.{each}" for each in ("commands", "events", "model", "views")),
     ),
+    # What tasks use: its form, who asks for it, and the way to whom is asked.
+    Room(name="framework.usage", ours=("discovery.executors", "specs"), is_pure=True),
+    Room(
+        name="framework.collector",
+        ours=("framework.core", "framework.ports", "framework.usage", "specs"),
+    ),
+    Room(
+        name="framework.adapters.usage",
+        ours=("framework.usage", "discovery.executors", "specs"),
+        libraries={"kazoo"},
+    ),
     Room(name="framework.loop", ours=("framework.core", "framework.ports", "framework.exits", "specs")),
     *(
         Room(
@@ -160,7 +171,8 @@ ROOMS = (
     Room(
         name="framework.api",
         ours=(
-            *("framework.api", "framework.web", "framework.ports", "specs"),
+            *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
+            *("framework.collector", "framework.meter", "discovery.executors"),
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
             *("framework.core.explaining", "framework.core.returning", "framework.core.story"),
             *("placement.agent", "placement.explanation"),

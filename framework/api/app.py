@@ -24,6 +24,7 @@ from framework.api import (
     story,
     tasks,
 )
+from framework.api import usage as usage_routes
 from framework.api.answers import Json
 from framework.api.errors import Problem
 from framework.api.guard import Guard
@@ -35,6 +36,7 @@ from framework.api.stream import Stream
 from framework.api.threads import Threads
 from framework.core.views import Connection
 from framework.ports import Front, Leadership
+from framework.usage import Nowhere, Usage
 from framework.web.reference import reference_page
 from framework.web.status import status_page
 
@@ -55,8 +57,10 @@ def create_app(
     fetch: Fetch = fetch_from_agent,
     clock: Callable[[], float] = time.time,
     leadership: Leadership | None = None,
+    usage: Usage | None = None,
 ) -> FastAPI:
-    """The application over `front`. With a `token` every change needs it. `fetch` is how an agent is asked for logs.
+    """The application over `front`. With a `token` every change needs it. `fetch` is how agents are asked for logs, and
+    `usage` how executors are asked what tasks use.
 
     With a `leadership` it passes requests on to the leader while it stands by.
     """
@@ -80,6 +84,7 @@ def create_app(
     app.include_router(approve.router(front, limits))
     app.include_router(executors.router(front, limits))
     app.include_router(tasks.router(front))
+    app.include_router(usage_routes.router(front, usage or Nowhere()))
     app.include_router(story.router(front))
     app.include_router(explain.router(front, threads))
     app.include_router(events.router(stream))

@@ -10,7 +10,8 @@ from typing import Any
 
 from framework.api.rollout_picture import progress_plain
 from framework.core.model import Backoff, Task
-from framework.core.views import GroupState, GroupView, StackView, View, Waiting
+from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
+from specs.autoscale import Autoscale
 from specs.constraints import Rules, Strategy
 from specs.resources import Resources
 from specs.stack import Restart, Retry
@@ -88,6 +89,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "labels": list(wish.id.labels),
         "state": group.state.value,
         "instances": wish.instances,
+        "autoscale": autoscale_plain(wish.autoscale, group.scaling) if wish.autoscale else None,
         "wanted": group.wanted,
         "mode": wish.mode.value,
         "rules": list(rules_texts(wish.rules)),
@@ -128,6 +130,27 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "failed": _failed(group),
         "finished": len({task.slot for task in group.ended if task.state is TaskState.FINISHED}),
     }
+
+
+def autoscale_plain(bounds: Autoscale, scaling: Scaling | None) -> Plain:
+    """By what a group is scaled, and what was last thought of its number."""
+    return {
+        "min": bounds.min,
+        "max": bounds.max,
+        "targets": str(bounds),
+        "at": scaling.at if scaling else None,
+        "wants": scaling.wants if scaling else None,
+        "sentence": scaling.sentence if scaling else "was not measured yet",
+    }
+
+
+def scaling_plain(groups: Iterable[GroupView]) -> list[Plain]:
+    """Of the groups that are scaled by their load, what was last thought of their number."""
+    return [
+        {"group": str(group.wish.id), **autoscale_plain(group.wish.autoscale, group.scaling)}
+        for group in groups
+        if group.wish.autoscale and not group.wish.is_stopped
+    ]
 
 
 def task_plain(view: View, group: GroupView, task: Task) -> Plain:

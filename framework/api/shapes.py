@@ -179,6 +179,22 @@ class RolloutProgress(Shape):
     deadline_at: Seconds | None = Field(description="when it fails, unless there is progress; null: not by time")
 
 
+class AutoscaleLine(Shape):
+    """A group that is scaled by its load. `wants` is how many that asks for, bounds aside; null before it was first
+    measured."""
+
+    min: int
+    max: int
+    targets: str = Field(examples=["2 to 10 tasks, cpu 60 %"])
+    at: Seconds | None
+    wants: int | None = Field(examples=[6])
+    sentence: str = Field(examples=["from 4 to 6: cpu 90 % (target 60 %)"])
+
+
+class ScalingLine(AutoscaleLine):
+    group: str = Field(examples=["shop/web[prod]"])
+
+
 class GroupLine(Shape):
     group: str = Field(examples=["shop/web[prod]"])
     stack: str = Field(examples=["shop"])
@@ -186,6 +202,7 @@ class GroupLine(Shape):
     labels: list[str] = Field(examples=[["prod"]])
     state: str = Field(examples=["waiting"])
     instances: int = Field(examples=[4])
+    autoscale: AutoscaleLine | None = Field(description="null where its number is set by hand")
     wanted: int = Field(
         description="slots to be filled: instances; 0 while stopped; the agents on which a global group can run",
         examples=[4],
@@ -306,6 +323,7 @@ class WaitingLine(Shape):
 class TasksAnswer(Standing):
     tasks: list[TaskLine]
     waiting: list[WaitingLine]
+    scaling: list[ScalingLine] = Field(description="groups that are scaled by their load")
 
 
 class Asked(BaseModel):

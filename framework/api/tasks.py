@@ -52,6 +52,7 @@ def router(front: Front) -> APIRouter:
                     for task in (*group.tasks, *(group.ended if all else ()))
                 ],
                 "waiting": [waiting for group in found for waiting in picture.waiting_plain(group)],
+                "scaling": picture.scaling_plain(found),
             }
         )
 

@@ -52,6 +52,7 @@ def _show_group(group: Answer, now: float) -> None:
             ("group", group["group"]),
             ("state", f"{group['state']}, {group['ready']} of {group['wanted']} ready"),
             ("instances", _instances(group)),
+            ("autoscale", _autoscale(group["autoscale"])),
             ("image", group["image"] or "none: a plain process"),
             ("command", " ".join(command) if command is not None else "the image's"),
             ("resources", _resources(group)),
@@ -70,6 +71,10 @@ def _show_group(group: Answer, now: float) -> None:
 def _instances(group: Answer) -> str:
     count = "one on every agent that fits" if group["mode"] == "global" else str(group["instances"])
     return f"{count}{' (stopped)' if group['is_stopped'] else ''}"
+
+
+def _autoscale(line: Answer | None) -> str:
+    return f"{line['targets']}; {line['sentence']}" if line else ""
 
 
 def _unreachable(group: Answer) -> str:

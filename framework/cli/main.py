@@ -18,6 +18,7 @@ COMMANDS = {
     "validate": "Check a stack file, without a scheduler.",
     "ls": "List stacks.",
     "ps": "List tasks, and slots that wait for one.",
+    "top": "Show what tasks use, the greediest first.",
     "endpoints": "List where tasks that are ready can be reached.",
     "info": "Show everything about a stack, group or task.",
     "explain": "Say why a slot has no task, or why its task is where it is.",

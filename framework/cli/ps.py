@@ -41,6 +41,8 @@ def ps(pattern: str, with_ended: bool, labels: str, server: Server, as_json: boo
     rows = [(_place(line), _task_row(line, answer["at"])) for line in answer["tasks"]]
     rows += [(_place(line), _waiting_row(line, last, answer["at"])) for line, last in _runs(answer["waiting"])]
     print_table(_HEADERS, [row for _, row in sorted(rows)])
+    for line in answer["scaling"]:
+        note(f"{line['group']} is scaled by its load ({line['targets']}): {line['sentence']}")
     unplaced = next((line["group"] for line in answer["waiting"] if is_unplaced(line["cause"])), "")
     if unplaced:
         note(explain_hint(unplaced))

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, Piece
+from framework.usage import Usage
 from tests.kit.front import NOW, FakeFront
 
 MakeClient = Callable[..., TestClient]
@@ -37,6 +38,7 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
         token: str | None = None,
         limits: Limits | None = None,
         fetch: Fetch = no_agent,
+        usage: Usage | None = None,
     ) -> TestClient:
         app = create_app(
             front,
@@ -46,6 +48,7 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
             limits=limits or Limits(),
             fetch=fetch,
             clock=lambda: NOW,
+            usage=usage,
         )
         return TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)
 

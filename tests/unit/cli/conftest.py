@@ -14,6 +14,7 @@ from framework.api.info import ExecutorFile, ServerInfo
 from framework.api.log_files import Fetch, Piece
 from framework.api.server import Server
 from framework.cli.main import framework
+from framework.usage import Usage
 from tests.kit.front import NOW, FakeFront
 
 Run = Callable[..., Result]
@@ -59,7 +60,7 @@ def serve(front: FakeFront, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     def no_agent(_agent: str, _path: str, _offset: int, _length: int, _timeout: float) -> Piece:
         raise AssertionError("no agent was to be asked")
 
-    def start(*, token: str | None = None, fetch: Fetch = no_agent) -> str:
+    def start(*, token: str | None = None, fetch: Fetch = no_agent, usage: Usage | None = None) -> str:
         executor = ExecutorFile(path=Path(__file__), sha256="a1b2")
         app = create_app(
             front,
@@ -68,6 +69,7 @@ def serve(front: FakeFront, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             info=INFO,
             fetch=fetch,
             clock=lambda: NOW,
+            usage=usage,
         )
         server = Server(app, "127.0.0.1", 0)
         server.start()

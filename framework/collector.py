@@ -1,0 +1,89 @@
+"""Asks executors, every now and then, what the tasks of groups use that are scaled by their load, and tells the core.
+
+Without such groups nobody is asked. What of a group's tasks told nothing the core sees by their absence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+
+from framework.core.events import UsageMeasured
+from framework.core.model import Task, TaskUsage
+from framework.core.views import Connection, GroupView, View
+from framework.ports import Post
+from framework.usage import Executor, Figures, Usage
+from specs.autoscale import Autoscale
+from specs.ids import TaskId
+
+EVERY_SECONDS = 10.0
+"""As often as executors measure by themselves."""
+_MIB = 1 << 20
+
+
+class Collector:
+    """Looks at the newest view, which `view` gives, every `seconds`, by a thread of its own."""
+
+    def __init__(self, view: Callable[[], View], usage: Usage, post: Post, *, seconds: float = EVERY_SECONDS) -> None:
+        self._view = view
+        self._usage = usage
+        self._post = post
+        self._seconds = seconds
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Looks no more; does not wait for an answer that is under way."""
+        self._is_over.set()
+
+    def look(self) -> None:
+        """Asks once, where there is a group to ask for and this scheduler works."""
+        view = self._view()
+        groups = scaled_groups(view) if view.connection is Connection.SUBSCRIBED else ()
+        if not groups:
+            return
+        asked = dict.fromkeys(executor_of(task) for group in groups for task in _telling(group))
+        pulled = self._usage.pull(tuple(asked))
+        self._post(UsageMeasured(tasks=tuple(_usages(groups, pulled.figures))))
+
+    def _run(self) -> None:
+        while not self._is_over.wait(self._seconds):
+            self.look()
+
+
+def scaled_groups(view: View) -> tuple[GroupView, ...]:
+    """The groups that are scaled by their load now."""
+    groups = (group for stack in view.stacks.values() if not stack.wish.is_removed for group in stack.groups)
+    return tuple(group for group in groups if group.wish.autoscale is not None and not group.wish.is_stopped)
+
+
+def executor_of(task: Task) -> Executor:
+    """Who can tell what the task uses."""
+    return task.agent_id, task.executor_id
+
+
+def _telling(group: GroupView) -> Iterator[Task]:
+    return (task for task in group.tasks if task.is_ready)
+
+
+def _usages(groups: tuple[GroupView, ...], figures: Mapping[TaskId, Figures]) -> Iterator[TaskUsage]:
+    for group in groups:
+        bounds = group.wish.autoscale
+        for task in _telling(group) if bounds else ():
+            if bounds and (told := figures.get(task.id)):
+                yield _usage(told, bounds)
+
+
+def _usage(told: Figures, bounds: Autoscale) -> TaskUsage:
+    """No more than what the group is scaled by: it goes into the flight recorder."""
+    metrics = ((each.name, told.metrics[each.name]) for each in bounds.metrics if each.name in told.metrics)
+    return TaskUsage(
+        task_id=told.task,
+        cpus_milli=round(told.cpus * 1000) if bounds.cpu_percent and told.cpus is not None else None,
+        mem_mib=told.mem_bytes // _MIB if bounds.memory_percent and told.mem_bytes is not None else None,
+        metrics=tuple(metrics),
+    )

@@ -1,0 +1,108 @@
+"""What tasks use, as an executor tells it: the form of its `GET /v1/usage`, and where there are many of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from discovery.executors import Announcement
+from specs.ids import AgentId, ExecutorId, TaskId
+
+Executor = tuple[AgentId, ExecutorId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a task used when its executor last measured it; None for what was not, and for a limit that there is not.
+
+    `cpus` is the mean since the measurement before; of network and block devices it is all since the task began.
+    """
+
+    task: TaskId
+    cpus: float | None
+    cpus_limit: float | None
+    mem_bytes: int | None
+    mem_limit_bytes: int | None
+    net_rx_bytes: int | None
+    net_tx_bytes: int | None
+    block_read_bytes: int | None
+    block_write_bytes: int | None
+    oom_kills: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What executors told when they were asked; `silent` are those that did not, and why, in a phrase."""
+
+    figures: Mapping[TaskId, Figures]
+    silent: Mapping[Executor, str]
+
+
+class Usage(Protocol):
+    """The way to the executors. Calls block for some seconds at most, raise nothing, and are safe from any thread."""
+
+    def pull(self, executors: Collection[Executor]) -> Pulled:
+        """What the tasks of these executors use; of each as of some seconds ago at most."""
+
+    def announced(self) -> tuple[Announcement, ...]:
+        """All executors that say where they answer, in the order of their host names."""
+
+
+class Nowhere:
+    """A Usage of executors that do not say where they answer."""
+
+    def pull(self, executors: Collection[Executor]) -> Pulled:
+        why = "executors do not say where they answer: the scheduler has no zk:// among its --endpoints"
+        return Pulled(figures={}, silent=dict.fromkeys(executors, why))
+
+    def announced(self) -> tuple[Announcement, ...]:
+        return ()
+
+
+def figures_from_json(data: bytes, executor: Executor) -> tuple[Figures, ...]:
+    """What the executor's answer holds. Raises ValueError, as a phrase, where it is none, or another's."""
+    try:
+        plain = json.loads(data)
+        told = (AgentId(str(plain["agent"])), ExecutorId(str(plain["executor"])))
+        found = tuple(_figures(each) for each in plain["tasks"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"its answer is not that of an executor of ours: {error!r}") from None
+    if told != executor:
+        raise ValueError(f"another executor answers there, {told[1]} of agent {told[0]}")
+    return found
+
+
+def _figures(plain: Mapping[str, Any]) -> Figures:
+    return Figures(
+        task=TaskId(str(plain["task"])),
+        cpus=_number(plain.get("cpus")),
+        cpus_limit=_number(plain.get("cpus_limit")),
+        mem_bytes=_whole(plain.get("mem_bytes")),
+        mem_limit_bytes=_whole(plain.get("mem_limit_bytes")),
+        net_rx_bytes=_whole(plain.get("net_rx_bytes")),
+        net_tx_bytes=_whole(plain.get("net_tx_bytes")),
+        block_read_bytes=_whole(plain.get("block_read_bytes")),
+        block_write_bytes=_whole(plain.get("block_write_bytes")),
+        oom_kills=_whole(plain.get("oom_kills")) or 0,
+        metrics=_metrics(plain.get("metrics") or {}),
+    )
+
+
+def _metrics(plain: Mapping[str, Any]) -> dict[str, float]:
+    told = {str(name): _number(value) for name, value in plain.items()}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _number(plain: Any) -> float | None:
+    """A finite number; None where there is none, as of an application that divides by zero."""
+    value = None if plain is None else float(plain)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _whole(plain: Any) -> int | None:
+    value = _number(plain)
+    return None if value is None else int(value)
