@@ -33,6 +33,7 @@ from framework.local.paths import cache_home
 from framework.loop import Loop, Stop
 from framework.ports import Clock, Members, StoreFault
 from framework.recorder import Recorder
+from framework.sweeping import start_sweeping
 from framework.usage import Nowhere, Usage
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,9 @@ def run_scheduler(config: SchedulerConfig) -> int:
         log.error("%s", problem)
         return CliExit.REFUSED
     collector.start()
+    over = start_sweeping(config.endpoints, loop, leadership, clock)
     stop = _run(config, loop, server, MesosDriver(mesos, loop.post, may_subscribe=leadership.confirm), leadership)
+    over.set()
     collector.close()
     if stop.starts_again:
         _start_again()

@@ -78,6 +78,10 @@ ROOMS = (
     Room(name="framework.exits"),
     Room(name="framework.config", ours=("specs",)),
     Room(
+        name="framework.sweeping",
+        ours=("discovery.back_ends", "discovery.janitor", "framework.core.views", "framework.ports"),
+    ),
+    Room(
         name="framework.ports",
         ours=tuple(f"framework.core.{each}" for each in ("commands", "events", "model", "views")),
     ),

@@ -14,7 +14,7 @@ from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
 from executor.archive import ArchiveInfo, build_archive
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
-from specs.ids import TaskId, VersionId, group_id
+from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.conformance.executor_kit import MiniScheduler, wait_until
 from tests.conformance.test_adoption import WEB, kill_executors, running
@@ -107,6 +107,7 @@ def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_a
         ports=(EndpointPort(name="http", number=31011, container_port=8080),),
         addresses=found.addresses,
         since=found.since,
+        framework=FrameworkId(scheduler.framework_id),
     )
     assert found.addresses, address
     scheduler.wait("two", "TASK_RUNNING")

@@ -12,6 +12,7 @@ from typing import Any
 
 import docker
 import pytest
+from kazoo.client import KazooClient
 
 from framework.local.cluster import Cluster
 from framework.local.daemon import get_json, http_status
@@ -39,6 +40,7 @@ class Installed:
     """A scheduler as it is installed, and installed again: each time with executors of another version."""
 
     def __init__(self, cluster: Cluster, log: Path) -> None:
+        self.zookeeper = cluster.zookeeper_address
         self.address = f"{cluster.shape.scheduler_ip(1)}:8080"
         self._log = log
         self._words = ["scheduler", "--zk", f"zk://{cluster.zookeeper_address}/roll", "--master", cluster.master_url]
@@ -76,6 +78,25 @@ def installed(tmp_path: Path, images: None) -> Iterator[Installed]:
         urllib.request.urlopen(f"http://{leader.address}/teardown", f"frameworkId={id}".encode(), timeout=10).close()
 
 
+@contextlib.contextmanager
+def watched(zookeeper: str) -> Iterator[list[list[str]]]:
+    """What could be found of the service, each time that it changed: the slots of its endpoints."""
+    seen: list[list[str]] = []
+    client = KazooClient(hosts=zookeeper)
+    client.start()
+    client.ChildrenWatch("/roll/endpoints/roll/web/_", lambda names: seen.append([slot_of(name) for name in names]))
+    try:
+        yield seen
+    finally:
+        client.stop()
+        client.close()
+
+
+def slot_of(task: str) -> str:
+    """The slot in a task's id."""
+    return task.split(".")[-2]
+
+
 def began() -> dict[str, str]:
     """When each container of the stack began, by its id."""
     with contextlib.closing(docker.APIClient(version="auto")) as client:
@@ -106,6 +127,16 @@ def test_tasks_move_to_the_current_executor_and_their_containers_run_on(installe
     other = ({"agent1", "agent2"} - {with_process}).pop()
     assert "no executor is to be rolled" in cli.run("executor", "roll").stdout
 
+    with watched(installed.zookeeper) as seen:
+        roll_both(installed, since, with_process, other, tasks)
+    assert len(seen) > len(tasks), "new tasks took the places of old ones"
+    assert all({"0", "1", "2", "3"} <= set(slots) for slots in seen), "each slot could be found at every moment"
+
+
+def roll_both(
+    installed: Installed, since: dict[str, str], with_process: str, other: str, tasks: list[dict[str, Any]]
+) -> None:
+    """Rolls the executors of both agents, one after the other."""
     cli = installed.install("--executor-operations", "5")
     assert by_agent(cli) == {with_process: {False}, other: {False}}
     said = cli.run("executor", "roll", "--wait").stdout

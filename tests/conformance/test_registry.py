@@ -15,11 +15,13 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionLoss, NoNodeError, SessionExpiredError
 
+from discovery.back_ends import parse
 from discovery.consul import EXECUTORS, Consul, endpoint_of, task_of
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
 from discovery.etcd import Etcd
 from discovery.etcd_client import Client
 from discovery.executors import DIRECTORY, Announcement, announcement_from_json, announcement_path
+from discovery.inventory import inventory_at
 from discovery.layout import info_of
 from discovery.registry import Memory, Registry
 from discovery.watching import Watching
@@ -308,6 +310,34 @@ class TestEveryBackEnd:
         assert list(back_end.found()) == ["shop.web.dev.1.1"]
         heir.publish(endpoint("shop.web.dev.1.2", since=2000.0), [TaskId("shop.web.dev.1.1")])
         wait_found(back_end, endpoint("shop.web.dev.1.2", since=2000.0))
+
+
+@pytest.mark.parametrize("kind", ["consul", pytest.param("zookeeper", marks=REAL), pytest.param("etcd", marks=REAL)])
+def test_what_is_published_can_be_looked_through_and_what_is_left_removed(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    back_end = request.getfixturevalue(kind)
+    registry, stays, left = back_end.publisher(), endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.2.2")
+    with inventory_at(parse(str(back_end.url))) as inventory:
+        assert dict(inventory.tasks()) == {}
+    registry.announce(announcement("b2-S1"))
+    for each in (stays, left):
+        registry.publish(each)
+    wait_found(back_end, stays, left)
+    with inventory_at(parse(str(back_end.url))) as inventory:
+        there = inventory.tasks()
+        assert sorted(there) == ["shop.web.dev.1.1", "shop.web.dev.2.2"]
+        found = inventory.read(there[left.task_id])
+        assert found is not None
+        assert found.endpoint == left
+        later = replace(left, since=2000.0)
+        registry.publish(later)
+        wait_found(back_end, stays, later)
+        assert not inventory.remove(found), "it is another one by now"
+        found = inventory.read(there[left.task_id])
+        assert found is not None
+        assert inventory.remove(found)
+    assert list(back_end.found()) == ["shop.web.dev.1.1"]
 
 
 @pytest.mark.zookeeper
