@@ -26,6 +26,8 @@ from executor.mesos import ExecutorDriver
 from executor.process import Processes
 from executor.runtime import Nothing
 from executor.sandbox import Sandbox
+from executor.sessions import Sessions
+from executor.terminal import Terminals
 from executor.workers import start_thread
 
 VERSION = "0.1.0"
@@ -92,6 +94,7 @@ def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Lo
         nothing=Nothing(events.put) if is_noop else None,
         images=Images(events.put),
         registry=Several(registries),
+        sessions=Sessions(Terminals()),
         operations=operations,
     )
 

@@ -10,6 +10,7 @@ from addict import Dict
 
 from executor.events import (
     Acknowledged,
+    AttachReceived,
     Event,
     KillReceived,
     LaunchGarbled,
@@ -48,7 +49,7 @@ def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
         return (ShutdownReceived(reason="the agent says so"),)
     if kind == "MESSAGE":
         said = SchedulerMessage.FromString(base64.b64decode(message["message"]["data"]))
-        return (LeaveReceived(),) if said.WhichOneof("what") == "leave" else ()
+        return _said(said)
     if kind == "ERROR":
         return (ShutdownReceived(reason=f"the agent refuses this executor: {message['error'].get('message', '')}"),)
     return ()
@@ -110,6 +111,17 @@ def _check_status(check: CheckStatus) -> dict[str, Any]:
     if check.kind is CheckKind.TCP:
         return {"type": "TCP", "tcp": {} if check.code is None else {"succeeded": bool(check.code)}}
     return {"type": "HTTP", "http": {} if check.code is None else {"status_code": check.code}}
+
+
+def _said(message: SchedulerMessage) -> tuple[Event, ...]:
+    """What the scheduler says to the executor; nothing where a later one says more than this one knows."""
+    kind = message.WhichOneof("what")
+    if kind == "leave":
+        return (LeaveReceived(),)
+    if kind == "attach":
+        asked = message.attach
+        return (AttachReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)
+    return ()
 
 
 def _launch(task: Mapping[str, Any]) -> Event:

@@ -108,6 +108,17 @@ class RunHook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attach:
+    """Ask the scheduler at `url` what is to be run beside the order's task, run it, and let it have what goes in and
+    comes out; or tell it the `refusal`. Never answered."""
+
+    order: Order | None
+    url: str
+    key: str
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
     """Others may be sent to the task from now on; endpoints of the tasks that it `replaces` go. Never answered."""
 
@@ -158,6 +169,7 @@ Command = (
     | Remove
     | Check
     | RunHook
+    | Attach
     | Publish
     | Withdraw
     | ListContainers

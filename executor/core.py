@@ -97,6 +97,8 @@ class Executor:
                 if self._leave_until is None:
                     self._leave_until = now + leaving.LEAVE_SECONDS
                     leaving.begin(self._context)
+            case on.AttachReceived():
+                self._attach(event)
             case on.ContainersListed():
                 self._listed(event, now)
             case on.Woke():
@@ -150,6 +152,17 @@ class Executor:
             message = "killed: this executor has no such task (not launched here, or ended long ago)"
             context.say_of_unknown(event.task_id, TaskState.KILLED, message)
 
+    def _attach(self, event: on.AttachReceived) -> None:
+        task = self._context.tasks.get(event.task_id)
+        order, refusal = None, ""
+        if task is None:
+            refusal = f"the executor has no task {event.task_id} (any more)"
+        elif task.phase not in (Phase.RUNNING, Phase.DRAINING, Phase.LEAVING):
+            refusal = f"{event.task_id} does not run: it is {task.phase.value}"
+        else:
+            order = task.order
+        self._context.do(do.Attach(order=order, url=event.url, key=event.key, refusal=refusal))
+
     def _acknowledged(self, event: on.Acknowledged, now: float) -> None:
         context = self._context
         was_expected, following = context.outbox.acknowledge(event.task_id, event.uuid, now)
@@ -192,7 +205,7 @@ class Executor:
             event,
             on.Subscribed | on.Disconnected | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
         )
-        assert not isinstance(event, on.Acknowledged | on.ShutdownReceived | on.LeaveReceived)
+        assert not isinstance(event, on.Acknowledged | on.ShutdownReceived | on.LeaveReceived | on.AttachReceived)
         assert not isinstance(event, on.ContainersListed | on.Woke)
         context = self._context
         task = context.tasks.get(event.task_id)

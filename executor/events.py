@@ -89,6 +89,15 @@ class LeaveReceived:
     """The executor is to end, and its containers are to run on for another one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachReceived:
+    """A command is to be run where a task runs: what, the scheduler at `url` tells who has the `key`."""
+
+    task_id: TaskId
+    url: str
+    key: str
+
+
 # ---- from the engine -----------------------------------------------------------
 
 
@@ -241,6 +250,7 @@ Event = (
     | Acknowledged
     | ShutdownReceived
     | LeaveReceived
+    | AttachReceived
     | Adopted
     | Vacant
     | PullProgressed

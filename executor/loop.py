@@ -31,6 +31,7 @@ from executor.mesos import ExecutorDriver
 from executor.order import Order
 from executor.runtime import CheckOutcome, Fault, Runtime
 from executor.sandbox import Sandbox
+from executor.sessions import Sessions
 from executor.workers import Workers
 
 LONGEST_SLEEP_SECONDS = 3600.0
@@ -58,6 +59,7 @@ class Loop:
         nothing: Runtime | None,
         images: Images,
         registry: Registry,
+        sessions: Sessions,
         operations: int,
     ) -> None:
         self._core = core
@@ -69,6 +71,7 @@ class Loop:
         self._nothing = nothing
         self._images = images
         self._registry = registry
+        self._sessions = sessions
         self._engine = Workers("engine", operations)
         self._checks = Checks()
         self._is_over = False
@@ -114,6 +117,8 @@ class Loop:
                 self._check(command)
             case do.RunHook():
                 self._run_hook(command)
+            case do.Attach():
+                self._sessions.attach(command)
             case do.Publish():
                 self._registry.publish(command.endpoint, command.replaces)
             case do.Withdraw():

@@ -410,14 +410,26 @@ class StatusDetail(_message.Message):
     def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ...) -> None: ...
 
 class SchedulerMessage(_message.Message):
-    __slots__ = ("leave",)
+    __slots__ = ("leave", "attach")
     LEAVE_FIELD_NUMBER: _ClassVar[int]
+    ATTACH_FIELD_NUMBER: _ClassVar[int]
     leave: Leave
-    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ...) -> None: ...
+    attach: Attach
+    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ...) -> None: ...
 
 class Leave(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class Attach(_message.Message):
+    __slots__ = ("task_id", "url", "key")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    url: str
+    key: str
+    def __init__(self, task_id: _Optional[str] = ..., url: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class ExecutorMessage(_message.Message):
     __slots__ = ("progress",)

@@ -22,6 +22,7 @@ from specs.canonical import container_json
 from specs.executors import address_of, executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
 from specs.records_pb2 import (
+    Attach,
     CustomResource,
     ExecutorMessage,
     LaunchOrder,
@@ -147,6 +148,12 @@ def executor_message(data: str) -> ExecutorMessage:
 def leave_message() -> str:
     """The data of a MESSAGE call that tells an executor to leave."""
     return base64.b64encode(SchedulerMessage(leave=Leave()).SerializeToString()).decode("ascii")
+
+
+def attach_message(task_id: TaskId, url: str, key: str) -> str:
+    """The data of a MESSAGE call that tells an executor to call the scheduler about a command."""
+    wanted = Attach(task_id=task_id, url=url, key=key)
+    return base64.b64encode(SchedulerMessage(attach=wanted).SerializeToString()).decode("ascii")
 
 
 # ---- what we say ----------------------------------------------------------------

@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from framework.adapters.codec import TaskWriter, leave_message
+from framework.adapters.codec import TaskWriter, attach_message, leave_message
 from framework.core.commands import (
     Accept,
     Acknowledge,
     AnswerInverse,
+    Attach,
     Call,
     Decline,
     Kill,
@@ -47,6 +48,9 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
         case Leave():
             to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
             return {"type": "MESSAGE", "message": {**to, "data": leave_message()}}
+        case Attach():
+            to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
+            return {"type": "MESSAGE", "message": {**to, "data": attach_message(call.task_id, call.url, call.key)}}
         case Acknowledge():
             ids = {"agent_id": {"value": call.agent_id}, "task_id": {"value": call.task_id}, "uuid": call.uuid}
             return {"type": "ACKNOWLEDGE", "acknowledge": ids}

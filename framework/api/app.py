@@ -17,6 +17,7 @@ from framework.api import (
     executors,
     explain,
     history,
+    inside,
     leader,
     logs,
     rollouts,
@@ -85,6 +86,7 @@ def create_app(
     app.include_router(executors.router(front, limits))
     app.include_router(tasks.router(front))
     app.include_router(usage_routes.router(front, usage or Nowhere()))
+    app.include_router(inside.router(front, limits, info))
     app.include_router(story.router(front))
     app.include_router(explain.router(front, threads))
     app.include_router(events.router(stream))

@@ -37,6 +37,8 @@ COMMANDS = {
     "approve": "Approve what the scheduler does not do unasked.",
     "events": "Show what happened, and what happens.",
     "logs": "Show what tasks have written.",
+    "exec": "Run a command in the container of a task.",
+    "port": "Show where a port of containers is reached.",
     "backup": "Write all that the schedulers store to a file.",
     "restore": "Put a backup into a store.",
     "store": "Look whether a store, or a backup, is in order.",

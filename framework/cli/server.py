@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,32 @@ class Server:
             except (requests.RequestException, ValueError) as error:
                 raise NoScheduler(f"The event stream of {self.address.url} broke: {_why(error)}.") from None
 
+    def lines(self, path: str) -> Iterator[Answer]:
+        """Lines of JSON as they come, until their end; raises NoScheduler when they break off."""
+        with self._request("GET", path, {}, None, _SILENCE_SECONDS, stream=True) as response:
+            if response.status_code != 200:
+                raise self._refused(response)
+            rest = b""
+            try:
+                for piece in response.iter_content(chunk_size=None):
+                    *whole, rest = (rest + piece).split(b"\n")
+                    yield from (json.loads(line) for line in whole if line)
+            except (requests.RequestException, ValueError) as error:
+                raise NoScheduler(f"The connection to {self.address.url} broke: {_why(error)}.") from None
+
+    def beside(self) -> Server:
+        """The same scheduler by a connection of its own, for another thread."""
+        other = Server(self.address, None)
+        other._session.headers.update(self._session.headers)
+        return other
+
+    def post_lines(self, path: str, lines: Sequence[Answer]) -> None:
+        """Sends lines of JSON."""
+        body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        response = self._request("POST", path, {}, body, _ANSWER_SECONDS)
+        if response.status_code >= 400:
+            raise self._refused(response)
+
     def _answer(self, method: str, path: str, parameters: Values, content: Any, seconds: float) -> Answer:
         response = self._request(method, path, parameters, content, seconds)
         if response.status_code >= 400:
@@ -150,7 +176,8 @@ class Server:
                 method,
                 self.address.url + path,
                 params=given,
-                json=content,
+                json=None if isinstance(content, bytes) else content,
+                data=content if isinstance(content, bytes) else None,
                 timeout=(min(_CONNECT_SECONDS, seconds), seconds),
                 allow_redirects=False,
                 stream=stream,

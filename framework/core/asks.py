@@ -10,6 +10,7 @@ from framework.core.books import Books
 from framework.core.commands import PutHistory, PutRollouts, PutStack, PutTask, PutVersion, Refused, Write
 from framework.core.events import (
     Ask,
+    AttachAsked,
     DestructionApproved,
     KillAsked,
     RestartAsked,
@@ -118,7 +119,7 @@ def remembered(change: Change, ask: Ask, books: Books, now: Instant, most: int) 
 def _message(ask: Ask) -> str:
     if isinstance(ask, RolloutAsked):
         return ask.cause
-    return "" if isinstance(ask, DestructionApproved | RollAsked) else ask.message
+    return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.message
 
 
 def _by(ask: Ask) -> str:
@@ -126,7 +127,7 @@ def _by(ask: Ask) -> str:
         return ask.submitted_by
     if isinstance(ask, RolloutAsked):
         return ask.asked_by
-    return "" if isinstance(ask, DestructionApproved | RollAsked) else ask.by
+    return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.by
 
 
 def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[Change, ...] | Refused:

@@ -168,6 +168,18 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attach:
+    """Tell an executor to call the scheduler at `url` about a command that is to run where a task runs. `key` is good
+    for that one session. Best effort."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+    task_id: TaskId
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge:
     task_id: TaskId
     agent_id: AgentId
@@ -255,7 +267,7 @@ class Halt:
 
 
 Call: TypeAlias = (
-    Accept | Decline | AnswerInverse | Kill | Leave | Acknowledge | Reconcile | Revive | Suppress | Subscribe
+    Accept | Decline | AnswerInverse | Kill | Leave | Attach | Acknowledge | Reconcile | Revive | Suppress | Subscribe
 )
 
 Command: TypeAlias = Save | Call | Reply | Announce | Halt

@@ -295,6 +295,17 @@ class UsageMeasured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachAsked:
+    """A command is to run where a task runs: its executor is to call `url`, where `key` opens the session. A key is
+    worth nothing once it was used, or a few seconds later: so it may stand in a journal."""
+
+    request_id: int
+    task_id: TaskId
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
     """The time that `wakes_at` named has come."""
 
@@ -312,6 +323,7 @@ Ask: TypeAlias = (
     | BackoffResetAsked
     | DestructionApproved
     | RollAsked
+    | AttachAsked
 )
 Event: TypeAlias = (
     BecameLeader

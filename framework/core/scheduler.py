@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from framework.core import (
+    attaching,
     autoscaling,
     budget,
     census,
@@ -30,6 +31,7 @@ from framework.core.desk import Desk
 from framework.core.events import (
     AgentFailed,
     AgentsReported,
+    AttachAsked,
     BackoffResetAsked,
     BecameLeader,
     CallFailed,
@@ -109,6 +111,8 @@ class Scheduler:
             self._approved(event, now)
         elif isinstance(event, RollAsked):
             self._roll(event, now)
+        elif isinstance(event, AttachAsked):
+            attaching.attach(context, event)
         else:
             self._handle_rare(event, now)
         if context.held or context.unmet:

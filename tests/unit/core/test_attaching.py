@@ -1,0 +1,48 @@
+"""A command that is to run where a task runs: its executor is told to call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.commands import Attach, Done, Refused, Save
+from framework.core.events import AttachAsked
+from specs.ids import TaskId
+from specs.stack import Container
+from specs.states import TaskState
+from tests.kit.conversation import Conversation, group, outcome, stack
+
+ASK = AttachAsked(request_id=7, task_id=TaskId("none"), url="http://10.0.0.9:8080", key="k")
+
+
+def test_the_executor_of_a_running_task_is_told_and_nothing_is_stored() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (task,) = talk.tasks
+    heard = talk.say(replace(ASK, task_id=task.id))
+    told = Attach(
+        agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url="http://10.0.0.9:8080", key="k"
+    )
+    assert [each for each in heard if isinstance(each, Attach)] == [told]
+    assert isinstance(outcome(heard, 7), Done)
+    assert not any(isinstance(each, Save) for each in heard)
+
+
+def test_where_nothing_runs_it_is_refused() -> None:
+    talk = Conversation()
+    talk.subscribe()
+    talk.submit(stack(group(), group("shop/job", container=Container(command=("sleep", "9")))))
+    talk.offers()
+    web, job = sorted(talk.tasks, key=lambda task: task.group.service, reverse=True)
+    talk.status(job, TaskState.RUNNING)
+    said = {}
+    for id in (TaskId("none"), web.id, job.id):
+        heard = talk.say(replace(ASK, task_id=id))
+        assert not any(isinstance(each, Attach) for each in heard)
+        answer = outcome(heard, 7)
+        assert isinstance(answer, Refused)
+        said[id] = (answer.kind, answer.message.partition(":")[0])
+    assert said == {
+        "none": ("not_found", "there is no task none"),
+        web.id: ("conflict", f"{web.id} is INTENT"),
+        job.id: ("conflict", f"{job.id} is a plain process, not a container"),
+    }
