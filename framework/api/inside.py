@@ -70,15 +70,14 @@ def router(front: Front, limits: Limits, info: ServerInfo) -> APIRouter:
             )
             await asyncio.wait_for(session.was_called.wait(), CALL_SECONDS)
         except TimeoutError:
-            sessions.end(session)
             raise Problem(
                 502,
                 f"The executor of {task.id} on {task.hostname} did not call within {CALL_SECONDS:g} s. Is the agent up,"
                 f" and can it reach http://{info.leader}? Is the executor the current one (`framework executor ls`)?",
             ) from None
-        except BaseException:
-            sessions.end(session)
-            raise
+        finally:
+            if not session.was_called.is_set():
+                sessions.end(session)
         # Whoever asked may be gone by now.
         asyncio.get_running_loop().call_later(CALL_SECONDS, lambda: None if session.is_read else sessions.end(session))
         return Json({"task": task.id, "key": session.user_key}, 201)
