@@ -46,6 +46,7 @@ setup(
         "uvicorn>=0.54,<1",
         "orjson>=3.13,<4",
         "httpx>=0.28,<0.29",
+        "prometheus-client>=0.26,<1",
     ],
     extras_require={
         "dev": [

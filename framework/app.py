@@ -9,8 +9,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+
+from prometheus_client.core import Metric
 
 from executor.archive import keep_archive
 from framework.adapters.clock import SystemClock
@@ -30,7 +33,8 @@ from framework.core.scheduler import Scheduler
 from framework.core.views import View
 from framework.exits import CliExit, ServerExit
 from framework.local.paths import cache_home
-from framework.loop import Loop, Stop
+from framework.loop import Loop, Recorders, Stop
+from framework.meter import Meter, counted, gauge, view_metrics
 from framework.ports import Clock, Members, StoreFault
 from framework.recorder import Recorder
 from framework.sweeping import start_sweeping
@@ -69,7 +73,8 @@ def run_scheduler(config: SchedulerConfig) -> int:
     except OSError as error:
         log.error("--journal %s cannot be written: %s", config.journal, error.strerror)
         return CliExit.REFUSED
-    loop = Loop(Scheduler(settings), clock, recorder)
+    meter = Meter()
+    loop = Loop(Scheduler(settings), clock, Recorders(meter, recorder) if recorder else meter)
     info = ServerInfo(
         version=importlib.metadata.version("mesos-framework"),
         name=config.name,
@@ -88,6 +93,7 @@ def run_scheduler(config: SchedulerConfig) -> int:
         leadership=leadership,
         clock=clock.now,
         usage=usage,
+        gauge=meter,
     )
     try:
         server = Server(app, *config.bind)
@@ -96,7 +102,8 @@ def run_scheduler(config: SchedulerConfig) -> int:
         return CliExit.REFUSED
     collector.start()
     over = start_sweeping(config.endpoints, loop, leadership, clock)
-    stop = _run(config, loop, server, MesosDriver(mesos, loop.post, may_subscribe=leadership.confirm), leadership)
+    driver = MesosDriver(mesos, loop.post, may_subscribe=leadership.confirm)
+    stop = _run(config, loop, server, driver, leadership, meter)
     over.set()
     collector.close()
     if stop.starts_again:
@@ -105,7 +112,12 @@ def run_scheduler(config: SchedulerConfig) -> int:
 
 
 def _run(
-    config: SchedulerConfig, loop: Loop, server: Server, master: MesosDriver, leadership: ZooKeeperLeadership
+    config: SchedulerConfig,
+    loop: Loop,
+    server: Server,
+    master: MesosDriver,
+    leadership: ZooKeeperLeadership,
+    meter: Meter,
 ) -> Stop:
     store = ZooKeeperStore(
         config.zk,
@@ -117,6 +129,7 @@ def _run(
     )
     leadership.connect(store, loop)
     loop.connect(store, master)
+    meter.watch(lambda: _shown(loop, store, meter))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: loop.stop(Stop(message=f"{signal.Signals(received).name} received")))
     threading.Thread(target=_lead, args=(store, loop), name="loading", daemon=True).start()
@@ -130,6 +143,17 @@ def _run(
     if stop.message:
         log.log(logging.ERROR if stop.exit_code else logging.INFO, "stopping: %s", stop.message)
     return stop
+
+
+def _shown(loop: Loop, store: ZooKeeperStore, meter: Meter) -> Iterator[Metric]:
+    """What the page of metrics shows as of now."""
+    yield gauge("is_leader", "Whether this scheduler leads.", int(store.election.is_leader))
+    yield gauge("loop_backlog", "Events that wait to be handled.", loop.backlog)
+    yield gauge("saves_waiting", "Saves that are not answered yet.", meter.saves_waiting)
+    yield gauge("offers_held", "Offers that are held.", meter.offers_held)
+    yield counted("store_transactions", "Transactions of the store that happened.", store.transactions)
+    yield counted("store_written_bytes", "Bytes that they wrote.", store.written_bytes)
+    yield from view_metrics(loop.view)
 
 
 def _told_right(stop: Stop, store: ZooKeeperStore) -> Stop:

@@ -69,6 +69,25 @@ class Recorder(Protocol):
         """For the moment there is nothing more."""
 
 
+class Recorders:
+    """Several as one, told one after the other."""
+
+    def __init__(self, *recorders: Recorder) -> None:
+        self._recorders = recorders
+
+    def begin(self, event: Event, now: Instant) -> None:
+        for each in self._recorders:
+            each.begin(event, now)
+
+    def end(self, commands: tuple[Command, ...]) -> None:
+        for each in self._recorders:
+            each.end(commands)
+
+    def flush(self) -> None:
+        for each in self._recorders:
+            each.flush()
+
+
 class Loop:
     """Runs a Scheduler, and is the Front of the API."""
 
@@ -120,6 +139,11 @@ class Loop:
     @property
     def view(self) -> View:
         return self._view
+
+    @property
+    def backlog(self) -> int:
+        """How many events wait to be handled."""
+        return self._events.qsize()
 
     def ask(self, make: Callable[[int], Ask]) -> Future[Outcome]:
         """Posts what `make` builds from a request id; the Future is resolved once that is decided and stored."""

@@ -126,6 +126,16 @@ class Leadership(Protocol):
         """Ends this leadership as soon as what is being saved is saved; never blocks."""
 
 
+class Gauge(Protocol):
+    """Counts requests, and knows what Prometheus is told. Safe from any thread."""
+
+    def answered(self, method: str, route: str, code: int, seconds: float | None) -> None:
+        """A request was answered; `seconds` None for one whose length says nothing."""
+
+    def page(self) -> bytes:
+        """All of it in Prometheus's text form, version 0.0.4."""
+
+
 class Front(Protocol):
     """What the API may do: look at the view, ask for changes, follow what happens."""
 

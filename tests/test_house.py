@@ -91,6 +91,7 @@ ROOMS = (
         name="framework.collector",
         ours=("framework.core", "framework.ports", "framework.usage", "specs"),
     ),
+    Room(name="framework.meter", ours=("framework.core", "specs"), libraries={"prometheus_client"}),
     Room(
         name="framework.adapters.usage",
         ours=("framework.usage", "discovery.executors", "specs"),
@@ -176,7 +177,7 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
-            *("framework.collector", "framework.meter", "discovery.executors"),
+            *("framework.collector", "discovery.executors"),
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
             *("framework.core.explaining", "framework.core.returning", "framework.core.story"),
             *("placement.agent", "placement.explanation"),
@@ -238,7 +239,7 @@ ROOMS = (
     Room(
         name="framework.app",
         ours=("framework", "executor.archive", "specs", "placement", "discovery"),
-        libraries={"kazoo", "pymesos"},
+        libraries={"kazoo", "pymesos", "prometheus_client"},
     ),
     Room(
         name="executor",
@@ -411,6 +412,7 @@ class TestImports:
     def test_every_library_is_required_by_setup(self) -> None:
         setup = (ROOT / "setup.py").read_text(encoding="utf-8")
         packages = {"google": "protobuf", "yaml": "pyyaml", "grpc_tools": "grpcio-tools", "re2": "google-re2"}
+        packages["prometheus_client"] = "prometheus-client"
         comes_with = {"starlette": "fastapi", "pydantic": "fastapi", "anyio": "fastapi", "urllib3": "requests"}
         libraries = {library for room in ROOMS for library in room.libraries}
         missing = [

@@ -80,6 +80,8 @@ class ZooKeeperStore:
         self._is_closing = False
         self._is_session_lost = False
         self.is_deposed = False
+        self.transactions = 0
+        self.written_bytes = 0
         self._ensemble = Ensemble(
             self._url, on_problem=on_problem, on_lost=self._session_lost, session_seconds=session_seconds
         )
@@ -266,6 +268,8 @@ class ZooKeeperStore:
         for number, piece in enumerate(cut, 1):
             try:
                 self._term.commit(piece)
+                self.transactions += 1
+                self.written_bytes += sum(operation.size for operation in piece)
             except Refused as error:
                 if number == 1:
                     raise

@@ -20,6 +20,7 @@ from framework.api import (
     inside,
     leader,
     logs,
+    prometheus,
     rollouts,
     stacks,
     story,
@@ -31,12 +32,13 @@ from framework.api.errors import Problem
 from framework.api.guard import Guard
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, fetch_from_agent
+from framework.api.metered import Metered
 from framework.api.proxy import PictureFront, Proxy
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
 from framework.api.threads import Threads
 from framework.core.views import Connection
-from framework.ports import Front, Leadership
+from framework.ports import Front, Gauge, Leadership
 from framework.usage import Nowhere, Usage
 from framework.web.reference import reference_page
 from framework.web.status import status_page
@@ -59,9 +61,10 @@ def create_app(
     clock: Callable[[], float] = time.time,
     leadership: Leadership | None = None,
     usage: Usage | None = None,
+    gauge: Gauge | None = None,
 ) -> FastAPI:
     """The application over `front`. With a `token` every change needs it. `fetch` is how agents are asked for logs, and
-    `usage` how executors are asked what tasks use.
+    `usage` how executors are asked what tasks use. `gauge` counts requests, and knows what Prometheus is told.
 
     With a `leadership` it passes requests on to the leader while it stands by.
     """
@@ -91,6 +94,7 @@ def create_app(
     app.include_router(explain.router(front, threads))
     app.include_router(events.router(stream))
     app.include_router(logs.router(front, limits, fetch))
+    app.include_router(prometheus.router(usage or Nowhere(), info, threads, leadership, gauge))
     _add_server_routes(app, front, executor, info, clock)
     _add_pages(app, front, info, clock)
     if leadership is not None:
@@ -109,6 +113,8 @@ def create_app(
             clock=clock,
         )
     app.add_middleware(Guard, token=token, limits=limits)
+    if gauge is not None:
+        app.add_middleware(Metered, gauge=gauge)
     return app
 
 

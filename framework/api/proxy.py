@@ -39,7 +39,7 @@ _RETRY = {"Retry-After": "1"}
 
 _READS = frozenset({"GET", "HEAD"})
 _OF_THE_STORE = ("/v1/stacks", "/v1/groups", "/v1/tasks")
-_OWN = frozenset({"/v1/ready", "/docs", "/openapi.json"})
+_OWN = frozenset({"/v1/ready", "/docs", "/openapi.json", "/metrics", "/v1/prometheus/targets"})
 _HOP_BY_HOP = frozenset(
     {
         *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te"),

@@ -136,6 +136,7 @@ class Viewer:
             stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
             stall=book.stall,
             progress=progress_of(self._context, group),
+            refused_by=self._context.told.get(group, ((), 0.0))[0] if group in self._context.pending else (),
             scaling=scaler.told if (scaler := self._context.scalers.get(group)) and wish and wish.autoscale else None,
         )
 

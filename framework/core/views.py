@@ -134,6 +134,8 @@ class GroupView:
     """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
     progress: GroupProgress | None = None
     """How far the stack's rollout is with it, None where that changes nothing of it."""
+    refused_by: tuple[str, ...] = ()
+    """The rules by which its waiting slots found no place when that was last told."""
     scaling: Scaling | None = None
     """None where it is not scaled by its load, and before that was measured first."""
 

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, Piece
+from framework.ports import Gauge
 from framework.usage import Usage
 from tests.kit.front import NOW, FakeFront
 
@@ -39,6 +40,7 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
         limits: Limits | None = None,
         fetch: Fetch = no_agent,
         usage: Usage | None = None,
+        gauge: Gauge | None = None,
     ) -> TestClient:
         app = create_app(
             front,
@@ -49,6 +51,7 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
             fetch=fetch,
             clock=lambda: NOW,
             usage=usage,
+            gauge=gauge,
         )
         return TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)
 
