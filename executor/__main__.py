@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from discovery.back_ends import parse, registry_at
+from discovery.executors import Announcement
 from discovery.registry import Registry, Several
 from executor.context import Settings
 from executor.core import Executor
@@ -23,12 +24,15 @@ from executor.images import Images
 from executor.logs import Logs
 from executor.loop import Loop
 from executor.mesos import ExecutorDriver
+from executor.metrics.service import Metrics
 from executor.process import Processes
 from executor.runtime import Nothing
 from executor.sandbox import Sandbox
 from executor.sessions import Sessions
+from executor.survey import SurveyAsked
 from executor.terminal import Terminals
 from executor.workers import start_thread
+from specs.ids import AgentId, ExecutorId
 
 VERSION = "0.1.0"
 NOOP = "FRAMEWORK_EXECUTOR_NOOP"
@@ -50,7 +54,7 @@ def main() -> None:
         )
         sys.exit(2)
     _raise_file_limit()
-    loop = build(arguments.idle, arguments.operations, arguments.reap_after)
+    loop = build(arguments)
     try:
         loop.run()
     except Exception:
@@ -59,22 +63,24 @@ def main() -> None:
     _exit(0)
 
 
-def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Loop:
+def build(arguments: argparse.Namespace) -> Loop:
     """The whole executor, its threads started."""
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    events: queue.SimpleQueue[Event | SurveyAsked] = queue.SimpleQueue()
     driver = ExecutorDriver(events.put)
     sandbox = Sandbox(Path(driver.sandbox))
     logs = Logs(sandbox)
     containers = Docker(sandbox, logs, events.put)
     is_noop = os.environ.get(NOOP) == "1"
     registries = _registries(os.environ.get(ENDPOINTS, ""))
+    registry = Several(registries)
+    metrics = Metrics(driver.executor_id["value"], VERSION)
     now = time.monotonic()
     settings = Settings(
         epoch=time.time() - now,
-        idle_seconds=idle_seconds,
+        idle_seconds=arguments.idle,
         recovery_seconds=driver.recovery_seconds,
         shutdown_seconds=driver.shutdown_seconds,
-        reap_after_seconds=reap_after_seconds,
+        reap_after_seconds=arguments.reap_after,
         publishes=bool(registries) and not is_noop,
         is_noop=is_noop,
     )
@@ -84,6 +90,8 @@ def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Lo
     driver.start()
     if not is_noop:
         start_thread("watch", containers.watch)
+        if arguments.metrics_interval:
+            metrics.start(events.put, arguments.metrics_interval, driver.agent_address, arguments.metrics_port)
     return Loop(
         core=Executor(settings, random.Random(os.urandom(32)), now),
         events=events,
@@ -93,10 +101,27 @@ def build(idle_seconds: float, operations: int, reap_after_seconds: float) -> Lo
         processes=Processes(sandbox, logs, events.put),
         nothing=Nothing(events.put) if is_noop else None,
         images=Images(events.put),
-        registry=Several(registries),
+        registry=registry,
+        delays=metrics.delays,
+        subscribed=lambda: _announce(driver, metrics, registry),
         sessions=Sessions(Terminals()),
-        operations=operations,
+        operations=arguments.operations,
     )
+
+
+def _announce(driver: ExecutorDriver, metrics: Metrics, registry: Registry) -> None:
+    """Has it be found where this executor answers, if it does; of the agent more is known with each subscription."""
+    metrics.know_agent(driver.agent_id, driver.hostname)
+    if metrics.port:
+        registry.announce(
+            Announcement(
+                agent=AgentId(driver.agent_id),
+                executor=ExecutorId(driver.executor_id["value"]),
+                hostname=driver.hostname,
+                address=driver.agent_address,
+                port=metrics.port,
+            )
+        )
 
 
 def _registries(urls: str) -> list[Registry]:
@@ -134,6 +159,20 @@ def _arguments() -> argparse.Namespace:
         metavar="SECONDS",
         help="remove containers that nobody claims after so long (default: 30)",
     )
+    parser.add_argument(
+        "--metrics-interval",
+        type=_interval,
+        default=10.0,
+        metavar="SECONDS",
+        help="measure what tasks use so often; 0: do not, and serve no metrics (default: 10)",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="serve metrics there, or where that is taken at any free port; 0: at any (default: 0)",
+    )
     parser.add_argument("--version", action="version", version=f"framework-executor {VERSION}")
     return parser.parse_args()
 
@@ -142,6 +181,20 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"wanted a number of seconds above 0, got {text}")
+    return number
+
+
+def _interval(text: str) -> float:
+    number = float(text)
+    if number and not 1 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"wanted 0, or a number of seconds from 1 to 3600, got {text}")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"wanted a port from 0 to 65535, got {text}")
     return number
 
 

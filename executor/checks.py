@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from executor.metrics.histogram import Histogram
 from executor.order import Order
 from executor.ports import binding
 from executor.probes import Done, Probes, Target
@@ -23,11 +24,12 @@ log = logging.getLogger("executor.checks")
 
 
 class Checks:
-    """Has checks and hooks performed: over the network by one thread, commands by a few. `clock` is the core's."""
+    """Has checks and hooks performed: over the network by one thread, commands by a few. `clock` is the core's; in
+    `delays` it is noted how late they begin."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, delays: Histogram, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lateness = Lateness(clock)
+        self._lateness = Lateness(delays, clock)
         self._probes = Probes(self._lateness.note)
         self._commands = Workers("check", CHECK_THREADS)
         self._hooks = Workers("hook", HOOK_THREADS)
@@ -55,15 +57,18 @@ class Checks:
 
 
 class Lateness:
-    """How late checks begin: told in the log, now and then, where it is too much."""
+    """How late checks begin: counted, and told in the log, now and then, where it is too much."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, delays: Histogram, clock: Callable[[], float]) -> None:
+        self._delays = delays
         self._clock = clock
         self._lock = threading.Lock()
         self._told_at = -LATE_AGAIN_SECONDS
 
     def note(self, seconds: float) -> None:
         """A check began so long after it was due."""
+        with self._lock:
+            self._delays.note(seconds)
         if seconds < LATE_SECONDS:
             return
         now = self._clock()

@@ -11,7 +11,7 @@ from executor import commands as do
 from executor.commands import Command
 from executor.statuses import Outbox, Status
 from executor.task import Phase, Task, Verdict
-from specs.ids import TaskId
+from specs.ids import GroupId, TaskId
 from specs.states import TaskState
 
 REMEMBERED_ENDS = 1000
@@ -36,6 +36,15 @@ class Settings:
     is_noop: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """A way in which tasks of a group end."""
+
+    group: GroupId
+    state: TaskState
+    is_out_of_memory: bool
+
+
 class Context:
     """State and step. Times are in seconds on a clock that never goes back."""
 
@@ -49,6 +58,8 @@ class Context:
         """When what is there is listed next."""
         self.looks_owed = 0
         """So many more answered listings are due: an operation's outcome is unknown, the engine may still do it."""
+        self.ends: dict[End, int] = {}
+        """How many tasks have ended in which way."""
         self._rng = rng
         self._alarms: list[tuple[float, TaskId]] = []  # a heap; an alarm may be out of date, then it does nothing
         self._ended: OrderedDict[TaskId, None] = OrderedDict()
@@ -135,6 +146,8 @@ class Context:
         """The task is over, and nothing of it is left."""
         task.phase = Phase.ENDED
         task.forget_times()
+        end = End(task.order.group, verdict.state, task.is_out_of_memory)
+        self.ends[end] = self.ends.get(end, 0) + 1
         self.remember(task.order.task_id)
         self.say(task, verdict.state, verdict.message, verdict.reason, verdict.permanent)
 

@@ -18,6 +18,7 @@ from executor.commands import Command
 from executor.context import Context, Settings
 from executor.events import Event, Operation
 from executor.reaper import Strays
+from executor.survey import Survey, survey
 from executor.task import INVALID, SHUT_DOWN, Phase, Task, Verdict, seconds
 from specs.ids import TaskId
 from specs.states import TaskState
@@ -57,6 +58,10 @@ class Executor:
         self._timers(now)
         self._rest(now)
         return self._context.take()
+
+    def survey(self) -> Survey:
+        """Its tasks as they are now."""
+        return survey(self._context)
 
     def wakes_at(self) -> float | None:
         """When `Woke` is due, if nothing else happens before."""

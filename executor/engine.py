@@ -32,9 +32,9 @@ def engine_address() -> str:
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
 
-def new_client() -> Any:
+def new_client(call_seconds: float = CALL_SECONDS) -> Any:
     """A connection to the engine, its API version agreed upon. Raises one of AWAY."""
-    return APIClient(**kwargs_from_env(), version="auto", timeout=CALL_SECONDS)
+    return APIClient(**kwargs_from_env(), version="auto", timeout=call_seconds)
 
 
 def words(error: APIError) -> str:
@@ -43,9 +43,10 @@ def words(error: APIError) -> str:
 
 
 class Engine:
-    """The engine, connected to when it is first asked."""
+    """The engine, connected to when it is first asked; an answer is waited for `call_seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_seconds: float = CALL_SECONDS) -> None:
+        self._call_seconds = call_seconds
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -72,5 +73,5 @@ class Engine:
         """The client of docker-py. Raises one of AWAY."""
         with self._lock:
             if self._client is None:
-                self._client = new_client()
+                self._client = new_client(self._call_seconds)
             return self._client

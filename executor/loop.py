@@ -23,15 +23,18 @@ from executor.events import (
     OperationFailed,
     Purpose,
     Removed,
+    Subscribed,
     Withdrawn,
     Woke,
 )
 from executor.images import Images
 from executor.mesos import ExecutorDriver
+from executor.metrics.histogram import Histogram
 from executor.order import Order
 from executor.runtime import CheckOutcome, Fault, Runtime
 from executor.sandbox import Sandbox
 from executor.sessions import Sessions
+from executor.survey import SurveyAsked
 from executor.workers import Workers
 
 LONGEST_SLEEP_SECONDS = 3600.0
@@ -45,13 +48,13 @@ log = logging.getLogger("executor")
 
 
 class Loop:
-    """One thread's work. `events` is where all others post to."""
+    """One thread's work. `events` is where all others post to; `subscribed` is called when the agent knows us."""
 
     def __init__(
         self,
         *,
         core: Executor,
-        events: queue.SimpleQueue[Event],
+        events: queue.SimpleQueue[Event | SurveyAsked],
         driver: ExecutorDriver,
         sandbox: Sandbox,
         containers: Docker,
@@ -60,6 +63,8 @@ class Loop:
         images: Images,
         registry: Registry,
         sessions: Sessions,
+        delays: Histogram,
+        subscribed: Callable[[], None],
         operations: int,
     ) -> None:
         self._core = core
@@ -73,7 +78,8 @@ class Loop:
         self._registry = registry
         self._sessions = sessions
         self._engine = Workers("engine", operations)
-        self._checks = Checks()
+        self._checks = Checks(delays)
+        self._subscribed = subscribed
         self._is_over = False
 
     def run(self) -> None:
@@ -81,11 +87,16 @@ class Loop:
         self._perform_all(self._core.begin())
         while not self._is_over:
             event = self._next()
+            if isinstance(event, SurveyAsked):
+                event.answer(self._core.survey())
+                continue
             if not isinstance(event, Woke):
                 log.debug("%s", event)
+            if isinstance(event, Subscribed):
+                self._subscribed()
             self._perform_all(self._core.handle(event, time.monotonic()))
 
-    def _next(self) -> Event:
+    def _next(self) -> Event | SurveyAsked:
         wakes_at = self._core.wakes_at()
         pause = LONGEST_SLEEP_SECONDS if wakes_at is None else wakes_at - time.monotonic()
         try:

@@ -61,6 +61,8 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
             self.recovery_seconds = float(parse_duration(os.environ.get("MESOS_RECOVERY_TIMEOUT") or RECOVERY))
         self.shutdown_seconds = float(self.grace_shutdown_period or 5.0)
         self.agent_id = os.environ.get("MESOS_SLAVE_ID", "")
+        self.hostname = ""
+        """The agent's, once it has answered."""
         self.sandbox = os.environ.get("MESOS_SANDBOX") or os.environ.get("MESOS_DIRECTORY") or str(Path.cwd())
         token = os.environ.get("MESOS_EXECUTOR_AUTHENTICATION_TOKEN")
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -93,6 +95,11 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
 
     def _call(self, kind: str, **content: Any) -> dict[str, Any]:
         return {"type": kind, "executor_id": self.executor_id, "framework_id": self.framework_id, **content}
+
+    @property
+    def agent_address(self) -> str:
+        """The agent's IP."""
+        return self._address()[0]
 
     def _address(self) -> tuple[str, int]:
         host, _, port = self._new_master.rpartition(":")
@@ -169,6 +176,7 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
             if message["type"] == "SUBSCRIBED":
                 agent = message["subscribed"].get("agent_info", {})
                 self.agent_id = agent.get("id", {}).get("value", self.agent_id)
+                self.hostname = agent.get("hostname", self.hostname)
                 self._is_subscribed = True
                 self._post(Subscribed())
             for event in events_of(message):

@@ -95,6 +95,7 @@ def created(context: Context, task: Task, event: on.Created) -> None:
 def started(context: Context, task: Task, event: on.Started) -> None:
     """It runs since now."""
     task.started_at = context.now
+    task.pid = event.pid
     name = f"container {task.container_id[:12]}" if task.container_id else f"process {event.pid}"
     _runs(context, task, event.addresses, "" if context.settings.is_noop else f"runs as {name}")
 

@@ -60,6 +60,8 @@ class Task:
     """TaskInfo as it came, until the agent has acknowledged a status."""
     verdict: Verdict | None = None
     container_id: str = ""
+    pid: int = 0
+    """A plain process's."""
     addresses: tuple[str, ...] = ()
     started_at: float | None = None
     ended_at: float | None = None

@@ -266,6 +266,8 @@ def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
         idle_seconds=round(config.executor_idle_seconds),
         operations=config.executor_operations,
         endpoints=config.endpoints,
+        metrics_interval_seconds=config.metrics_interval_seconds,
+        metrics_port=config.metrics_port,
     )
     executor_id(executor, config.role, reservation="any")
     return executor

@@ -16,7 +16,8 @@ class SchedulerConfig:
     ZooKeeper has not heard from this one for `session_timeout_seconds`. Agents fetch the executor from `executor_url`,
     where it says {sha256} with the archive's hash in its place; empty: from the advertised address. Of each stack
     `history` definitions are kept. Executors publish endpoints at `endpoints`, URLs with spaces between; nowhere where
-    that is empty.
+    that is empty. They measure what tasks use every `metrics_interval_seconds` (0: never), and tell it at
+    `metrics_port` of the agent (0: at any).
     """
 
     zk: str
@@ -36,6 +37,8 @@ class SchedulerConfig:
     session_timeout_seconds: float = 10.0
     history: int = 20
     endpoints: str = ""
+    metrics_interval_seconds: float = 10.0
+    metrics_port: int = 0
     webui_url: str = ""
     log_level: str = "info"
     journal: str = ""

@@ -268,6 +268,9 @@ def _container(values: dict[str, Any], reader: Reader, found: dict[str, Found]) 
         check = given.get(key)
         if check is not None and check.kind is not CheckKind.COMMAND and not check.port and len(names) == 1:
             given[key] = replace(check, port=names[0])
+    metrics = given.get("metrics")
+    if metrics is not None and not metrics.port and len(names) == 1:
+        given["metrics"] = replace(metrics, port=names[0])
     return Container(stop=Stop(**stop), **given)
 
 

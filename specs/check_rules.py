@@ -1,4 +1,4 @@
-"""What must hold of the checks and hooks of a container."""
+"""What must hold of the checks, the metrics and the hooks of a container."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from specs.limits import MAX_CHECK_CODES, MAX_CHECK_HEADERS, MAX_FAILURES, MAX_HOOKS, MAX_SECONDS, MAX_VALUE_BYTES
 from specs.reader import Where
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Protocol
+from specs.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Port, Protocol
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
@@ -26,7 +26,7 @@ class Broken:
 
 
 def broken_checks(container: Container) -> Iterator[Broken]:
-    """Every rule that the container's checks and hooks break."""
+    """Every rule that the container's checks, metrics and hooks break."""
     if container.health:
         yield from _check(container.health, container.ports, "health")
     if container.ready:
@@ -34,6 +34,8 @@ def broken_checks(container: Container) -> Iterator[Broken]:
         if not container.ready.failures:
             message = f"wanted failures from 1 to {MAX_FAILURES:,}; got 0"
             yield Broken(message=message, where=("container.ready",))
+    if container.metrics:
+        yield from _metrics(container.metrics, container.ports)
     yield from _hooks(container.post_start, "container.post_start")
     yield from _hooks(container.pre_stop, "container.pre_stop")
 
@@ -60,8 +62,7 @@ def _check(check: HealthCheck, ports: tuple[Port, ...], key: str) -> Iterator[Br
 
 
 def _request(check: HealthCheck, where: Where) -> Iterator[Broken]:
-    if not re.fullmatch(r"/[^\s\x00-\x1f]*", check.path):
-        yield Broken(message=f"wanted a path that begins with / and has no spaces; got {check.path!r}", where=where)
+    yield from _path(check.path, where)
     if check.method not in _METHODS:
         yield Broken(message=f"wanted the method {' or '.join(_METHODS)}; got {check.method!r}", where=where)
     if not 1 <= len(check.codes) <= MAX_CHECK_CODES:
@@ -90,6 +91,30 @@ def _port(check: HealthCheck, ports: tuple[Port, ...], where: Where) -> Iterator
     elif check.port not in names:
         message = f"checks the port {check.port!r}, which does not exist; there are {', '.join(names)}"
         yield Broken(message=message, where=where, about=about)
+
+
+def _metrics(metrics: MetricsPage, ports: tuple[Port, ...]) -> Iterator[Broken]:
+    where: Where = ("container.metrics",)
+    about = ("container.metrics", "container.ports", "expose")
+    names = [port.name for port in ports if port.protocol is Protocol.TCP]
+    yield from _path(metrics.path, where)
+    if not 1 <= metrics.interval_seconds <= MAX_SECONDS:
+        message = f"wanted interval from 1s to 7d; got {metrics.interval_seconds:g}s"
+        yield Broken(message=message, where=where)
+    if not names:
+        message = "wants a port to ask, and there is no tcp port; name it under ports"
+        yield Broken(message=message, where=where, about=about)
+    elif not metrics.port:
+        message = f"which port? There are several; add port: {' or '.join(names)}"
+        yield Broken(message=message, where=where, about=about)
+    elif metrics.port not in names:
+        message = f"asks the port {metrics.port!r}, which does not exist; there are {', '.join(names)}"
+        yield Broken(message=message, where=where, about=about)
+
+
+def _path(path: str, where: Where) -> Iterator[Broken]:
+    if not re.fullmatch(r"/[^\s\x00-\x1f]*", path):
+        yield Broken(message=f"wanted a path that begins with / and has no spaces; got {path!r}", where=where)
 
 
 def _hooks(hooks: tuple[Hook, ...], target: str) -> Iterator[Broken]:

@@ -198,6 +198,16 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPage:
+    """A task's own metrics, in Prometheus's text form: GET `path` of the port named `port` gives them, and is asked for
+    every `interval_seconds`."""
+
+    path: str = "/metrics"
+    port: str = ""
+    interval_seconds: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """What runs: everything that, when changed, needs a new container. `image` empty means a plain process.
 
@@ -239,6 +249,7 @@ class Container:
     stop: Stop = Stop()
     health: HealthCheck | None = None
     ready: HealthCheck | None = None
+    metrics: MetricsPage | None = None
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
 

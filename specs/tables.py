@@ -9,6 +9,7 @@ from specs.autoscale_forms import AUTOSCALE
 from specs.fields import Table
 from specs.health import HEALTH, HEALTHCHECK, READY
 from specs.hooks import HOOK
+from specs.metrics import METRICS
 from specs.placement_forms import NEIGHBOUR, SPREAD
 from specs.restarts import RESTART, RESTART_POLICY
 from specs.route_forms import ROUTE
@@ -46,7 +47,7 @@ def _ours() -> str:
     rows: list[tuple[str, str]] = []
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
     inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "restart": RESTART}
-    inner |= {"routes": ROUTE, "autoscale": AUTOSCALE}
+    inner |= {"routes": ROUTE, "metrics": METRICS, "autoscale": AUTOSCALE}
     inner |= {"ready": READY, "post_start": HOOK, "pre_stop": HOOK}
     for field in SERVICE.fields:
         if not field.is_ours:

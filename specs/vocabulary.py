@@ -20,6 +20,7 @@ from specs.fields import NOWHERE, Field, Nested, Table
 from specs.health import DURATION, HEALTH, READY, Check, Healthcheck
 from specs.hooks import Hooks
 from specs.kinds import Anything, Boolean, Choice, Command, Pairs, Text, Texts
+from specs.metrics import Page
 from specs.needs import DependsOn, Links
 from specs.placement_forms import Neighbours, Preferences, Spreads, Sticky
 from specs.ports import Ports
@@ -82,6 +83,7 @@ SERVICE = Table(
         Field("resources", Nested(RESOURCES), NOWHERE, "What each task gets, and no more."),
         Field("health", Check(HEALTH), "container.health", "How to tell that a task is healthy."),
         Field("ready", Check(READY), "container.ready", "How to tell that a task is ready (it is when it is healthy)."),
+        Field("metrics", Page(), "container.metrics", "Where a task tells its own metrics, as Prometheus wants them."),
         Field("stop", Nested(STOP), NOWHERE, "How a task is stopped."),
         Field(
             "post_start",

@@ -19,7 +19,8 @@ class ExecutorConfig:
     `address` is the host:port in `uri` of the scheduler that serves it, empty where others do: a scheduler that leads
     later serves the same from another address. `content` is the archive's SHA-256 where `uri` does not say it; only
     what `is_cacheable` may an agent keep for a while: what is there must never be replaced.
-    Endpoints are published at `endpoints`, URLs with spaces between.
+    Endpoints are published at `endpoints`, URLs with spaces between. What tasks use is measured every
+    `metrics_interval_seconds` (0: never), and told at `metrics_port` (0: at any).
     """
 
     uri: str
@@ -30,6 +31,8 @@ class ExecutorConfig:
     idle_seconds: int = 60
     operations: int = 4
     endpoints: str = ""
+    metrics_interval_seconds: float = 10.0
+    metrics_port: int = 0
     resources: Resources = EXECUTOR_RESOURCES
     environment: tuple[tuple[str, str], ...] = (("MALLOC_ARENA_MAX", "1"),)
     shutdown_grace_seconds: float = 15.0
@@ -41,7 +44,10 @@ class ExecutorConfig:
 
     @property
     def command(self) -> str:
-        return f"exec python3 {self.file_name} --idle {self.idle_seconds} --operations {self.operations}"
+        return (
+            f"exec python3 {self.file_name} --idle {self.idle_seconds} --operations {self.operations}"
+            f" --metrics-interval {self.metrics_interval_seconds:g} --metrics-port {self.metrics_port}"
+        )
 
     def uri_from(self, address: str) -> str:
         """Where a scheduler with this address serves the same archive."""

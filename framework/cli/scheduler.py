@@ -19,6 +19,7 @@ SHORTEST_SESSION_SECONDS = 2
 LONGEST_SESSION_SECONDS = 60
 MESOS_ZK = Path("/etc/mesos/zk")
 """Where Mesos's packages keep the address of the masters, in ZooKeeper."""
+LONGEST_METRICS_SECONDS = 3600
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -103,6 +104,22 @@ _LEVELS = ("debug", "info", "warning", "error")
     help="Where executors publish the endpoints of tasks that are ready; may be repeated, for several places."
     "  [default: as --zk]",
 )
+@click.option(
+    "--metrics-interval",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    metavar="DURATION",
+    help="How often executors measure what tasks use, from 1s to 1h; 0s: never, and they serve no metrics.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    metavar="PORT",
+    help="The agents' port at which executors serve their metrics; where it is taken, or 0, any free one.",
+)
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
 @click.option(
     "--journal",
@@ -130,6 +147,8 @@ def scheduler(
     session_timeout: float,
     history: int,
     endpoints: tuple[str, ...],
+    metrics_interval: float,
+    metrics_port: int,
     webui_url: str,
     journal: str,
     log_level: str,
@@ -157,6 +176,8 @@ def scheduler(
             f"--session-timeout wants from {SHORTEST_SESSION_SECONDS} s to {LONGEST_SESSION_SECONDS} s; got"
             f" {session_timeout:g} s."
         )
+    if metrics_interval and not 1 <= metrics_interval <= LONGEST_METRICS_SECONDS:
+        raise click.UsageError(f"--metrics-interval wants 0s, or from 1s to 1h; got {metrics_interval:g} s.")
     if secret_file and not principal:
         raise click.UsageError("--secret-file wants --principal too: whose secret it is.")
     # By name: what runs the scheduler imports the core, which commands do not.
@@ -178,6 +199,8 @@ def scheduler(
         session_timeout_seconds=session_timeout,
         history=history,
         endpoints=_endpoints(endpoints, zk),
+        metrics_interval_seconds=metrics_interval,
+        metrics_port=metrics_port,
         webui_url=webui_url,
         log_level=log_level,
         journal=journal,

@@ -16,6 +16,7 @@ from executor.commands import Command
 from executor.context import Settings
 from executor.core import Executor
 from executor.events import Event
+from executor.metrics.histogram import Histogram
 from executor.order import Order
 from executor.runtime import CheckOutcome, Runtime
 from executor.statuses import Status
@@ -50,7 +51,7 @@ def order(name: str = "shop.web.1.1", container: Container | None = None, **chan
 
 @cache
 def _checks() -> Checks:
-    return Checks()
+    return Checks(Histogram(()))
 
 
 def look(wanted: Order, check: HealthCheck, runtime: Runtime) -> CheckOutcome:

@@ -1,0 +1,199 @@
+"""Measuring: the kernel's own files where they can be read, which costs next to nothing, and the engine where not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from docker.errors import APIError
+
+from executor.engine import AWAY, Engine, engine_address
+from executor.metrics import cgroups
+from executor.metrics.cgroups import Files
+from executor.metrics.processes import Process, blocks_of, by_session, network_of, process_of
+from executor.metrics.stats import usage_of_stats
+from executor.metrics.usage import Usage, never_falling
+from executor.survey import Seen
+from specs.ids import TaskId
+from specs.stack import Network
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+READ_BYTES = 64 * 1024
+ENGINE_SECONDS = 10.0
+"""So long an answer of the engine is waited for."""
+ENGINE_AT_ONCE = 16
+TELL_AFTER = 2
+"""A task that could not be measured so many times in a row is told of."""
+GARBLED = (KeyError, ValueError, IndexError, TypeError)
+"""What reading raises where a kernel or an engine writes something else than is known here."""
+
+T = TypeVar("T")
+
+log = logging.getLogger("executor.metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a container is measured: by `files`, or where they are None by the engine; `pid` is that of its first
+    process, 0 where its network is not its own."""
+
+    files: Files | None
+    pid: int
+
+
+class Connected(Protocol):
+    """What is wanted of executor.engine.Engine."""
+
+    def connected(self) -> Any:
+        """The client of docker-py. Raises one of AWAY."""
+
+
+class Measuring:
+    """Measures tasks, one thread's work. What cannot be measured is left out, and told of once."""
+
+    def __init__(self, engine: Connected | None = None, proc: str = "/proc") -> None:
+        self._engine = engine or Engine(ENGINE_SECONDS)
+        self._proc = proc
+        self._places: dict[TaskId, _Place] = {}
+        self._last: dict[TaskId, Usage] = {}
+        self._failures: dict[TaskId, int] = {}
+        self._is_engine_away = False
+        self._is_local = engine_address().startswith("unix://")
+        self._mounts = cgroups.mounts(self._read(f"{proc}/self/mountinfo"))
+
+    def measure(self, tasks: Sequence[Seen]) -> dict[TaskId, Usage]:
+        """What each of these tasks uses now."""
+        self._is_engine_away = False
+        sessions = self._sessions() if any(seen.pid for seen in tasks) else {}
+        containers = [seen for seen in tasks if not seen.order.is_process]
+        asked = [seen for seen in containers if self._is_asked(seen)]
+        usages = {seen.order.task_id: self._process(seen, sessions) for seen in tasks if seen.order.is_process}
+        usages |= {seen.order.task_id: self._try(self._read_of, seen) for seen in containers if seen not in asked}
+        usages |= self._ask_all(asked)
+        found = {id: usage for id, usage in usages.items() if usage is not None}
+        self._last = found
+        self._failures = {id: number for id, number in self._failures.items() if id not in found}
+        for known in (self._places, self._failures):
+            for id in known.keys() - {seen.order.task_id for seen in tasks}:
+                del known[id]
+        return found
+
+    def _is_asked(self, seen: Seen) -> bool:
+        """Whether it is the engine that knows what this container uses; finds that out the first time."""
+        id = seen.order.task_id
+        if id not in self._places:
+            place = self._try(self._place, seen)
+            if place is None:
+                return False
+            self._places[id] = place
+        return self._places[id].files is None
+
+    def _read_of(self, seen: Seen) -> Usage | None:
+        place = self._places.get(seen.order.task_id)
+        if place is None or place.files is None:
+            return None
+        usage = cgroups.usage_of(place.files, self._read, time.monotonic())
+        if place.pid:
+            received, sent = network_of(self._read(f"{self._proc}/{place.pid}/net/dev"))
+            usage = replace(usage, net_rx_bytes=received, net_tx_bytes=sent)
+        return usage
+
+    def _ask_all(self, containers: Sequence[Seen]) -> dict[TaskId, Usage | None]:
+        """The engine's statistics, several at a time: for each of them it waits for its own next look, a second."""
+        if not containers:
+            return {}
+        with ThreadPoolExecutor(ENGINE_AT_ONCE, "engine-stats") as pool:
+            usages = pool.map(lambda seen: self._try(self._asked, seen), containers)
+            return {seen.order.task_id: usage for seen, usage in zip(containers, usages, strict=True)}
+
+    def _try(self, measure: Callable[[Seen], T], seen: Seen) -> T | None:
+        """What it returns, None where it comes to nothing."""
+        try:
+            return measure(seen)
+        except (APIError, *AWAY, *GARBLED) as error:
+            self._failed(seen, error)
+            return None
+
+    def _place(self, seen: Seen) -> _Place:
+        """Raises what the engine raises."""
+        state = self._ask(lambda engine: engine.inspect_container(seen.container_id))["State"]
+        pid = int(state.get("Pid") or 0)
+        files = None
+        if pid and self._is_local:
+            try:
+                groups = cgroups.groups(self._read(f"{self._proc}/{pid}/cgroup"))
+                files = cgroups.files_of(self._mounts, groups, seen.container_id)
+            except OSError:
+                pass  # it has just ended, or its number is that of another machine or container
+        return _Place(files, pid if seen.order.container.network is Network.BRIDGE else 0)
+
+    def _asked(self, seen: Seen) -> Usage:
+        stats = self._ask(lambda engine: engine.stats(seen.container_id, stream=False, one_shot=True))
+        usage = usage_of_stats(stats, time.monotonic())
+        return usage if seen.order.mem_mib else replace(usage, mem_limit_bytes=None)
+
+    def _ask(self, call: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """What the engine answers. One that is away is not waited for once for each container."""
+        if self._is_engine_away:
+            raise OSError(f"Docker at {engine_address()} does not answer")
+        try:
+            return call(self._engine.connected())
+        except APIError:
+            raise
+        except AWAY:
+            self._is_engine_away = True
+            raise
+
+    def _failed(self, seen: Seen, error: Exception) -> None:
+        """Where it is measured is looked for anew. One that is gone by the next time was just ending: not told of."""
+        id = seen.order.task_id
+        self._places.pop(id, None)
+        self._failures[id] = self._failures.get(id, 0) + 1
+        if self._failures[id] == TELL_AFTER:
+            log.warning("what %s uses cannot be measured: %s; trying on", id, error or type(error).__name__)
+
+    def _process(self, seen: Seen, sessions: Mapping[int, Process]) -> Usage | None:
+        own = sessions.get(seen.pid)
+        if own is None:
+            return None
+        try:
+            read, written = blocks_of(self._read(f"{self._proc}/{seen.pid}/io"))
+        except OSError:
+            read, written = 0, 0
+        usage = Usage(
+            at=time.monotonic(),
+            cpu_seconds=own.cpu_ticks / TICK,
+            mem_bytes=own.mem_pages * PAGE,
+            block_read_bytes=read,
+            block_write_bytes=written,
+        )
+        return never_falling(self._last.get(seen.order.task_id), usage)
+
+    def _sessions(self) -> dict[int, Process]:
+        """All processes of this machine by session: those of a task share one."""
+        found = []
+        with os.scandir(self._proc) as entries:
+            names = [entry.name for entry in entries if entry.name.isdecimal()]
+        for name in names:
+            try:
+                found.append(process_of(self._read(f"{self._proc}/{name}/stat")))
+            except (OSError, ValueError, IndexError):
+                continue  # it has just ended
+        return by_session(found)
+
+    @staticmethod
+    def _read(path: str) -> str:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            parts = []
+            while part := os.read(descriptor, READ_BYTES):
+                parts.append(part)
+            return b"".join(parts).decode(errors="replace")
+        finally:
+            os.close(descriptor)

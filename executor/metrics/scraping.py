@@ -1,0 +1,113 @@
+"""Tasks' own metrics: asking for their pages, each at its own pace."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from executor.metrics.exposition import CONTENT_TYPE, parse
+from executor.metrics.snapshot import Scraped, labels_of
+from executor.order import Order
+from executor.ports import binding
+from executor.survey import Seen
+from executor.workers import Workers
+from specs.ids import TaskId
+
+MOST_SAMPLES = 2000
+MOST_BYTES = 1024 * 1024
+TIMEOUT_SECONDS = 5.0
+"""So long a whole answer may take."""
+THREADS = 4
+READ_BYTES = 64 * 1024
+
+log = logging.getLogger("executor.metrics")
+
+
+class Scraping:
+    """The pages of tasks that declare one. `due` is called by one thread, the rest happens in a few others."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._workers = Workers("scrape", THREADS)
+        self._lock = threading.Lock()
+        self._due_at: dict[TaskId, float] = {}
+        self._under_way: set[TaskId] = set()
+        self._found: dict[TaskId, Scraped] = {}
+
+    def due(self, tasks: Sequence[Seen]) -> float | None:
+        """Has the pages asked for that are due, forgets those of other tasks; returns when the next one is due."""
+        now = self._clock()
+        declared = {seen.order.task_id: seen.order for seen in tasks if seen.order.container.metrics is not None}
+        with self._lock:
+            self._due_at = {id: self._due_at.get(id, now + _spread(order)) for id, order in declared.items()}
+            self._found = {id: found for id, found in self._found.items() if id in declared}
+            due = [order for id, order in declared.items() if self._due_at[id] <= now]
+            self._due_at |= {order.task_id: now + _interval(order) for order in due}
+            due = [order for order in due if order.task_id not in self._under_way]
+            self._under_way |= {order.task_id for order in due}
+            next_at = min(self._due_at.values(), default=None)
+        for order in due:
+            self._workers.submit(partial(self._scrape, order))
+        return next_at
+
+    def found(self, id: TaskId) -> Scraped | None:
+        """What the task's page said last, None where it was not asked for yet, or has none."""
+        with self._lock:
+            return self._found.get(id)
+
+    def _scrape(self, order: Order) -> None:
+        id, began_at = order.task_id, self._clock()
+        try:
+            families = parse(fetch(order), labels_of(order), MOST_SAMPLES)
+            fault = ""
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            families, fault = (), str(error) or type(error).__name__
+        with self._lock:
+            self._under_way.discard(id)
+            if id not in self._due_at:
+                return
+            before = self._found.get(id)
+            self._found[id] = Scraped(families=families, fault=fault, seconds=self._clock() - began_at)
+        if fault and not (before is not None and before.fault):
+            log.warning("the metrics of %s cannot be had: %s; asking on", id, fault)
+        elif not fault and before is not None and before.fault:
+            log.info("the metrics of %s can be had again", id)
+
+
+def fetch(order: Order) -> str:
+    """The task's page. Raises OSError, HTTPException, or ValueError where it is too much, or no page."""
+    wanted = order.container.metrics
+    bound = binding(order, wanted.port) if wanted is not None else None
+    if wanted is None or bound is None:
+        raise ValueError(f"wanted a port of the task called {wanted.port if wanted else ''!r}, got none")
+    give_up_at = time.monotonic() + TIMEOUT_SECONDS
+    connection = http.client.HTTPConnection(bound.address, bound.host_port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", wanted.path, headers={"Accept": CONTENT_TYPE, "User-Agent": "framework-executor"})
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise ValueError(f"GET {wanted.path} at port {bound.host_port}: wanted 200, got {response.status}")
+        body = bytearray()
+        while part := response.read1(READ_BYTES):
+            body += part
+            if len(body) > MOST_BYTES:
+                raise ValueError(f"wanted {MOST_BYTES // 1024} KiB at most, got more")
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"not all of it came within {TIMEOUT_SECONDS:g} s")
+        return body.decode()
+    finally:
+        connection.close()
+
+
+def _interval(order: Order) -> float:
+    return order.container.metrics.interval_seconds if order.container.metrics is not None else 0.0
+
+
+def _spread(order: Order) -> float:
+    """The first time: a moment after the start, not all of an agent's tasks at once."""
+    return random.uniform(0.0, min(_interval(order), 5.0))
