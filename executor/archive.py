@@ -57,6 +57,7 @@ LIBRARIES = (
 )
 NOT_FOR_AGENTS = (
     "executor/archive.py",
+    "discovery/balancer/",
     "kazoo/handlers/eventlet.py",
     "kazoo/handlers/gevent.py",
     "kazoo/testing/",

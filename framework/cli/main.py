@@ -45,6 +45,7 @@ COMMANDS = {
     "replay": "Play a scheduler's journal again, and compare.",
     "scheduler": "Run the scheduler.",
     "executor": "Show our executors on agents; move tasks to the current version.",
+    "balancer": "Keep HAProxy in step with routes and endpoints.",
     "leader": "Show which scheduler leads and which stand by; hand leadership over.",
     "local": "Run a real Mesos cluster on this machine.",
     "version": "Show the version of this command and of the scheduler.",

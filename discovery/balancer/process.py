@@ -1,0 +1,68 @@
+"""The process of a balancer: started, signalled, ended; also one that an earlier process of ours had started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class Refused(Exception):
+    """A balancer does not take a configuration; the text says why."""
+
+
+class Process:
+    """A program that writes its pid to `pid_file`. It outlives us unless it is ended: so that a balancer serves on
+    while its follower is started anew, which then finds it by that file."""
+
+    def __init__(self, command: Sequence[str], pid_file: Path) -> None:
+        self._command = tuple(command)
+        self._pid_file = pid_file
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs, whoever started it."""
+        if self._child is not None:
+            return self._child.poll() is None
+        return self._found() is not None
+
+    def start(self) -> None:
+        """Starts it, apart from our terminal's signals. Raises Refused where there is no such program."""
+        try:
+            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)
+        except OSError as error:
+            raise Refused(f"{self._command[0]} cannot be started ({error}); install it") from None
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal, if it runs."""
+        pid = self._child.pid if self._child is not None else self._found()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def end(self, number: signal.Signals, seconds: float) -> None:
+        """Asks it to end, and ends it after so many seconds."""
+        self.send(number)
+        deadline = time.monotonic() + seconds
+        while self.is_running and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.send(signal.SIGTERM)
+
+    def said(self) -> str:
+        """How it ended, for the user."""
+        code = None if self._child is None else self._child.poll()
+        return "its own words are above" if code is None else f"exit code {code}; its own words are above"
+
+    def _found(self) -> int | None:
+        """The pid in the file, if that is a process of the same command."""
+        try:
+            pid = int(self._pid_file.read_text().split()[0])
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError, IndexError):
+            return None
+        return pid if self._command[-1].encode() in words or str(self._pid_file).encode() in words else None

@@ -1,0 +1,140 @@
+"""framework balancer haproxy"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framework.cli.faults import CommandFault
+from framework.cli.options import Duration
+from framework.cli.store_access import with_zk
+from framework.exits import CliExit
+from specs.routes import DEFAULT_BALANCER
+
+READ_SECONDS = 15.0
+"""So long --dry-run waits for ZooKeeper."""
+
+
+@click.group()
+def balancer() -> None:
+    """Keep a balancer outside of the cluster in step with the routes of stacks and the endpoints of tasks.
+
+    What is served is said in stack files, under `routes`. No scheduler has to run for it.
+    """
+
+
+@balancer.command()
+@with_zk(is_required=True)
+@click.option(
+    "--endpoints",
+    metavar="zk://HOST:PORT,…/PATH",
+    help="Where executors publish, if the scheduler's --endpoints says so.  [default: as --zk]",
+)
+@click.option("--name", default=DEFAULT_BALANCER, show_default=True, help="Serves the routes that name this balancer.")
+@click.option(
+    "--directory",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where its configuration, socket and pid are.  [default: ~/.framework/balancer/NAME]",
+)
+@click.option(
+    "--base",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The first part of HAProxy's configuration, with global and defaults, instead of ours.",
+)
+@click.option(
+    "--certificates",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="PEM files, each a certificate with its key, for routes with TLS.  [default: none]",
+)
+@click.option("--bind", metavar="ADDRESS", default="*", show_default=True, help="The address that is listened on.")
+@click.option("--stats", metavar="HOST:PORT", default="", help="Where HAProxy shows its page, and /metrics.")
+@click.option(
+    "--drain",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    help="So long a task that has left may finish what it is at.",
+)
+@click.option("--program", default="haproxy", show_default=True, help="HAProxy itself.")
+@click.option("--dry-run", is_flag=True, help="Print the configuration, and end.")
+def haproxy(zk: str, endpoints: str | None, name: str, directory: Path | None, dry_run: bool, **options: Any) -> None:
+    """Run HAProxy, and keep it in step, until it is told to end.
+
+    Servers come and go through HAProxy's runtime socket; it is reloaded, without a lost connection, only when routes
+    change. A configuration that HAProxy refuses is told, and the last good one stays. Where this command is started
+    again while its HAProxy still runs, it takes that over.
+    """
+    from discovery.balancer.haproxy_text import BASE, Settings, haproxy_text
+    from discovery.balancer.lines import allotted
+
+    where = (directory or Path.home() / ".framework" / "balancer" / name).resolve()
+    settings = Settings(
+        socket=str(where / "haproxy.sock"),
+        bind=options["bind"],
+        certificates=str(Path(options["certificates"]).resolve()) if options["certificates"] else "",
+        stats=options["stats"],
+    )
+    follower = _Follower(zk, endpoints or zk, name, has_certificates=bool(settings.certificates))
+    if dry_run:
+        model = follower.read()
+        for problem in model.problems:
+            click.echo(f"not served: {problem}", err=True)
+        base = Path(options["base"]).read_text() if options["base"] else BASE
+        click.echo(f"{base}\n{haproxy_text(model, allotted({}, model, 0.0, set(), 0.0), settings)}", nl=False)
+        return
+    from discovery.balancer.haproxy import Haproxy
+
+    follower.run(Haproxy(where, settings, options["base"] or "", options["drain"], options["program"]))
+
+
+class _Follower:
+    """What every kind of balancer follows, and how it ends."""
+
+    def __init__(self, zk: str, endpoints: str, name: str, *, has_certificates: bool) -> None:
+        from discovery.balancer.source import Source
+
+        logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("discovery").setLevel(logging.INFO)
+        logging.getLogger("kazoo").setLevel(logging.CRITICAL)
+        self._changed, self._ending = threading.Event(), threading.Event()
+        try:
+            self._source = Source(zk, endpoints, self._changed.set, name=name, has_certificates=has_certificates)
+        except ValueError as error:
+            raise CommandFault(f"--zk or --endpoints: {error}", CliExit.USAGE) from None
+
+    def read(self) -> Any:
+        """The model as soon as it is known; raises CommandFault where that takes long."""
+        import time
+
+        deadline = time.monotonic() + READ_SECONDS
+        while (model := self._source.model()) is None:
+            if time.monotonic() > deadline:
+                raise CommandFault(f"ZooKeeper has not answered for {READ_SECONDS:g} s.", CliExit.GAVE_UP)
+            self._changed.wait(0.2)
+            self._changed.clear()
+        self._source.close()
+        return model
+
+    def run(self, proxy: Any) -> None:
+        """Until SIGTERM or SIGINT; then the balancer's process is ended too."""
+        from discovery.balancer.running import follow
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        follow(self._source, proxy, self._changed, self._ending)
+        self._source.close()
+        proxy.end()
+
+    def _end(self, *_: object) -> None:
+        self._ending.set()
+        self._changed.set()

@@ -1,0 +1,218 @@
+"""A real HAProxy kept in step with models, before servers of our own: what it serves, and that nothing is lost."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from discovery.balancer.haproxy import Haproxy
+from discovery.balancer.haproxy_text import BASE, Settings
+from discovery.balancer.model import Backend, Frontend, Model, Rule, Server
+from framework.local import requirements
+from specs.routes import Balance, RouteMode
+from tests.conformance.executor_kit import wait_until
+from tests.kit.cluster import leased_subnet, need
+from tests.kit.traffic import Traffic
+
+HOST = "shop.example.org"
+NewServer = Callable[[], "Origin"]
+
+
+class Origin(http.server.ThreadingHTTPServer):
+    """Answers with its own port; a request for /slow is held until `go` is set."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str) -> None:
+        super().__init__((address, 0), _Answers)
+        self.go, self.came = threading.Event(), threading.Event()
+        self.server = Server(address=address, port=self.server_port)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Origin
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.server.came.set()
+            assert self.server.go.wait(30)
+        body = str(self.server.server_port).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def subnet() -> Iterator[int]:
+    need(requirements.BALANCERS)
+    with leased_subnet() as subnet:
+        yield subnet
+
+
+@pytest.fixture
+def new_server(subnet: int) -> Iterator[NewServer]:
+    servers: list[Origin] = []
+
+    def new() -> Origin:
+        servers.append(Origin(f"127.{subnet}.1.1"))
+        return servers[-1]
+
+    yield new
+    for each in servers:
+        each.go.set()
+        each.shutdown()
+        each.server_close()
+
+
+@pytest.fixture
+def new_haproxy(subnet: int, tmp_path: Path) -> Iterator[Callable[[], Haproxy]]:
+    settings = Settings(socket=str(tmp_path / "haproxy.sock"), bind=f"127.{subnet}.0.1")
+    base = tmp_path / "own-base.cfg"
+    base.write_text(BASE)
+    made: list[Haproxy] = []
+
+    def new() -> Haproxy:
+        made.append(Haproxy(tmp_path, settings, str(base), 30.0, "haproxy"))
+        return made[-1]
+
+    yield new
+    for each in made:
+        each.end()
+
+
+def model(*servers: Server, port: int = 8000, host: str = HOST, is_sticky: bool = False) -> Model:
+    backend = Backend(
+        name="shop.web", mode=RouteMode.HTTP, balance=Balance.ROUNDROBIN, is_sticky=is_sticky, servers=servers
+    )
+    rules = (Rule(host=host, path="/", backend="shop.web"),)
+    return Model(
+        frontends=(Frontend(listen=port, mode=RouteMode.HTTP, is_tls=False, rules=rules),), backends=(backend,)
+    )
+
+
+def ask(subnet: int, path: str = "/", host: str = HOST, port: int = 8000, **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(f"127.{subnet}.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Host": host, **headers})
+    answer = connection.getresponse()
+    answer.body = answer.read().decode()  # type: ignore[attr-defined]
+    connection.close()
+    return answer
+
+
+def body(answer: http.client.HTTPResponse) -> str:
+    return str(answer.body)  # type: ignore[attr-defined]
+
+
+def asked(subnet: int, times: int = 12) -> set[str]:
+    return {body(ask(subnet)) for _ in range(times)}
+
+
+def test_servers_come_and_go_without_a_reload_and_what_they_are_at_is_finished(
+    subnet: int, new_server: NewServer, new_haproxy: Callable[[], Haproxy]
+) -> None:
+    one, two, three = new_server(), new_server(), new_server()
+    haproxy = new_haproxy()
+    haproxy.bring(model(one.server, two.server))
+    worker = haproxy._worker()
+    assert asked(subnet) == {str(one.server.port), str(two.server.port)}
+    assert ask(subnet, host="other.example.org").status == 503
+    slow: list[str] = []
+    thread = threading.Thread(target=lambda: slow.append(body(ask(subnet, "/slow"))))
+    with Traffic(lambda: f"127.{subnet}.0.1:8000", HOST) as traffic:
+        haproxy.bring(model(one.server))
+        thread.start()
+        assert one.came.wait(10)
+        haproxy.bring(model(three.server))
+        assert asked(subnet) == {str(three.server.port)}, "who drains gets nothing new"
+        haproxy.bring(model(three.server))
+        assert slow == [], "and is at something still"
+        one.go.set()
+        thread.join(10)
+        haproxy.bring(model(*(new_server().server for _ in range(6)), three.server))
+        assert len(asked(subnet, 30)) == 7
+    assert slow == [str(one.server.port)]
+    assert haproxy._worker() == worker, "no reload"
+    assert traffic.failures == []
+    assert len(traffic.seconds) > 10
+
+
+def test_more_servers_than_lines_and_other_routes_take_a_reload_in_which_nothing_is_lost(
+    subnet: int, new_server: NewServer, new_haproxy: Callable[[], Haproxy]
+) -> None:
+    servers = [new_server().server for _ in range(10)]
+    haproxy = new_haproxy()
+    haproxy.bring(model(*servers[:1]))
+    with Traffic(lambda: f"127.{subnet}.0.1:8000", HOST) as traffic:
+        for number in (9, 10):
+            worker = haproxy._worker()
+            haproxy.bring(model(*servers[:number]))
+            assert (haproxy._worker() == worker) == (number == 10)
+        taken_over = new_haproxy()
+        taken_over.bring(model(*servers[:2]))
+        assert asked(subnet) == {str(each.port) for each in servers[:2]}, "as after the end of the follower"
+    assert traffic.failures == []
+
+
+def test_who_is_sticky_comes_back_to_the_same_server_until_that_is_gone(
+    subnet: int, new_server: NewServer, new_haproxy: Callable[[], Haproxy]
+) -> None:
+    one, two = new_server(), new_server()
+    haproxy = new_haproxy()
+    haproxy.bring(model(one.server, two.server, is_sticky=True))
+    first = ask(subnet)
+    cookie = str(first.getheader("Set-Cookie")).partition(";")[0]
+    assert {body(ask(subnet, Cookie=cookie)) for _ in range(6)} == {body(first)}
+    left, stays = (one, two) if body(first) == str(one.server.port) else (two, one)
+    haproxy.bring(model(stays.server, is_sticky=True))
+    assert body(ask(subnet, Cookie=cookie)) == str(left.server.port), "while it drains"
+    left.shutdown()
+    left.server_close()
+    assert body(ask(subnet, Cookie=cookie)) == str(stays.server.port)
+
+
+def test_a_configuration_that_is_refused_leaves_the_last_good_one(
+    subnet: int,
+    new_server: NewServer,
+    new_haproxy: Callable[[], Haproxy],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one, two = new_server(), new_server()
+    haproxy = new_haproxy()
+    haproxy.bring(model(one.server))
+    (tmp_path / "own-base.cfg").write_text(BASE + "    such words\n")
+    for _ in range(3):
+        haproxy.bring(model(one.server, host="other.example.org"))
+    assert caplog.text.count("HAProxy refuses the configuration, and the last good one stays") == 1
+    assert "unknown keyword" in caplog.text
+    haproxy.bring(model(two.server, host="other.example.org"))
+    assert asked(subnet) == {str(two.server.port)}, "servers are kept in step nevertheless"
+    (tmp_path / "own-base.cfg").write_text(BASE)
+    with caplog.at_level(logging.INFO):
+        haproxy.bring(model(two.server, host="new.example.org"))
+    assert body(ask(subnet, host="new.example.org")) == str(two.server.port)
+
+
+def test_one_that_was_killed_is_started_again(
+    subnet: int, new_server: NewServer, new_haproxy: Callable[[], Haproxy]
+) -> None:
+    one = new_server()
+    haproxy = new_haproxy()
+    haproxy.bring(model(one.server))
+    haproxy._process._child.kill()  # type: ignore[union-attr]
+    wait_until(lambda: not haproxy._process.is_running, 10, lambda: "running")
+    haproxy.bring(replace(model(one.server)))
+    assert asked(subnet) == {str(one.server.port)}

@@ -1,0 +1,47 @@
+"""Whole configurations of balancers, as they are written (GOLDEN=write writes them anew); HAProxy itself
+finds that it can read them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from discovery.balancer.haproxy_text import BASE, Settings, haproxy_text
+from discovery.balancer.lines import allotted
+from discovery.balancer.model import Model
+from specs.routes import Balance, Route, RouteMode, Tls
+from tests.unit.discovery.test_balancer_model import API, DEV, HOST, WEB, served
+
+HERE = Path(__file__).parent
+SETTINGS = Settings(socket="/run/b/haproxy.sock", bind="10.0.0.9", stats="127.0.0.1:9000", certificates="/etc/certs")
+
+
+def shop() -> Model:
+    return served(
+        (WEB, Route(port="http", hosts=(*HOST, "*.shop.example.org"), tls=Tls.ALSO)),
+        (DEV, Route(port="http", hosts=("dev.example.org",), balance=Balance.SOURCE)),
+        (API, Route(port="http", hosts=HOST, path="/api/v1.0", tls=Tls.ONLY, is_sticky=True)),
+        (API, Route(port="admin", listen=9000, mode=RouteMode.TCP, balance=Balance.ROUNDROBIN)),
+    )
+
+
+def test_haproxy() -> None:
+    model = shop()
+    text = haproxy_text(model, allotted({}, model, 0.0, set(), 60.0), SETTINGS)
+    if os.environ.get("GOLDEN") == "write":
+        (HERE / "haproxy.cfg").write_text(text, encoding="utf-8")
+    assert text == (HERE / "haproxy.cfg").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="HAProxy is not installed; `make install` does")
+def test_haproxy_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "base.cfg").write_text(BASE)
+    text = (HERE / "haproxy.cfg").read_text(encoding="utf-8").replace(" ssl crt /etc/certs alpn h2,http/1.1", "")
+    (tmp_path / "haproxy.cfg").write_text(text)
+    command = ["haproxy", "-c", "-f", str(tmp_path / "base.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
