@@ -72,6 +72,13 @@ ROOMS = (
     Room(name="discovery.endpoints", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="discovery.layout", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="discovery.executors", ours=("discovery.executors", "specs"), is_pure=True),
+    Room(name="discovery.balancer.source", ours=("discovery", "specs"), libraries=PROTOBUF),
+    *(
+        Room(
+            name=f"discovery.balancer.{pure}", ours=("discovery.balancer", "discovery.endpoints", "specs"), is_pure=True
+        )
+        for pure in ("model", "lines", "haproxy_text")
+    ),
     Room(name="discovery.render", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="framework"),
     Room(name="framework.core", ours=("framework.core", "specs", "placement", "discovery.endpoints"), is_pure=True),
@@ -220,6 +227,13 @@ ROOMS = (
             libraries={"click", "rich", "requests"},
         )
         for each in ("backup", "restore", "store", "store_access")
+    ),
+    # What follows ZooKeeper itself, without a scheduler.
+    Room(
+        name="framework.cli.balancer",
+        ours=("framework.cli", "framework.exits", "specs"),
+        lazily=("discovery.balancer",),
+        libraries={"click"},
     ),
     Room(
         name="framework.cli.scheduler",

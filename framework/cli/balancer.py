@@ -110,7 +110,7 @@ class _Follower:
         try:
             self._source = Source(zk, endpoints, self._changed.set, name=name, has_certificates=has_certificates)
         except ValueError as error:
-            raise CommandFault(f"--zk or --endpoints: {error}", CliExit.USAGE) from None
+            raise CommandFault(f"--zk and --endpoints: {error}", CliExit.USAGE) from None
 
     def read(self) -> Any:
         """The model as soon as it is known; raises CommandFault where that takes long."""
