@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
+import pytest
+
+from executor.archive import ArchiveInfo, build_archive
 from executor.mesos import Records
+from framework.local.cluster import Cluster
+from framework.local.images import BUSYBOX
 from specs.canonical import container_json
 from specs.records_pb2 import ExecutorMessage, LaunchOrder, StatusDetail
-from specs.stack import Container
+from specs.stack import Container, Network
 
 API = "/api/v1/scheduler"
 TERMINAL = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"}
@@ -213,6 +220,42 @@ class MiniScheduler:
             if "uuid" in status:
                 content = {key: status[key] for key in ("agent_id", "task_id", "uuid")}
                 self.call("ACKNOWLEDGE", acknowledge=content)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> ArchiveInfo:
+    """The executor's archive, as agents would fetch it."""
+    return build_archive(tmp_path_factory.mktemp("archive") / "framework-executor.pyz")
+
+
+@contextlib.contextmanager
+def mini_scheduler(cluster: Cluster, archive: ArchiveInfo, endpoints: str = "") -> Iterator[MiniScheduler]:
+    """One that is subscribed; it leaves no container."""
+    scheduler = MiniScheduler(cluster.wait_for_leader().address, archive.path, endpoints=endpoints)
+    try:
+        yield scheduler
+    finally:
+        scheduler.teardown()
+        wait_until(lambda: not containers(scheduler), 30, lambda: containers(scheduler))
+
+
+def containers(scheduler: MiniScheduler) -> list[dict[str, Any]]:
+    """All containers of its tasks."""
+    label = f"framework.framework_id={scheduler.framework_id}"
+    with contextlib.closing(docker.APIClient(version="auto")) as client:
+        rows: list[dict[str, Any]] = client.containers(all=True, filters={"label": label})
+    return rows
+
+
+def shell(script: str, **settings: Any) -> Container:
+    """A container that runs a line of shell, on the agent's network."""
+    return Container(image=BUSYBOX, command=("sh", "-c", script), network=Network.HOST, **settings)
+
+
+def log(scheduler: MiniScheduler, name: str) -> list[str]:
+    """What a task has said, by lines."""
+    status = next(status for status in scheduler.of(name) if status.get("data"))
+    return (Path(detail(status).sandbox) / f"{name}.stdout").read_text().splitlines()
 
 
 def detail(status: dict[str, Any]) -> StatusDetail:

@@ -11,16 +11,17 @@ import pytest
 from kazoo.client import KazooClient
 
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
-from executor.archive import ArchiveInfo, build_archive
+from discovery.theseus import EtcdDriver
+from executor.archive import ArchiveInfo
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
-from tests.conformance.executor_kit import MiniScheduler, wait_until
+from tests.conformance.executor_kit import MiniScheduler, log, mini_scheduler, wait_until
 from tests.conformance.test_adoption import WEB, kill_executors, running
-from tests.conformance.test_executor_stop import containers, log
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import NewCluster, running_cluster
+from tests.kit.etcd import running_etcd
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.usefixtures("images")]
 
@@ -35,8 +36,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, images: None) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> ArchiveInfo:
-    return build_archive(tmp_path_factory.mktemp("archive") / "framework-executor.pyz")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a second place."""
+    with running_etcd(tmp_path_factory.mktemp("etcd")) as server:
+        yield f"etcd://{server.address}/exam"
 
 
 @pytest.fixture
@@ -50,12 +53,10 @@ def client(cluster: Cluster) -> Iterator[KazooClient]:
 
 
 @pytest.fixture
-def scheduler(cluster: Cluster, archive: ArchiveInfo) -> Iterator[MiniScheduler]:
-    url = f"zk://{cluster.zookeeper_address}/exam"
-    scheduler = MiniScheduler(cluster.wait_for_leader().address, archive.path, endpoints=url)
-    yield scheduler
-    scheduler.teardown()
-    wait_until(lambda: not containers(scheduler), 30, lambda: containers(scheduler))
+def scheduler(cluster: Cluster, archive: ArchiveInfo, etcd: str) -> Iterator[MiniScheduler]:
+    places = f"zk://{cluster.zookeeper_address}/exam {etcd}"
+    with mini_scheduler(cluster, archive, places) as scheduler:
+        yield scheduler
 
 
 def web(**settings: object) -> Container:
@@ -90,8 +91,9 @@ def wait_names(client: KazooClient, *wanted: str) -> None:
 
 
 def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_are_told_to_stop(
-    scheduler: MiniScheduler, client: KazooClient
+    scheduler: MiniScheduler, client: KazooClient, etcd: str
 ) -> None:
+    driver = EtcdDriver(etcd, "test")
     gone: dict[str, float] = {}
     scheduler.launch({"one": web(post_start=(READY,)), "two": web()}, ports={"one": [31011], "two": [31012]})
     wait_names(client, "one")
@@ -110,6 +112,9 @@ def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_a
         framework=FrameworkId(scheduler.framework_id),
     )
     assert found.addresses, address
+    wait_until(lambda: driver.get_service_containers("unit") == ["one"], 20, lambda: driver.get_service_names())
+    info = driver.get_container_info("unit", "_", "one")
+    assert (info["instance_host"], info["instance_port"]) == (found.address, 31011)
     scheduler.wait("two", "TASK_RUNNING")
     assert names(client) == ["one"], "what is not ready is not found"
     client.exists(f"{PARENT}/one", watch=lambda event: gone.setdefault(event.path, uptime()))
@@ -119,6 +124,7 @@ def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_a
     said = log(scheduler, "one")
     assert gone[f"{PARENT}/one"] < float(said[-1].split()[0]) + UPTIME_STEP, "gone before TERM came"
     assert names(client) == []
+    assert driver.get_service_names() == [], "it was waited for all places"
 
 
 def test_a_killed_executor_takes_its_endpoints_along_and_the_next_publishes_what_it_adopts(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from executor.archive import ArchiveInfo, build_archive
+from executor.archive import ArchiveInfo
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Network, Port, Stop
-from tests.conformance.executor_kit import MiniScheduler, detail, wait_until
+from tests.conformance.executor_kit import MiniScheduler, containers, detail, log, mini_scheduler, shell, wait_until
 from tests.kit.cluster import running_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.usefixtures("images")]
@@ -29,38 +28,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, images: None) -> Iterator[
         yield cluster
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> ArchiveInfo:
-    return build_archive(tmp_path_factory.mktemp("archive") / "framework-executor.pyz")
-
-
 @pytest.fixture
 def scheduler(cluster: Cluster, archive: ArchiveInfo) -> Iterator[MiniScheduler]:
-    scheduler = MiniScheduler(cluster.wait_for_leader().address, archive.path)
-    yield scheduler
-    scheduler.teardown()
-    wait_until(lambda: not containers(scheduler), 30, lambda: containers(scheduler))
-
-
-def containers(scheduler: MiniScheduler) -> list[dict[str, Any]]:
-    label = f"framework.framework_id={scheduler.framework_id}"
-    with contextlib.closing(docker.APIClient(version="auto")) as client:
-        rows: list[dict[str, Any]] = client.containers(all=True, filters={"label": label})
-    return rows
-
-
-def shell(script: str, **settings: Any) -> Container:
-    return Container(image=BUSYBOX, command=("sh", "-c", script), network=Network.HOST, **settings)
+    with mini_scheduler(cluster, archive) as scheduler:
+        yield scheduler
 
 
 def says(text: str, **settings: Any) -> Hook:
     """A hook that writes into the container's own output."""
     return Hook(command=("sh", "-c", f"echo {text} > /proc/1/fd/1"), **settings)
-
-
-def log(scheduler: MiniScheduler, name: str) -> list[str]:
-    status = next(status for status in scheduler.of(name) if status.get("data"))
-    return (Path(detail(status).sandbox) / f"{name}.stdout").read_text().splitlines()
 
 
 def wait_up(scheduler: MiniScheduler, name: str) -> None:
