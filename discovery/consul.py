@@ -117,7 +117,10 @@ class Agent:
 
     def services(self) -> dict[str, dict[str, Any]]:
         """All services that are registered here, by id."""
-        return dict(self._ask("GET", "/services", None).json())
+        try:
+            return dict(self._ask("GET", "/services", None).json())
+        except ValueError as error:
+            raise Refused("what answers there is no agent of Consul's") from error
 
     def register(self, service: dict[str, Any]) -> None:
         """Has the service be there as it is told here, its check passed."""

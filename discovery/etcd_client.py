@@ -87,7 +87,10 @@ class Client:
 
     def grant(self, seconds: int) -> int:
         """A new lease."""
-        return int(self.call("/v3/lease/grant", {"TTL": str(seconds)})["ID"])
+        answer = self.call("/v3/lease/grant", {"TTL": str(seconds)})
+        if "ID" not in answer:
+            raise Refused("what answers there is no etcd")
+        return int(answer["ID"])
 
     def keep_alive(self, lease: int) -> bool:
         """Renews the lease; whether there still is one."""

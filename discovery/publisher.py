@@ -38,11 +38,11 @@ class Away(Exception):
 
 
 class Refused(Exception):
-    """The back end does not take this endpoint, and says why."""
+    """The back end does not do what it was asked, and says why."""
 
 
 class Place(Protocol):
-    """A back end as the publisher's thread sees it. A call takes some seconds at most, and may raise Away."""
+    """A back end as the publisher's thread sees it. A call takes some seconds at most; it may raise Away, or Refused."""
 
     name: str
     """Such as `etcd at 10.0.0.7:2379`."""
@@ -54,13 +54,13 @@ class Place(Protocol):
 
     def put(self, endpoint: Endpoint, replaces: Sequence[TaskId]) -> None:
         """Has the endpoint be there, unless a newer one has its name; what `replaces` names goes, and not before it is
-        there. Raises Refused."""
+        there."""
 
     def announce(self, announcement: Announcement) -> None:
-        """Has it be found where the executor answers. Raises Refused."""
+        """Has it be found where the executor answers."""
 
     def remove(self, endpoint: Endpoint) -> None:
-        """Has it not be there, if it is this publisher's. Raises Refused."""
+        """Has it not be there, if it is this publisher's."""
 
     def stop(self, takes_back: bool) -> None:
         """Ends the session, with all that is published if it `takes_back`; else that is left to lapse. Called from
@@ -83,6 +83,7 @@ class Publisher:
         self._known: dict[TaskId, Endpoint] = {}  # what may be there
         self._dirty: dict[TaskId, None] = {}
         self._refused: dict[TaskId, float] = {}  # until when each is let be
+        self._said: dict[TaskId, str] = {}  # why each was refused
         self._answers: dict[TaskId, list[Done]] = {}
         self._is_closing = False
         self._is_woken = True
@@ -153,7 +154,7 @@ class Publisher:
                     self._is_there(is_anew)
                 while time.monotonic() < renew_at and (task_id := self._next()) is not None:
                     self._bring_about(task_id)
-            except Away as why:
+            except (Away, Refused) as why:
                 renew_at = 0.0
                 self._is_away(why)
 
@@ -207,8 +208,11 @@ class Publisher:
                 raise
             name = self._place.name
             what = "the executor" if task_id == OWN else f"endpoint {task_id}"
-            log.warning("%s: %s refuses it (%s); trying again every %g s", what, name, why, AGAIN_SECONDS)
+            if self._said.get(task_id) != str(why):
+                self._said[task_id] = str(why)
+                log.warning("%s: %s refuses it (%s); trying again every %g s", what, name, why, AGAIN_SECONDS)
             return
+        self._said.pop(task_id, None)
         with self._changed:
             if task_id not in self._wanted and task_id not in self._dirty:
                 self._known.pop(task_id, None)
@@ -223,7 +227,7 @@ class Publisher:
             with self._changed:
                 self._dirty |= dict.fromkeys(self._wanted)
 
-    def _is_away(self, why: Away) -> None:
+    def _is_away(self, why: Away | Refused) -> None:
         """Says so once, if it takes long; waits until it is to be asked again."""
         now = time.monotonic()
         self._away_since = now if self._away_since is None else self._away_since
