@@ -42,7 +42,7 @@ class Refused(Exception):
 
 
 class Place(Protocol):
-    """A back end as the publisher's thread sees it. A call takes some seconds at most; it may raise Away, or Refused."""
+    """A back end as the publisher's thread sees it. Calls take some seconds at most, and may raise Away or Refused."""
 
     name: str
     """Such as `etcd at 10.0.0.7:2379`."""
