@@ -34,6 +34,7 @@ setup(
         f"http-parser @ {HTTP_PARSER}",
         "pymesos==0.3.15",
         "kazoo>=2.11,<3",
+        "dnspython>=2.8,<3",
         "addict>=2.4,<3",
         "protobuf>=7.35.1,<8",
         "pyyaml>=6.0,<7",

@@ -58,6 +58,8 @@ LIBRARIES = (
 NOT_FOR_AGENTS = (
     "executor/archive.py",
     "discovery/balancer/",
+    "discovery/dns",
+    "discovery/names.py",
     "kazoo/handlers/eventlet.py",
     "kazoo/handlers/gevent.py",
     "kazoo/testing/",

@@ -23,7 +23,8 @@ class Order:
     thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
     name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
     whether it is taken over, or removed before the start, and `is_prepared` whether its post_start are done.
-    `environment` is what the scheduler tells it of other tasks.
+    `environment` is what the scheduler tells it of other tasks; `dns` and `dns_search` are the name servers and the
+    domains to search of a container that names none.
     """
 
     task_id: TaskId
@@ -47,6 +48,8 @@ class Order:
     adopts: bool = False
     is_prepared: bool = False
     environment: tuple[tuple[str, str], ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
 
     @property
     def is_process(self) -> bool:
@@ -100,4 +103,6 @@ def order_from_bytes(data: bytes) -> Order:
         adopts=record.adopts,
         is_prepared=record.prepared,
         environment=tuple((each.name, each.text) for each in record.environment),
+        dns=tuple(record.dns),
+        dns_search=tuple(record.dns_search),
     )

@@ -291,6 +291,8 @@ def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosCon
         agents_interval_seconds=config.agents_interval_seconds,
         webui_url=config.webui_url or f"http://{config.advertised}",
         hostname=config.advertise[0],
+        dns=config.dns,
+        dns_domain=config.dns_domain,
     )
 
 

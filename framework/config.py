@@ -18,6 +18,8 @@ class SchedulerConfig:
     `history` definitions are kept. Executors publish endpoints at `endpoints`, URLs with spaces between; nowhere where
     that is empty. They measure what tasks use every `metrics_interval_seconds` (0: never), and tell it at
     `metrics_port` of the agent (0: at any).
+    Containers ask the name servers `dns`, where `agent` is the agent's address, and search `dns_domain`
+    for services of their stack; with none they ask whom Docker has them ask.
     """
 
     zk: str
@@ -39,6 +41,8 @@ class SchedulerConfig:
     endpoints: str = ""
     metrics_interval_seconds: float = 10.0
     metrics_port: int = 0
+    dns: tuple[str, ...] = ()
+    dns_domain: str = ""
     webui_url: str = ""
     log_level: str = "info"
     journal: str = ""

@@ -31,8 +31,8 @@ _VARIABLE = re.compile(r"[^=\s\x00-\x1f\x7f]+")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _OF_CONTAINERS = (
     "entrypoint", "volumes", "tmpfs", "hostname", "labels", "privileged", "read_only", "init", "tty", "cap_add",
-    "cap_drop", "devices", "dns", "dns_search", "extra_hosts", "security_opt", "sysctls", "ulimits", "group_add",
-    "shm_size_mib", "pids_limit",
+    "cap_drop", "devices", "dns", "dns_search", "dns_opt", "extra_hosts", "security_opt", "sysctls", "ulimits",
+    "group_add", "shm_size_mib", "pids_limit",
 )  # fmt: skip
 _DEFAULTS = {field.name: field.default for field in fields(Container)}
 

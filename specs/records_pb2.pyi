@@ -320,7 +320,7 @@ class AgentBucket(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., agents: _Optional[_Iterable[_Union[AgentRecord, _Mapping]]] = ...) -> None: ...
 
 class LaunchOrder(_message.Message):
-    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment")
+    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment", "dns", "dns_search")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
@@ -344,6 +344,8 @@ class LaunchOrder(_message.Message):
     ADOPTS_FIELD_NUMBER: _ClassVar[int]
     PREPARED_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    DNS_FIELD_NUMBER: _ClassVar[int]
+    DNS_SEARCH_FIELD_NUMBER: _ClassVar[int]
     schema: int
     task_id: str
     stack: str
@@ -367,7 +369,9 @@ class LaunchOrder(_message.Message):
     adopts: bool
     prepared: bool
     environment: _containers.RepeatedCompositeFieldContainer[Variable]
-    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., prepared: _Optional[bool] = ..., environment: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ...) -> None: ...
+    dns: _containers.RepeatedScalarFieldContainer[str]
+    dns_search: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., prepared: _Optional[bool] = ..., environment: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., dns: _Optional[_Iterable[str]] = ..., dns_search: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Variable(_message.Message):
     __slots__ = ("name", "text")

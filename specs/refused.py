@@ -51,7 +51,6 @@ SERVICE_REFUSED: dict[str, str] = {
     "cpuset": _never("cpuset", "agents differ in their processors; write resources: {cpus: 2}"),
     "credential_spec": _never("credential_spec", "it is for Windows; agents run Linux. Leave it out"),
     "device_cgroup_rules": _never("device_cgroup_rules", "name the devices under devices"),
-    "dns_opt": _never("dns_opt", "resolver options are not set; leave it out"),
     "domainname": _never("domainname", "write the whole name under hostname"),
     "ipc": _never("ipc", _NAMESPACE),
     "isolation": _never("isolation", "it is for Windows; agents run Linux. Leave it out"),

@@ -239,6 +239,7 @@ class Container:
     devices: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()
     security_opt: tuple[str, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()

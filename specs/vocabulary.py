@@ -221,6 +221,12 @@ SERVICE = Table(
             "container.dns_search",
             "Domains to search.",
         ),
+        Field(
+            "dns_opt",
+            Texts("container.dns_opt", "an option of resolv.conf"),
+            "container.dns_opt",
+            "Options of the resolver, as ndots:2.",
+        ),
         Field("extra_hosts", ExtraHosts(), "container.extra_hosts", "Entries of /etc/hosts, as name:address."),
         Field("group_add", Texts("container.group_add", "a group"), "container.group_add", "More groups of the user."),
         Field(

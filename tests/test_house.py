@@ -79,6 +79,11 @@ ROOMS = (
         )
         for pure in ("model", "lines", "haproxy_text")
     ),
+    Room(name="discovery.names", ours=("discovery.endpoints", "specs"), is_pure=True),
+    *(
+        Room(name=f"discovery.{each}", ours=("discovery", "specs"), libraries={"dns"})
+        for each in ("dns", "dns_answers", "dns_forward", "dns_server", "dns_status", "dns_zone")
+    ),
     Room(name="discovery.render", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="framework"),
     Room(name="framework.core", ours=("framework.core", "specs", "placement", "discovery.endpoints"), is_pure=True),
@@ -234,6 +239,15 @@ ROOMS = (
         ours=("framework.cli", "framework.exits", "specs"),
         lazily=("discovery.balancer",),
         libraries={"click"},
+    ),
+    # The server of names is in discovery; commands fill in what it is told.
+    *(
+        Room(
+            name=f"framework.cli.{each}",
+            ours=("framework.cli", "framework.exits", "discovery", "specs"),
+            libraries={"click"},
+        )
+        for each in ("dns", "dns_tasks")
     ),
     Room(
         name="framework.cli.scheduler",
@@ -429,6 +443,7 @@ class TestImports:
         setup = (ROOT / "setup.py").read_text(encoding="utf-8")
         packages = {"google": "protobuf", "yaml": "pyyaml", "grpc_tools": "grpcio-tools", "re2": "google-re2"}
         packages["prometheus_client"] = "prometheus-client"
+        packages["dns"] = "dnspython"
         comes_with = {"starlette": "fastapi", "pydantic": "fastapi", "anyio": "fastapi", "urllib3": "requests"}
         libraries = {library for room in ROOMS for library in room.libraries}
         missing = [

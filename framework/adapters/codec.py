@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from addict import Dict
 
-from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
+from framework.adapters.mesos_config import AGENT_WORD, ExecutorConfig, MesosConfig
 from framework.adapters.mesos_resources import pools, total, written
 from framework.core.commands import Launch
 from framework.core.model import Status, Task
@@ -228,6 +228,7 @@ class TaskWriter:
         self._executors: dict[tuple[str, str], orjson.Fragment] = {}
         self._containers: dict[str, tuple[Container, bytes]] = {}
         self._most = most_versions
+        self._dns, self._dns_domain = config.dns, config.dns_domain
         self._published = (("FRAMEWORK_ENDPOINTS", config.executor.endpoints),) if config.executor.endpoints else ()
 
     def task_info(self, launch: Launch, framework_id: FrameworkId) -> Dict:
@@ -262,6 +263,7 @@ class TaskWriter:
 
     def _order(self, launch: Launch, framework_id: FrameworkId) -> bytes:
         task, amount = launch.task, launch.resources
+        dns, dns_search = self._name_servers(task, launch.container)
         order = LaunchOrder(
             schema=LAUNCH_ORDER_SCHEMA,
             task_id=task.id,
@@ -286,8 +288,20 @@ class TaskWriter:
             adopts=task.adopts,
             prepared=task.adopts and task.is_prepared,
             environment=[Variable(name=name, text=text) for name, text in (*launch.environment, *self._published)],
+            dns=dns,
+            dns_search=dns_search,
         )
         return bytes(order.SerializeToString())
+
+    def _name_servers(self, task: Task, container: Container) -> tuple[list[str], list[str]]:
+        """Whom the container asks for names, and what it calls without more words: the services of its own stack.
+
+        Who asks others is not told to search what only ours know.
+        """
+        if not self._dns or container.dns or not container.image:
+            return [], []
+        servers = (task.address if server == AGENT_WORD else server for server in self._dns)
+        return list(servers), [] if container.dns_search else [f"{task.group.stack}.service.{self._dns_domain}"]
 
     def _container(self, version: str, container: Container) -> bytes:
         known = self._containers.get(version)

@@ -9,6 +9,8 @@ from specs.resources import Resources
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 DEFAULT_PORT = 5050
+AGENT_WORD = "agent"
+"""Among name servers: the agent's own address."""
 EXECUTOR_RESOURCES = Resources(cpus_milli=100, mem_mib=64)
 
 
@@ -65,7 +67,8 @@ class MesosConfig:
 
     `secret` is the password of `principal`, empty where the master asks for none; Mesos keeps the tasks of a framework
     that is gone for `failover_timeout_seconds`; so many calls may wait to be sent; the master is asked for its agents
-    every `agents_interval_seconds`, and less often where that takes it long.
+    every `agents_interval_seconds`, and less often where that takes it long. Containers that name no name servers get
+    `dns`, where the word agent stands for the address of their agent, and search `dns_domain` for their own stack's.
     """
 
     master: str
@@ -81,6 +84,8 @@ class MesosConfig:
     checkpoint: bool = True
     most_waiting_calls: int = 100_000
     agents_interval_seconds: float = 15.0
+    dns: tuple[str, ...] = ()
+    dns_domain: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a `master` that names none."""

@@ -44,6 +44,7 @@ COMMANDS = {
     "store": "Look whether a store, or a backup, is in order.",
     "replay": "Play a scheduler's journal again, and compare.",
     "scheduler": "Run the scheduler.",
+    "dns": "Answer DNS queries for the names of services.",
     "executor": "Show our executors on agents; move tasks to the current version.",
     "balancer": "Keep HAProxy in step with routes and endpoints.",
     "leader": "Show which scheduler leads and which stand by; hand leadership over.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import ipaddress
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from framework.cli.domains import DEFAULT_DOMAIN, checked_domain
 from framework.cli.options import Duration
 from specs.urls import parse_url
 
@@ -20,6 +22,7 @@ LONGEST_SESSION_SECONDS = 60
 MESOS_ZK = Path("/etc/mesos/zk")
 """Where Mesos's packages keep the address of the masters, in ZooKeeper."""
 LONGEST_METRICS_SECONDS = 3600
+MOST_NAME_SERVERS = 3
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -120,6 +123,18 @@ _LEVELS = ("debug", "info", "warning", "error")
     metavar="PORT",
     help="The agents' port at which executors serve their metrics; where it is taken, or 0, any free one.",
 )
+@click.option(
+    "--dns",
+    metavar="ADDRESS|agent",
+    multiple=True,
+    help="Name servers of containers, where `framework dns` answers on port 53, up to three; `agent` is the agent's own"
+    " address. Names without a dot are those of the container's own stack.  [default: Docker's]",
+)
+@click.option(
+    "--dns-domain",
+    metavar="DOMAIN",
+    help="The --domain of `framework dns`.  [default: framework.internal]",
+)
 @click.option("--webui-url", metavar="URL", default="", help="What Mesos's web UI links to.  [default: --advertise]")
 @click.option(
     "--journal",
@@ -149,6 +164,8 @@ def scheduler(
     endpoints: tuple[str, ...],
     metrics_interval: float,
     metrics_port: int,
+    dns: tuple[str, ...],
+    dns_domain: str | None,
     webui_url: str,
     journal: str,
     log_level: str,
@@ -201,6 +218,8 @@ def scheduler(
         endpoints=_endpoints(endpoints, zk),
         metrics_interval_seconds=metrics_interval,
         metrics_port=metrics_port,
+        dns=tuple(_name_server(each) for each in dns),
+        dns_domain=_dns_domain(dns, dns_domain),
         webui_url=webui_url,
         log_level=log_level,
         journal=journal,
@@ -254,6 +273,33 @@ def _endpoints(urls: tuple[str, ...], zk: str) -> str:
         words = str(fault).removeprefix("wanted ")
         raise click.UsageError(f"--endpoints wants none, or {words}.") from None
     return " ".join(dict.fromkeys(places))
+
+
+def _name_server(text: str) -> str:
+    if text == "agent":
+        return text
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--dns wants an IP address, as 172.17.0.1, or the word agent; got {text!r}. Containers ask port 53."
+        ) from None
+    if address.is_loopback or address.is_unspecified:
+        raise click.UsageError(
+            f"--dns {text} is, in a container, the container itself: name an address of the machine where"
+            " `framework dns` runs, as 172.17.0.1, that of Docker's bridge on each agent."
+        )
+    return str(address)
+
+
+def _dns_domain(servers: tuple[str, ...], domain: str | None) -> str:
+    if len(servers) > MOST_NAME_SERVERS:
+        raise click.UsageError(f"--dns wants up to {MOST_NAME_SERVERS} name servers, as resolvers ask no more.")
+    if not servers:
+        if domain:
+            raise click.UsageError("--dns-domain wants --dns too: who knows the domain.")
+        return ""
+    return checked_domain(domain or DEFAULT_DOMAIN, "--dns-domain")
 
 
 def _check_zookeeper(text: str, option: str, needs_path: bool) -> None:

@@ -298,6 +298,21 @@ def test_the_launch_order_has_all_that_the_executor_needs() -> None:
     assert container_from_json(order.container_json) == CONTAINER
 
 
+def test_a_container_that_names_no_name_servers_asks_ours_for_its_own_stack() -> None:
+    config = dataclasses.replace(CONFIG, dns=("172.17.0.1", "agent"), dns_domain="framework.internal")
+
+    def given(config: MesosConfig = config, **container: Any) -> tuple[list[str], list[str]]:
+        launch = dataclasses.replace(LAUNCH, container=dataclasses.replace(LAUNCH.container, **container))
+        data = TaskWriter(config).task_info(launch, FRAMEWORK)["data"]
+        order = LaunchOrder.FromString(base64.b64decode(data))
+        return list(order.dns), list(order.dns_search)
+
+    servers = ["172.17.0.1", LAUNCH.task.address]
+    assert given() == (servers, [f"{LAUNCH.task.group.stack}.service.framework.internal"])
+    assert given(dns_search=("example.org",)) == (servers, [])
+    assert given(dns=("9.9.9.9",)) == given(image="", command=("true",)) == given(CONFIG) == ([], [])
+
+
 def test_a_task_names_the_pools_it_is_paid_from() -> None:
     free = Resources(cpus_milli=400, ports=PortRanges.single([31000, 31001]), sets=(("fpga", ("a",)),))
     reserved = Resources(cpus_milli=100, mem_mib=256, scalars=(("tokens", 1500),))

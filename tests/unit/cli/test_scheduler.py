@@ -54,6 +54,8 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
         "endpoints": "zk://10.0.0.7:2181/framework",
         "metrics_interval_seconds": 10.0,
         "metrics_port": 0,
+        "dns": (),
+        "dns_domain": "",
         "webui_url": "",
         "log_level": "info",
         "journal": "",
@@ -121,6 +123,29 @@ def test_where_nobody_says_where_mesos_is_that_is_told(
     assert f"Missing --zk and --master, and {file} does not say it: wanted zk://" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dns", "ns1"], "--dns wants an IP address, as 172.17.0.1, or the word agent; got 'ns1'."),
+        (["--dns", "127.0.0.1"], "--dns 127.0.0.1 is, in a container, the container itself"),
+        (["--dns", "0.0.0.0"], "is, in a container, the container itself"),
+        (["--dns", "a"], "got 'a'"),
+        (["--dns", "agent"] * 4, "--dns wants up to 3 name servers, as resolvers ask no more."),
+        (["--dns-domain", "x"], "--dns-domain wants --dns too: who knows the domain."),
+        (["--dns", "agent", "--dns-domain", "x_y"], "--dns-domain wants a domain of up to 100 characters"),
+    ],
+)
+def test_name_servers_that_cannot_be(run: Run, started: list[SimpleNamespace], words: list[str], said: str) -> None:
+    result = run("scheduler", *NEEDED, *words)
+    assert (result.exit_code, started) == (2, [])
+    assert said in " ".join(result.output.split())
+
+
+def test_name_servers_have_a_domain(run: Run, started: list[SimpleNamespace]) -> None:
+    run("scheduler", *NEEDED, "--dns", "agent", "--dns", "FD00::1")
+    assert (started[0].dns, started[0].dns_domain) == (("agent", "fd00::1"), "framework.internal")
+
+
 def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) -> None:
     token, secret = tmp_path / "token", tmp_path / "secret"
     token.write_text("t0ken\n", encoding="utf-8")
@@ -143,6 +168,8 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "--endpoints": "zk://10.0.0.8:2181/found",
         "--metrics-interval": "30s",
         "--metrics-port": "9100",
+        "--dns": "172.17.0.1",
+        "--dns-domain": "Example.org.",
         "--webui-url": "https://framework.example",
         "--log-level": "debug",
         "--journal": "/var/log/framework.journal",
@@ -168,6 +195,8 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "endpoints": "zk://10.0.0.8:2181/found",
         "metrics_interval_seconds": 30.0,
         "metrics_port": 9100,
+        "dns": ("172.17.0.1",),
+        "dns_domain": "example.org",
         "webui_url": "https://framework.example",
         "log_level": "debug",
         "journal": "/var/log/framework.journal",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from executor.environment import environment
@@ -120,6 +122,7 @@ def test_every_setting_of_a_container_reaches_the_engine() -> None:
         devices=("/dev/fuse", "/dev/a:/dev/b:r"),
         dns=("10.0.0.1",),
         dns_search=("example.org",),
+        dns_opt=("ndots:2",),
         extra_hosts=("db:10.0.0.2",),
         security_opt=("no-new-privileges",),
         sysctls=(("net.core.somaxconn", "1024"),),
@@ -155,6 +158,7 @@ def test_every_setting_of_a_container_reaches_the_engine() -> None:
         ],
         "Dns": ["10.0.0.1"],
         "DnsSearch": ["example.org"],
+        "DnsOptions": ["ndots:2"],
         "ExtraHosts": ["db:10.0.0.2"],
         "SecurityOpt": ["no-new-privileges"],
         "Sysctls": {"net.core.somaxconn": "1024"},
@@ -202,3 +206,13 @@ def test_custom_resources_of_an_order_are_read() -> None:
 def test_an_order_that_cannot_be_followed_says_why(data: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         order_from_bytes(data)
+
+
+def test_name_servers_are_the_schedulers_where_the_container_names_none() -> None:
+    def given(container: Container) -> tuple[list[str], list[str]]:
+        wanted = order(container=container, host_ports=(1, 2), dns=("172.17.0.1",), dns_search=("shop.service.fw",))
+        config = container_settings(wanted, "/box", "/t")["HostConfig"]
+        return config["Dns"], config["DnsSearch"]
+
+    assert given(WEB) == (["172.17.0.1"], ["shop.service.fw"])
+    assert given(replace(WEB, dns=("9.9.9.9",), dns_search=("x.org",))) == (["9.9.9.9"], ["x.org"])

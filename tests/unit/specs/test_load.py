@@ -170,6 +170,7 @@ def test_a_service_without_an_image_is_a_plain_process() -> None:
         ),
         ("devices: ['/dev/a', '/dev/a:/dev/b:rw']", {"devices": ("/dev/a", "/dev/a:/dev/b:rw")}),
         ("dns: 10.0.0.1, dns_search: [a.b, c]", {"dns": ("10.0.0.1",), "dns_search": ("a.b", "c")}),
+        ("dns_opt: ['ndots:2', rotate]", {"dns_opt": ("ndots:2", "rotate")}),
         ("extra_hosts: ['a:10.0.0.1', 'b=::1']", {"extra_hosts": ("a:10.0.0.1", "b:::1")}),
         ("extra_hosts: {gw: host-gateway}", {"extra_hosts": ("gw:host-gateway",)}),
         ("sysctls: {net.core.somaxconn: 1024}", {"sysctls": (("net.core.somaxconn", "1024"),)}),

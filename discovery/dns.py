@@ -1,0 +1,125 @@
+"""The DNS server as a whole: a directory of endpoints that tells of changes, the names, the zone and the sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from discovery.directory import Directory, Snapshot
+from discovery.dns_answers import Answers
+from discovery.dns_forward import Address, Forwarder
+from discovery.dns_server import PRIVATE, Server
+from discovery.dns_status import StatusPage
+from discovery.dns_zone import Zone, ZoneSettings
+from discovery.names import Groups, Names, Reach
+
+REFRESH_SECONDS = 1.0
+"""Tasks that are not ready are asked for when somebody asks for them, but no more often than this."""
+
+Everything = Callable[[], Groups]
+
+log = logging.getLogger("discovery.dns")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSettings:
+    """`endpoints` is zk://host:port,…/root, where executors publish. Names of others are asked of `forward`, none where
+    it is empty, for clients in `networks`. `status` is where the figures are shown, None for nowhere."""
+
+    endpoints: str
+    listen: tuple[Address, ...]
+    zone: ZoneSettings
+    reach: Reach = Reach.AGENT
+    forward: tuple[Address, ...] = ()
+    networks: tuple[str, ...] = PRIVATE
+    status: Address | None = None
+
+
+class Dns:
+    """A running server. `everything` fetches all tasks, from a thread of its own; it raises OSError where it cannot."""
+
+    def __init__(self, settings: DnsSettings, everything: Everything | None = None) -> None:
+        self._settings = settings
+        self._ready, self._all = Names(settings.reach), Names(settings.reach)
+        self._endpoints = 0
+        zone = Zone(settings.zone, self._ready, self._all)
+        chance = random.Random(os.urandom(16))
+        self._answers = Answers(zone, chance, offers_recursion=bool(settings.forward))
+        forwarder = Forwarder(settings.forward) if settings.forward else None
+        self._fetch = everything
+        self._fetched_at = -REFRESH_SECONDS
+        self._fetching = asyncio.Lock()
+        self._server = Server(self._answers, forwarder, self._refresh if everything else None, settings.networks)
+        self._directory: Directory | None = None
+        self._status = StatusPage(self._figures)
+
+    async def start(self) -> tuple[Address, ...]:
+        """Listens, and says where. Until ZooKeeper has been read, each question is answered by a failure, so that
+        clients ask another server. Raises OSError where it cannot listen, ValueError for a bad address of ZooKeeper."""
+        loop = asyncio.get_running_loop()
+        addresses = await self._server.listen(self._settings.listen)
+        if self._settings.status is not None:
+            await self._status.listen(self._settings.status)
+        self._directory = Directory(
+            self._settings.endpoints, lambda snapshot: _tell(loop, self._changed, snapshot), settle_seconds=0.0
+        )
+        return addresses
+
+    async def close(self) -> None:
+        """Listens no more."""
+        await self._server.close()
+        self._status.close()
+        if self._directory is not None:
+            await asyncio.to_thread(self._directory.close)
+
+    def _changed(self, snapshot: Snapshot) -> None:
+        if not self._answers.knows:
+            log.info("%d groups are known: answering", len(snapshot.groups))
+        self._endpoints = sum(len(endpoints) for endpoints in snapshot.groups.values())
+        self._answers.knows = True
+        for stack, service in self._ready.update(snapshot.groups):
+            self._answers.forget(stack, service)
+
+    async def _refresh(self) -> None:
+        """Looks at all tasks, unless that was done just now; what is known of them stays where nobody can be asked."""
+        assert self._fetch is not None
+        async with self._fetching:
+            if time.monotonic() < self._fetched_at + REFRESH_SECONDS:
+                return
+            try:
+                self._all.update(await asyncio.to_thread(self._fetch))
+            except OSError as error:
+                log.warning("tasks that are not ready: %s; what was known of them stays", error)
+            self._fetched_at = time.monotonic()
+
+    def _figures(self) -> dict[str, float]:
+        is_away = self._directory is None or self._directory.is_away
+        queries = {f'queries_total{{result="{result}"}}': n for result, n in sorted(self._server.counts.items())}
+        return {**queries, "endpoints": self._endpoints, "zookeeper_up": 0 if is_away else 1}
+
+
+def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
+    """From the directory's thread to the server's, which may have ended."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(told, snapshot)
+
+
+async def serve(settings: DnsSettings, everything: Everything | None = None) -> None:
+    """Serves until the process is told to end. Raises as Dns.start does."""
+    server = Dns(settings, everything)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    addresses = await server.start()
+    where = ", ".join(f"{host}:{port}" for host, port in addresses)
+    log.info("names below %s at %s, from %s", settings.zone.domain, where, settings.endpoints)
+    servers = ", ".join(f"{host}:{port}" for host, port in settings.forward)
+    log.info("other names: %s", f"asked of {servers}" if servers else "refused, as there is nobody to ask")
+    await ended.wait()
+    await server.close()
