@@ -30,7 +30,7 @@ def change(context: Context, change: asks.Change, now: Instant) -> None:
     context.kill_orders.clear()
     _tell(context, change, is_new=old is None)
     _tell_scaled(context, change, old)
-    context.collect_versions(name, {id: None for stack, id in list(books.versions) if stack == name})
+    context.collect_all(name)
 
 
 def _give_up(context: Context, change: asks.Change, id: TaskId, now: Instant) -> None:

@@ -229,22 +229,19 @@ class Context:
     def put_rollouts(self, rollouts: Rollouts) -> None:
         """Takes what becomes of a stack's rollouts into the books, and into the step's save, unless a change of that
         stack is being stored: of it hangs what they are then, and `rollouts_again` is to be called."""
-        self.collect_after(rollouts)
-        if rollouts.stack not in self.changing:
-            self.write("rollouts", rollouts.stack, PutRollouts(rollouts=rollouts))
+        before = self.books.rollouts.get(rollouts.stack)
+        self.books.put_rollouts(rollouts)
+        if rollouts.stack in self.changing:
+            return
+        self.write("rollouts", rollouts.stack, PutRollouts(rollouts=rollouts))
+        kept = before.current.before if before is not None and before.current is not None else ()
+        self.collect_versions(rollouts.stack, dict.fromkeys(wish.version for wish in kept))
 
     def rollouts_again(self, stack: str) -> None:
         """Stores what was not while a change of the stack was being stored."""
         rollouts = self.books.rollouts.get(stack)
         if rollouts is not None:
             self.write("rollouts", stack, PutRollouts(rollouts=rollouts))
-
-    def collect_after(self, rollouts: Rollouts) -> None:
-        """Takes the rollouts into the books, and deletes versions that only the ones before needed."""
-        before = self.books.rollouts.get(rollouts.stack)
-        self.books.put_rollouts(rollouts)
-        kept = before.current.before if before is not None and before.current is not None else ()
-        self.collect_versions(rollouts.stack, dict.fromkeys(wish.version for wish in kept))
 
     def drop_rollouts(self, stack: str) -> None:
         """Forgets a stack's rollouts, in the books and in the store."""
@@ -253,10 +250,17 @@ class Context:
             self.write("rollouts", stack, DeleteRollouts(stack=stack))
 
     def collect_versions(self, stack: str, candidates: dict[VersionId, None]) -> None:
-        """Deletes those of the versions to which nothing refers."""
+        """Deletes those of the versions to which nothing refers. While a change of the stack is being stored, which may
+        refer to any, that is put off to `collect_all`."""
+        if stack in self.changing:
+            return
         for id in self.books.unused_versions(stack, candidates):
             del self.books.versions[stack, id]
             self.write("version", f"{stack}/{id}", DeleteVersion(stack=stack, id=id))
+
+    def collect_all(self, stack: str) -> None:
+        """Deletes those of all versions of a stack to which nothing refers."""
+        self.collect_versions(stack, {id: None for name, id in list(self.books.versions) if name == stack})
 
     def stop(self, task: Task, cause: str, now: Instant) -> None:
         """Sets a task's goal to STOP; the kill goes out once that is stored."""

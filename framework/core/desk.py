@@ -81,6 +81,7 @@ class Desk:
         stacks, self.context.changing = self.context.changing, {}
         for name in stacks:
             self.context.rollouts_again(name)
+            self.context.collect_all(name)
         refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {problem}")
         self._reply(waiting.request_id, refusal)
         self._next_ask(now)
@@ -148,7 +149,7 @@ class Desk:
         if change.rollouts is None:
             context.rollouts_again(name)
             return
-        context.collect_after(change.rollouts)
+        context.books.put_rollouts(change.rollouts)  # the change collects what only those before needed
         current = change.rollouts.current
         if current is not None and current.number == change.stack.index:
             groups = ", ".join(str(part.group) for part in current.groups)

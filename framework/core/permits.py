@@ -15,12 +15,18 @@ from specs.update import OnFailure, Step, Update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """`cause` says why nothing of a group may be changed now, "" where something may; `most_new` how many of its slots
-    may be new, None for all; `sentence` why that is so."""
+    """`cause` says why nothing of a group may be changed now, "" where something may; `is_wait` that the group's
+    deadline bounds that. `most_new` is how many of its slots may be new, None for all; `sentence` why that is so."""
 
     cause: str = ""
+    is_wait: bool = False
     most_new: int | None = None
     sentence: str = ""
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether nothing is changed until others have done their part: no deadline bounds that."""
+        return bool(self.cause) and not self.is_wait
 
     @property
     def is_limited(self) -> bool:
@@ -99,7 +105,7 @@ def permit_of(context: Context, wish: GroupWish) -> Permit:
         why = f", which failed: {first.problem}" if first.problem else ""
         return Permit(cause=f"waits until {first.group} is changed{why}")
     if unmet := unmet_dependency(context.books, wish):
-        return Permit(cause=f"waits for {unmet}")  # the new tasks could not start yet
+        return Permit(cause=f"waits for {unmet}", is_wait=True)  # the new tasks could not start yet
     return _by_step(course, len(context.books.group(wish.id).wanted))
 
 

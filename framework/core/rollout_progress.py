@@ -21,7 +21,7 @@ def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
     rollout, part, update, book = course.rollout, course.part, course.update, context.books.group(group)
     steps = () if rollout.is_all_at_once else update.steps
     cause, until = ("", 0.0) if part.is_done else _awaited(context, course)
-    is_patient = not course.is_open or part.problem or permit_of(context, course.wish).cause or course.is_held
+    is_patient = not course.is_open or part.problem or permit_of(context, course.wish).is_standing or course.is_held
     limit = 0.0 if is_patient else update.deadline_seconds
     return GroupProgress(
         number=rollout.number,

@@ -65,7 +65,7 @@ def begun(
     before = {wish.id: wish for wish in old.groups}
     is_moved = any(_moves(before[wish.id], wish) for wish in new.groups if wish.id in before)
     if not is_moved:
-        return None
+        return _without_gone(known, new, now, kept) if known is not None else None
     open_parts = {part.group for part in current.groups if not part.is_done} if current else set()
     parts = tuple(
         GroupRollout(group=wish.id, step_since=now)
@@ -96,6 +96,21 @@ def begun(
     return Rollouts(stack=new.name, current=rollout, past=past)
 
 
+def _without_gone(known: Rollouts, new: StackWish, now: Instant, kept: int) -> Rollouts | None:
+    """The rollouts without what the one of now had to do for groups that the stack has no longer: nobody can do it, and
+    others may wait for it. None where there is none."""
+    current, there = known.current, {wish.id for wish in new.groups}
+    if current is None or all(part.group in there for part in current.groups):
+        return None
+    parts = tuple(part for part in current.groups if part.group in there)
+    if any(not part.is_done for part in parts):
+        state = current.state if current.state.is_over else state_of(parts)
+        return replace(known, current=replace(current, groups=parts, state=state))
+    state = RolloutState.DONE if parts else RolloutState.SUPERSEDED
+    cause = "" if parts else f"its groups were taken out of the stack by {new.index}"
+    return Rollouts(stack=new.name, past=_ended(replace(current, groups=parts), known.past, state, cause, now, kept))
+
+
 def _moves(old: GroupWish, new: GroupWish) -> bool:
     """Whether tasks that run may have to be replaced."""
     return old.version != new.version or old.generation != new.generation or old.rules != new.rules
@@ -122,11 +137,14 @@ def _ended(
 def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
     course = course_of(context, group)
-    if course is None or not course.is_open or permit_of(context, course.wish).cause:
+    permit = permit_of(context, course.wish) if course is not None else None
+    if course is None or permit is None or not course.is_open or permit.is_standing:
         return False
     if _may_expire(course) and not context.timers.has("deadline", str(group)):
         due = last_progress(context, course) + course.update.deadline_seconds
         context.timers.set("deadline", str(group), due)
+    if permit.cause:
+        return False
     if course.step is not None:
         return _next_step(context, course, course.step, now)
     over_at = done_at(context, course)
@@ -138,6 +156,7 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     _put_part(context, course.rollout, replace(course.part, is_done=True))
     context.timers.drop("deadline", str(group))
     context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
+    _release(context, group, now)
     _finish_if_done(context, group.stack, now)
     return False
 
@@ -195,14 +214,21 @@ def done_at(context: Context, course: Course) -> Instant | None:
     return max((at + seconds for at in since if at > began), default=0.0)
 
 
+def _release(context: Context, done: GroupId, now: Instant) -> None:
+    """Lets those go on that have waited until a group is changed: the patience with them begins now."""
+    for group in list(context.books.by_stack[done.stack]):
+        course = course_of(context, group)
+        if course is None or course.part.is_done:
+            continue
+        if any(each.service == done.service for each in course.wish.dependencies):
+            _put_part(context, course.rollout, replace(course.part, step_since=now))
+        context.wake_group("advance", group, now)
+
+
 def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
     rollouts = context.books.rollouts[stack]
     current = rollouts.current
     if current is None or not all(part.is_done for part in current.groups):
-        # Others may have waited for this one.
-        for part in current.groups if current else ():
-            if not part.is_done:
-                context.wake_group("advance", part.group, now)
         return
     past = _ended(current, rollouts.past, RolloutState.DONE, "", now, context.settings.rollouts_kept)
     context.put_rollouts(Rollouts(stack=stack, past=past))
@@ -254,7 +280,9 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
 def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     """Ends the patience with a group that makes no progress."""
     course = course_of(context, group)
-    if course is None or not course.is_open or permit_of(context, course.wish).cause or not _may_expire(course):
+    if course is None or not course.is_open or not _may_expire(course):
+        return
+    if permit_of(context, course.wish).is_standing:
         return
     seconds = course.update.deadline_seconds
     due = last_progress(context, course) + seconds

@@ -26,6 +26,7 @@ from framework.local.waiting import wait_for
 from specs.ids import FrameworkId
 from specs.stack import Container, Network
 from tests.simulation.engine import Engine as EngineModel
+from tests.simulation.images import Registry
 from tests.simulation.kernel import Delays, Kernel
 from tests.simulation.runtime import Runtime
 from tests.unit.executor.talk import order as plain_order
@@ -133,7 +134,7 @@ class ModelEngine:
         self._ends: list[tuple[str, str, int]] = []
         self._sandboxes: dict[int, str] = {}
         self._dead: dict[str, None] = {}
-        self._engine = EngineModel(self._kernel, _Obedient(1), Delays(Random(2)), self._died)
+        self._engine = EngineModel(self._kernel, _Obedient(1), Delays(Random(2)), self._died, Registry())
         self._engine.images[BUSYBOX] = None
 
     def _died(self, sandbox: str, task_id: str, exit_code: int) -> None:

@@ -12,6 +12,7 @@ from tests.conformance.contract_mesos import EXECUTOR_ID, UNHEARD, WORK, Framewo
 from tests.simulation.agent import PING_SECONDS, Agent
 from tests.simulation.engine import Engine
 from tests.simulation.executor import Executors
+from tests.simulation.images import Registry
 from tests.simulation.journal import Journal
 from tests.simulation.kernel import Delays, Kernel
 from tests.simulation.master import ALLOCATE_SECONDS, Master
@@ -87,7 +88,7 @@ class ModelMesos:
         executors = Executors(self._kernel, Random(3), delays, Journal(self._kernel))
         executors.is_fetched = lambda info: all(UNHEARD not in uri["value"] for uri in info["command"]["uris"])
         for number in (1, 2):
-            engine = Engine(self._kernel, Random(number), delays, executors.died)
+            engine = Engine(self._kernel, Random(number), delays, executors.died, Registry())
             engine.images[WORK.image] = None
             agent = Agent(number, self._kernel, Random(number), delays, self._master, engine, executors)
             self._agents[agent.hostname] = agent

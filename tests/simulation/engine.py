@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from executor.order import Order
+from tests.simulation.images import LATE_SECONDS, Fate, Registry
 from tests.simulation.kernel import Delays, Kernel
 
 PATIENCE_SECONDS = 30.0
@@ -34,8 +35,9 @@ class Container:
 class Engine:
     """The engine of one machine."""
 
-    def __init__(self, kernel: Kernel, rng: Random, delays: Delays, died: Died) -> None:
+    def __init__(self, kernel: Kernel, rng: Random, delays: Delays, died: Died, registry: Registry) -> None:
         self._kernel, self._rng, self._delays, self._died = kernel, rng, delays, died
+        self.registry = registry
         self.containers: dict[str, Container] = {}
         self.images: dict[str, None] = {}
         self.is_up = True
@@ -72,9 +74,26 @@ class Engine:
                 agent_id=order.agent_id,
                 sandbox=sandbox,
                 order=order,
-                ignores_signals=self._rng.random() < 0.2,
+                ignores_signals=self._rng.random() < 0.2 or self._fate(order) is Fate.DEAF,
             )
         return found
+
+    def _fate(self, order: Order) -> Fate:
+        return self.registry.fate(order.container.image)
+
+    def start_container(self, container: Container, now: float) -> None:
+        """It runs, and ends by itself where its image is one that does."""
+        container.state, container.started_at, container.exit_code = "running", now, None
+        fate = self._fate(container.order)
+        if fate is Fate.LATE:
+            self._kernel.after(LATE_SECONDS, lambda: self._ends_by_itself(container, now, 1))
+        elif fate in (Fate.CRASHES, Fate.ENDS):
+            code = 1 if fate is Fate.CRASHES else 0
+            self._kernel.after(self._delays.draw(0.3), lambda: self._ends_by_itself(container, now, code))
+
+    def _ends_by_itself(self, container: Container, started_at: float, exit_code: int) -> None:
+        if container.started_at == started_at and not self.registry.is_mended:
+            self._end(container, exit_code)
 
     def adopt(self, container: Container, order: Order, sandbox: str) -> None:
         """The container goes over to another task and its executor."""

@@ -12,7 +12,9 @@ from executor.codec import events_of, progress_message, status_message
 from executor.context import Settings
 from executor.core import Executor
 from executor.order import Order
+from specs.permanence import Permanent
 from tests.simulation.agent import copied
+from tests.simulation.images import Fate
 from tests.simulation.kernel import Delays, Kernel, Line
 from tests.simulation.runtime import Runtime
 
@@ -250,7 +252,18 @@ class ExecutorProcess:
 
     def _pull(self, order: Order) -> None:
         def pulled() -> None:
-            self._agent.engine.images[order.container.image] = None
+            image = order.container.image
+            if self._agent.engine.registry.fate(image) is Fate.ABSENT:
+                self.handle(
+                    on.OperationFailed(
+                        task_id=order.task_id,
+                        operation=on.Operation.PULL,
+                        message=f"image {image} cannot be pulled: there is none",
+                        permanent=Permanent.IMAGE_NOT_FOUND,
+                    )
+                )
+                return
+            self._agent.engine.images[image] = None
             self.handle(on.Pulled(task_id=order.task_id))
 
         def refuse(words: str, is_temporary: bool) -> None:
@@ -268,6 +281,7 @@ class ExecutorProcess:
         def answer() -> None:
             container = self._agent.engine.containers.get(command.order.task_id)
             is_well = container is not None and container.state == "running" and self._agent.engine.is_up
+            is_well = is_well and self._agent.engine.registry.fate(command.order.container.image) is not Fate.SICK
             self.handle(
                 on.CheckReported(
                     task_id=command.order.task_id,

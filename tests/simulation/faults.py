@@ -30,8 +30,10 @@ RATES = {
     "agent drain": 0.02,
     "executor unfetched": 0.3,
     "registry loss": 0.01,
+    "rollouts": 0.3,
+    "bad version": 0.6,
 }
-"""The most a fault's chance is: in each step of the cruel act, command, transaction, or fetch of an executor.
+"""The most a fault's chance is: in each step of the cruel act, command, transaction, fetch of an executor, or release.
 
 What is new comes last, so that it changes nothing of what a seed drew before."""
 

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
-from framework.core import books, budget, everywhere, statuses, wishes
-from framework.core.commands import Accept, Acknowledge, Kill, PutFramework
+from framework.core import asks, budget, everywhere, rollout_asks, rollouts, statuses, wishes
+from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
 from framework.core.context import Context
-from framework.core.model import Task
+from framework.core.group_book import holds_seat
+from framework.core.model import GroupWish, Task
+from framework.core.moving import _Move
 from framework.core.offers import OfferPool
+from framework.core.pace import Pace, pace_of
 from framework.core.scheduler import Scheduler
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Transaction
@@ -111,8 +114,9 @@ def _intent_not_stored() -> Installed:
 
 
 def _slot_freed_at_killing() -> Installed:
-    real = books.holds_seat
-    return patch.object(books, "holds_seat", lambda task: real(task) and task.state is not TaskState.KILLING)
+    return patch(
+        "framework.core.books.holds_seat", lambda task: holds_seat(task) and task.state is not TaskState.KILLING
+    )
 
 
 def _fence_ignored() -> Installed:
@@ -236,6 +240,49 @@ def _dependencies_for_ever() -> Installed:
     return patch.object(wishes, "_meets", lambda books, other, condition: False)
 
 
+def _one_too_few() -> Installed:
+    def planted(*arguments: Any) -> Pace:
+        pace = pace_of(*arguments)
+        stop, swap = max(pace.ready_after_stop - 1, 0), max(pace.ready_after_swap - 1, 0)
+        return replace(pace, ready_after_stop=stop, ready_after_swap=swap)
+
+    return patch("framework.core.moving.pace_of", planted)
+
+
+def _patience_without_end() -> Installed:
+    return patch.object(rollouts, "check_deadline", lambda context, group, now: None)
+
+
+def _kept_forgotten() -> Installed:
+    real = rollout_asks._as_before
+
+    def planted(wish: GroupWish, now: GroupWish | None) -> GroupWish:
+        was = real(wish, now)
+        return replace(was, generation=was.generation + 1)
+
+    return patch.object(rollout_asks, "_as_before", planted)
+
+
+def _ready_too_early() -> Installed:
+    real = _Move._swap
+
+    def planted(self: _Move) -> None:
+        started = property(lambda task: task.state in (TaskState.STARTING, TaskState.RUNNING))
+        with patch.object(Task, "is_ready", started):
+            real(self)
+
+    return patch.object(_Move, "_swap", planted)
+
+
+def _pause_not_stored() -> Installed:
+    real = asks.writes_of
+
+    def planted(change: Any, books: Any) -> tuple[Any, ...]:
+        return tuple(each for each in real(change, books) if not isinstance(each, PutRollouts))
+
+    return patch.object(asks, "writes_of", planted)
+
+
 LOST = ("no peace", "task lost")
 
 PLANTS = (
@@ -283,7 +330,7 @@ PLANTS = (
         name="a slot is free as soon as its task is KILLING",
         seed=0,
         install=_slot_freed_at_killing,
-        rules=("two in a slot",),
+        rules=("two in a slot", "too many tasks"),
     ),
     Plant(
         name="transactions do not check the epoch's version",
@@ -315,4 +362,14 @@ PLANTS = (
     Plant(name="containers that nobody claims are left", seed=24, install=_orphans_kept, rules=LOST),
     Plant(name="a drained agent is to have its global task", seed=16, install=_drained_still_wanted, rules=LOST),
     Plant(name="a dependency that runs does not count", seed=5, install=_dependencies_for_ever, rules=LOST),
+    Plant(name="min_healthy is taken for one less", seed=0, install=_one_too_few, rules=("too few serve",)),
+    Plant(name="deadlines are not looked at", seed=0, install=_patience_without_end, rules=("no end",)),
+    Plant(name="a rollback replaces what was kept too", seed=0, install=_kept_forgotten, rules=("kept task replaced",)),
+    Plant(
+        name="a successor counts before it is ready",
+        seed=0,
+        install=_ready_too_early,
+        rules=("stopped before it is followed", "too few serve"),
+    ),
+    Plant(name="a pause is not stored", seed=0, install=_pause_not_stored, rules=("rollouts not stored",)),
 )

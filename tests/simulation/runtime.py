@@ -49,7 +49,7 @@ class Runtime:
         if container is None:
             return on.OperationFailed(task_id=order.task_id, operation=on.Operation.START, message="no such container")
         if container.state != "running":
-            container.state, container.started_at, container.exit_code = "running", self._now(), None
+            self._engine.start_container(container, self._now())
         return on.Started(task_id=order.task_id, addresses=ADDRESSES)
 
     def signal(self, order: Order, signal: str) -> on.Exited | None:

@@ -14,6 +14,7 @@ from framework.core.events import BecameLeader, Event, Saved, SaveFailed, Status
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
 from tests.kit.invariants import check
+from tests.simulation.changes import REVISIONS_KEPT, ROLLOUTS_KEPT
 from tests.simulation.connection import Driver
 from tests.simulation.kernel import Kernel
 from tests.simulation.zookeeper import Session, SimulatedStore
@@ -40,7 +41,10 @@ class SchedulerProcess:
         self.is_frozen = False
         self.is_deposed = False
         self.clock_offset = 0.0
-        self.scheduler = Scheduler(replace(SETTINGS, destruction_budget=world.destruction_budget))
+        settings = replace(SETTINGS, destruction_budget=world.destruction_budget)
+        if world.has_rollouts:
+            settings = replace(settings, rollouts_kept=ROLLOUTS_KEPT, revisions_kept=REVISIONS_KEPT)
+        self.scheduler = Scheduler(settings)
         self.session = Session(world.tree, world.fate)
         self.store = SimulatedStore.of(self.session, self._answered, self.stop, self.name)
         rng = Random(world.rng.getrandbits(64))
@@ -68,6 +72,7 @@ class SchedulerProcess:
         """Takes the store over and loads it."""
         stored = self.store.load()
         self._world.journal.note(self.name, f"leads, and finds {len(stored.tasks)} tasks")
+        self._world.changes.loaded(stored.tasks)
         self.post(BecameLeader(stored=stored))
 
     # ---- events -----------------------------------------------------------------------
@@ -109,13 +114,15 @@ class SchedulerProcess:
             self._world.oracle.heard(event.status.uuid, event.status.state)
         commands = self.scheduler.handle(event, self.now)
         self._commands.extend(commands)
+        if self._world.has_rollouts and self is self._world.leader:
+            self._world.changes.stepped(self, commands)
         self._handled += 1
         # Books change when something is stored or has been: after other events they are looked at now and then.
         is_news = isinstance(event, Saved | SaveFailed) or any(isinstance(each, Save) for each in commands)
         if is_news or self._handled % CHECK_EVERY == 0:
             check(self.scheduler)
         if self._handled % VIEW_EVERY == 0:
-            self.scheduler.view(self.now)
+            self._world.changes.told(self)
         self._perform_all()
 
     def _sleep(self) -> None:

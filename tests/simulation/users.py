@@ -7,6 +7,7 @@ from random import Random
 
 from framework.core.events import (
     Ask,
+    BackoffResetAsked,
     DestructionApproved,
     RestartAsked,
     RolloutAction,
@@ -34,6 +35,8 @@ from specs.stack import (
     Unreachable,
 )
 from tests.kit.conversation import group, stack
+from tests.simulation.images import image as image_of
+from tests.simulation.releases import Releases
 
 STACKS = ("shop", "blog")
 SERVICES = ("web", "db")
@@ -56,6 +59,24 @@ class Users:
         self._rng = Random(f"{seed}/users")
         self._details = Random(f"{seed}/users' details")
         self._requests = 0
+        self.files: dict[str, Stack] = {}
+        """What was last submitted of each stack."""
+        self._releases = Releases(seed, self.files)
+
+    def of_rollouts(self, name: str, *, is_bad: bool) -> Ask | None:
+        """What somebody asks who changes a stack, or looks after its change; None where nobody submitted it yet."""
+        self._requests += 1
+        return self._releases.ask(self._requests, name, is_bad=is_bad)
+
+    def mend(self, name: str) -> Ask:
+        """The last file with a version that is well, at the usual pace."""
+        self._requests += 1
+        return self._releases.mend(self._requests, name)
+
+    def reset(self, name: str) -> Ask:
+        """What somebody says when a stack was given up."""
+        self._requests += 1
+        return BackoffResetAsked(request_id=self._requests, pattern=name)
 
     def ask(self) -> Ask:
         """The next thing that somebody asks."""
@@ -80,10 +101,10 @@ class Users:
             return ScaleAsked(request_id=id, pattern=pattern, delta=self._details.choice([-2, -1, 1]))
         return ScaleAsked(request_id=id, pattern=pattern, instances=instances)
 
-    def resume(self, name: str) -> Ask:
-        """What somebody says to a rollout that has failed."""
+    def resume(self, name: str, action: RolloutAction = RolloutAction.RESUME) -> Ask:
+        """What somebody says to a rollout that stands still."""
         self._requests += 1
-        return RolloutAsked(request_id=self._requests, stack=name, action=RolloutAction.RESUME)
+        return RolloutAsked(request_id=self._requests, stack=name, action=action)
 
     def approve(self, questions: tuple[Question, ...]) -> Ask:
         """An operator who reads the first question, and says that it shall be so."""
@@ -104,13 +125,14 @@ class Users:
             if each.id.service == SERVICES[0] and SERVICES[1] in services and self._details.random() < 0.5:
                 first = Dependency(service=SERVICES[1], condition=self._details.choice(FIRST))
                 groups[each.id] = replace(each, dependencies=(first,))
-        return stack(*groups.values(), name=name)
+        self.files[name] = file = stack(*groups.values(), name=name)
+        return file
 
     def _group(self, name: str) -> Group:
         rng = self._rng
         ports = (Port(name="http", container_port=80),) if rng.random() < 0.6 else ()
         health = HealthCheck(kind=CheckKind.TCP, interval_seconds=10.0) if ports and rng.random() < 0.3 else None
-        image = rng.choice(["acme/web:1", "acme/web:2"])
+        image = image_of(rng.choice([1, 2]))
         if rng.random() < 0.15:
             small = Resources(cpus_milli=50, mem_mib=32)
             return group(f"{name.partition('/')[0]}/logs", mode=Mode.GLOBAL, resources=small, image=image)

@@ -6,30 +6,25 @@ from collections.abc import Callable
 from random import Random
 
 from framework.core import budget
-from framework.core.model import GroupWish, RolloutState, Task
-from specs.constraints import Mode
-from specs.ids import GroupId
-from specs.stack import Restart
-from specs.states import Goal, TaskState
 from tests.simulation.agent import Agent
+from tests.simulation.changes import ChangeOracle
 from tests.simulation.engine import Engine
 from tests.simulation.executor import Executors
 from tests.simulation.faults import Dice, Faults
+from tests.simulation.images import Registry
 from tests.simulation.journal import Journal
 from tests.simulation.kernel import BEGIN, Delays, Kernel
-from tests.simulation.master import TERMINAL, Master
-from tests.simulation.oracle import Broken, Oracle
+from tests.simulation.master import Master
+from tests.simulation.oracle import Oracle
+from tests.simulation.peace import Peace
 from tests.simulation.scheduler import SchedulerProcess
-from tests.simulation.users import Users
+from tests.simulation.users import STACKS, Users
 from tests.simulation.zookeeper import Tree
 
 AGENTS = 3
 SESSION_SECONDS = 10.0
 STEP_SECONDS = 5.0
 LOOK_SECONDS = 1.0
-PEACE_SECONDS = 3600.0
-"""Within this time of kindness all must be as wished: the longest back-off, launch time-out, reconciliation and resend
-of a status may each follow the one before."""
 ASKS_EVERY_STEPS = 4
 FOR_GOOD = 1e9
 
@@ -46,12 +41,16 @@ class World:
         self.dice = Dice(seed, faults)
         self.tree = Tree()
         self.oracle = Oracle(self.tree)
+        self.has_rollouts = "rollouts" in faults.names
+        """Whether people change stacks at a pace, and look after that."""
+        self.changes = ChangeOracle(self.tree, self.oracle.broken)
         self.agents: dict[str, Agent] = {}
         self.master = Master(self.kernel, Random(f"{seed}/master"), self.oracle, self.agents.get)
         self.executors = Executors(self.kernel, Random(f"{seed}/executors"), self.delays, self.journal)
         self.executors.tell_progress = self._progress
         self.executors.is_fetched = lambda info: self._serves()
         self.users = Users(seed)
+        self.registry = Registry()
         self.destruction_budget = Random(f"{seed}/budget").choice([10, 1])
         self.leader: SchedulerProcess | None = None
         self.is_store_away = False
@@ -75,7 +74,7 @@ class World:
     def _new_agent(self) -> None:
         self._machines += 1
         rng = Random(f"{self.seed}/agent{self._machines}")
-        engine = Engine(self.kernel, rng, self.delays, self.executors.died)
+        engine = Engine(self.kernel, rng, self.delays, self.executors.died, self.registry)
         agent = Agent(self._machines, self.kernel, rng, self.delays, self.master, engine, self.executors)
         self.agents[agent.id] = agent
         agent.register_soon(2.0)
@@ -171,7 +170,9 @@ class World:
         """Some time goes by, people ask, and faults strike."""
         if self.rng.random() < 1 / ASKS_EVERY_STEPS:
             self._ask()
-            self._approve()
+            self.approve()
+        if self.dice.strikes("rollouts"):
+            self._ask_of_rollouts()
         for name, strike in self._strikes().items():
             if self.dice.strikes(name):
                 self.journal.note("fault", name)
@@ -183,19 +184,16 @@ class World:
         if self.leader is not None:
             self.leader.post(ask)
 
-    def _approve(self) -> None:
+    def _ask_of_rollouts(self) -> None:
+        rng = self.dice.rng("rollouts")
+        ask = self.users.of_rollouts(rng.choice(STACKS), is_bad=self.dice.strikes("bad version"))
+        if self.leader is not None and ask is not None:
+            self.leader.post(ask)
+
+    def approve(self) -> None:
         """An operator looks whether something waits for approval."""
         if self.leader is not None and (questions := budget.questions(self.leader.scheduler.context)):
             self.leader.post(self.users.approve(questions))
-
-    def _resume(self) -> None:
-        """Somebody looks whether a rollout has failed, and has it go on, now that the world is kind."""
-        if self.leader is None:
-            return
-        for rollouts in list(self.leader.scheduler.context.books.rollouts.values()):
-            current = rollouts.current
-            if current is not None and current.state in (RolloutState.FAILED, RolloutState.PAUSED):
-                self.leader.post(self.users.resume(rollouts.stack))
 
     def _strikes(self) -> dict[str, Callable[[Random], None]]:
         return {
@@ -233,33 +231,33 @@ class World:
     def _master_leads(self) -> None:
         if not self.master.is_leading:
             self.master.lead()
-            for agent in self._living():
+            for agent in self.living():
                 agent.register_soon(20.0)
 
-    def _living(self) -> list[Agent]:
+    def living(self) -> list[Agent]:
         return [agent for agent in self.agents.values() if not agent.is_lost]
 
     def _cut_off(self, rng: Random) -> None:
-        agent = rng.choice(self._living())
+        agent = rng.choice(self.living())
         self.journal.note("fault", f"{agent.id} is cut off")
         agent.cut_off()
         self.kernel.after(rng.choice([3.0, 40.0, 120.0, 400.0]), agent.rejoin)
 
     def _agent_crash(self, rng: Random) -> None:
-        agent = rng.choice(self._living())
+        agent = rng.choice(self.living())
         self.journal.note("fault", f"{agent.id} crashes")
         agent.crash()
         self.kernel.after(rng.choice([1.0, 20.0, 150.0]), agent.start)
 
     def _agent_loss(self, rng: Random) -> None:
-        agent = rng.choice(self._living())
+        agent = rng.choice(self.living())
         self.journal.note("fault", f"{agent.id} is lost for good")
         agent.lose()
         self.kernel.after(rng.choice([30.0, 300.0]), lambda: self.master.mark_gone(agent.id))
         self._new_agent()
 
     def _executor_crash(self, rng: Random) -> None:
-        agent = rng.choice(self._living())
+        agent = rng.choice(self.living())
         found = [running for running in agent.executors.values() if running.process is not None]
         if found:
             running = rng.choice(found)
@@ -268,17 +266,17 @@ class World:
             agent.kill_executor(running, rng.random())
 
     def _engine_restart(self, rng: Random) -> None:
-        engine = rng.choice(self._living()).engine
+        engine = rng.choice(self.living()).engine
         engine.stop()
         self.kernel.after(rng.choice([2.0, 20.0, 60.0]), engine.start)
 
     def _engine_trouble(self, rng: Random) -> None:
-        engine = rng.choice(self._living()).engine
+        engine = rng.choice(self.living()).engine
         engine.trouble = rng.choice([0.1, 0.5])
         self.kernel.after(30.0, lambda: setattr(engine, "trouble", 0.0))
 
     def _container_crash(self, rng: Random) -> None:
-        names = [(agent, name) for agent in self._living() for name in agent.engine.containers]
+        names = [(agent, name) for agent in self.living() for name in agent.engine.containers]
         if names:
             agent, name = rng.choice(names)
             self.journal.note("fault", f"container {name} ends")
@@ -298,14 +296,14 @@ class World:
             self.leader.clock_offset = self.clock_offset
 
     def _agent_reboot(self, rng: Random) -> None:
-        agent = rng.choice(self._living())
+        agent = rng.choice(self.living())
         self.journal.note("fault", f"the machine of {agent.id} starts anew")
         agent.reboot()
         self.kernel.after(rng.choice([20.0, 150.0]), agent.boot)
 
     def _agent_drain(self, rng: Random) -> None:
         """One at a time, and in some worlds for good."""
-        agent, seconds = rng.choice(self._living()), rng.choice([60.0, 300.0, FOR_GOOD])
+        agent, seconds = rng.choice(self.living()), rng.choice([60.0, 300.0, FOR_GOOD])
         if self.master.draining or not self.master.is_leading:
             return
         self.journal.note("fault", f"{agent.id} is drained")
@@ -336,97 +334,18 @@ class World:
             agent.engine.trouble = 0.0
             agent.boot()
             agent.rejoin()
-        begun_at, calm = self.kernel.now, 0
-        problem = "nothing was looked at"
-        while self.kernel.now - begun_at < PEACE_SECONDS:
-            self.kernel.run(10.0)
-            self._approve()
-            self._resume()
-            problem, words = self.trouble()
-            calm = 0 if problem else calm + 1
-            if calm == 3:
-                return self.kernel.now - begun_at
-        raise Broken("no peace", f"after {PEACE_SECONDS:.0f} s of kindness {problem}", words)
+        return Peace(self).come()
 
     def _look(self) -> None:
         self.oracle.look(self.master, lambda id: id in self.agents and self.agents[id].can_talk)
+        if self.leader is not None and self.leader.is_alive:
+            self.changes.look(self.leader)
         self.kernel.after(LOOK_SECONDS, self._look)
-
-    def trouble(self) -> tuple[str, tuple[str, ...]]:
-        """What is not as wished, in words, and the ids concerned; nothing where all is."""
-        process = self.leader
-        if process is None or not process.is_alive:
-            return "nobody leads", ()
-        context = process.scheduler.context
-        if not context.outbox.is_empty:
-            return "saves are unanswered", ()
-        if questions := budget.questions(context):
-            return f"somebody is asked: {questions[0].sentence}", ()
-        lively = {id: task for id, task in self.tree.tasks.items() if task.state.is_lively}
-        for id, task in lively.items():
-            if task.goal is not Goal.RUN or task.state is not TaskState.RUNNING:
-                return f"{id} is {task.state.value}, its goal {task.goal.value}", (id,)
-        seats = {(task.group, task.slot): task for task in lively.values()}
-        wished: dict[GroupId, None] = {}
-        for stack in self.tree.stacks.values():
-            if stack.is_removed:
-                return f"stack {stack.name} is still being removed", ()
-            for wish in stack.groups:
-                wished[wish.id] = None
-                if problem := self._amiss(wish, [task for task in lively.values() if task.group == wish.id]):
-                    return f"{wish.id}: {problem}; {context.causes.get(wish.id, '')}", (str(wish.id),)
-        unwished = [id for id, task in lively.items() if task.group not in wished]
-        if unwished or len(seats) != len(lively):
-            return f"{len(lively)} tasks in {len(seats)} slots run, nobody wished {unwished}", tuple(lively)
-        return self._reality(dict.fromkeys(lively))
-
-    def _amiss(self, wish: GroupWish, running: list[Task]) -> str:
-        """What is not as wished of a group, in words."""
-        wanted = wish.wanted
-        if wish.mode is Mode.GLOBAL:
-            open_to_it = [agent for agent in self._living() if agent.id not in self.master.draining]
-            wanted = 0 if wish.is_stopped else len(open_to_it)
-        old = [task for task in running if (task.version, task.generation) != (wish.version, wish.generation)]
-        if old:
-            return f"{old[0].id} runs as it was wished before"
-        finished = 0
-        if wish.restart is not Restart.ALWAYS:
-            slots = {task.slot for task in running}
-            over = [task for task in self.tree.tasks.values() if task.group == wish.id and task.slot not in slots]
-            finished = len({task.slot for task in over if task.state is TaskState.FINISHED})
-        if not wanted - finished <= len(running) <= wanted:
-            return f"{len(running)} of {wanted} run as wished"
-        return ""
-
-    def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
-        """Whether master and engines agree with the store."""
-        process = self.leader
-        # One that throws out a frozen scheduler has its long declines: without an offer there is nothing to be rid of.
-        has_offers = process is not None and bool(process.scheduler.context.pool.received)
-        if has_offers and not self.master.is_suppressed:
-            return "the scheduler asks for offers still, though nothing is pending", ()
-        rows = self.master.registered.values()
-        known = {id for row in rows for id, task in row.tasks.items() if task.state not in TERMINAL}
-        if known != set(lively):
-            odd = sorted(known ^ set(lively))
-            return f"master and store differ: {', '.join(odd)}", tuple(odd)
-        containers = {each.name: each.state for agent in self._swept() for each in agent.engine.containers.values()}
-        odd = sorted(name for name, state in containers.items() if name not in lively or state != "running")
-        if odd:
-            return f"stray containers: {', '.join(odd)}", tuple(odd)
-        if len(containers) != len(lively):
-            missing = sorted(set(lively) - set(containers))
-            return f"tasks without a container: {', '.join(missing)}", tuple(missing)
-        return "", ()
-
-    def _swept(self) -> list[Agent]:
-        """Agents with an executor: only there can anything be done about a container that nobody claims."""
-        return [agent for agent in self._living() if agent.executors]
 
     @property
     def orphans(self) -> int:
         """How many containers are left on agents on which no executor is."""
-        return sum(len(agent.engine.containers) for agent in self._living() if not agent.executors)
+        return sum(len(agent.engine.containers) for agent in self.living() if not agent.executors)
 
     @property
     def seconds(self) -> float:

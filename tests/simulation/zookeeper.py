@@ -24,7 +24,7 @@ from framework.adapters import marks, nodes, records, wish_records
 from framework.adapters.ensemble import SessionLost
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
-from framework.core.model import StackWish, Task
+from framework.core.model import Rollouts, StackWish, Task
 from specs.ids import GroupId, TaskId
 from specs.stack import Unreachable
 from specs.states import TaskState
@@ -60,12 +60,13 @@ class Transaction:
 
 
 class Tree:
-    """The nodes, and what they mean: `tasks` and `stacks` are decoded from them after every transaction."""
+    """The nodes, and what they mean: `tasks`, `stacks` and `rollouts` are decoded from them after every transaction."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, tuple[bytes, int]] = {"/": (b"", 0)}
         self.tasks: dict[TaskId, Task] = {}
         self.stacks: dict[str, StackWish] = {}
+        self.rollouts: dict[str, Rollouts] = {}
         self.last_words: dict[TaskId, Task] = {}
         """Every task that was ever stored, as it was stored last."""
         self.were_away: dict[TaskId, None] = {}
@@ -148,6 +149,10 @@ class Tree:
                 self.tasks[task.id] = self.last_words[task.id] = task
                 if task.state is TaskState.UNREACHABLE:
                     self.were_away[task.id] = None
+        elif directory == nodes.ROLLOUTS_NODE:
+            self.rollouts.pop(name, None)
+            if data is not None:
+                self.rollouts[name] = wish_records.rollouts_of(data)
         elif directory == nodes.STACKS_NODE:
             self.stacks.pop(name, None)
             if data is not None:

@@ -1,0 +1,163 @@
+"""What must never happen while stacks are changed: counted from what a scheduler stores, not by its arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from framework.core.commands import Command, DeleteTask, PutTask, Save
+from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, Task
+from specs.ids import GroupId, TaskId
+from specs.states import Goal, Health, Readiness, TaskState
+from specs.update import Order, Update
+from tests.simulation.zookeeper import Tree
+
+if TYPE_CHECKING:
+    from tests.simulation.scheduler import SchedulerProcess
+
+ROLLOUTS_KEPT = 3
+REVISIONS_KEPT = 4
+"""Few, so that they are reached within a day."""
+REPLACING = ("replaced by version", "restart asked", "restarted, as")
+"""How the causes begin for which a task is stopped that is to be replaced."""
+IS_LEFT = " is to be left"
+
+
+class ChangeOracle:
+    """Follows what a scheduler that leads puts into its saves, step by step."""
+
+    def __init__(self, tree: Tree, broken: Callable[..., None]) -> None:
+        self._tree, self._broken = tree, broken
+        self._known: dict[TaskId, Task] = {}
+        self._counts: dict[GroupId, tuple[int, int]] = {}
+        """The index of its stack with which a group was last counted, and how many tasks there were, or were to be."""
+
+    def loaded(self, tasks: tuple[Task, ...]) -> None:
+        """Another scheduler begins with what is stored."""
+        self._known = {task.id: task for task in tasks}
+        self._counts = {}
+
+    # ---- after each step ---------------------------------------------------------------
+
+    def stepped(self, process: SchedulerProcess, commands: tuple[Command, ...]) -> None:
+        """A scheduler has handled an event, and says these commands."""
+        stopped: dict[TaskId, Task] = {}
+        for write in (write for each in commands if isinstance(each, Save) for write in each.writes):
+            if isinstance(write, DeleteTask):
+                self._known.pop(write.id, None)
+            if not isinstance(write, PutTask):
+                continue
+            task = write.task
+            before = self._known.pop(task.id, None)
+            if not task.state.is_terminal:
+                self._known[task.id] = task
+            if before is not None and before.goal is Goal.RUN and task.goal is Goal.STOP and _serves(task):
+                stopped[task.id] = before
+        for before in stopped.values():
+            self._stopped(process, before, self._known[before.id])
+        for group, wish in process.scheduler.context.books.wishes.items():
+            self._counted(process, group, wish)
+
+    def _stopped(self, process: SchedulerProcess, before: Task, task: Task) -> None:
+        """A task that served is to stop: where that is because it is to be replaced, enough others serve."""
+        books = process.scheduler.context.books
+        wish, book = books.wishes.get(task.group), books.groups[task.group]
+        rollouts = books.rollouts.get(task.group.stack)
+        rollout = rollouts.current if rollouts is not None else None
+        if wish is None or before.beside is not None or not _is_replaced(task):
+            return
+        if rollout is not None and rollout.kind is RolloutKind.ROLLBACK:
+            self._kept(wish, rollout, task)
+        if rollout is not None and rollout.is_all_at_once:
+            return
+        update, wanted = _update(wish, rollout), len(book.wanted)
+        serving = [each for each in self._of(task.group) if each.goal is Goal.RUN and _serves(each)]
+        is_followed = any(each.slot == task.slot for each in serving)
+        if not is_followed and update.order is Order.START_FIRST:
+            self._broken("stopped before it is followed", f"{task.id}: {task.stop_cause}", task.id)
+        if update.min_healthy is not None:
+            least = min(update.min_healthy.ceil(wanted), wanted)
+        else:
+            at_a_time = update.parallelism.ceil(wanted) or wanted
+            least = 0 if is_followed else wanted - at_a_time
+        if len(serving) < least:
+            what = f"{task.id} stops ({task.stop_cause}): {len(serving)} of {wanted} serve, and {least} are to"
+            self._broken("too few serve", what, task.id)
+
+    def _kept(self, wish: GroupWish, rollout: Rollout, task: Task) -> None:
+        """Going back, what is still as it was stays."""
+        was = next((each for each in rollout.before if each.id == wish.id), None)
+        is_left = task.stop_cause.split(":")[0].endswith(IS_LEFT)
+        if was is not None and task.version == wish.version and task.generation >= was.generation and not is_left:
+            self._broken("kept task replaced", f"{task.id} is as the stack goes back to: {task.stop_cause}", task.id)
+
+    def _counted(self, process: SchedulerProcess, group: GroupId, wish: GroupWish) -> None:
+        """There are no more tasks than instances and surge, but where there were more when that was wished."""
+        context = process.scheduler.context
+        wanted = context.books.groups[group].wanted
+        living = [task for task in self._of(group) if task.slot in wanted and task.id not in self._tree.were_away]
+        count = len(living) + len(context.pending.get(group, ()))
+        index = context.books.stacks[group.stack].index
+        then, before = self._counts.get(group, (0, 0))
+        self._counts[group] = index, count
+        is_ended_by_mesos = any(task.goal is Goal.RUN and task.state is TaskState.KILLING for task in living)
+        if count <= before or index != then or is_ended_by_mesos:
+            return
+        rollouts = context.books.rollouts.get(group.stack)
+        update = _update(wish, rollouts.current if rollouts is not None else None)
+        surge = update.max_surge.floor(len(wanted))
+        most = len(wanted) + (surge if update.order is Order.STOP_FIRST else max(surge, 1))
+        if count > most:
+            what = f"{group}: {count} tasks there are, or shall be, of {len(wanted)} and {most - len(wanted)} more"
+            self._broken("too many tasks", what, *(task.id for task in living))
+
+    def _of(self, group: GroupId) -> list[Task]:
+        """The group's living tasks that can be reached."""
+        return [
+            task
+            for task in self._known.values()
+            if task.group == group and task.state.is_lively and task.state is not TaskState.UNREACHABLE
+        ]
+
+    # ---- at every tick -----------------------------------------------------------------
+
+    def look(self, process: SchedulerProcess) -> None:
+        """What a scheduler knows of rollouts is stored, bounded, and told with what it waits for."""
+        context = process.scheduler.context
+        if process.is_deposed or process.session.is_lost or not context.outbox.is_empty or not context.books.stacks:
+            return
+        if context.books.rollouts != self._tree.rollouts:
+            name = next(iter(context.books.rollouts.keys() ^ self._tree.rollouts.keys()), "")
+            what = name or next(key for key, each in self._tree.rollouts.items() if context.books.rollouts[key] != each)
+            self._broken("rollouts not stored", f"of {what} is stored {self._tree.rollouts.get(what)}", what)
+        for name, rollouts in context.books.rollouts.items():
+            if len(rollouts.past) > process.scheduler.context.settings.rollouts_kept:
+                self._broken("unbounded", f"{len(rollouts.past)} rollouts of {name} are kept", name)
+        for name, history in context.books.histories.items():
+            definitions = sum(each.groups is not None for each in history.revisions)
+            if definitions > context.settings.revisions_kept:
+                self._broken("unbounded", f"{definitions} definitions of {name} are kept", name)
+
+    def told(self, process: SchedulerProcess) -> None:
+        """A view is made: of every group whose change is not over it says what that waits for."""
+        for stack in process.scheduler.view(process.now).stacks.values():
+            for group in stack.groups:
+                progress = group.progress
+                if progress is not None and progress.state is not RolloutState.DONE and not progress.cause:
+                    what = f"{group.wish.id} is {progress.state.value}, and nothing says what it waits for"
+                    self._broken("wait without a sentence", what, str(group.wish.id))
+
+
+def _serves(task: Task) -> bool:
+    is_well = task.health in (Health.NONE, Health.HEALTHY) and task.readiness in (Readiness.NONE, Readiness.READY)
+    return task.state is TaskState.RUNNING and is_well
+
+
+def _is_replaced(task: Task) -> bool:
+    cause = task.stop_cause.split(":")[0]
+    return cause.startswith(REPLACING) or cause.endswith(IS_LEFT)
+
+
+def _update(wish: GroupWish, rollout: Rollout | None) -> Update:
+    is_back = rollout is not None and rollout.kind is RolloutKind.ROLLBACK
+    return wish.rollback if is_back and wish.rollback is not None else wish.update

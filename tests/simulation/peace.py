@@ -1,0 +1,261 @@
+"""The kind act: what comes of rollouts when nobody helps them, and then peace, when all is to be as people wished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from framework.core import budget
+from framework.core.events import RolloutAction
+from framework.core.model import GroupWish, Rollout, RolloutState, Task
+from framework.core.permits import course_of
+from specs.canonical import version_of
+from specs.constraints import Mode
+from specs.ids import GroupId
+from specs.stack import Restart
+from specs.states import Goal, TaskState
+from tests.simulation.master import TERMINAL
+from tests.simulation.oracle import Broken
+
+if TYPE_CHECKING:
+    from tests.simulation.agent import Agent
+    from tests.simulation.world import World
+
+LOOK_AGAIN_SECONDS = 10.0
+CALM_LOOKS = 3
+"""So often in a row all has to be as it should."""
+STAND_SECONDS = 3600.0
+"""Within this time of kindness every rollout is over, or stands for a cause that it names: the deadlines are 60 and 120
+s, and 600 s where nothing is said; each step and each new task that is ready is progress."""
+PEACE_SECONDS = 3600.0
+"""Within this time of kindness all must be as wished: the longest back-off, launch time-out, reconciliation and resend
+of a status may each follow the one before."""
+MEND_SECONDS = 600.0
+"""After this time of standing still people look whether their pace was one at which nothing can move."""
+IMMOBILE = ("must stay so", "agents fit")
+"""What is said where a pace leaves no way, for want of room or of tasks that may be missed."""
+
+
+STANDING = (RolloutState.FAILED, RolloutState.PAUSED)
+
+
+class Peace:
+    """What people do when the world is kind, and what they look for."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng = Random(f"{world.seed}/peace")
+        self._mended: dict[str, None] = {}
+        """The stacks of which a last file was submitted."""
+
+    def come(self) -> float:
+        """Returns after how many seconds all is as wished; raises Broken."""
+        world = self._world
+        if world.has_rollouts:
+            self._stand()
+            world.registry.is_mended = True
+            self._mend(lambda _name: self._rng.random() < 0.5)
+        begun_at, calm = world.kernel.now, 0
+        problem, is_late = "nothing was looked at", False
+        words: tuple[str, ...] = ()
+        while world.kernel.now - begun_at < PEACE_SECONDS:
+            world.kernel.run(LOOK_AGAIN_SECONDS)
+            world.approve()
+            self._help()
+            if not is_late and world.kernel.now - begun_at > MEND_SECONDS:
+                is_late = True
+                self._mend(self._is_immobile)
+            problem, words = self.trouble()
+            calm = 0 if problem else calm + 1
+            if calm == CALM_LOOKS:
+                return world.kernel.now - begun_at
+        raise Broken("no peace", f"after {PEACE_SECONDS:.0f} s of kindness {problem}", words)
+
+    # ---- rollouts that nobody helps -----------------------------------------------------
+
+    def _stand(self) -> None:
+        """Lets rollouts come to their ends, or to where they stand for a cause that they name; raises Broken."""
+        world = self._world
+        begun_at, calm, problem = world.kernel.now, 0, ""
+        words: tuple[str, ...] = ()
+        while world.kernel.now - begun_at < STAND_SECONDS:
+            world.kernel.run(LOOK_AGAIN_SECONDS)
+            world.approve()
+            problem, words = self._goes_on()
+            calm = 0 if problem else calm + 1
+            if calm == CALM_LOOKS:
+                return
+        raise Broken("no end", f"after {STAND_SECONDS:.0f} s of kindness {problem}", words)
+
+    def _goes_on(self) -> tuple[str, tuple[str, ...]]:
+        """Which rollout is not over and does not stand still, in words; nothing where there is none."""
+        process = self._world.leader
+        if process is None or not process.is_alive:
+            return "nobody leads", ()
+        for rollouts in process.scheduler.context.books.rollouts.values():
+            for part in rollouts.current.groups if rollouts.current is not None else ():
+                if rollouts.current is not None and not self._stands(rollouts.current, part.group):
+                    view = process.scheduler.view(process.now).stacks[rollouts.stack]
+                    group = next(each for each in view.groups if each.wish.id == part.group)
+                    cause = group.progress.cause if group.progress is not None else "nothing is said"
+                    return f"rollout {rollouts.current.number} of {part.group} goes on: {cause}", (str(part.group),)
+        return "", ()
+
+    def _stands(self, rollout: Rollout, group: GroupId) -> bool:
+        """Whether a rollout is over for a group, or has failed, or waits for people."""
+        process = self._world.leader
+        course = course_of(process.scheduler.context, group) if process is not None else None
+        if course is None or course.part.is_done or course.part.problem or course.part.paused:
+            return True
+        if rollout.state.is_over or (course.is_held and course.step is not None and not course.step.hold_seconds):
+            return True
+        needed = {dependency.service for dependency in course.wish.dependencies}
+        others = [part for part in rollout.groups if part.group.service in needed and not part.is_done]
+        if others:
+            return all(self._stands(rollout, part.group) for part in others)
+        return bool(needed) and rollout.state is not RolloutState.DONE and self._is_unmet(course.wish)
+
+    def _is_unmet(self, wish: GroupWish) -> bool:
+        """Whether a service on which the group depends does not run: by the tasks that are stored."""
+        services = {dependency.service for dependency in wish.dependencies}
+        tasks = self._world.tree.tasks.values()
+        running = {task.group.service for task in tasks if task.group.stack == wish.id.stack and task.is_ready}
+        return not services <= running
+
+    # ---- people who help ----------------------------------------------------------------
+
+    def _help(self) -> None:
+        """Somebody looks whether a rollout stands still, and has it go on, and whether something was given up."""
+        world, process = self._world, self._world.leader
+        if process is None:
+            return
+        books = process.scheduler.context.books
+        for rollouts in list(books.rollouts.values()):
+            current = rollouts.current
+            if current is None:
+                continue
+            if current.state in STANDING or (world.has_rollouts and current.state is RolloutState.ABORTED):
+                process.post(world.users.resume(rollouts.stack))
+            elif world.has_rollouts:
+                courses = (course_of(process.scheduler.context, part.group) for part in current.groups)
+                if any(course is not None and course.is_open and course.is_held for course in courses):
+                    process.post(world.users.resume(rollouts.stack, RolloutAction.PROMOTE))
+        if world.has_rollouts and process.is_alive:
+            for name, stack in process.scheduler.view(process.now).stacks.items():
+                if any(each.is_final for group in stack.groups for each in group.waiting):
+                    process.post(world.users.reset(name))
+
+    def _mend(self, is_meant: Callable[[str], bool]) -> None:
+        """Somebody submits a last file of the stacks that are meant."""
+        process = self._world.leader
+        for name, stack in sorted(self._world.tree.stacks.items()):
+            is_there = not stack.is_removed and process is not None and process.is_alive
+            if process is not None and is_there and name in self._world.users.files and is_meant(name):
+                self._mended[name] = None
+                process.post(self._world.users.mend(name))
+
+    def _is_immobile(self, name: str) -> bool:
+        """Whether a stack's rollout stands because of its pace."""
+        process = self._world.leader
+        view = process.scheduler.view(process.now).stacks.get(name) if process is not None else None
+        told = [each.progress for each in view.groups if each.progress is not None] if view is not None else []
+        return any(words in each.cause + each.problem for each in told for words in IMMOBILE)
+
+    # ---- looking ------------------------------------------------------------------------
+
+    def trouble(self) -> tuple[str, tuple[str, ...]]:
+        """What is not as wished, in words, and the ids concerned; nothing where all is."""
+        process = self._world.leader
+        if process is None or not process.is_alive:
+            return "nobody leads", ()
+        context = process.scheduler.context
+        if not context.outbox.is_empty:
+            return "saves are unanswered", ()
+        if questions := budget.questions(context):
+            return f"somebody is asked: {questions[0].sentence}", ()
+        lively = {id: task for id, task in self._world.tree.tasks.items() if task.state.is_lively}
+        for id, task in lively.items():
+            if task.goal is not Goal.RUN or task.state is not TaskState.RUNNING:
+                return f"{id} is {task.state.value}, its goal {task.goal.value}", (id,)
+        if self._world.has_rollouts and (problem := self._unfinished()):
+            return problem, ()
+        seats = {(task.group, task.slot): task for task in lively.values()}
+        wished: dict[GroupId, None] = {}
+        for stack in self._world.tree.stacks.values():
+            if stack.is_removed:
+                return f"stack {stack.name} is still being removed", ()
+            for wish in stack.groups:
+                wished[wish.id] = None
+                if problem := self._unlike_the_file(wish):
+                    return problem, (str(wish.id),)
+                if problem := self._amiss(wish, [task for task in lively.values() if task.group == wish.id]):
+                    return f"{wish.id}: {problem}; {context.causes.get(wish.id, '')}", (str(wish.id),)
+        unwished = [id for id, task in lively.items() if task.group not in wished]
+        if unwished or len(seats) != len(lively):
+            return f"{len(lively)} tasks in {len(seats)} slots run, nobody wished {unwished}", tuple(lively)
+        return self._reality(dict.fromkeys(lively))
+
+    def _amiss(self, wish: GroupWish, running: list[Task]) -> str:
+        """What is not as wished of a group, in words."""
+        wanted = wish.wanted
+        if wish.mode is Mode.GLOBAL:
+            open_to_it = [agent for agent in self._world.living() if agent.id not in self._world.master.draining]
+            wanted = 0 if wish.is_stopped else len(open_to_it)
+        old = [task for task in running if (task.version, task.generation) != (wish.version, wish.generation)]
+        if old:
+            return f"{old[0].id} runs as it was wished before"
+        finished = 0
+        if wish.restart is not Restart.ALWAYS:
+            slots = {task.slot for task in running}
+            over = [
+                task for task in self._world.tree.tasks.values() if task.group == wish.id and task.slot not in slots
+            ]
+            finished = len({task.slot for task in over if task.state is TaskState.FINISHED})
+        if not wanted - finished <= len(running) <= wanted:
+            return f"{len(running)} of {wanted} run as wished"
+        return ""
+
+    def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
+        """Whether master and engines agree with the store."""
+        process = self._world.leader
+        # One that throws out a frozen scheduler has its long declines: without an offer there is nothing to be rid of.
+        has_offers = process is not None and bool(process.scheduler.context.pool.received)
+        if has_offers and not self._world.master.is_suppressed:
+            return "the scheduler asks for offers still, though nothing is pending", ()
+        rows = self._world.master.registered.values()
+        known = {id for row in rows for id, task in row.tasks.items() if task.state not in TERMINAL}
+        if known != set(lively):
+            odd = sorted(known ^ set(lively))
+            return f"master and store differ: {', '.join(odd)}", tuple(odd)
+        containers = {each.name: each.state for agent in self._swept() for each in agent.engine.containers.values()}
+        odd = sorted(name for name, state in containers.items() if name not in lively or state != "running")
+        if odd:
+            return f"stray containers: {', '.join(odd)}", tuple(odd)
+        if len(containers) != len(lively):
+            missing = sorted(set(lively) - set(containers))
+            return f"tasks without a container: {', '.join(missing)}", tuple(missing)
+        return "", ()
+
+    def _swept(self) -> list[Agent]:
+        """Agents with an executor: only there can anything be done about a container that nobody claims."""
+        return [agent for agent in self._world.living() if agent.executors]
+
+    def _unfinished(self) -> str:
+        """Which rollout is not over, in words."""
+        process = self._world.leader
+        for rollouts in process.scheduler.context.books.rollouts.values() if process is not None else ():
+            if (current := rollouts.current) is not None:
+                left = [f"{part.group}: {part.problem or part}" for part in current.groups if not part.is_done]
+                return f"rollout {current.number} of {rollouts.stack} is {current.state.value}: {'; '.join(left)}"
+        return ""
+
+    def _unlike_the_file(self, wish: GroupWish) -> str:
+        """Whether a group is another one than the last file says: the newest submit wins."""
+        if wish.id.stack not in self._mended:
+            return ""
+        file = self._world.users.files[wish.id.stack]
+        wanted = {group.id: version_of(group) for group in file.groups}
+        if wanted.get(wish.id) == wish.version:
+            return ""
+        return f"{wish.id} is wished as {wish.version}, and the last file says {wanted.get(wish.id)}"
