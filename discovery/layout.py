@@ -59,3 +59,9 @@ def _mapping(port: EndpointPort) -> dict[str, str]:
         "external": f"{port.number}/{port.protocol}",
         "exposed": f"{port.container_port}/{port.protocol}",
     }
+
+
+def is_config(key: str) -> bool:
+    """Whether a group's configuration is at this key."""
+    parts = key.split("/")
+    return len(parts) > 4 and parts[-1] == "config" and parts[-4] == "services"

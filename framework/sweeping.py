@@ -1,40 +1,99 @@
-"""The leader looks through the back ends now and then, for endpoints that no task owns."""
+"""What the leader does where endpoints are: it removes what no task owns, and tells what groups are deployed with."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from discovery.back_ends import parse
+from discovery.configs import Configs
 from discovery.janitor import Janitor, Living
-from framework.core.views import Connection
+from framework.core.views import Connection, GroupView, View
 from framework.ports import Clock, Front, Leadership
+from specs.canonical import to_plain
 
+TICK_SECONDS = 2.0
+"""So soon after a change groups' configurations follow."""
 LOOK_SECONDS = 30.0
+"""So often everything is looked through."""
 
 
 def start_sweeping(endpoints: str, front: Front, leadership: Leadership, clock: Clock) -> threading.Event:
     """Begins to look at all of `endpoints`, URLs with spaces between; ends when the event is set."""
     over = threading.Event()
-    janitor = Janitor(*(parse(url) for url in endpoints.split()))
+    sweeper = Sweeper(endpoints, front)
 
     def sweep() -> None:
-        while not over.wait(LOOK_SECONDS):
+        while not over.wait(TICK_SECONDS):
             if leadership.is_leader:
-                janitor.look(lambda: living(front), clock.now())
+                sweeper.sweep(clock.now())
 
-    threading.Thread(target=sweep, name="sweeping", daemon=True).start()
+    if endpoints:
+        threading.Thread(target=sweep, name="sweeping", daemon=True).start()
     return over
 
 
-def living(front: Front) -> Living | None:
+class Sweeper:
+    """Looks at one view after the other."""
+
+    def __init__(self, endpoints: str, front: Front) -> None:
+        urls = [parse(url) for url in endpoints.split()]
+        self._front = front
+        self._janitor = Janitor(*urls)
+        self._configs = [Configs(url) for url in urls if url.scheme == "etcd"]
+        self._told: list[Any] = []
+        self._look_at = 0.0
+
+    def sweep(self, now: float) -> None:
+        """Does what is due at that time, in seconds on a clock that never goes back."""
+        is_due = now >= self._look_at
+        if is_due:
+            self._look_at = now + LOOK_SECONDS
+            self._janitor.look(lambda: living(self._front.view), now)
+        if self._configs:
+            self._tell(self._front.view, is_due)
+
+    def _tell(self, view: View, is_due: bool) -> None:
+        if view.connection is not Connection.SUBSCRIBED or view.framework_id is None:
+            return
+        groups = [group for stack in view.stacks.values() for group in stack.groups]
+        wishes: list[Any] = [group.wish for group in groups]
+        if is_due or wishes != self._told:
+            configs = {group.wish.id: settings_of(group) for group in groups}
+            are_done = [each.keep(configs, view.framework_id) for each in self._configs]
+            if all(are_done):
+                self._told = wishes
+
+
+def living(view: View) -> Living | None:
     """Whose endpoints may be there: all tasks that are stored and have not ended.
 
     None while that cannot be said: before all is read and a master is there, and while it waits for an operator whether
     the store knows all tasks.
     """
-    view = front.view
     if view.connection is not Connection.SUBSCRIBED or view.framework_id is None or view.questions:
         return None
     groups = (group for stack in view.stacks.values() for group in stack.groups)
     tasks = frozenset(task.id for group in groups for task in group.tasks)
     return Living(framework=view.framework_id, tasks=tasks)
+
+
+def settings_of(group: GroupView) -> dict[str, Any]:
+    """What a group is deployed with. Of variables only the names: values are often secrets, and many may read this."""
+    return {
+        "version": group.wish.version,
+        "instances": group.wish.instances,
+        "resources": to_plain(group.resources),
+        "container": _without_values(to_plain(group.container)),
+    }
+
+
+def _without_values(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return [_without_values(each) for each in plain]
+    if not isinstance(plain, dict):
+        return plain
+    return {
+        key: [name for name, _ in value] if key == "environment" else _without_values(value)
+        for key, value in plain.items()
+    }

@@ -91,7 +91,7 @@ ROOMS = (
     Room(name="framework.config", ours=("specs",)),
     Room(
         name="framework.sweeping",
-        ours=("discovery.back_ends", "discovery.janitor", "framework.core.views", "framework.ports"),
+        ours=("discovery", "framework.core.views", "framework.ports", "specs"),
     ),
     Room(
         name="framework.ports",

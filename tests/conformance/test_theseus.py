@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from discovery.back_ends import parse, registry_at
+from discovery.configs import Configs
 from discovery.registry import Several
 from discovery.theseus import EtcdDriver
 from framework.local.daemon import Daemon
-from specs.ids import group_id
+from specs.ids import FrameworkId, group_id
 from tests.conformance.executor_kit import wait_until
 from tests.conformance.test_registry import endpoint
 from tests.kit.consul import serving_contract
@@ -86,6 +87,26 @@ def test_what_is_set_by_hand_stays_until_it_is_removed(server: Daemon) -> None:
     assert driver.get_service_groups("db") == ["_"]
     driver.remove_service("db")
     assert driver.get_service_names() == []
+
+
+def test_the_leader_tells_what_groups_are_deployed_with(server: Daemon) -> None:
+    url = f"etcd://{server.address}/configs"
+    driver, configs = EtcdDriver(url, "shop"), Configs(parse(url))
+    ours, theirs = FrameworkId("F-0000"), FrameworkId("G-0000")
+    web, db = group_id("shop", "web", ["dev"]), group_id("shop", "db")
+    driver.create_group("db", "_", {"by": "hand"})
+    assert configs.keep({web: {"instances": 2}, db: {"instances": 1}}, ours)
+    assert driver.get_group_config("web", "dev") == {"framework": ours, "instances": 2}
+    assert driver.get_group_config("db", "_") == {"by": "hand"}, "which is its owner's"
+    assert configs.keep({web: {"instances": 3}}, ours)
+    assert driver.get_group_config("web", "dev")["instances"] == 3
+    driver.remove_service("web")
+    assert configs.keep({web: {"instances": 3}}, ours)
+    assert driver.group_exists("web", "dev"), "it is made anew"
+    assert Configs(parse(url)).keep({}, theirs)
+    assert driver.group_exists("web", "dev")
+    assert Configs(parse(url)).keep({}, ours)
+    assert (driver.group_exists("web", "dev"), driver.group_exists("db", "_")) == (False, True)
 
 
 def test_labels_with_dashes_do_not_meet(server: Daemon) -> None:
