@@ -13,7 +13,7 @@ from specs.values import format_size_mib
 @click.command()
 @with_server
 def agents(server: Server, as_json: bool) -> None:
-    """List agents: attributes, what is free of what they have, our tasks.
+    """List agents: attributes, what is free of what they have, what of that we hold in offers, our tasks.
 
     With --json it is a file for `framework simulate --from-cluster`.
     """
@@ -38,11 +38,17 @@ def agents(server: Server, as_json: bool) -> None:
         "MEMORY": [_of(one, "mem_mib") for one in found],
         "DISK": [_of(one, "disk_mib") for one in found],
         "GPUS": [_of(one, "gpus") if one["total"] and one["total"]["gpus"] else "" for one in found],
+        "OFFERED": [_offered(one["offered"]) for one in found],
         "TASKS": [str(sum(line["count"] for line in one["tasks"])) for one in found],
         "NOTE": [one["unavailable"] for one in found],
     }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     print_table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)])
+
+
+def _offered(amounts: Answer | None) -> str:
+    """What is held of it in offers."""
+    return f"{amounts['cpus']:g} cpus, {format_size_mib(amounts['mem_mib'])}" if amounts else ""
 
 
 def _attributes(agent: Answer) -> str:

@@ -52,7 +52,7 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
         return _told_of_more(view, group, None, group.waiting[0].cause)  # its tasks wait to stop
     if slot is None:
         told = _told_of_waiting(view, group, waiting) if waiting else _told_of_more(view, group)
-        return replace(told, sentences=(*told.sentences, *_replacing(group)))
+        return replace(told, sentences=(*told.sentences, *_replacing(group), *_scaled(group)))
     if slot in seats:
         return _told_of_task(view, group, seats[slot])
     if slot in waiting:
@@ -166,6 +166,13 @@ def _merits(row: AgentVerdicts) -> str:
         parts.append(f"{row.points} points ({', '.join(f'{reason} {points:+d}' for reason, points in row.worth)})")
     parts.append(f"{row.tasks} {'task' if row.tasks == 1 else 'tasks'} of the group")
     return ", ".join([*parts, f"{round(100 * row.free_share)} % free"])
+
+
+def _scaled(group: GroupView) -> Iterator[str]:
+    """What was last thought of the number of a group that is scaled by its load."""
+    if group.wish.autoscale and not group.wish.is_stopped:
+        said = group.scaling.sentence if group.scaling else "was not measured yet"
+        yield f"scaled by its load, {group.wish.autoscale}: {said}"
 
 
 def _replacing(group: GroupView) -> Iterator[str]:
