@@ -84,7 +84,7 @@ def run_scheduler(config: SchedulerConfig) -> int:
     )
     leadership = ZooKeeperLeadership(config, settings, clock)
     usage = _usage(config)
-    collector = Collector(lambda: loop.view, usage, loop.post)
+    collector = Collector(lambda: loop.view, usage, loop.post, seconds=config.metrics_interval_seconds)
     app = create_app(
         loop,
         token=config.token,
@@ -275,6 +275,8 @@ def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
 
 def _usage(config: SchedulerConfig) -> Usage:
     """The way to the executors, as far as they announce themselves in ZooKeeper."""
+    if not config.metrics_interval_seconds:
+        return Nowhere("executors measure nothing: the scheduler runs with --metrics-interval 0s")
     places = [url for url in config.endpoints.split() if url.startswith("zk://")]
     return ExecutorUsage(places) if places else Nowhere()
 

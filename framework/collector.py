@@ -16,19 +16,19 @@ from framework.usage import Executor, Figures, Usage
 from specs.autoscale import Autoscale
 from specs.ids import TaskId
 
-EVERY_SECONDS = 10.0
-"""As often as executors measure by themselves."""
+LEAST_SECONDS, MOST_SECONDS = 1.0, 30.0
+"""Asked more seldom than that a group would seem to tell nothing, however seldom executors measure."""
 _MIB = 1 << 20
 
 
 class Collector:
-    """Looks at the newest view, which `view` gives, every `seconds`, by a thread of its own."""
+    """Looks at the newest view, which `view` gives, every `seconds`, within bounds, by a thread of its own."""
 
-    def __init__(self, view: Callable[[], View], usage: Usage, post: Post, *, seconds: float = EVERY_SECONDS) -> None:
+    def __init__(self, view: Callable[[], View], usage: Usage, post: Post, *, seconds: float = 10.0) -> None:
         self._view = view
         self._usage = usage
         self._post = post
-        self._seconds = seconds
+        self._seconds = min(max(seconds, LEAST_SECONDS), MOST_SECONDS)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
 

@@ -53,11 +53,15 @@ class Usage(Protocol):
 
 
 class Nowhere:
-    """A Usage of executors that do not say where they answer."""
+    """A Usage of executors that cannot be asked, and why."""
+
+    def __init__(
+        self, why: str = "executors do not say where they answer: the scheduler has no zk:// among its --endpoints"
+    ) -> None:
+        self._why = why
 
     def pull(self, executors: Collection[Executor]) -> Pulled:
-        why = "executors do not say where they answer: the scheduler has no zk:// among its --endpoints"
-        return Pulled(figures={}, silent=dict.fromkeys(executors, why))
+        return Pulled(figures={}, silent=dict.fromkeys(executors, self._why))
 
     def announced(self) -> tuple[Announcement, ...]:
         return ()

@@ -32,6 +32,11 @@ def broken(group: Group) -> Iterator[Broken]:
         )
         yield Broken(message=message, where=("instances",), about=("instances", "autoscale"))
     yield from _targets(wish)
+    if wish.metrics and group.container.metrics is None:
+        message = (
+            f"goes by {wish.metrics[0].name}, and nothing says where tasks tell it; add metrics: {{path: /metrics}}"
+        )
+        yield _one("autoscale.metrics", message, "container.metrics")
     for name, seconds, least in (("up_after", wish.up_after_seconds, 0), ("cool_down", wish.cool_down_seconds, 1)):
         if not least <= seconds <= MAX_SECONDS:
             yield _one(f"autoscale.{name}_seconds", f"wanted {name} from {least}s to 7d; got {seconds:,g} s")
