@@ -25,6 +25,7 @@ from tests.bench import (
     bench_health,
     bench_idle,
     bench_launch,
+    bench_metrics,
     bench_placement,
     bench_rollout,
     bench_simulation,
@@ -47,6 +48,7 @@ BENCHES = (
     bench_rollout.BENCH,
     bench_health.BENCH,
     bench_endpoints.BENCH,
+    bench_metrics.BENCH,
     bench_elections.BENCH,
     bench_simulation.BENCH,
 )
