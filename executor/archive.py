@@ -30,6 +30,7 @@ LIGHT_SPECS = (
     "__init__",
     "autoscale",
     "canonical",
+    "care",
     "constraints",
     "ids",
     "messages",

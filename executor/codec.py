@@ -10,6 +10,7 @@ from addict import Dict
 
 from executor.events import (
     Acknowledged,
+    ApplyReceived,
     AttachReceived,
     Event,
     KillReceived,
@@ -20,7 +21,8 @@ from executor.events import (
 )
 from executor.order import order_from_bytes
 from executor.statuses import CheckStatus, Status
-from specs.ids import TaskId
+from specs.canonical import care_from_json
+from specs.ids import TaskId, VersionId
 from specs.messages import shortened
 from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail
 from specs.stack import CheckKind
@@ -48,8 +50,7 @@ def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
     if kind == "SHUTDOWN":
         return (ShutdownReceived(reason="the agent says so"),)
     if kind == "MESSAGE":
-        said = SchedulerMessage.FromString(base64.b64decode(message["message"]["data"]))
-        return _said(said)
+        return _said(SchedulerMessage.FromString(base64.b64decode(message["message"]["data"])))
     if kind == "ERROR":
         return (ShutdownReceived(reason=f"the agent refuses this executor: {message['error'].get('message', '')}"),)
     return ()
@@ -81,6 +82,8 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
         out_of_memory=status.is_out_of_memory,
         running_since=status.running_since,
         permanent=status.permanent,
+        version=status.version,
+        signals=status.signals,
     )
     if status.exit_code is not None:
         detail.has_exit_code = True
@@ -113,17 +116,6 @@ def _check_status(check: CheckStatus) -> dict[str, Any]:
     return {"type": "HTTP", "http": {} if check.code is None else {"status_code": check.code}}
 
 
-def _said(message: SchedulerMessage) -> tuple[Event, ...]:
-    """What the scheduler says to the executor; nothing where a later one says more than this one knows."""
-    kind = message.WhichOneof("what")
-    if kind == "leave":
-        return (LeaveReceived(),)
-    if kind == "attach":
-        asked = message.attach
-        return (AttachReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)
-    return ()
-
-
 def _launch(task: Mapping[str, Any]) -> Event:
     task_id = _task_id(task)
     try:
@@ -133,6 +125,28 @@ def _launch(task: Mapping[str, Any]) -> Event:
     except ValueError as error:
         return LaunchGarbled(task_id=task_id, task=task, fault=str(error))
     return LaunchReceived(order=order, task=task)
+
+
+def _said(message: SchedulerMessage) -> tuple[Event, ...]:
+    """What the scheduler says to the executor; nothing where a later one says more than this one knows."""
+    what = message.WhichOneof("what")
+    if what == "leave":
+        return (LeaveReceived(),)
+    if what == "attach":
+        asked = message.attach
+        return (AttachReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)
+    if what == "apply":
+        said = message.apply
+        return (
+            ApplyReceived(
+                task_ids=tuple(TaskId(id) for id in said.task_ids),
+                version=VersionId(said.version),
+                care=care_from_json(said.care_json),
+                signals=said.signals,
+                signal=said.signal,
+            ),
+        )
+    return ()
 
 
 def _task_id(message: Mapping[str, Any]) -> TaskId:

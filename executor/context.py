@@ -126,6 +126,8 @@ class Context:
             is_out_of_memory=task.is_out_of_memory,
             running_since=self.settings.epoch + (task.started_at or 0.0) if is_adopted else 0.0,
             permanent=permanent,
+            version=task.order.version,
+            signals=task.order.signals,
         )
         self._push(status)
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from random import Random
 from typing import assert_never
 
+from executor import applying, leaving, starting, stopping, watching
 from executor import commands as do
 from executor import events as on
-from executor import leaving, starting, stopping, watching
 from executor.commands import Command
 from executor.context import Context, Settings
 from executor.events import Event, Operation
@@ -44,6 +44,11 @@ class Executor:
         self._leave_until: float | None = None
         self._shutdown_reason = ""
         self._is_over = False
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Those between their order and the acknowledgement of their last status."""
+        return tuple(self._context.tasks.values())
 
     def begin(self) -> tuple[Command, ...]:
         """The first commands."""
@@ -94,6 +99,9 @@ class Executor:
                 self._context.say_of_unknown(event.task_id, TaskState.ERROR, event.fault, INVALID)
             case on.KillReceived():
                 self._kill(event)
+            case on.ApplyReceived():
+                for task in [self._context.tasks[id] for id in event.task_ids if id in self._context.tasks]:
+                    applying.apply(self._context, task, event)
             case on.Acknowledged():
                 self._acknowledged(event, now)
             case on.ShutdownReceived():
@@ -210,7 +218,8 @@ class Executor:
             event,
             on.Subscribed | on.Disconnected | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
         )
-        assert not isinstance(event, on.Acknowledged | on.ShutdownReceived | on.LeaveReceived | on.AttachReceived)
+        assert not isinstance(event, on.ApplyReceived | on.Acknowledged | on.ShutdownReceived)
+        assert not isinstance(event, on.LeaveReceived | on.AttachReceived)
         assert not isinstance(event, on.ContainersListed | on.Woke)
         context = self._context
         task = context.tasks.get(event.task_id)
@@ -273,6 +282,7 @@ class Executor:
                 starting.failed(self._context, task, event.message, event.permanent)
             case Operation.SIGNAL:
                 stopping.signal_failed(self._context, task, event.is_temporary)
+                applying.signal_failed(self._context, task, event.message, event.is_temporary)
             case Operation.REMOVE:
                 stopping.removal_failed(self._context, task)
             case _:

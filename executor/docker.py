@@ -29,7 +29,7 @@ from executor.settings import (
     VERSION_LABEL,
     container_settings,
 )
-from specs.ids import TaskId
+from specs.ids import TaskId, VersionId, is_same_make
 from specs.stack import Hook, Network
 
 DRAIN_SECONDS = 5.0
@@ -233,7 +233,8 @@ class Docker:
     @staticmethod
     def _may_adopt(row: dict[str, Any], order: Order) -> bool:
         """Whether it is what the order wants, and was started: what has ended since is told of as its end."""
-        return row["Labels"].get(VERSION_LABEL) == order.version and row["State"] in ("running", "paused", "exited")
+        is_same = is_same_make(VersionId(row["Labels"].get(VERSION_LABEL, "")), order.version)
+        return is_same and row["State"] in ("running", "paused", "exited")
 
     def _take_over(self, order: Order, container_id: str) -> Adopted:
         self._sandbox.prepare(order.task_id)

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from executor.order import Order
-from specs.ids import TaskId
+from specs.care import Care
+from specs.ids import TaskId, VersionId
 
 
 class Operation(StrEnum):
@@ -67,6 +68,18 @@ class KillReceived:
 
     task_id: TaskId
     grace_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyReceived:
+    """Tasks shall have the care of `version`, from which theirs differs in that alone, and have had so many `signals`:
+    those with fewer get `signal`. It may come again."""
+
+    task_ids: tuple[TaskId, ...]
+    version: VersionId
+    care: Care
+    signals: int = 0
+    signal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +260,7 @@ Event = (
     | LaunchReceived
     | LaunchGarbled
     | KillReceived
+    | ApplyReceived
     | Acknowledged
     | ShutdownReceived
     | LeaveReceived

@@ -26,13 +26,14 @@ class Judge:
 
     `is_healthy` is None until enough successes in a row have come, or enough failures that count. `due_at` is when the
     next check begins, None while one is under way. `code` is what the last outcome came with: a status code, an exit
-    code, 1 or 0 for a connection.
+    code, 1 or 0 for a connection. `is_inherited`: what it says is still what was said before this check was the task's.
     """
 
     check: HealthCheck
     started_at: float
     serial: int = 0
     is_healthy: bool | None = None
+    is_inherited: bool = False
     failures: int = 0
     successes: int = 0
     has_looked: bool = False
@@ -73,14 +74,18 @@ class Judge:
         if is_healthy:
             self.failures = 0
             self.successes += 1
+            if self.successes >= self.check.successes:
+                self.is_inherited = False
             if self.is_healthy or self.successes < self.check.successes:
                 return Finding.NOTHING
             self.is_healthy = True
             return Finding.HEALTHY
         self.successes = 0
-        if self.is_healthy is None and now < self._settled_at:
+        if (self.is_healthy is None or self.is_inherited) and now < self._settled_at:
             return Finding.NOTHING
         self.failures += 1
+        if self.failures >= max(self.check.failures, 1):
+            self.is_inherited = False
         if self.is_healthy is False or self.failures < max(self.check.failures, 1):
             return Finding.NOTHING
         self.is_healthy = False

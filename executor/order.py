@@ -24,7 +24,8 @@ class Order:
     name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
     whether it is taken over, or removed before the start, and `is_prepared` whether its post_start are done.
     `environment` is what the scheduler tells it of other tasks; `dns` and `dns_search` are the name servers and the
-    domains to search of a container that names none.
+    domains to search of a container that names none. While the task runs on, its `version` with the care in
+    `container`, and its `signals` (how many of those of its group it has had), may become others.
     """
 
     task_id: TaskId
@@ -50,6 +51,7 @@ class Order:
     environment: tuple[tuple[str, str], ...] = ()
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    signals: int = 0
 
     @property
     def is_process(self) -> bool:
@@ -105,4 +107,5 @@ def order_from_bytes(data: bytes) -> Order:
         environment=tuple((each.name, each.text) for each in record.environment),
         dns=tuple(record.dns),
         dns_search=tuple(record.dns_search),
+        signals=record.signals,
     )

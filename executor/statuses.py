@@ -30,7 +30,8 @@ class Status:
     `is_healthy` is None where there is no check or it has not answered, and so is `is_ready`, which is False once the
     task is to stop; `exit_code` is 128 + n for signal n.
     `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over. `permanent`
-    is a word of specs.permanence where trying again would not mend how it ended.
+    is a word of specs.permanence where trying again would not mend how it ended. `version` is that whose care the task
+    has, and `signals` how many it has had of those of its group; "" and 0 of a task that is not known.
     """
 
     task_id: TaskId
@@ -48,6 +49,8 @@ class Status:
     is_out_of_memory: bool = False
     running_since: float = 0.0
     permanent: str = ""
+    version: str = ""
+    signals: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

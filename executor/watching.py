@@ -9,6 +9,7 @@ from executor.context import Context
 from executor.events import Purpose
 from executor.health import Finding, Judge
 from executor.task import CHECKED, LAUNCH_FAILED, UNHEALTHY, Phase, Task, Verdict
+from specs.care import Care
 from specs.stack import HealthCheck
 from specs.states import TaskState
 
@@ -65,6 +66,28 @@ def ring(context: Context, task: Task) -> None:
             continue
         judge.begin(context.now)
         context.do(do.Check(order=task.order, purpose=purpose, serial=judge.serial, due_at=judge.began_at))
+
+
+def watch_otherwise(context: Context, task: Task, before: Care) -> None:
+    """The task runs on with other checks than before. Until a new one has found something, each with its own grace
+    from now on, the task is what it was: healthy or not, ready or not."""
+    container = task.order.container
+    if container.health != before.health:
+        task.health = _judge_anew(context, task, container.health, task.health)
+    if task.is_prepared and container.ready != before.ready:
+        task.readiness = _judge_anew(context, task, container.ready, task.readiness)
+    readiness.review(context, task)
+
+
+def _judge_anew(context: Context, task: Task, check: HealthCheck | None, old: Judge | None) -> Judge | None:
+    if check is None:
+        return None
+    was_well = old.is_healthy if old is not None else task.is_ready or None
+    serial = old.serial if old is not None else 0
+    judge = Judge(check=check, started_at=context.now, serial=serial, is_healthy=was_well, is_inherited=True)
+    judge.has_looked = was_well is not None
+    judge.due_at = context.alarm(task, judge.first_at(context.now, context.chance(), is_known=True))
+    return judge
 
 
 def _prepared(context: Context, task: Task) -> None:

@@ -18,7 +18,7 @@ from placement.request import Overhead, Placement, Request, Tenants
 from placement.situation import Situation
 from specs.canonical import version_of
 from specs.constraints import Mode, Neighbour, Operator, Rules
-from specs.ids import AgentId, GroupId, VersionId
+from specs.ids import AgentId, GroupId, VersionId, make_of
 from specs.resources import Resources
 from specs.stack import Group, Stack
 
@@ -83,7 +83,7 @@ def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None
     """What slots of a group ask for; it shall have `instances` in all, or as many as the group says."""
     return Request(
         group=group.id,
-        version=version_of(group),
+        version=make_of(version_of(group)),
         slots=tuple(slots),
         instances=group.instances if instances is None else instances,
         resources=group.resources,

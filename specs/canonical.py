@@ -15,6 +15,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
+from specs.care import Care, care_of, with_care
 from specs.ids import VersionId
 from specs.resources import PortRanges, Resources
 from specs.stack import Container, Group
@@ -79,7 +80,7 @@ def container_from_json(data: bytes) -> Container:
 
 
 def version_json(container: Container, resources: Resources) -> bytes:
-    """The run-relevant settings of a group as canonical JSON: what a version is the hash of."""
+    """The run-relevant settings of a group as canonical JSON: what a version is made of."""
     return _dump({"container": to_plain(container), "resources": to_plain(resources)})
 
 
@@ -89,9 +90,27 @@ def version_from_json(data: bytes) -> tuple[Container, Resources]:
     return from_plain(Container, plain["container"]), from_plain(Resources, plain["resources"])
 
 
+def care_json(care: Care) -> bytes:
+    """The care of a task as canonical JSON."""
+    return _dump(to_plain(care))
+
+
+def care_from_json(data: bytes) -> Care:
+    """The care whose canonical JSON this is; raises ValueError where it is none."""
+    return typing.cast(Care, from_plain(Care, json.loads(data)))
+
+
 def version_of(group: Group) -> VersionId:
-    """The version of a group: equal exactly when its tasks need not be replaced."""
-    return VersionId(hashlib.sha256(version_json(group.container, group.resources)).hexdigest()[:12])
+    """The version of a group: equal exactly when nothing is to be done about its tasks. Where only the end of it, from
+    the `-` on, is another, they need not be replaced (specs.ids.is_same_make)."""
+    care = care_of(group.container)
+    bare = with_care(group.container, Care())
+    make = _digits(version_json(bare, group.resources), 12)
+    return VersionId(make if care == Care() else f"{make}-{_digits(care_json(care), 8)}")
+
+
+def _digits(data: bytes, count: int) -> str:
+    return hashlib.sha256(data).hexdigest()[:count]
 
 
 def _dump(plain: Any) -> bytes:

@@ -10,18 +10,20 @@ from typing import Any
 from specs.autoscale import Autoscale
 from specs.canonical import to_plain, version_of
 from specs.constraints import STICKY_ALWAYS, Rules, Strategy
-from specs.ids import GroupId
+from specs.ids import GroupId, is_same_make
 from specs.resources import format_cpus
 from specs.stack import Group, Stack
 from specs.update import Update
 
 
 class Change(StrEnum):
-    """The class of a change, from the most disturbing: REPLACED is the only one that makes new tasks of old ones."""
+    """The class of a change, from the most disturbing: REPLACED is the only one that makes new tasks of old ones;
+    APPLIED tells those that run of another care (specs.care)."""
 
     ADDED = "added"
     REMOVED = "removed"
     REPLACED = "replaced"
+    APPLIED = "applied"
     SCALED = "scaled"
     METADATA = "metadata"
 
@@ -94,7 +96,7 @@ def renames(old: Stack, new: Stack) -> tuple[Rename, ...]:
 def _likeness(old: Group, new: Group) -> int:
     if old.id.service == new.id.service:
         return 1 + len(set(old.id.labels) & set(new.id.labels))
-    return 1 if old.id.labels == new.id.labels and version_of(old) == version_of(new) else 0
+    return 1 if old.id.labels == new.id.labels and is_same_make(version_of(old), version_of(new)) else 0
 
 
 def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDifference | None:
@@ -111,8 +113,11 @@ def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDiffe
     if not fields:  # different values may have one text
         fields = tuple(_fields("", to_plain(old), to_plain(new)))
     change = Change.METADATA
-    if version_of(old) != version_of(new):
+    was, shall = version_of(old), version_of(new)
+    if not is_same_make(was, shall):
         change = Change.REPLACED
+    elif was != shall:
+        change = Change.APPLIED
     elif old.instances != new.instances:
         change = Change.SCALED
     return GroupDifference(

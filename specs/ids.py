@@ -18,7 +18,8 @@ OfferId = NewType("OfferId", str)
 ExecutorId = NewType("ExecutorId", str)
 FrameworkId = NewType("FrameworkId", str)
 VersionId = NewType("VersionId", str)
-"""The first 12 hexadecimal digits of the SHA-256 of a group's canonical form."""
+"""Of a group's canonical form: 12 hexadecimal digits for what makes its containers, and where its care is not the
+default `-` and 8 for that, as in `3f2a9c01b7de-41c07a93`."""
 
 MAX_NAME_LENGTH = 63
 MAX_LABELS_LENGTH = 63
@@ -98,3 +99,13 @@ def variable_name(name: str) -> str:
 def task_id(group: GroupId, slot: int, serial: int) -> TaskId:
     """The id of the attempt in `slot` of `group` that was given the number `serial`."""
     return TaskId(f"{group.dotted}.{slot}.{serial}")
+
+
+def make_of(version: VersionId) -> VersionId:
+    """The part of a version that makes its containers, without that of its care."""
+    return VersionId(version.partition("-")[0])
+
+
+def is_same_make(one: VersionId, other: VersionId) -> bool:
+    """Whether a task of one version becomes one of the other as it runs: only its care differs, if anything."""
+    return one == other or make_of(one) == make_of(other)

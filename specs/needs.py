@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from specs.kinds import Schema
+from specs.kinds import VARIABLE, Schema
 from specs.reader import Reader, did_you_mean
 from specs.source import Mapping, Node, Sequence, describe
 from specs.stack import Condition, Dependency, OnChange
-from specs.values import parse_boolean
+from specs.values import parse_boolean, parse_signal
 
 CONDITIONS = {
     "service_started": Condition.STARTED,
@@ -56,9 +56,8 @@ class DependsOn:
             reader.fail(
                 node, f"wanted a list of services, or a mapping of services to conditions; got {describe(node)}"
             )
-        return _distinct(
-            reader, reader.readable(partial(_condition, reader, name, value) for name, value in node.values.items())
-        )
+        items = (partial(_condition, reader, name, value) for name, value in node.values.items())
+        return _one_signal(reader, _distinct(reader, reader.readable(items)), node)
 
     def schema(self) -> Schema:
         long = {
@@ -66,7 +65,7 @@ class DependsOn:
             "required": ["condition"],
             "properties": {
                 "condition": {"enum": list(CONDITIONS)},
-                "on_change": {"enum": [each.value for each in OnChange]},
+                "on_change": {"anyOf": [_ON_CHANGE, {"type": "object", "required": ["signal"], **_SIGNAL}]},
                 "restart": {"type": "boolean"},
                 "required": {"const": True},
             },
@@ -80,13 +79,19 @@ class DependsOn:
         }
 
 
+_ON_CHANGE = {
+    "type": "string",
+    "pattern": rf"^(none|restart|signal \S+)$|{VARIABLE}",
+}
+_SIGNAL = {"properties": {"signal": {"type": ["string", "integer"]}}, "additionalProperties": False}
+_ENDING = ("SIGKILL", "SIGSTOP")
 _KEYS = ["condition", "on_change", "restart", "required"]
 
 
 def _condition(reader: Reader, service: str, node: Node) -> _Read:
     if not isinstance(node, Mapping):
         return Dependency(service=service, condition=_word(reader, node)), node
-    condition, on_change = Condition.STARTED, OnChange.NONE
+    condition, on_change, name = Condition.STARTED, OnChange.NONE, ""
     if "restart" in node.values and "on_change" in node.values:
         reader.fail(
             node.values["restart"], "restart is compose's word for on_change: restart; leave one of the two out"
@@ -95,7 +100,7 @@ def _condition(reader: Reader, service: str, node: Node) -> _Read:
         if key == "condition":
             condition = _word(reader, value)
         elif key == "on_change":
-            on_change = _on_change(reader, value)
+            on_change, name = _on_change(reader, value)
         elif key == "restart":
             on_change = OnChange.RESTART if reader.parsed(value, parse_boolean, "true or false") else OnChange.NONE
         elif key == "required":
@@ -103,17 +108,33 @@ def _condition(reader: Reader, service: str, node: Node) -> _Read:
                 reader.fail(value, "required: false is refused: a needed service is always required; leave it out")
         elif not key.startswith("x-"):
             reader.fail(value, f"unknown key {key!r} in a dependency{did_you_mean(key, _KEYS)}")
-    return Dependency(service=service, condition=condition, on_change=on_change), node
+    return Dependency(service=service, condition=condition, on_change=on_change, signal=name), node
 
 
-def _on_change(reader: Reader, node: Node) -> OnChange:
+def _on_change(reader: Reader, node: Node) -> tuple[OnChange, str]:
+    """What follows a change, and the name of the signal where it is one."""
+    if isinstance(node, Mapping):
+        if list(node.values) != ["signal"]:
+            got = ", ".join(node.values) or "nothing"
+            reader.fail(node, f"wanted signal alone in an on_change that is a mapping, as {{signal: HUP}}; got {got}")
+        return OnChange.SIGNAL, _signal(reader, node.values["signal"], reader.text(node.values["signal"], "a signal"))
     word = reader.text(node, "what follows a change")
-    if word.partition(" ")[0] == "signal":
-        reader.fail(node, "on_change: signal is not supported yet: a container is not sent signals; use restart")
-    known = [each.value for each in OnChange]
-    if word not in known:
-        reader.fail(node, f"wanted one of {', '.join(known)}; got {word!r}")
-    return OnChange(word)
+    kind, _, rest = word.partition(" ")
+    if kind == "signal":
+        return OnChange.SIGNAL, _signal(reader, node, rest.strip())
+    if word not in (OnChange.NONE, OnChange.RESTART):
+        reader.fail(node, f"wanted none, restart, or signal with a name, as `signal HUP`; got {word!r}")
+    return OnChange(word), ""
+
+
+def _signal(reader: Reader, node: Node, text: str) -> str:
+    try:
+        name = parse_signal(text)
+    except ValueError as error:
+        reader.fail(node, str(error))
+    if name in _ENDING:
+        reader.fail(node, f"{name} cannot be heeded, it just ends or halts the task; use restart")
+    return name
 
 
 def _word(reader: Reader, node: Node) -> Condition:
@@ -121,6 +142,13 @@ def _word(reader: Reader, node: Node) -> Condition:
     if word not in CONDITIONS:
         reader.fail(node, f"wanted one of {', '.join(CONDITIONS)}; got {word!r}")
     return CONDITIONS[word]
+
+
+def _one_signal(reader: Reader, found: tuple[Dependency, ...], node: Node) -> tuple[Dependency, ...]:
+    signals = sorted({each.signal for each in found if each.signal})
+    if len(signals) > 1:
+        reader.note(node, f"wanted one signal, whatever was changed; got {', '.join(signals)}")
+    return found
 
 
 def _distinct(reader: Reader, read: list[_Read]) -> tuple[Dependency, ...]:

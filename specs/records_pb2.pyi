@@ -17,7 +17,7 @@ class FrameworkRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., framework_id: _Optional[str] = ..., next_serial: _Optional[int] = ...) -> None: ...
 
 class GroupRecord(_message.Message):
-    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "retry", "kill_order", "routes_json", "autoscale_json")
+    __slots__ = ("service", "labels", "version", "instances", "stopped", "generation", "restart", "dependencies", "metadata", "mode", "rules_json", "replace_after_seconds", "keep", "update_json", "rollback_json", "retry", "kill_order", "routes_json", "autoscale_json", "signals")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class GroupRecord(_message.Message):
     KILL_ORDER_FIELD_NUMBER: _ClassVar[int]
     ROUTES_JSON_FIELD_NUMBER: _ClassVar[int]
     AUTOSCALE_JSON_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
     service: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     version: str
@@ -63,7 +64,8 @@ class GroupRecord(_message.Message):
     kill_order: str
     routes_json: bytes
     autoscale_json: bytes
-    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., retry: _Optional[_Union[RetryRecord, _Mapping]] = ..., kill_order: _Optional[str] = ..., routes_json: _Optional[bytes] = ..., autoscale_json: _Optional[bytes] = ...) -> None: ...
+    signals: int
+    def __init__(self, service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., stopped: _Optional[bool] = ..., generation: _Optional[int] = ..., restart: _Optional[str] = ..., dependencies: _Optional[_Iterable[_Union[DependencyRecord, _Mapping]]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., mode: _Optional[str] = ..., rules_json: _Optional[bytes] = ..., replace_after_seconds: _Optional[float] = ..., keep: _Optional[str] = ..., update_json: _Optional[bytes] = ..., rollback_json: _Optional[bytes] = ..., retry: _Optional[_Union[RetryRecord, _Mapping]] = ..., kill_order: _Optional[str] = ..., routes_json: _Optional[bytes] = ..., autoscale_json: _Optional[bytes] = ..., signals: _Optional[int] = ...) -> None: ...
 
 class RetryRecord(_message.Message):
     __slots__ = ("delay_seconds", "factor", "max_delay_seconds", "attempts", "window_seconds")
@@ -80,14 +82,16 @@ class RetryRecord(_message.Message):
     def __init__(self, delay_seconds: _Optional[float] = ..., factor: _Optional[float] = ..., max_delay_seconds: _Optional[float] = ..., attempts: _Optional[int] = ..., window_seconds: _Optional[float] = ...) -> None: ...
 
 class DependencyRecord(_message.Message):
-    __slots__ = ("service", "condition", "on_change")
+    __slots__ = ("service", "condition", "on_change", "signal")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     ON_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
     service: str
     condition: str
     on_change: str
-    def __init__(self, service: _Optional[str] = ..., condition: _Optional[str] = ..., on_change: _Optional[str] = ...) -> None: ...
+    signal: str
+    def __init__(self, service: _Optional[str] = ..., condition: _Optional[str] = ..., on_change: _Optional[str] = ..., signal: _Optional[str] = ...) -> None: ...
 
 class StackRecord(_message.Message):
     __slots__ = ("schema", "name", "groups", "index", "submitted_at", "message", "submitted_by", "removed")
@@ -168,7 +172,7 @@ class VersionRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., version: _Optional[str] = ..., json: _Optional[bytes] = ..., compressed: _Optional[bool] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff")
+    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff", "makes_way", "signals")
     ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +211,8 @@ class TaskRecord(_message.Message):
     PERMANENT_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
+    MAKES_WAY_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
     id: str
     stack: str
     service: str
@@ -245,7 +251,9 @@ class TaskRecord(_message.Message):
     permanent: str
     failures: int
     backoff: BackoffRecord
-    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ...) -> None: ...
+    makes_way: bool
+    signals: int
+    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ..., makes_way: _Optional[bool] = ..., signals: _Optional[int] = ...) -> None: ...
 
 class BackoffRecord(_message.Message):
     __slots__ = ("at", "until", "delay_seconds", "cause", "failures", "tries", "agents")
@@ -320,7 +328,7 @@ class AgentBucket(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., agents: _Optional[_Iterable[_Union[AgentRecord, _Mapping]]] = ...) -> None: ...
 
 class LaunchOrder(_message.Message):
-    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment", "dns", "dns_search")
+    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment", "dns", "dns_search", "signals")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
@@ -346,6 +354,7 @@ class LaunchOrder(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     DNS_FIELD_NUMBER: _ClassVar[int]
     DNS_SEARCH_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
     schema: int
     task_id: str
     stack: str
@@ -371,7 +380,8 @@ class LaunchOrder(_message.Message):
     environment: _containers.RepeatedCompositeFieldContainer[Variable]
     dns: _containers.RepeatedScalarFieldContainer[str]
     dns_search: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., prepared: _Optional[bool] = ..., environment: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., dns: _Optional[_Iterable[str]] = ..., dns_search: _Optional[_Iterable[str]] = ...) -> None: ...
+    signals: int
+    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., prepared: _Optional[bool] = ..., environment: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., dns: _Optional[_Iterable[str]] = ..., dns_search: _Optional[_Iterable[str]] = ..., signals: _Optional[int] = ...) -> None: ...
 
 class Variable(_message.Message):
     __slots__ = ("name", "text")
@@ -392,7 +402,7 @@ class CustomResource(_message.Message):
     def __init__(self, name: _Optional[str] = ..., amount_milli: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StatusDetail(_message.Message):
-    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since", "has_ready", "ready", "permanent")
+    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since", "has_ready", "ready", "permanent", "version", "signals")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     HAS_EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -402,6 +412,8 @@ class StatusDetail(_message.Message):
     HAS_READY_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
     PERMANENT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
     container_id: str
     sandbox: str
     has_exit_code: bool
@@ -411,15 +423,19 @@ class StatusDetail(_message.Message):
     has_ready: bool
     ready: bool
     permanent: str
-    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ...) -> None: ...
+    version: str
+    signals: int
+    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ..., version: _Optional[str] = ..., signals: _Optional[int] = ...) -> None: ...
 
 class SchedulerMessage(_message.Message):
-    __slots__ = ("leave", "attach")
+    __slots__ = ("leave", "attach", "apply")
     LEAVE_FIELD_NUMBER: _ClassVar[int]
     ATTACH_FIELD_NUMBER: _ClassVar[int]
+    APPLY_FIELD_NUMBER: _ClassVar[int]
     leave: Leave
     attach: Attach
-    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ...) -> None: ...
+    apply: Apply
+    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ..., apply: _Optional[_Union[Apply, _Mapping]] = ...) -> None: ...
 
 class Leave(_message.Message):
     __slots__ = ()
@@ -434,6 +450,20 @@ class Attach(_message.Message):
     url: str
     key: str
     def __init__(self, task_id: _Optional[str] = ..., url: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+
+class Apply(_message.Message):
+    __slots__ = ("task_ids", "version", "care_json", "signals", "signal")
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CARE_JSON_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    version: str
+    care_json: bytes
+    signals: int
+    signal: str
+    def __init__(self, task_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., care_json: _Optional[bytes] = ..., signals: _Optional[int] = ..., signal: _Optional[str] = ...) -> None: ...
 
 class ExecutorMessage(_message.Message):
     __slots__ = ("progress",)

@@ -69,10 +69,12 @@ class Condition(StrEnum):
 
 
 class OnChange(StrEnum):
-    """What becomes of those that depend on a service once that was changed: nothing, or they are restarted."""
+    """What becomes of those that depend on a service once that was changed: nothing; they are restarted; or their
+    containers get a signal."""
 
     NONE = "none"
     RESTART = "restart"
+    SIGNAL = "signal"
 
 
 class CheckKind(StrEnum):
@@ -190,11 +192,13 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Another service of the same stack that comes first, and what follows when it is changed later."""
+    """Another service of the same stack that comes first, and what follows when it is changed later; `signal` is that
+    of SIGNAL, else ""."""
 
     service: str
     condition: Condition = Condition.STARTED
     on_change: OnChange = OnChange.NONE
+    signal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +213,9 @@ class MetricsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What runs: everything that, when changed, needs a new container. `image` empty means a plain process.
+    """What runs, and how it is looked after: what of it, when changed, needs no new container, specs.care names.
+
+    `image` empty means a plain process.
 
     `command` None leaves the image's own; for a process it is required. Sequences of pairs are sorted by key. A task is
     ready once all of `post_start` are done, one after the other, and while it is healthy and `ready` says so; where
@@ -262,8 +268,9 @@ DEFAULT_RESOURCES = Resources(cpus_milli=100, mem_mib=128)
 class Group:
     """A labeled group of a stack: how many of what.
 
-    `resources.ports` is empty here: ports are wanted by `container.ports`. `container` and `resources` are
-    run-relevant and make the version; `instances` is scale; the rest is metadata, applied without a new container.
+    `resources.ports` is empty here: ports are wanted by `container.ports`. `container` and `resources` make the
+    version, and all of them but the care (specs.care) are run-relevant: another one needs new containers; `instances`
+    is scale; the rest is metadata.
     A GLOBAL group has one instance on every agent on which it can run, and `instances` is 1 and means nothing.
     """
 

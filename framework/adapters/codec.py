@@ -20,14 +20,10 @@ from framework.core.model import Status, Task
 from placement.offer import Offer, Pool
 from specs.canonical import container_json
 from specs.executors import address_of, executor_variant, served_from
-from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId
+from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.records_pb2 import (
-    Attach,
     CustomResource,
-    ExecutorMessage,
     LaunchOrder,
-    Leave,
-    SchedulerMessage,
     StatusDetail,
     Variable,
 )
@@ -131,6 +127,8 @@ def status(plain: Json) -> Status:
         sandbox=detail.sandbox,
         running_since=detail.running_since,
         permanent=detail.permanent,
+        version=VersionId(detail.version) if detail.version else None,
+        signals=detail.signals,
         addresses=tuple(
             address["ip_address"]
             for network in container.get("network_infos", ())
@@ -138,22 +136,6 @@ def status(plain: Json) -> Status:
             if "ip_address" in address
         ),
     )
-
-
-def executor_message(data: str) -> ExecutorMessage:
-    """What our executor said, from the text of a MESSAGE event. Raises ValueError where it said nothing we know."""
-    return ExecutorMessage.FromString(base64.b64decode(data))
-
-
-def leave_message() -> str:
-    """The data of a MESSAGE call that tells an executor to leave."""
-    return base64.b64encode(SchedulerMessage(leave=Leave()).SerializeToString()).decode("ascii")
-
-
-def attach_message(task_id: TaskId, url: str, key: str) -> str:
-    """The data of a MESSAGE call that tells an executor to call the scheduler about a command."""
-    wanted = Attach(task_id=task_id, url=url, key=key)
-    return base64.b64encode(SchedulerMessage(attach=wanted).SerializeToString()).decode("ascii")
 
 
 # ---- what we say ----------------------------------------------------------------
@@ -290,6 +272,7 @@ class TaskWriter:
             environment=[Variable(name=name, text=text) for name, text in (*launch.environment, *self._published)],
             dns=dns,
             dns_search=dns_search,
+            signals=task.signals,
         )
         return bytes(order.SerializeToString())
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 
-from framework.adapters.codec import TaskWriter, attach_message, leave_message
+from framework.adapters.codec import TaskWriter
+from framework.adapters.mesos_messages import apply_message, attach_message, leave_message
 from framework.core.commands import (
     Accept,
     Acknowledge,
     AnswerInverse,
+    Apply,
     Attach,
     Call,
     Decline,
@@ -46,11 +48,11 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
         case Kill():
             return _kill(call)
         case Leave():
-            to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
-            return {"type": "MESSAGE", "message": {**to, "data": leave_message()}}
+            return _message(call, leave_message())
         case Attach():
-            to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
-            return {"type": "MESSAGE", "message": {**to, "data": attach_message(call.task_id, call.url, call.key)}}
+            return _message(call, attach_message(call.task_id, call.url, call.key))
+        case Apply():
+            return _message(call, apply_message(call))
         case Acknowledge():
             ids = {"agent_id": {"value": call.agent_id}, "task_id": {"value": call.task_id}, "uuid": call.uuid}
             return {"type": "ACKNOWLEDGE", "acknowledge": ids}
@@ -73,6 +75,11 @@ def _accept(call: Accept, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
         "filters": _filters(call.refuse_seconds),
     }
     return {"type": "ACCEPT", "accept": accept}
+
+
+def _message(call: Leave | Apply | Attach, data: str) -> Json:
+    to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
+    return {"type": "MESSAGE", "message": {**to, "data": data}}
 
 
 def _kill(call: Kill) -> Json:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from framework.adapters import codec
+from framework.adapters import codec, mesos_messages
 from framework.core.events import (
     AgentFailed,
     Event,
@@ -75,7 +75,7 @@ def _failure(failure: Json) -> Event | None:
 
 
 def _progress(data: str) -> Event | None:
-    message = codec.executor_message(data)
+    message = mesos_messages.executor_message(data)
     if message.WhichOneof("what") != "progress":
         return None
     progress = message.progress

@@ -103,6 +103,8 @@ def task_bytes(task: Task) -> bytes:
         permanent=task.permanent,
         failures=task.failures,
         backoff=None if task.backoff is None else _backoff_record(task.backoff),
+        signals=task.signals,
+        makes_way=task.makes_way,
     ).SerializeToString()
 
 
@@ -176,6 +178,8 @@ def _task_of(record: pb.TaskRecord) -> Task:
     draft.permanent = record.permanent
     draft.failures = record.failures
     draft.backoff = _backoff_of(record.backoff) if record.HasField("backoff") else None
+    draft.signals = record.signals
+    draft.makes_way = record.makes_way
     draft.__class__ = Task
     task: Task = draft
     return task

@@ -73,6 +73,7 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
                 service=each.service,
                 condition=each.condition.value,
                 on_change="" if each.on_change is OnChange.NONE else each.on_change.value,
+                signal=each.signal,
             )
             for each in group.dependencies
         ],
@@ -87,6 +88,7 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
         autoscale_json=b"" if group.autoscale is None else _autoscale_json(group.autoscale),
         retry=None if group.retry == _RETRY else _retry_record(group.retry),
         routes_json=canonical(group.routes) if group.routes else b"",
+        signals=group.signals,
     )
 
 
@@ -104,6 +106,7 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
                 service=each.service,
                 condition=Condition(each.condition),
                 on_change=OnChange(each.on_change) if each.on_change else OnChange.NONE,
+                signal=each.signal,
             )
             for each in record.dependencies
         ),
@@ -120,6 +123,7 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
         retry=_retry_of(record.retry) if record.HasField("retry") else _RETRY,
         routes=from_canonical(tuple[Route, ...], record.routes_json, "routes") if record.routes_json else (),
+        signals=record.signals,
     )
 
 

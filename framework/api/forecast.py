@@ -48,6 +48,7 @@ def _group_plain(view: View, group: GroupPlan) -> Plain:
         "group": str(group.group),
         "change": group.change.value if group.change else "unchanged",
         "note": group.note,
+        "follows": group.follows,
         "wanted": outcome.wanted,
         "kept": outcome.kept,
         "placements": [

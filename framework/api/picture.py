@@ -13,6 +13,7 @@ from framework.core.model import Backoff, Task
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
 from specs.autoscale import Autoscale
 from specs.constraints import Rules, Strategy
+from specs.ids import is_same_make
 from specs.resources import Resources
 from specs.stack import Restart, Retry
 from specs.states import Goal, TaskState
@@ -96,6 +97,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "ready": group.ready,
         "live": len(group.tasks),
         "outdated": group.outdated,
+        "applying": group.applying,
         "stall": group.stall,
         "rollout": progress_plain(group.progress) if group.progress else None,
         "index": view.stacks[wish.id.stack].wish.index,
@@ -120,6 +122,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
                 "service": dependency.service,
                 "condition": dependency.condition.value,
                 "on_change": dependency.on_change.value,
+                "signal": dependency.signal,
             }
             for dependency in wish.dependencies
         ],
@@ -170,6 +173,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "goal": task.goal.value,
         "is_ready": task.is_ready,
         "is_outdated": group.is_outdated(task),
+        "is_applying": group.is_applying(task),
         "replaces": task.beside or "",
         "agent_id": task.agent_id,
         "agent": task.hostname,
@@ -295,7 +299,7 @@ def _endpoint(task: Task, port: int) -> str:
 
 
 def _ports(group: GroupView, task: Task) -> Iterator[Plain]:
-    ports = group.container.ports if task.version == group.wish.version else ()
+    ports = group.container.ports if is_same_make(task.version, group.wish.version) else ()
     for position, host_port in enumerate(task.host_ports):
         port = ports[position] if position < len(ports) else None
         yield {

@@ -100,7 +100,8 @@ class StacksAnswer(Standing):
 class DependencyLine(Shape):
     service: str = Field(examples=["auth"])
     condition: str = Field(examples=["started"])
-    on_change: str = Field(examples=["none"])
+    on_change: str = Field(description="none, restart or signal", examples=["none"])
+    signal: str = Field(description="of on_change signal, else empty", examples=["SIGHUP"])
 
 
 class BackoffLine(Shape):
@@ -212,6 +213,9 @@ class GroupLine(Shape):
     ready: int = Field(description="tasks of the wished version that are ready", examples=[3])
     live: int = Field(description="tasks that have not ended", examples=[4])
     outdated: int = Field(description="of these, the ones to be replaced", examples=[0])
+    applying: int = Field(
+        description="of these, the ones to which settings or a signal are being applied", examples=[0]
+    )
     stall: str = Field(description="why replacing them does not go on now; empty where it does")
     rollout: RolloutProgress | None = Field(description="null where no rollout changes it")
     failed: int = Field(description="slots whose task failed, and shall not be restarted", examples=[0])
@@ -281,6 +285,7 @@ class TaskLine(Shape):
     goal: str = Field(description="RUN or STOP", examples=["RUN"])
     is_ready: bool = Field(description="it runs, and neither health nor readiness says otherwise")
     is_outdated: bool
+    is_applying: bool = Field(description="its executor has yet to say that it has its new settings, or a signal")
     replaces: str = Field(description="the running task whose place it is to take; empty where there is none")
     agent_id: str
     agent: str = Field(description="its hostname", examples=["agent1"])

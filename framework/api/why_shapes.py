@@ -19,7 +19,10 @@ class FieldChange(Shape):
 
 class GroupChange(Shape):
     group: str = Field(examples=["shop/web[prod]"])
-    change: str = Field(description="added, removed, replaced (new tasks), scaled or metadata", examples=["replaced"])
+    change: str = Field(
+        description="added, removed, replaced (new tasks), applied (in place), scaled or metadata",
+        examples=["replaced"],
+    )
     old_instances: int
     new_instances: int
     fields: list[FieldChange]
@@ -53,8 +56,12 @@ class GroupPlanLine(Shape):
     """What would become of a group: of `wanted` slots `kept` stay as they are."""
 
     group: str = Field(examples=["shop/web[prod]"])
-    change: str = Field(description="unchanged, added, replaced, scaled or metadata", examples=["replaced"])
+    change: str = Field(description="unchanged, added, replaced, applied, scaled or metadata", examples=["replaced"])
     note: str = Field(description="why nothing would be placed; empty where that is not so")
+    follows: str = Field(
+        description="what becomes of it because another service is changed; empty where nothing does",
+        examples=["is restarted, as shop/redis is changed"],
+    )
     wanted: int = Field(examples=[4])
     kept: int = Field(examples=[2])
     placements: list[Placed]

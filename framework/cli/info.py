@@ -100,6 +100,12 @@ def _end(end: dict[str, Any], now: float) -> str:
     )
 
 
+def _standing(task: Answer) -> str:
+    if task["is_outdated"]:
+        return ", outdated"
+    return ", and is told of new settings" if task["is_applying"] else ""
+
+
 def _show_task(task: Answer) -> None:
     _show(
         [
@@ -112,7 +118,7 @@ def _show_task(task: Answer) -> None:
             ("message", task["message"] or task["reason"]),
             ("exit code", "" if task["exit_code"] is None else str(task["exit_code"])),
             ("agent", f"{task['agent']} ({task['agent_id']})"),
-            ("version", task["version"] + (", outdated" if task["is_outdated"] else "")),
+            ("version", task["version"] + _standing(task)),
             ("launched", moment(task["launched_at"])),
             ("running", moment(task["running_since"])),
             ("ended", moment(task["ended_at"])),

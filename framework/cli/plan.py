@@ -19,6 +19,7 @@ _WORDS = {
     "added": ("+", "new"),
     "removed": ("-", "removed"),
     "replaced": ("~", "new tasks take the old ones' places"),
+    "applied": ("~", "applied in place; running tasks stay"),
     "scaled": ("~", "scaled; running tasks stay"),
     "metadata": ("~", "applied; running tasks stay"),
 }
@@ -51,9 +52,15 @@ def show_plan(answer: Answer, end: str) -> None:
     for change in answer["changes"]:
         show_change(change)
         if change["group"] in groups:
-            _show_places(groups.pop(change["group"]))
+            group = groups.pop(change["group"])
+            if group["follows"]:
+                click.echo(f"    {group['follows']}")
+            _show_places(group)
     for group in groups.values():
-        if group["placements"] or group["unplaced"]:
+        if group["follows"]:
+            click.echo(f"~ {group['group']}: unchanged itself; {group['follows']}")
+            _show_places(group)
+        elif group["placements"] or group["unplaced"]:
             click.echo(
                 f"  {group['group']}: unchanged; {plural(group['wanted'] - group['kept'], 'slot')} without a task"
             )

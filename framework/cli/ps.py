@@ -89,6 +89,8 @@ def _message(line: Answer) -> str:
     parts = []
     if line["replaces"]:
         parts.append(f"replaces {line['replaces'].rpartition('.')[2]}")
+    if line["is_applying"]:
+        parts.append("is told of new settings")
     if line["progress"]:
         parts.append(progress_text(line["progress"]))
     if line["stop_cause"] and line["state"] not in ("FAILED", "FINISHED", "ERROR"):

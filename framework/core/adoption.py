@@ -14,7 +14,7 @@ from framework.core.model import GroupWish, Instant, Task
 from framework.core.permits import refill
 from placement.request import Placement
 from placement.situation import Situation
-from specs.ids import AgentId, GroupId, TaskId
+from specs.ids import AgentId, GroupId, TaskId, is_same_make
 from specs.resources import PortRanges, Resources
 from specs.states import Goal, TaskState
 
@@ -83,7 +83,8 @@ def awaited(context: Context, wish: GroupWish, slot: int, now: Instant) -> Task 
     if last is None or not last.is_orphaned or now >= last.ended_at + context.settings.adoption_seconds:
         return None
     wanted = refill(context, wish, slot)
-    if slot in books.group(wish.id).seats or last.version != wanted.version or last.generation < wanted.generation:
+    is_current = is_same_make(last.version, wanted.version) and last.generation >= wanted.generation
+    if slot in books.group(wish.id).seats or not is_current:
         return None
     agent = context.agents.present.get(last.agent_id)
     if agent is None or agent.state in LEAVING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from framework.core.group_book import GroupBook, holds_seat, is_counted, is_outdated
+from framework.core.group_book import GroupBook, holds_seat, is_behind, is_counted, is_outdated
 from framework.core.model import (
     Backoff,
     Failures,
@@ -24,7 +24,7 @@ from framework.core.model import (
     Version,
 )
 from specs.constraints import Mode, Neighbour
-from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, make_of
 from specs.states import Goal, TaskState
 
 J = TypeVar("J")
@@ -50,7 +50,7 @@ class Books:
         self.departing: dict[AgentId, None] = {}
         """The agents that are to be left: those that drain, and those whose maintenance begins soon."""
         self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
-        """How many tasks can be reached, by group, agent and version."""
+        """How many tasks can be reached, by group, agent and version without its care (specs.ids.make_of)."""
         self.executors: dict[AgentId, dict[ExecutorId, int]] = {}
         """How many tasks can be reached, by agent and executor."""
         self.agent_uses: dict[AgentId, int] = {}
@@ -117,6 +117,8 @@ class Books:
             book = self.groups[group]
             for slot, id in sorted(book.seats.items()):
                 self._mark_due(book, slot, self.tasks[id])
+            for id in (id for living in book.living.values() for id in living):
+                _mark(book.behind, id, is_behind(self.tasks[id], self.wishes.get(group)))
             self.touched[group] = None
 
     def drop_stack(self, name: str) -> None:
@@ -232,6 +234,9 @@ class Books:
             _add(self.agent_uses, task.agent_id, 1)
         else:
             self._unlist(old)
+            if old.version != task.version:
+                self._use(task.group.stack, old.version, -1)
+                self._use(task.group.stack, task.version, 1)
         self.tasks[task.id] = task
         book = self.group(task.group)
         self._note_backoff(old, task)
@@ -243,6 +248,7 @@ class Books:
                 book.last_ended[task.slot] = task.id
         else:
             book.living.setdefault(task.slot, {})[task.id] = None
+            _mark(book.behind, task.id, is_behind(task, self.wishes.get(book.id)))
         if is_counted(task):
             self._count(task, 1)
         self._arrange(book, task.slot)
@@ -318,8 +324,8 @@ class Books:
 
     def _unlist(self, task: Task) -> None:
         book = self.groups[task.group]
-        book.leaving.pop(task.id, None)
-        book.ended.pop(task.id, None)
+        for listed in (book.leaving, book.ended, book.behind):
+            listed.pop(task.id, None)
         living = book.living.get(task.slot)
         if living is not None and task.id in living:
             del living[task.id]
@@ -330,7 +336,7 @@ class Books:
 
     def _count(self, task: Task, by: int) -> None:
         agents = self.counts.setdefault(task.group, {})
-        _add_below(agents, task.agent_id, task.version, by)
+        _add_below(agents, task.agent_id, make_of(task.version), by)
         if not agents:
             del self.counts[task.group]
         _add_below(self.executors, task.agent_id, task.executor_id, by)
@@ -365,11 +371,11 @@ def _set(ids: dict[int, TaskId], slot: int, id: TaskId | None) -> None:
         ids[slot] = id
 
 
-def _mark(marks: dict[int, None], slot: int, is_marked: bool) -> None:
+def _mark(marks: dict[K, None], key: K, is_marked: bool) -> None:
     if is_marked:
-        marks[slot] = None
+        marks[key] = None
     else:
-        marks.pop(slot, None)
+        marks.pop(key, None)
 
 
 def serial_of(id: TaskId) -> int:

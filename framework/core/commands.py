@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from framework.core.model import History, KnownAgent, Rollouts, StackWish, Task, Version
 from placement.offer import Pool
+from specs.care import Care
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.resources import Resources
 from specs.stack import Container
@@ -180,6 +181,20 @@ class Attach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """Tell an executor that tasks of its shall have the care of `version`, from which theirs differs in that alone, and
+    have had so many `signals`: one with fewer gets `signal`. Best effort, and may come again."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+    tasks: tuple[TaskId, ...]
+    version: VersionId
+    care: Care
+    signals: int
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge:
     task_id: TaskId
     agent_id: AgentId
@@ -267,7 +282,18 @@ class Halt:
 
 
 Call: TypeAlias = (
-    Accept | Decline | AnswerInverse | Kill | Leave | Attach | Acknowledge | Reconcile | Revive | Suppress | Subscribe
+    Accept
+    | Decline
+    | AnswerInverse
+    | Kill
+    | Leave
+    | Attach
+    | Apply
+    | Acknowledge
+    | Reconcile
+    | Revive
+    | Suppress
+    | Subscribe
 )
 
 Command: TypeAlias = Save | Call | Reply | Announce | Halt

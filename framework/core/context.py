@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from framework.core.agents import Agents
 from framework.core.autoscaling_load import Scaler
@@ -44,6 +44,14 @@ WRITES_PER_SAVE = 200
 TELL_WAITING_EVERY_SECONDS = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """What the executor of a task was last told to give it: the care of a version, and so many signals; and when."""
+
+    what: tuple[VersionId, int]
+    at: Instant
+
+
 class Context:
     """State and step. Every change of a task goes through `put`, so that it is stored and the views notice."""
 
@@ -80,6 +88,8 @@ class Context:
         self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
         """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}
+        self.informed: dict[TaskId, Informed] = {}
+        """Of the tasks that lack something, as far as their executors were told on this connection (core.applying)."""
         self.sought: dict[GroupId, int] = {}
         """For how many unplaced slots of each group Mesos was asked for offers already."""
         self.moved: dict[GroupId, None] = {}
@@ -262,11 +272,11 @@ class Context:
         """Deletes those of all versions of a stack to which nothing refers."""
         self.collect_versions(stack, {id: None for name, id in list(self.books.versions) if name == stack})
 
-    def stop(self, task: Task, cause: str, now: Instant) -> None:
-        """Sets a task's goal to STOP; the kill goes out once that is stored."""
+    def stop(self, task: Task, cause: str, now: Instant, *, makes_way: bool = False) -> None:
+        """Sets a task's goal to STOP; the kill goes out once that is stored. `makes_way` is as a Task's."""
         if task.goal is Goal.STOP:
             return
-        self.put(replace(task, goal=Goal.STOP, stop_cause=cause))
+        self.put(replace(task, goal=Goal.STOP, stop_cause=cause, makes_way=makes_way))
         self.announce("TaskStopping", task, f"{task.id} is to stop: {cause}")
         if task.state is not TaskState.UNREACHABLE:
             self.kill(self.books.tasks[task.id], now)

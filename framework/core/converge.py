@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.adoption import marked
+from framework.core.applying import tell
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
 from framework.core.dismissal import dismiss
@@ -52,6 +53,7 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
     for slot in sorted(slots):
         review_slot(context, group, slot, now)
     go_on(context, group, now)
+    tell(context, group, now)
     _forget_if_over(context, group)
 
 
@@ -117,6 +119,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     for kind in ("kill", "launch", "unreachable"):
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
+    context.informed.pop(task.id, None)
     wish = books.wishes.get(group)
     is_followed = task.goal is Goal.RUN and wish is not None and not is_finished(task, wish)
     if wish is not None and is_followed and not _is_blameless(context, task, now):
@@ -174,7 +177,7 @@ def _forget_if_over(context: Context, group: GroupId) -> None:
     context.causes.pop(group, None)
     context.told.pop(group, None)
     context.held.pop(group, None)
-    for kind in ("sticky", "adopt", "advance", "deadline"):
+    for kind in ("sticky", "adopt", "advance", "deadline", "tell"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)
 

@@ -1,4 +1,4 @@
-"""Restarts that follow from a change: groups that are to be restarted when what they depend on was changed."""
+"""What follows from a change: groups that are restarted, or get a signal, when what they depend on was changed."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from dataclasses import replace
 
 from framework.core.asks import Change
 from framework.core.model import GroupWish, Rollout, StackWish
+from specs.followers import Follower, followers
+from specs.ids import is_same_make
 from specs.stack import OnChange
 
 
-def with_restarts(change: Change, old: StackWish | None) -> Change:
-    """The change, in which those are restarted too that depend on what it changes or restarts and say so, and those
-    that depend on these in the same way.
+def with_followers(change: Change, old: StackWish | None) -> Change:
+    """The change, in which those are restarted too, or get a signal, that depend on what it changes or restarts and say
+    so; and those that depend on what is restarted, in the same way.
 
-    They are part of the same stored wish, and so of the same rollout, in which they wait for what they depend on:
-    no crash can come between the two.
+    They are part of the same stored wish, and the restarts of the same rollout, in which they wait for what they depend
+    on: no crash can come between the two.
     """
     if old is None or old.is_removed or change.stack.is_removed:
         return change
     before = {wish.id: wish for wish in old.groups}
-    wishes = {wish.id: wish for wish in change.stack.groups}
-    moved = {id.service: None for id, wish in wishes.items() if id in before and _is_moved(before[id], wish)}
-    left = list(moved)
-    restarted: dict[str, None] = {}
-    while left:
-        needed = left.pop(0)
-        for id, wish in wishes.items():
-            if id not in before or not _follows(wish, needed) or _is_moved(before[id], wish):
-                continue
-            wishes[id] = replace(wish, generation=wish.generation + 1)
-            restarted[str(id)] = None
-            if id.service not in moved:
-                moved[id.service] = None
-                left.append(id.service)
-    if not restarted:
+    there = {wish.id: wish for wish in change.stack.groups if wish.id in before}
+    moved = [id for id, wish in there.items() if _is_moved(before[id], wish)]
+    found = followers({id: wish.dependencies for id, wish in there.items()}, moved)
+    if not found:
         return change
-    changed = tuple(sorted({*change.changed, *restarted}))
-    return replace(change, stack=replace(change.stack, groups=tuple(wishes.values())), changed=changed)
+    wishes = tuple(_following(wish, found.get(wish.id)) for wish in change.stack.groups)
+    changed = tuple(sorted({*change.changed, *map(str, found)}))
+    return replace(change, stack=replace(change.stack, groups=wishes), changed=changed)
+
+
+def _following(wish: GroupWish, follower: Follower | None) -> GroupWish:
+    if follower is None:
+        return wish
+    if follower.on_change is OnChange.RESTART:
+        return replace(wish, generation=wish.generation + 1)
+    return replace(wish, signals=wish.signals + 1)
 
 
 def cause_of(wish: GroupWish, rollout: Rollout | None) -> str:
@@ -53,4 +53,4 @@ def _follows(wish: GroupWish, service: str) -> bool:
 
 def _is_moved(old: GroupWish, new: GroupWish) -> bool:
     """Whether it has new containers: it is another version, or was restarted."""
-    return old.version != new.version or old.generation != new.generation
+    return not is_same_make(old.version, new.version) or old.generation != new.generation

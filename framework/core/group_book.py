@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from framework.core.model import GroupWish, Instant, Task
-from specs.ids import AgentId, GroupId, TaskId, VersionId
+from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make
 from specs.states import Goal, TaskState
 
 
@@ -25,7 +25,8 @@ class GroupBook:
     it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
     has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
     whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
-    that are to be left, or that Mesos ends; `useless` those of both that are not ready.
+    that are to be left, or that Mesos ends; `useless` those of both that are not ready. `behind` are the tasks that run
+    on and lack something that their executor is to be told (core.applying).
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
     agent; core.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
@@ -44,6 +45,7 @@ class GroupBook:
     outdated: dict[int, None] = field(default_factory=dict)
     departing: dict[int, None] = field(default_factory=dict)
     useless: dict[int, None] = field(default_factory=dict)
+    behind: dict[TaskId, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
@@ -72,4 +74,11 @@ def is_outdated(task: Task, wish: GroupWish | None) -> bool:
     """Whether the task shall run, but not as it is."""
     if wish is None or task.goal is Goal.STOP:
         return False
-    return task.version != wish.version or task.generation < wish.generation
+    return not is_same_make(task.version, wish.version) or task.generation < wish.generation
+
+
+def is_behind(task: Task, wish: GroupWish | None) -> bool:
+    """Whether the task shall run, and lacks what it can be given as it runs: the care that is wished, or a signal."""
+    if wish is None or task.goal is Goal.STOP or not is_same_make(task.version, wish.version):
+        return False
+    return task.version != wish.version or task.signals < wish.signals

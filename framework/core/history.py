@@ -11,7 +11,7 @@ from framework.core.commands import Refused
 from framework.core.model import GroupWish, History, Revision, StackWish
 from specs.canonical import to_plain
 from specs.constraints import Mode
-from specs.ids import GroupId, VersionId
+from specs.ids import GroupId, VersionId, make_of
 
 MOST_CHANGES = 100
 """So many changes without a definition are remembered of a stack."""
@@ -134,17 +134,22 @@ def services_of(groups: Iterable[GroupId]) -> tuple[str, ...]:
     return tuple(sorted({group.service for group in groups}))
 
 
-_VERBS = ("added", "removed", "replaced", "scaled", "restarted", "stopped", "started", "changed settings of")
+_VERBS = (
+    *("added", "removed", "replaced", "scaled", "restarted", "stopped", "started"),
+    *("changed in place", "signalled", "changed settings of"),
+)
 
 
 def _verb(was: GroupWish | None, shall: GroupWish | None) -> str:
     if was is None or shall is None:
         return "added" if was is None else "removed"
     tests: tuple[tuple[str, Callable[[GroupWish], object]], ...] = (
-        ("replaced", lambda wish: wish.version),
+        ("replaced", lambda wish: make_of(wish.version)),
         ("scaled", lambda wish: wish.instances),
         ("restarted", lambda wish: wish.generation),
         ("stopped" if shall.is_stopped else "started", lambda wish: wish.is_stopped),
+        ("changed in place", lambda wish: wish.version),
+        ("signalled", lambda wish: wish.signals),
     )
     return next((verb for verb, of in tests if of(was) != of(shall)), "changed settings of")
 
@@ -201,7 +206,8 @@ def _returned(wish: GroupWish, now: GroupWish | None, with_instances: bool) -> G
         return replace(wish, is_stopped=False)
     keeps = not with_instances and wish.mode is now.mode is Mode.REPLICATED
     instances = now.instances if keeps else wish.instances
-    return replace(wish, instances=wish.fitting(instances), is_stopped=now.is_stopped, generation=now.generation)
+    instances, generation = wish.fitting(instances), now.generation
+    return replace(wish, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)
 
 
 def target(

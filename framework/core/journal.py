@@ -23,6 +23,7 @@ from framework.core.commands import (
     Accept,
     Acknowledge,
     Announce,
+    Apply,
     Command,
     Kill,
     Launch,
@@ -37,6 +38,7 @@ from framework.core.commands import (
 from framework.core.events import BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
 from framework.core.model import GroupWish, History, Revision, Rollouts, StackWish, Status, Stored, Task, Version
 from specs.canonical import version_of
+from specs.care import care_of, with_care
 from specs.stack import Container, HealthCheck, Hook
 
 Pairs = tuple[tuple[str, str], ...]
@@ -74,6 +76,9 @@ class Masker:
                 for each in event.call.launches
             )
             return replace(event, call=replace(event.call, launches=launches))
+        if isinstance(event, CallFailed) and isinstance(event.call, Apply):
+            container = self._container(with_care(Container(), event.call.care))
+            return replace(event, call=replace(event.call, care=care_of(container)))
         return event
 
     def stack(self, stack: StackWish) -> StackWish:
@@ -216,12 +221,15 @@ _OF_LAUNCH = _getter(Launch, "task", "container", "metadata")
 _OF_REVISION = _getter(Revision, "groups")
 _OF_TASK = _getter(Task, "group")
 _PLACED = (
-    *("group", "slot", "attempt", "version", "generation", "agent_id", "hostname", "address", "executor_id"),
+    *("group", "slot", "attempt", "generation", "agent_id", "hostname", "address", "executor_id"),
     *("host_ports", "launched_at", "container_id", "sandbox", "addresses", "predecessors", "adopts"),
 )
 """What of a task is said with its launch, and by its id; or only repeated from a status."""
 _OF_PUT = _getter(Task, *_PLACED, within="task.")
-_OF: dict[type, Callable[[Any], Any]] = {kind: _getter(kind) for kind in (Announce, Acknowledge, Kill)}
+_OF: dict[type, Callable[[Any], Any]] = {
+    **{kind: _getter(kind) for kind in (Announce, Acknowledge, Kill)},
+    Apply: _getter(Apply, "care"),
+}
 
 
 # ---- reading --------------------------------------------------------------------------

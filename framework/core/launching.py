@@ -11,11 +11,11 @@ from framework.core.commands import Accept, Launch
 from framework.core.executors import Purse
 from framework.core.linked import Links, endpoint_of
 from framework.core.model import GroupWish, Instant, Task
-from framework.core.wishes import count_for
+from framework.core.wishes import count_for, signals_due
 from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.request import Placement, Request
-from specs.ids import AgentId, TaskId, task_id
+from specs.ids import AgentId, TaskId, is_same_make, make_of, task_id
 from specs.stack import Container
 from specs.states import Goal, Health, Readiness, TaskState
 
@@ -34,7 +34,7 @@ def bare_request(books: Books, wish: GroupWish) -> Request:
     version = books.versions[wish.id.stack, wish.version]
     return Request(
         group=wish.id,
-        version=wish.version,
+        version=make_of(wish.version),
         slots=(),
         instances=len(books.group(wish.id).wanted),
         resources=version.resources,
@@ -120,6 +120,7 @@ def _launch(
         readiness=_readiness(version.container, last if adopts else None),
         beside=filling.beside,
         failures=count_for(books, wish, placement.slot),
+        signals=last.signals if adopts and last is not None else signals_due(books, wish),
     )
     return Launch(
         task=task,
@@ -141,5 +142,5 @@ def _readiness(container: Container, adopted: Task | None) -> Readiness:
 
 def _may_adopt(last: Task, wish: GroupWish, placement: Placement) -> bool:
     """Whether the container that a task left is just what is wanted now, its ports included."""
-    is_current = last.version == wish.version and last.generation >= wish.generation
+    is_current = is_same_make(last.version, wish.version) and last.generation >= wish.generation
     return last.is_orphaned and is_current and last.host_ports == placement.host_ports

@@ -22,7 +22,8 @@ Instant = float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """The run-relevant settings of groups of a stack; stored once for all groups that have them."""
+    """The settings that containers of groups of a stack are made of, with the care that they are given (specs.care);
+    stored once for all groups that have them."""
 
     stack: str
     id: VersionId
@@ -32,7 +33,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupWish:
-    """What is wished of a group. `instances` holds also while it is stopped; `generation` is raised by a restart.
+    """What is wished of a group. `instances` holds also while it is stopped; `generation` is raised by a restart, and
+    `signals` when its tasks are to get a signal.
 
     A GLOBAL group has as many slots as there are agents on which it can run: `Books.wanted` knows which.
     """
@@ -54,6 +56,7 @@ class GroupWish:
     kill_order: KillOrder = KillOrder.YOUNGEST
     routes: tuple[Route, ...] = ()
     autoscale: Autoscale | None = None
+    signals: int = 0
 
     @property
     def wanted(self) -> int:
@@ -138,7 +141,9 @@ class Task:
     launched to follow, as long as that still runs. `ready_since`: it has been ready from then on,
     or was until it ended; 0 while it is not. `permanent` is a word of
     specs.permanence where it failed in a way that trying again does not mend. `failures` counts the tasks of the slot
-    that failed in a row, up to this one. `backoff` is the wait that its end brought about.
+    that failed in a row, up to this one. `backoff` is the wait that its end brought about. `version` is that of the
+    care that it has by now; `signals` counts those of its group that it has had, or that were before it began.
+    `makes_way`: it was stopped for its slot to become what is wished, and not for a reason of its own.
     """
 
     id: TaskId
@@ -176,6 +181,8 @@ class Task:
     permanent: str = ""
     failures: int = 0
     backoff: Backoff | None = None
+    signals: int = 0
+    makes_way: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -321,7 +328,8 @@ class Status:
     """What Mesos says of a task: `uuid` where the agent waits for an acknowledgement, empty where it does not.
 
     `is_healthy` and `is_ready` are None where nothing was said; `permanent` is as a Task's. `at` is seconds since 1970
-    by the sender's clock, and so is `running_since`, 0 where the container did not run before the status.
+    by the sender's clock, and so is `running_since`, 0 where the container did not run before the status. `version`
+    and `signals` are what the task has by now, None and 0 where the executor does not say.
     """
 
     task_id: TaskId
@@ -340,6 +348,8 @@ class Status:
     addresses: tuple[str, ...] = ()
     running_since: Instant = 0.0
     permanent: str = ""
+    version: VersionId | None = None
+    signals: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from framework.core.pace import Pace, pace_of, update_of
 from framework.core.permits import Permit, kept_as, permit_of, refill, rollout_of
 from framework.core.views import Connection
 from specs.constraints import STICKY_ALWAYS, Mode
-from specs.ids import GroupId, VersionId
+from specs.ids import GroupId, VersionId, is_same_make
 from specs.states import TaskState
 from specs.update import Order
 
@@ -103,7 +103,7 @@ class _Move:
         for slot, succession in list(book.succeeding.items()):
             is_open = slot in book.seats and slot not in book.incoming and slot in book.wanted
             is_due = self._is_due(slot) and (slot in self._departing or not self._permit.cause)
-            if not (is_open and is_due and succession.version == self._version_for(slot)):
+            if not (is_open and is_due and is_same_make(succession.version, self._version_for(slot))):
                 context.call_off(self._wish.id, slot)
 
     def _swap(self) -> None:
@@ -119,7 +119,9 @@ class _Move:
             elif slot in book.ready and self._ready() - 1 < self._pace.ready_after_swap:
                 self._note(self._too_few(self._pace.ready_after_swap))
             else:
-                context.stop(old, f"{self._cause(slot)}: {id} has taken its place", self._now)
+                makes_way = is_same_make(task.version, self._wish.version)
+                cause = f"{self._cause(slot)}: {id} has taken its place"
+                context.stop(old, cause, self._now, makes_way=makes_way)
                 has_taken_over(context, self._wish.id, slot)
 
     def _replace_unready(self) -> None:
@@ -170,8 +172,10 @@ class _Move:
     def _stop(self, slot: int) -> None:
         """Stops a slot's task, without a successor yet."""
         context, book = self._context, self._book
+        makes_way = is_same_make(self._version_for(slot), self._wish.version)
         context.call_off(self._wish.id, slot)
-        context.stop(context.books.tasks[book.seats[slot]], self._cause(slot), self._now)
+        task = context.books.tasks[book.seats[slot]]
+        context.stop(task, self._cause(slot), self._now, makes_way=makes_way)
         if slot not in book.seats and slot in book.wanted:
             context.want(self._wish.id, slot)  # one that is unreachable leaves it at once: nobody hears the kill
 
@@ -208,9 +212,10 @@ class _Move:
     def _is_wished(self, task: Task) -> bool:
         """Whether a successor is one still: as is wished now, or as its slot is kept while it leaves an agent."""
         wish = self._wish
-        if task.version == wish.version:
+        if is_same_make(task.version, wish.version):
             return task.generation >= wish.generation
-        return self._kept is not None and task.version == self._kept.version and task.slot in self._departing
+        is_kept = self._kept is not None and is_same_make(task.version, self._kept.version)
+        return is_kept and task.slot in self._departing
 
     def _version_for(self, slot: int) -> VersionId:
         """What a held slot's successor is."""
@@ -236,16 +241,17 @@ class _Move:
         """Whether a successor of the wished version is there, or is to be launched."""
         book = self._book
         if (coming := book.incoming.get(slot)) is not None:
-            return self._context.books.tasks[coming].version == self._wish.version
+            return is_same_make(self._context.books.tasks[coming].version, self._wish.version)
         succession = book.succeeding.get(slot)
-        return succession is not None and succession.version == self._wish.version
+        return succession is not None and is_same_make(succession.version, self._wish.version)
 
     def _new(self) -> int:
         """How many slots are new, or are becoming so."""
         book = self._book
         old = sum(not self._moves_to_new(slot) for slot in book.outdated)
         vacant = (slot for slot in self._context.pending.get(self._wish.id, ()) if slot not in book.seats)
-        kept = sum(refill(self._context, self._wish, slot).version != self._wish.version for slot in vacant)
+        wished = self._wish.version
+        kept = sum(not is_same_make(refill(self._context, self._wish, slot).version, wished) for slot in vacant)
         return len(book.wanted) - old - kept
 
     def _vacant(self) -> int:
@@ -285,7 +291,7 @@ class _Move:
             return f"agent {task.hostname} is to be left"
         if slot not in self._book.outdated:
             return self._book.misplaced[slot]
-        if task.version != wish.version:
+        if not is_same_make(task.version, wish.version):
             return f"replaced by version {wish.version}"
         return cause_of(wish, rollout_of(self._context, wish.id.stack))
 

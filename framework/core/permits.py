@@ -8,8 +8,7 @@ from framework.core.context import Context
 from framework.core.model import GroupRollout, GroupWish, Rollout, RolloutState
 from framework.core.pace import update_of, wait_of
 from framework.core.wishes import unmet_dependency
-from specs.ids import GroupId
-from specs.states import Goal
+from specs.ids import GroupId, is_same_make
 from specs.update import OnFailure, Step, Update
 
 
@@ -140,7 +139,8 @@ def most_new(course: Course, instances: int) -> int:
 def refill(context: Context, wish: GroupWish, slot: int) -> GroupWish:
     """As what an empty slot is filled: as is wished now, or, while a rollout keeps to less than all, as what it was.
 
-    A slot stays what it was until it is changed: it is new once its old task was told to stop.
+    A slot stays what it was until it is changed: it is new once its old task was told to make way. One that was
+    stopped for another reason, as by `framework kill`, is followed by what it was.
     """
     was = kept_as(context, wish)
     if was is None:
@@ -149,13 +149,13 @@ def refill(context: Context, wish: GroupWish, slot: int) -> GroupWish:
     if last is None:
         return was
     task = context.books.tasks[last]
-    return wish if task.version == wish.version or task.goal is Goal.STOP else was
+    return wish if is_same_make(task.version, wish.version) or task.makes_way else was
 
 
 def kept_as(context: Context, wish: GroupWish) -> GroupWish | None:
     """What the slots are that a rollout does not change yet; None where it may change all, or nothing that runs."""
     rollout = rollout_of(context, wish.id.stack)
     was = rollout.was(wish.id) if rollout else None
-    if was is None or was.version == wish.version or not permit_of(context, wish).is_limited:
+    if was is None or is_same_make(was.version, wish.version) or not permit_of(context, wish).is_limited:
         return None
     return was

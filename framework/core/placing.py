@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from framework.core import census
 from framework.core.adoption import adoptions, awaiting
@@ -40,9 +41,12 @@ def settle(context: Context, now: Instant) -> None:
     has_tried = bool(context.pool.held)
     if has_tried and not context.suspects.halts_placing and not context.outbox.is_full:
         _adopt(context, now)
-    requests = _eligible(context, now)
+    parts = _eligible(context, now)
+    requests = [request for asked in parts for request in asked]
     if requests and has_tried:
-        requests = _launch(context, requests, now)
+        # What stays as it was goes first, and is seen to be there by what follows.
+        rounds = (list(each) for each in zip_longest(*parts))
+        requests = [left for each in rounds for left in _launch(context, [one for one in each if one], now)]
     waiting = awaiting(context, now)
     _seek(context, requests, waiting, now)
     if requests or waiting:
@@ -60,14 +64,15 @@ def settle(context: Context, now: Instant) -> None:
 def explain_without_offers(context: Context, now: Instant) -> None:
     """Notes why pending groups find no place, where nothing is offered at all: a full cluster makes no offers."""
     is_ready = context.connection is Connection.SUBSCRIBED and not context.agents.is_awaited
-    requests = _eligible(context, now) if is_ready and not context.pool.held else []
+    requests = [asked[0] for asked in _eligible(context, now)] if is_ready and not context.pool.held else []
     if requests:
         result = place(requests, _table(context).situation, seed=context.books.next_serial)
         _unplaced(context, requests, result.refusals, now)
 
 
-def _eligible(context: Context, now: Instant) -> list[Request]:
-    """What may be placed now; for the other pending groups the cause is noted."""
+def _eligible(context: Context, now: Instant) -> list[list[Request]]:
+    """What may be placed now, of each group one request a version, those that stay what they were first; for the other
+    pending groups the cause is noted."""
     requests = []
     for group in sorted(context.pending):
         if context.suspects.halts_placing:
@@ -77,24 +82,24 @@ def _eligible(context: Context, now: Instant) -> list[Request]:
             _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
             continue
         asked = _asked(context, context.books.wishes[group], now)
-        if isinstance(asked, Request):
-            requests.append(asked)
-        else:
+        if isinstance(asked, str):
             _note(context, group, asked)
+        else:
+            requests.append(asked)
     return requests
 
 
-def _asked(context: Context, wish: GroupWish, now: Instant) -> Request | str:
-    """The request for the pending slots of a group, or why there is none now. Slots that stay what they were for now
-    come first, and alone, but while their version waits after a failure: the wait is not the others'."""
+def _asked(context: Context, wish: GroupWish, now: Instant) -> list[Request] | str:
+    """The requests for the pending slots of a group, one a version, or why there is none now. A version that waits
+    after a failure keeps no other waiting."""
     parts = fillings(context, wish, now)
     causes = [_held_back(context, as_wish, now) for as_wish, _ in parts]
     if all(causes):
         return causes[0] if causes else "waits for an offer of the agent on which its containers run"
     if unmet := unmet_dependency(context.books, wish):
         return f"waits for {unmet}"
-    as_wish, slots = parts[causes.index("")]
-    return request_for(context, wish, as_wish, slots, now)
+    ready = (part for part, cause in zip(parts, causes, strict=True) if not cause)
+    return [request_for(context, wish, as_wish, slots, now) for as_wish, slots in ready]
 
 
 def _held_back(context: Context, as_wish: GroupWish, now: Instant) -> str:
@@ -226,7 +231,7 @@ def _unplaced(
             continue
         rest = context.pending.get(request.group, {})
         context.refused_at[request.group] = now
-        unplaced.append(replace(request, slots=tuple(sorted(rest))))
+        unplaced.append(replace(request, slots=tuple(slot for slot in request.slots if slot in rest)))
         rules = tuple(sorted(reason.rule for reason in refused.reasons if reason.rule != Offered.rule))
         if not rules and refused.agents:
             _note(context, request.group, "waits for offers")

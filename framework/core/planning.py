@@ -3,12 +3,13 @@ asked of the scheduler, and nothing changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from framework.core.asks import instances_of
 from framework.core.model import GroupWish, Task
 from framework.core.views import AgentView, Connection, GroupView, StackView, View
+from framework.core.wishes import signal_of
 from placement.cluster import Cluster
 from placement.engine import eligible
 from placement.neighbours import selects
@@ -18,9 +19,10 @@ from placement.situation import Situation
 from specs.canonical import version_of
 from specs.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
 from specs.difference import Change, GroupDifference, difference, renames
-from specs.ids import AgentId, GroupId, TaskId, VersionId
+from specs.followers import Follower, followers
+from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make, make_of
 from specs.resources import PortRanges, Resources
-from specs.stack import Container, Group, Restart, Stack
+from specs.stack import Container, Group, OnChange, Restart, Stack
 from specs.states import Goal, TaskState
 
 _Held = tuple[GroupView, Task]
@@ -35,6 +37,8 @@ class GroupPlan:
     change: Change | None
     outcome: Outcome
     note: str = ""
+    follows: str = ""
+    """What becomes of it because another service is changed, as a phrase; "" where nothing does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,12 @@ def plan(view: View, new: Stack) -> Plan:
     new = _with_numbers(old, new)
     changes = {change.group: change for change in difference(old, new)}
     now = {group.wish.id: group for group in (standing.groups if standing else ())}
-    kept = {group.id: _kept(now[group.id], group) if group.id in now else {} for group in new.groups}
+    following = _followers(new, now, changes)
+    restarted = {id for id, one in following.items() if one.on_change is OnChange.RESTART}
+    kept = {
+        group.id: _kept(now[group.id], group) if group.id in now and group.id not in restarted else {}
+        for group in new.groups
+    }
     leaving = [
         (group, task)
         for group, task in _held(view)
@@ -93,6 +102,7 @@ def plan(view: View, new: Stack) -> Plan:
             change=changes[group.id].change if group.id in changes else None,
             outcome=outcomes.get(group.id, Outcome(group=group.id, wanted=0)),
             note=_note(group, is_stopped=group.id in stopped),
+            follows=_follows(group, following.get(group.id)),
         )
         for group in new.groups
     )
@@ -118,6 +128,22 @@ def _with_numbers(old: Stack | None, new: Stack) -> Stack:
     now = {group.id: group.instances for group in old.groups} if old else {}
     groups = tuple(replace(group, instances=instances_of(group, now.get(group.id))) for group in new.groups)
     return replace(new, groups=groups)
+
+
+def _followers(
+    new: Stack, now: Mapping[GroupId, GroupView], changes: Mapping[GroupId, GroupDifference]
+) -> dict[GroupId, Follower]:
+    replaced = [id for id, change in changes.items() if change.change is Change.REPLACED]
+    return followers({group.id: group.dependencies for group in new.groups if group.id in now}, replaced)
+
+
+def _follows(group: Group, follower: Follower | None) -> str:
+    if follower is None:
+        return ""
+    changed = f"{group.id.stack}/{follower.service}"
+    if follower.on_change is OnChange.RESTART:
+        return f"is restarted, as {changed} is changed"
+    return f"gets {signal_of(group)} once {changed} is changed"
 
 
 def warnings(view: View, new: Stack) -> tuple[str, ...]:
@@ -201,7 +227,8 @@ def _counts(tasks: Iterable[Task]) -> Counts:
     counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
     for task in tasks:
         versions = counts.setdefault(task.group, {}).setdefault(task.agent_id, {})
-        versions[task.version] = versions.get(task.version, 0) + 1
+        make = make_of(task.version)
+        versions[make] = versions.get(make, 0) + 1
     return counts
 
 
@@ -252,7 +279,7 @@ def group_with(wish: GroupWish, container: Container, resources: Resources) -> G
 
 def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     """The slots that are as they shall be: those with a task, and those whose task has ended for good (None)."""
-    if now.wish.version != version_of(new):
+    if not is_same_make(now.wish.version, version_of(new)):
         return {}
     seats: dict[int, AgentId | None] = {
         task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not is_lost(task)

@@ -15,7 +15,7 @@ from framework.core.model import GroupWish, Instant, Task
 from framework.core.permits import kept_as, refill
 from placement.request import Request
 from specs.constraints import STICKY_ALWAYS
-from specs.ids import AgentId, VersionId
+from specs.ids import AgentId, VersionId, is_same_make, make_of
 from specs.states import Goal
 
 
@@ -60,7 +60,7 @@ def filled_as(context: Context, wish: GroupWish, slot: int) -> GroupWish:
     succession = context.books.group(wish.id).succeeding.get(slot)
     if succession is None:
         return refill(context, wish, slot)
-    return wish if succession.version == wish.version else kept_as(context, wish) or wish
+    return wish if is_same_make(succession.version, wish.version) else kept_as(context, wish) or wish
 
 
 def _leaving(books: Books, wish: GroupWish, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
@@ -72,7 +72,8 @@ def _leaving(books: Books, wish: GroupWish, slots: tuple[int, ...]) -> dict[Agen
         task = books.tasks[id]
         if is_counted(task) and (task.goal is Goal.STOP or id in book.leaving or task.slot in followed):
             versions = found.setdefault(task.agent_id, {})
-            versions[task.version] = versions.get(task.version, 0) + 1
+            make = make_of(task.version)
+            versions[make] = versions.get(make, 0) + 1
     return found
 
 

@@ -10,7 +10,7 @@ from framework.core.commands import Refused
 from framework.core.events import RolloutAction, RolloutAsked
 from framework.core.model import GroupRollout, GroupWish, Instant, Rollout, Rollouts, RolloutState, StackWish
 from framework.core.rollouts import state_of
-from specs.ids import GroupId
+from specs.ids import GroupId, is_same_make
 
 
 def consider(ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant) -> Change | Refused:
@@ -106,5 +106,6 @@ def _back(ask: RolloutAsked, stack: StackWish, rollout: Rollout, now: Instant) -
 def _as_before(wish: GroupWish, now: GroupWish | None) -> GroupWish:
     if now is None:
         return wish
-    generation = max(wish.generation, now.generation) if wish.version == now.version else wish.generation
-    return replace(wish, instances=wish.fitting(now.instances), is_stopped=now.is_stopped, generation=generation)
+    generation = max(wish.generation, now.generation) if is_same_make(wish.version, now.version) else wish.generation
+    instances = wish.fitting(now.instances)
+    return replace(wish, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)

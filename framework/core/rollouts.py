@@ -21,7 +21,7 @@ from framework.core.moving import advance
 from framework.core.permits import Course, course_of, most_new, permit_of
 from framework.core.setbacks import cause_of
 from framework.core.wishes import has_completed, has_finished, is_finished, is_init_step, unmet_dependency
-from specs.ids import GroupId
+from specs.ids import GroupId, is_same_make
 from specs.states import Goal
 from specs.update import OnFailure, Step
 
@@ -113,7 +113,7 @@ def _without_gone(known: Rollouts, new: StackWish, now: Instant, kept: int) -> R
 
 def _moves(old: GroupWish, new: GroupWish) -> bool:
     """Whether tasks that run may have to be replaced."""
-    return old.version != new.version or old.generation != new.generation or old.rules != new.rules
+    return not is_same_make(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
 
 
 def _why_ended(ask: Ask, new: StackWish) -> str:
@@ -155,6 +155,9 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
         return False
     _put_part(context, course.rollout, replace(course.part, is_done=True))
     context.timers.drop("deadline", str(group))
+    for wish in context.books.stacks[group.stack].groups:
+        if wish.signals and any(each.service == group.service for each in wish.dependencies):
+            context.wake_group("tell", wish.id, now)  # their signals may be due
     context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
     _release(context, group, now)
     _finish_if_done(context, group.stack, now)
@@ -261,7 +264,7 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
     if course is None or not course.is_open or course.part.problem:
         return
     wish, rollout, update = course.wish, course.rollout, course.update
-    is_new = task.version == wish.version and task.generation >= wish.generation
+    is_new = is_same_make(task.version, wish.version) and task.generation >= wish.generation
     is_step, is_last = is_init_step(context.books, wish), task.state.is_terminal and is_finished(task, wish)
     if is_last and not is_step:
         return  # nobody waits for how it ends
@@ -301,7 +304,7 @@ def last_progress(context: Context, course: Course) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
     books, book, part = context.books, context.books.group(course.part.group), course.part
     tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
-    ready = (task.ready_since for task in tasks if task.is_ready and task.version == course.wish.version)
+    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.wish.version))
     return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
 
@@ -312,7 +315,7 @@ def why_not(context: Context, wish: GroupWish) -> str:
         return context.causes[wish.id]
     for id in (*book.incoming.values(), *book.seats.values()):
         task = books.tasks[id]
-        if task.goal is Goal.RUN and not task.is_ready and task.version == wish.version:
+        if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, wish.version):
             said = task.message or task.reason
             return f"{id} is not ready ({task.state.value}, {task.health.value}){f': {said}' if said else ''}"
     return book.stall or "its tasks are being stopped"

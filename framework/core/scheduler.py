@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from framework.core import (
+    applying,
     attaching,
     autoscaling,
     budget,
@@ -220,6 +221,7 @@ class Scheduler:
         context.is_unsettled = True
         context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
         self._reconcile(now, is_new=True)
+        applying.tell_all(context, now)
         # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.books.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
@@ -352,7 +354,7 @@ class Scheduler:
             elif kind in ("sticky", "adopt"):
                 context.sought.clear()  # slots that waited for one agent may go to others
                 placing.settle(context, now)
-            elif kind in ("advance", "deadline"):
+            elif kind in ("advance", "deadline", "tell"):
                 self._look_at(kind, name, now)
             elif kind == "agents":
                 census.known(context, now)
@@ -370,6 +372,9 @@ class Scheduler:
     def _look_at(self, kind: str, name: str, now: Instant) -> None:
         group = parse_group_id(name)
         if group is None or group not in self.context.books.groups:
+            return
+        if kind == "tell":
+            applying.tell(self.context, group, now)
             return
         if kind == "deadline":
             rollouts.check_deadline(self.context, group, now)

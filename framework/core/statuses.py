@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core import budget
+from framework.core import applying, budget
 from framework.core.adoption import marked
 from framework.core.commands import Acknowledge
 from framework.core.context import Context
@@ -40,7 +40,8 @@ def believe(context: Context, status: Status, now: Instant) -> None:
     if task is None:
         return
     effect = follow(task.state, status.state)
-    moved = _proved(task, _moved(task, status, now), now) if effect is Effect.MOVE else task
+    heard = applying.heard(context.books, task, status)
+    moved = _proved(task, _moved(heard, status, now), now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.books, moved)
     if moved == task:
@@ -50,6 +51,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
     context.put(moved)
     context.after_save(*_acknowledgement(status))
     _announce(context, task, moved)
+    applying.announce(context, task, moved)
     if moved.state.is_terminal:
         end_task(context, moved, now)
         return
@@ -64,6 +66,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         note_failure(context, task, now)
     review_slot(context, moved.group, moved.slot, now)
     go_on(context, moved.group, now)
+    applying.tell_of(context, context.books.tasks[moved.id], now)
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from framework.core.context import Context
 from framework.core.lifecycle import Back, back
 from framework.core.model import Instant, Task
-from specs.ids import TaskId
+from specs.ids import TaskId, is_same_make
 from specs.stack import Keep
 from specs.states import Goal
 
@@ -57,5 +57,5 @@ def _is_wished(context: Context, task: Task) -> bool:
     wish = context.books.wishes.get(task.group)
     if wish is None or task.slot not in context.books.group(task.group).wanted:
         return False
-    is_current = task.version == wish.version and task.generation >= wish.generation
+    is_current = is_same_make(task.version, wish.version) and task.generation >= wish.generation
     return is_current and wish.unreachable.keep is Keep.ORIGINAL

@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from framework.core.backoff import countdown
+from framework.core.group_book import is_behind
 from framework.core.model import (
     Backoff,
     Doubt,
@@ -27,7 +28,7 @@ from framework.core.model import (
 )
 from framework.core.story import Entry
 from placement.agent import Agent
-from specs.ids import FrameworkId, GroupId, TaskId, VersionId
+from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
 from specs.resources import Resources
 from specs.stack import Container
 from specs.states import Goal
@@ -143,12 +144,21 @@ class GroupView:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
         if task.goal is Goal.STOP or self.state is GroupState.REMOVING:
             return False
-        return task.version != self.wish.version or task.generation != self.wish.generation
+        return not is_same_make(task.version, self.wish.version) or task.generation != self.wish.generation
 
     @cached_property
     def outdated(self) -> int:
         """How many tasks run on until others take their places."""
         return sum(self.is_outdated(task) for task in self.tasks)
+
+    def is_applying(self, task: Task) -> bool:
+        """Whether the task runs on, and its executor has not said yet that it has what is new for it."""
+        return self.state is not GroupState.REMOVING and task.state.is_lively and is_behind(task, self.wish)
+
+    @cached_property
+    def applying(self) -> int:
+        """To how many tasks something is being applied in place."""
+        return sum(self.is_applying(task) for task in self.tasks)
 
     @cached_property
     def states(self) -> Mapping[str, int]:

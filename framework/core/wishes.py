@@ -5,8 +5,8 @@ from __future__ import annotations
 from framework.core.books import Books
 from framework.core.lost import is_lost
 from framework.core.model import GroupWish, Task
-from specs.ids import GroupId
-from specs.stack import Condition, Dependency, Restart
+from specs.ids import GroupId, is_same_make
+from specs.stack import Condition, Dependency, Group, OnChange, Restart
 from specs.states import Goal, TaskState
 
 
@@ -16,7 +16,7 @@ def is_finished(task: Task | None, wish: GroupWish) -> bool:
         return False
     if is_lost(task):
         return False  # it never began
-    if task.version != wish.version or task.generation < wish.generation:
+    if not _is_current(task, wish):
         return False
     return wish.restart is Restart.NEVER or task.state is TaskState.FINISHED
 
@@ -25,8 +25,12 @@ def is_given_up(task: Task, wish: GroupWish) -> bool:
     """Whether so many tasks of a slot have failed in a row, this one the last, that none follows it."""
     if not wish.retry.attempts or task.failures <= wish.retry.attempts:
         return False
-    is_current = task.version == wish.version and task.generation >= wish.generation
-    return is_current and task.goal is Goal.RUN and task.state.is_terminal and not is_finished(task, wish)
+    return _is_current(task, wish) and task.goal is Goal.RUN and task.state.is_terminal and not is_finished(task, wish)
+
+
+def _is_current(task: Task, wish: GroupWish) -> bool:
+    """Whether it was what is wished now, but for the care of it."""
+    return is_same_make(task.version, wish.version) and task.generation >= wish.generation
 
 
 def has_finished(books: Books, wish: GroupWish, slot: int) -> bool:
@@ -39,7 +43,7 @@ def count_for(books: Books, wish: GroupWish, slot: int) -> int:
     """How many tasks of the slot have failed in a row before the one that comes next."""
     last = books.group(wish.id).last_ended.get(slot)
     task = books.tasks[last] if last is not None else None
-    if task is None or task.version != wish.version or task.generation < wish.generation:
+    if task is None or not _is_current(task, wish):
         return 0
     return task.failures
 
@@ -51,6 +55,22 @@ def unmet_dependency(books: Books, wish: GroupWish) -> str:
             if other.id.service == dependency.service and not _meets(books, other, dependency.condition):
                 return f"{other.id} {_PHRASES[dependency.condition]}{_why_it_never_will(books, other, dependency)}"
     return ""
+
+
+def signal_of(wish: GroupWish | Group) -> str:
+    """The signal that a group's tasks get when what they depend on was changed, "" where they get none."""
+    signals = (each.signal for each in wish.dependencies if each.on_change is OnChange.SIGNAL)
+    return next(signals, "")
+
+
+def signals_due(books: Books, wish: GroupWish) -> int:
+    """How many signals each task of the group shall have had by now: the last one not before the changed tasks of what
+    it depends on have proved themselves."""
+    rollouts = books.rollouts.get(wish.id.stack)
+    current = rollouts.current if rollouts else None
+    heeded = {each.service for each in wish.dependencies if each.on_change is OnChange.SIGNAL}
+    is_early = current is not None and any(part.group.service in heeded and not part.is_done for part in current.groups)
+    return max(wish.signals - is_early, 0)
 
 
 def is_init_step(books: Books, wish: GroupWish) -> bool:

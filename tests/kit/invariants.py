@@ -60,7 +60,8 @@ def _check_histories(books: Books) -> None:
 
 
 def _check_group(again: GroupBook, book: GroupBook) -> None:
-    for name in ("living", "seats", "incoming", "leaving", "outdated", "departing", "useless", "ready", "running"):
+    marks = ("outdated", "departing", "useless", "behind", "ready", "running")
+    for name in ("living", "seats", "incoming", "leaving", *marks):
         assert getattr(again, name) == getattr(book, name), f"{book.id}: {name} differ from their recomputation"
     assert set(again.ended) == set(book.ended)
 

@@ -14,6 +14,9 @@ PATIENCE_SECONDS = 30.0
 Died = Callable[[str, str, int], None]
 """Called with the maker's sandbox, the task's id and the exit code."""
 
+RELOAD = "SIGHUP"
+"""A signal that every container heeds without an end."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Container:
@@ -106,6 +109,8 @@ class Engine:
         container = self.containers.get(name)
         if container is None:
             return False
+        if signal == RELOAD:
+            return True
         if signal == "SIGKILL":
             self.end(name, 137)
         elif not container.ignores_signals:

@@ -14,6 +14,7 @@ from executor.core import Executor
 from executor.order import Order
 from specs.permanence import Permanent
 from tests.simulation.agent import copied
+from tests.simulation.engine import RELOAD
 from tests.simulation.images import Fate
 from tests.simulation.kernel import Delays, Kernel, Line
 from tests.simulation.runtime import Runtime
@@ -116,6 +117,12 @@ class ExecutorProcess:
         self._to_agent.cut()
         self._to_us.cut()
 
+    @property
+    def has(self) -> dict[str, tuple[str, int]]:
+        """Which version's care each task has, and how many signals it has had."""
+        orders = (task.order for task in self._core.tasks)
+        return {order.task_id: (order.version, order.signals) for order in orders}
+
     # ---- events -------------------------------------------------------------------------
 
     def hear(self, message: Json) -> None:
@@ -187,7 +194,8 @@ class ExecutorProcess:
                 self._operate(command.order, on.Operation.START, self._runtime.start)
             case do.Signal():
                 name = command.signal
-                assert command.order.task_id not in self._published, f"{command} although it can still be found"
+                is_found = command.order.task_id in self._published
+                assert name == RELOAD or not is_found, f"{command} although it can still be found"
                 self._operate(command.order, on.Operation.SIGNAL, lambda order: self._runtime.signal(order, name))
             case do.Remove():
                 self._operate(command.order, on.Operation.REMOVE, self._runtime.remove)

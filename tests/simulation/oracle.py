@@ -9,7 +9,7 @@ from framework.core.books import serial_of
 from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
 from framework.core.lifecycle import Effect, follow
 from framework.core.model import Task
-from specs.ids import TaskId
+from specs.ids import TaskId, is_same_make
 from specs.stack import Keep, Unreachable
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Tree
@@ -98,7 +98,7 @@ class Oracle:
         wish = next((each for each in stack.groups if each.id == task.group), None) if stack else None
         if wish is None or any(each.keep is not Keep.ORIGINAL for each in patience):
             return
-        is_wished = task.version == wish.version and task.generation >= wish.generation
+        is_wished = is_same_make(task.version, wish.version) and task.generation >= wish.generation
         others = (each for each in self._tree.tasks.values() if (each.group, each.slot) == (task.group, task.slot))
         stays = [each.id for each in others if each.id != task.id and each.goal is Goal.RUN and each.state.is_lively]
         if is_wished and stays and task.state is TaskState.RUNNING:

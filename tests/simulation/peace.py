@@ -12,7 +12,7 @@ from framework.core.model import GroupWish, Rollout, RolloutState, Task
 from framework.core.permits import course_of
 from specs.canonical import version_of
 from specs.constraints import Mode
-from specs.ids import GroupId
+from specs.ids import GroupId, TaskId
 from specs.stack import Restart
 from specs.states import Goal, TaskState
 from tests.simulation.master import TERMINAL
@@ -205,6 +205,9 @@ class Peace:
         old = [task for task in running if (task.version, task.generation) != (wish.version, wish.generation)]
         if old:
             return f"{old[0].id} runs as it was wished before"
+        unheeded = [task for task in running if task.signals < wish.signals]
+        if unheeded:
+            return f"{unheeded[0].id} has had {unheeded[0].signals} of {wish.signals} signals"
         finished = 0
         if wish.restart is not Restart.ALWAYS:
             slots = {task.slot for task in running}
@@ -235,6 +238,16 @@ class Peace:
         if len(containers) != len(lively):
             missing = sorted(set(lively) - set(containers))
             return f"tasks without a container: {', '.join(missing)}", tuple(missing)
+        return self._cared()
+
+    def _cared(self) -> tuple[str, tuple[str, ...]]:
+        """Whether each executor has what the store says that its tasks have: their care, and signals."""
+        for agent in self._world.living():
+            for running in agent.executors.values():
+                for id, has in running.process.has.items() if running.process is not None else ():
+                    task = self._world.tree.tasks.get(TaskId(id))
+                    if task is not None and task.state.is_lively and has != (task.version, task.signals):
+                        return f"{id} has {has}, and the store says {(task.version, task.signals)}", (id,)
         return "", ()
 
     def _swept(self) -> list[Agent]:

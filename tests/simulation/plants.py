@@ -14,7 +14,7 @@ from unittest.mock import patch
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
-from framework.core import asks, budget, everywhere, rollout_asks, rollouts, statuses, wishes
+from framework.core import applying, asks, budget, everywhere, rollout_asks, rollouts, statuses, wishes
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
 from framework.core.context import Context
 from framework.core.group_book import holds_seat
@@ -283,6 +283,10 @@ def _pause_not_stored() -> Installed:
     return patch.object(asks, "writes_of", planted)
 
 
+def _care_told_once() -> Installed:
+    return patch.object(applying, "TELL_AGAIN_SECONDS", 1e6)
+
+
 LOST = ("no peace", "task lost")
 
 PLANTS = (
@@ -358,6 +362,7 @@ PLANTS = (
     Plant(name="what was declined is never asked for again", seed=0, install=_revive_forgotten, rules=LOST),
     Plant(name="a new leader does not reconcile", seed=1, install=_reconciliation_forgotten, rules=LOST),
     Plant(name="a kill is sent only once", seed=9, install=_kill_sent_once, rules=LOST),
+    Plant(name="executors are told of another care only once", seed=12, install=_care_told_once, rules=LOST),
     Plant(name="the reaper takes what a task claims", seed=0, install=_claimed_reaped, rules=LOST),
     Plant(name="containers that nobody claims are left", seed=24, install=_orphans_kept, rules=LOST),
     Plant(name="a drained agent is to have its global task", seed=16, install=_drained_still_wanted, rules=LOST),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from executor import events as on
 from executor.order import Order
+from specs.ids import is_same_make
 from tests.simulation.engine import Container, Died, Engine
 
 ADDRESSES = ("172.17.0.2",)
@@ -85,4 +86,4 @@ class Runtime:
 
 def _fits(container: Container, order: Order) -> bool:
     """Whether it is what the order wants, and was started."""
-    return container.order.version == order.version and container.state != "created"
+    return is_same_make(container.order.version, order.version) and container.state != "created"

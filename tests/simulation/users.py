@@ -29,12 +29,15 @@ from specs.stack import (
     Group,
     HealthCheck,
     Keep,
+    OnChange,
     Port,
     Restart,
     Stack,
+    Stop,
     Unreachable,
 )
 from tests.kit.conversation import group, stack
+from tests.simulation.engine import RELOAD
 from tests.simulation.images import image as image_of
 from tests.simulation.releases import Releases
 
@@ -45,6 +48,8 @@ RULES = (
     Rules(constraints=(Constraint(operator=Operator.MAX_PER, field="hostname", values=("2",)),)),
 )
 MOST_INSTANCES = 4
+STOPS = (Stop(), Stop(), Stop(grace_seconds=5.0))
+CHECKS = (None, HealthCheck(kind=CheckKind.TCP), HealthCheck(kind=CheckKind.TCP, interval_seconds=5.0))
 FIRST = (Condition.STARTED, Condition.HEALTHY)
 PATIENCE = (
     *(Unreachable(), Unreachable(), Unreachable(replace_after_seconds=120.0)),
@@ -58,6 +63,7 @@ class Users:
     def __init__(self, seed: int) -> None:
         self._rng = Random(f"{seed}/users")
         self._details = Random(f"{seed}/users' details")
+        self._care = Random(f"{seed}/users' care")
         self._requests = 0
         self.files: dict[str, Stack] = {}
         """What was last submitted of each stack."""
@@ -85,7 +91,7 @@ class Users:
         pattern = rng.choice([*STACKS, "shop/web", "blog/db", "*"])
         match rng.choices(["submit", "scale", "restart", "stop", "start", "remove"], [6, 5, 2, 1, 2, 1])[0]:
             case "submit":
-                return StackSubmitted(request_id=id, stack=self._stack(rng.choice(STACKS)))
+                return StackSubmitted(request_id=id, stack=self._file(rng.choice(STACKS)))
             case "scale":
                 return self._scale(id, pattern, rng.randint(0, MOST_INSTANCES))
             case "restart":
@@ -117,6 +123,15 @@ class Users:
         self._requests += 1
         return StackSubmitted(request_id=self._requests, stack=self._stack(STACKS[0]))
 
+    def _file(self, name: str) -> Stack:
+        """Another stack; or often the one that was submitted last, with nothing but another care."""
+        before, drawn = self.files.get(name), self._stack(name)
+        if before is None or self._care.random() < 0.5:
+            return drawn
+        groups = tuple(replace(each, container=self._cared(each.container)) for each in before.groups)
+        self.files[name] = file = replace(before, groups=groups)
+        return file
+
     def _stack(self, name: str) -> Stack:
         rng = self._rng
         services = rng.sample(SERVICES, rng.randint(1, len(SERVICES)))
@@ -124,6 +139,8 @@ class Users:
         for each in groups.values():
             if each.id.service == SERVICES[0] and SERVICES[1] in services and self._details.random() < 0.5:
                 first = Dependency(service=SERVICES[1], condition=self._details.choice(FIRST))
+                if self._care.random() < 0.5:
+                    first = replace(first, on_change=OnChange.SIGNAL, signal=RELOAD)
                 groups[each.id] = replace(each, dependencies=(first,))
         self.files[name] = file = stack(*groups.values(), name=name)
         return file
@@ -145,4 +162,11 @@ class Users:
             restart=rng.choice([Restart.ALWAYS, Restart.ALWAYS, Restart.ON_FAILURE]),
             rules=rng.choice(RULES),
         )
-        return replace(plain, unreachable=self._details.choice(PATIENCE))
+        return replace(plain, unreachable=self._details.choice(PATIENCE), container=self._cared(plain.container))
+
+    def _cared(self, container: Container) -> Container:
+        """The same containers are looked after now in this way, now in that."""
+        health = container.health
+        if container.ports and self._care.random() < 0.5:
+            health = self._care.choice(CHECKS)
+        return replace(container, stop=self._care.choice(STOPS), health=health)

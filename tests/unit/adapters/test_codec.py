@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from framework.adapters import codec, mesos_resources
+from framework.adapters import codec, mesos_messages, mesos_resources
 from framework.adapters.codec import TaskWriter
 from framework.adapters.mesos_calls import body, joined
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, executor_uri
@@ -168,7 +168,7 @@ def test_exit_code_zero_is_not_none() -> None:
 
 def test_an_executors_message_is_read() -> None:
     message = ExecutorMessage(progress=Progress(task_id="t", stage="pulling", done_bytes=1, total_bytes=2))
-    read = codec.executor_message(base64.b64encode(message.SerializeToString()).decode())
+    read = mesos_messages.executor_message(base64.b64encode(message.SerializeToString()).decode())
     assert read.progress.stage == "pulling"
 
 

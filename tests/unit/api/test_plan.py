@@ -14,7 +14,7 @@ from specs.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Operat
 from specs.ids import group_id
 from specs.load import stack_to_json
 from specs.resources import Resources
-from specs.stack import Container, Group, Restart, Stack
+from specs.stack import Container, Dependency, Group, OnChange, Restart, Stack, Stop
 from specs.states import Goal, TaskState
 from tests.kit.front import AGENT, NOW, SMALL, FakeFront, a_group, a_stack, a_task, a_view, a_wish, an_agent
 
@@ -80,6 +80,39 @@ def test_replaced_tasks_give_their_room_to_the_new_ones(client: TestClient, fron
     (web,) = _plan(client, a_wish(WEB, instances=2, resources=LARGE))["groups"]
     assert (web["change"], web["kept"], web["unplaced"]) == ("replaced", 0, None)
     assert sorted(_places(web).values()) == ["agent1", "agent2"]
+
+
+def test_another_care_is_applied_and_tasks_stay(client: TestClient, front: FakeFront) -> None:
+    group = a_group(WEB, instances=1, tasks=[a_task(WEB, 0, 1, agent=1)])
+    front.view = a_view([a_stack("shop", [group])], agents=[an_agent(1)])
+    plan = _plan(client, a_wish(WEB, container=replace(group.container, stop=Stop(drain_seconds=5.0))))
+    (web,) = plan["groups"]
+    assert (web["change"], web["kept"], web["placements"]) == ("applied", 1, [])
+    assert [field["path"] for field in plan["changes"][0]["fields"]] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("need", "kept", "follows"),
+    [
+        (Dependency(service="auth", on_change=OnChange.RESTART), 0, "is restarted, as shop/auth is changed"),
+        (
+            Dependency(service="auth", on_change=OnChange.SIGNAL, signal="SIGHUP"),
+            1,
+            "gets SIGHUP once shop/auth is changed",
+        ),
+        (Dependency(service="auth"), 1, ""),
+    ],
+)
+def test_what_follows_a_change_is_told(
+    client: TestClient, front: FakeFront, need: Dependency, kept: int, follows: str
+) -> None:
+    auth = a_group(AUTH, tasks=[a_task(AUTH, 0, 1, agent=1, container=OLD)], container=OLD)
+    web = a_group(WEB, tasks=[a_task(WEB, 0, 2, agent=2)])
+    web = replace(web, wish=replace(web.wish, dependencies=(need,)))
+    front.view = a_view([a_stack("shop", [auth, web])], agents=[an_agent(1), an_agent(2)])
+    plan = _plan(client, a_wish(AUTH), replace(a_wish(WEB), dependencies=(need,)))
+    line = next(line for line in plan["groups"] if line["group"] == "shop/web")
+    assert (line["change"], line["kept"], line["follows"]) == ("unchanged", kept, follows)
 
 
 def test_what_is_removed_or_scaled_down_gives_its_room_too(client: TestClient, front: FakeFront) -> None:

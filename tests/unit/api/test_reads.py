@@ -170,7 +170,7 @@ def test_a_group_says_what_it_needs(client: TestClient, front: FakeFront) -> Non
     needy = a_group(DEV, dependencies=(Dependency(service="auth", condition=Condition.HEALTHY),))
     front.view = a_view([a_stack("shop", [needy])])
     (group,) = client.get("/v1/groups").json()["groups"]
-    assert group["depends_on"] == [{"service": "auth", "condition": "healthy", "on_change": "none"}]
+    assert group["depends_on"] == [{"service": "auth", "condition": "healthy", "on_change": "none", "signal": ""}]
 
 
 def test_a_task_of_another_generation_is_outdated_and_not_ready(client: TestClient) -> None:

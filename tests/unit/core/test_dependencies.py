@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from framework.core.commands import Done
+from framework.core.commands import Apply, Command, Done
 from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, StartAsked, StopAsked
 from framework.core.model import Task
-from specs.stack import Condition, Dependency, Group, OnChange, Restart
+from specs.stack import Condition, Dependency, Group, OnChange, Restart, Stop
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Order, Share, Update
 from tests.kit.conversation import Conversation, announced, group, killed, outcome, stack
@@ -280,3 +280,46 @@ def test_what_could_not_start_is_not_stopped_for() -> None:
     assert play.images() == ["busybox:1", "busybox:1"] and not stopping(play.talk), play.facts()
     play.on(20, *play.talk.run(the(play.talk, "redis")))
     assert play.images() == ["busybox:1", "busybox:2"]
+
+
+HUPPED = replace(on("redis", change=OnChange.SIGNAL), signal="SIGHUP")
+
+
+def signals(heard: list[Command]) -> list[tuple[int, str]]:
+    return [(command.signals, command.signal) for command in heard if isinstance(command, Apply)]
+
+
+class TestSignals:
+    def test_a_signal_follows_once_the_change_is_proved_and_is_told_again_until_it_was_had(self) -> None:
+        play = up(one(REDIS), one(WEB, HUPPED))
+        play.talk.submit(stack(one(REDIS, image="busybox:2"), one(WEB, HUPPED)))
+        web = the(play.talk, "web")
+        assert not signals(play.talk.heard)
+        play.on(30)
+        assert set(signals(play.talk.heard)) == {(1, "SIGHUP")} and len(signals(play.talk.heard)) > 1
+        assert the(play.talk, "web").id == web.id and not the(play.talk, "web").stop_cause
+        heard = play.talk.status(web, TaskState.RUNNING, version=web.version, signals=1)
+        assert "TaskSignalled" in announced(heard) and not signals(play.talk.wait(60))
+
+    def test_a_task_that_begins_before_the_change_is_proved_gets_it_too_and_a_later_one_does_not(self) -> None:
+        play = up(one(REDIS), one(WEB, HUPPED))
+        play.fault = lambda task: "hangs" if task.group.service == "redis" else ""
+        play.talk.submit(stack(one(REDIS, image="busybox:2"), one(WEB, HUPPED)))
+        play.on(5)
+        play.talk.status(the(play.talk, "web"), TaskState.FAILED)
+        play.on(10)
+        assert the(play.talk, "web").signals == 0
+        hanging = next(task for task in play.talk.tasks if task.beside)
+        play.talk.run(hanging)
+        play.on(30)
+        assert (1, "SIGHUP") in signals(play.talk.heard)
+        play.talk.status(the(play.talk, "web"), TaskState.FAILED)
+        play.on(10)
+        assert the(play.talk, "web").signals == 1
+
+    def test_what_is_applied_in_place_is_no_change(self) -> None:
+        play = up(one(REDIS), one(WEB, HUPPED))
+        care = replace(one(REDIS).container, stop=Stop(drain_seconds=1.0))
+        play.talk.submit(stack(one(REDIS, container=care), one(WEB, HUPPED)))
+        play.on(30)
+        assert {each for each, _ in signals(play.talk.heard)} == {0}

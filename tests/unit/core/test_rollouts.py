@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from framework.core.commands import AnswerInverse, Done, Leave, Refused
-from framework.core.events import InverseOffersReceived, RestartAsked, RolloutAction, RolloutAsked, ScaleAsked
+from framework.core.events import (
+    InverseOffersReceived,
+    KillAsked,
+    RestartAsked,
+    RolloutAction,
+    RolloutAsked,
+    ScaleAsked,
+)
 from framework.core.model import RolloutKind, RolloutState, Task
 from framework.core.views import Waiting
 from placement.agent import AgentState
@@ -338,6 +345,41 @@ class TestSteps:
         assert [one.backoff.delay_seconds for one in waiting(play) if one.backoff] == [100.0]
         play.on(60)
         assert sorted(play.images()) == ["busybox:1", "busybox:1", "busybox:2"]
+
+    @pytest.mark.parametrize("order", [Order.START_FIRST, Order.STOP_FIRST])
+    def test_what_is_not_changed_yet_stays_what_it_was_when_it_is_killed(self, order: Order) -> None:
+        update = replace(PROMPT, order=order, steps=(Step(until=ONE), Step()))
+        play = playing(update=update)
+        change(play, update=update)
+        assert play.images() == ["busybox:2", "busybox:1", "busybox:1"]
+        play.on(30, *play.talk.say(KillAsked(request_id=7, tasks=tuple(task.id for task in play.talk.tasks))))
+        assert play.images() == ["busybox:2", "busybox:1", "busybox:1"]
+        ask(play, RolloutAction.PROMOTE)
+        play.on(60)
+        assert play.images() == ["busybox:2"] * 3
+
+    def test_what_leaves_an_agent_by_stopping_first_stays_what_it_was_too(self) -> None:
+        update = replace(STOP_FIRST, steps=(Step(until=ONE), Step()))
+        play = playing(update=update)
+        change(play, update=update)
+        old = next(task for task in play.talk.tasks if task.slot == 2)
+        number = int(old.agent_id.rpartition("-")[2])
+        others = [play.talk.agent(n) for n in (1, 2, 3) if n != number]
+        heard = play.talk.report(*others, play.talk.agent(number, window=(play.talk.now + 300, play.talk.now + 4000)))
+        play.on(60, *heard)
+        assert play.images() == ["busybox:2", "busybox:1", "busybox:1"] and old.id not in {
+            task.id for task in play.talk.tasks
+        }
+
+    def test_old_and_new_find_their_places_in_one_look(self) -> None:
+        update = replace(PROMPT, steps=(Step(until=ONE), Step()))
+        play = playing(update=update)
+        change(play, update=update)
+        for task in play.talk.tasks[:2]:
+            play.talk.status(task, TaskState.FAILED)
+        play.talk.wait(5)
+        heard = play.talk.offers(play.talk.offer(1, cpus=4.0), play.talk.offer(2, cpus=4.0))
+        assert sorted(task.slot for task in launched(heard)) == [0, 1]
 
     def test_scaling_up_meanwhile_adds_what_it_was(self) -> None:
         update = replace(PROMPT, steps=(Step(until=ONE), Step()))

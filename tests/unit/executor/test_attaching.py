@@ -7,7 +7,7 @@ import base64
 from executor import commands as do
 from executor import events as on
 from executor.codec import events_of
-from framework.adapters.codec import attach_message
+from framework.adapters.mesos_messages import attach_message
 from specs.ids import TaskId
 from tests.unit.executor.talk import Talk, only, order
 

@@ -10,7 +10,7 @@ from executor import commands as do
 from executor import events as on
 from executor.codec import events_of
 from executor.leaving import LEAVE_SECONDS
-from framework.adapters.codec import leave_message
+from framework.adapters.mesos_messages import leave_message
 from specs.stack import Container
 from tests.unit.executor.talk import Talk, only, order
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
 from specs.canonical import (
+    care_from_json,
+    care_json,
     container_from_json,
     container_json,
     from_plain,
@@ -15,10 +18,11 @@ from specs.canonical import (
     version_json,
     version_of,
 )
+from specs.care import Care, care_of, with_care
 from specs.constraints import Mode, Rules, Spread
-from specs.ids import group_id
+from specs.ids import group_id, is_same_make
 from specs.resources import PortRanges, Resources
-from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Hook, Port, Restart, Stop
+from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Hook, Port, Pull, Restart, Stop
 
 GROUP = Group(
     id=group_id("s", "web", ["prod"]),
@@ -77,6 +81,32 @@ def test_scale_and_metadata_keep_the_version(change: dict[str, object]) -> None:
 def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
     other = dataclasses.replace(GROUP.container, **container)  # type: ignore[arg-type]
     assert version_of(dataclasses.replace(GROUP, container=other)) != version_of(GROUP)
+
+
+@pytest.mark.parametrize(
+    "care",
+    [
+        {"health": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
+        {"ready": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
+        {"stop": Stop(grace_seconds=1.0)},
+        {"pre_stop": (Hook(command=("a",)),)},
+        {"pull": Pull.ALWAYS},
+        {"pull_timeout_seconds": 1.0},
+    ],
+)
+def test_another_care_makes_another_version_of_the_same_make(care: dict[str, object]) -> None:
+    """And what has none of it has the version that it had before there was such a thing."""
+    container = dataclasses.replace(GROUP.container, **care)  # type: ignore[arg-type]
+    version = version_of(dataclasses.replace(GROUP, container=container))
+    assert re.fullmatch("f449b0c6b162-[0-9a-f]{8}", version) and is_same_make(version, version_of(GROUP))
+    assert with_care(container, Care()) == GROUP.container
+    assert with_care(GROUP.container, care_from_json(care_json(care_of(container)))) == container
+
+
+@pytest.mark.parametrize("change", [{"post_start": (Hook(command=("a",)),)}, {"labels": (("a", "b"),)}])
+def test_what_was_done_when_it_began_makes_another_container(change: dict[str, object]) -> None:
+    container = dataclasses.replace(GROUP.container, **change)  # type: ignore[arg-type]
+    assert not is_same_make(version_of(dataclasses.replace(GROUP, container=container)), version_of(GROUP))
 
 
 def test_custom_resources_make_the_version() -> None:

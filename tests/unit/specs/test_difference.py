@@ -58,6 +58,14 @@ def test_other_labels_are_another_group() -> None:
             [("environment.B", "2", "3"), ("environment.C", None, "4")],
         ),
         ("http: 80", "http: 81", Change.REPLACED, [("ports.http.container_port", 80, 81)]),
+        ("image: a:1", "image: a:1\n    stop: {drain: 5s}", Change.APPLIED, [("stop", None, {"drain_seconds": 5.0})]),
+        ("image: a:1", "image: a:1\n    pull: always", Change.APPLIED, [("pull", None, "always")]),
+        (
+            "image: a:1",
+            "image: a:2\n    stop: {drain: 5s}",
+            Change.REPLACED,
+            [("image", "a:1", "a:2"), ("stop", None, {"drain_seconds": 5.0})],
+        ),
         ("image: a:1", "image: a:1\n    restart: on-failure", Change.METADATA, [("restart", None, "on-failure")]),
         ("image: a:1", "image: a:1\n    metadata: {team: x}", Change.METADATA, [("metadata.team", None, "x")]),
         (

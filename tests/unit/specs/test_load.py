@@ -433,6 +433,9 @@ services:
 @pytest.mark.parametrize(
     ("words", "follows"),
     [
+        ("{condition: healthy, on_change: signal hup}", OnChange.SIGNAL),
+        ("{condition: healthy, on_change: {signal: SIGHUP}}", OnChange.SIGNAL),
+        ("{condition: healthy, on_change: {signal: 1}}", OnChange.SIGNAL),
         ("{condition: healthy, on_change: restart}", OnChange.RESTART),
         ("{condition: service_healthy, restart: true}", OnChange.RESTART),
         ("{condition: service_healthy, restart: false}", OnChange.NONE),
@@ -451,7 +454,10 @@ services:
   db: {{image: a, health: {{command: "true"}}}}
 """
     web = next(group for group in load(text).groups if group.id.service == "web")
-    assert web.dependencies == (Dependency(service="db", condition=Condition.HEALTHY, on_change=follows),)
+    signal = "SIGHUP" if follows is OnChange.SIGNAL else ""
+    assert web.dependencies == (
+        Dependency(service="db", condition=Condition.HEALTHY, on_change=follows, signal=signal),
+    )
 
 
 def test_groups_are_laid_over_their_service() -> None:

@@ -1,0 +1,42 @@
+"""What scheduler and executors tell each other in framework messages. Pure."""
+
+from __future__ import annotations
+
+import base64
+
+from framework.core import commands
+from specs.canonical import care_json
+from specs.ids import TaskId
+from specs.records_pb2 import Apply, Attach, ExecutorMessage, Leave, SchedulerMessage
+
+
+def executor_message(data: str) -> ExecutorMessage:
+    """What our executor said, from the text of a MESSAGE event. Raises ValueError where it said nothing we know."""
+    return ExecutorMessage.FromString(base64.b64decode(data))
+
+
+def leave_message() -> str:
+    """The data of a MESSAGE call that tells an executor to leave."""
+    return _data(SchedulerMessage(leave=Leave()))
+
+
+def apply_message(call: commands.Apply) -> str:
+    """The data of a MESSAGE call that gives tasks another care, or a signal."""
+    said = Apply(
+        task_ids=call.tasks,
+        version=call.version,
+        care_json=care_json(call.care),
+        signals=call.signals,
+        signal=call.signal,
+    )
+    return _data(SchedulerMessage(apply=said))
+
+
+def attach_message(task_id: TaskId, url: str, key: str) -> str:
+    """The data of a MESSAGE call that tells an executor to call the scheduler about a command."""
+    wanted = Attach(task_id=task_id, url=url, key=key)
+    return _data(SchedulerMessage(attach=wanted))
+
+
+def _data(message: SchedulerMessage) -> str:
+    return base64.b64encode(message.SerializeToString()).decode("ascii")

@@ -1,0 +1,119 @@
+"""What running tasks are told of: another care of them. (Signals: test_dependencies.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.applying import TELL_AGAIN_SECONDS
+from framework.core.commands import Apply, Command, Done
+from framework.core.events import Disconnected, RollbackAsked
+from framework.core.model import Task
+from specs.care import Care
+from specs.ids import VersionId, is_same_make
+from specs.stack import CheckKind, Container, Group, HealthCheck, Stop
+from specs.states import Health, Readiness, TaskState
+from tests.kit.conversation import Conversation, announced, group, killed, stack
+
+CHECK = HealthCheck(kind=CheckKind.TCP)
+BARE = Container(image="acme/web:1")
+
+
+def web(**changes: object) -> Group:
+    return group("shop/web", instances=2, container=replace(BARE, **changes))  # type: ignore[arg-type]
+
+
+def told(heard: list[Command]) -> list[Apply]:
+    return [command for command in heard if isinstance(command, Apply)]
+
+
+def submitted(talk: Conversation, group: Group) -> list[Command]:
+    """What is said because of a submit."""
+    before = len(talk.heard)
+    assert isinstance(talk.submit(stack(group)), Done)
+    return talk.heard[before:]
+
+
+def wished(talk: Conversation) -> VersionId:
+    (wish,) = talk.scheduler.context.books.wishes.values()
+    return wish.version
+
+
+def has(talk: Conversation, task: Task, **more: object) -> list[Command]:
+    """The executor says that a task has what is wished."""
+    return talk.status(task, TaskState.RUNNING, version=wished(talk), **more)
+
+
+def up(**changes: object) -> Conversation:
+    talk = Conversation()
+    talk.up(web(**changes))
+    return talk
+
+
+def test_another_care_is_told_at_once_and_again_until_each_task_has_it() -> None:
+    talk = up()
+    first, second = talk.tasks
+    heard = told(submitted(talk, web(stop=Stop(drain_seconds=5.0))))
+    assert {id for each in heard for id in each.tasks} == {first.id, second.id}
+    assert all(each.care == Care(stop=Stop(drain_seconds=5.0)) and each.version == wished(talk) for each in heard)
+    assert not told(talk.wait(TELL_AGAIN_SECONDS - 1))
+    has(talk, first)
+    assert [each.tasks for each in told(talk.wait(2))] == [(second.id,)]
+    assert "TaskApplied" in announced(has(talk, second))
+    assert not told(talk.wait(100)) and not killed(talk.heard)
+    assert [(task.id, task.version) for task in talk.tasks] == [(first.id, wished(talk)), (second.id, wished(talk))]
+    assert len(talk.scheduler.context.books.versions) == 2  # that of the tasks, and of the definition before
+
+
+def test_it_is_no_rollout_and_going_back_is_none_either() -> None:
+    talk = up()
+    before = wished(talk)
+    submitted(talk, web(health=CHECK))
+    books = talk.scheduler.context.books
+    assert not books.rollouts and books.histories["shop"].revisions[-1].text == "changed in place web"
+    for task in talk.tasks:
+        has(talk, task, is_healthy=True)
+    talk.say(RollbackAsked(request_id=77, name="shop"))
+    assert wished(talk) == before and not books.rollouts and not killed(talk.heard)
+    assert {each.version for each in told(talk.heard)[-2:]} == {before}
+
+
+def test_what_is_known_of_a_task_follows_what_it_is_asked() -> None:
+    talk = up()
+    submitted(talk, web(health=CHECK, ready=CHECK))
+    task = talk.tasks[0]
+    assert (task.health, task.readiness) == (Health.NONE, Readiness.NONE) and task.is_ready
+    has(talk, task, is_healthy=True, is_ready=True)
+    assert talk.tasks[0].is_ready and talk.tasks[0].health is Health.HEALTHY
+    has(talk, talk.tasks[1])
+    assert talk.tasks[1].health is Health.UNKNOWN and not talk.tasks[1].is_ready
+    submitted(talk, web())
+    for task in talk.tasks:
+        has(talk, task)
+    assert all(task.is_ready and task.health is Health.NONE for task in talk.tasks)
+
+
+def test_a_task_that_has_not_begun_is_told_once_its_executor_speaks_of_it() -> None:
+    talk = Conversation()
+    talk.subscribe()
+    submitted(talk, web())
+    talk.offers()
+    task, _ = talk.tasks
+    assert not told(submitted(talk, web(health=CHECK)))
+    assert [each.tasks for each in told(talk.status(task, TaskState.STARTING, version=task.version))] == [(task.id,)]
+    assert is_same_make(task.version, wished(talk)) and task.version != wished(talk)
+
+
+def test_the_next_leader_and_the_next_connection_tell_again() -> None:
+    talk = up()
+    submitted(talk, web(health=CHECK))
+    heir = Conversation(shelf=talk.shelf)
+    assert len(told(heir.subscribe())) == 2
+    heir.say(Disconnected(problem="gone"))
+    assert len(told(heir.subscribe())) == 2
+
+
+def test_what_an_executor_says_of_a_version_that_is_forgotten_is_no_news() -> None:
+    talk = up()
+    before = talk.tasks[0]
+    talk.status(before, TaskState.RUNNING, version=VersionId(f"{before.version}-00000000"))
+    assert talk.tasks[0].version == before.version

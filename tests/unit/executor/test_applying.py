@@ -1,0 +1,123 @@
+"""Another care, or a signal, for a task that runs: conversations with the executor's core."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from executor import commands as do
+from executor import events as on
+from specs.care import Care
+from specs.ids import VersionId
+from specs.stack import CheckKind, Container, HealthCheck, Hook, Stop
+from tests.unit.executor.talk import Talk, only, order
+
+CHECK = HealthCheck(kind=CheckKind.TCP, interval_seconds=5, grace_seconds=20, failures=2)
+BARE = order()
+CHECKED = order(container=Container(image="acme/web:1", health=CHECK), version=VersionId("0123456789ab-11111111"))
+NEW = VersionId("0123456789ab-22222222")
+
+
+def applied(care: Care, version: VersionId = NEW, **more: object) -> on.ApplyReceived:
+    return on.ApplyReceived(task_ids=(BARE.task_id,), version=version, care=care, **more)  # type: ignore[arg-type]
+
+
+def answer_checks(talk: Talk, is_healthy: bool, seconds: float) -> None:
+    """Answers all checks for a while."""
+    end = talk.now + seconds
+    while talk.now < end:
+        for check in only(do.Check, talk.wait(0.5)):
+            said = {"task_id": BARE.task_id, "purpose": check.purpose, "serial": check.serial, "message": "looked"}
+            talk.tell(on.CheckReported(is_healthy=is_healthy, **said))  # type: ignore[arg-type]
+
+
+def test_a_task_says_which_version_it_has_and_says_so_each_time_it_is_told() -> None:
+    talk = Talk()
+    talk.run(BARE)
+    assert {status.version for status in talk.statuses} == {BARE.version}
+    for _ in range(2):
+        talk.tell(applied(Care(stop=Stop(grace_seconds=3))))
+        assert (talk.states[-1], talk.statuses[-1].version) == ("RUNNING", NEW)
+    assert not only(do.Signal, talk.said)
+    talk.tell(on.KillReceived(task_id=BARE.task_id))
+    assert not only(do.Signal, talk.wait(2.9))[1:] and only(do.Signal, talk.wait(0.2))[-1].signal == "SIGKILL"
+
+
+def test_what_needs_another_container_is_not_applied() -> None:
+    talk = Talk()
+    talk.run(BARE)
+    assert talk.tell(applied(Care(), VersionId("ffffffffffff"))) == []
+
+
+def test_a_task_that_is_told_before_it_runs_begins_with_the_new_care() -> None:
+    talk = Talk()
+    talk.launch(BARE)
+    assert talk.tell(applied(Care(health=CHECK), signals=1, signal="SIGHUP")) == []
+    talk.tell(on.Created(task_id=BARE.task_id, container_id="c" * 64))
+    talk.tell(on.Started(task_id=BARE.task_id, addresses=()))
+    assert (talk.statuses[-1].version, talk.statuses[-1].signals) == (NEW, 0)
+    assert only(do.Check, talk.wait(1.1))
+
+
+def test_a_task_that_stops_is_left_alone() -> None:
+    talk = Talk()
+    talk.run(BARE)
+    talk.tell(on.KillReceived(task_id=BARE.task_id))
+    assert talk.tell(applied(Care(pre_stop=(Hook(command=("a",)),)))) == []
+
+
+@pytest.mark.parametrize("before", [BARE, CHECKED])
+def test_a_task_stays_what_it_was_until_its_new_check_has_found_something(before: object) -> None:
+    """It is not taken from those who use it; the new check has its own grace, and then it counts."""
+    talk = Talk(publishes=True)
+    wanted = BARE if before is BARE else CHECKED
+    talk.run(wanted)
+    answer_checks(talk, True, 6)
+    assert len(only(do.Publish, talk.said)) == 1
+    talk.tell(applied(Care(health=replace(CHECK, interval_seconds=2))))
+    assert talk.statuses[-1].is_healthy is True
+    answer_checks(talk, False, 19)
+    assert talk.statuses[-1].is_healthy is True and not only(do.Withdraw, talk.said)
+    answer_checks(talk, False, 6)
+    assert talk.statuses[-1].is_healthy is False and only(do.Withdraw, talk.said)
+    assert "FAILED" not in talk.states and talk.states[-1] == "RUNNING"
+
+
+def test_without_its_check_a_task_is_ready_again() -> None:
+    talk = Talk(publishes=True)
+    talk.run(order(container=Container(image="acme/web:1", ready=CHECK), version=CHECKED.version))
+    answer_checks(talk, False, 30)
+    assert talk.statuses[-1].is_ready is False and not only(do.Publish, talk.said)
+    talk.tell(applied(Care()))
+    assert talk.statuses[-1].is_ready is None and talk.statuses[-1].check is None
+    assert only(do.Publish, talk.said) and not only(do.Check, talk.wait(60))
+
+
+def test_an_answer_to_a_check_of_before_is_nothing() -> None:
+    talk = Talk()
+    talk.run(CHECKED)
+    (old,) = only(do.Check, talk.wait(1.1))
+    talk.tell(applied(Care(health=replace(CHECK, path="/new"))))
+    said = {"task_id": BARE.task_id, "purpose": old.purpose, "serial": old.serial, "message": ""}
+    assert len(only(do.Check, talk.wait(5.1))) == 1
+    assert talk.tell(on.CheckReported(is_healthy=True, **said)) == []  # type: ignore[arg-type]
+
+
+class TestSignals:
+    def test_a_task_with_fewer_gets_one_and_says_so(self) -> None:
+        talk = Talk()
+        talk.run(BARE)
+        for _ in range(2):
+            talk.tell(applied(Care(), BARE.version, signals=2, signal="SIGHUP"))
+        assert [each.signal for each in only(do.Signal, talk.said)] == ["SIGHUP"]
+        assert talk.statuses[-1].signals == 2 and talk.states[-1] == "RUNNING"
+
+    @pytest.mark.parametrize(("is_temporary", "signals"), [(True, 1), (False, 2)])
+    def test_an_engine_that_was_away_is_asked_again(self, is_temporary: bool, signals: int) -> None:
+        talk = Talk()
+        talk.run(replace(BARE, signals=1))
+        talk.tell(applied(Care(), BARE.version, signals=2, signal="SIGHUP"))
+        failed = {"task_id": BARE.task_id, "operation": on.Operation.SIGNAL, "message": "SIGHUP could not be sent"}
+        talk.tell(on.OperationFailed(is_temporary=is_temporary, **failed))  # type: ignore[arg-type]
+        assert talk.statuses[-1].signals == signals and talk.statuses[-1].message == "SIGHUP could not be sent"
