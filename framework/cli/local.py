@@ -18,6 +18,7 @@ from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon, tail
 from framework.local.demo import run as run_demo
 from framework.local.errors import LocalError
+from framework.local.shape import DNS_PORT
 
 FOLLOW_SECONDS = 0.2
 EXIT_UNHEALTHY = 1
@@ -57,12 +58,14 @@ def local() -> None:
 @click.option("--attributes", multiple=True, help='An agent\'s attributes, "rack:a;zone:z1"; repeated, used in turn.')
 @click.option("--resources", help='What each agent offers, "cpus:4;mem:4096;disk:10000".')
 @click.option("--subnet", type=int, help="Addresses 127.SUBNET.x.y, for several clusters at a time.  [default: 0]")
-def up(directory: Path, **options: Any) -> None:
+@click.option("--dns", "with_dns", is_flag=True, help="With `framework dns`, which containers ask: http://SERVICE/.")
+def up(directory: Path, with_dns: bool, **options: Any) -> None:
     """Start the cluster, from nothing, and wait until it works."""
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, ())}
     with said_plainly():
         cluster = Cluster(directory, subnet=given.pop("subnet", 0))
         if cluster.is_up():
+            given |= {"dns": engine.bridge_address()} if with_dns else {}
             check_same(cluster, {**given, **({"subnet": options["subnet"]} if options["subnet"] is not None else {})})
             click.echo(f"The cluster in {directory} is up already.")
         else:
@@ -71,6 +74,8 @@ def up(directory: Path, **options: Any) -> None:
             except LocalError as error:  # The cluster still runs what needs no container.
                 click.echo(f"Warning: containers will not run: {error}", err=True)
             click.echo(f"Starting the cluster in {directory} ...")
+            if with_dns:
+                given["dns"] = engine.bridge_address()
             cluster.up(**{"schedulers": 1, **given})
         click.echo(urls(cluster))
         down_ones = [daemon.name for daemon in cluster.daemons.values() if daemon.state != "running"]
@@ -98,6 +103,8 @@ def urls(cluster: Cluster) -> str:
     shape = cluster.shape
     where = "" if cluster.directory == paths.default_directory() else f" --dir {cluster.directory}"
     lines = [f"Mesos      http://{shape.master_ip(1)}:5050/state", f"ZooKeeper  {shape.zookeeper_address}"]
+    if shape.dns:
+        lines.append(f"Names      {shape.dns}:{DNS_PORT}: dig @{shape.dns} SERVICE.STACK.service.framework.internal")
     if shape.schedulers:
         lines.insert(0, f"API        {cluster.url}")
         if where:

@@ -72,7 +72,7 @@ class Cluster:
 
     @property
     def daemons(self) -> dict[str, Daemon]:
-        """Every daemon by its name, ZooKeeper first, then masters, agents, schedulers."""
+        """Every daemon by its name, ZooKeeper first, then masters, agents, schedulers, DNS."""
         found = {}
         for name in self.shape.addresses():
             if (self.directory / name / "daemon.json").exists():
@@ -117,6 +117,7 @@ class Cluster:
         schedulers: int = 0,
         attributes: tuple[str, ...] = ATTRIBUTES,
         resources: str = RESOURCES,
+        dns: str = "",
         master_flags: Flags | None = None,
         agent_flags: Flags | None = None,
         scheduler_flags: Flags | None = None,
@@ -124,7 +125,8 @@ class Cluster:
         """Starts a cluster from nothing, and returns once its agents are registered and its schedulers answer.
 
         An earlier cluster in the directory is taken down and forgotten.  Flags are the programs' own and win over
-        ours.  Raises LocalError, with all daemons stopped again and their logs kept, if that cannot be.
+        ours.  With `dns` a server of names answers at this address.  Raises LocalError, with all daemons stopped again
+        and their logs kept, if that cannot be.
         """
         shape = Shape(
             subnet=self._subnet,
@@ -133,6 +135,7 @@ class Cluster:
             schedulers=schedulers,
             attributes=attributes,
             resources=resources,
+            dns=dns,
         )
         shape.check()
         requirements.check(requirements.CLUSTER)
@@ -168,6 +171,8 @@ class Cluster:
             directory = home / f"agent{number}"
             Daemon.create(directory, commands.agent(directory, shape, number, agent_flags)).start()
         self._wait_for_agents(shape.agents)
+        if shape.dns:
+            Daemon.create(home / "dns", commands.dns(shape)).start().wait()
         for number in range(1, shape.schedulers + 1):
             directory = home / f"scheduler{number}"
             Daemon.create(directory, commands.scheduler(shape, number, scheduler_flags)).start().wait()

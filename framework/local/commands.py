@@ -7,7 +7,7 @@ from typing import Literal
 
 from framework.local.daemon import DaemonSpec
 from framework.local.install import mesos_home
-from framework.local.shape import Shape
+from framework.local.shape import DNS_PORT, Shape
 
 Flags = Mapping[str, str | int]
 
@@ -68,9 +68,23 @@ def scheduler(shape: Shape, number: int, flags: Flags) -> DaemonSpec:
     """Our scheduler; `flags` are options of `framework scheduler`, without dashes, and win."""
     address = f"{shape.scheduler_ip(number)}:8080"
     own: Flags = {"zk": shape.store_url, "master": shape.master_url, "bind": address, "advertise": address}
-    options = (word for name, value in {**own, **flags}.items() for word in (f"--{name}", str(value)))
+    names: Flags = {"dns": shape.dns} if shape.dns else {}
+    options = (word for name, value in {**own, **names, **flags}.items() for word in (f"--{name}", str(value)))
     command = (sys.executable, "-m", "framework.cli.main", "scheduler", *options)
     return DaemonSpec(kind="scheduler", address=address, command=command)
+
+
+def dns(shape: Shape) -> DaemonSpec:
+    """`framework dns` for the cluster's containers, which reach each other's addresses: they are on one machine."""
+    options: Flags = {
+        "zk": shape.store_url,
+        "listen": f"{shape.dns}:{DNS_PORT}",
+        "addresses": "container",
+        "url": f"http://{shape.scheduler_ip(1)}:8080",
+    }
+    words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+    command = (sys.executable, "-m", "framework.cli.main", "dns", *words)
+    return DaemonSpec(kind="dns", address=f"{shape.dns}:{DNS_PORT}", command=command)
 
 
 def executor_path() -> str:

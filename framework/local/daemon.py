@@ -15,7 +15,7 @@ from typing import Any, Literal
 from framework.local.errors import LocalError
 from framework.local.waiting import wait_for
 
-Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dockerd"]
+Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dns", "dockerd"]
 State = Literal["running", "frozen", "down"]
 
 # All else stays outside: what agents have, executors and tasks inherit, secrets and proxies included; and
@@ -156,16 +156,29 @@ class Daemon:
         return self
 
     def answers(self) -> bool:
-        """Whether the daemon serves: ZooKeeper says srvr, Mesos its version, a scheduler or its follower anything."""
+        """Whether the daemon serves: ZooKeeper says srvr, Mesos its version, a scheduler or its follower anything;
+        a DNS server takes connections."""
         if self.spec.kind == "zookeeper":
             return b"Mode:" in four_letters(self.address, b"srvr")
         if self.spec.kind == "scheduler":
             return http_status(f"http://{self.address}/v1/ready") is not None
+        if self.spec.kind == "dns":
+            return accepts(self.address)
         return self.get("/version") is not None
 
     def last_words(self, lines: int = 5) -> str:
         """The end of the log, and where it is."""
         return f"The end of {self.log}:\n" + "\n".join(tail(self.log, lines))
+
+
+def accepts(address: str) -> bool:
+    """Whether something takes connections at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def inherited_environment(environment: Mapping[str, str]) -> dict[str, str]:

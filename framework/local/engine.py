@@ -74,6 +74,16 @@ def version() -> str:
         return str(client.version()["Version"])
 
 
+def bridge_address() -> str:
+    """The machine's own address on the network where containers are."""
+    with connection() as client:
+        settings = client.networks.get("bridge").attrs["IPAM"]["Config"]
+    found = [str(each["Gateway"]) for each in settings if each.get("Gateway")]
+    if not found:
+        raise LocalError("the Docker engine has no default bridge with a gateway, so containers reach no DNS server")
+    return found[0]
+
+
 def ensure() -> Daemon | None:
     """Makes sure that an engine answers; returns the one this call started, if it did.
 

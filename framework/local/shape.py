@@ -12,6 +12,8 @@ MAX_MASTERS = 9
 MAX_AGENTS = 250
 MAX_SCHEDULERS = 9
 MAX_SUBNET = 250
+DNS_PORT = 53
+"""The only one that containers ask."""
 
 # All ranges stay below 32768, where the kernel starts to take ports for outgoing connections, and apart from each
 # other, since tasks on the host's network share the machine's ports whatever their agent.
@@ -26,7 +28,8 @@ class Shape:
     """How many of each daemon, and what the agents offer.
 
     `attributes` holds one Mesos attribute string per agent, used in turn; `resources` is one Mesos resource string
-    for every agent, to which a port range of the agent's own is added unless it names ports.
+    for every agent, to which a port range of the agent's own is added unless it names ports. `dns` is the address at
+    which `framework dns` answers containers, "" where none runs.
     """
 
     subnet: int = 0
@@ -35,6 +38,7 @@ class Shape:
     schedulers: int = 0
     attributes: tuple[str, ...] = ATTRIBUTES
     resources: str = RESOURCES
+    dns: str = ""
 
     def check(self) -> None:
         """Raises LocalError for a shape that cannot be."""
@@ -79,6 +83,7 @@ class Shape:
         found |= {f"master{n}": f"{self.master_ip(n)}:5050" for n in range(1, self.masters + 1)}
         found |= {f"agent{n}": f"{self.agent_ip(n)}:5051" for n in range(1, self.agents + 1)}
         found |= {f"scheduler{n}": f"{self.scheduler_ip(n)}:8080" for n in range(1, self.schedulers + 1)}
+        found |= {"dns": f"{self.dns}:{DNS_PORT}"} if self.dns else {}
         return found
 
     def agent_attributes(self, number: int) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from framework.local import commands
 from framework.local.errors import LocalError
 from framework.local.shape import END_PORT, Shape
 
@@ -72,3 +73,16 @@ def test_a_shape_that_cannot_be_is_refused(shape: Shape, message: str) -> None:
     with pytest.raises(LocalError) as refused:
         shape.check()
     assert str(refused.value) == message
+
+
+def test_a_server_of_names_is_a_daemon_and_schedulers_tell_containers_of_it() -> None:
+    shape = Shape(schedulers=1, dns="172.17.0.1")
+    assert shape.addresses()["dns"] == "172.17.0.1:53"
+    assert "dns" not in Shape().addresses()
+    words = commands.scheduler(shape, 1, {}).command
+    assert words[words.index("--dns") + 1] == "172.17.0.1"
+    assert "--dns" not in commands.scheduler(Shape(schedulers=1), 1, {}).command
+    assert commands.dns(shape).command[-8:] == (
+        *("--zk", shape.store_url, "--listen", "172.17.0.1:53"),
+        *("--addresses", "container", "--url", "http://127.0.2.1:8080"),
+    )
