@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
+from discovery.consul import endpoint_of
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
 from discovery.theseus import EtcdDriver
 from executor.archive import ArchiveInfo
@@ -21,6 +22,7 @@ from tests.conformance.executor_kit import MiniScheduler, log, mini_scheduler, w
 from tests.conformance.test_adoption import WEB, kill_executors, running
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import NewCluster, running_cluster
+from tests.kit.consul import Contract, serving_contract
 from tests.kit.etcd import running_etcd
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.usefixtures("images")]
@@ -42,6 +44,13 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"etcd://{server.address}/exam"
 
 
+@pytest.fixture(scope="module")
+def consul() -> Iterator[Contract]:
+    """A third: not a Consul, but what one is documented to be."""
+    with serving_contract() as contract:
+        yield contract
+
+
 @pytest.fixture
 def client(cluster: Cluster) -> Iterator[KazooClient]:
     client = KazooClient(hosts=cluster.zookeeper_address)
@@ -53,8 +62,8 @@ def client(cluster: Cluster) -> Iterator[KazooClient]:
 
 
 @pytest.fixture
-def scheduler(cluster: Cluster, archive: ArchiveInfo, etcd: str) -> Iterator[MiniScheduler]:
-    places = f"zk://{cluster.zookeeper_address}/exam {etcd}"
+def scheduler(cluster: Cluster, archive: ArchiveInfo, etcd: str, consul: Contract) -> Iterator[MiniScheduler]:
+    places = f"zk://{cluster.zookeeper_address}/exam {etcd} consul://{consul.address}"
     with mini_scheduler(cluster, archive, places) as scheduler:
         yield scheduler
 
@@ -91,7 +100,7 @@ def wait_names(client: KazooClient, *wanted: str) -> None:
 
 
 def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_are_told_to_stop(
-    scheduler: MiniScheduler, client: KazooClient, etcd: str
+    scheduler: MiniScheduler, client: KazooClient, etcd: str, consul: Contract
 ) -> None:
     driver = EtcdDriver(etcd, "test")
     gone: dict[str, float] = {}
@@ -115,6 +124,8 @@ def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_a
     wait_until(lambda: driver.get_service_containers("unit") == ["one"], 20, lambda: driver.get_service_names())
     info = driver.get_container_info("unit", "_", "one")
     assert (info["instance_host"], info["instance_port"]) == (found.address, 31011)
+    wait_until(lambda: "1.unit.test" in consul.passing(), 20, lambda: consul.services)
+    assert endpoint_of(consul.passing()["1.unit.test"]) == found
     scheduler.wait("two", "TASK_RUNNING")
     assert names(client) == ["one"], "what is not ready is not found"
     client.exists(f"{PARENT}/one", watch=lambda event: gone.setdefault(event.path, uptime()))
@@ -125,9 +136,10 @@ def test_two_services_are_found_when_they_are_ready_and_not_any_more_when_they_a
     assert gone[f"{PARENT}/one"] < float(said[-1].split()[0]) + UPTIME_STEP, "gone before TERM came"
     assert names(client) == []
     assert driver.get_service_names() == [], "it was waited for all places"
+    assert "1.unit.test" not in consul.passing()
 
 
-def test_a_killed_executor_takes_its_endpoints_along_and_the_next_publishes_what_it_adopts(
+def test_the_next_executor_publishes_what_it_adopts_of_a_killed_one_and_nothing_else_stays(
     new_cluster: NewCluster, images: None, tmp_path: Path
 ) -> None:
     cluster = new_cluster(schedulers=1, agents=1)
