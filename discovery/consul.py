@@ -51,12 +51,12 @@ class Services:
         self._url = url
         self._check_seconds = check_seconds
         self._own: dict[str, str] = {}  # by id, the mark of what was registered
-        self._held: dict[str, None] = {}  # ids that a newer task has
+        self._waiting: dict[TaskId, str] = {}  # by task, the id that a newer one has, here or elsewhere
         self._is_begun = False
 
     def renew(self) -> bool:
         there = self._agent.services()
-        is_anew = not self._is_begun or any(id not in there for id in self._held)
+        is_anew = not self._is_begun or any(id not in there for id in self._waiting.values())
         self._is_begun = True
         for id, mark in self._own.items():
             # Forgotten by an agent that was set up anew, or overwritten by who was in the slot for a while.
@@ -71,10 +71,14 @@ class Services:
         if there is not None and (since_of(there) or 0.0) > endpoint.since:
             # Two tasks of a slot, where one follows the other, are as usual; two executors with one task are not.
             log.log(logging.INFO if is_other else logging.WARNING, "service %s: a newer one stays", id)
-            self._own.pop(id, None)
-            self._held[id] = None
+            self._waiting[endpoint.task_id] = id
+            if self._holder(id) == endpoint.task_id:
+                del self._own[id]
             return
-        self._held.pop(id, None)
+        before = self._holder(id)
+        if before is not None:
+            self._waiting[before] = id
+        self._waiting.pop(endpoint.task_id, None)
         self._register(registration(endpoint, self._check_seconds))
 
     def announce(self, announcement: Announcement) -> None:
@@ -82,13 +86,11 @@ class Services:
 
     def remove(self, endpoint: Endpoint) -> None:
         id = service_id(endpoint)
-        self._held.pop(id, None)
-        mark = self._own.get(id, "")
-        if not mark.startswith(f"{endpoint.task_id} "):
-            return
-        if mark_of(self._agent.services().get(id)) == mark:
-            self._agent.deregister(id)
-        del self._own[id]
+        if self._holder(id) == endpoint.task_id:
+            if mark_of(self._agent.services().get(id)) == self._own[id]:
+                self._agent.deregister(id)
+            del self._own[id]
+        self._waiting.pop(endpoint.task_id, None)
 
     def stop(self, takes_back: bool) -> None:
         if takes_back:
@@ -99,6 +101,10 @@ class Services:
                 for id, mark in tuple(self._own.items()):
                     if mark_of(there.get(id)) == mark:
                         agent.deregister(id)
+
+    def _holder(self, id: str) -> TaskId | None:
+        """The task that this publisher has registered so, None where it has none."""
+        return TaskId(self._own[id].partition(" ")[0]) if id in self._own else None
 
     def _register(self, service: dict[str, Any]) -> None:
         self._agent.register(service)

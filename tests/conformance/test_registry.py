@@ -482,10 +482,12 @@ class TestConsul:
         assert done.wait(10)
         wait_found(consul, endpoint("shop.web.dev.2.2"))
 
+    @pytest.mark.parametrize("is_one_executor", [False, True])
     def test_of_two_tasks_in_a_slot_the_newer_is_found_and_the_older_again_when_that_ends(
-        self, consul: InConsul
+        self, is_one_executor: bool, consul: InConsul
     ) -> None:
-        old, new = consul.publisher(), consul.publisher()
+        old = consul.publisher()
+        new = old if is_one_executor else consul.publisher()
         before, beside = endpoint("shop.web.dev.1.1"), endpoint("shop.web.dev.1.2", since=2000.0)
         old.publish(before)
         wait_found(consul, before)
