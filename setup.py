@@ -43,6 +43,7 @@ setup(
         "rich>=15,<16",
         "requests>=2.34,<3",
         "docker>=7.2,<8",
+        "jinja2>=3.1.6,<4",
         "fastapi>=0.165,<1",
         "uvicorn>=0.54,<1",
         "orjson>=3.13,<4",

@@ -69,7 +69,7 @@ def build(arguments: argparse.Namespace) -> Loop:
     driver = ExecutorDriver(events.put)
     sandbox = Sandbox(Path(driver.sandbox))
     logs = Logs(sandbox)
-    containers = Docker(sandbox, logs, events.put)
+    containers = Docker(sandbox, logs, events.put, os.environ.get(ENDPOINTS, ""))
     is_noop = os.environ.get(NOOP) == "1"
     registries = _registries(os.environ.get(ENDPOINTS, ""))
     registry = Several(registries)

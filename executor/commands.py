@@ -108,6 +108,15 @@ class RunHook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Tell the task that a file of it has changed: by a signal, or by a command beside it; answered by Notified."""
+
+    order: Order
+    signal: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attach:
     """Ask the scheduler at `url` what is to be run beside the order's task, run it, and let it have what goes in and
     comes out; or tell it the `refusal`. Never answered."""
@@ -169,6 +178,7 @@ Command = (
     | Remove
     | Check
     | RunHook
+    | Notify
     | Attach
     | Publish
     | Withdraw

@@ -11,7 +11,7 @@ from __future__ import annotations
 from random import Random
 from typing import assert_never
 
-from executor import applying, leaving, starting, stopping, watching
+from executor import applying, leaving, starting, stopping, templating, watching
 from executor import commands as do
 from executor import events as on
 from executor.commands import Command
@@ -256,6 +256,10 @@ class Executor:
                 watching.checked(context, task, event)
             case on.HookEnded():
                 self._hook_ended(task, event)
+            case on.TemplatesRendered():
+                templating.rendered(context, task, event)
+            case on.Notified():
+                templating.notified(context, task, event)
             case on.Withdrawn():
                 if task.withdraw_until is not None and event.serial == task.withdrawal_serial:
                     stopping.withdrawn(context, task)

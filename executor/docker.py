@@ -29,6 +29,7 @@ from executor.settings import (
     VERSION_LABEL,
     container_settings,
 )
+from executor.templates import Templates
 from specs.ids import TaskId, VersionId, is_same_make
 from specs.stack import Hook, Network
 
@@ -45,7 +46,8 @@ class Docker:
     An adopted container gets its new task's name, while its labels still say the old: claims tell which are whose.
     """
 
-    def __init__(self, sandbox: Sandbox, logs: Logs, post: Post) -> None:
+    def __init__(self, sandbox: Sandbox, logs: Logs, post: Post, endpoints: str = "") -> None:
+        """`endpoints`: where they are published, for templates; URLs with spaces between."""
         self._sandbox = sandbox
         self._logs = logs
         self._post = post
@@ -53,6 +55,7 @@ class Docker:
         self._engine = Engine()
         self._started: dict[TaskId, Order] = {}
         self._claims = Claims()
+        self._templates = Templates(sandbox.root, endpoints, post)
 
     # ---- the operations -----------------------------------------------------------
 
@@ -70,7 +73,8 @@ class Docker:
 
     def create(self, order: Order) -> Created | ImageMissing:
         directory = self._sandbox.prepare(order.task_id)
-        settings = container_settings(order, str(self._sandbox.root), str(directory))
+        files = self._templates.prepare(order)
+        settings = container_settings(order, str(self._sandbox.root), str(directory), files)
         try:
             answer = self._engine.ask(lambda engine: engine.create_container_from_config(settings, order.task_id))
         except ImageNotFound:
@@ -241,9 +245,11 @@ class Docker:
         self._engine.ask(lambda engine: engine.rename(container_id, order.task_id))
         with self._lock:
             self._started[order.task_id] = order
-        state = self._engine.ask(lambda engine: engine.inspect_container(container_id))["State"]
+        found = self._engine.ask(lambda engine: engine.inspect_container(container_id))
+        state = found["State"]
         if state.get("Running"):
             self._follow(order)
+            self._templates.resume(order, found.get("Mounts") or [])
         else:
             self._post(
                 Exited(
@@ -288,6 +294,7 @@ class Docker:
 
     def _removed(self, order: Order, exit_code: int | None, is_out_of_memory: bool) -> Removed:
         last_words = self._logs.finish(order.task_id, DRAIN_SECONDS)
+        self._templates.end(order.task_id)
         return Removed(
             task_id=order.task_id, exit_code=exit_code, is_out_of_memory=is_out_of_memory, last_words=last_words
         )

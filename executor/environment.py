@@ -10,6 +10,10 @@ CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
 """Where a container sees its task's sandbox directory."""
 
 
+CONTAINER_TEMPLATES = "/mnt/mesos/templates"
+"""Where it sees those of its templates whose target is relative."""
+
+
 def environment(order: Order, sandbox: str) -> dict[str, str]:
     """The variables of a task by name; `sandbox` is its sandbox directory as the task itself sees it."""
     ports = [str(port) for port in order.host_ports]
@@ -29,6 +33,8 @@ def environment(order: Order, sandbox: str) -> dict[str, str]:
         "FRAMEWORK_AGENT": order.agent_id,
         "FRAMEWORK_ADDRESS": order.address,
     }
+    if order.container.templates:
+        given["FRAMEWORK_TEMPLATES"] = CONTAINER_TEMPLATES
     if ports:
         given["PORT"] = ports[0]
     given |= {f"PORT{index}": port for index, port in enumerate(ports)}

@@ -226,6 +226,24 @@ class HookEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplatesRendered:
+    """The templates with these indexes became other files; `fault` says which does not render, and why, "" where all
+    do."""
+
+    task_id: TaskId
+    changed: tuple[int, ...]
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """A task was told that a file of it has changed; `fault` says why it could not be, "" where it could."""
+
+    task_id: TaskId
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
     """Nobody can find the task's endpoint any more: withdrawal number `serial` is done everywhere."""
 
@@ -277,6 +295,8 @@ Event = (
     | OperationFailed
     | CheckReported
     | HookEnded
+    | TemplatesRendered
+    | Notified
     | Withdrawn
     | ContainersListed
     | Woke

@@ -19,6 +19,7 @@ from executor.events import (
     ContainersListed,
     Event,
     HookEnded,
+    Notified,
     Operation,
     OperationFailed,
     Purpose,
@@ -36,6 +37,7 @@ from executor.sandbox import Sandbox
 from executor.sessions import Sessions
 from executor.survey import SurveyAsked
 from executor.workers import Workers
+from specs.stack import Hook
 
 LONGEST_SLEEP_SECONDS = 3600.0
 URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}
@@ -128,6 +130,8 @@ class Loop:
                 self._check(command)
             case do.RunHook():
                 self._run_hook(command)
+            case do.Notify():
+                self._notify(command)
             case do.Attach():
                 self._sessions.attach(command)
             case do.Publish():
@@ -181,6 +185,28 @@ class Loop:
             )
 
         self._checks.hook(order, command.hook, self._runtime(order), done)
+
+    def _notify(self, command: do.Notify) -> None:
+        order, runtime = command.order, self._runtime(command.order)
+
+        def told(fault: str) -> None:
+            log.info("%s is told that a file has changed%s", order.task_id, f": {fault}" if fault else "")
+            self._events.put(Notified(task_id=order.task_id, fault=fault))
+
+        def send() -> None:
+            try:
+                runtime.signal(order, command.signal)
+                told("")
+            except Fault as fault:
+                told(f"a file has changed, and {fault}")
+
+        def done(outcome: CheckOutcome) -> None:
+            told("" if outcome.is_healthy else f"a file has changed, and its command failed: {outcome.message}")
+
+        if command.signal:
+            self._engine.submit(send, URGENCY[Operation.SIGNAL])
+        else:
+            self._checks.hook(order, Hook(command=command.command), runtime, done)
 
     def _withdraw(self, command: do.Withdraw) -> None:
         answer = Withdrawn(task_id=command.task_id, serial=command.serial)

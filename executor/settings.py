@@ -19,8 +19,11 @@ SANDBOX_LABEL = LABEL + "sandbox"
 VERSION_LABEL = LABEL + "version"
 
 
-def container_settings(order: Order, executor_sandbox: str, task_sandbox: str) -> dict[str, Any]:
-    """The body that creates the order's container. Both sandboxes are directories on the agent."""
+def container_settings(
+    order: Order, executor_sandbox: str, task_sandbox: str, files: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The body that creates the order's container. Both sandboxes are directories on the agent; `files` are more that
+    is bound into it, in the engine's form."""
     container = order.container
     exposed, published = port_settings(order)
     config: dict[str, Any] = {
@@ -31,7 +34,7 @@ def container_settings(order: Order, executor_sandbox: str, task_sandbox: str) -
         "StopSignal": container.stop.signal,
         # Health is checked by the executor; the image's own check would only cost.
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(order, task_sandbox) | {"PortBindings": published},
+        "HostConfig": _host_config(order, task_sandbox, files) | {"PortBindings": published},
     }
     optional: dict[str, Any] = {
         "Cmd": None if container.command is None else list(container.command),
@@ -60,11 +63,11 @@ def labels(order: Order, executor_sandbox: str) -> dict[str, str]:
     return dict(order.container.labels) | {LABEL + name: value for name, value in ours.items()}
 
 
-def _host_config(order: Order, task_sandbox: str) -> dict[str, Any]:
+def _host_config(order: Order, task_sandbox: str, files: tuple[str, ...]) -> dict[str, Any]:
     container = order.container
     config: dict[str, Any] = {
         "NetworkMode": str(container.network),
-        "Binds": [f"{task_sandbox}:{CONTAINER_SANDBOX}", *_binds(container)],
+        "Binds": [f"{task_sandbox}:{CONTAINER_SANDBOX}", *_binds(container), *files],
         # As Marathon does it: cpus are a share among those who want the cpu at once, memory is a hard limit.
         "CpuShares": max(order.cpus_milli * 1024 // 1000, 2),
         "RestartPolicy": {"Name": "no"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from executor import commands as do
 from executor import events as on
-from executor import stopping, watching
+from executor import stopping, templating, watching
 from executor.context import Context
 from executor.stopping import LOOK_AGAIN_SECONDS
 from executor.task import LAUNCH_FAILED, Phase, Task, Verdict, seconds
@@ -155,3 +155,4 @@ def _runs(context: Context, task: Task, addresses: tuple[str, ...], message: str
         stopping.signal(context, task)
     else:
         watching.begin(context, task)
+        templating.begin(context, task)

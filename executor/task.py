@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -94,6 +94,10 @@ class Task:
     """Between the beginning of pre_stop, or the stop signal, and KILL; set when it is to stop."""
     drain_seconds: float = 0.0
     """Between when nobody was sent to it any more and the end of its drain; set when it is to stop."""
+    changed_templates: dict[int, None] = field(default_factory=dict)
+    """Those that have changed before it ran."""
+    template_fault: str = ""
+    """Why a template of it is not as it should be."""
     drain_until: float | None = None
     """When its drain ends; None while it is waited for that it can begin."""
 

@@ -152,7 +152,8 @@ class Terminal:
     def _buffered(self) -> bytes:
         """What the engine sent right behind its answer: the client has read that already, and would keep it."""
         reader = self._response.raw._fp.fp
-        self._socket.setblocking(False)
+        # The client's own socket object would wait for as long as an answer may take.
+        reader.raw._sock.setblocking(False)
         try:
             return bytes(reader.peek(READ_BYTES) or b"")
         except (OSError, ValueError):

@@ -13,6 +13,7 @@ from specs.ids import name_fault
 from specs.limits import MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
 from specs.reader import Where
 from specs.stack import Container, Network, Protocol
+from specs.template_rules import broken_templates
 
 _HOST_PART = (
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])"
@@ -42,6 +43,7 @@ def broken(container: Container) -> Iterator[Broken]:
     yield from _program(container)
     yield from _ports(container)
     yield from broken_checks(container)
+    yield from broken_templates(container)
     yield from _environment(container)
     yield from _places(container)
     yield from _limits(container)

@@ -151,6 +151,22 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A file that the executor writes before the container is created, and again when the endpoints in it have changed.
+
+    `target` absolute: the file is bound there, and written in place; relative: it is below /mnt/mesos/templates, and
+    another takes its place at once. `content` is in Jinja's language (discovery.render). After a change the container's
+    first process gets `signal`, or `command` is run in the container; both empty: nothing.
+    """
+
+    target: str
+    content: str
+    mode: int = 0o644
+    signal: str = ""
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """How a task is stopped: nobody is sent to it any more, `drain_seconds` pass, then comes `signal`, and after
     `grace_seconds` KILL."""
@@ -259,6 +275,7 @@ class Container:
     metrics: MetricsPage | None = None
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
+    templates: tuple[Template, ...] = ()
 
 
 DEFAULT_RESOURCES = Resources(cpus_milli=100, mem_mib=128)

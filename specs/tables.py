@@ -22,6 +22,7 @@ from specs.sections import (
     STOP,
     UNREACHABLE,
 )
+from specs.templates import TEMPLATE
 from specs.update_forms import ROLLBACK_CONFIG, UPDATE, UPDATE_CONFIG
 from specs.vocabulary import SERVICE, TOP
 
@@ -48,7 +49,7 @@ def _ours() -> str:
     inner = {"resources": RESOURCES, "stop": STOP, "health": HEALTH, "spread": SPREAD, "near": NEIGHBOUR}
     inner |= {"unreachable": UNREACHABLE, "update": UPDATE, "restart": RESTART}
     inner |= {"routes": ROUTE, "metrics": METRICS, "autoscale": AUTOSCALE}
-    inner |= {"ready": READY, "post_start": HOOK, "pre_stop": HOOK}
+    inner |= {"ready": READY, "post_start": HOOK, "pre_stop": HOOK, "templates": TEMPLATE}
     for field in SERVICE.fields:
         if not field.is_ours:
             continue

@@ -39,6 +39,7 @@ from specs.sections import (
     UNREACHABLE,
 )
 from specs.stack import KillOrder, Network, Pull
+from specs.templates import Templates
 from specs.update_forms import ROLLBACK, UPDATE, Pace
 from specs.volumes import DeclaredVolumes, Volumes
 
@@ -96,6 +97,12 @@ SERVICE = Table(
             Hooks(),
             "container.pre_stop",
             "Commands run in the container before the stop signal, within the grace.",
+        ),
+        Field(
+            "templates",
+            Templates(),
+            "container.templates",
+            "Files for the container with the addresses of others in them, written anew when these change.",
         ),
         Field(
             "restart",

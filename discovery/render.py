@@ -1,0 +1,142 @@
+"""Text with the addresses of others in it: a template and the endpoints of the moment. Pure.
+
+The language is Jinja's, in its sandbox. Beside the task's own names there are `endpoints(SERVICE, PORT)` and
+`leader(SERVICE, PORT)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from discovery.endpoints import Endpoint, EndpointPort
+from specs.ids import GroupId, TaskId
+
+MAX_TEXT = 1024 * 1024
+"""Characters of what a template may become."""
+
+Groups = Mapping[GroupId, tuple[Endpoint, ...]]
+
+
+class RenderFault(ValueError):
+    """The template does not become a text: why, in words for who wrote it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A port of a ready task. As a text it is `address:port`."""
+
+    address: str
+    port: int
+    hostname: str
+    name: str
+    slot: int
+    task: TaskId
+    labels: tuple[str, ...]
+    container_address: str
+    container_port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Many(tuple[Reached, ...]):
+    """Some ports. As a text: all of them, with commas between."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ",".join(str(each) for each in self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """The task that a template is for: its group, its slot, and its environment."""
+
+    group: GroupId
+    slot: int
+    environment: Mapping[str, str]
+
+
+class Renderer:
+    """Templates become texts. Each is understood once."""
+
+    def __init__(self) -> None:
+        self._jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+
+    def text(self, template: str, own: Own, groups: Groups) -> str:
+        """What the template becomes with these endpoints. Raises RenderFault."""
+
+        def endpoints(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Many:
+            return found(groups, own.group, service, port, labels)
+
+        def leader(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Reached | None:
+            return min(endpoints(service, port, labels), key=lambda each: each.slot, default=None)
+
+        try:
+            text = self._jinja.from_string(template).render(
+                endpoints=endpoints,
+                leader=leader,
+                env=own.environment,
+                stack=own.group.stack,
+                service=own.group.service,
+                labels=own.group.labels,
+                slot=own.slot,
+            )
+        except TemplateSyntaxError as error:
+            raise RenderFault(f"line {error.lineno}: {error.message}") from None
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RenderFault(f"{type(error).__name__}: {error}") from None
+        if len(text) > MAX_TEXT:
+            raise RenderFault(f"wanted at most {MAX_TEXT:,} characters, got {len(text):,}")
+        return text
+
+
+def services_in(groups: Groups, own: GroupId, service: str, labels: str | Sequence[str] | None) -> list[GroupId]:
+    """The groups that are meant: `service` of the own stack, or `stack/service`. With `labels` those that have all of
+    these; without, those all of whose labels the own group has too, those with most of them first, or all where there
+    is none such."""
+    stack, slash, name = service.partition("/")
+    stack, name = (stack, name) if slash else (own.stack, service)
+    having = [group for group in groups if group.stack == stack and group.service == name]
+    if labels is not None:
+        wanted = {labels} if isinstance(labels, str) else set(labels)
+        return sorted(group for group in having if wanted <= set(group.labels))
+    fitting = [group for group in having if set(group.labels) <= set(own.labels)]
+    return sorted(fitting or having, key=lambda group: (-len(group.labels), group))
+
+
+def found(
+    groups: Groups, own: GroupId, service: str, port: str | int, labels: str | Sequence[str] | None = None
+) -> Many:
+    """The endpoints of a service, in the order of groups and slots: of the port of that name, or of that number in the
+    container; of the first port where none is given. Tasks without such a port are left out."""
+    reached = []
+    for group in services_in(groups, own, service, labels):
+        for endpoint in groups[group]:
+            chosen = _port(endpoint, str(port))
+            if chosen is not None:
+                reached.append(_reached(endpoint, chosen))
+    return Many(reached)
+
+
+def _port(endpoint: Endpoint, wanted: str) -> EndpointPort | None:
+    named = (port for port in endpoint.ports if wanted in ("", port.name, str(port.container_port)))
+    return next(named, None)
+
+
+def _reached(endpoint: Endpoint, port: EndpointPort) -> Reached:
+    return Reached(
+        address=endpoint.address,
+        port=port.number,
+        hostname=endpoint.hostname,
+        name=port.name,
+        slot=endpoint.slot,
+        task=endpoint.task_id,
+        labels=endpoint.group.labels,
+        container_address=endpoint.addresses[0] if endpoint.addresses else "",
+        container_port=port.container_port,
+    )

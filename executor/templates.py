@@ -1,0 +1,210 @@
+"""Files of tasks with the addresses of others in them: written before the container is created, and again when the
+endpoints in them have changed.
+
+They are outside of what the container may write to, or it could lead the executor to write elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from discovery.directory import Directory
+from executor.environment import CONTAINER_SANDBOX, CONTAINER_TEMPLATES, environment
+from executor.events import TemplatesRendered
+from executor.order import Order
+from executor.runtime import Fault, Post
+from executor.workers import start_thread
+from specs.ids import TaskId
+from specs.stack import Template
+
+if TYPE_CHECKING:
+    from discovery.render import Groups, Own, Renderer
+
+READ_SECONDS = 10.0
+"""So long a task waits for the first reading of the endpoints."""
+GATHER_SECONDS = 0.2
+"""What changes within so long of a first change is written at once."""
+FILES, BOUND = "files", "bound"
+
+log = logging.getLogger("executor.templates")
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The templates of a task: where they are written, and what stands there by index."""
+
+    order: Order
+    own: Own
+    place: Path
+    texts: dict[int, str] = field(default_factory=dict)
+    fault: str = ""
+
+
+class Templates:
+    """The templates of all tasks. `urls` are where endpoints are published, with spaces between; they are read in the
+    first ZooKeeper of them, from the first task on that has templates."""
+
+    def __init__(self, root: Path, urls: str, post: Post) -> None:
+        self._root = root / "templates"
+        self._url = next((url for url in urls.split() if url.startswith("zk://")), "")
+        self._post = post
+        self._lock = threading.Lock()
+        self._kept: dict[TaskId, _Kept] = {}
+        self._directory: Directory | None = None
+        self._renderer: Renderer | None = None
+        self._has_changed = threading.Event()
+
+    def prepare(self, order: Order) -> tuple[str, ...]:
+        """Writes the templates of a task that is to start; returns what is to be bound into its container. Waits for
+        the first reading of the endpoints. Raises Fault."""
+        if not order.container.templates:
+            return ()
+        place = self._root / order.task_id
+        kept = self._new(order, place)
+        (place / FILES).mkdir(parents=True, exist_ok=True)
+        (place / BOUND).mkdir(exist_ok=True)
+        try:
+            groups = self._groups()
+            for index, template in enumerate(order.container.templates):
+                self._write(kept, index, template, groups)
+        except (Fault, ValueError, OSError) as fault:
+            shutil.rmtree(place, ignore_errors=True)
+            raise fault if isinstance(fault, Fault) else Fault(f"template {fault}") from None
+        with self._lock:
+            self._kept[order.task_id] = kept
+        self._has_changed.set()  # what has changed meanwhile is not missed
+        bound = [
+            f"{place / BOUND / str(index)}:{template.target}:ro"
+            for index, template in enumerate(order.container.templates)
+            if template.target.startswith("/")
+        ]
+        return (f"{place / FILES}:{CONTAINER_TEMPLATES}:ro", *bound)
+
+    def resume(self, order: Order, mounts: list[Mapping[str, Any]]) -> None:
+        """Goes on with the files of a container that was taken over, where it has them."""
+        if not order.container.templates:
+            return
+        files = next((each["Source"] for each in mounts if each.get("Destination") == CONTAINER_TEMPLATES), None)
+        if files is None:
+            return
+        kept = self._new(order, Path(files).parent)
+        for index, template in enumerate(order.container.templates):
+            try:
+                kept.texts[index] = _path(kept.place, index, template).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                log.warning("the file %s of %s is not there any more: %s", template.target, order.task_id, error)
+        with self._lock:
+            self._kept[order.task_id] = kept
+        try:
+            self._groups()
+        except Fault as fault:
+            log.warning("templates of %s stay as they are for now: %s", order.task_id, fault)
+        self._has_changed.set()
+
+    def end(self, task_id: TaskId) -> None:
+        """The task is over; its files go."""
+        with self._lock:
+            kept = self._kept.pop(task_id, None)
+        if kept is not None:
+            shutil.rmtree(kept.place, ignore_errors=True)
+
+    def _new(self, order: Order, place: Path) -> _Kept:
+        # Only executors that have templates to write pay for the library.
+        from discovery.render import Own, Renderer
+
+        with self._lock:
+            self._renderer = self._renderer or Renderer()
+        own = Own(group=order.group, slot=order.slot, environment=environment(order, CONTAINER_SANDBOX))
+        return _Kept(order=order, own=own, place=place)
+
+    def _groups(self) -> Groups:
+        if not self._url:
+            raise Fault(
+                "its templates want endpoints in ZooKeeper, and the scheduler has none published there; start it with"
+                " --endpoints zk://HOST:PORT/PATH, or leave that out"
+            )
+        with self._lock:
+            if self._directory is None:
+                self._directory = Directory(self._url, lambda _: self._has_changed.set())
+                start_thread("templates", self._run)
+            directory = self._directory
+        snapshot = directory.wait(READ_SECONDS)
+        if not snapshot.serial:
+            raise Fault(f"its templates want endpoints, which {self._url} has not told for {READ_SECONDS:g} s")
+        return snapshot.groups
+
+    # ---- in a thread of our own -----------------------------------------------------
+
+    def _run(self) -> None:
+        never = threading.Event()
+        while True:
+            self._has_changed.wait()
+            never.wait(GATHER_SECONDS)
+            self._has_changed.clear()
+            with self._lock:
+                kept, directory = list(self._kept.values()), self._directory
+            if directory is not None and directory.snapshot.serial:
+                for each in kept:
+                    self._renew(each, directory.snapshot.groups)
+
+    def _renew(self, kept: _Kept, groups: Groups) -> None:
+        """Writes what has changed, and tells of it; where a template does not render, what it was stays."""
+        changed, faults = [], []
+        for index, template in enumerate(kept.order.container.templates):
+            try:
+                if self._write(kept, index, template, groups):
+                    changed.append(index)
+            except (ValueError, OSError) as error:
+                faults.append(f"template {error}; it stays as it was")
+        fault = "; ".join(faults)
+        if changed or fault != kept.fault:
+            kept.fault = fault
+            self._post(TemplatesRendered(task_id=kept.order.task_id, changed=tuple(changed), fault=fault))
+
+    def _write(self, kept: _Kept, index: int, template: Template, groups: Groups) -> bool:
+        """Whether the file is another one now. Raises ValueError, OSError."""
+        assert self._renderer is not None
+        try:
+            text = self._renderer.text(template.content, kept.own, groups)
+        except ValueError as fault:
+            raise ValueError(f"{template.target} does not render: {fault}") from None
+        if kept.texts.get(index) == text:
+            return False
+        path = _path(kept.place, index, template)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if template.target.startswith("/"):
+            _in_place(path, text.encode(), template.mode)
+        else:
+            _replaced(path, text.encode(), template.mode)
+        kept.texts[index] = text
+        return True
+
+
+def _path(place: Path, index: int, template: Template) -> Path:
+    return place / BOUND / str(index) if template.target.startswith("/") else place / FILES / template.target
+
+
+def _in_place(path: Path, data: bytes, mode: int) -> None:
+    """What is bound into a container is this very file: another of its name would not be seen there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, len(data))
+    finally:
+        os.close(descriptor)
+
+
+def _replaced(path: Path, data: bytes, mode: int) -> None:
+    """Whoever reads finds all of the one or all of the other."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(data)
+    new.chmod(mode)
+    new.replace(path)

@@ -1,0 +1,93 @@
+"""Templates become texts with the addresses of others in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from discovery.endpoints import Endpoint, EndpointPort
+from discovery.render import MAX_TEXT, Groups, Own, Renderer, RenderFault
+from specs.ids import TaskId, VersionId, group_id
+
+HTTP = EndpointPort(name="http", number=31000, container_port=80)
+ADMIN = EndpointPort(name="admin", number=31001, container_port=81)
+
+
+def endpoint(group: str, slot: int, *labels: str, ports: tuple[EndpointPort, ...] = (HTTP, ADMIN)) -> Endpoint:
+    stack, _, service = group.partition("/")
+    return Endpoint(
+        group=group_id(stack, service, labels),
+        slot=slot,
+        task_id=TaskId(f"{service}.{slot}"),
+        version=VersionId("v"),
+        hostname=f"agent{slot}",
+        address=f"10.0.0.{slot}",
+        ports=ports,
+        addresses=(f"172.17.0.{slot}",),
+    )
+
+
+def groups(*endpoints: Endpoint) -> Groups:
+    found: dict[object, tuple[Endpoint, ...]] = {}
+    for each in endpoints:
+        found[each.group] = (*found.get(each.group, ()), each)
+    return found  # type: ignore[return-value]
+
+
+ALL = groups(
+    endpoint("shop/auth", 1, "prod"),
+    endpoint("shop/auth", 2, "prod"),
+    endpoint("shop/auth", 3, "dev"),
+    endpoint("shop/udp", 4, ports=(EndpointPort(name="", number=31009, container_port=53, protocol="udp"),)),
+    endpoint("other/redis", 5, ports=()),
+    endpoint("other/redis", 6),
+)
+OWN = Own(group=group_id("shop", "web", ["prod", "eu"]), slot=7, environment={"LOG": "debug"})
+
+
+def text(template: str, own: Own = OWN) -> str:
+    return Renderer().text(template, own, ALL)
+
+
+@pytest.mark.parametrize(
+    ("template", "becomes"),
+    [
+        ("plain\n", "plain\n"),
+        ("{{ endpoints('auth') }}", "10.0.0.1:31000,10.0.0.2:31000"),
+        ("{{ endpoints('auth', 'admin') }}", "10.0.0.1:31001,10.0.0.2:31001"),
+        ("{{ endpoints('auth', 81) }}", "10.0.0.1:31001,10.0.0.2:31001"),
+        ("{{ endpoints('auth', labels='dev') }}", "10.0.0.3:31000"),
+        ("{{ endpoints('auth', labels=[]) }}", "10.0.0.3:31000,10.0.0.1:31000,10.0.0.2:31000"),
+        ("{{ endpoints('udp') }} {{ endpoints('udp', 53)[0].port }}", "10.0.0.4:31009 31009"),
+        ("{{ endpoints('other/redis') }}", "10.0.0.6:31000"),
+        ("{{ endpoints('nobody') }}|{{ endpoints('auth', 'nothing') }}", "|"),
+        ("{% for each in endpoints('auth') %}{{ each.slot }}@{{ each.hostname }} {% endfor %}", "1@agent1 2@agent2 "),
+        ("{{ endpoints('auth') | map(attribute='container_address') | join(' ') }}", "172.17.0.1 172.17.0.2"),
+        ("{{ leader('auth') }} {{ leader('nobody') or 'none' }}", "10.0.0.1:31000 none"),
+        ("{{ stack }} {{ service }} {{ slot }} {{ labels | join('-') }} {{ env.LOG }}", "shop web 7 eu-prod debug"),
+    ],
+)
+def test_what_a_template_becomes(template: str, becomes: str) -> None:
+    assert text(template) == becomes
+
+
+def test_without_own_labels_that_fit_all_groups_are_meant() -> None:
+    own = Own(group=group_id("shop", "web", ["test"]), slot=0, environment={})
+    assert text("{{ endpoints('auth') | length }}", own) == "3"
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ endpoint('auth') }}", "'endpoint' is undefined"),
+        ("{{ endpoints('nobody')[0].port }}", "has no element 0"),
+        ("{{ env.NOTHING }}", "has no attribute 'NOTHING'"),
+        ("a\n{% if %}", "line 2: "),
+        ("{{ 1 / 0 }}", "ZeroDivisionError"),
+        ("{{ endpoints() }}", "missing 1 required positional argument"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        (f"{{{{ 'x' * {MAX_TEXT + 1} }}}}", "wanted at most 1,048,576 characters"),
+    ],
+)
+def test_what_does_not_become_a_text(template: str, words: str) -> None:
+    with pytest.raises(RenderFault, match=words.replace("(", r"\(")):
+        text(template)

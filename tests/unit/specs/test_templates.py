@@ -1,0 +1,68 @@
+"""`templates` in a stack file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from specs.errors import StackError
+from specs.load import load_files, load_stack
+from specs.stack import Template
+
+HEAD = "name: shop\nservices:\n  web:\n    image: acme/web:1\n    templates:\n"
+
+
+def load(lines: str, **more: str) -> tuple[Template, ...]:
+    return load_stack(HEAD + lines, name=None, variables=more).groups[0].container.templates
+
+
+def test_a_template_in_the_stack_file_and_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "a.tmpl").write_text("$host {{ endpoints('auth') }}\n", encoding="utf-8")
+    path = tmp_path / "shop.yml"
+    path.write_text(
+        HEAD
+        + "      - {source: a.tmpl, target: /etc/a.conf, mode: 640, on_change: signal HUP}\n"
+        + "      - {content: '{{ slot }} ${X} $$x', target: b, on_change: {command: [nginx, -s, reload]}}\n",
+        encoding="utf-8",
+    )
+    stack = load_files(path, name=None, variables={"X": "1"})
+    assert stack.groups[0].container.templates == (
+        # What stands in a file of its own is not looked through for variables.
+        Template(target="/etc/a.conf", content="$host {{ endpoints('auth') }}\n", mode=0o640, signal="SIGHUP"),
+        Template(target="b", content="{{ slot }} 1 $x", command=("nginx", "-s", "reload")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{target: /a}", "wanted one of source (a file) and content"),
+        ("{content: x}", "wanted the key target"),
+        ("{source: a, target: /a}", "source is read where the stack file is a file; give content here"),
+        ("{content: x, target: /a, mode: 8}", "wanted permissions of three octal digits"),
+        ("{content: x, target: /a, on_change: reload}", "wanted none, `signal HUP`, or a mapping"),
+        (
+            "{content: x, target: /a, on_change: restart}",
+            "restart is refused: tasks are replaced at their group's pace",
+        ),
+        ("{content: x, target: /a, on_change: {run: x}}", "got the keys run"),
+        ("{content: x, target: ../a}", "wanted the path of a file, without .. and colons"),
+        ("{content: '{% if %}', target: /a}", "/a cannot be understood: line 1: "),
+        ("{content: x, targt: /a}", "did you mean target?"),
+    ],
+)
+def test_what_is_refused(line: str, words: str) -> None:
+    with pytest.raises(StackError) as caught:
+        load(f"      - {line}\n")
+    assert words in str(caught.value)
+
+
+def test_two_for_one_place_and_one_without_a_container() -> None:
+    one = "      - {content: x, target: /a}\n"
+    with pytest.raises(StackError, match="/a is the target of two templates"):
+        load(one + one)
+    with pytest.raises(StackError, match="/a is the target of a volume too"):
+        load(f"{one}    volumes: ['/x:/a']\n")
+    with pytest.raises(StackError, match="templates are for containers"):
+        load_stack(HEAD.replace("image: acme/web:1", "command: sleep 1") + one, name=None, variables={})
