@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from specs.stack import Container, HealthCheck, Hook, Pull, Stop
+from specs.stack import Container, HealthCheck, Hook, MetricsPage, Pull, Stop
 
 _USUAL = Container()
 
@@ -16,6 +16,7 @@ class Care:
 
     health: HealthCheck | None = None
     ready: HealthCheck | None = None
+    metrics: MetricsPage | None = None
     stop: Stop = _USUAL.stop
     pre_stop: tuple[Hook, ...] = ()
     pull: Pull = _USUAL.pull

@@ -44,7 +44,11 @@ class Scraping:
         now = self._clock()
         declared = {seen.order.task_id: seen.order for seen in tasks if seen.order.container.metrics is not None}
         with self._lock:
-            self._due_at = {id: self._due_at.get(id, now + _spread(order)) for id, order in declared.items()}
+            # An interval that was made shorter counts at once.
+            self._due_at = {
+                id: min(self._due_at.get(id, now + _spread(order)), now + _interval(order))
+                for id, order in declared.items()
+            }
             self._found = {id: found for id, found in self._found.items() if id in declared}
             due = [order for id, order in declared.items() if self._due_at[id] <= now]
             self._due_at |= {order.task_id: now + _interval(order) for order in due}

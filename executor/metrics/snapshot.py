@@ -142,7 +142,7 @@ def _write_usage(page: Page, usage: Usage, labels: str) -> None:
 
 def write_executor(page: Page, own: Own, snapshot: Snapshot) -> None:
     """What the executor itself uses, and what it is at."""
-    about = (("executor", own.executor), ("agent", own.agent), ("hostname", own.hostname), ("version", own.version))
+    about = (("executor", own.executor), ("agent_id", own.agent), ("hostname", own.hostname), ("version", own.version))
     page.add(f"{_EXECUTOR}info", "gauge", "Which executor this is.", labels_text(about), 1)
     survey = snapshot.survey
     for name, kind, what, value in (

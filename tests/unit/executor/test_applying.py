@@ -10,7 +10,7 @@ from executor import commands as do
 from executor import events as on
 from specs.care import Care
 from specs.ids import VersionId
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Stop
+from specs.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Stop
 from tests.unit.executor.talk import Talk, only, order
 
 CHECK = HealthCheck(kind=CheckKind.TCP, interval_seconds=5, grace_seconds=20, failures=2)
@@ -121,3 +121,11 @@ class TestSignals:
         failed = {"task_id": BARE.task_id, "operation": on.Operation.SIGNAL, "message": "SIGHUP could not be sent"}
         talk.tell(on.OperationFailed(is_temporary=is_temporary, **failed))  # type: ignore[arg-type]
         assert talk.statuses[-1].signals == signals and talk.statuses[-1].message == "SIGHUP could not be sent"
+
+
+def test_where_a_task_tells_its_metrics_counts_at_once() -> None:
+    talk = Talk()
+    talk.run(BARE)
+    talk.tell(applied(Care(metrics=MetricsPage(path="/own"))))
+    (seen,) = talk.core.survey().tasks
+    assert seen.order.container.metrics == MetricsPage(path="/own")

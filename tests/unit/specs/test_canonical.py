@@ -22,7 +22,19 @@ from specs.care import Care, care_of, with_care
 from specs.constraints import Mode, Rules, Spread
 from specs.ids import group_id, is_same_make
 from specs.resources import PortRanges, Resources
-from specs.stack import Condition, Container, Dependency, Group, HealthCheck, Hook, Port, Pull, Restart, Stop
+from specs.stack import (
+    Condition,
+    Container,
+    Dependency,
+    Group,
+    HealthCheck,
+    Hook,
+    MetricsPage,
+    Port,
+    Pull,
+    Restart,
+    Stop,
+)
 
 GROUP = Group(
     id=group_id("s", "web", ["prod"]),
@@ -90,6 +102,7 @@ def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
         {"ready": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
         {"stop": Stop(grace_seconds=1.0)},
         {"pre_stop": (Hook(command=("a",)),)},
+        {"metrics": MetricsPage(port="http")},
         {"pull": Pull.ALWAYS},
         {"pull_timeout_seconds": 1.0},
     ],

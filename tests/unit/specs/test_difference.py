@@ -62,6 +62,12 @@ def test_other_labels_are_another_group() -> None:
         ("image: a:1", "image: a:1\n    pull: always", Change.APPLIED, [("pull", None, "always")]),
         (
             "image: a:1",
+            "image: a:1\n    metrics: {path: /own}",
+            Change.APPLIED,
+            [("metrics", None, {"path": "/own", "port": "http"})],
+        ),
+        (
+            "image: a:1",
             "image: a:2\n    stop: {drain: 5s}",
             Change.REPLACED,
             [("image", "a:1", "a:2"), ("stop", None, {"drain_seconds": 5.0})],

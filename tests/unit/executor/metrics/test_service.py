@@ -130,6 +130,7 @@ class TestScraping:
         found = asking.found(one.order.task_id)
         assert found is not None
         assert [(each.name, each.value) for family in found.families for each in family.samples] == [("jobs", 3.0)]
+        assert asking.due([task(application.port, interval=2.0)]) == first_at + 2.0
         assert asking.due([]) is None
         assert asking.found(one.order.task_id) is None
 

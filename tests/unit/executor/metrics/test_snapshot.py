@@ -95,7 +95,7 @@ def test_what_a_task_uses_and_how_it_is() -> None:
 
 def test_the_executor_tells_of_itself() -> None:
     found = page(Measured(seen=WEB))
-    about = {"executor": "executor-1", "agent": "S1", "hostname": "agent1", "version": "0.1.0"}
+    about = {"executor": "executor-1", "agent_id": "S1", "hostname": "agent1", "version": "0.1.0"}
     assert found["framework_executor_info"] == [(about, 1)]
     phases = {labels["phase"]: value for labels, value in found["framework_executor_tasks"]}
     assert {phase for phase, value in phases.items() if value} == {"running", "pulling"}
