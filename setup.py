@@ -25,7 +25,7 @@ setup(
     ),
     package_data={
         "specs": ["*.proto", "*.json", "examples/*.yml", "py.typed"],
-        "framework": ["local/*.cpp", "py.typed"],
+        "framework": ["local/*.cpp", "local/programs/*.sh", "py.typed"],
         "executor": ["py.typed"],
         "placement": ["py.typed"],
         "discovery": ["py.typed"],

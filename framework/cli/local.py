@@ -55,6 +55,7 @@ def local() -> None:
 @click.option("--masters", type=int, help="How many Mesos masters.  [default: 1]")
 @click.option("--agents", type=int, help="How many Mesos agents.  [default: 3]")
 @click.option("--schedulers", type=int, help="How many of our schedulers; all but one stand by.  [default: 1]")
+@click.option("--balancer", is_flag=True, default=None, help="HAProxy, which serves what stacks route; as root.")
 @click.option("--attributes", multiple=True, help='An agent\'s attributes, "rack:a;zone:z1"; repeated, used in turn.')
 @click.option("--resources", help='What each agent offers, "cpus:4;mem:4096;disk:10000".')
 @click.option("--subnet", type=int, help="Addresses 127.SUBNET.x.y, for several clusters at a time.  [default: 0]")
@@ -105,11 +106,17 @@ def urls(cluster: Cluster) -> str:
     lines = [f"Mesos      http://{shape.master_ip(1)}:5050/state", f"ZooKeeper  {shape.zookeeper_address}"]
     if shape.dns:
         lines.append(f"Names      {shape.dns}:{DNS_PORT}: dig @{shape.dns} SERVICE.STACK.service.framework.internal")
+    if shape.balancer:
+        lines.append(f"Routes     http://{shape.balancer_ip}/ serves them, http://{shape.balancer_ip}:8404/ shows them")
     if shape.schedulers:
         lines.insert(0, f"API        {cluster.url}")
         if where:
             lines.append(f"To use it:     export FRAMEWORK_URL={cluster.url}")
         lines.append("Then:          framework submit FILE --wait, framework ps")
+    if shape.balancer:
+        lines.insert(
+            1, f"Routes     http://{shape.balancer_ip}/ serves them, http://{shape.balancer_ip}:8404/ shows them"
+        )
     lines.append(f"Look further:  framework local status{where}, framework local logs NAME{where}")
     lines.append(f"Stop it:       framework local down{where}")
     return "\n".join(lines)

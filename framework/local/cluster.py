@@ -1,7 +1,8 @@
 """A cluster: daemons in the directories of one directory.
 
 Each daemon is a process of its own with an address of its own in 127.0.0.0/8: with subnet N, ZooKeeper is
-127.N.0.1:2181, masterK 127.N.0.K:5050, agentK 127.N.1.K:5051, schedulerK 127.N.2.K:8080.
+127.N.0.1:2181, masterK 127.N.0.K:5050, agentK 127.N.1.K:5051, schedulerK 127.N.2.K:8080; what
+stacks route is served at 127.N.3.1.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ LOCK_FILE = "lock"
 REGISTRATION_SECONDS = 60.0
 AGENT_END_SECONDS = 10.0
 SCHEDULER_END_SECONDS = 10.0
+BALANCER_END_SECONDS = 15.0
 
 
 class Cluster:
@@ -118,6 +120,7 @@ class Cluster:
         attributes: tuple[str, ...] = ATTRIBUTES,
         resources: str = RESOURCES,
         dns: str = "",
+        balancer: bool = False,
         master_flags: Flags | None = None,
         agent_flags: Flags | None = None,
         scheduler_flags: Flags | None = None,
@@ -136,10 +139,13 @@ class Cluster:
             attributes=attributes,
             resources=resources,
             dns=dns,
+            balancer=balancer,
         )
         shape.check()
-        requirements.check(requirements.CLUSTER)
+        requirements.check((*requirements.CLUSTER, *(requirements.BALANCERS[:1] if balancer else ())))
         self._check_directory()
+        if balancer and os.geteuid():
+            raise LocalError("--balancer serves at port 80, for which you have to be root")
         with self._locked():
             install()
             self._stop()
@@ -179,6 +185,8 @@ class Cluster:
         if shape.schedulers:
             self._wait_for_scheduler()
             (home / URL_FILE).write_text(self.url + "\n", encoding="utf-8")
+        if shape.balancer:
+            Daemon.create(home / "balancer", commands.balancer(home / "balancer", shape)).start().wait()
 
     def _wait_for_agents(self, number: int) -> None:
         def registered() -> bool:
@@ -211,6 +219,10 @@ class Cluster:
         for daemon in agents:
             _end(daemon, signal.SIGUSR1)  # On which an agent ends its executors.
         _wait_for_ends(agents, AGENT_END_SECONDS)
+        for daemon in self.of_kind("balancer"):
+            _end(daemon, signal.SIGTERM)  # Its HAProxy would serve on without it.
+        _wait_for_ends(self.of_kind("balancer"), BALANCER_END_SECONDS)
+        leftovers.end_balancer(self.directory)
         leftovers.end_executors(self.directory)
         leftovers.remove_containers(self.directory)
         for daemon in self.daemons.values():

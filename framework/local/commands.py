@@ -87,6 +87,20 @@ def dns(shape: Shape) -> DaemonSpec:
     return DaemonSpec(kind="dns", address=f"{shape.dns}:{DNS_PORT}", command=command)
 
 
+def balancer(directory: Path, shape: Shape) -> DaemonSpec:
+    """`framework balancer haproxy`, with what it keeps in the directory."""
+    address = f"{shape.balancer_ip}:8404"
+    options: Flags = {
+        "zk": shape.store_url,
+        "bind": shape.balancer_ip,
+        "stats": address,
+        "directory": str(directory / "state"),
+    }
+    words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+    command = (sys.executable, "-m", "framework.cli.main", "balancer", "haproxy", *words)
+    return DaemonSpec(kind="balancer", address=address, command=command)
+
+
 def executor_path() -> str:
     """The PATH of agents, and so of executors.
 

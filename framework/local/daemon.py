@@ -15,7 +15,7 @@ from typing import Any, Literal
 from framework.local.errors import LocalError
 from framework.local.waiting import wait_for
 
-Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dns", "dockerd"]
+Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dns", "balancer", "dockerd"]
 State = Literal["running", "frozen", "down"]
 
 # All else stays outside: what agents have, executors and tasks inherit, secrets and proxies included; and
@@ -157,12 +157,12 @@ class Daemon:
 
     def answers(self) -> bool:
         """Whether the daemon serves: ZooKeeper says srvr, Mesos its version, a scheduler or its follower anything;
-        a DNS server takes connections."""
+        a DNS server and a balancer take connections."""
         if self.spec.kind == "zookeeper":
             return b"Mode:" in four_letters(self.address, b"srvr")
         if self.spec.kind == "scheduler":
             return http_status(f"http://{self.address}/v1/ready") is not None
-        if self.spec.kind == "dns":
+        if self.spec.kind in ("dns", "balancer"):
             return accepts(self.address)
         return self.get("/version") is not None
 

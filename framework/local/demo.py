@@ -8,10 +8,10 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,8 +23,10 @@ from framework.local.waiting import wait_for
 
 STACK = Path(specs.__file__).parent / "examples" / "shop.yml"
 ANSWER_SECONDS = 30.0
-SHOWN_LINES = 10
-PREFERRED_SERVICE = "web"
+OTHER = "other"
+KILLED = "shop/auth"
+NAMED = ("--dns", "--balancer")
+"""Both want ports that only root may listen at."""
 
 
 def run(cluster: Cluster) -> None:
@@ -32,20 +34,33 @@ def run(cluster: Cluster) -> None:
     at = [] if cluster.directory == paths.default_directory() else ["--dir", str(cluster.directory)]
     stack = os.path.relpath(STACK) if STACK.is_relative_to(Path.cwd()) else str(STACK)
 
-    step(["local", "up", *at], os.environ)
+    step(["local", "up", *at, *NAMED], os.environ)
     # Whatever else the user works with, the tour submits to no other cluster than this.
     environment = {**os.environ, "FRAMEWORK_URL": cluster.url}
     step(["local", "images"], environment)
     step(["submit", stack, "--wait"], environment)
     step(["ps"], environment)
-    show(next_to_try(json.loads(output_of(["ps", "--json"], environment))["tasks"]))
+    say("The balancer serves web, which knows auth and catalogue by their names only, as those know redis and pricing:")
+    front = f"http://{cluster.shape.balancer_ip}/"
+    show(front, "shop.example", "shop")
+    say("The same file again, as another stack: each finds its own.")
+    step(["submit", stack, "--name", OTHER, "--wait"], environment, SHOP=OTHER)
+    show(front, "other.example", OTHER)
+    say("A container is killed: nobody is sent there any more, and another one takes its place.")
+    lose_one(environment)
     click.echo(further(cluster, stack, at))
 
 
-def step(words: Sequence[str], environment: Mapping[str, str]) -> None:
+def say(sentence: str) -> None:
+    """Tells the user what comes."""
+    click.echo(f"\n{sentence}")
+
+
+def step(words: Sequence[str], environment: Mapping[str, str], **variables: str) -> None:
     """Shows and runs one command of ours; raises LocalError if it fails."""
-    click.echo(click.style(f"\n$ framework {shlex.join(words)}", bold=True))
-    code = subprocess.run(command(words), env=environment, check=False).returncode
+    given = "".join(f"{name}={value} " for name, value in variables.items())
+    click.echo(click.style(f"\n$ {given}framework {shlex.join(words)}", bold=True))
+    code = subprocess.run(command(words), env={**environment, **variables}, check=False).returncode
     if code != 0:
         raise LocalError(f"`framework {shlex.join(words)}` ended with exit code {code}, so the demo stops here")
 
@@ -63,39 +78,54 @@ def command(words: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "framework.cli.main", *words]
 
 
-def next_to_try(tasks: Iterable[Mapping[str, Any]]) -> str:
-    """The URL of an endpoint to look at, the web service's if there is one; `tasks` are those of `ps --json`."""
-    offered = [task for task in tasks if task["endpoints"]]
-    preferred = [task for task in offered if PREFERRED_SERVICE in str(task["group"])]
-    if not offered:
-        raise LocalError("no task has an endpoint, though all were to run: see `framework ps`")
-    return f"http://{(preferred or offered)[0]['endpoints'][0]}/"
+def show(url: str, host: str, stack: str) -> None:
+    """Fetches a page of the host, as curl would, once all that it asks is answered by tasks of the stack; shows it."""
+    click.echo(click.style(f"\n$ curl -H 'Host: {host}' {url}", bold=True))
+
+    def whole() -> str | None:
+        page = fetched(url, host)
+        return page if page is not None and "does not answer" not in page and f"from {stack}." in page else None
+
+    click.echo(wait_for(whole, ANSWER_SECONDS, f"an answer of {host} at {url}").rstrip())
 
 
-def show(url: str) -> None:
-    """Fetches the URL, as curl would, and shows the beginning of what it answers."""
-    click.echo(click.style(f"\n$ curl {url}", bold=True))
-    text = wait_for(lambda: fetched(url), ANSWER_SECONDS, f"an answer of {url}")
-    for line in text.splitlines()[:SHOWN_LINES]:
-        click.echo(line)
-
-
-def fetched(url: str) -> str | None:
-    """The text at the URL, None where nothing answers."""
+def fetched(url: str, host: str) -> str | None:
+    """The text at the URL, None where nothing answers, or in no good way."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as response:
-            return str(response.read().decode(errors="replace")) or "(an empty answer)"
+        with opener.open(urllib.request.Request(url, headers={"Host": host}), timeout=ANSWER_SECONDS) as response:
+            return str(response.read().decode(errors="replace"))
     except OSError:
         return None
+
+
+def lose_one(environment: Mapping[str, str]) -> None:
+    """Kills a container, and waits until its endpoint is gone and another one there."""
+
+    def there() -> list[str]:
+        found = json.loads(output_of(["endpoints", KILLED, "--json"], environment))["endpoints"]
+        return [str(endpoint["id"]) for endpoint in found]
+
+    before = there()
+    words = ["docker", "kill", before[0]]
+    click.echo(click.style(f"\n$ {shlex.join(words)}", bold=True))
+    subprocess.run(words, check=False, stdout=subprocess.DEVNULL)
+    killed_at = time.monotonic()
+    wait_for(lambda: before[0] not in there(), ANSWER_SECONDS, f"the end of the endpoint of {before[0]}")
+    click.echo(f"{before[0]} has no endpoint any more, {time.monotonic() - killed_at:.1f} s later")
+    wait_for(lambda: len(there()) == len(before), ANSWER_SECONDS, f"another task in the place of {before[0]}")
+    step(["endpoints", KILLED], environment)
 
 
 def further(cluster: Cluster, stack: str, at: Sequence[str]) -> str:
     """What to try next, and how to stop."""
     where = f" {shlex.join(at)}" if at else ""
+    names = cluster.shape.dns
     to_try = {
         "framework ps": "what runs where",
-        "framework logs shop/redis -f": "what it says",
+        f"dig @{names} +short SRV _http._tcp.auth.shop.service.framework.internal": "where auth is reached",
+        "framework top": "what it uses",
+        "framework logs -f shop": "what all of them say",
         "framework scale shop/web 4": "more of it",
         f"framework submit {stack}": "as the file says again; what did not change is not restarted",
         f"framework local kill agent2{where}": "and see what happens to its tasks",

@@ -18,7 +18,9 @@ from framework.local.errors import LocalError
 
 BUSYBOX = "framework-demo/busybox:1"
 REDIS = "framework-demo/redis:1"
+SHOP = "framework-demo/shop:1"
 CONTENT_LABEL = "framework.content"
+PROGRAMS = Path(__file__).parent / "programs"
 
 LOADER = "ld-linux-x86-64.so.2"
 
@@ -52,13 +54,14 @@ def _make(recipe: Recipe) -> bool:
     """Makes the image unless the engine has it from this very source; returns whether it did."""
     from docker.errors import APIError, ImageNotFound
 
-    content = hashlib.sha256(Path(__file__).read_bytes() + repr(recipe.changes).encode()).hexdigest()[:16]
+    sources = [Path(__file__), *sorted(PROGRAMS.glob("*.sh"))]
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + repr(recipe.changes).encode())
     with engine.connection() as client:
         try:
             earlier = client.images.get(recipe.name)
         except ImageNotFound:
             earlier = None
-        if earlier is not None and earlier.labels.get(CONTENT_LABEL) == content:
+        if earlier is not None and earlier.labels.get(CONTENT_LABEL) == content.hexdigest()[:16]:
             return False
         repository, _, tag = recipe.name.partition(":")
         with tempfile.TemporaryDirectory() as temporary:
@@ -67,7 +70,7 @@ def _make(recipe: Recipe) -> bool:
                 archive(Path(temporary)),
                 repository=repository,
                 tag=tag,
-                changes=[*recipe.changes, f"LABEL {CONTENT_LABEL}={content}"],
+                changes=[*recipe.changes, f"LABEL {CONTENT_LABEL}={content.hexdigest()[:16]}"],
             )
         if earlier is not None:
             with contextlib.suppress(APIError):  # A container still runs from it.
@@ -114,6 +117,16 @@ def busybox_in(unpacked: Path) -> Path:
     return next(path for path in (unpacked / "bin/busybox", unpacked / "usr/bin/busybox") if path.exists())
 
 
+def fill_shop(root: Path) -> None:
+    """A web server, beside busybox: its page says who answers, and what those say whom it asks (programs/shop-*.sh)."""
+    fill_busybox(root)
+    for source, target in (("shop-serve.sh", "bin/serve"), ("shop-page.sh", "www/cgi-bin/index.cgi")):
+        (root / target).parent.mkdir(exist_ok=True)
+        shutil.copy(PROGRAMS / source, root / target)
+        (root / target).chmod(0o755)
+    (root / "www/health").write_text("fine\n", encoding="utf-8")
+
+
 def fill_redis(root: Path) -> None:
     """Redis' server and client with the libraries they are linked to, beside busybox."""
     fill_busybox(root)
@@ -150,6 +163,11 @@ RECIPES = (
         name=BUSYBOX,
         fill=fill_busybox,
         changes=("ENV PATH=/bin", 'CMD ["sh"]'),
+    ),
+    Recipe(
+        name=SHOP,
+        fill=fill_shop,
+        changes=("ENV PATH=/bin", "EXPOSE 80", 'CMD ["serve"]'),
     ),
     Recipe(
         name=REDIS,

@@ -1,4 +1,4 @@
-"""What outlives a cluster's agents: executors that no agent ended, and Docker containers."""
+"""What outlives a cluster's daemons: executors that no agent ended, Docker containers, a balancer's HAProxy."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from framework.local import engine
+from framework.local.daemon import command_of
 
 AGENT_LABEL = "framework.agent_id"
 
@@ -21,6 +22,15 @@ def end_executors(directory: Path) -> None:
         if any(variable in environment for variable in ours):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+def end_balancer(directory: Path) -> None:
+    """Ends the HAProxy of a balancer that was killed before it could."""
+    pid_file = directory / "balancer" / "state" / "haproxy.pid"
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = int(pid_file.read_text(encoding="utf-8").split()[0])
+        if str(pid_file) in command_of(pid):
+            os.kill(pid, signal.SIGTERM)
 
 
 def agent_ids(directory: Path) -> list[str]:

@@ -29,7 +29,7 @@ class Shape:
 
     `attributes` holds one Mesos attribute string per agent, used in turn; `resources` is one Mesos resource string
     for every agent, to which a port range of the agent's own is added unless it names ports. `dns` is the address at
-    which `framework dns` answers containers, "" where none runs.
+    which `framework dns` answers containers, "" where none runs; `balancer`: whether HAProxy serves what stacks route.
     """
 
     subnet: int = 0
@@ -39,6 +39,7 @@ class Shape:
     attributes: tuple[str, ...] = ATTRIBUTES
     resources: str = RESOURCES
     dns: str = ""
+    balancer: bool = False
 
     def check(self) -> None:
         """Raises LocalError for a shape that cannot be."""
@@ -77,6 +78,11 @@ class Shape:
     def scheduler_ip(self, number: int) -> str:
         return f"127.{self.subnet}.2.{number}"
 
+    @property
+    def balancer_ip(self) -> str:
+        """Where what stacks route is served; HAProxy's own page is at port 8404."""
+        return f"127.{self.subnet}.3.1"
+
     def addresses(self) -> dict[str, str]:
         """HOST:PORT of every daemon, by its name."""
         found = {"zookeeper": self.zookeeper_address}
@@ -84,6 +90,7 @@ class Shape:
         found |= {f"agent{n}": f"{self.agent_ip(n)}:5051" for n in range(1, self.agents + 1)}
         found |= {f"scheduler{n}": f"{self.scheduler_ip(n)}:8080" for n in range(1, self.schedulers + 1)}
         found |= {"dns": f"{self.dns}:{DNS_PORT}"} if self.dns else {}
+        found |= {"balancer": f"{self.balancer_ip}:8404"} if self.balancer else {}
         return found
 
     def agent_attributes(self, number: int) -> str:
