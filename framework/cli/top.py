@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
+from framework.cli.faults import CommandFault
 from framework.cli.options import Duration, complete_groups, with_labels, with_labels_in, with_server
 from framework.cli.output import note, plural, print_json, print_table, size
 from framework.cli.server import Answer, NoScheduler, Server
+from framework.exits import CliExit
 
 _WORDS = {"task": ["TASK", "GROUP", "SLOT", "AGENT"], "group": ["GROUP", "TASKS"], "agent": ["AGENT", "TASKS"]}
 _AMOUNTS = ("cpus", "cpus_wanted", "mem_bytes", "mem_wanted_bytes", "net_rx_bytes", "net_tx_bytes")
@@ -54,6 +56,9 @@ def top(
     if as_json:
         print_json(answer)
         return
+    nothing = not answer["tasks"] and not answer["silent"]
+    if nothing and pattern and not server.get("/v1/groups", pattern=pattern)["groups"]:
+        raise CommandFault(f"No group matches {pattern}. `framework ls` lists stacks.", CliExit.REFUSED)
     if once or not sys.stdout.isatty():
         _show(_Picture(answer=answer, by=by, sort=sort), lines)
         return

@@ -36,7 +36,8 @@ class Reading:
 
     def __str__(self) -> str:
         unit = " %" if self.name in ("cpu", "memory") else ""
-        return f"{self.name} {self.mean:.3g}{unit} (target {self.target:g}{unit})"
+        mean = f"{self.mean:.0f}" if self.mean >= 100 else f"{self.mean:.3g}"
+        return f"{self.name} {mean}{unit} (target {self.target:g}{unit})"
 
 
 def reading(name: str, uses: list[float], target: float, instances: int) -> Reading:

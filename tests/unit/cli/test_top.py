@@ -57,7 +57,9 @@ def test_who_is_silent_is_named(serve: Serve, run: Run, front: FakeFront) -> Non
 
 def test_nothing_runs(serve: Serve, run: Run) -> None:
     serve()
-    assert "No task runs." in run("top", "nothing/*").stderr
+    assert "No task runs." in run("top").stderr
+    result = run("top", "nothing/*")
+    assert (result.exit_code, result.stderr) == (1, "No group matches nothing/*. `framework ls` lists stacks.\n")
 
 
 def test_what_goes_on_is_a_seconds() -> None:

@@ -85,6 +85,11 @@ def test_what_a_load_wants(uses: list[float], instances: int, wants: int) -> Non
     assert reading("cpu", uses, 60, instances).wants == wants
 
 
+def test_figures_are_short() -> None:
+    texts = [str(reading("cpu", [use], 60, 1)) for use in (1234.56, 99.5, 3.14159)]
+    assert texts == ["cpu 1235 % (target 60 %)", "cpu 99.5 % (target 60 %)", "cpu 3.14 % (target 60 %)"]
+
+
 def test_a_window_remembers_the_extreme() -> None:
     window = Window(is_highest=True)
     assert [window.add(at, wanted, 30) for at, wanted in ((0, 5), (10, 8), (20, 3), (39, 4), (40, 4), (71, 2))] == [
