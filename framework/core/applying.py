@@ -102,6 +102,9 @@ def _watched(task: Task, container: Container) -> tuple[Health, Readiness]:
 
 def announce(context: Context, before: Task, task: Task) -> None:
     """Tells people of what a task has got."""
+    if (task.version, task.signals) == (before.version, before.signals):
+        return
+    context.informed.pop(task.id, None)
     if task.version != before.version:
         context.announce("TaskApplied", task, f"{task.id} has the settings of version {task.version}, applied in place")
         context.collect_versions(task.group.stack, {before.version: None})

@@ -218,6 +218,7 @@ def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWi
         instances=instances_of(group, before.instances if before else None),
         is_stopped=before.is_stopped if before else False,
         generation=before.generation if before else 0,
+        signals=before.signals if before else 0,
         restart=group.restart,
         retry=group.retry,
         dependencies=group.dependencies,

@@ -63,8 +63,11 @@ def begun(
     if old is None or old.is_removed:
         return None
     before = {wish.id: wish for wish in old.groups}
+    failed = {part.group for part in current.groups if part.problem and not part.is_done} if current else set()
     is_moved = any(_moves(before[wish.id], wish) for wish in new.groups if wish.id in before)
-    if not is_moved:
+    # What failed may be mended in place, as by another health check.
+    is_mended = any(before[wish.id].version != wish.version for wish in new.groups if wish.id in failed)
+    if not is_moved and not is_mended:
         return _without_gone(known, new, now, kept) if known is not None else None
     open_parts = {part.group for part in current.groups if not part.is_done} if current else set()
     parts = tuple(

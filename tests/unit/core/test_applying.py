@@ -7,12 +7,14 @@ from dataclasses import replace
 from framework.core.applying import TELL_AGAIN_SECONDS
 from framework.core.commands import Apply, Command, Done
 from framework.core.events import Disconnected, RollbackAsked
-from framework.core.model import Task
+from framework.core.model import RolloutState, Task
 from specs.care import Care
 from specs.ids import VersionId, is_same_make
 from specs.stack import CheckKind, Container, Group, HealthCheck, Stop
 from specs.states import Health, Readiness, TaskState
+from specs.update import Share, Update
 from tests.kit.conversation import Conversation, announced, group, killed, stack
+from tests.kit.rollouts import Play, fine
 
 CHECK = HealthCheck(kind=CheckKind.TCP)
 BARE = Container(image="acme/web:1")
@@ -117,3 +119,21 @@ def test_what_an_executor_says_of_a_version_that_is_forgotten_is_no_news() -> No
     before = talk.tasks[0]
     talk.status(before, TaskState.RUNNING, version=VersionId(f"{before.version}-00000000"))
     assert talk.tasks[0].version == before.version
+
+
+def test_a_rollout_that_failed_begins_anew_where_its_group_is_mended_in_place() -> None:
+    play = Play(Conversation())
+    play.talk.subscribe()
+    pace = Update(monitor_seconds=0.0, max_failures=Share())
+    play.talk.submit(stack(replace(web(), update=pace)))
+    play.on(5)
+    play.fault = lambda task: "never healthy"
+    second = replace(web(image="acme/web:2"), update=pace)
+    play.talk.submit(stack(second))
+    play.on(30)
+    assert play.rollout is not None and play.rollout.state is RolloutState.FAILED
+    play.fault = fine
+    mended = replace(second, container=replace(second.container, stop=Stop(grace_seconds=1.0)))
+    play.talk.submit(stack(mended))
+    play.on(60)
+    assert play.rollout is None and play.past == [RolloutState.DONE, RolloutState.SUPERSEDED]

@@ -301,6 +301,19 @@ class TestSignals:
         heard = play.talk.status(web, TaskState.RUNNING, version=web.version, signals=1)
         assert "TaskSignalled" in announced(heard) and not signals(play.talk.wait(60))
 
+    def test_each_change_has_its_signal_and_the_same_file_again_has_none(self) -> None:
+        play = up(one(REDIS), one(WEB, HUPPED))
+        for number in (1, 2):
+            wished = stack(one(REDIS, image=f"busybox:{number + 1}"), one(WEB, HUPPED))
+            assert play.talk.submit(wished) == Done(changed=(REDIS, WEB), index=number + 1, message="changed")
+            play.talk.heard.clear()
+            play.on(30)
+            assert set(signals(play.talk.heard)) == {(number, "SIGHUP")}
+            play.talk.status(
+                the(play.talk, "web"), TaskState.RUNNING, version=the(play.talk, "web").version, signals=number
+            )
+            assert play.talk.submit(wished) == Done(index=number + 1, message="unchanged")
+
     def test_a_task_that_begins_before_the_change_is_proved_gets_it_too_and_a_later_one_does_not(self) -> None:
         play = up(one(REDIS), one(WEB, HUPPED))
         play.fault = lambda task: "hangs" if task.group.service == "redis" else ""
