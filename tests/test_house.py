@@ -78,7 +78,7 @@ ROOMS = (
         Room(
             name=f"discovery.balancer.{pure}", ours=("discovery.balancer", "discovery.endpoints", "specs"), is_pure=True
         )
-        for pure in ("model", "lines", "haproxy_text")
+        for pure in ("model", "lines", "haproxy_text", "nginx_text")
     ),
     Room(name="discovery.names", ours=("discovery.endpoints", "specs"), is_pure=True),
     *(

@@ -102,12 +102,11 @@ class Haproxy:
         """Has HAProxy take a configuration over. Raises Refused; then the last good one is in its place."""
         tried = self._directory / "haproxy.new.cfg"
         tried.write_text(text)
-        checked = subprocess.run(
-            [self._program, "-c", "-f", str(self._base), "-f", str(tried)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [self._program, "-c", "-f", str(self._base), "-f", str(tried)]
+        try:
+            checked = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise Refused(f"{self._program} cannot be started ({error}); install it") from None
         if checked.returncode:
             raise Refused(_first_alert(checked.stderr, tried))
         good = self._config.read_text() if self._config.exists() else ""

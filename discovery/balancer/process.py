@@ -62,7 +62,7 @@ class Process:
         """The pid in the file, if that is a process of the same command."""
         try:
             pid = int(self._pid_file.read_text().split()[0])
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError, IndexError):
             return None
-        return pid if self._command[-1].encode() in words or str(self._pid_file).encode() in words else None
+        return pid if str(self._pid_file.parent).encode() in words else None

@@ -1,4 +1,4 @@
-"""framework balancer haproxy"""
+"""framework balancer haproxy, framework balancer nginx"""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import logging
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -29,33 +31,48 @@ def balancer() -> None:
     """
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _with_source(function: F) -> F:
+    """Adds what every kind of balancer is told."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Print the configuration, and end."),
+        click.option("--bind", metavar="ADDRESS", default="*", show_default=True, help="The address to listen on."),
+        click.option(
+            "--certificates",
+            metavar="DIR",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="PEM files, each a certificate with its key, for routes with TLS.  [default: none]",
+        ),
+        click.option(
+            "--directory",
+            metavar="DIR",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Where its configuration and pid are.  [default: ~/.framework/balancer/KIND-NAME]",
+        ),
+        click.option(
+            "--name", default=DEFAULT_BALANCER, show_default=True, help="Serves the routes that name this balancer."
+        ),
+        click.option(
+            "--endpoints",
+            metavar="zk://HOST:PORT,…/PATH",
+            help="Where executors publish, if the scheduler's --endpoints says so.  [default: as --zk]",
+        ),
+        with_zk(is_required=True),
+    ):
+        function = option(function)
+    return function
+
+
 @balancer.command()
-@with_zk(is_required=True)
-@click.option(
-    "--endpoints",
-    metavar="zk://HOST:PORT,…/PATH",
-    help="Where executors publish, if the scheduler's --endpoints says so.  [default: as --zk]",
-)
-@click.option("--name", default=DEFAULT_BALANCER, show_default=True, help="Serves the routes that name this balancer.")
-@click.option(
-    "--directory",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where its configuration, socket and pid are.  [default: ~/.framework/balancer/NAME]",
-)
+@_with_source
 @click.option(
     "--base",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
     help="The first part of HAProxy's configuration, with global and defaults, instead of ours.",
 )
-@click.option(
-    "--certificates",
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False),
-    help="PEM files, each a certificate with its key, for routes with TLS.  [default: none]",
-)
-@click.option("--bind", metavar="ADDRESS", default="*", show_default=True, help="The address that is listened on.")
 @click.option("--stats", metavar="HOST:PORT", default="", help="Where HAProxy shows its page, and /metrics.")
 @click.option(
     "--drain",
@@ -66,8 +83,19 @@ def balancer() -> None:
     help="So long a task that has left may finish what it is at.",
 )
 @click.option("--program", default="haproxy", show_default=True, help="HAProxy itself.")
-@click.option("--dry-run", is_flag=True, help="Print the configuration, and end.")
-def haproxy(zk: str, endpoints: str | None, name: str, directory: Path | None, dry_run: bool, **options: Any) -> None:
+def haproxy(
+    zk: str,
+    endpoints: str | None,
+    name: str,
+    directory: Path | None,
+    certificates: Path | None,
+    bind: str,
+    dry_run: bool,
+    base: str | None,
+    stats: str,
+    drain: float,
+    program: str,
+) -> None:
     """Run HAProxy, and keep it in step, until it is told to end.
 
     Servers come and go through HAProxy's runtime socket; it is reloaded, without a lost connection, only when routes
@@ -77,24 +105,63 @@ def haproxy(zk: str, endpoints: str | None, name: str, directory: Path | None, d
     from discovery.balancer.haproxy_text import BASE, Settings, haproxy_text
     from discovery.balancer.lines import allotted
 
-    where = (directory or Path.home() / ".framework" / "balancer" / name).resolve()
+    where = _directory(directory, f"haproxy-{name}")
     settings = Settings(
         socket=str(where / "haproxy.sock"),
-        bind=options["bind"],
-        certificates=str(Path(options["certificates"]).resolve()) if options["certificates"] else "",
-        stats=options["stats"],
+        bind=bind,
+        certificates=str(certificates.resolve()) if certificates else "",
+        stats=stats,
+    )
+    follower = _Follower(zk, endpoints or zk, name, has_certificates=certificates is not None)
+    if dry_run:
+        model = follower.read()
+        text = haproxy_text(model, allotted({}, model, 0.0, set(), 0.0), settings)
+        click.echo(f"{Path(base).read_text() if base else BASE}\n{text}", nl=False)
+        return
+    from discovery.balancer.haproxy import Haproxy
+
+    follower.run(Haproxy(where, settings, base or "", drain, program))
+
+
+@balancer.command()
+@_with_source
+@click.option("--program", default="nginx", show_default=True, help="nginx itself.")
+def nginx(
+    zk: str,
+    endpoints: str | None,
+    name: str,
+    directory: Path | None,
+    certificates: Path | None,
+    bind: str,
+    dry_run: bool,
+    program: str,
+) -> None:
+    """Run nginx, and keep it in step, until it is told to end.
+
+    Each change is a new configuration, which is tested first, and a reload: what nginx is at is finished, but kept
+    connections that are idle are closed. Connections (mode: tcp) are not served.
+    """
+    from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
+
+    settings = NginxSettings(
+        directory=str(_directory(directory, f"nginx-{name}")),
+        bind=bind,
+        certificates=tuple(sorted(str(each.resolve()) for each in certificates.glob("*.pem"))) if certificates else (),
     )
     follower = _Follower(zk, endpoints or zk, name, has_certificates=bool(settings.certificates))
     if dry_run:
         model = follower.read()
-        for problem in model.problems:
-            click.echo(f"not served: {problem}", err=True)
-        base = Path(options["base"]).read_text() if options["base"] else BASE
-        click.echo(f"{base}\n{haproxy_text(model, allotted({}, model, 0.0, set(), 0.0), settings)}", nl=False)
+        for sentence in unserved(model):
+            click.echo(f"not served: {sentence}", err=True)
+        click.echo(nginx_text(model, settings), nl=False)
         return
-    from discovery.balancer.haproxy import Haproxy
+    from discovery.balancer.nginx import Nginx
 
-    follower.run(Haproxy(where, settings, options["base"] or "", options["drain"], options["program"]))
+    follower.run(Nginx(settings, program))
+
+
+def _directory(given: Path | None, name: str) -> Path:
+    return (given or Path.home() / ".framework" / "balancer" / name).resolve()
 
 
 class _Follower:
@@ -114,8 +181,6 @@ class _Follower:
 
     def read(self) -> Any:
         """The model as soon as it is known; raises CommandFault where that takes long."""
-        import time
-
         deadline = time.monotonic() + READ_SECONDS
         while (model := self._source.model()) is None:
             if time.monotonic() > deadline:
@@ -123,6 +188,8 @@ class _Follower:
             self._changed.wait(0.2)
             self._changed.clear()
         self._source.close()
+        for problem in model.problems:
+            click.echo(f"not served: {problem}", err=True)
         return model
 
     def run(self, proxy: Any) -> None:

@@ -46,7 +46,7 @@ COMMANDS = {
     "scheduler": "Run the scheduler.",
     "dns": "Answer DNS queries for the names of services.",
     "executor": "Show our executors on agents; move tasks to the current version.",
-    "balancer": "Keep HAProxy in step with routes and endpoints.",
+    "balancer": "Keep HAProxy or nginx in step with routes and endpoints.",
     "leader": "Show which scheduler leads and which stand by; hand leadership over.",
     "local": "Run a real Mesos cluster on this machine.",
     "version": "Show the version of this command and of the scheduler.",

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from framework.local.paths import cache_home
 from tests.bench import (
+    bench_balancer,
     bench_control,
     bench_core,
     bench_elections,
@@ -49,6 +50,7 @@ BENCHES = (
     bench_health.BENCH,
     bench_endpoints.BENCH,
     bench_metrics.BENCH,
+    bench_balancer.BENCH,
     bench_elections.BENCH,
     bench_simulation.BENCH,
 )

@@ -13,6 +13,7 @@ import pytest
 from discovery.balancer.haproxy_text import BASE, Settings, haproxy_text
 from discovery.balancer.lines import allotted
 from discovery.balancer.model import Model
+from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
 from specs.routes import Balance, Route, RouteMode, Tls
 from tests.unit.discovery.test_balancer_model import API, DEV, HOST, WEB, served
 
@@ -29,12 +30,28 @@ def shop() -> Model:
     )
 
 
+NGINX = NginxSettings(
+    directory="/run/b", bind="10.0.0.9", certificates=("/etc/certs/a.pem", "/etc/certs/shop.example.org.pem")
+)
+
+
 def test_haproxy() -> None:
     model = shop()
-    text = haproxy_text(model, allotted({}, model, 0.0, set(), 60.0), SETTINGS)
+    is_as_before(haproxy_text(model, allotted({}, model, 0.0, set(), 60.0), SETTINGS), "haproxy.cfg")
+
+
+def test_nginx() -> None:
+    model = shop()
+    is_as_before(nginx_text(model, NGINX), "nginx.conf")
+    assert unserved(model) == (
+        "port 9000 is for connections (mode: tcp), which nginx does not pass on here; HAProxy does",
+    )
+
+
+def is_as_before(text: str, name: str) -> None:
     if os.environ.get("GOLDEN") == "write":
-        (HERE / "haproxy.cfg").write_text(text, encoding="utf-8")
-    assert text == (HERE / "haproxy.cfg").read_text(encoding="utf-8")
+        (HERE / name).write_text(text, encoding="utf-8")
+    assert text == (HERE / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="HAProxy is not installed; `make install` does")
