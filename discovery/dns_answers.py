@@ -10,6 +10,7 @@ import random
 import struct
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import dns.edns
 import dns.exception
@@ -24,6 +25,7 @@ from discovery.dns_zone import Answer, Record, Zone
 PLAIN_BYTES = 512
 """What a client that says nothing can take over UDP."""
 MOST_UDP_BYTES = 4096
+MOST_TCP_BYTES = 65535
 OWN_UDP_BYTES = 1232
 """What we say that we can take: a packet of that size is not cut into pieces on the way."""
 MOST_KEPT = 50_000
@@ -45,8 +47,7 @@ class Elsewhere(Enum):
     SILENCE = "it is no query"
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
+class _Query(NamedTuple):
     """A query that can be answered: its question as bytes, and what the client can take."""
 
     id: int
@@ -61,6 +62,16 @@ class _Query:
         return self.name + self.kind
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An answer that fits: what is before its records but the id, the records, whose order alone is open, and what is
+    after them."""
+
+    before: bytes
+    records: tuple[bytes, ...]
+    after: bytes
+
+
 class Answers:
     """Answers queries for a zone. `offers_recursion`: other names are forwarded for those who ask. `knows`: names of
     the zone have been read; before, it is not known that there is none."""
@@ -72,15 +83,19 @@ class Answers:
         self._flags = dns.flags.QR | (dns.flags.RA if offers_recursion else 0)
         self._kept: dict[bytes, Answer] = {}
         self._of_service: dict[tuple[str, str] | None, list[bytes]] = {}
+        self._whole: dict[bytes, _Whole] = {}
 
     def forget(self, stack: str, service: str) -> None:
         """The endpoints of this service are others than before: what rested on them is not said any more."""
+        self._whole.clear()
         for rests_on in ((stack, service), None):
             for question in self._of_service.pop(rests_on, ()):
                 self._kept.pop(question, None)
 
     def answer(self, data: bytes, *, is_udp: bool, may_refresh: bool = True) -> bytes | Elsewhere:
         """The answer to a query, or what is to be done with it instead of one."""
+        if is_udp and (whole := self._whole.get(data[2:])):
+            return self._spoken(data[:2], whole)
         query = _read_plain(data)
         if query is None:
             read = self._read(data)
@@ -94,7 +109,14 @@ class Answers:
             if isinstance(looked_up, Elsewhere):
                 return looked_up
             found = looked_up
-        return self._assembled(query, found, min(query.most_bytes, MOST_UDP_BYTES) if is_udp else 65535)
+        if not is_udp:
+            return self._assembled(query, found, MOST_TCP_BYTES)
+        most_bytes = min(query.most_bytes, MOST_UDP_BYTES)
+        if asked in self._kept and (whole := self._fitted(query, found, most_bytes)):
+            if len(self._whole) >= MOST_KEPT:
+                self._whole.clear()
+            self._whole[data[2:]] = whole
+        return self._assembled(query, found, most_bytes)
 
     def failure(self, data: bytes, rcode: dns.rcode.Rcode) -> bytes:
         """What is said where a query, which has an id and a question of a known form, comes to nothing."""
@@ -127,6 +149,23 @@ class Answers:
             self._of_service.clear()
         self._kept[asked] = answer
         self._of_service.setdefault(answer.service, []).append(asked)
+
+    def _spoken(self, id: bytes, whole: _Whole) -> bytes:
+        records = whole.records
+        if len(records) > 1:
+            return id + whole.before + b"".join(self._chance.sample(records, len(records))) + whole.after
+        return id + whole.before + b"".join(records) + whole.after
+
+    def _fitted(self, query: _Query, answer: Answer, most_bytes: int) -> _Whole | None:
+        """The whole answer, if the client can take all of it."""
+        message = self._assembled(query, answer, most_bytes)
+        more = {record.additional for record in answer.records if record.additional}
+        counts = (1, len(answer.records), 1 if answer.authority else 0, len(more) + query.has_edns)
+        if struct.unpack_from("!HHHH", message, 4) != counts:
+            return None
+        records = tuple(record.answer for record in answer.records)
+        begin = _HEADER.size + len(query.question)
+        return _Whole(message[2:begin], records, message[begin + sum(map(len, records)) :])
 
     def _assembled(self, query: _Query, answer: Answer, most_bytes: int) -> bytes:
         """The message. Where not all records fit, chance says which do, and the client is told that it is cut."""
