@@ -89,7 +89,7 @@ def consider(ask: Ask, books: Books, now: Instant) -> tuple[Change, ...] | Refus
     if isinstance(ask, KillAsked):
         return _give_up(ask, books)
     if isinstance(ask, ScaleAsked | RestartAsked | StopAsked | StartAsked):
-        return _adjust(ask, books.stacks)
+        return _adjust(ask, books)
     return Refused(kind="invalid", message=f"{type(ask).__name__} does not change a stack")
 
 
@@ -249,12 +249,10 @@ def _remove(ask: StackRemoved, old: StackWish | None) -> tuple[Change, ...] | Re
     return (Change(stack=stack, changed=tuple(str(wish.id) for wish in old.groups), message="removing"),)
 
 
-def _adjust(
-    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, stacks: Mapping[str, StackWish]
-) -> tuple[Change, ...] | Refused:
+def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Books) -> tuple[Change, ...] | Refused:
     matched = False
     changes: list[Change] = []
-    for stack in stacks.values():
+    for stack in books.stacks.values():
         if stack.is_removed:
             continue
         wishes = []
@@ -263,7 +261,7 @@ def _adjust(
                 wishes.append(wish)
                 continue
             matched = True
-            adjusted = _adjusted(ask, wish)
+            adjusted = _adjusted(ask, wish, books)
             if isinstance(adjusted, Refused):
                 return adjusted
             wishes.append(adjusted)
@@ -337,9 +335,18 @@ def kill_cause(ask: KillAsked) -> str:
     return f"killed{who}" + (f": {ask.message}" if ask.message else "")
 
 
-def _adjusted(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish) -> GroupWish | Refused:
+def restarted(wish: GroupWish, books: Books) -> GroupWish:
+    """The group's wish by which all its tasks are to be replaced: also those of a restart from which the stack has gone
+    back meanwhile."""
+    newest = max((task.generation for task in books.tasks_of(wish.id)), default=0)
+    return replace(wish, generation=max(wish.generation, newest) + 1)
+
+
+def _adjusted(
+    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish, books: Books
+) -> GroupWish | Refused:
     if isinstance(ask, RestartAsked):
-        return replace(wish, generation=wish.generation + 1)
+        return restarted(wish, books)
     if isinstance(ask, StopAsked):
         return replace(wish, is_stopped=True)
     if isinstance(ask, StartAsked):

@@ -6,7 +6,7 @@ and `invariants.check` says so after every test; but for `GroupBook.wanted`, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from framework.core.group_book import GroupBook, holds_seat, is_behind, is_counted, is_outdated
@@ -96,6 +96,13 @@ class Books:
             book = self.groups[group] = GroupBook(group)
             self.by_stack.setdefault(group.stack, {})[group] = None
         return book
+
+    def tasks_of(self, group: GroupId) -> Iterator[Task]:
+        """The tasks of a group that are known, living and ended."""
+        book = self.groups.get(group)
+        if book is not None:
+            for id in (*book.seats.values(), *book.incoming.values(), *book.leaving, *book.ended):
+                yield self.tasks[id]
 
     def put_stack(self, stack: StackWish) -> None:
         """Takes a stack's new wish; groups that are no longer in it lose theirs."""

@@ -117,7 +117,7 @@ class Desk:
         if isinstance(outcome, Refused):
             return outcome
         kept = self.context.settings.revisions_kept
-        followed = (following.with_followers(change, books.stacks.get(change.stack.name)) for change in outcome)
+        followed = (following.with_followers(change, books) for change in outcome)
         found = (asks.remembered(change, ask, books, now, kept) for change in followed)
         return tuple(self._with_rollouts(change, ask, now) for change in found)
 

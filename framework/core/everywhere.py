@@ -1,6 +1,8 @@
-"""Groups that have one on every agent: which agents that are, and which slot is whose."""
+"""On which agents a group can run at all; of those that have one on every agent, which slot is whose."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from framework.core.agents import LEAVING, Agents
 from framework.core.context import Context
@@ -83,6 +85,12 @@ def _asked(context: Context, wish: GroupWish) -> tuple[Request, Situation]:
         region=context.agents.region,
     )
     return bare_request(context.books, wish), situation
+
+
+def fits_somewhere(context: Context, wish: GroupWish) -> bool:
+    """Whether there is an agent, and one that may be given more, on which a group could run if that were empty."""
+    request, situation = _asked(context, wish)
+    return bool(eligible(request, replace(situation, unavailable=context.agents.unavailable)))
 
 
 def why_not_there(context: Context, task: Task) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.asks import Change
-from framework.core.model import GroupWish, Rollout, StackWish
+from framework.core.asks import Change, restarted
+from framework.core.books import Books
+from framework.core.model import GroupWish, Rollout
 from specs.followers import Follower, followers
 from specs.ids import is_same_make
 from specs.stack import OnChange
 
 
-def with_followers(change: Change, old: StackWish | None) -> Change:
+def with_followers(change: Change, books: Books) -> Change:
     """The change, in which those are restarted too, or get a signal, that depend on what it changes or restarts and say
     so; and those that depend on what is restarted, in the same way.
 
     They are part of the same stored wish, and the restarts of the same rollout, in which they wait for what they depend
     on: no crash can come between the two.
     """
+    old = books.stacks.get(change.stack.name)
     if old is None or old.is_removed or change.stack.is_removed:
         return change
     before = {wish.id: wish for wish in old.groups}
@@ -26,16 +28,16 @@ def with_followers(change: Change, old: StackWish | None) -> Change:
     found = followers({id: wish.dependencies for id, wish in there.items()}, moved)
     if not found:
         return change
-    wishes = tuple(_following(wish, found.get(wish.id)) for wish in change.stack.groups)
+    wishes = tuple(_following(wish, found.get(wish.id), books) for wish in change.stack.groups)
     changed = tuple(sorted({*change.changed, *map(str, found)}))
     return replace(change, stack=replace(change.stack, groups=wishes), changed=changed)
 
 
-def _following(wish: GroupWish, follower: Follower | None) -> GroupWish:
+def _following(wish: GroupWish, follower: Follower | None, books: Books) -> GroupWish:
     if follower is None:
         return wish
     if follower.on_change is OnChange.RESTART:
-        return replace(wish, generation=wish.generation + 1)
+        return restarted(wish, books)
     return replace(wish, signals=wish.signals + 1)
 
 

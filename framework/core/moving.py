@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from framework.core.context import Context
+from framework.core.everywhere import fits_somewhere
 from framework.core.following import cause_of
 from framework.core.group_book import GroupBook, Succession
 from framework.core.misplaced import misplaced
 from framework.core.model import GroupWish, Instant, Task
 from framework.core.pace import Pace, pace_of, update_of
 from framework.core.permits import Permit, kept_as, permit_of, refill, rollout_of
+from framework.core.requests import filled_as
 from framework.core.views import Connection
 from specs.constraints import STICKY_ALWAYS, Mode
 from specs.ids import GroupId, VersionId, is_same_make
@@ -180,14 +182,18 @@ class _Move:
             context.want(self._wish.id, slot)  # one that is unreachable leaves it at once: nobody hears the kill
 
     def _fall_back(self, slot: int) -> None:
-        """Where a successor finds no place, the old task makes room for it, if that may be."""
+        """Where a successor finds no place, the old task makes room for it, if that may be, and if it can help."""
         context, settings = self._context, self._context.settings
         if not self._pace.may_fall_back or slot not in self._book.ready:
             return
-        since = self._book.succeeding[slot].since
-        if self._now < since + settings.no_place_seconds:
-            self._later(since + settings.no_place_seconds)
-        elif context.connection is Connection.SUBSCRIBED and context.refused_at.get(self._wish.id, 0.0) > since:
+        succession = self._book.succeeding[slot]
+        due = succession.since + settings.no_place_seconds
+        if self._now < due:
+            self._later(due)
+            return
+        is_refused = context.refused_at.get(self._wish.id, 0.0) > succession.since
+        as_wish = filled_as(context, self._wish, slot)
+        if context.connection is Connection.SUBSCRIBED and is_refused and fits_somewhere(context, as_wish):
             self._stop_first(slot)
 
     def _succeed(self, slot: int) -> None:

@@ -144,7 +144,7 @@ class GroupView:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
         if task.goal is Goal.STOP or self.state is GroupState.REMOVING:
             return False
-        return not is_same_make(task.version, self.wish.version) or task.generation != self.wish.generation
+        return not is_same_make(task.version, self.wish.version) or task.generation < self.wish.generation
 
     @cached_property
     def outdated(self) -> int:

@@ -266,7 +266,7 @@ class ExecutorProcess:
                     on.OperationFailed(
                         task_id=order.task_id,
                         operation=on.Operation.PULL,
-                        message=f"image {image} cannot be pulled: there is none",
+                        message=f"image {image} could not be pulled: manifest unknown",
                         permanent=Permanent.IMAGE_NOT_FOUND,
                     )
                 )

@@ -202,7 +202,7 @@ class Peace:
         if wish.mode is Mode.GLOBAL:
             open_to_it = [agent for agent in self._world.living() if agent.id not in self._world.master.draining]
             wanted = 0 if wish.is_stopped else len(open_to_it)
-        old = [task for task in running if (task.version, task.generation) != (wish.version, wish.generation)]
+        old = [task for task in running if task.version != wish.version or task.generation < wish.generation]
         if old:
             return f"{old[0].id} runs as it was wished before"
         unheeded = [task for task in running if task.signals < wish.signals]

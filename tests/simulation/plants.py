@@ -367,9 +367,11 @@ PLANTS = (
     Plant(name="containers that nobody claims are left", seed=24, install=_orphans_kept, rules=LOST),
     Plant(name="a drained agent is to have its global task", seed=16, install=_drained_still_wanted, rules=LOST),
     Plant(name="a dependency that runs does not count", seed=5, install=_dependencies_for_ever, rules=LOST),
-    Plant(name="min_healthy is taken for one less", seed=0, install=_one_too_few, rules=("too few serve",)),
-    Plant(name="deadlines are not looked at", seed=0, install=_patience_without_end, rules=("no end",)),
-    Plant(name="a rollback replaces what was kept too", seed=0, install=_kept_forgotten, rules=("kept task replaced",)),
+    Plant(name="min_healthy is taken for one less", seed=9, install=_one_too_few, rules=("too few serve",)),
+    Plant(name="deadlines are not looked at", seed=121, install=_patience_without_end, rules=("no end",)),
+    Plant(
+        name="a rollback replaces what was kept too", seed=13, install=_kept_forgotten, rules=("kept task replaced",)
+    ),
     Plant(
         name="a successor counts before it is ready",
         seed=0,

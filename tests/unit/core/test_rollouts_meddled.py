@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Command, Done
-from framework.core.events import RolloutAction, RolloutAsked, SaveFailed, StackSubmitted
+from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, SaveFailed, StackSubmitted
 from framework.core.model import RolloutState
+from specs.constraints import Constraint, Operator, Rules
 from specs.stack import Dependency, Group
 from specs.states import Goal, TaskState
 from specs.update import Step, Update
@@ -138,3 +139,33 @@ def test_a_change_that_could_not_be_stored_leaves_no_version_behind() -> None:
     talk.say(SaveFailed(ticket=asked.ticket, problem="too large"))
     used = {task.version for task in talk.scheduler.context.books.tasks.values()}
     assert {id for _, id in talk.scheduler.context.books.versions} == used
+
+
+def test_a_restart_replaces_also_what_was_restarted_before_the_stack_went_back() -> None:
+    """Seed 869: the stack goes back to before a restart, and the tasks of that restart stay."""
+    play = Play(Conversation())
+    play.talk.subscribe()
+    update = replace(PROMPT, monitor_seconds=60.0)
+    submitted(play, service("web", "busybox:1", update=update))
+    play.on(10, *play.talk.say(RestartAsked(request_id=7, pattern="shop")))
+    submitted(play, service("web", "busybox:2", update=replace(update, deadline_seconds=0.0)), seconds=0.5)
+    play.on(100, *ask_back(play))
+    (kept,) = play.talk.tasks
+    (view,) = play.talk.scheduler.view(play.talk.now).stacks["shop"].groups
+    assert images_of(play, "web") == ["busybox:1"] and view.outdated == 0 and play.rollout is None
+    play.on(100, *play.talk.say(RestartAsked(request_id=8, pattern="shop")))
+    (task,) = play.talk.tasks
+    assert task.id != kept.id
+
+
+def test_what_fits_nowhere_makes_no_room_for_itself() -> None:
+    """No agent would take it, however empty: the old task stays, although the order is left open."""
+    play = Play(Conversation())
+    play.talk.subscribe()
+    submitted(play, service("web", "busybox:1"))
+    play.least = 1
+    nowhere = Rules(constraints=(Constraint(field="rack", operator=Operator.IS, values=("none",)),))
+    changed = service("web", "busybox:2", update=replace(PROMPT, deadline_seconds=30.0))
+    submitted(play, replace(changed, rules=nowhere), seconds=60)
+    assert images_of(play, "web") == ["busybox:1"] and play.least == 1
+    assert play.rollout is not None and "rack (wanted none" in play.rollout.groups[0].problem
