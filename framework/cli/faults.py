@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from framework.exits import CliExit
+
+
+def must_be_readable(file: Path) -> None:
+    """Raises CommandFault, as for any wrong command line, where a file that was named cannot be read."""
+    try:
+        with file.open("rb"):
+            return
+    except OSError as error:
+        raise CommandFault(f"{file}: cannot be read: {str(error.strerror).lower()}", CliExit.USAGE) from None
 
 
 class CommandFault(click.ClickException):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from framework.cli.faults import CommandFault
-from framework.cli.output import cell, note, since
+from framework.cli.output import cell, since
 from framework.cli.server import Answer, NoScheduler, Refused, Server, path_of
-from framework.cli.waiting import Display, Line, Lines, Terminal, Wait
+from framework.cli.waiting import Display, Line, Wait, shown
 from framework.exits import CliExit
 
 _PAUSE_SECONDS = 0.4
@@ -32,15 +31,9 @@ class Follow:
     def run(self) -> Answer:
         """The rollout once it is done; ends the command by a fault where it comes to another end, or to none in
         time."""
-        display = Terminal() if sys.stderr.isatty() else Lines()
-        try:
+        farewell = f"No longer watching; it goes on. `framework rollout status {self.stack}` shows how far it is."
+        with shown(farewell) as display:
             return self._run(display)
-        except KeyboardInterrupt:
-            display.close()
-            note(f"No longer watching; it goes on. `framework rollout status {self.stack}` shows how far it is.")
-            raise
-        finally:
-            display.close()
 
     def _run(self, display: Display) -> Answer:
         deadline = self.clock() + self.timeout_seconds

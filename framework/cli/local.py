@@ -18,7 +18,7 @@ from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon, tail
 from framework.local.demo import run as run_demo
 from framework.local.errors import LocalError
-from framework.local.shape import DNS_PORT
+from framework.local.shape import DNS_PORT, MAX_AGENTS
 
 FOLLOW_SECONDS = 0.2
 EXIT_UNHEALTHY = 1
@@ -64,6 +64,8 @@ def up(directory: Path, with_dns: bool, **options: Any) -> None:
     """Start the cluster, from nothing, and wait until it works."""
     given: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, ())}
     with said_plainly():
+        if given.get("agents") == 0:
+            raise LocalError(f"agents: wanted a number from 1 to {MAX_AGENTS}, got 0; without agents no task could run")
         cluster = Cluster(directory, subnet=given.pop("subnet", 0))
         if cluster.is_up():
             given |= {"dns": engine.bridge_address()} if with_dns else {}

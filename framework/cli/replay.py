@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from framework.cli.faults import CommandFault
+from framework.cli.faults import CommandFault, must_be_readable
 from framework.cli.output import cell, moment, plural, print_json
 from framework.exits import CliExit
 
@@ -28,6 +28,7 @@ def replay(context: click.Context, file: Path, upto: int | None, show: bool, as_
     FILE is what `framework scheduler --journal FILE` wrote. Its events go to a fresh scheduler that is connected to
     nothing. Ends with 0 where the same came of each, and with 1 at the first of which something else came.
     """
+    must_be_readable(file)
     # By name: what replays imports the core, which commands do not.
     recorder = importlib.import_module("framework.recorder")
     events, commands, last = Counter[str](), Counter[str](), None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from framework.cli.faults import CommandFault
+from framework.cli.faults import CommandFault, must_be_readable
 from framework.cli.options import with_json
 from framework.cli.output import moment, note, print_json
 from framework.cli.store_access import note_findings, summary, tell_problem, told_faults, with_zk
@@ -30,6 +30,7 @@ def restore(file: Path, zk: str, replaces: bool, is_sure: bool, as_json: bool) -
     """
     from framework.adapters import backup_file, checking, restoring, snapshot
 
+    must_be_readable(file)
     with told_faults():
         backup = backup_file.read(file)
         report = checking.check(backup.nodes)

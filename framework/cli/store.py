@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from framework.cli.faults import CommandFault
+from framework.cli.faults import CommandFault, must_be_readable
 from framework.cli.options import with_json
 from framework.cli.output import note, plural, print_json, size
 from framework.cli.server import printable
@@ -50,6 +50,7 @@ def check(file: Path | None, zk: str | None, as_json: bool) -> None:
 def _of_file(file: Path) -> tuple[str, Report]:
     from framework.adapters import backup_file, checking
 
+    must_be_readable(file)
     with told_faults():
         return str(file), checking.check(backup_file.read(file).nodes)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -50,15 +52,9 @@ class Wait:
 
     def run(self) -> None:
         """Returns when all is done; ends the command by a fault when that will not be, or not in time."""
-        display = Terminal() if sys.stderr.isatty() else Lines()
-        try:
+        farewell = f"No longer waiting. The work goes on; `framework ps {self.pattern}` shows how far it is."
+        with shown(farewell) as display:
             self._run(display)
-        except KeyboardInterrupt:
-            display.close()
-            note(f"No longer waiting. The work goes on; `framework ps {self.pattern}` shows how far it is.")
-            raise
-        finally:
-            display.close()
 
     def _run(self, display: Display) -> None:
         begun = self.clock()
@@ -110,14 +106,29 @@ class Wait:
         return CommandFault("\n".join(said), CliExit.GAVE_UP)
 
 
-class Display:
+class Display(ABC):
     """Shows how a wait goes, on standard error."""
 
+    @abstractmethod
     def show(self, lines: list[Line], problem: str, hint: str = "") -> None:
-        raise NotImplementedError
+        """Shows how far each group is, what is in the way, and where to look."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # there may be nothing to do
         """Leaves standard error as others want it."""
+
+
+@contextmanager
+def shown(farewell: str) -> Iterator[Display]:
+    """A display that is closed whatever happens; who is interrupted is told the farewell."""
+    display = Terminal() if sys.stderr.isatty() else Lines()
+    try:
+        yield display
+    except KeyboardInterrupt:
+        display.close()
+        note(farewell)
+        raise
+    finally:
+        display.close()
 
 
 class Lines(Display):

@@ -11,7 +11,7 @@ import pytest
 
 from framework.cli import main as entry
 from tests.kit.front import FakeFront, a_view
-from tests.unit.cli.conftest import Serve
+from tests.unit.cli.conftest import Run, Serve
 
 
 def _main(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -76,3 +76,22 @@ def test_ps_imports_no_more_than_it_needs(serve: Serve, front: FakeFront) -> Non
     modules = set(json.loads(done.stdout.splitlines()[-1]))
     assert "framework.cli.ps" in modules
     assert not modules & {"rich", "yaml", "fastapi", "uvicorn", "pymesos", "kazoo", "docker", "framework.core"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("submit", "/nowhere/x"),
+        ("replay", "/nowhere/x"),
+        ("restore", "/nowhere/x", "--zk", "zk://127.0.0.1:1/f"),
+        ("store", "check", "/nowhere/x"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_wrong_command_line_everywhere(run: Run, words: tuple[str, ...]) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stderr) == (2, "/nowhere/x: cannot be read: no such file or directory\n")
+
+
+def test_a_cluster_without_agents_is_refused(run: Run) -> None:
+    result = run("local", "up", "--agents", "0")
+    assert (result.exit_code, "wanted a number from 1 to 250, got 0" in result.output) == (1, True)
