@@ -34,7 +34,8 @@ _Answer = tuple[Figures, ...] | str
 class ExecutorUsage:
     """A framework.usage.Usage over executors that are announced below `urls`, each zk://host:port,…/path.
 
-    Connects when it is first asked. Raises ValueError for none, nothing later.
+    Connects when it is first asked, and stays connected for as long as the process lives. Raises ValueError for none,
+    nothing later.
     """
 
     def __init__(self, urls: Iterable[str]) -> None:
@@ -60,12 +61,6 @@ class ExecutorUsage:
         for directory in self._directories:
             found |= {(each.agent, each.executor): each for each in directory.all()}
         return tuple(sorted(found.values(), key=lambda each: (each.hostname, each.agent, each.executor)))
-
-    def close(self) -> None:
-        """Ends the connections."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for directory in self._directories:
-            directory.close()
 
     def _gathered(self, asked: dict[Executor, Future[_Answer]]) -> dict[Executor, _Answer]:
         wait(asked.values(), timeout=ALL_SECONDS)
@@ -132,40 +127,50 @@ class _Directory:
 
     def find(self, executor: Executor, *, is_again: bool) -> Announcement | str | None:
         """Where it answers; None where it does not say, and why that cannot be told. `is_again`: look again."""
-        if not is_again and executor in self._known:
-            return self._known[executor]
+        if not is_again and (known := self._known.get(executor)) is not None:
+            return known
         self._known.pop(executor, None)
-        agent, name = executor
         try:
-            data, _ = self._started().get_async(f"{self._root}/{name}@{agent}").get(timeout=_CONNECT_SECONDS)
+            return self._taken(executor, self._started().get_async(self._path(executor)))
+        except KazooTimeoutError as error:
+            return self._unknown(error)
+
+    def all(self) -> list[Announcement]:
+        """All that are announced; none where ZooKeeper cannot be reached."""
+        try:
+            client = self._started()
+            names = client.get_children_async(self._root).get(timeout=_CONNECT_SECONDS)
+        except (KazooException, KazooTimeoutError):
+            return []
+        pairs = (name.rpartition("@") for name in sorted(names))
+        there = {(AgentId(agent), ExecutorId(executor)): None for executor, _, agent in pairs}
+        self._known = {key: place for key, place in self._known.items() if key in there}
+        asked = {key: client.get_async(self._path(key)) for key in there if key not in self._known}
+        for key, answer in asked.items():
+            self._taken(key, answer)
+        found = (self._known.get(key) for key in there)
+        return [each for each in found if each is not None]
+
+    def _taken(self, executor: Executor, answer: Any) -> Announcement | str | None:
+        """What is announced, remembered, once ZooKeeper answers."""
+        try:
+            data, _ = answer.get(timeout=_CONNECT_SECONDS)
+            found = announcement_from_json(data)
         except NoNodeError:
             return None
         except (KazooException, KazooTimeoutError) as error:
-            return f"ZooKeeper at {self._url} does not say where it answers ({type(error).__name__})"
-        try:
-            found = announcement_from_json(data)
+            return self._unknown(error)
         except ValueError as error:
             return str(error)
         self._known[executor] = found
         return found
 
-    def all(self) -> list[Announcement]:
-        """All that are announced; none where ZooKeeper cannot be reached."""
-        try:
-            names = self._started().get_children_async(self._root).get(timeout=_CONNECT_SECONDS)
-        except (KazooException, KazooTimeoutError):
-            return []
-        pairs = (name.rpartition("@") for name in sorted(names))
-        executors = [(AgentId(agent), ExecutorId(executor)) for executor, _, agent in pairs]
-        self._known = {key: place for key, place in self._known.items() if key in executors}
-        found = (self.find(each, is_again=False) for each in executors)
-        return [each for each in found if isinstance(each, Announcement)]
+    def _unknown(self, error: Exception) -> str:
+        return f"ZooKeeper at {self._url} does not say where it answers ({type(error).__name__})"
 
-    def close(self) -> None:
-        with self._lock:
-            if self._has_connected is not None:
-                self._client.stop()
-                self._client.close()
+    def _path(self, executor: Executor) -> str:
+        agent, name = executor
+        return f"{self._root}/{name}@{agent}"
 
     def _started(self) -> Any:
         """The client; raises KazooTimeoutError where it has not been connected yet."""

@@ -94,7 +94,7 @@ def create_app(
     app.include_router(explain.router(front, threads))
     app.include_router(events.router(stream))
     app.include_router(logs.router(front, limits, fetch))
-    app.include_router(prometheus.router(usage or Nowhere(), info, threads, leadership, gauge))
+    app.include_router(prometheus.router(usage or Nowhere(), info, leadership, gauge))
     _add_server_routes(app, front, executor, info, clock)
     _add_pages(app, front, info, clock)
     if leadership is not None:

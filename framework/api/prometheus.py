@@ -18,11 +18,10 @@ from framework.usage import Usage
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def router(
-    usage: Usage, info: ServerInfo, threads: Threads, leadership: Leadership | None, gauge: Gauge | None
-) -> APIRouter:
+def router(usage: Usage, info: ServerInfo, leadership: Leadership | None, gauge: Gauge | None) -> APIRouter:
     """The routes; every scheduler answers them itself, whether it leads or not."""
     routes = APIRouter(tags=["metrics"])
+    threads = Threads()  # of its own: who watches must not wait for plans
 
     @routes.get("/metrics", responses={200: {"content": {_TEXT: {}}, "description": "Prometheus's text form"}})
     async def metrics() -> Response:

@@ -13,6 +13,18 @@ from framework.adapters.usage import ExecutorUsage
 from tests.kit.usage import serving_executor
 
 
+class FakeAnswer:
+    """What ZooKeeper answers, or an error."""
+
+    def __init__(self, content: Any, is_away: bool) -> None:
+        self._content = ConnectionLoss() if is_away else content
+
+    def get(self, timeout: float) -> Any:
+        if isinstance(self._content, Exception):
+            raise self._content
+        return self._content
+
+
 class FakeZooKeeper:
     """As much of a KazooClient as is used."""
 
@@ -21,7 +33,7 @@ class FakeZooKeeper:
     reads: list[str]
 
     def __init__(self, **_settings: Any) -> None:
-        self._answer: Any = None
+        """Connects at once, wherever it is told to."""
 
     def start_async(self) -> FakeZooKeeper:
         return self
@@ -29,27 +41,12 @@ class FakeZooKeeper:
     def wait(self, _seconds: float) -> bool:
         return True
 
-    def get_async(self, path: str) -> FakeZooKeeper:
+    def get_async(self, path: str) -> FakeAnswer:
         type(self).reads.append(path)
-        self._answer = (self.nodes[path], None) if path in self.nodes else NoNodeError()
-        return self
+        return FakeAnswer((self.nodes[path], None) if path in self.nodes else NoNodeError(), self.is_away)
 
-    def get_children_async(self, root: str) -> FakeZooKeeper:
-        self._answer = [path.removeprefix(f"{root}/") for path in self.nodes]
-        return self
-
-    def get(self, timeout: float) -> Any:
-        if type(self).is_away:
-            raise ConnectionLoss
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
-
-    def stop(self) -> None:
-        """Nothing to stop."""
-
-    def close(self) -> None:
-        """Nothing to close."""
+    def get_children_async(self, root: str) -> FakeAnswer:
+        return FakeAnswer([path.removeprefix(f"{root}/") for path in self.nodes], self.is_away)
 
 
 @pytest.fixture
@@ -82,7 +79,6 @@ def test_executors_are_asked_where_they_say(zookeeper: type[FakeZooKeeper], monk
     with serving_executor("agent-1", "e1", [task]) as moved:
         _announce(zookeeper, moved)  # it has started anew, and answers at another port
         assert usage.pull([asked[0]]).silent == {}
-    usage.close()
 
 
 def test_why_one_is_silent(zookeeper: type[FakeZooKeeper]) -> None:
