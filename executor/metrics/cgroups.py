@@ -97,16 +97,20 @@ def files_of(mounted: Mapping[str, Mount], process_groups: Mapping[str, str], co
 
 
 def usage_of(files: Files, read: Read, at: float) -> Usage:
-    """What the group uses. Raises OSError where it is no more, ValueError where what is read is not understood."""
+    """What the group uses. Raises OSError where it is no more, ValueError where what is read is not understood.
+
+    Time on processors is read first: `at` is when.
+    """
     return _unified(files.unified, read, at) if files.unified else _first_version(files, read, at)
 
 
 def _unified(directory: str, read: Read, at: float) -> Usage:
+    cpu_seconds = pairs(read(f"{directory}/cpu.stat"))["usage_usec"] / 1e6
     memory = pairs(read(f"{directory}/memory.stat"))
     blocks = _optional(read, f"{directory}/io.stat")
     return Usage(
         at=at,
-        cpu_seconds=pairs(read(f"{directory}/cpu.stat"))["usage_usec"] / 1e6,
+        cpu_seconds=cpu_seconds,
         mem_bytes=max(int(read(f"{directory}/memory.current")) - memory.get("inactive_file", 0), 0),
         cpus_limit=_cpus_of_max(_optional(read, f"{directory}/cpu.max")),
         mem_limit_bytes=_bytes_of_max(_optional(read, f"{directory}/memory.max")),
@@ -117,6 +121,7 @@ def _unified(directory: str, read: Read, at: float) -> Usage:
 
 
 def _first_version(files: Files, read: Read, at: float) -> Usage:
+    cpu_seconds = int(read(f"{files.cpuacct}/cpuacct.usage")) / 1e9
     memory = pairs(read(f"{files.memory}/memory.stat"))
     limit = int(read(f"{files.memory}/memory.limit_in_bytes"))
     quota = int(_optional(read, f"{files.cpu}/cpu.cfs_quota_us") or -1) if files.cpu else -1
@@ -124,7 +129,7 @@ def _first_version(files: Files, read: Read, at: float) -> Usage:
     blocks = _optional(read, f"{files.blkio}/blkio.throttle.io_service_bytes_recursive") if files.blkio else ""
     return Usage(
         at=at,
-        cpu_seconds=int(read(f"{files.cpuacct}/cpuacct.usage")) / 1e9,
+        cpu_seconds=cpu_seconds,
         mem_bytes=max(
             int(read(f"{files.memory}/memory.usage_in_bytes")) - memory.get("total_inactive_file", 0),
             0,

@@ -128,9 +128,7 @@ def test_cpu_and_memory_are_those_that_the_engine_knows(scheduler: MiniScheduler
     assert before <= said <= cpu_seconds()
     found = usage(executor)
     assert set(found) == {"burns", "holds", "dies", "serves", "process"}
-    assert 0.05 < found["burns"]["cpus"] < 1.5
-    assert 0.05 < found["process"]["cpus"] < 1.5
-    assert found["holds"]["cpus"] < 0.05
+    assert found["holds"]["cpus"] < min(found[name]["cpus"] for name in ("burns", "process"))
     assert HELD <= found["holds"]["mem_bytes"] < HELD + 8 * MIB
     assert found["holds"]["mem_limit_bytes"] == 64 * MIB
     assert found["process"]["mem_limit_bytes"] is None
