@@ -118,6 +118,10 @@ def _backend(backend: Backend, lines: tuple[Line, ...], settings: Settings) -> I
     if backend.is_sticky:
         yield "    cookie FRAMEWORK insert indirect nocache httponly dynamic"
         yield f"    dynamic-cookie-key {settings.cookie_key}"
+    if backend.mode is RouteMode.HTTP:
+        # A task that dies before it has answered: what changes nothing is asked of another one.
+        yield "    retry-on conn-failure empty-response"
+        yield "    http-request disable-l7-retry if !METH_GET"
     yield "    default-server check inter 5s fastinter 1s fall 2 rise 1"
     for index, line in enumerate(lines):
         yield f"    server {line_name(index)} {line.server or NOBODY}{_STATES[line.state]}"
