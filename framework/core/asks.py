@@ -94,7 +94,8 @@ def consider(ask: Ask, books: Books, now: Instant) -> tuple[Change, ...] | Refus
 
 
 def remembered(change: Change, ask: Ask, books: Books, now: Instant, most: int) -> Change:
-    """The change with the stack's history, where its wish is another; `most` definitions are kept."""
+    """The change with the stack's history, where its wish is another; `most` definitions are kept. Who submits a stack
+    that is there is told what that changes."""
     stack, command = change.stack, _COMMANDS[type(ask)]
     before = books.stacks.get(stack.name)
     if stack == before:
@@ -113,7 +114,9 @@ def remembered(change: Change, ask: Ask, books: Books, now: Instant, most: int) 
         services=services,
         groups=stack.groups if command in history.DEFINING else None,
     )
-    return replace(change, history=history.revised(books.histories.get(stack.name), before, made, stack.name, most))
+    known = history.revised(books.histories.get(stack.name), before, made, stack.name, most)
+    message = text if isinstance(ask, StackSubmitted) and old else change.message
+    return replace(change, history=known, message=message)
 
 
 def _message(ask: Ask) -> str:

@@ -305,7 +305,9 @@ class TestSignals:
         play = up(one(REDIS), one(WEB, HUPPED))
         for number in (1, 2):
             wished = stack(one(REDIS, image=f"busybox:{number + 1}"), one(WEB, HUPPED))
-            assert play.talk.submit(wished) == Done(changed=(REDIS, WEB), index=number + 1, message="changed")
+            assert play.talk.submit(wished) == Done(
+                changed=(REDIS, WEB), index=number + 1, message="replaced redis; signalled web"
+            )
             play.talk.heard.clear()
             play.on(30)
             assert set(signals(play.talk.heard)) == {(number, "SIGHUP")}
