@@ -267,6 +267,8 @@ def _endpoints(urls: tuple[str, ...], zk: str) -> str:
     """Where endpoints are published, URLs with spaces between; "" for nowhere."""
     if urls == ("none",):
         return ""
+    if "none" in urls:
+        raise click.UsageError(f"--endpoints none stands alone; got {', '.join(urls)}.")
     try:
         places = [str(parse_url(url, "zk", "etcd", "consul")) for url in urls or (zk,)]
     except ValueError as fault:

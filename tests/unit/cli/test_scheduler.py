@@ -82,6 +82,8 @@ def test_endpoints_want_an_address_of_a_back_end(run: Run) -> None:
     assert result.exit_code == 2
     assert "--endpoints wants none, or zk://HOST:PORT,HOST:PORT/PATH or etcd://" in result.output
     assert "got 'redis://a:2379/f'." in result.output
+    result = run("scheduler", *NEEDED, "--endpoints", "none", "--endpoints", "zk://a:2181/f")
+    assert "--endpoints none stands alone; got none, zk://a:2181/f." in result.output
 
 
 @pytest.mark.parametrize(
