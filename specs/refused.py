@@ -19,7 +19,7 @@ _MEMORY = "memory is given by resources: {memory: 256M}, and swap is not used; l
 _LOGS = "logs go to files in the task's sandbox, see framework logs; leave it out"
 _NAMESPACE = "it would share what keeps tasks of one agent apart; leave it out"
 _SECRETS = "there is no store of secrets; give values by environment, from variables"
-_CONFIGS = "put files into the image, or give values by environment"
+_CONFIGS = "put files into the image, write them under templates, or give values by environment"
 
 SERVICE_REFUSED: dict[str, str] = {
     "placement": _never("placement", "write constraints, spread, near, apart and prefer in the service itself"),
