@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from discovery.directory import Directory, Snapshot
 from discovery.dns_answers import Answers
@@ -21,8 +24,11 @@ from discovery.names import Groups, Names, Reach
 
 REFRESH_SECONDS = 1.0
 """Tasks that are not ready are asked for when somebody asks for them, but no more often than this."""
+WAIT_SECONDS = 2.0
+"""Who asks for them waits so long for news at most; then he is told what was known."""
 
 Everything = Callable[[], Groups]
+T = TypeVar("T")
 
 log = logging.getLogger("discovery.dns")
 
@@ -54,7 +60,8 @@ class Dns:
         forwarder = Forwarder(settings.forward) if settings.forward else None
         self._fetch = everything
         self._fetched_at = -REFRESH_SECONDS
-        self._fetching = asyncio.Lock()
+        self._is_up_to_date = asyncio.Event()
+        self._is_up_to_date.set()
         self._server = Server(self._answers, forwarder, self._refresh if everything else None, settings.networks)
         self._directory: Directory | None = None
         self._status = StatusPage(self._figures)
@@ -87,16 +94,31 @@ class Dns:
             self._answers.forget(stack, service)
 
     async def _refresh(self) -> None:
-        """Looks at all tasks, unless that was done just now; what is known of them stays where nobody can be asked."""
+        """Looks at all tasks, unless that was done just now, or goes on."""
+        if self._is_up_to_date.is_set() and time.monotonic() >= self._fetched_at + REFRESH_SECONDS:
+            self._is_up_to_date.clear()
+            # Not one of asyncio's threads: for these the process waits at its end, and a scheduler may be slow.
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._fetch_all, args=(loop,), name="all-tasks", daemon=True).start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._is_up_to_date.wait()
+
+    def _fetch_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread of its own."""
         assert self._fetch is not None
-        async with self._fetching:
-            if time.monotonic() < self._fetched_at + REFRESH_SECONDS:
-                return
-            try:
-                self._all.update(await asyncio.to_thread(self._fetch))
-            except OSError as error:
-                log.warning("tasks that are not ready: %s; what was known of them stays", error)
-            self._fetched_at = time.monotonic()
+        try:
+            groups = self._fetch()
+        except OSError as error:
+            log.warning("tasks that are not ready: %s What was known of them stays", error)
+            groups = None
+        _tell(loop, self._fetched, groups)
+
+    def _fetched(self, groups: Groups | None) -> None:
+        if groups is not None:
+            self._all.update(groups)
+        self._fetched_at = time.monotonic()
+        self._is_up_to_date.set()
 
     def _figures(self) -> dict[str, float]:
         is_away = self._directory is None or self._directory.is_away
@@ -104,10 +126,10 @@ class Dns:
         return {**queries, "endpoints": self._endpoints, "zookeeper_up": 0 if is_away else 1}
 
 
-def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[Snapshot], None], snapshot: Snapshot) -> None:
-    """From the directory's thread to the server's, which may have ended."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(told, snapshot)
+def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[T], None], news: T) -> None:
+    """From another thread to the server's, which may have ended."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(told, news)
 
 
 async def serve(settings: DnsSettings, everything: Everything | None = None) -> None:

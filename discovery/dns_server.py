@@ -19,6 +19,8 @@ MOST_QUERY_BYTES = 4096
 """A query that is longer is not answered."""
 MOST_AT_ONCE = 64
 """Datagrams taken from a socket before others have their turn."""
+MOST_LATER = 2000
+"""Queries that wait for others; what comes beyond is dropped, and the client asks again."""
 MOST_CONNECTIONS = 500
 IDLE_SECONDS = 10.0
 """A connection on which nothing comes for so long is closed."""
@@ -113,6 +115,8 @@ class Server:
                 _send(datagrams, answer, ancillary, client)
             elif answer is Elsewhere.SILENCE:
                 self.counts["garbage"] += 1
+            elif len(self._later) >= MOST_LATER:
+                self.counts["dropped"] += 1
             else:
                 self._begin(self._send_later(datagrams, data, answer, ancillary, client))
 

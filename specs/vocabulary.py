@@ -220,7 +220,10 @@ SERVICE = Table(
             "Devices of the agent.",
         ),
         Field(
-            "dns", Texts("container.dns", "an IP address", parse_address, or_one=True), "container.dns", "Name servers."
+            "dns",
+            Texts("container.dns", "an IP address", parse_address, or_one=True),
+            "container.dns",
+            "Name servers, in the place of the scheduler's `--dns`.",
         ),
         Field(
             "dns_search",

@@ -157,6 +157,8 @@ def _everything(url: str | None) -> Everything | None:
             return all_tasks(server.get("/v1/tasks"))
         except CommandFault as fault:
             raise ConnectionError(str(fault)) from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConnectionError(f"{url} answers what no scheduler would ({error!r}); check --url.") from None
 
     return fetch
 

@@ -140,3 +140,14 @@ def test_all_tasks_are_those_that_the_scheduler_runs(
     assert unreachable is not None
     with pytest.raises(OSError, match=r"127\.0\.0\.1:1"):
         unreachable()
+
+
+def test_what_is_no_scheduler_is_told(
+    run: Run, started: list[tuple[DnsSettings, Everything | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framework.cli.server.Server.get", lambda *_, **__: {"tasks": [{}]})
+    run("dns", *ZK, "--url", "http://127.0.0.1:1")
+    everything = started[0][1]
+    assert everything is not None
+    with pytest.raises(OSError, match="answers what no scheduler would"):
+        everything()
