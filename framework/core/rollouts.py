@@ -68,7 +68,7 @@ def begun(
     # What failed may be mended in place, as by another health check.
     is_mended = any(before[wish.id].version != wish.version for wish in new.groups if wish.id in failed)
     if not is_moved and not is_mended:
-        return _without_gone(known, new, now, kept) if known is not None else None
+        return _without_gone(known, old, new, now, kept) if known is not None else None
     open_parts = {part.group for part in current.groups if not part.is_done} if current else set()
     parts = tuple(
         GroupRollout(group=wish.id, step_since=now)
@@ -99,13 +99,16 @@ def begun(
     return Rollouts(stack=new.name, current=rollout, past=past)
 
 
-def _without_gone(known: Rollouts, new: StackWish, now: Instant, kept: int) -> Rollouts | None:
+def _without_gone(known: Rollouts, old: StackWish, new: StackWish, now: Instant, kept: int) -> Rollouts | None:
     """The rollouts without what the one of now had to do for groups that the stack has no longer: nobody can do it, and
-    others may wait for it. None where there is none."""
+    others may wait for it: the patience with those begins now. None where there is none."""
     current, there = known.current, {wish.id for wish in new.groups}
     if current is None or all(part.group in there for part in current.groups):
         return None
-    parts = tuple(part for part in current.groups if part.group in there)
+    gone = {part.group.service for part in current.groups if part.group not in there}
+    freed = {wish.id for wish in old.groups if any(each.service in gone for each in wish.dependencies)}
+    left = (part for part in current.groups if part.group in there)
+    parts = tuple(replace(part, step_since=now) if part.group in freed else part for part in left)
     if any(not part.is_done for part in parts):
         state = current.state if current.state.is_over else state_of(parts)
         return replace(known, current=replace(current, groups=parts, state=state))

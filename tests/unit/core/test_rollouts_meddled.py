@@ -15,6 +15,7 @@ from tests.kit.conversation import SETTINGS, Conversation, group, stack
 from tests.kit.rollouts import Play
 from tests.unit.core.test_rollouts import ONE, PROMPT
 
+SHORT = replace(PROMPT, deadline_seconds=30.0)
 HELD = replace(PROMPT, steps=(Step(until=ONE), Step()))
 
 
@@ -35,7 +36,7 @@ def begun() -> Play:
     play = Play(talk)
     talk.subscribe()
     submitted(play, service("db", "busybox:1"), service("web", "busybox:1", "db"))
-    submitted(play, service("db", "busybox:2", update=HELD), service("web", "busybox:2", "db"))
+    submitted(play, service("db", "busybox:2", update=HELD), service("web", "busybox:2", "db", update=SHORT))
     assert play.rollout is not None and play.rollout.state is RolloutState.RUNNING
     return play
 
@@ -49,7 +50,8 @@ def images_of(play: Play, name: str) -> list[str]:
 def test_nobody_waits_for_a_group_that_was_taken_out_of_the_stack() -> None:
     """Seed 3: the rollout would never have been over."""
     play = begun()
-    submitted(play, service("web", "busybox:2"))
+    play.on(100)
+    submitted(play, service("web", "busybox:2", update=SHORT))
     assert images_of(play, "web") == ["busybox:2"] and images_of(play, "db") == []
     assert play.rollout is None and play.past == [RolloutState.DONE]
 
@@ -62,11 +64,11 @@ def test_a_rollout_whose_groups_are_all_taken_out_is_superseded() -> None:
 
 
 def test_the_patience_with_a_group_begins_when_what_it_waits_for_is_changed() -> None:
-    slow, short = replace(PROMPT, wait_seconds=100.0), replace(PROMPT, deadline_seconds=30.0)
+    slow = replace(PROMPT, wait_seconds=100.0)
     play = Play(Conversation())
     play.talk.subscribe()
     submitted(play, service("db", "busybox:1"), service("web", "busybox:1", "db"))
-    db, web = service("db", "busybox:2", update=slow), service("web", "busybox:2", "db", update=short)
+    db, web = service("db", "busybox:2", update=slow), service("web", "busybox:2", "db", update=SHORT)
     submitted(play, db, web, seconds=150)
     assert play.past == [RolloutState.DONE], play.facts()
     assert images_of(play, "web") == ["busybox:2"]
@@ -74,7 +76,6 @@ def test_the_patience_with_a_group_begins_when_what_it_waits_for_is_changed() ->
 
 def test_what_is_needed_and_not_there_ends_at_the_deadline() -> None:
     """The dependency is not part of the change, and none of it runs any more."""
-    short = replace(PROMPT, deadline_seconds=30.0)
     play = Play(Conversation())
     play.talk.subscribe()
     db = service("db", "busybox:1")
@@ -82,7 +83,7 @@ def test_what_is_needed_and_not_there_ends_at_the_deadline() -> None:
     play.fault = lambda task: "no disk" if task.group.service == "db" else ""
     (needed,) = (task for task in play.talk.tasks if task.group.service == "db")
     play.on(1, *play.talk.status(needed, TaskState.FAILED))
-    submitted(play, db, service("web", "busybox:2", "db", update=short), seconds=20)
+    submitted(play, db, service("web", "busybox:2", "db", update=SHORT), seconds=20)
     assert play.rollout is not None and play.rollout.state is RolloutState.RUNNING
     play.on(20)
     assert play.rollout is not None and play.rollout.groups[0].problem
