@@ -97,7 +97,7 @@ def _add_ends(routes: APIRouter, sessions: Sessions) -> None:
         session.is_read = True
         return StreamingResponse(_until_end(session), media_type=_LINES)
 
-    @routes.post("/exec/{key}/input", tags=["tasks"], status_code=204)
+    @routes.post("/exec/{key}/input", tags=["tasks"], status_code=204, dependencies=[TOKEN])
     async def input_(key: Key, request: Request) -> Response:
         """What goes in, lines of JSON: `{"data"}` in base64, `{"end": true}`, `{"rows", "columns"}`."""
         session = sessions.of_user(key)

@@ -37,6 +37,8 @@ CHANGES = [
     ("POST", "/v1/approve"),
     ("POST", "/v1/executors/roll"),
     ("POST", "/v1/kill"),
+    ("POST", "/v1/tasks/{task_id}/exec"),
+    ("POST", "/v1/exec/{key}/input"),
     ("POST", "/v1/stacks/shop/rollback"),
     ("POST", "/v1/stacks/shop/rollout/pause"),
 ]
