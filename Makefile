@@ -38,11 +38,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
 
-test: install
-	$(BIN)/pytest $(PYTEST_ARGS)
+# What needs no cluster shares the processors; real clusters get them one after the other.
+ALONE := cluster or docker or zookeeper
+test: test-fast
+	$(BIN)/pytest -m "($(ALONE)) and not stories" --durations=20 $(PYTEST_ARGS)
 
 test-fast: install
-	$(BIN)/pytest -m "not cluster and not docker and not zookeeper" $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m "not ($(ALONE)) and not stories" $(PYTEST_ARGS)
 
 stories: install
 	$(BIN)/pytest tests/conformance/test_stories*.py -m "stories or not stories" --durations=0 $(PYTEST_ARGS)

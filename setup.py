@@ -53,6 +53,7 @@ setup(
     extras_require={
         "dev": [
             "pytest>=8.3,<10",
+            "pytest-xdist>=3.6,<4",
             "hypothesis>=6.100,<7",
             "jsonschema>=4.20,<5",
             "ruff==0.17.5",

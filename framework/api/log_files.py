@@ -83,23 +83,27 @@ class LogFile:
 
     async def piece(self, offset: int, length: int) -> Piece:
         """What was written from `offset` on, or from the first byte after it that is still there."""
-        for _ in range(_LOOKS):
-            bases = await self._bases()
-            if not bases.is_rotating:
-                found = await self._part(bases, offset, length)
-                # What has not changed meanwhile is what it was taken for.
-                if found is not None and bases == await self._bases():
-                    return found
-            await anyio.sleep(_LOOK_AGAIN_SECONDS)
-        raise AgentFault("the log is rotated faster than it can be read")
+        return await self._between_rotations(lambda bases: self._part(bases, offset, length))
 
     async def tail(self, lines: int, most_bytes: int) -> Piece:
         """The last lines, as far as they are among the last bytes that the limit allows."""
+        return await self._between_rotations(lambda bases: self._tail(bases, lines, most_bytes))
+
+    async def _between_rotations(self, look: Callable[[_Bases], Awaitable[Piece | None]]) -> Piece:
+        """What a look finds while the files stay what they are: else it may have seen another one, or none."""
         for _ in range(_LOOKS):
             bases = await self._bases()
             if not bases.is_rotating:
-                found = await self._tail(bases, lines, most_bytes)
-                if bases == await self._bases():
+                found: Piece | AgentFault | None
+                try:
+                    found = await look(bases)
+                except AgentFault as fault:
+                    if fault.status != 404:
+                        raise
+                    found = fault
+                if found is not None and bases == await self._bases():
+                    if isinstance(found, AgentFault):
+                        raise found
                     return found
             await anyio.sleep(_LOOK_AGAIN_SECONDS)
         raise AgentFault("the log is rotated faster than it can be read")

@@ -30,4 +30,4 @@ def test_a_red_seed_is_made_small_and_tells_its_story() -> None:
     assert small.steps < red.steps and len(small.faults.names) <= len(red.faults.names)
     assert again.digest == small.digest
     assert f"--seed {small.seed} --steps {small.steps}" in small.text
-    assert any("Kill(" in line for line in small.story)
+    assert any("KILLING" in line for line in small.story)

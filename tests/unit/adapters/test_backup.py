@@ -255,7 +255,11 @@ class TestFile:
             assert says in str(caught.value)
             assert str(file) in str(caught.value)
 
-    @pytest.mark.parametrize("content", [b"", b"mine", gzip.compress(b"mine"), gzip.compress(b"\0" * 10240)])
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"mine", gzip.compress(b"mine"), gzip.compress(b"\0" * 10240)],
+        ids=["empty", "text", "folded text", "folded zeros"],
+    )
     def test_other_files_are_no_backups(self, file: Path, content: bytes) -> None:
         file.write_bytes(content)
         with pytest.raises(BackupFault, match="is no backup"):

@@ -42,7 +42,7 @@ def scene(front: FakeFront) -> None:
         ],
         waiting=[Waiting(slot=2, cause="backs off", until=NOW + 9), Waiting(slot=3, cause="no offer has 4 cpus")],
     )
-    dev = a_group(DEV, instances=1, tasks=[a_task(DEV, 0, 9, generation=1)], state=GroupState.STOPPED, is_stopped=True)
+    dev = a_group(DEV, instances=1, generation=1, tasks=[a_task(DEV, 0, 9)], state=GroupState.STOPPED, is_stopped=True)
     failed = a_task(JOB, 0, 20, state=TaskState.FAILED, ended_at=NOW - 1)
     job = a_group(JOB, state=GroupState.FINISHED, restart=Restart.NEVER, ended=[failed])
     front.view = a_view(
