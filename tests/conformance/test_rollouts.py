@@ -178,6 +178,22 @@ def test_a_crash_goes_back(web: Stack) -> None:
     assert states == ["done", "rolled back"]
 
 
+def test_one_that_never_gets_healthy_goes_back(web: Stack) -> None:
+    before = web.ids
+    check = '    health: {command: ["false"], interval: 500ms, grace: 1s, failures: 2}\n'
+    said = web.submit(2, PROMPT.replace("}", ", on_failure: rollback}"), *PATIENCE, code=1, more=check)
+    assert "was rolled back" in said and "unhealthy: 2 checks failed in a row" in said
+    assert web.ids == before
+
+
+def test_one_that_crashes_after_a_while_has_failed_too(web: Stack) -> None:
+    """It was ready for longer than an ordinary change waits, and had not taken the place yet."""
+    before = web.ids
+    said = web.submit(2, PROMPT.replace("}", ", wait: 6s}"), *PATIENCE, code=1, command="sleep 3; exit 4")
+    assert "exit code 4" in said.partition("failed: ")[2]
+    assert web.ids == before
+
+
 def test_one_that_exits_with_0_has_failed_too(web: Stack) -> None:
     before = web.ids
     said = web.submit(2, PROMPT.replace("}", ", wait: 2s}"), *PATIENCE, code=1, command="exit 0")
