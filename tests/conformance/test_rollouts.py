@@ -29,8 +29,9 @@ PATIENCE = ("--wait", "--timeout", "90s")
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, images: None) -> Iterator[Cluster]:
     flags = {"session-timeout": "4s"}
+    pings = {"agent_ping_timeout": "2secs", "max_agent_ping_timeouts": 3}
     directory = tmp_path_factory.mktemp("rollouts")
-    with running_cluster(directory, agents=2, schedulers=2, scheduler_flags=flags) as cluster:
+    with running_cluster(directory, agents=2, schedulers=2, scheduler_flags=flags, master_flags=pings) as cluster:
         yield cluster
 
 
@@ -267,6 +268,20 @@ def test_the_leader_is_killed_in_the_middle(web: Stack, cluster: Cluster) -> Non
     assert counted.fewest == 3
     assert len(web.ids) == 3 and len(web.versions) == 1
     killed.start().wait()
+
+
+def test_an_agent_dies_in_the_middle(web: Stack, cluster: Cluster) -> None:
+    web.submit(2, PROMPT.replace("}", ", wait: 2s}"))
+    web.reaches("running", 1)
+    lost = next(task["agent"] for task in web.tasks if task["id"] in web.ids)
+    agent = cluster.daemon(lost)
+    agent.kill()
+    web.cli.run("rollout", "watch", web.name, "--timeout", "90s")
+    there = [task for task in web.tasks if task["id"] in web.ids]
+    assert len(there) == 3 and lost not in {task["agent"] for task in there}
+    assert len({task["version"] for task in there}) == 1
+    agent.start().wait()
+    eventually(lambda: len(web.tasks) == 3, f"what came back with {lost} is stopped", 60)
 
 
 def test_what_drains_is_followed_before_it_has_ended(web: Stack, cluster: Cluster) -> None:
