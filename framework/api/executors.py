@@ -11,8 +11,9 @@ from starlette.responses import Response
 from framework.api import picture
 from framework.api.answers import Json
 from framework.api.asking import TOKEN, ask, known
+from framework.api.executor_shapes import ExecutorsAnswer, RollBody
 from framework.api.info import Limits
-from framework.api.shapes import DoneAnswer, ExecutorsAnswer, RollBody
+from framework.api.shapes import DoneAnswer
 from framework.api.stacks import done_plain
 from framework.core.events import RollAsked
 from framework.core.views import View
