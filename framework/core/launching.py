@@ -104,7 +104,7 @@ def _launch(
         slot=placement.slot,
         attempt=books.group(wish.id).attempts.get(placement.slot, 0) + 1,
         version=wish.version,
-        generation=wish.generation,
+        generation=last.generation if adopts and last is not None else _generation(books, wish),
         goal=Goal.RUN,
         state=TaskState.INTENT,
         health=Health.UNKNOWN if version.container.health else Health.NONE,
@@ -138,6 +138,16 @@ def _readiness(container: Container, adopted: Task | None) -> Readiness:
     if container.ready is None and not container.post_start:
         return Readiness.NONE
     return Readiness.NOT_READY if adopted is not None and adopted.is_prepared else Readiness.UNKNOWN
+
+
+def _generation(books: Books, wish: GroupWish) -> int:
+    """Which restarts a container that is made now comes after: also that of what its stack may go back to, where that
+    is of the same make."""
+    rollouts = books.rollouts.get(wish.id.stack)
+    was = rollouts.current.was(wish.id) if rollouts is not None and rollouts.current is not None else None
+    if was is None or not is_same_make(was.version, wish.version):
+        return wish.generation
+    return max(wish.generation, was.generation)
 
 
 def _may_adopt(last: Task, wish: GroupWish, placement: Placement) -> bool:
