@@ -48,6 +48,8 @@ class ChangeOracle:
             if not isinstance(write, PutTask):
                 continue
             task = write.task
+            if task.state is TaskState.UNREACHABLE:
+                self._tree.were_away[task.id] = None  # it may be back before that is stored
             before = self._known.pop(task.id, None)
             if not task.state.is_terminal:
                 self._known[task.id] = task

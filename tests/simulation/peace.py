@@ -135,7 +135,9 @@ class Peace:
             current = rollouts.current
             if current is None:
                 continue
-            if current.state in STANDING or (world.has_rollouts and current.state is RolloutState.ABORTED):
+            is_paused = any(part.paused and not part.is_done for part in current.groups)  # of one group, it may be
+            is_standing = current.state in STANDING or is_paused
+            if is_standing or (world.has_rollouts and current.state is RolloutState.ABORTED):
                 process.post(world.users.resume(rollouts.stack))
             elif world.has_rollouts:
                 courses = (course_of(process.scheduler.context, part.group) for part in current.groups)
