@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.core.autoscaling_load import MOST_AT_ONCE, Scaler, reading
@@ -25,7 +25,6 @@ STEP = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(BOUNDS, st.lists(STEP, max_size=60), st.data())
 def test_within_bounds_and_no_faster_than_the_cool_down(
     bounds: Autoscale, steps: list[tuple[int, float, int, bool]], data: st.DataObject
@@ -53,7 +52,6 @@ def test_within_bounds_and_no_faster_than_the_cool_down(
         instances = shall
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=20), st.integers(1, 30))
 def test_silence_moves_nothing_further(uses: list[float], instances: int) -> None:
     """With tasks that tell nothing there are no more than with all idle, and no fewer than with all at the target."""

@@ -400,7 +400,7 @@ def test_every_history_ends_in_peace() -> None:
 
 
 @given(wished=groups_with(*KEEPING))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_converged_stack_stays_so(wished: list[Group]) -> None:
     talk = Conversation()
     talk.attributes = {number: {"rack": rack} for number, rack in RACKS.items()}

@@ -223,7 +223,7 @@ def case_of(seed: int) -> tuple[list[Request], Situation]:
 
 
 seeds = some.integers(0, 2**32)
-thorough = settings(max_examples=400, deadline=None)
+thorough = settings(max_examples=400)
 
 
 @contextmanager

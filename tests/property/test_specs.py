@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck as Check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -313,7 +312,7 @@ def test_a_name_without_a_fault_is_one_of_the_rule(name: str) -> None:
     assert (name_fault(name) is None) == is_name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[Check.too_slow])
+@settings(max_examples=60)
 @given(stacks())
 def test_a_stack_goes_to_json_and_back(stack: Stack) -> None:
     assert check(stack) == ()
@@ -326,7 +325,7 @@ def test_a_stack_goes_to_json_and_back(stack: Stack) -> None:
         assert again == (group.container, group.resources)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[Check.too_slow])
+@settings(max_examples=60)
 @given(stacks(), stacks())
 def test_equal_versions_are_equal_settings(left: Stack, right: Stack) -> None:
     groups = [*left.groups, *right.groups]
@@ -344,7 +343,7 @@ def test_a_rule_is_read_as_it_is_shown(rule: Constraint) -> None:
     assert group.rules.constraints == (rule,)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[Check.too_slow])
+@settings(max_examples=60)
 @given(rules())
 def test_rules_keep_the_version_and_their_difference_is_told(some: Rules) -> None:
     plain = Group(id=group_id("s", "web"), instances=1, container=Container(image="a"))
@@ -414,7 +413,7 @@ def test_garbage_is_refused_and_breaks_nothing(plain: Any) -> None:
         assert error.faults
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[Check.too_slow])
+@settings(max_examples=100)
 @given(stacks(), st.data())
 def test_a_stack_with_one_value_spoilt_is_refused_or_a_stack(stack: Stack, data: st.DataObject) -> None:
     plain = json.loads(json.dumps(stack_to_json(stack)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.core.backoff import (
@@ -174,7 +174,6 @@ _RETRIES = st.builds(
 _WORDS = st.sampled_from(["", "", "", Permanent.IMAGE_NOT_FOUND, Permanent.IMAGE_ABSENT])
 
 
-@settings(deadline=None)
 @given(
     _RETRIES, st.lists(st.tuples(st.floats(0, 10_000), st.floats(0, 10_000), _WORDS, st.integers(1, 30)), max_size=40)
 )

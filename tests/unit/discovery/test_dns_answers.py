@@ -256,7 +256,7 @@ def changed_bytes(query: bytes) -> some.SearchStrategy[bytes]:
 
 @given(some.binary(max_size=600) | changed_bytes(QUERY) | some.binary(max_size=80).map(lambda tail: QUERY[:12] + tail))
 @example(QUERY[:12] + b"\x05a\0b.c\0\0\1\0\1")
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_whatever_comes_is_answered_under_its_id_or_not_at_all(data: bytes) -> None:
     for is_udp in (True, False):
         said = FIXED.answer(data, is_udp=is_udp, may_refresh=False)
