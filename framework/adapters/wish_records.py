@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from framework.adapters.packing import SCHEMA, RecordFault, canonical, fold, from_canonical, parse
 from framework.core.model import GroupWish, Rollouts, StackWish
@@ -17,8 +18,8 @@ from specs.update import Update
 _NO_RULES = Rules()
 _USUAL_UPDATE = Update()
 _RETRY = Retry()
-_DISTINCT_RULES = 4096
-"""So many different rules are kept parsed: the groups of a service often have equal ones."""
+_DISTINCT = 3 * 4096
+"""So many different rules, paces and bounds are kept parsed: the groups of a service often have equal ones."""
 _DISTINCT_GROUPS = 16_384
 """So many groups are one value each, however many tasks of them there are."""
 one_group = lru_cache(maxsize=_DISTINCT_GROUPS)(GroupId)
@@ -79,13 +80,13 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
         ],
         metadata=dict(group.metadata),
         mode="" if group.mode is Mode.REPLICATED else group.mode.value,
-        rules_json=b"" if group.rules == _NO_RULES else _rules_json(group.rules),
+        rules_json=b"" if group.rules == _NO_RULES else _json(group.rules),
         replace_after_seconds=group.unreachable.replace_after_seconds,
         kill_order="" if group.kill_order is KillOrder.YOUNGEST else group.kill_order.value,
         keep="" if group.unreachable.keep is Keep.REPLACEMENT else group.unreachable.keep.value,
-        update_json=b"" if group.update == _USUAL_UPDATE else _update_json(group.update),
-        rollback_json=b"" if group.rollback is None else _update_json(group.rollback),
-        autoscale_json=b"" if group.autoscale is None else _autoscale_json(group.autoscale),
+        update_json=b"" if group.update == _USUAL_UPDATE else _json(group.update),
+        rollback_json=b"" if group.rollback is None else _json(group.rollback),
+        autoscale_json=b"" if group.autoscale is None else _json(group.autoscale),
         retry=None if group.retry == _RETRY else _retry_record(group.retry),
         routes_json=canonical(group.routes) if group.routes else b"",
         signals=group.signals,
@@ -112,14 +113,14 @@ def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
         ),
         metadata=tuple(sorted(record.metadata.items())),
         mode=Mode(record.mode) if record.mode else Mode.REPLICATED,
-        rules=_rules_of(record.rules_json) if record.rules_json else _NO_RULES,
+        rules=_of(Rules, record.rules_json, "rules") if record.rules_json else _NO_RULES,
         unreachable=Unreachable(
             replace_after_seconds=record.replace_after_seconds,
             keep=Keep(record.keep) if record.keep else Keep.REPLACEMENT,
         ),
-        update=_update_of(record.update_json) if record.update_json else _USUAL_UPDATE,
-        rollback=_update_of(record.rollback_json) if record.rollback_json else None,
-        autoscale=_autoscale_of(record.autoscale_json) if record.autoscale_json else None,
+        update=_of(Update, record.update_json, "paces") if record.update_json else _USUAL_UPDATE,
+        rollback=_of(Update, record.rollback_json, "paces") if record.rollback_json else None,
+        autoscale=_of(Autoscale, record.autoscale_json, "bounds of scaling") if record.autoscale_json else None,
         kill_order=KillOrder(record.kill_order) if record.kill_order else KillOrder.YOUNGEST,
         retry=_retry_of(record.retry) if record.HasField("retry") else _RETRY,
         routes=from_canonical(tuple[Route, ...], record.routes_json, "routes") if record.routes_json else (),
@@ -147,43 +148,16 @@ def _retry_of(record: pb.RetryRecord) -> Retry:
     )
 
 
-@lru_cache(maxsize=_DISTINCT_RULES)
-def _rules_json(rules: Rules) -> bytes:
-    """The canonical form; raises ValueError for what no record can hold."""
-    return canonical(rules)
+@lru_cache(maxsize=_DISTINCT)
+def _json(value: Rules | Update | Autoscale) -> bytes:
+    """The canonical form; raises ValueError for what no record can hold. What is nothing but defaults is "{}"."""
+    return canonical(value)
 
 
-@lru_cache(maxsize=_DISTINCT_RULES)
-def _rules_of(data: bytes) -> Rules:
-    """The way back, one value for equal bytes; raises RecordFault."""
-    rules: Rules = from_canonical(Rules, data, "rules")
-    return rules
-
-
-@lru_cache(maxsize=_DISTINCT_RULES)
-def _update_json(update: Update) -> bytes:
-    """The canonical form; raises ValueError for what no record can hold. A pace of nothing but defaults is "{}"."""
-    return canonical(update)
-
-
-@lru_cache(maxsize=_DISTINCT_RULES)
-def _update_of(data: bytes) -> Update:
-    """The way back, one value for equal bytes; raises RecordFault."""
-    update: Update = from_canonical(Update, data, "paces")
-    return update
-
-
-@lru_cache(maxsize=_DISTINCT_RULES)
-def _autoscale_json(autoscale: Autoscale) -> bytes:
-    """The canonical form; raises ValueError for what no record can hold."""
-    return canonical(autoscale)
-
-
-@lru_cache(maxsize=_DISTINCT_RULES)
-def _autoscale_of(data: bytes) -> Autoscale:
-    """The way back, one value for equal bytes; raises RecordFault."""
-    autoscale: Autoscale = from_canonical(Autoscale, data, "bounds of scaling")
-    return autoscale
+@lru_cache(maxsize=_DISTINCT)
+def _of(kind: type, data: bytes, what: str) -> Any:
+    """The way back, to one value of the kind for equal bytes; raises RecordFault."""
+    return from_canonical(kind, data, what)
 
 
 def rollouts_node(rollouts: Rollouts) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from framework.local.daemon import DaemonSpec
+from framework.local.daemon import DaemonSpec, Kind
 from framework.local.install import mesos_home
 from framework.local.shape import DNS_PORT, Shape
 
@@ -69,9 +69,7 @@ def scheduler(shape: Shape, number: int, flags: Flags) -> DaemonSpec:
     address = f"{shape.scheduler_ip(number)}:8080"
     own: Flags = {"zk": shape.store_url, "master": shape.master_url, "bind": address, "advertise": address}
     names: Flags = {"dns": shape.dns} if shape.dns else {}
-    options = (word for name, value in {**own, **names, **flags}.items() for word in (f"--{name}", str(value)))
-    command = (sys.executable, "-m", "framework.cli.main", "scheduler", *options)
-    return DaemonSpec(kind="scheduler", address=address, command=command)
+    return _ours("scheduler", address, ("scheduler",), {**own, **names, **flags})
 
 
 def dns(shape: Shape) -> DaemonSpec:
@@ -82,9 +80,7 @@ def dns(shape: Shape) -> DaemonSpec:
         "addresses": "container",
         "url": f"http://{shape.scheduler_ip(1)}:8080",
     }
-    words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-    command = (sys.executable, "-m", "framework.cli.main", "dns", *words)
-    return DaemonSpec(kind="dns", address=f"{shape.dns}:{DNS_PORT}", command=command)
+    return _ours("dns", f"{shape.dns}:{DNS_PORT}", ("dns",), options)
 
 
 def balancer(directory: Path, shape: Shape) -> DaemonSpec:
@@ -96,9 +92,7 @@ def balancer(directory: Path, shape: Shape) -> DaemonSpec:
         "stats": address,
         "directory": str(directory / "state"),
     }
-    words = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-    command = (sys.executable, "-m", "framework.cli.main", "balancer", "haproxy", *words)
-    return DaemonSpec(kind="balancer", address=address, command=command)
+    return _ours("balancer", address, ("balancer", "haproxy"), options)
 
 
 def executor_path() -> str:
@@ -108,6 +102,12 @@ def executor_path() -> str:
     nothing of ours is installed.
     """
     return f"{Path(sys.base_prefix) / 'bin'}:{SYSTEM_PATH}"
+
+
+def _ours(kind: Kind, address: str, words: tuple[str, ...], options: Flags) -> DaemonSpec:
+    """A command of `framework` that serves at the address."""
+    given = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+    return DaemonSpec(kind=kind, address=address, command=(sys.executable, "-m", "framework.cli.main", *words, *given))
 
 
 def _mesos(
