@@ -11,7 +11,8 @@ from placement.offer import Offer
 from specs.ids import AgentId, OfferId
 from specs.resources import Resources
 
-REVIVE_EVERY_SECONDS = 1.0
+REVIVE_LEAST_SECONDS, REVIVE_MOST_SECONDS = 0.1, 1.0
+REVIVE_SECONDS_PER_AGENT = 0.002
 
 
 @dataclass(slots=True)
@@ -86,14 +87,20 @@ class OfferPool:
         self.is_suppressed = True
         return [Suppress()]
 
-    def revive(self, now: Instant) -> tuple[list[Command], Instant]:
-        """Asks for offers again, also for those that were declined, at most once in REVIVE_EVERY_SECONDS.
+    def revive(self, now: Instant, agents: int) -> tuple[list[Command], Instant]:
+        """Asks for offers again, also for those that were declined; the less often, the more agents there are.
 
         Returns the commands, and the Instant to ask again at where it is too early, else 0.
         """
-        earliest = self.revived_at + REVIVE_EVERY_SECONDS
+        earliest = self.revived_at + between_revives(agents)
         if now < earliest:
             return [], earliest
         self.is_suppressed = False
         self.revived_at = now
         return [Revive()], 0.0
+
+
+def between_revives(agents: int) -> float:
+    """Seconds from one revive to the next. Mesos answers each by an allocation that looks at every agent, and by an
+    offer of each that has room; without one, what has come free is offered once a second."""
+    return min(max(agents * REVIVE_SECONDS_PER_AGENT, REVIVE_LEAST_SECONDS), REVIVE_MOST_SECONDS)

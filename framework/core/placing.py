@@ -249,7 +249,7 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
         wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
     has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
     if has_more or _may_have_opened(context, unplaced, now):
-        commands, again = context.pool.revive(now)
+        commands, again = context.pool.revive(now, len(context.agents.present))
         context.say(*commands)
         if again:
             context.timers.set("revive", "", again)

@@ -197,7 +197,7 @@ def _returned_not_stopped() -> Installed:
 
 
 def _revive_forgotten() -> Installed:
-    return patch.object(OfferPool, "revive", lambda self, now: ([], 0.0))
+    return patch.object(OfferPool, "revive", lambda self, now, agents: ([], 0.0))
 
 
 def _reconciliation_forgotten() -> Installed:

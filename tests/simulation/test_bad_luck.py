@@ -147,7 +147,7 @@ ROWS = (
         serves=BEFORE,
     ),
     Luck(name="it never gets healthy", change=(web(2, Fate.SICK, BACK),), ends=RolloutState.ROLLED_BACK, serves=BEFORE),
-    Luck(name="the old one does not hear TERM", first=web(1, Fate.DEAF)),
+    Luck(name="the old one does not hear TERM", first=web(1, Fate.DEAF), within_seconds=300.0),
     Luck(name="it exits with 0", change=(web(2, Fate.ENDS),), ends=FAILED, serves=BEFORE),
     Luck(name="it fits nowhere", change=(web(2, resources=BIG),), ends=FAILED, serves=BEFORE),
     Luck(name="an agent dies in the middle", meddle=_agent_dies, within_seconds=300.0),

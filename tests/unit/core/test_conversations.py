@@ -38,6 +38,7 @@ from framework.core.events import (
     StopAsked,
 )
 from framework.core.model import Version
+from framework.core.offers import between_revives
 from framework.core.views import GroupState, GroupView
 from specs.ids import TaskId, VersionId
 from specs.resources import Resources
@@ -121,6 +122,18 @@ def test_a_status_without_uuid_is_not_acknowledged() -> None:
     talk = Conversation()
     talk.up(group())
     assert acknowledged(talk.status(talk.tasks[0], TaskState.FAILED, uuid="")) == []
+
+
+def test_more_is_asked_for_soon_after_and_the_less_often_the_more_agents_there_are() -> None:
+    talk = Conversation()
+    talk.subscribe(*(talk.agent(number) for number in range(1, 201)))
+    talk.submit(stack(group()))
+    assert Revive() in talk.wait(0.02)
+    talk.offers()
+    talk.say(ScaleAsked(request_id=90, pattern="shop/web", delta=1))
+    assert Revive() not in talk.wait(0.25), "it was asked for less than 0.4 s ago"
+    assert Revive() in talk.wait(0.05)
+    assert [between_revives(number) for number in (1, 200, 500, 10_000)] == [0.1, 0.4, 1.0, 1.0]
 
 
 def test_idle_it_declines_for_long_and_suppresses_once() -> None:
