@@ -67,7 +67,7 @@ def _hear_stranger(context: Context, status: Status, now: Instant) -> None:
         suspects.strangers[status.task_id] = Stranger(agent_id=status.agent_id)
         _judge_soon(context, now)
     elif known.verdict is not Verdict.WAITING:
-        context.after_all_saves(Kill(task_id=status.task_id, agent_id=status.agent_id))
+        _kill(context, status.task_id, status.agent_id)
 
 
 def _judge_soon(context: Context, now: Instant) -> None:
@@ -108,12 +108,18 @@ def _stop(context: Context, ids: tuple[TaskId, ...], verdict: Verdict) -> None:
     for id in ids:
         agent_id = context.suspects.strangers[id].agent_id
         context.suspects.strangers[id] = Stranger(agent_id=agent_id, verdict=verdict)
-        context.after_all_saves(Kill(task_id=id, agent_id=agent_id))
+        _kill(context, id, agent_id)
         task = context.books.tasks.get(id)
         if task is not None:
             context.announce("TaskReturned", task, f"{id} came back after it was given up: it is stopped")
         else:
             context.tell("UnknownTaskStopped", f"{id} is not in the store: it is stopped")
+
+
+def _kill(context: Context, id: TaskId, agent_id: AgentId | None) -> None:
+    """Of one that had ended the store knows, whoever leads; one that it does not know may be a new leader's."""
+    wait = context.after_all_saves if id in context.books.tasks else context.after_fence
+    wait(Kill(task_id=id, agent_id=agent_id))
 
 
 def _believed(context: Context) -> tuple[Status, ...]:

@@ -136,6 +136,14 @@ class Context:
         if self._writes or not self.outbox.follow(*commands):
             self._after += commands
 
+    def after_fence(self, *commands: Command) -> None:
+        """Commands about what the store does not know, as far as we know that: they go when a save shows that nobody
+        else leads by now, who may have stored it. It saves nothing new where the step has nothing to save."""
+        if not self._writes:
+            books = self.books
+            self.write("framework", "", PutFramework(framework_id=books.framework_id, next_serial=books.next_serial))
+        self._after += commands
+
     def flush(self) -> None:
         """Closes the save that was gathered so far."""
         writes, self._writes = tuple(self._writes.values()), {}

@@ -29,7 +29,8 @@ def receive(context: Context, status: Status, now: Instant) -> None:
     """Takes a status into the books; it is acknowledged once that is stored."""
     task = context.books.tasks.get(status.task_id)
     if budget.hear(context, status, task, now):
-        context.after_all_saves(*_acknowledgement(status))
+        wait = context.after_fence if task is None and status.uuid else context.after_all_saves
+        wait(*_acknowledgement(status))
         return
     believe(context, status, now)
 
