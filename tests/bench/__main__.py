@@ -15,6 +15,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
+from framework.local import engine
 from framework.local.paths import cache_home
 from tests.bench import (
     bench_balancer,
@@ -72,8 +73,13 @@ def main() -> int:
         except BlockingIOError:
             say("Another bench runs on this machine, and each would measure the other: wait until it has ended.")
             return 1
-        say(machine.description())
-        failed = [bench.name for bench in chosen if not measure(bench, given.quick)]
+        owned = engine.ensure()
+        try:
+            say(machine.description())
+            failed = [bench.name for bench in chosen if not measure(bench, given.quick)]
+        finally:
+            if owned is not None:
+                engine.stop(owned)
     if failed:
         say(f"\nnot measured: {', '.join(failed)}")
     return 1 if failed else 0

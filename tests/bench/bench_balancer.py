@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.directory import Directory
-from framework.local import engine, images, requirements
+from framework.local import images, requirements
 from framework.local.cluster import Cluster
 from specs.stack import Stack
 from tests.bench import subject
@@ -54,7 +54,6 @@ def run(is_quick: bool) -> list[Row]:
     """Loads through HAProxy, then by endpoints; then restarts until enough tasks came."""
     requirements.check(requirements.BALANCERS)
     count, changes = (2, 4) if is_quick else (INSTANCES, CHANGES)
-    owned = engine.ensure()
     images.build([images.BUSYBOX])
     directory = Path(tempfile.mkdtemp(prefix="bench-balancer-"))
     with subject.cluster(agents=AGENTS) as cluster:
@@ -64,8 +63,6 @@ def run(is_quick: bool) -> list[Row]:
         finally:
             balancer.end()
     shutil.rmtree(directory)
-    if owned is not None:
-        engine.stop(owned)
     return rows
 
 

@@ -27,7 +27,7 @@ SECONDS = 10.0
 WINDOW = 64
 """Queries that are on their way at a time, as from so many clients."""
 PACE_A_SECOND = 1000
-PUBLISHED = 50
+PUBLISHED = 200
 LONGEST_SECONDS = 60.0
 DOMAIN = "framework.internal"
 SERVER = f"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -18,7 +19,8 @@ from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
 from discovery.etcd import Etcd
 from discovery.etcd_client import encoded
 from discovery.layout import task_in
-from framework.local import engine, images
+from framework.local import images
+from framework.local.cluster import Cluster
 from specs.ids import TaskId, VersionId, group_id
 from specs.urls import parse_url
 from tests.bench import bench_launch, subject
@@ -26,37 +28,81 @@ from tests.bench.report import Bench, Row
 from tests.bench.subject import Subject
 from tests.kit.etcd import running_etcd
 
-TASKS = 50
+TASKS, STACKS = 50, 4
 CHANGES = 200
 CHANGE_EVERY_SECONDS = 0.02
+STAY = 10
+"""So many come after an endpoint before it goes: what goes before it was written is never seen."""
+STOPPED, STOPS = 8, 25
 LONGEST_SECONDS = 60.0
+
+WITNESS = """
+import os, signal, sys, time
+from kazoo.client import KazooClient
+
+_, server, path, told = sys.argv
+task = os.environ["FRAMEWORK_TASK"]
+client = KazooClient(hosts=server)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # before the client's threads
+client.start()
+open(f"{told}-{task}", "w").close()
+while not client.exists(f"{path}/{task}"):
+    time.sleep(0.01)
+signal.sigwait({signal.SIGTERM})
+with open(told, "a") as out:
+    out.write("found\\n" if client.exists(f"{path}/{task}") else "gone\\n")
+"""
+"""A task that looks for its own endpoint as soon as it is told to stop, at the one server, which knows all."""
 
 
 def run(is_quick: bool) -> list[Row]:
     """Real containers on one agent; who looks is another client of the same ZooKeeper."""
     tasks = 5 if is_quick else TASKS
-    owned = engine.ensure()
     images.build([images.BUSYBOX])
     with subject.cluster(agents=1) as cluster:
         client = KazooClient(hosts=cluster.zookeeper_address)
         client.start()
         look = _Look(client)
         ours = Subject(cluster)
-        stack = subject.one_service("bench", tasks, bench_launch.SERVICE)
-        look.watch("/framework/endpoints/bench/task/_")
-        ours.launch(stack)
-        late = look.wait(tasks)
-        ours.remove(stack)
+        for number in range(STACKS):
+            stack = subject.one_service(f"bench{number}", tasks, bench_launch.SERVICE)
+            look.watch(f"/framework/endpoints/{stack.name}/task/_")
+            ours.launch(stack)
+            late = look.wait((number + 1) * tasks)
+            ours.remove(stack)
+        stops, found = _stopped(cluster, ours, 2 if is_quick else STOPS)
         client.stop()
         client.close()
-    if owned is not None:
-        engine.stop(owned)
-    what = f"{tasks} tasks: from ready to found in ZooKeeper"
+    what = f"{STACKS} times {tasks} tasks at once: from ready to found in ZooKeeper"
     return [
         Row(name=f"{what}, 50 of 100", figure=late[len(late) // 2] * 1000, unit="ms"),
         Row(name=f"{what}, 99 of 100", figure=late[int(len(late) * 0.99)] * 1000, unit="ms", at_most=250.0),
+        Row(name=f"{stops} tasks: endpoints still there when TERM came", figure=found, unit="endpoints", at_most=0.0),
         *_in_etcd(20 if is_quick else CHANGES),
     ]
+
+
+def _stopped(cluster: Cluster, ours: Subject, times: int) -> tuple[int, int]:
+    """How many tasks were told to stop, and how many of them still found their endpoints then."""
+    told = cluster.directory / "told"
+    path = "/framework/endpoints/stopped/task/_"
+    service = {
+        "command": [sys.executable, "-c", WITNESS, cluster.zookeeper_address, path, str(told)],
+        "resources": {"cpus": 0.05, "memory": "64M"},
+        "ready": {"command": ["sh", "-c", f"test -e {told}-$$FRAMEWORK_TASK"], "interval": "1s"},
+        "update": {"parallelism": STOPPED, "max_surge": STOPPED, "monitor": "0s"},
+    }
+    for number in range(times):
+        stack = subject.one_service("stopped", STOPPED, {**service, "environment": {"ROUND": str(number)}})
+        if number:
+            ours.change(stack, LONGEST_SECONDS)
+        else:
+            ours.launch(stack)
+    ours.remove(stack)
+    lines = told.read_text().split()
+    if len(lines) != STOPPED * times:
+        raise RuntimeError(f"wanted {STOPPED * times} tasks that say what they found at TERM, got {len(lines)}")
+    return len(lines), lines.count("found")
 
 
 def _in_etcd(changes: int) -> list[Row]:
@@ -64,15 +110,17 @@ def _in_etcd(changes: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as directory, running_etcd(Path(directory)) as server:
         url = parse_url(f"etcd://{server.address}/bench", "etcd")
         watch, registry = _Watch(f"http://{server.address}"), Etcd(url)
-        for number in range(changes // 2):
-            one = replace(WEB, task_id=TaskId(f"shop.web.{number}.1"))
-            watch.began(one.task_id, "PUT")
-            registry.publish(one)
-            time.sleep(CHANGE_EVERY_SECONDS)
-            watch.began(one.task_id, "DELETE")
-            registry.withdraw(one.task_id, lambda: None)
-            time.sleep(CHANGE_EVERY_SECONDS)
-        late = watch.wait(changes * 9 // 10)
+        ids = [TaskId(f"shop.web.{number}.1") for number in range(changes // 2)]
+        for number in range(len(ids) + STAY):
+            if number < len(ids):
+                watch.began(ids[number], "PUT")
+                registry.publish(replace(WEB, task_id=ids[number]))
+                time.sleep(CHANGE_EVERY_SECONDS)
+            if number >= STAY:
+                watch.began(ids[number - STAY], "DELETE")
+                registry.withdraw(ids[number - STAY], lambda: None)
+                time.sleep(CHANGE_EVERY_SECONDS)
+        late = watch.wait(changes)
         registry.close(5.0)
     what = f"{changes} changes, {1 / CHANGE_EVERY_SECONDS:.0f} a second: until they are seen in etcd"
     return [
@@ -162,11 +210,12 @@ BENCH = Bench(
     name="endpoints",
     title="Endpoints",
     method=(
-        f"{TASKS} containers without checks are launched on one agent. Each endpoint says when its task became ready;"
-        " another client of the same ZooKeeper, told by watches, notes when it first saw it there. Both clocks are this"
-        " machine's. Then, with etcd and nothing else: endpoints are published and withdrawn one after the other, and"
-        " another client, told by a watch, notes when it sees each change; one that the next overtakes is not counted."
+        f"{TASKS} containers without checks are launched on one agent, and removed, {STACKS} times. Each endpoint says"
+        " when its task became ready; another client of the same ZooKeeper, told by watches, notes when it first saw it"
+        f" there. Both clocks are this machine's. Then {STOPPED} processes are replaced {STOPS} times over, and each"
+        " looks for its own endpoint when TERM comes. Last, with etcd and nothing else: endpoints come and, ten others"
+        " later, go, and another client, told by a watch, notes when it sees each change."
     ),
     run=run,
-    limit_seconds=180,
+    limit_seconds=480,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from framework.local import engine, images
+from framework.local import images
 from framework.local.cluster import Cluster
 from tests.bench import bench_control, bench_launch, machine, subject
 from tests.bench.report import Bench, Row
@@ -27,7 +27,6 @@ def run(is_quick: bool) -> list[Row]:
         ours = Subject(cluster)
         ours.launch(subject.one_service("bench", tasks, bench_control.SERVICE))
         rows += _scheduler(ours, tasks, rest, idle)
-    owned = engine.ensure()
     images.build([images.BUSYBOX])
     with subject.cluster(agents=1) as cluster:
         ours = Subject(cluster)
@@ -36,8 +35,6 @@ def run(is_quick: bool) -> list[Row]:
         rows += _executor(cluster, f"with {containers} containers", rest, idle)
         ours.remove(stack)
         rows += _executor(cluster, "whose containers have gone", rest, idle)
-    if owned is not None:
-        engine.stop(owned)
     return rows
 
 

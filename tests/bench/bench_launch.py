@@ -169,7 +169,6 @@ class Figures:
 def run(is_quick: bool) -> list[Row]:
     """Rounds of: the engine at each concurrency, ours with executors to be started, ours with executors there."""
     count, rounds = (6, 1) if is_quick else (60, 3)
-    owned = engine.ensure()
     images.build([images.BUSYBOX])
     figures = Figures()
     stack = subject.one_service("bench", count, SERVICE)
@@ -189,8 +188,6 @@ def run(is_quick: bool) -> list[Row]:
             _ours(ours, "warm", stack, count, figures)
             ours.remove(keeper)
             ours.wait_for_no_executor()
-    if owned is not None:
-        engine.stop(owned)
     return _rows(figures, count)
 
 

@@ -12,7 +12,7 @@ from executor.metrics.reading import Measuring
 from executor.order import Order
 from executor.survey import Seen
 from executor.task import Phase
-from framework.local import engine, images
+from framework.local import images
 from framework.local.cluster import Cluster
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
 from specs.stack import Container
@@ -32,7 +32,6 @@ RESOURCES = "cpus:8;mem:8192;disk:10000;ports:[31000-31999]"
 def run(is_quick: bool) -> list[Row]:
     """Real containers on one agent, with and without metrics; then the two ways of measuring, beside each other."""
     count, rest, seconds = (5, 2.0, 5.0) if is_quick else (CONTAINERS, REST_SECONDS, SECONDS)
-    owned = engine.ensure()
     images.build([images.BUSYBOX])
     rows: list[Row] = []
     for interval in ("10s", "0s"):
@@ -45,8 +44,6 @@ def run(is_quick: bool) -> list[Row]:
             if interval != "0s":
                 rows += _ways(count)
             ours.remove(stack)
-    if owned is not None:
-        engine.stop(owned)
     return rows
 
 

@@ -24,7 +24,6 @@ SWARM_SECONDS = 300
 def run(is_quick: bool) -> list[Row]:
     """Rounds of: Swarm and ours, each order."""
     count, rounds = (6, 1) if is_quick else (60, 3)
-    owned = engine.ensure()
     images.build([images.BUSYBOX])
     times: dict[tuple[str, str], list[float]] = {}
     with _swarm(), subject.cluster(agents=AGENTS) as cluster:
@@ -33,8 +32,6 @@ def run(is_quick: bool) -> list[Row]:
             for order in ORDERS:
                 times.setdefault(("swarm", order), []).append(_by_swarm(count, order))
                 times.setdefault(("ours", order), []).append(_by_us(ours, count, order))
-    if owned is not None:
-        engine.stop(owned)
     rows = []
     for order in ORDERS:
         swarm, own = middle(times["swarm", order]), middle(times["ours", order])
@@ -87,10 +84,11 @@ def _by_swarm(count: int, order: str) -> float:
     )
     begin = time.monotonic()
     _docker("service", "update", "--env-add", "VERSION=2", "--no-resolve-image", "--detach", "--quiet", SWARM_SERVICE)
-    while _docker("service", "inspect", "--format", "{{.UpdateStatus.State}}", SWARM_SERVICE) != "completed":
-        if time.monotonic() - begin > SWARM_SECONDS:
-            raise TimeoutError(f"wanted Swarm's update within {SWARM_SECONDS} s")
-        time.sleep(0.1)
+    with engine.connection() as client:
+        while client.api.inspect_service(SWARM_SERVICE)["UpdateStatus"]["State"] != "completed":
+            if time.monotonic() - begin > SWARM_SECONDS:
+                raise TimeoutError(f"wanted Swarm's update within {SWARM_SECONDS} s")
+            time.sleep(0.1)
     seconds = time.monotonic() - begin
     _docker("service", "rm", SWARM_SERVICE)
     deadline = time.monotonic() + SWARM_SECONDS

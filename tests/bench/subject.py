@@ -79,7 +79,9 @@ class Subject:
         """Submits another version; returns the seconds from then to the end of its rollout, stored."""
         begin = time.time()
         self.server.put(path_of("stacks", stack.name), stack_to_json(stack))
-        return self._last("RolloutDone", stack.name, begin, seconds) - begin
+        rollout = f"{path_of('stacks', stack.name)}/rollout"
+        self._until(lambda: self.server.get(rollout)["rollout"] is None, seconds, f"end of {stack.name}'s rollout")
+        return self._last("RolloutDone", stack.name, begin) - begin
 
     def remove(self, stack: Stack, seconds: float = 120.0) -> float:
         """Removes; returns the seconds from then to the moment when nothing is left of it, in the store either."""
@@ -103,7 +105,7 @@ class Subject:
     def _is_there(self, name: str) -> bool:
         return any(stack["name"] == name for stack in self.server.get("/v1/stacks")["stacks"])
 
-    def _last(self, kind: str, name: str, since: float, seconds: float = SAVE_SECONDS) -> float:
+    def _last(self, kind: str, name: str, since: float) -> float:
         """When the last event of the kind happened to the stack; it comes after its save, later than the view of it."""
         times: list[float] = []
 
@@ -112,7 +114,7 @@ class Subject:
             times.extend(at for event in events if event["kind"] == kind and (at := float(event["at"])) >= since)
             return bool(times)
 
-        self._until(came, seconds, f"the event {kind} of {name}")
+        self._until(came, SAVE_SECONDS, f"the event {kind} of {name}")
         return max(times)
 
     def _until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
