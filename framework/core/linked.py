@@ -1,4 +1,5 @@
-"""What a task is told at its launch of those it works with: variables with the addresses of what is ready then.
+"""What a task is told at its launch of those it works with: variables with the addresses of what is ready then, or of
+what just started.
 
 A container's environment cannot change, so this is how things were at its start. Templates and discovery.resolver tell
 how they are.
@@ -9,6 +10,7 @@ from __future__ import annotations
 from framework.core.books import Books
 from framework.core.model import GroupWish, Task
 from specs.ids import GroupId, variable_name
+from specs.stack import Condition, Dependency
 
 MOST_ENDPOINTS = 256
 """So many are named in one variable: a kernel takes 128 KiB of each."""
@@ -17,7 +19,7 @@ Variables = tuple[tuple[str, str], ...]
 
 
 class Links:
-    """The variables of tasks that are launched together: who is ready is looked up once for each group."""
+    """The variables of tasks that are launched together: who is meant is looked up once for each group."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
@@ -29,8 +31,9 @@ class Links:
 
         NAME_HOST and NAME_PORT are those of one task of the linked service, another one for each slot in turn;
         NAME_ENDPOINTS has all, host:port with commas between; each named port has NAME_PORT_HTTP and
-        NAME_ENDPOINTS_HTTP too. A service of which nothing is ready has no variables. FRAMEWORK_LEADER is where the
-        lowest slot of the group is reached: of those that are ready, and this one.
+        NAME_ENDPOINTS_HTTP too. Those of a service that are ready are meant; where none is, and the group waited for no
+        more than that it runs, those that run. FRAMEWORK_LEADER is where the lowest slot of the group is reached: of
+        those that are ready, and this one.
         """
         found: dict[str, str] = {}
         for service, tasks in self._of(wish).items():
@@ -43,20 +46,22 @@ class Links:
 
     def _of(self, wish: GroupWish) -> dict[str, list[Task]]:
         if wish.id not in self._linked:
-            services = dict.fromkeys(dependency.service for dependency in wish.dependencies)
-            self._linked[wish.id] = {service: self._ready(wish.id, service) for service in services}
+            self._linked[wish.id] = {each.service: self._meant(wish.id, each) for each in wish.dependencies}
         return self._linked[wish.id]
 
-    def _ready(self, id: GroupId, service: str) -> list[Task]:
-        """The ready tasks of a service that a group means: those of groups all of whose labels it has too, those with
-        most of them first; of all groups where there is none such."""
-        groups = [wish.id for wish in self._books.stacks[id.stack].groups if wish.id.service == service]
+    def _meant(self, id: GroupId, dependency: Dependency) -> list[Task]:
+        """The tasks of a service that a group means: those of groups all of whose labels it has too, those with most of
+        them first; of all groups where there is none such."""
+        groups = [wish.id for wish in self._books.stacks[id.stack].groups if wish.id.service == dependency.service]
         fitting = [each for each in groups if set(each.labels) <= set(id.labels)]
-        ordered = sorted(fitting or groups, key=lambda each: (-len(each.labels), each))
-        tasks: list[Task] = []
-        for each in ordered:
-            book = self._books.group(each)
-            tasks += [self._books.tasks[book.seats[slot]] for slot in sorted(book.ready)]
+        books = [
+            self._books.group(each) for each in sorted(fitting or groups, key=lambda each: (-len(each.labels), each))
+        ]
+        ready = [book.seats[slot] for book in books for slot in sorted(book.ready)]
+        if not ready and dependency.condition is Condition.STARTED:
+            # It was enough that they run; without their address the group could do nothing with that.
+            ready = [book.seats[slot] for book in books for slot in sorted(book.running)]
+        tasks = (self._books.tasks[task] for task in ready)
         return [task for task in tasks if task.host_ports][:MOST_ENDPOINTS]
 
     def _of_service(self, name: str, tasks: list[Task], chosen: Task) -> dict[str, str]:

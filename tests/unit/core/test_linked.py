@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from framework.core.commands import Accept, Command
-from specs.stack import Container, Dependency, Group, Port
+from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, Port
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, stack
 
@@ -51,6 +53,22 @@ def test_a_link_gives_host_port_and_all_endpoints_by_name_too() -> None:
     # Each slot is told another of them, so that not all go to the first.
     assert [f"{given[slot]['AUTH_HOST']}:{given[slot]['AUTH_PORT']}" for slot in (0, 1)] == [first, second]
     assert given[1]["AUTH_PORT_DB_ADMIN"] == where(talk, "auth", 1)[1].rpartition(":")[2]
+
+
+def test_what_only_had_to_run_is_told_of_before_it_is_healthy_and_what_is_healthy_alone_once_there_is_such() -> None:
+    talk = Conversation()
+    auth = group("shop/auth", instances=2, container=replace(AUTH, health=HealthCheck(kind=CheckKind.TCP)))
+    talk.up(auth, group("shop/web", container=PLAIN, dependencies=LINK))
+    (given,) = told(talk.offers()).values()
+    first, second = where(talk, "auth")
+    assert given["AUTH_ENDPOINTS"] == f"{first},{second}"
+
+    _, late, web = talk.tasks
+    talk.status(late, TaskState.RUNNING, is_healthy=True)
+    talk.status(web, TaskState.FAILED)
+    talk.wait(10)
+    (given,) = told(talk.offers()).values()
+    assert given["AUTH_ENDPOINTS"] == second
 
 
 def test_a_group_is_told_of_those_with_its_own_labels_where_there_are_such() -> None:
