@@ -115,10 +115,6 @@ def urls(cluster: Cluster) -> str:
         if where:
             lines.append(f"To use it:     export FRAMEWORK_URL={cluster.url}")
         lines.append("Then:          framework submit FILE --wait, framework ps")
-    if shape.balancer:
-        lines.insert(
-            1, f"Routes     http://{shape.balancer_ip}/ serves them, http://{shape.balancer_ip}:8404/ shows them"
-        )
     lines.append(f"Look further:  framework local status{where}, framework local logs NAME{where}")
     lines.append(f"Stop it:       framework local down{where}")
     return "\n".join(lines)

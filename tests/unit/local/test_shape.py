@@ -1,8 +1,14 @@
 """The addresses, ports and texts of a local cluster's shape."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
+from framework.cli.local import urls
 from framework.local import commands
+from framework.local.cluster import SHAPE_FILE, Cluster
 from framework.local.errors import LocalError
 from framework.local.shape import END_PORT, Shape
 
@@ -86,3 +92,11 @@ def test_a_server_of_names_is_a_daemon_and_schedulers_tell_containers_of_it() ->
         *("--zk", shape.store_url, "--listen", "172.17.0.1:53"),
         *("--addresses", "container", "--url", "http://127.0.2.1:8080"),
     )
+
+
+def test_what_up_prints_names_each_thing_once(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    shape = Shape(schedulers=1, dns="172.17.0.1", balancer=True)
+    (tmp_path / SHAPE_FILE).write_text(json.dumps(asdict(shape)), encoding="utf-8")
+    first = [line.split()[0] for line in urls(cluster).splitlines()]
+    assert first == ["API", "Mesos", "ZooKeeper", "Names", "Routes", "To", "Then:", "Look", "Stop"]
