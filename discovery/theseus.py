@@ -21,12 +21,13 @@ class EtcdDriver:
 
     `encoded_labels` are a group's labels as they stand in paths, which `encode_labels` makes. Executors write what is
     below `containers`; what is written there by hand stays until it is removed by hand. Raises ValueError for a bad
-    address; every method may raise discovery.publisher.Away where no member of etcd answers.
+    address; every method raises ValueError for a name that cannot stand in a key (an empty one, or one with `/`), and
+    discovery.publisher.Away where no member of etcd answers.
     """
 
     def __init__(self, url: str, stack: str) -> None:
         parsed = parse_url(url, "etcd")
-        self._root = services_of(parsed.root, stack)
+        self._root = services_of(parsed.root, _part("stack", stack))
         self._client = Client(parsed)
 
     @staticmethod
@@ -112,9 +113,10 @@ class EtcdDriver:
         self, service_name: str, encoded_labels: str, container_name: str, info: dict[str, Any]
     ) -> None:
         """Has the container be there, and its group and service, which keep what they have."""
+        container = self._container(service_name, encoded_labels, container_name)
         if not self.group_exists(service_name, encoded_labels):
             self.create_group(service_name, encoded_labels)
-        self.set_container_info(service_name, encoded_labels, container_name, info)
+        self._write(f"{container}/info", info)
 
     def deregister_container(self, service_name: str, encoded_labels: str, container_name: str) -> None:
         """Has the container not be there."""
@@ -123,13 +125,13 @@ class EtcdDriver:
     # ---- keys -----------------------------------------------------------------------
 
     def _service(self, service_name: str) -> str:
-        return f"{self._root}/{service_name}"
+        return f"{self._root}/{_part('service', service_name)}"
 
     def _group(self, service_name: str, labels: str) -> str:
-        return f"{self._service(service_name)}/{labels}"
+        return f"{self._service(service_name)}/{_part('encoded labels', labels)}"
 
     def _container(self, service_name: str, labels: str, container_name: str) -> str:
-        return f"{self._group(service_name, labels)}/containers/{container_name}"
+        return f"{self._group(service_name, labels)}/containers/{_part('container', container_name)}"
 
     def _exists(self, path: str) -> bool:
         return self._client.get(path) is not None or bool(self._client.below(f"{path}/", is_keys_only=True))
@@ -152,3 +154,10 @@ class EtcdDriver:
 
     def _write(self, key: str, value: Any) -> None:
         self._client.put(key, json.dumps(value).encode())
+
+
+def _part(what: str, name: str) -> str:
+    """The name, as one part of a key."""
+    if not name or "/" in name:
+        raise ValueError(f"{what}: wanted a name that is not empty and has no `/`; got {name!r}")
+    return name
