@@ -15,6 +15,8 @@ from specs.ids import GroupId
 
 LEVELS = 4
 """Stack, service, labels, task."""
+KEEP_SECONDS = 5.0
+"""For so long after ZooKeeper was away what vanishes is kept: executors try every second to be back."""
 
 log = logging.getLogger("discovery.directory")
 
@@ -37,8 +39,9 @@ class Directory:
     """All endpoints below the root of `url` (zk://host:port,host:port/root, the scheduler's `--endpoints` or `--zk`).
 
     `on_change` is called with each new snapshot, one call at a time, from a thread of the directory's own; it must not
-    raise, and while it works further changes gather to one. While ZooKeeper is away the last snapshot stays. Raises
-    ValueError for a bad url, nothing later.
+    raise, and while it works further changes gather to one. While ZooKeeper is away the last snapshot stays; what
+    vanishes because sessions ended meanwhile stays for KEEP_SECONDS more, or until it is back. Raises ValueError for a
+    bad url, nothing later.
     """
 
     def __init__(
@@ -54,7 +57,12 @@ class Directory:
         self._snapshot = Snapshot()
         self._read: dict[str, tuple[bytes, Endpoint | None]] = {}
         self._watching = Watching(
-            url, {DIRECTORY: LEVELS}, self._told, session_seconds=session_seconds, settle_seconds=settle_seconds
+            url,
+            {DIRECTORY: LEVELS},
+            self._told,
+            session_seconds=session_seconds,
+            settle_seconds=settle_seconds,
+            keep_seconds=KEEP_SECONDS,
         )
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from discovery.publisher import AGAIN_SECONDS, AWAY_SECONDS, LAPSE_SECONDS
+from discovery.returning import Returning
 from discovery.zookeeper import import_kazoo, new_client
 from specs.urls import parse_url
 
@@ -37,7 +39,8 @@ class Watching:
     `places` are paths below the root of the url, each with the depth of the nodes that matter: those in between are
     only gone through. `on_change` is called with the contents when they have changed, one call at a time, in that
     thread; it must not raise, and while it works further changes gather. While ZooKeeper is away the last known
-    contents stay, and when it is back everything is read anew, whatever became of the session. Raises ValueError for a
+    contents stay, and when it is back everything is read anew, whatever became of the session; what is missing then, or
+    vanishes within `keep_seconds`, stays for as long or until it is back (discovery.returning). Raises ValueError for a
     bad url, nothing later.
     """
 
@@ -49,6 +52,7 @@ class Watching:
         *,
         session_seconds: float = LAPSE_SECONDS,
         settle_seconds: float = SETTLE_SECONDS,
+        keep_seconds: float = 0.0,
     ) -> None:
         parsed = parse_url(url, "zk")
         self._root = parsed.root
@@ -61,7 +65,12 @@ class Watching:
         self._is_stale = True
         self._is_closing = False
         self._is_away = False
-        # Of our own thread alone: what is below each node that is gone through, and what each that matters holds.
+        # Clients notice a silent server when two thirds of a session are over, and sessions end when all of it is.
+        self._absence_seconds = session_seconds / 3
+        # Of our own thread alone: since when there is no connection, what is below each node that is gone through, and
+        # what each that matters holds.
+        self._gone_since: float | None = None
+        self._returning = Returning(keep_seconds)
         self._below: dict[str, frozenset[str]] = {}
         self._nodes: dict[str, bytes] = {}
         self._contents = Contents(nodes=MappingProxyType({}))
@@ -146,9 +155,8 @@ class Watching:
         with self._changed:
             while not self._is_closing:
                 is_connected = bool(self._client.connected)
-                if is_connected and self._is_away:
-                    self._is_away = False
-                    log.info("ZooKeeper at %s is back", self._url)
+                if is_connected:
+                    self._is_back()
                 if is_connected and (self._dirty or self._is_stale):
                     self._changed.wait_for(lambda: self._is_closing, self._settle_seconds)
                     dirty, self._dirty = list(self._dirty), {}
@@ -156,14 +164,31 @@ class Watching:
                         self._is_stale, dirty = False, list(self._depths)
                         self._below, self._nodes = {}, {}
                     return dirty
-                if is_connected:
-                    self._changed.wait()
-                else:
+                if not is_connected:
                     self._await_connection()
+                elif not self._changed.wait(self._seconds_kept()):
+                    return []
             return None
+
+    def _is_back(self) -> None:
+        """There is a connection, perhaps again."""
+        now = time.monotonic()
+        if self._gone_since is not None and now - self._gone_since >= self._absence_seconds:
+            self._returning.begin(self._contents.nodes, now)
+        self._gone_since = None
+        if self._is_away:
+            self._is_away = False
+            log.info("ZooKeeper at %s is back", self._url)
+
+    def _seconds_kept(self) -> float | None:
+        """For how long what is missing is kept yet; None where nothing is."""
+        until = self._returning.until
+        return None if until is None else max(until - time.monotonic(), 0.0)
 
     def _await_connection(self) -> None:
         """Waits for a change of the connection; says so once if there is none for long."""
+        if self._gone_since is None:
+            self._gone_since = time.monotonic()
         is_back = self._changed.wait_for(lambda: self._is_closing or self._client.connected, AWAY_SECONDS)
         if not is_back and not self._is_away:
             self._is_away = True
@@ -216,7 +241,8 @@ class Watching:
 
     def _tell(self) -> None:
         """Tells the contents, if they are others than last time."""
-        nodes = {path.removeprefix(self._root): data for path, data in sorted(self._nodes.items())}
+        found = {path.removeprefix(self._root): data for path, data in self._nodes.items()}
+        nodes = dict(sorted(self._returning.completed(found, time.monotonic()).items()))
         if self._contents.is_whole and nodes == self._contents.nodes:
             return
         self._contents = Contents(nodes=MappingProxyType(nodes), is_whole=True)

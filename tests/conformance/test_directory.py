@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 from discovery.directory import Directory, Snapshot
 from discovery.endpoints import Endpoint, path_of
+from discovery.zookeeper import ZooKeeper
 from framework.local.daemon import Daemon
 from specs.ids import TaskId, group_id
 from tests.conformance.executor_kit import wait_until
@@ -98,5 +100,33 @@ def test_it_is_in_step_again_after_a_session_and_after_a_server_came_to_an_end(
     wait_until(lambda: directory.is_away, 60, lambda: "not away")
     assert listed(directory) == [one, two], "what was last known stays"
     server.start().wait()
-    wait_found(directory, two, three)
+    wait_found(directory, one, two, three)
     assert not directory.is_away
+    wait_found(directory, two, three)
+
+
+def test_what_vanishes_with_sessions_that_end_while_the_server_stands_still_is_never_missed(
+    zookeeper: InZooKeeper, directory: Directory, server: Daemon
+) -> None:
+    registry, endpoints = zookeeper.publisher(), [of("web", slot) for slot in range(3)]
+    for each in endpoints:
+        registry.publish(each)
+    wait_found(directory, *endpoints)
+    session = registry.tree.client.client_id
+    serial = directory.snapshot.serial
+    server.kill(signal.SIGSTOP)
+    wait_until(lambda: directory.is_away, 60, lambda: "not away")
+    server.kill(signal.SIGCONT)
+    wait_until(lambda: is_published_anew(registry, session, zookeeper, endpoints), 60, lambda: "not published anew")
+    withdraw(registry, endpoints[0].task_id)
+    wait_found(directory, *endpoints[1:])
+    assert directory.snapshot.serial == serial + 1, "the withdrawal is all that was told"
+
+
+def is_published_anew(registry: ZooKeeper, before: object, zookeeper: InZooKeeper, endpoints: list[Endpoint]) -> bool:
+    """Whether the publisher has another session than before, and all these nodes are of that."""
+    client = registry.tree.client
+    if not client.connected or client.client_id == before:
+        return False
+    found = [zookeeper.client.exists(zookeeper.root + path_of(each.group, each.task_id)) for each in endpoints]
+    return all(node is not None and node.ephemeralOwner == client.client_id[0] for node in found)
