@@ -120,6 +120,7 @@ class Books:
         self._list_apart()
         for wish in stack.groups:
             self._use(stack.name, wish.version, 1)
+        self._doubt_ready(stack.name)
         for group in self.by_stack.get(stack.name, {}):
             book = self.groups[group]
             for slot, id in sorted(book.seats.items()):
@@ -139,8 +140,15 @@ class Books:
         """Takes what becomes of a stack's rollouts."""
         self._use_before(rollouts.stack, -1)
         self.rollouts[rollouts.stack] = rollouts
+        self._doubt_ready(rollouts.stack)
         self._use_before(rollouts.stack, 1)
         self.touched |= dict.fromkeys(self.by_stack.get(rollouts.stack, ()))
+
+    def _doubt_ready(self, stack: str) -> None:
+        """What is ready may have to be so for longer than it had to until now."""
+        for group in self.by_stack.get(stack, ()):
+            book = self.groups[group]
+            book.fresh = dict(book.ready)
 
     def drop_rollouts(self, stack: str) -> None:
         """Forgets a stack's rollouts."""
@@ -286,7 +294,8 @@ class Books:
         _set(book.seats, slot, holder.id if holder else None)
         self._mark_due(book, slot, holder)
         runs = holder is not None and holder.goal is Goal.RUN
-        _mark(book.ready, slot, runs and holder is not None and holder.is_ready)
+        for marks in (book.ready, book.fresh):
+            _mark(marks, slot, runs and holder is not None and holder.is_ready)
         _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
 
     def drop_task(self, id: TaskId) -> None:

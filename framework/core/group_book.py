@@ -47,6 +47,7 @@ class GroupBook:
     useless: dict[int, None] = field(default_factory=dict)
     behind: dict[TaskId, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
+    fresh: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
     succeeding: dict[int, Succession] = field(default_factory=dict)

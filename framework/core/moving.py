@@ -265,17 +265,23 @@ class _Move:
 
     def _under_way(self) -> int:
         """How many slots are being changed: empty, not ready, with a successor, or not yet ready for long enough."""
-        book, tasks = self._book, self._context.books.tasks
+        book = self._book
         moving = sum(slot in book.ready for slot in (*book.incoming, *book.succeeding))
         busy = self._vacant() + len(book.seats) - len(book.ready) + moving
+        return busy + self._fresh() if busy < self._pace.parallelism else busy
+
+    def _fresh(self) -> int:
+        """How many slots are as they shall be, and not yet ready for long enough."""
+        book, tasks = self._book, self._context.books.tasks
         fresh = 0
-        if self._pace.wait_seconds and busy < self._pace.parallelism:
-            for slot in book.ready:
-                until = tasks[book.seats[slot]].ready_since + self._pace.wait_seconds
-                if slot not in book.outdated and slot not in book.incoming and self._now < until:
-                    fresh += 1
-                    self._later(until)
-        return busy + fresh
+        for slot in list(book.fresh):
+            until = tasks[book.seats[slot]].ready_since + self._pace.wait_seconds
+            if self._now >= until:
+                del book.fresh[slot]
+            elif slot not in book.outdated and slot not in book.incoming:
+                fresh += 1
+                self._later(until)
+        return fresh
 
     def _ready(self) -> int:
         book, tasks = self._book, self._context.books.tasks

@@ -375,10 +375,11 @@ class Scheduler:
             return
         if kind == "tell":
             applying.tell(self.context, group, now)
-            return
-        if kind == "deadline":
+        elif kind == "advance":
+            rollouts.go_on(self.context, group, now)
+        else:
             rollouts.check_deadline(self.context, group, now)
-        converge.review_group(self.context, group, now)
+            converge.review_group(self.context, group, now)
 
     def _judge(self, now: Instant) -> None:
         if self.context.connection is Connection.SUBSCRIBED:
