@@ -7,9 +7,9 @@ The language is Jinja's, in its sandbox. Beside the task's own names there are `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from discovery.endpoints import Endpoint, EndpointPort
@@ -61,11 +61,28 @@ class Own:
     environment: Mapping[str, str]
 
 
+class Missing(StrictUndefined):
+    """What a template uses and is not there, in words for who wrote it."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        whole, name = self._undefined_obj, self._undefined_name
+        if isinstance(whole, Many) and isinstance(name, int):
+            return f"there is no endpoint [{name}]: {len(whole)} ready; `{{% if endpoints(…) %}}` asks first"
+        if isinstance(whole, Reached):
+            return f"an endpoint has no {name}; it has {', '.join(each.name for each in fields(whole))}"
+        if whole is None:
+            return f"none has no {name}: leader(…) is none where no task is ready"
+        return super()._undefined_message
+
+
 class Renderer:
     """Templates become texts. Each is understood once."""
 
     def __init__(self) -> None:
-        self._jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+        self._jinja = ImmutableSandboxedEnvironment(undefined=Missing, keep_trailing_newline=True)
 
     def text(self, template: str, own: Own, groups: Groups) -> str:
         """What the template becomes with these endpoints. Raises RenderFault."""
@@ -88,6 +105,8 @@ class Renderer:
             )
         except TemplateSyntaxError as error:
             raise RenderFault(f"line {error.lineno}: {error.message}") from None
+        except UndefinedError as error:
+            raise RenderFault(str(error)) from None
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise RenderFault(f"{type(error).__name__}: {error}") from None
         if len(text) > MAX_TEXT:

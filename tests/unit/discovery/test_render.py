@@ -79,7 +79,10 @@ def test_without_own_labels_that_fit_all_groups_are_meant() -> None:
     ("template", "words"),
     [
         ("{{ endpoint('auth') }}", "'endpoint' is undefined"),
-        ("{{ endpoints('nobody')[0].port }}", "has no element 0"),
+        ("{{ endpoints('nobody')[0].port }}", r"^there is no endpoint \[0\]: 0 ready; "),
+        ("{{ endpoints('auth')[0].prt }}", "^an endpoint has no prt; it has address, port, hostname"),
+        ("{{ leader('nobody').port }}", "^none has no port: leader"),
+        ("{{ adress }}", "^'adress' is undefined$"),
         ("{{ env.NOTHING }}", "has no attribute 'NOTHING'"),
         ("a\n{% if %}", "line 2: "),
         ("{{ 1 / 0 }}", "ZeroDivisionError"),
