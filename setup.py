@@ -42,6 +42,7 @@ setup(
         "click>=8.5,<9",
         "rich>=15,<16",
         "requests>=2.34,<3",
+        "cryptography>=46,<60",
         "docker>=7.2,<8",
         "jinja2>=3.1.6,<4",
         "fastapi>=0.165,<1",

@@ -73,6 +73,7 @@ ROOMS = (
     Room(name="discovery.endpoints", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="discovery.layout", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(name="discovery.executors", ours=("discovery.executors", "specs"), is_pure=True),
+    Room(name="discovery.balancer.certificates", ours=("discovery", "specs"), libraries={"cryptography"}, is_pure=True),
     Room(name="discovery.balancer.source", ours=("discovery", "specs"), libraries=PROTOBUF),
     *(
         Room(

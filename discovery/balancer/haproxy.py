@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.haproxy_text import BASE, Settings, changes, haproxy_text, line_name
 from discovery.balancer.lines import Line, Lines, LineState, allotted, emptied
 from discovery.balancer.model import Model
@@ -51,16 +52,17 @@ class Haproxy:
         self._again_at = 0.0
         self.is_in_step = False
 
-    def bring(self, model: Model) -> None:
-        """Has HAProxy serve the model. What it refuses is told once, and what it served before stays."""
+    def bring(self, model: Model, keyring: Keyring = BARE) -> None:
+        """Has HAProxy serve the model, with these certificates. What it refuses is told once, and what it served before
+        stays."""
         lines = allotted(self._lines, model, time.monotonic(), self._busy(), self._drain_seconds)
-        structure = haproxy_text(model, emptied(lines), self._settings)
+        structure = haproxy_text(model, emptied(lines), self._settings, keyring)
         is_running = self._process.is_running
         if is_running and structure == self._structure and self.is_in_step:
             self._say(lines)
             return
         if structure != self._refused or time.monotonic() > self._again_at:
-            self._load_or_tell(haproxy_text(model, lines, self._settings), structure)
+            self._load_or_tell(haproxy_text(model, lines, self._settings, keyring), structure)
         if structure == self._refused:
             # What runs is another configuration: those of its backends that are in this one, too, are kept in step.
             same = {name: each for name, each in lines.items() if len(each) == len(self._said.get(name, ()))}

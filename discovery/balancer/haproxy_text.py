@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.lines import Line, Lines, LineState
 from discovery.balancer.model import Backend, Frontend, Model, Rule
 from specs.routes import Balance, RouteMode
@@ -34,22 +35,22 @@ defaults
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`socket` is the path of the runtime socket; `certificates` a directory of PEM files, "" for none; `bind` the
-    address that is listened on, `stats` where HAProxy tells of itself, "" for nowhere; `cookie_key` makes the cookies
-    of sticky sessions the same on every balancer that has it."""
+    """`socket` is the path of the runtime socket; `bind` the address that is listened on, `stats` where HAProxy tells
+    of itself, "" for nowhere; `cookie_key` makes the cookies of sticky sessions the same on every balancer that has
+    it."""
 
     socket: str
     bind: str = "*"
-    certificates: str = ""
     stats: str = ""
     cookie_key: str = "mesos-framework"
 
 
-def haproxy_text(model: Model, lines: Lines, settings: Settings) -> str:
-    """The configuration that follows the base. A server that drains has the weight 0: it gets nothing new."""
+def haproxy_text(model: Model, lines: Lines, settings: Settings, keyring: Keyring = BARE) -> str:
+    """The configuration that follows the base; TLS is spoken with what is on the keyring. A server that drains
+    has the weight 0: it gets nothing new."""
     parts = ["# Made by `framework balancer haproxy`, which writes it anew: changes are lost.", *_global(settings)]
     for frontend in model.frontends:
-        parts += ["", *_frontend(frontend, settings)]
+        parts += ["", *_frontend(frontend, settings, keyring)]
     for backend in model.backends:
         parts += ["", *_backend(backend, lines[backend.name], settings)]
     return "\n".join(parts) + "\n"
@@ -69,10 +70,10 @@ def _global(settings: Settings) -> Iterator[str]:
         yield "    stats refresh 5s"
 
 
-def _frontend(frontend: Frontend, settings: Settings) -> Iterator[str]:
+def _frontend(frontend: Frontend, settings: Settings, keyring: Keyring) -> Iterator[str]:
     yield f"frontend port-{frontend.listen}"
     yield f"    mode {frontend.mode}"
-    tls = f" ssl crt {settings.certificates} alpn h2,http/1.1" if frontend.is_tls else ""
+    tls = f" ssl crt {keyring.directory} alpn h2,http/1.1" if frontend.is_tls else ""
     yield f"    bind {settings.bind}:{frontend.listen}{tls}"
     if frontend.mode is RouteMode.TCP:
         yield f"    default_backend {frontend.rules[0].backend}"
@@ -86,7 +87,9 @@ def _frontend(frontend: Frontend, settings: Settings) -> Iterator[str]:
         yield f"    http-request set-var(txn.rule) int({number}) if !{{ var(txn.rule) -m found }}{_condition(rule)}"
     for number, rule in enumerate(frontend.rules):
         if rule.backend is None:
-            yield f"    http-request redirect scheme https code 301 if {{ var(txn.rule) -m int {number} }}"
+            # Without the port that the client may have named: that of TLS is another one.
+            there = "https://%[req.hdr(host),field(1,:)]"
+            yield f"    http-request redirect prefix {there} code 301 if {{ var(txn.rule) -m int {number} }}"
     for number, rule in enumerate(frontend.rules):
         if rule.backend is not None:
             yield f"    use_backend {rule.backend} if {{ var(txn.rule) -m int {number} }}"

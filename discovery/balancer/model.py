@@ -192,7 +192,8 @@ def _backend(
 
 
 def _numbered(stem: str, number: int) -> str:
-    return stem if number == 1 else f"{stem}:{number}"
+    # No name has an underscore; to nginx what follows a colon is a port.
+    return stem if number == 1 else f"{stem}_{number}"
 
 
 def _servers(endpoints: Sequence[Endpoint], name: str) -> Iterator[Server]:

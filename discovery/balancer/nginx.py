@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.model import Model
 from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
 from discovery.balancer.process import Process, Refused
@@ -38,9 +39,10 @@ class Nginx:
         self._next_at = 0.0
         self._told: tuple[str, ...] = ()
 
-    def bring(self, model: Model) -> None:
-        """Has nginx serve the model. What it refuses is told once, and what it served before stays."""
-        text, now = nginx_text(model, self._settings), time.monotonic()
+    def bring(self, model: Model, keyring: Keyring = BARE) -> None:
+        """Has nginx serve the model, with these certificates. What it refuses is told once, and what it served before
+        stays."""
+        text, now = nginx_text(model, self._settings, keyring), time.monotonic()
         if self._told != (told := unserved(model)):
             self._told = told
             for sentence in told:

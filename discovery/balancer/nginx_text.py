@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.model import Backend, Frontend, Model, Rule
 from specs.routes import Balance, RouteMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NginxSettings:
-    """`directory` is where nginx keeps its pid and what does not fit into its memory; `certificates` are paths of PEM
-    files, of which a host gets the one that is called like it, else the first."""
+    """`directory` is where nginx keeps its pid and what does not fit into its memory; `bind` the address that is
+    listened on."""
 
     directory: str
     bind: str = "*"
-    certificates: tuple[str, ...] = ()
 
 
 _HEAD = """\
@@ -38,6 +38,8 @@ http {{
     fastcgi_temp_path {directory}/fastcgi;
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:tls:10m;
     proxy_http_version 1.1;
     proxy_connect_timeout 3s;
     proxy_set_header Host $http_host;
@@ -52,8 +54,9 @@ http {{
 """
 
 
-def nginx_text(model: Model, settings: NginxSettings) -> str:
-    """The whole configuration. Connections (tcp) are left out: `unserved` names them."""
+def nginx_text(model: Model, settings: NginxSettings, keyring: Keyring = BARE) -> str:
+    """The whole configuration; TLS is spoken with what is on the keyring. Connections (tcp) are left out: `unserved`
+    names them."""
     parts = [_HEAD.format(directory=settings.directory)]
     for backend in model.backends:
         if backend.servers and backend.mode is RouteMode.HTTP:
@@ -61,7 +64,7 @@ def nginx_text(model: Model, settings: NginxSettings) -> str:
     empty = {backend.name for backend in model.backends if not backend.servers}
     for frontend in model.frontends:
         if frontend.mode is RouteMode.HTTP:
-            parts += [*_servers(frontend, empty, settings), ""]
+            parts += [*_servers(frontend, empty, settings, keyring), ""]
     return "\n".join([*parts[:-1], "}"]) + "\n" if len(parts) > 1 else parts[0] + "}\n"
 
 
@@ -87,15 +90,15 @@ def _upstream(backend: Backend) -> Iterator[str]:
     yield "    }"
 
 
-def _servers(frontend: Frontend, empty: set[str], settings: NginxSettings) -> Iterator[str]:
+def _servers(frontend: Frontend, empty: set[str], settings: NginxSettings, keyring: Keyring) -> Iterator[str]:
     """A server for each host of the frontend, and one for all others."""
-    for host in dict.fromkeys([rule.host for rule in frontend.rules] + [""]):
+    for host in dict.fromkeys([*(rule.host for rule in frontend.rules), *_certified(frontend, keyring), ""]):
         yield "    server {"
         listen = f"{settings.bind}:{frontend.listen}{' ssl http2' if frontend.is_tls else ''}"
         yield f"        listen {listen}{'' if host else ' default_server'};"
         yield f"        server_name {host or '_'};"
         if frontend.is_tls:
-            certificate = _certificate(host, settings.certificates)
+            certificate = keyring.path_for(host)
             yield f"        ssl_certificate {certificate};"
             yield f"        ssl_certificate_key {certificate};"
         rules = _rules_of(host, frontend.rules)
@@ -104,6 +107,14 @@ def _servers(frontend: Frontend, empty: set[str], settings: NginxSettings) -> It
         if all(rule.path != "/" for rule in rules):
             yield "        location / { return 503; }"
         yield "    }"
+
+
+def _certified(frontend: Frontend, keyring: Keyring) -> Iterator[str]:
+    """The hosts that a rule means without their names, and that have a certificate of their own: nginx chooses the
+    certificate by the server."""
+    if frontend.is_tls:
+        for certificate in keyring.certificates:
+            yield from (host for host in certificate.hosts if _rules_of(host, frontend.rules))
 
 
 def _rules_of(host: str, rules: Sequence[Rule]) -> list[Rule]:
@@ -131,8 +142,3 @@ def _locations(rule: Rule, empty: set[str]) -> Iterator[str]:
     if path:
         yield f"        location = {path} {{ {does} }}"
     yield f"        location {path}/ {{ {does} }}"
-
-
-def _certificate(host: str, certificates: Sequence[str]) -> str:
-    own = [each for each in certificates if each.rpartition("/")[2] == f"{host}.pem"]
-    return [*own, *certificates][0]

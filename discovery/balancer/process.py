@@ -10,6 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+FIND_SECONDS = 1.0
+ASK_SECONDS = 1.0
+
 
 class Refused(Exception):
     """A balancer does not take a configuration; the text says why."""
@@ -47,9 +50,13 @@ class Process:
 
     def end(self, number: signal.Signals, seconds: float) -> None:
         """Asks it to end, and ends it after so many seconds."""
-        self.send(number)
         deadline = time.monotonic() + seconds
-        while self.is_running and time.monotonic() < deadline:
+        ask_at = 0.0
+        while self.is_running and (now := time.monotonic()) < deadline:
+            if now >= ask_at:
+                # Again and again: a master that is just beginning anew, as at a reload, does not hear it.
+                self.send(number)
+                ask_at = now + ASK_SECONDS
             time.sleep(0.05)
         self.send(signal.SIGTERM)
 
@@ -60,9 +67,14 @@ class Process:
 
     def _found(self) -> int | None:
         """The pid in the file, if that is a process of the same command."""
-        try:
-            pid = int(self._pid_file.read_text().split()[0])
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError, IndexError):
-            return None
-        return pid if str(self._pid_file.parent).encode() in words else None
+        deadline = time.monotonic() + FIND_SECONDS
+        while True:
+            try:
+                number = self._pid_file.read_text().partition("\n")[0].strip()
+                words = Path(f"/proc/{int(number)}/cmdline").read_bytes() if number else b""
+            except (OSError, ValueError):
+                return None
+            # While it begins anew, as at a reload, the file and the words of its command are empty for a moment.
+            if words or time.monotonic() > deadline:
+                return int(number) if str(self._pid_file.parent).encode() in words else None
+            time.sleep(0.02)

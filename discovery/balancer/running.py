@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import Protocol
 
+from discovery.balancer.certificate_files import CertificateFiles
+from discovery.balancer.certificates import Keyring, untrusted
 from discovery.balancer.model import Model
 from discovery.balancer.source import Source
 
@@ -18,20 +20,31 @@ log = logging.getLogger("discovery.balancer")
 class Proxy(Protocol):
     """A balancer's process."""
 
-    def bring(self, model: Model) -> None:
-        """Has it serve the model; nothing new is told nothing."""
+    def bring(self, model: Model, keyring: Keyring) -> None:
+        """Has it serve the model, with these certificates; nothing new is told nothing."""
 
 
-def follow(source: Source, proxy: Proxy, changed: threading.Event, ending: threading.Event) -> None:
-    """Brings each model to the proxy until `ending` is set, which has to set `changed` too."""
+def follow(
+    source: Source, files: CertificateFiles, proxy: Proxy, changed: threading.Event, ending: threading.Event
+) -> None:
+    """Brings each model, and each change of certificates, to the proxy until `ending` is set, which has to set
+    `changed` too."""
     told: tuple[str, ...] = ()
     while not ending.is_set():
-        model = source.model()
+        keyring = files.keyring()
+        model = source.model(has_certificates=bool(keyring.certificates))
         if model is not None:
-            for problem in model.problems:
-                if problem not in told:
-                    log.warning("not served: %s", problem)
-            told = model.problems
-            proxy.bring(model)
+            sentences = problems(model, keyring)
+            for sentence in sentences:
+                if sentence not in told:
+                    log.warning("%s", sentence)
+            told = sentences
+            proxy.bring(model, keyring)
         changed.wait(LOOK_SECONDS)
         changed.clear()
+
+
+def problems(model: Model, keyring: Keyring) -> tuple[str, ...]:
+    """What is not served, or not as it should be, for the user."""
+    unserved = dict.fromkeys(f"not served: {each}" for each in model.problems)
+    return (*unserved, *untrusted(model, keyring.certificates))

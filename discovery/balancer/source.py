@@ -31,11 +31,8 @@ class Source:
     `store` and `endpoints` are zk://host:port,host:port/root. Raises ValueError for a bad url, nothing later.
     """
 
-    def __init__(
-        self, store: str, endpoints: str, on_change: Callable[[], None], *, name: str, has_certificates: bool
-    ) -> None:
+    def __init__(self, store: str, endpoints: str, on_change: Callable[[], None], *, name: str) -> None:
         self._name = name
-        self._has_certificates = has_certificates
         self._on_change = on_change
         self._lock = threading.Lock()
         self._contents = Contents(nodes={})
@@ -43,13 +40,14 @@ class Source:
         self._directory = Directory(endpoints, self._endpoints_changed)
         self._stacks = Watching(store, {STACKS: 1}, self._stacks_changed)
 
-    def model(self) -> Model | None:
-        """What shall be served now; None while not everything has been read for the first time."""
+    def model(self, *, has_certificates: bool) -> Model | None:
+        """What shall be served now, by a balancer with certificates or without; None while not everything has been
+        read for the first time."""
         snapshot, contents = self._directory.snapshot, self._contents
         if not snapshot.serial or not contents.is_whole:
             return None
         exposed = self._exposed(contents.nodes)
-        return model_of(exposed, snapshot.groups, name=self._name, has_certificates=self._has_certificates)
+        return model_of(exposed, snapshot.groups, name=self._name, has_certificates=has_certificates)
 
     @property
     def is_away(self) -> bool:

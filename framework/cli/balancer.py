@@ -43,7 +43,8 @@ def _with_source(function: F) -> F:
             "--certificates",
             metavar="DIR",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="PEM files, each a certificate with its key, for routes with TLS.  [default: none]",
+            help="Certificates for routes with TLS: PEM files, each with its key, or directories with fullchain.pem "
+            "and privkey.pem, as certbot makes them. What is renewed there is taken within seconds.  [default: none]",
         ),
         click.option(
             "--directory",
@@ -106,16 +107,11 @@ def haproxy(
     from discovery.balancer.lines import allotted
 
     where = _directory(directory, f"haproxy-{name}")
-    settings = Settings(
-        socket=str(where / "haproxy.sock"),
-        bind=bind,
-        certificates=str(certificates.resolve()) if certificates else "",
-        stats=stats,
-    )
-    follower = _Follower(zk, endpoints or zk, name, has_certificates=certificates is not None)
+    settings = Settings(socket=str(where / "haproxy.sock"), bind=bind, stats=stats)
+    follower = _Follower(zk, endpoints or zk, name, certificates, where, "haproxy.cfg")
     if dry_run:
-        model = follower.read()
-        text = haproxy_text(model, allotted({}, model, 0.0, set(), 0.0), settings)
+        model, keyring = follower.read()
+        text = haproxy_text(model, allotted({}, model, 0.0, set(), 0.0), settings, keyring)
         click.echo(f"{Path(base).read_text() if base else BASE}\n{text}", nl=False)
         return
     from discovery.balancer.haproxy import Haproxy
@@ -143,17 +139,14 @@ def nginx(
     """
     from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
 
-    settings = NginxSettings(
-        directory=str(_directory(directory, f"nginx-{name}")),
-        bind=bind,
-        certificates=tuple(sorted(str(each.resolve()) for each in certificates.glob("*.pem"))) if certificates else (),
-    )
-    follower = _Follower(zk, endpoints or zk, name, has_certificates=bool(settings.certificates))
+    where = _directory(directory, f"nginx-{name}")
+    settings = NginxSettings(directory=str(where), bind=bind)
+    follower = _Follower(zk, endpoints or zk, name, certificates, where, "nginx.conf")
     if dry_run:
-        model = follower.read()
+        model, keyring = follower.read()
         for sentence in unserved(model):
             click.echo(f"not served: {sentence}", err=True)
-        click.echo(nginx_text(model, settings), nl=False)
+        click.echo(nginx_text(model, settings, keyring), nl=False)
         return
     from discovery.balancer.nginx import Nginx
 
@@ -165,9 +158,10 @@ def _directory(given: Path | None, name: str) -> Path:
 
 
 class _Follower:
-    """What every kind of balancer follows, and how it ends."""
+    """What every kind of balancer follows, and how it ends. `config` is its configuration in the directory `where`."""
 
-    def __init__(self, zk: str, endpoints: str, name: str, *, has_certificates: bool) -> None:
+    def __init__(self, zk: str, endpoints: str, name: str, certificates: Path | None, where: Path, config: str) -> None:
+        from discovery.balancer.certificate_files import CertificateFiles
         from discovery.balancer.source import Source
 
         logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -175,22 +169,26 @@ class _Follower:
         logging.getLogger("kazoo").setLevel(logging.CRITICAL)
         self._changed, self._ending = threading.Event(), threading.Event()
         try:
-            self._source = Source(zk, endpoints, self._changed.set, name=name, has_certificates=has_certificates)
+            self._source = Source(zk, endpoints, self._changed.set, name=name)
         except ValueError as error:
             raise CommandFault(f"--zk and --endpoints: {error}", CliExit.USAGE) from None
+        self._files = CertificateFiles(certificates and certificates.absolute(), where / "certificates", where / config)
 
-    def read(self) -> Any:
-        """The model as soon as it is known; raises CommandFault where that takes long."""
+    def read(self) -> tuple[Any, Any]:
+        """The model as soon as it is known, and the keyring; raises CommandFault where that takes long."""
+        from discovery.balancer.running import problems
+
+        keyring = self._files.read()
         deadline = time.monotonic() + READ_SECONDS
-        while (model := self._source.model()) is None:
+        while (model := self._source.model(has_certificates=bool(keyring.certificates))) is None:
             if time.monotonic() > deadline:
                 raise CommandFault(f"ZooKeeper has not answered for {READ_SECONDS:g} s.", CliExit.GAVE_UP)
             self._changed.wait(0.2)
             self._changed.clear()
         self._source.close()
-        for problem in model.problems:
-            click.echo(f"not served: {problem}", err=True)
-        return model
+        for problem in problems(model, keyring):
+            click.echo(problem, err=True)
+        return model, keyring
 
     def run(self, proxy: Any) -> None:
         """Until SIGTERM or SIGINT; then the balancer's process is ended too."""
@@ -198,7 +196,7 @@ class _Follower:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        follow(self._source, proxy, self._changed, self._ending)
+        follow(self._source, self._files, proxy, self._changed, self._ending)
         self._source.close()
         proxy.end()
 

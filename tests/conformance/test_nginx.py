@@ -14,12 +14,8 @@ from discovery.balancer.model import Frontend, Model, Rule
 from discovery.balancer.nginx import RELOAD_SECONDS, Nginx
 from discovery.balancer.nginx_text import NginxSettings
 from specs.routes import RouteMode
-from tests.conformance import test_haproxy
 from tests.conformance.executor_kit import wait_until
-from tests.conformance.test_haproxy import NewServer, ask, body, model
-
-subnet = test_haproxy.subnet
-new_server = test_haproxy.new_server
+from tests.kit.origins import HOST, NewServer, ask, body, model
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def new_nginx(subnet: int, tmp_path: Path) -> Iterator[Callable[[], Nginx]]:
         each.end()
 
 
-def answer(subnet: int, host: str = test_haproxy.HOST) -> str:
+def answer(subnet: int, host: str = HOST) -> str:
     """The body of an answer, "" where there is none, its status where that is not 200."""
     try:
         found = ask(subnet, host=host)
@@ -51,7 +47,7 @@ def test_servers_and_hosts_come_and_go_and_what_they_are_at_is_finished(
     one, two = new_server(), new_server()
     nginx, slow = new_nginx(), list[str]()
 
-    def brought(wanted: Model, expected: str, host: str = test_haproxy.HOST) -> None:
+    def brought(wanted: Model, expected: str, host: str = HOST) -> None:
         def is_so() -> bool:
             nginx.bring(wanted)
             return answer(subnet, host) == expected

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from discovery.balancer.certificates import Certificate, Keyring
 from discovery.balancer.haproxy_text import BASE, Settings, haproxy_text
 from discovery.balancer.lines import allotted
 from discovery.balancer.model import Model
@@ -18,7 +19,14 @@ from specs.routes import Balance, Route, RouteMode, Tls
 from tests.unit.discovery.test_balancer_model import API, DEV, HOST, WEB, served
 
 HERE = Path(__file__).parent
-SETTINGS = Settings(socket="/run/b/haproxy.sock", bind="10.0.0.9", stats="127.0.0.1:9000", certificates="/etc/certs")
+SETTINGS = Settings(socket="/run/b/haproxy.sock", bind="10.0.0.9", stats="127.0.0.1:9000")
+KEYRING = Keyring(
+    directory="/run/b/certificates/0123456789abcdef",
+    certificates=tuple(
+        Certificate(name=f"{hosts[0]}.pem", pem=b"", hosts=hosts, ends=0.0)
+        for hosts in (("a.example.org",), ("shop.example.org", "eu.shop.example.org"))
+    ),
+)
 
 
 def shop() -> Model:
@@ -30,19 +38,17 @@ def shop() -> Model:
     )
 
 
-NGINX = NginxSettings(
-    directory="/run/b", bind="10.0.0.9", certificates=("/etc/certs/a.pem", "/etc/certs/shop.example.org.pem")
-)
+NGINX = NginxSettings(directory="/run/b", bind="10.0.0.9")
 
 
 def test_haproxy() -> None:
     model = shop()
-    is_as_before(haproxy_text(model, allotted({}, model, 0.0, set(), 60.0), SETTINGS), "haproxy.cfg")
+    is_as_before(haproxy_text(model, allotted({}, model, 0.0, set(), 60.0), SETTINGS, KEYRING), "haproxy.cfg")
 
 
 def test_nginx() -> None:
     model = shop()
-    is_as_before(nginx_text(model, NGINX), "nginx.conf")
+    is_as_before(nginx_text(model, NGINX, KEYRING), "nginx.conf")
     assert unserved(model) == (
         "port 9000 is for connections (mode: tcp), which nginx does not pass on here; HAProxy does",
     )
@@ -57,7 +63,8 @@ def is_as_before(text: str, name: str) -> None:
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="HAProxy is not installed; `make install` does")
 def test_haproxy_reads_it(tmp_path: Path) -> None:
     (tmp_path / "base.cfg").write_text(BASE)
-    text = (HERE / "haproxy.cfg").read_text(encoding="utf-8").replace(" ssl crt /etc/certs alpn h2,http/1.1", "")
+    text = (HERE / "haproxy.cfg").read_text(encoding="utf-8")
+    text = text.replace(f" ssl crt {KEYRING.directory} alpn h2,http/1.1", "")
     (tmp_path / "haproxy.cfg").write_text(text)
     command = ["haproxy", "-c", "-f", str(tmp_path / "base.cfg"), "-f", str(tmp_path / "haproxy.cfg")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -20,7 +20,7 @@ WEB = group_id("shop", "web", ["prod"])
 DEV = group_id("shop", "web", ["dev"])
 API = group_id("shop", "api")
 HOST = ("shop.example.org",)
-SETTINGS = Settings(socket="/run/b/haproxy.sock", certificates="/etc/certs")
+SETTINGS = Settings(socket="/run/b/haproxy.sock")
 
 
 def endpoints(group: GroupId, *numbers: int) -> tuple[Endpoint, ...]:
