@@ -42,8 +42,8 @@ class Haproxy:
         directory.mkdir(parents=True, exist_ok=True)
         if not base:
             self._base.write_text(BASE)
-        command = [program, "-W", "-f", str(self._base), "-f", str(self._config), "-p", str(directory / "haproxy.pid")]
-        self._process = Process(command, directory / "haproxy.pid")
+        command = [program, "-W", "-f", str(self._base), "-f", str(self._config)]
+        self._process = Process(command, directory)
         self._lines: Lines = {}
         self._said: Lines = {}
         self._structure = ""

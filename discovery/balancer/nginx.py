@@ -32,7 +32,7 @@ class Nginx:
         directory.mkdir(parents=True, exist_ok=True)
         self._config, self._tried = directory / "nginx.conf", directory / "nginx.new.conf"
         command = [program, "-p", str(directory), "-c", str(self._config)]
-        self._process = Process(command, directory / "nginx.pid")
+        self._process = Process(command, directory)
         self._text = ""
         self._refused = ""
         self._again_at = 0.0

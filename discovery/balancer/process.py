@@ -19,12 +19,14 @@ class Refused(Exception):
 
 
 class Process:
-    """A program that writes its pid to `pid_file`. It outlives us unless it is ended: so that a balancer serves on
-    while its follower is started anew, which then finds it by that file."""
+    """A program whose command names `directory`. It outlives us unless it is ended: so that a balancer serves on while
+    its follower is started anew, which then finds it by the pid that is written there; by us, as HAProxy takes its own
+    file away for as long as a reload takes."""
 
-    def __init__(self, command: Sequence[str], pid_file: Path) -> None:
+    def __init__(self, command: Sequence[str], directory: Path) -> None:
         self._command = tuple(command)
-        self._pid_file = pid_file
+        self._directory = directory
+        self._pid_file = directory / "master.pid"
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,6 +42,7 @@ class Process:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:
             raise Refused(f"{self._command[0]} cannot be started ({error}); install it") from None
+        self._pid_file.write_text(f"{self._child.pid}\n")
 
     def send(self, number: signal.Signals) -> None:
         """Sends it a signal, if it runs."""
@@ -70,11 +73,11 @@ class Process:
         deadline = time.monotonic() + FIND_SECONDS
         while True:
             try:
-                number = self._pid_file.read_text().partition("\n")[0].strip()
-                words = Path(f"/proc/{int(number)}/cmdline").read_bytes() if number else b""
+                pid = int(self._pid_file.read_text())
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
             except (OSError, ValueError):
                 return None
-            # While it begins anew, as at a reload, the file and the words of its command are empty for a moment.
+            # They are empty for a moment while it begins anew, as HAProxy's master does at a reload.
             if words or time.monotonic() > deadline:
-                return int(number) if str(self._pid_file.parent).encode() in words else None
+                return pid if str(self._directory).encode() in words else None
             time.sleep(0.02)

@@ -26,10 +26,10 @@ def end_executors(directory: Path) -> None:
 
 def end_balancer(directory: Path) -> None:
     """Ends the HAProxy of a balancer that was killed before it could."""
-    pid_file = directory / "balancer" / "state" / "haproxy.pid"
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pid = int(pid_file.read_text(encoding="utf-8").split()[0])
-        if str(pid_file) in command_of(pid):
+    state = directory / "balancer" / "state"
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((state / "master.pid").read_text(encoding="utf-8"))
+        if str(state / "haproxy.cfg") in command_of(pid):
             os.kill(pid, signal.SIGTERM)
 
 

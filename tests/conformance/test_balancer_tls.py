@@ -111,7 +111,10 @@ def test_a_renewed_certificate_is_served_without_a_lost_request_and_a_bad_one_is
     stand.brings(wanted, lambda: stand.ask(HOST)[0] == serial(first))
     # nginx closes kept connections that are idle, also while a request is on its way there: docs/balancers.md.
     clients = 4 if isinstance(stand.proxy, Haproxy) else 0
-    with Traffic(lambda: stand.address, HOST, clients, stand.authority.context()) as traffic:
+    context = stand.authority.context()
+    with Traffic(
+        lambda: stand.address, HOST, clients, lambda address: TlsConnection(address, HOST, context)
+    ) as traffic:
         stand.put("shop.pem", renewed)
         stand.brings(wanted, lambda: stand.ask(HOST)[0] == serial(renewed))
         stand.put("shop.pem", first.partition(b"-----BEGIN PRIVATE")[0])

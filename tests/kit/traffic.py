@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 
-from tests.kit.certificates import TlsConnection
-
 TIMEOUT_SECONDS = 10.0
 GAP_SECONDS = 0.02
 
+Connection = Callable[[str], http.client.HTTPConnection]
+
+
+def plain(address: str) -> http.client.HTTPConnection:
+    """A connection without TLS."""
+    return http.client.HTTPConnection(address, timeout=TIMEOUT_SECONDS)
+
 
 class Traffic:
-    """Asks for / of `address()` (host:port) as `host`, by so many clients at once, while the context lasts; with TLS
-    where a `context` is given.
+    """Asks for / of `address()` (host:port) as `host`, by so many clients at once, while the context lasts, by
+    connections of `connection(address)`.
 
     An answer other than 200, or none, is a failure; a client that had one goes on with a new connection.
     """
 
-    def __init__(
-        self, address: Callable[[], str], host: str, clients: int = 4, context: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, address: Callable[[], str], host: str, clients: int = 4, connection: Connection = plain) -> None:
         self._address = address
         self._host = host
-        self._context = context
+        self._connection = connection
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
@@ -67,8 +69,3 @@ class Traffic:
                     self.seconds.append(time.monotonic() - begin)
         for connection in connections.values():
             connection.close()
-
-    def _connection(self, address: str) -> http.client.HTTPConnection:
-        if self._context is not None:
-            return TlsConnection(address, self._host, self._context, TIMEOUT_SECONDS)
-        return http.client.HTTPConnection(address, timeout=TIMEOUT_SECONDS)
