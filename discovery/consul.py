@@ -52,6 +52,7 @@ class Services:
         self._check_seconds = check_seconds
         self._own: dict[str, str] = {}  # by id, the mark of what was registered
         self._waiting: dict[TaskId, str] = {}  # by task, the id that a newer one has, here or elsewhere
+        self._announced = ""
         self._is_begun = False
 
     def renew(self) -> bool:
@@ -82,7 +83,9 @@ class Services:
         self._register(registration(endpoint, self._check_seconds))
 
     def announce(self, announcement: Announcement) -> None:
-        self._register(announced(announcement, self._check_seconds))
+        service = announced(announcement, self._check_seconds)
+        self._announced = service["ID"]
+        self._register(service)
 
     def remove(self, endpoint: Endpoint) -> None:
         id = service_id(endpoint)
@@ -93,12 +96,13 @@ class Services:
         self._waiting.pop(endpoint.task_id, None)
 
     def stop(self, takes_back: bool) -> None:
-        if takes_back:
+        gone = {id: mark for id, mark in tuple(self._own.items()) if takes_back or id == self._announced}
+        if gone:
             # By a connection of its own: the publisher's thread may be in the middle of a call.
             agent = Agent(self._url)
             with contextlib.suppress(Away, Refused):
                 there = agent.services()
-                for id, mark in tuple(self._own.items()):
+                for id, mark in gone.items():
                     if mark_of(there.get(id)) == mark:
                         agent.deregister(id)
 

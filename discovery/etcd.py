@@ -37,6 +37,7 @@ class Keys:
         self._url = url
         self._lease_seconds = round(lease_seconds)
         self._lease = 0
+        self._announced = ""
         self._client = Client(url)
 
     def renew(self) -> bool:
@@ -69,16 +70,22 @@ class Keys:
         raise Away(f"{key} changes all the time")
 
     def announce(self, announcement: Announcement) -> None:
-        key = f"{self._url.root}{announcement_path(announcement)}"
-        self._client.put(key, announcement_json(announcement), self._lease)
+        self._announced = f"{self._url.root}{announcement_path(announcement)}"
+        self._client.put(self._announced, announcement_json(announcement), self._lease)
 
     def remove(self, endpoint: Endpoint) -> None:
-        key = encoded(info_of(self._url.root, endpoint.group, endpoint.task_id))
-        compare = {"key": key, "target": "LEASE", "result": "EQUAL", "lease": str(self._lease)}
-        self._client.transact(compare, [{"request_delete_range": {"key": key}}])
+        self._remove(self._client, info_of(self._url.root, endpoint.group, endpoint.task_id))
 
     def stop(self, takes_back: bool) -> None:
-        if takes_back and self._lease:
-            # By a connection of its own: the publisher's thread may be in the middle of a call.
-            with contextlib.suppress(Away, Refused):
-                Client(self._url).revoke(self._lease)
+        # By a connection of its own: the publisher's thread may be in the middle of a call.
+        client = Client(self._url)
+        with contextlib.suppress(Away, Refused):
+            if takes_back and self._lease:
+                client.revoke(self._lease)
+            elif self._announced:
+                self._remove(client, self._announced)
+
+    def _remove(self, client: Client, key: str) -> None:
+        """Has nothing be at the key, if what is there has this publisher's lease."""
+        compare = {"key": encoded(key), "target": "LEASE", "result": "EQUAL", "lease": str(self._lease)}
+        client.transact(compare, [{"request_delete_range": {"key": encoded(key)}}])

@@ -63,8 +63,8 @@ class Place(Protocol):
         """Has it not be there, if it is this publisher's."""
 
     def stop(self, takes_back: bool) -> None:
-        """Ends the session, with all that is published if it `takes_back`; else that is left to lapse. Called from
-        another thread, in the middle of anything; raises nothing."""
+        """Ends the session, with all that is published if it `takes_back`; else it takes back the announcement alone,
+        and the endpoints are left to lapse. Called from another thread, in the middle of anything; raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,8 @@ class Publisher:
             self._is_closing = True
             self._changed.notify_all()
         self._thread.join(seconds / 2)
+        if not takes_back and self._away_since is not None:
+            return  # nobody is there to be told, and what is left there lapses
         # By another thread, as it may take long where nobody answers.
         end = threading.Thread(target=self._place.stop, args=(takes_back,), name="endpoints-end", daemon=True)
         end.start()

@@ -36,7 +36,8 @@ class Registry(Protocol):
 
     def leave(self, seconds: float) -> None:
         """Leaves all endpoints where they are, as the end of a process that can say nothing does: they lapse with its
-        session, and until then who `replaces` them takes their places. Nothing else is to follow but the process's
+        session, and until then who `replaces` them takes their places. That it answers nowhere any more is said, for
+        which it waits so long at most; where a back end is away not at all. Nothing else is to follow but the process's
         end."""
 
 
@@ -106,14 +107,15 @@ class Memory:
         self._announced.append(announcement)
         self._place = announcement
 
-    def close(self, seconds: float) -> None:  # noqa: ARG002
+    def close(self, seconds: float) -> None:
         for id in tuple(self._own):
             self.withdraw(id, lambda: None)
-        if self._place in self._announced:
-            self._announced.remove(self._place)
+        self.leave(seconds)
 
     def leave(self, seconds: float) -> None:  # noqa: ARG002
         self._own.clear()
+        if self._place in self._announced:
+            self._announced.remove(self._place)
 
 
 class _Countdown:

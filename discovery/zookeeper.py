@@ -42,6 +42,7 @@ class Tree:
         self._root = url.root
         self._on_change = on_change
         self._session: int | None = None
+        self._announced = ""
         self._kazoo = import_kazoo()
         self.client = new_client(self._kazoo, url, session_seconds)
         # In kazoo's thread, which must not block.
@@ -69,23 +70,22 @@ class Tree:
                     self.client.delete(self._root + path_of(endpoint.group, id))
 
     def announce(self, announcement: Announcement) -> None:
+        self._announced = self._root + announcement_path(announcement)
         with self._told():
-            self._put(self._root + announcement_path(announcement), announcement_json(announcement))
+            self._put(self._announced, announcement_json(announcement))
 
     def remove(self, endpoint: Endpoint) -> None:
-        missing, outdated = self._kazoo.exceptions.NoNodeError, self._kazoo.exceptions.BadVersionError
-        path = self._root + path_of(endpoint.group, endpoint.task_id)
-        with self._told(), contextlib.suppress(missing, outdated):
-            stat = self.client.get(path)[1]
-            if stat.ephemeralOwner == self._session:
-                self.client.delete(path, version=stat.version)
+        with self._told():
+            self._remove(self._root + path_of(endpoint.group, endpoint.task_id))
 
     def stop(self, takes_back: bool) -> None:
-        # The end of the session is the end of its nodes; a process that ends without it leaves them to lapse.
-        if takes_back:
-            with contextlib.suppress(OSError, AttributeError, self._kazoo.exceptions.KazooException):
+        with contextlib.suppress(OSError, AttributeError, self._kazoo.exceptions.KazooException):
+            if takes_back:
+                # The end of the session is the end of its nodes; a process that ends without it leaves them to lapse.
                 self.client.stop()
                 self.client.close()
+            elif self._announced:
+                self._remove(self._announced)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -102,6 +102,13 @@ class Tree:
             raise Away(type(error).__name__) from error
         except exceptions.KazooException as error:
             raise Refused(type(error).__name__) from error
+
+    def _remove(self, path: str) -> None:
+        """Has the node not be there, if it is this session's."""
+        with contextlib.suppress(self._kazoo.exceptions.NoNodeError, self._kazoo.exceptions.BadVersionError):
+            stat = self.client.get(path)[1]
+            if stat.ephemeralOwner == self._session:
+                self.client.delete(path, version=stat.version)
 
     def _put(self, path: str, data: bytes, since: float = 0.0) -> None:
         """Has the node be there, unless there is an endpoint that became ready after `since`."""

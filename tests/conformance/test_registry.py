@@ -323,9 +323,12 @@ class TestEveryBackEnd:
     def test_what_a_process_leaves_stays_until_it_is_taken_over(self, back_end: BackEnd) -> None:
         old, heir = back_end.publisher(), back_end.publisher()
         old.publish(endpoint("shop.web.dev.1.1"))
+        old.announce(announcement())
         wait_found(back_end, endpoint("shop.web.dev.1.1"))
+        wait_until(lambda: back_end.announced() == [announcement()], 30, back_end.announced)
         old.leave(10.0)
         assert list(back_end.found()) == ["shop.web.dev.1.1"]
+        assert back_end.announced() == [], "where it answers goes at once: nobody takes that over"
         heir.publish(endpoint("shop.web.dev.1.2", since=2000.0), [TaskId("shop.web.dev.1.1")])
         wait_found(back_end, endpoint("shop.web.dev.1.2", since=2000.0))
 

@@ -141,3 +141,12 @@ def test_the_end_says_whether_it_takes_back_what_is_published(
     assert place.next(1) == ["renew"]
     (registry.close if takes_back else registry.leave)(WAIT_SECONDS)
     assert place.next(1) == [f"stop {takes_back}"]
+
+
+def test_who_leaves_has_nothing_said_where_nobody_is(place: Scripted) -> None:
+    place.faults["renew"] = [Away("down")] * 100_000
+    registry = Publisher(place)
+    assert place.next(2) == ["renew", "renew"], "it has heard by now that it is away"
+    registry.leave(WAIT_SECONDS)
+    said = {place.calls.get() for _ in range(place.calls.qsize())}
+    assert said <= {"renew"}
