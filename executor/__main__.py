@@ -30,7 +30,6 @@ from executor.runtime import Nothing
 from executor.sandbox import Sandbox
 from executor.sessions import Sessions
 from executor.survey import SurveyAsked
-from executor.terminal import Terminals
 from executor.workers import start_thread
 from specs.ids import AgentId, ExecutorId
 
@@ -104,7 +103,7 @@ def build(arguments: argparse.Namespace) -> Loop:
         registry=registry,
         delays=metrics.delays,
         subscribed=lambda: _announce(driver, metrics, registry),
-        sessions=Sessions(Terminals()),
+        sessions=Sessions(),
         operations=arguments.operations,
     )
 

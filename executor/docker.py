@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from executor import inside
+from executor import inside, terminal_inside
 from executor.claims import Claims
 from executor.engine import AWAY, LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, Engine, engine_address, words
 from executor.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
@@ -30,6 +30,7 @@ from executor.settings import (
     container_settings,
 )
 from executor.templates import Templates
+from executor.terminal import Terminal, Wanted
 from specs.ids import TaskId, VersionId, is_same_make
 from specs.stack import Hook, Network
 
@@ -134,6 +135,10 @@ class Docker:
     def execute(self, order: Order, hook: Hook) -> CheckOutcome:
         """Runs a command in the container."""
         return inside.execute(self._engine, order.task_id, hook)
+
+    def attach(self, order: Order, wanted: Wanted) -> Terminal:
+        """Starts a command in the container."""
+        return terminal_inside.start(self._engine, order.task_id, wanted)
 
     # ---- what goes on -------------------------------------------------------------
 

@@ -133,7 +133,7 @@ class Loop:
             case do.Notify():
                 self._notify(command)
             case do.Attach():
-                self._sessions.attach(command)
+                self._sessions.attach(command, lambda order, wanted: self._runtime(order).attach(order, wanted))
             case do.Publish():
                 self._registry.publish(command.endpoint, command.replaces)
             case do.Withdraw():

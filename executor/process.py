@@ -13,23 +13,29 @@ import signal as signals
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO
 
+from executor import terminal_beside
 from executor.environment import environment
 from executor.events import Created, Exited, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
 from executor.runtime import CheckOutcome, Fault, Post, exit_message
 from executor.sandbox import STREAMS, Sandbox
+from executor.terminal import Wanted
+from executor.terminal_beside import SYSTEM_PATH, Beside, Streams
 from executor.workers import start_thread
 from specs.ids import TaskId
 from specs.permanence import Permanent
 from specs.stack import Hook
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DRAIN_SECONDS = 5.0
 OUTPUT_BYTES = 4096
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
+AS_THE_TASK = Wanted(command=())
+"""What starts with this has the task's own user, directory and environment."""
 
 
 class Processes:
@@ -41,6 +47,7 @@ class Processes:
         self._post = post
         self._lock = threading.Lock()
         self._processes: dict[TaskId, subprocess.Popen[bytes]] = {}
+        self._attached: dict[TaskId, list[Beside]] = {}
 
     def adopt(self, order: Order) -> Vacant:
         """Mesos ends an executor's processes with it, and whose number is whose is not known after that."""
@@ -56,33 +63,19 @@ class Processes:
     def start(self, order: Order) -> Started:
         container = order.container
         command = [*_limits(order), *(container.entrypoint or ()), *(container.command or ())]
-        uid, gid, groups = _identity(container.user)
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd=self._directory(order),
-                env=self._environment(order),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                user=uid,
-                group=gid,
-                extra_groups=groups,
-            )
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            is_bad = isinstance(error, FileNotFoundError | PermissionError)
-            raise Fault(
-                f"the process {command[0]!r} could not be started: {error}",
-                permanent=Permanent.BAD_COMMAND if is_bad else "",
-            ) from error
+        process = self._spawn(order, command, (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE))
         with self._lock:
             self._processes[order.task_id] = process
         for stream, pipe in zip(STREAMS, (process.stdout, process.stderr), strict=True):
             assert pipe is not None
             self._logs.follow(order.task_id, os.dup(pipe.fileno()), stream)
             pipe.close()
-        self._await(order.task_id, process)
+        self._when_ended(
+            process,
+            # What it left running goes with it.
+            lambda: self._send(process, signals.SIGKILL),
+            lambda code: self._post(Exited(task_id=order.task_id, exit_code=code)),
+        )
         addresses = (order.address,) if order.address else ()
         return Started(task_id=order.task_id, addresses=addresses, pid=process.pid)
 
@@ -99,6 +92,9 @@ class Processes:
             code = _exit_code(process.wait())
         with self._lock:
             self._processes.pop(order.task_id, None)
+            attached = self._attached.pop(order.task_id, ())
+        for beside in attached:
+            beside.kill()
         words = self._logs.finish(order.task_id, DRAIN_SECONDS)
         return Removed(task_id=order.task_id, exit_code=code, last_words=words)
 
@@ -109,21 +105,10 @@ class Processes:
 
     def _execute(self, order: Order, hook: Hook, output: IO[bytes]) -> CheckOutcome:
         try:
-            uid, gid, groups = _identity(hook.user or order.container.user)
-            process = subprocess.Popen(
-                list(hook.command),
-                cwd=hook.working_dir or self._directory(order),
-                env=self._environment(order) | dict(hook.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                user=uid,
-                group=gid,
-                extra_groups=groups,
-            )
-        except (OSError, ValueError, subprocess.SubprocessError, Fault) as error:
-            return CheckOutcome(is_healthy=False, message=f"{hook.command[0]!r} could not be started: {error}")
+            streams = (subprocess.DEVNULL, output.fileno(), subprocess.STDOUT)
+            process = self._spawn(order, hook.command, streams, hook)
+        except Fault as fault:
+            return CheckOutcome(is_healthy=False, message=str(fault))
         try:
             code = _exit_code(process.wait(hook.timeout_seconds))
             output.seek(max(output.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
@@ -132,6 +117,66 @@ class Processes:
             self._send(process, signals.SIGKILL)
             process.wait()
             return CheckOutcome(is_healthy=False, message=f"not done within {hook.timeout_seconds:g} s")
+
+    def attach(self, order: Order, wanted: Wanted) -> Beside:
+        """Starts a command beside the process, in its directory and with its environment."""
+        given = {"TERM": "xterm"} if wanted.has_terminal else {}
+        owner, _, _ = _identity(wanted.user or order.container.user)
+        beside = terminal_beside.start(
+            wanted,
+            lambda command, streams: self._spawn(order, command, streams, wanted, given, leads_session=False),
+            owner,
+        )
+        with self._lock:
+            has_ended = order.task_id not in self._processes
+            if not has_ended:
+                self._attached.setdefault(order.task_id, []).append(beside)
+        self._when_ended(beside.process, beside.sweep, lambda code: self._detach(order.task_id, beside, code))
+        if has_ended:
+            beside.kill()
+            raise Fault(f"{order.task_id} has ended")
+        return beside
+
+    def _detach(self, task_id: TaskId, beside: Beside, code: int) -> None:
+        with self._lock:
+            if beside in self._attached.get(task_id, ()):
+                self._attached[task_id].remove(beside)
+        beside.ended(code)
+
+    def _spawn(
+        self,
+        order: Order,
+        command: Sequence[str],
+        streams: Streams,
+        wishes: Hook | Wanted = AS_THE_TASK,
+        given: Mapping[str, str] = MappingProxyType({}),
+        *,
+        leads_session: bool = True,
+    ) -> subprocess.Popen[bytes]:
+        """Starts a process as the task's user, in its directory and with its environment, where `wishes` names no
+        others; `given` is what its environment may override. Raises Fault."""
+        uid, gid, groups = _identity(wishes.user or order.container.user)
+        stdin, stdout, stderr = streams
+        try:
+            return subprocess.Popen(
+                list(command),
+                bufsize=0,
+                cwd=wishes.working_dir or self._directory(order),
+                env={**given, **self._environment(order), **dict(wishes.environment or {})},
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=leads_session,
+                user=uid,
+                group=gid,
+                extra_groups=groups,
+            )
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            is_bad = isinstance(error, FileNotFoundError | PermissionError)
+            raise Fault(
+                f"the process {(wishes.command or command)[0]!r} could not be started: {error}",
+                permanent=Permanent.BAD_COMMAND if is_bad else "",
+            ) from error
 
     def _process(self, order: Order) -> subprocess.Popen[bytes] | None:
         with self._lock:
@@ -143,17 +188,21 @@ class Processes:
     def _environment(self, order: Order) -> dict[str, str]:
         directory = str(self._sandbox.directory(order.task_id))
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        return {"PATH": DEFAULT_PATH, "HOME": directory} | inherited | environment(order, directory)
+        return {"PATH": SYSTEM_PATH, "HOME": directory} | inherited | environment(order, directory)
 
-    def _await(self, task_id: TaskId, process: subprocess.Popen[bytes]) -> None:
+    def _when_ended(
+        self, process: subprocess.Popen[bytes], sweep: Callable[[], None], told: Callable[[int], None]
+    ) -> None:
+        """Once it has ended, `sweep` is to kill what it left running, which has its number until it is reaped; then
+        `told` is told its exit code. Both are called by another thread, and must not block."""
+
         def ended() -> None:
             try:
                 os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-                # What it left running goes with it, and goes first: once it is reaped its number may be another's.
-                self._send(process, signals.SIGKILL)
+                sweep()
             except ChildProcessError:
                 pass  # it was reaped by somebody else already
-            self._post(Exited(task_id=task_id, exit_code=_exit_code(process.wait())))
+            told(_exit_code(process.wait()))
 
         try:
             self._logs.when_readable(os.pidfd_open(process.pid), ended)

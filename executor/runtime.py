@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from executor.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
 from executor.order import Order
+from executor.terminal import Terminal, Wanted
 from specs.stack import Hook
 
 Post = Callable[[Event], None]
@@ -70,6 +71,10 @@ class Runtime(Protocol):
         """Runs a command where the task runs. Never raises."""
         ...
 
+    def attach(self, order: Order, wanted: Wanted, /) -> Terminal:
+        """Starts a command where the task runs, with somebody at its other end. It ends with the task."""
+        ...
+
 
 class Nothing:
     """Runs nothing, at once: for benchmarks of all that is around."""
@@ -94,3 +99,6 @@ class Nothing:
 
     def execute(self, _order: Order, _hook: Hook) -> CheckOutcome:
         return CheckOutcome(is_healthy=True, message="nothing runs", code=0)
+
+    def attach(self, order: Order, _wanted: Wanted) -> NoReturn:
+        raise Fault(f"nothing runs here, and {order.task_id} neither: its executor only says so")

@@ -12,14 +12,15 @@ import http.client
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
 
 from executor.commands import Attach
+from executor.order import Order
 from executor.runtime import Fault
-from executor.terminal import Terminal, Terminals, Wanted
+from executor.terminal import Terminal, Wanted
 from executor.workers import start_thread
 
 MOST_SESSIONS = 16
@@ -30,20 +31,21 @@ SILENCE_SECONDS = 45.0
 log = logging.getLogger("executor.sessions")
 
 Line = Mapping[str, Any]
+Start = Callable[[Order, Wanted], Terminal]
+"""Starts a command where the order's task runs. Raises Fault."""
 
 
 class Sessions:
     """Each session has two threads of its own while it lasts, and there are at most 16."""
 
-    def __init__(self, terminals: Terminals) -> None:
-        self._terminals = terminals
+    def __init__(self) -> None:
         self._places = threading.Semaphore(MOST_SESSIONS)
 
-    def attach(self, command: Attach) -> None:
-        """Calls the scheduler, and does what it says; never blocks."""
-        start_thread("session", lambda: self._run(command))
+    def attach(self, command: Attach, start: Start) -> None:
+        """Calls the scheduler, and does what it says; never blocks. `start` starts commands where tasks run."""
+        start_thread("session", lambda: self._run(command, start))
 
-    def _run(self, command: Attach) -> None:
+    def _run(self, command: Attach, start: Start) -> None:
         line = Connection(command.url, command.key)
         if command.order is None:
             line.tell({"error": command.refusal})
@@ -51,7 +53,7 @@ class Sessions:
             line.tell({"error": f"{MOST_SESSIONS} commands run by way of this executor already, which is the limit"})
         else:
             try:
-                Session(line, command.order.task_id, self._terminals).run()
+                Session(line, command.order, start).run()
             finally:
                 self._places.release()
 
@@ -102,10 +104,10 @@ class Connection:
 class Session:
     """One command."""
 
-    def __init__(self, line: Connection, container: str, terminals: Terminals) -> None:
+    def __init__(self, line: Connection, order: Order, start: Start) -> None:
         self._line = line
-        self._container = container
-        self._terminals = terminals
+        self._order = order
+        self._start = start
 
     def run(self) -> None:
         """Returns when the command has ended, or nobody is at its other end any more."""
@@ -115,11 +117,11 @@ class Session:
             return
         try:
             wanted = wanted_of(first)
-            terminal = self._terminals.start(self._container, wanted)
+            terminal = self._start(self._order, wanted)
         except (Fault, ValueError) as fault:
             self._line.tell({"error": str(fault)})
             return
-        log.info("a command runs in %s: %s", self._container, wanted.command[0])
+        log.info("a command runs where %s does: %s", self._order.task_id, wanted.command[0])
         sender = start_thread("session-out", lambda: self._send(terminal))
         for said in lines:
             _take(terminal, said)

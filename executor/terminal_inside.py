@@ -6,16 +6,15 @@ import logging
 import os
 import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from docker.errors import APIError
 
 from executor.engine import AWAY, Engine, engine_address, words
 from executor.runtime import Fault
+from executor.terminal import Wanted
 
 READ_BYTES = 32 * 1024
 HEADER_BYTES = 8
@@ -27,53 +26,32 @@ END_SECONDS = 5.0
 log = logging.getLogger("executor.terminal")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be run: `rows` and `columns` are those of the terminal, where it is to have one. Without `has_input`
-    its standard input is empty. `user` and `working_dir` empty: those of the container."""
-
-    command: tuple[str, ...]
-    has_terminal: bool = False
-    has_input: bool = False
-    rows: int = 0
-    columns: int = 0
-    user: str = ""
-    working_dir: str = ""
-    environment: Mapping[str, str] | None = None
-
-
-class Terminals:
-    """Starts commands in containers."""
-
-    def __init__(self) -> None:
-        self._engine = Engine()
-
-    def start(self, container: str, wanted: Wanted) -> Terminal:
-        """Starts the command. Raises Fault."""
-        try:
-            client = self._engine.connected()
-            id = client.exec_create(
-                container,
-                list(wanted.command),
-                stdin=wanted.has_input,
-                tty=wanted.has_terminal,
-                user=wanted.user,
-                environment=dict(wanted.environment or {}) or None,
-                workdir=wanted.working_dir or None,
-            )["Id"]
-            stream = client.exec_start(id, tty=wanted.has_terminal, socket=True)
-            terminal = Terminal(client, id, stream, has_frames=not wanted.has_terminal)
-        except APIError as error:
-            raise Fault(words(error)) from error
-        except AWAY as error:
-            raise Fault(f"no answer from Docker at {engine_address()}: {error}", is_temporary=True) from error
-        if wanted.has_terminal and wanted.rows and wanted.columns:
-            terminal.resize(wanted.rows, wanted.columns)
-        return terminal
+def start(engine: Engine, container: str, wanted: Wanted) -> Inside:
+    """Starts the command in the container. Raises Fault."""
+    try:
+        client = engine.connected()
+        id = client.exec_create(
+            container,
+            list(wanted.command),
+            stdin=wanted.has_input,
+            tty=wanted.has_terminal,
+            user=wanted.user,
+            environment=dict(wanted.environment or {}) or None,
+            workdir=wanted.working_dir or None,
+        )["Id"]
+        stream = client.exec_start(id, tty=wanted.has_terminal, socket=True)
+        inside = Inside(client, id, stream, has_frames=not wanted.has_terminal)
+    except APIError as error:
+        raise Fault(words(error)) from error
+    except AWAY as error:
+        raise Fault(f"no answer from Docker at {engine_address()}: {error}", is_temporary=True) from error
+    if wanted.has_terminal and wanted.rows and wanted.columns:
+        inside.resize(wanted.rows, wanted.columns)
+    return inside
 
 
-class Terminal:
-    """A command that runs. One thread reads its output, another writes its input."""
+class Inside:
+    """A Terminal of a container."""
 
     def __init__(self, client: Any, id: str, stream: Any, *, has_frames: bool) -> None:
         self._client = client
@@ -82,10 +60,8 @@ class Terminal:
         self._response = stream._response
         self._socket = socket.socket(fileno=os.dup(stream.fileno()))
         self._early = self._buffered()
-        self._lock = threading.Lock()
 
     def output(self) -> Iterator[tuple[str, bytes]]:
-        """What it writes, as (stdout or stderr, bytes), until it has ended."""
         try:
             if not self._has_frames:
                 while data := self._receive(READ_BYTES):
@@ -100,28 +76,24 @@ class Terminal:
             log.debug("the output of a command broke off: %s", error)
 
     def write(self, data: bytes) -> None:
-        """Gives it input; what it does not want any more is left out."""
         try:
             self._socket.sendall(data)
         except OSError as error:
             log.debug("a command takes no more input: %s", error)
 
     def end_input(self) -> None:
-        """Its standard input ends here."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
             log.debug("the input of a command has ended already: %s", error)
 
     def resize(self, rows: int, columns: int) -> None:
-        """The terminal has another size."""
         try:
             self._client.exec_resize(self._id, height=rows, width=columns)
         except (APIError, *AWAY) as error:
             log.debug("the terminal of a command cannot be resized: %s", error)
 
     def exit_code(self) -> int:
-        """How it ended, once its output has. Raises Fault where nobody knows."""
         give_up_at = time.monotonic() + END_SECONDS
         try:
             while (state := self._client.exec_inspect(self._id))["Running"]:
@@ -135,8 +107,7 @@ class Terminal:
         return int(state["ExitCode"] or 0)
 
     def kill(self) -> None:
-        """Ends it, since nobody is at its other end any more. The engine has no call for that; its process is one of
-        this machine's, though."""
+        # The engine has no call for that; its process is one of this machine's, though.
         try:
             state = self._client.exec_inspect(self._id)
             if state["Running"] and state.get("Pid"):
@@ -145,7 +116,6 @@ class Terminal:
             log.debug("a command that nobody waits for could not be ended: %s", error)
 
     def close(self) -> None:
-        """Lets go of the connection."""
         self._socket.close()
         self._response.close()
 

@@ -32,8 +32,8 @@ class ExecBody(Asked):
     input: bool = Field(False, description="whether anything comes as its standard input")
     rows: int = Field(0, ge=0, le=10_000)
     columns: int = Field(0, ge=0, le=10_000)
-    user: str = Field("", max_length=200, description="empty: the container's")
-    working_dir: str = Field("", max_length=4000, description="empty: the container's")
+    user: str = Field("", max_length=200, description="empty: the task's")
+    working_dir: str = Field("", max_length=4000, description="empty: the task's")
     environment: dict[str, str] = Field(default_factory=dict)
 
 
@@ -57,7 +57,7 @@ def router(front: Front, limits: Limits, info: ServerInfo) -> APIRouter:
         dependencies=[TOKEN],
     )
     async def begin(task_id: TaskName, body: ExecBody) -> Response:
-        """Has a command run in the task's container; answers once its executor has called."""
+        """Has a command run in the task's container, or beside its process; answers once its executor has called."""
         _, task = task_or_problem(known(front), task_id)
         session = sessions.begin(task.id, body.model_dump())
         try:

@@ -30,8 +30,8 @@ _HELD = 16
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("-t", "--terminal", is_flag=True, help="Give the command a terminal: this one.")
 @click.option("-i", "--input", "has_input", is_flag=True, help="Hand standard input to it. -t does so, too.")
-@click.option("-u", "--user", default="", metavar="USER", help="Run it as another user than the container's.")
-@click.option("-w", "--workdir", default="", metavar="DIR", help="Run it in another directory than the container's.")
+@click.option("-u", "--user", default="", metavar="USER", help="Run it as another user than the task's.")
+@click.option("-w", "--workdir", default="", metavar="DIR", help="Run it in another directory than the task's.")
 @click.option("-e", "--env", "environment", multiple=True, metavar="NAME=TEXT", help="Set a variable for it.")
 @click.argument("task", metavar="TASK|GROUP", shell_complete=complete_tasks)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -47,7 +47,7 @@ def exec(  # noqa: A001
     server: Server,
     as_json: bool,  # noqa: ARG001
 ) -> None:
-    """Run a command in the container of a task.
+    """Run a command in the container of a task, or beside its process where it has none.
 
     TASK is an id or the number at its end, or a group of which just one task runs. Options stand before it; the command
     after it, or after --. Standard output and standard error come where they belong (with -t there is only one), and

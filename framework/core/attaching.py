@@ -30,9 +30,6 @@ def _attach(context: Context, event: AttachAsked) -> Outcome:
     if task.state not in _RUNS:
         message = f"{task.id} is {task.state.value}: a command can run only where a task runs"
         return Refused(kind="conflict", message=message)
-    if not context.books.versions[task.group.stack, task.version].container.image:
-        message = f"{task.id} is a plain process, not a container: there is nothing to run a command in"
-        return Refused(kind="conflict", message=message)
     context.say(
         Attach(agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url=event.url, key=event.key)
     )

@@ -50,6 +50,9 @@ services:
       - content: "{{ endpoints('auth')[0] }}"
         target: first
         on_change: {command: "cat /mnt/mesos/templates/first >> /tmp/firsts; echo >> /tmp/firsts"}
+  job:
+    command: [sleep, "100000"]
+    resources: {cpus: 0.1, memory: 16M}
 """
 TEMPLATE = "{% for each in endpoints('auth', 'http') %}server {{ each }};\n{% endfor %}slot {{ slot }}\n"
 
@@ -68,7 +71,8 @@ class Shop:
         return [task["endpoints"][0] for task in self.cli.tasks("shop/auth")]
 
     def said(self) -> str:
-        return self.cli.run("logs", "shop/web", "--since", "1h").stdout.replace("shop.web.0.2 | ", "")
+        lines = self.cli.run("logs", "shop/web", "--since", "1h").stdout.splitlines(keepends=True)
+        return "".join(line.partition(" | ")[2] for line in lines)
 
 
 @pytest.fixture(scope="module")
@@ -110,21 +114,21 @@ def test_a_task_is_told_where_others_are_at_its_start_and_when_that_changes(shop
     )
 
 
-def test_a_command_runs_in_the_container_with_or_without_a_terminal(shop: Shop) -> None:
-    done = shop.cli.run("exec", "shop/web", "--", "sh", "-c", "echo $FRAMEWORK_SLOT; echo bad >&2; exit 7", code=7)
+@pytest.mark.parametrize("group", ["shop/web", "shop/job"])
+def test_a_command_runs_where_a_task_runs_with_or_without_a_terminal(group: str, shop: Shop) -> None:
+    done = shop.cli.run("exec", group, "--", "sh", "-c", "echo $FRAMEWORK_SLOT; echo bad >&2; exit 7", code=7)
     assert (done.stdout, done.stderr) == ("0\n", "bad\n")
+    assert shop.cli.run("exec", group, "no-such-command", code=None).returncode in (126, 127)
     command = [sys.executable, "-m", "framework.cli.main", "exec"]
     settings = {**os.environ, "FRAMEWORK_URL": shop.cli.url}
     content = os.urandom(300_000)
-    copied = subprocess.run([*command, "-i", "shop/web", "cat"], input=content, env=settings, capture_output=True)
+    copied = subprocess.run([*command, "-i", group, "cat"], input=content, env=settings, capture_output=True)
     assert (copied.returncode, copied.stdout == content) == (0, True)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-    shell = subprocess.Popen(
-        [*command, "-t", "shop/web", "sh"], stdin=theirs, stdout=theirs, stderr=theirs, env=settings
-    )
+    shell = subprocess.Popen([*command, "-t", group, "sh"], stdin=theirs, stdout=theirs, stderr=theirs, env=settings)
     read_until(ours, b"# ")
-    os.write(ours, b"stty size; sleep 1000\n")
+    os.write(ours, b"sh -c 'stty size; exec sleep 1000'\n")
     read_until(ours, b"30 100")
     os.write(ours, b"\x03")
     read_until(ours, b"# ")
@@ -132,20 +136,24 @@ def test_a_command_runs_in_the_container_with_or_without_a_terminal(shop: Shop) 
     assert shell.wait(30) == 5
 
 
-def test_who_goes_away_leaves_no_command_in_the_container(shop: Shop) -> None:
-    command = [sys.executable, "-m", "framework.cli.main", "exec", "shop/web", "sh", "-c", "echo up; exec sleep 4321"]
+@pytest.mark.parametrize("group", ["shop/web", "shop/job"])
+def test_who_goes_away_leaves_no_command_where_the_task_runs(group: str, shop: Shop) -> None:
+    sleep = f"sleep {100_000 + os.getpid()}"  # of this test's alone among all processes of the machine
+    command = [sys.executable, "-m", "framework.cli.main", "exec", group, "sh", "-c", f"echo up; exec {sleep}"]
     settings = {**os.environ, "FRAMEWORK_URL": shop.cli.url}
+
+    def processes() -> list[str]:
+        return subprocess.run(["ps", "-e", "-o", "args"], capture_output=True, text=True).stdout.splitlines()
+
     waiting = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE)
     assert waiting.stdout is not None
     assert waiting.stdout.readline() == b"up\n"
+    eventually(lambda: sleep in processes(), "the command runs")
     waiting.kill()
     waiting.wait(10)
     waiting.stdout.close()
 
-    def processes() -> str:
-        return shop.cli.run("exec", "shop/web", "ps").stdout
-
-    eventually(lambda: "sleep 4321" not in processes(), "the command is gone")
+    eventually(lambda: sleep not in processes(), "the command is gone")
 
 
 def read_until(descriptor: int, wanted: bytes, seconds: float = 30) -> None:

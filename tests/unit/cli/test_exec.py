@@ -14,6 +14,7 @@ import requests
 from click.testing import CliRunner
 
 from executor.commands import Attach
+from executor.order import Order
 from executor.runtime import Fault
 from executor.sessions import Sessions
 from executor.terminal import Wanted
@@ -40,7 +41,7 @@ class Shell:
         self._input = b""
         self._has_ended = threading.Event()
 
-    def start(self, _container: str, wanted: Wanted) -> Shell:
+    def start(self, _order: Order, wanted: Wanted) -> Shell:
         if wanted.command[0] == "missing":
             raise Fault("no such file")
         self.wanted.append(wanted)
@@ -78,7 +79,7 @@ class Shell:
 def shell(front: FakeFront, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """An API whose asks reach an executor that has this shell."""
     played = Shell()
-    sessions = Sessions(played)  # type: ignore[arg-type]
+    sessions = Sessions()
     front.view = a_view([a_stack("shop", [a_group(WEB, tasks=[a_task(WEB, 0, 1)])])], agents=[an_agent()])
     monkeypatch.setattr(routes, "CALL_SECONDS", 5.0)
     address = serve(token="secret").removeprefix("http://")
@@ -86,7 +87,7 @@ def shell(front: FakeFront, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Sh
 
     def answer(ask: Ask) -> Outcome:
         assert isinstance(ask, AttachAsked)
-        sessions.attach(Attach(order=order(), url=f"http://{address}", key=ask.key))
+        sessions.attach(Attach(order=order(), url=f"http://{address}", key=ask.key), played.start)
         return Done(message="")
 
     front.answer = answer

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from framework.core.commands import Attach, Done, Refused, Save
 from framework.core.events import AttachAsked
 from specs.ids import TaskId
 from specs.stack import Container
-from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, outcome, stack
 
 ASK = AttachAsked(request_id=7, task_id=TaskId("none"), url="http://10.0.0.9:8080", key="k")
 
 
-def test_the_executor_of_a_running_task_is_told_and_nothing_is_stored() -> None:
+@pytest.mark.parametrize("container", [Container(image="acme/web:1"), Container(command=("sleep", "9"))])
+def test_the_executor_of_a_running_task_is_told_and_nothing_is_stored(container: Container) -> None:
     talk = Conversation()
-    talk.up(group())
+    talk.up(group(container=container))
     (task,) = talk.tasks
     heard = talk.say(replace(ASK, task_id=task.id))
     told = Attach(
@@ -30,12 +32,11 @@ def test_the_executor_of_a_running_task_is_told_and_nothing_is_stored() -> None:
 def test_where_nothing_runs_it_is_refused() -> None:
     talk = Conversation()
     talk.subscribe()
-    talk.submit(stack(group(), group("shop/job", container=Container(command=("sleep", "9")))))
+    talk.submit(stack(group()))
     talk.offers()
-    web, job = sorted(talk.tasks, key=lambda task: task.group.service, reverse=True)
-    talk.status(job, TaskState.RUNNING)
+    (web,) = talk.tasks
     said = {}
-    for id in (TaskId("none"), web.id, job.id):
+    for id in (TaskId("none"), web.id):
         heard = talk.say(replace(ASK, task_id=id))
         assert not any(isinstance(each, Attach) for each in heard)
         answer = outcome(heard, 7)
@@ -44,5 +45,4 @@ def test_where_nothing_runs_it_is_refused() -> None:
     assert said == {
         "none": ("not_found", "there is no task none"),
         web.id: ("conflict", f"{web.id} is INTENT"),
-        job.id: ("conflict", f"{job.id} is a plain process, not a container"),
     }

@@ -1,4 +1,4 @@
-"""A call about a command: the core says whether there is a container to run it in."""
+"""A call about a command: the core says whether there is a task to run it beside."""
 
 from __future__ import annotations
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from executor.order import Order
 from executor.process import Processes
 from executor.runtime import Fault
 from executor.sandbox import Sandbox, is_abandoned
+from executor.terminal import Terminal, Wanted
 from executor.workers import Workers
 from specs.ids import TaskId
 from specs.stack import CheckKind, Container, HealthCheck, Port, Ulimit
@@ -64,8 +68,10 @@ def has_ended(pid: int) -> bool:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.processes.remove(order())
 
 
 def test_a_process_runs_in_its_own_directory_with_its_environment(place: Place) -> None:
@@ -107,7 +113,7 @@ def test_limits_hold_and_the_user_is_taken(place: Place) -> None:
     [
         ({"user": "nobody-here"}, "user 'nobody-here' is not known on this agent"),
         ({"user": "nobody:no-group"}, "group 'no-group' is not known on this agent"),
-        ({"working_dir": "/no/such"}, "could not be started: .*No such file"),
+        ({"working_dir": "/proc/no/such"}, "could not be started: .*No such file"),
     ],
 )
 def test_a_process_that_cannot_start_says_why(place: Place, settings: dict[str, str], words: str) -> None:
@@ -132,6 +138,103 @@ def test_a_check_by_command_says_what_came_back(place: Place) -> None:
     assert check("exit 4") == (False, "sh -c exit 4: exit code 4")
     assert check("sleep 60") == (False, "sh -c sleep 60: not done within 0.5 s")
     place.processes.remove(wanted)
+
+
+def said_by(terminal: Terminal) -> dict[str, bytes]:
+    """All that a command writes, and its exit code, once it has ended."""
+    said: dict[str, bytes] = {}
+    for stream, data in terminal.output():
+        said[stream] = said.get(stream, b"") + data
+    said["exit"] = b"%d" % terminal.exit_code()
+    terminal.close()
+    return said
+
+
+def in_shell(script: str, **settings: Any) -> Wanted:
+    return Wanted(command=("sh", "-c", script), **settings)
+
+
+def test_a_command_beside_a_process_has_what_that_has_and_input_if_it_wants(place: Place) -> None:
+    wanted = place.start("sleep 600", environment=(("X", "1"),), user="nobody:7")
+    where = place.sandbox.directory(wanted.task_id)
+    script = "pwd; echo $X $Y; id -u; id -g; cat; echo bad >&2; exit 7"
+    said = f"{where}\n1\n65534\n7\n".encode()
+    assert said_by(place.processes.attach(wanted, in_shell(script))) == {
+        "stdout": said,
+        "stderr": b"bad\n",
+        "exit": b"7",
+    }
+    settings = {"user": "root", "working_dir": "/", "environment": {"X": "2", "Y": "3"}}
+    terminal = place.processes.attach(wanted, in_shell(script, has_input=True, **settings))
+    content = os.urandom(300_000)
+
+    def write() -> None:
+        terminal.write(content)
+        terminal.end_input()
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    assert said_by(terminal)["stdout"] == b"/\n2 3\n0\n0\n" + content
+    writer.join(10)
+
+
+def test_a_command_beside_a_process_has_a_terminal_of_its_own(place: Place) -> None:
+    wanted = place.start("sleep 600")
+    screen = place.processes.attach(wanted, Wanted(command=("sh",), has_terminal=True, rows=30, columns=100))
+    screen.resize(31, 101)
+    screen.write(b"sh -c 'stty size; echo $TERM; tty; exec sleep 600'\n")
+    output = screen.output()
+    seen = b""
+    while b"\r\n/dev/pts/" not in seen:
+        seen += next(output)[1]
+    assert b"31 101\r\nxterm\r\n" in seen
+    screen.write(b"\x03")
+    screen.write(b"(exit 5)\n")
+    screen.end_input()
+    assert list(output)[-1][0] == "stdout"
+    assert screen.exit_code() == 5
+    screen.close()
+
+
+def test_what_a_command_beside_leaves_in_its_session_goes_with_it(place: Place) -> None:
+    wanted = place.start("sleep 600")
+    # A shell with a terminal gives what runs in the background a group of its own.
+    script = "set -m; sleep 600 & echo $! $(ps -o pgid= -p $!)"
+    said = said_by(place.processes.attach(wanted, in_shell(f"{script}; exit 3", has_terminal=True)))
+    left, group = said["stdout"].split()
+    assert (left, said["exit"]) == (group, b"3")
+    assert has_ended(int(left))
+    killed = place.processes.attach(wanted, in_shell(f"{script}; wait", has_terminal=True))
+    output = killed.output()
+    left = b""
+    while not left.endswith(b"\n"):
+        left += next(output)[1]
+    killed.kill()
+    assert (list(output), killed.exit_code()) == ([], 137)
+    assert has_ended(int(left.split()[0]))
+
+
+def test_a_command_beside_a_process_ends_with_that(place: Place) -> None:
+    wanted = place.start("sleep 600")
+    terminal = place.processes.attach(wanted, in_shell("echo up; sleep 600"))
+    output = terminal.output()
+    assert next(output) == ("stdout", b"up\n")
+    place.processes.remove(wanted)
+    assert (list(output), terminal.exit_code()) == ([], 137)
+    with pytest.raises(Fault, match="has ended"):
+        place.processes.attach(wanted, in_shell("sleep 600"))
+
+
+@pytest.mark.parametrize("has_terminal", [False, True])
+def test_a_command_beside_that_cannot_be_started_says_why(place: Place, has_terminal: bool) -> None:
+    wanted = place.start("sleep 600")
+    for command, code, words in (("no-such", 127, b"No such file"), ("/etc/passwd", 126, b"Permission denied")):
+        said = said_by(place.processes.attach(wanted, Wanted(command=(command,), has_terminal=has_terminal)))
+        assert said["exit"] == b"%d" % code
+        assert words in said["stdout" if has_terminal else "stderr"]
+    for bad in (Wanted(command=("true",), user="nobody-here"), Wanted(command=("true",), working_dir="/proc/no/such")):
+        with pytest.raises(Fault, match=r"not known on this agent|No such file or directory: '/proc/no/such'"):
+            place.processes.attach(wanted, replace(bad, has_terminal=has_terminal))
 
 
 def test_checks_of_ports_say_what_was_asked_and_what_came_back(place: Place) -> None:
