@@ -48,11 +48,13 @@ def checked(context: Context, task: Task, event: on.CheckReported) -> None:
     judge.code = event.code
     finding = judge.report(event.is_healthy, context.now)
     readiness.review(context, task)
+    is_end = finding is Finding.UNHEALTHY and event.purpose is Purpose.HEALTH and judge.check.failures > 0
     if event.purpose is Purpose.HEALTH:
-        _tell(context, task, judge, finding, event.message, ("healthy", UNHEALTHY))
+        said = f"{event.message}; is being stopped, as {judge.failures} checks failed in a row"
+        _tell(context, task, judge, finding, said if is_end else event.message, ("healthy", UNHEALTHY))
     else:
         _tell(context, task, judge, finding, event.message, ("ready", CHECKED))
-    if finding is Finding.UNHEALTHY and event.purpose is Purpose.HEALTH and judge.check.failures:
+    if is_end:
         message = f"unhealthy: {judge.failures} checks failed in a row, the last: {event.message}"
         stopping.stop(context, task, Verdict(state=TaskState.FAILED, message=message, reason=UNHEALTHY), None)
     if task.phase is Phase.RUNNING:

@@ -49,6 +49,7 @@ def _group_plain(view: View, group: GroupPlan) -> Plain:
         "change": group.change.value if group.change else "unchanged",
         "note": group.note,
         "follows": group.follows,
+        "moves": list(group.moves),
         "wanted": outcome.wanted,
         "kept": outcome.kept,
         "placements": [

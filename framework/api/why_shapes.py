@@ -62,6 +62,10 @@ class GroupPlanLine(Shape):
         description="what becomes of it because another service is changed; empty where nothing does",
         examples=["is restarted, as shop/redis is changed"],
     )
+    moves: list[str] = Field(
+        description="of each task that runs and goes elsewhere, which of the rules that were changed it breaks",
+        examples=[["agent agent1 breaks the rule rack == r2"]],
+    )
     wanted: int = Field(examples=[4])
     kept: int = Field(examples=[2])
     placements: list[Placed]

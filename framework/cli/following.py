@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from framework.cli.faults import CommandFault
-from framework.cli.output import cell, since
+from framework.cli.output import cell, plural, since
 from framework.cli.server import Answer, NoScheduler, Refused, Server, path_of
 from framework.cli.waiting import Display, Line, Wait, shown
 from framework.exits import CliExit
@@ -112,7 +112,9 @@ def awaited(progress: Answer, now: float) -> str:
     """What a group waits for, and how long that will be where it is known."""
     until = progress["until"]
     left = f" ({since(until - now)} left)" if until and until > now else ""
-    failures = f"; {progress['failures']} of {progress['most_failures']} failures" if progress["failures"] else ""
+    failures = ""
+    if progress["failures"] and not progress["problem"]:
+        failures = f"; {plural(progress['failures'], 'new task')} failed, {progress['most_failures']} may"
     return cell(progress["cause"] + left + failures) if progress["cause"] or failures else ""
 
 
@@ -135,7 +137,8 @@ def fault_of(rollouts: dict[int, Answer], rollout: Answer) -> str:
             f"`framework rollout rollback {stack}` goes back, and a new submit replaces it."
         )
     if state in ("aborted", "superseded"):
-        return f"{name} is {state}: {rollout['cause']}."
+        cause = rollout["cause"]
+        return f"{name} was {cause}." if cause.startswith(state) else f"{name} was {state}: {cause}."
     return ""
 
 

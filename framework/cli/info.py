@@ -148,4 +148,4 @@ def _show_task(task: Answer) -> None:
 def _show(lines: list[tuple[str, str]]) -> None:
     for name, content in lines:
         if content and content != "-":
-            click.echo(f"{name:<10} {cell(content)}")
+            click.echo(f"{name:<11} {cell(content)}")

@@ -15,6 +15,7 @@ from framework.cli.server import Answer, Server, path_of
 from specs.load import stack_to_json
 
 _SHOWN = 12
+_REASONS = 3
 _WORDS = {
     "added": ("+", "new"),
     "removed": ("-", "removed"),
@@ -23,6 +24,8 @@ _WORDS = {
     "scaled": ("~", "scaled; running tasks stay"),
     "metadata": ("~", "applied; running tasks stay"),
 }
+_IN_PLACE = ("applied", "scaled", "metadata")
+_MOVES = "applied; tasks that break a rule move"
 
 
 @click.command()
@@ -50,9 +53,10 @@ def show_plan(answer: Answer, end: str) -> None:
     click.echo(f"{stack} ({where}): {plural(count, 'group')} would change" if count else f"{stack}: unchanged")
     groups = {group["group"]: group for group in answer["groups"]}
     for change in answer["changes"]:
-        show_change(change)
-        if change["group"] in groups:
-            group = groups.pop(change["group"])
+        group = groups.pop(change["group"], None)
+        moves = group is not None and bool(group["moves"])
+        show_change(change, _MOVES if moves and change["change"] in _IN_PLACE else "")
+        if group is not None:
             if group["follows"]:
                 click.echo(f"    {group['follows']}")
             _show_places(group)
@@ -73,9 +77,10 @@ def show_plan(answer: Answer, end: str) -> None:
         click.echo(end)
 
 
-def show_change(change: Answer) -> None:
-    """A group that differs, with its settings before and after."""
+def show_change(change: Answer, instead: str = "") -> None:
+    """A group that differs, with its settings before and after; `instead` of the usual words for such a change."""
     sign, words = _WORDS[change["change"]]
+    words = instead or words
     old, new = change["old_instances"], change["new_instances"]
     count = f"{old} -> {new}" if old != new and change["change"] != "added" else str(new)
     click.echo(f"{sign} {change['group']}: {words} ({count})")
@@ -90,12 +95,22 @@ def _show_places(group: Answer) -> None:
     if group["kept"]:
         stay = "1 task stays where it is" if group["kept"] == 1 else f"{group['kept']} tasks stay where they are"
         click.echo(f"    {stay}")
+    if group["moves"]:
+        moved = plural(len(group["moves"]), "task")
+        click.echo(f"    {moved} {'moves' if len(group['moves']) == 1 else 'move'}: {_reasons(group['moves'])}")
     if group["placements"]:
         click.echo(f"    would go now: {_places(group['placements'])}")
     unplaced = group["unplaced"]
     if unplaced:
         click.echo(f"    {plural(len(unplaced['slots']), 'slot')} would wait: {cell(unplaced['sentence'])}")
         show_cures(unplaced["cures"], "      ")
+
+
+def _reasons(moves: list[str]) -> str:
+    """Each reason once, and not every one of thousands."""
+    reasons = list(dict.fromkeys(moves))
+    more = len(reasons) - _REASONS
+    return "; ".join(reasons[:_REASONS]) + (f"; and {plural(more, 'more reason')}" if more > 0 else "")
 
 
 def _places(placements: list[Answer]) -> str:

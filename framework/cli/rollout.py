@@ -174,9 +174,15 @@ def _head(current: Answer, now: float) -> str:
         pace += f", {current['wait_seconds']:g} s from task to task"
     began = f"{since(now - current['started_at'])} ago"
     name = f"{current['stack']}: rollout {current['number']}"
-    line = f"{name} ({current['kind']}{pace}) is {current['state']}, begun {began}"
+    line = f"{name} ({current['kind']}{pace}) {_is(current['state'])}, begun {began}"
     cause = f": {current['cause']}" if current["cause"] else ""
     return cell(f"{line}{who_asked}{message}{cause}")
+
+
+def _is(state: str) -> str:
+    """`is running`, `has failed`, `was aborted`."""
+    verb = {"failed": "has", "aborted": "was", "rolled back": "was", "superseded": "was"}.get(state, "is")
+    return f"{verb} {state}"
 
 
 def _row(part: Answer, now: float) -> list[str]:
@@ -197,7 +203,7 @@ def _last(last: Answer | None) -> str:
     if last is None:
         return ""
     fault = fault_of({last["number"]: last}, last)
-    return f" {fault}" if fault else f" The last one, {last['number']} ({last['kind']}), is {last['state']}."
+    return f" {fault}" if fault else f" The last one, {last['number']} ({last['kind']}), {_is(last['state'])}."
 
 
 def _told(each: Answer) -> list[str]:

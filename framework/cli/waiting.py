@@ -214,14 +214,14 @@ def _word(group: Answer, is_removal: bool) -> str:
     if is_removal or group["wanted"] == 0:
         return f"stopping, {group['live']} left" if group["live"] else "stopped"
     if group["state"] in ("finished", "failed"):
-        return str(group["state"])
+        return "failed" if group["failed"] else str(group["state"])
     return f"{group['ready']}/{group['wanted']} ready"
 
 
 def _text(group: Answer, now: float) -> str:
     parts = [f"{count} {state.lower()}" for state, count in group["states"].items() if state != "RUNNING"]
     unhealthy = group["states"].get("RUNNING", 0) - group["ready"] - group["outdated"]
-    parts += [f"{unhealthy} running, not healthy yet"] if unhealthy > 0 and group["wanted"] else []
+    parts += [f"{unhealthy} running, not ready yet"] if unhealthy > 0 and group["wanted"] else []
     parts += [f"{group['outdated']} to be replaced"] if group["outdated"] else []
     parts += [f"to {plural(group['applying'], 'task')} it is being applied in place"] if group["applying"] else []
     parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]
@@ -236,8 +236,9 @@ def _failure(group: Answer) -> str:
         return cell(str(final[0]["cause"]))
     if not end:
         return f"{plural(group['failed'], 'task')} failed"
-    code = f", exit code {end['exit_code']}" if end["exit_code"] is not None else ""
-    return cell(f"{end['task']} is {end['state']}{code}: {end['message'] or 'no reason was given'}")
+    said, number = end["message"] or "no reason was given", end["exit_code"]
+    code = f", exit code {number}" if number is not None and f"exit code {number}" not in said else ""
+    return cell(f"{end['task']} is {end['state']}{code}: {said}")
 
 
 def echo_done(answer: Answer, what: str) -> None:

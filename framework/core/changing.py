@@ -9,6 +9,7 @@ from framework.core.events import BackoffResetAsked, KillAsked
 from framework.core.history import tidied
 from framework.core.model import Instant, StackWish
 from specs.ids import TaskId
+from specs.states import Goal
 
 
 def change(context: Context, change: asks.Change, now: Instant) -> None:
@@ -74,8 +75,9 @@ def kill(context: Context, ask: KillAsked, now: Instant) -> None:
         return
     for task in tasks:
         context.stop(task, asks.kill_cause(ask), now)
-    changed = tuple(sorted({str(task.group) for task in tasks}))
-    done = Done(changed=changed, message="stopping; others take their places")
+    changed = tuple(sorted({str(task.group) for task in tasks if task.goal is Goal.RUN}))
+    message = "stopping; others take their places" if changed else "being stopped already"
+    done = Done(changed=changed, message=message)
     context.after_all_saves(Reply(request_id=ask.request_id, outcome=done))
 
 

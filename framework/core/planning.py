@@ -16,13 +16,14 @@ from placement.neighbours import selects
 from placement.request import Counts, Overhead, Request, Tenants
 from placement.simulation import Outcome, hard_apart, missing, request_of, settle
 from placement.situation import Situation
+from placement.violations import violations
 from specs.canonical import version_of
 from specs.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
 from specs.difference import Change, GroupDifference, difference, renames
 from specs.followers import Follower, followers
 from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make, make_of
 from specs.resources import PortRanges, Resources
-from specs.stack import Container, Group, OnChange, Restart, Stack
+from specs.stack import Container, Group, HealthCheck, OnChange, Restart, Stack
 from specs.states import Goal, TaskState
 
 _Held = tuple[GroupView, Task]
@@ -39,6 +40,8 @@ class GroupPlan:
     note: str = ""
     follows: str = ""
     """What becomes of it because another service is changed, as a phrase; "" where nothing does."""
+    moves: tuple[str, ...] = ()
+    """Of each task that runs and has to go elsewhere, which of the rules that were changed it breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ def plan(view: View, new: Stack) -> Plan:
         group.id: _kept(now[group.id], group) if group.id in now and group.id not in restarted else {}
         for group in new.groups
     }
+    moving = {group.id: _moving(view, now[group.id], group, kept[group.id]) for group in new.groups if group.id in now}
+    kept |= {id: {slot: at for slot, at in kept[id].items() if slot not in slots} for id, slots in moving.items()}
     leaving = [
         (group, task)
         for group, task in _held(view)
@@ -103,6 +108,7 @@ def plan(view: View, new: Stack) -> Plan:
             outcome=outcomes.get(group.id, Outcome(group=group.id, wanted=0)),
             note=_note(group, is_stopped=group.id in stopped),
             follows=_follows(group, following.get(group.id)),
+            moves=tuple(moving.get(group.id, {}).values()),
         )
         for group in new.groups
     )
@@ -157,7 +163,7 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
             for neighbour in neighbours:
                 if not any(selects(neighbour.to, group.id, other) for other in (*ours, *others)):
                     found.append(f"{group.id}: {word} {neighbour.to}: no group is there now; {_means(word, neighbour)}")
-    return (*found, *_renamed(view, new), *_unmet(view, new))
+    return (*found, *_renamed(view, new), *_checked_anew(view, new), *_unmet(view, new))
 
 
 def _renamed(view: View, new: Stack) -> Iterator[str]:
@@ -170,6 +176,37 @@ def _renamed(view: View, new: Stack) -> Iterator[str]:
     )
     for rename in renames(old, new):
         yield str(rename)
+
+
+def _checked_anew(view: View, new: Stack) -> Iterator[str]:
+    """Which groups' running tasks are held to another check from now on: one that is wrong harms all of them."""
+    standing = view.stacks.get(new.name)
+    now = {group.wish.id: group for group in (standing.groups if standing else ())}
+    for group in new.groups:
+        was, check = now.get(group.id), group.container.health
+        if was is None or check is None or not was.tasks or not is_same_make(was.wish.version, version_of(group)):
+            continue
+        if was.container.health is None or _asks(was.container.health) != _asks(check):
+            end = (
+                f"that fails it {check.failures} times in a row is stopped"
+                if check.failures
+                else "gets no traffic while it fails it"
+            )
+            yield f"{group.id}: its tasks run on and are held to the new health check, all at once: one {end}"
+
+
+def _asks(check: HealthCheck) -> HealthCheck:
+    """What a check asks, without how often and how patiently."""
+    return HealthCheck(
+        kind=check.kind,
+        path=check.path,
+        port=check.port,
+        command=check.command,
+        method=check.method,
+        headers=check.headers,
+        codes=check.codes,
+        verifies=check.verifies,
+    )
 
 
 def allowed(view: View, stack: Stack) -> dict[GroupId, tuple[AgentId, ...]]:
@@ -290,6 +327,15 @@ def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     if new.mode is Mode.GLOBAL:
         return dict(sorted(seats.items()))
     return {slot: seats[slot] for slot in sorted(seats)[: new.instances]}
+
+
+def _moving(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentId | None]) -> dict[int, str]:
+    """The slots whose task breaks a rule that was changed, with the rule; those of a global group belong to agents."""
+    if now.wish.rules == new.rules or new.mode is Mode.GLOBAL:
+        return {}
+    situation = situation_of(view)
+    held = {slot: agent for slot, agent in kept.items() if agent is not None}
+    return violations(new.id, new.rules, held, situation.cluster, situation.tenants)
 
 
 def remembered(request: Request, view: View, now: GroupView | None) -> Request:

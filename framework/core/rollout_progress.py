@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from framework.core.context import Context
 from framework.core.model import GroupRollout, Instant, Rollout, RolloutState
 from framework.core.permits import Course, course_of, permit_of
-from framework.core.rollouts import done_at, last_progress, why_not
+from framework.core.rollouts import done_at, last_progress, standstill, why_not
 from framework.core.views import GroupProgress
 from specs.ids import GroupId
 from specs.states import TaskState
@@ -60,7 +60,7 @@ def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
     book = context.books.group(wish.id)
     if wish.id in context.causes:
         backoff = context.books.backoffs.get((wish.id, wish.version))
-        return context.causes[wish.id], backoff.until if backoff is not None else 0.0
+        return why_not(context, wish), backoff.until if backoff is not None else 0.0
     watched = sorted(_watched(context, course))
     unready = any(not context.books.tasks[id].is_ready for id in (*book.incoming.values(), *book.seats.values()))
     if unready or context.pending.get(wish.id):
@@ -72,7 +72,7 @@ def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
         return "all are changed, and are watched for a while (wait, monitor)", watched[-1]
     if watched and (book.incoming or not book.stall):
         return "new tasks are ready, and are watched for a while (wait, monitor)", watched[0]
-    return book.stall or "its tasks are being stopped", 0.0
+    return standstill(context, wish.id), 0.0
 
 
 def _watched(context: Context, course: Course) -> Iterator[Instant]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from framework.core.context import Context
 from framework.core.events import Ask, RestartAsked, RolloutAction, RolloutAsked, StackSubmitted
+from framework.core.everywhere import fits_somewhere
 from framework.core.model import (
     GroupRollout,
     GroupWish,
@@ -18,11 +19,12 @@ from framework.core.model import (
     Task,
 )
 from framework.core.moving import advance
+from framework.core.pace import pace_of, update_of
 from framework.core.permits import Course, course_of, most_new, permit_of
 from framework.core.setbacks import cause_of
 from framework.core.wishes import has_completed, has_finished, is_finished, is_init_step, unmet_dependency
 from specs.ids import GroupId, is_same_make
-from specs.states import Goal
+from specs.states import Goal, TaskState
 from specs.update import OnFailure, Step
 
 
@@ -318,13 +320,42 @@ def why_not(context: Context, wish: GroupWish) -> str:
     """What keeps a group from being as wished, in a sentence."""
     books, book = context.books, context.books.group(wish.id)
     if wish.id in context.causes:
-        return context.causes[wish.id]
+        return context.causes[wish.id] + _kept_in_place(context, wish)
     for id in (*book.incoming.values(), *book.seats.values()):
         task = books.tasks[id]
         if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, wish.version):
             said = task.message or task.reason
             return f"{id} is not ready ({task.state.value}, {task.health.value}){f': {said}' if said else ''}"
-    return book.stall or "its tasks are being stopped"
+    return standstill(context, wish.id)
+
+
+def _kept_in_place(context: Context, wish: GroupWish) -> str:
+    """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
+    may, or none is to."""
+    book, rollout = context.books.group(wish.id), context.books.rollouts[wish.id.stack].current
+    waits = [one.since for slot, one in book.succeeding.items() if slot in book.ready]
+    if not waits or context.refused_at.get(wish.id, 0.0) <= min(waits):
+        return ""
+    update, container = update_of(wish, rollout), context.books.versions[wish.id.stack, wish.version].container
+    pace = pace_of(update, rollout, len(book.wanted), container)
+    is_enough = update.min_healthy is None or len(book.ready) > pace.ready_after_stop
+    if (is_enough and pace.may_fall_back) or not fits_somewhere(context, wish):
+        return ""
+    cause = "order is start-first" if is_enough else f"min_healthy is {update.min_healthy}"
+    return f"; no old task may make room, as {cause}"
+
+
+def standstill(context: Context, group: GroupId) -> str:
+    """What a group is at whose tasks are all ready and that has no other cause to wait, in a sentence."""
+    books, book = context.books, context.books.group(group)
+    going = [id for id in (*book.seats.values(), *book.leaving) if _is_going(books.tasks[id])]
+    stopping = f"{going[0]} is being stopped" if len(going) == 1 else f"{len(going)} old tasks are being stopped"
+    said = "; ".join(part for part in (book.stall, stopping if going else "") if part)
+    return said or ("waits for offers" if book.succeeding else "the next task is about to begin")
+
+
+def _is_going(task: Task) -> bool:
+    return task.goal is Goal.STOP and task.state is not TaskState.UNREACHABLE
 
 
 def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:

@@ -17,6 +17,8 @@ from framework.core.unreachable import welcome
 from specs.messages import shortened
 from specs.states import Goal, Health, Readiness, TaskState
 
+RECONCILED = "REASON_RECONCILIATION"
+"""Why a status comes that the master gives to who asks for it."""
 _KINDS = {
     TaskState.STARTING: ("TaskStarting", "is starting"),
     TaskState.RUNNING: ("TaskRunning", "runs"),
@@ -89,14 +91,19 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         permanent=status.permanent or task.permanent,
         running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
-        # A reconciliation answers with the state alone: what the executor said earlier stays.
+        # A reconciliation answers with the state, in words of the master's: what the executor said earlier stays.
         reason=status.reason if is_new_state else task.reason,
-        message=shortened(status.message) if is_new_state or status.message else task.message,
+        message=shortened(status.message) if is_new_state or _tells(status) else task.message,
         exit_code=task.exit_code if status.exit_code is None else status.exit_code,
         container_id=status.container_id or task.container_id,
         sandbox=status.sandbox or task.sandbox,
         addresses=status.addresses or task.addresses,
     )
+
+
+def _tells(status: Status) -> bool:
+    """Whether its message is news of the task."""
+    return bool(status.message) and status.reason != RECONCILED
 
 
 def _proved(before: Task, task: Task, now: Instant) -> Task:
@@ -130,10 +137,15 @@ def _announce(context: Context, before: Task, task: Task) -> None:
             kind, phrase = _KINDS[task.state]
             context.announce(kind, task, f"{task.id} {phrase} on {task.hostname}")
     if task.health is not before.health:
-        phrase = "is healthy" if task.health is Health.HEALTHY else f"is not healthy: {task.message}"
+        phrase = "is healthy" if task.health is Health.HEALTHY else _found(task, "unhealthy")
         context.announce(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")
     if task.readiness is not before.readiness and task.state is TaskState.RUNNING:
         if task.readiness is Readiness.READY:
             context.announce("TaskReady", task, f"{task.id} is ready")
         else:
-            context.announce("TaskNotReady", task, f"{task.id} is not ready: {task.message}")
+            context.announce("TaskNotReady", task, f"{task.id} {_found(task, 'not ready')}")
+
+
+def _found(task: Task, word: str) -> str:
+    """`is not ready: GET / 503`; the message may be about something else, as that it is healthy."""
+    return f"is {task.message}" if task.message.startswith(f"{word}: ") else f"is {word}"

@@ -224,7 +224,7 @@ def test_a_second_submit_in_the_middle(web: Stack) -> None:
     lines = web.cli.json("rollout", "history", web.name)["rollouts"]
     assert [each["state"] for each in lines] == ["done", "superseded"]
     said = web.cli.run("rollout", "watch", web.name, "--number", str(lines[1]["number"]), code=1).stderr
-    assert f"is superseded: superseded by {lines[0]['number']}" in said
+    assert f"was superseded by {lines[0]['number']}" in said
 
 
 def test_steps_are_paused_resumed_and_promoted(web: Stack) -> None:

@@ -14,7 +14,7 @@ from specs.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Operat
 from specs.ids import group_id
 from specs.load import stack_to_json
 from specs.resources import Resources
-from specs.stack import Container, Dependency, Group, OnChange, Restart, Stack, Stop
+from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, OnChange, Restart, Stack, Stop
 from specs.states import Goal, TaskState
 from tests.kit.front import AGENT, NOW, SMALL, FakeFront, a_group, a_stack, a_task, a_view, a_wish, an_agent
 
@@ -89,6 +89,34 @@ def test_another_care_is_applied_and_tasks_stay(client: TestClient, front: FakeF
     (web,) = plan["groups"]
     assert (web["change"], web["kept"], web["placements"]) == ("applied", 1, [])
     assert [field["path"] for field in plan["changes"][0]["fields"]] == ["stop"]
+
+
+def test_tasks_that_break_a_changed_rule_move(client: TestClient, front: FakeFront) -> None:
+    not_first = Rules(constraints=(Constraint(operator=Operator.NOT_EQUAL, field="hostname", values=("agent1",)),))
+    tasks = [a_task(WEB, 0, 1, agent=1), a_task(WEB, 1, 2, agent=2)]
+    front.view = a_view([a_stack("shop", [a_group(WEB, instances=2, tasks=tasks)])], agents=[an_agent(1), an_agent(2)])
+    (web,) = _plan(client, a_wish(WEB, instances=2, rules=not_first))["groups"]
+    assert (web["change"], web["kept"], _places(web)) == ("metadata", 1, {0: "agent2"})
+    assert web["moves"] == ["agent agent1 breaks the rule hostname != agent1"]
+
+
+@pytest.mark.parametrize(
+    ("check", "harm"),
+    [
+        (HealthCheck(kind=CheckKind.TCP, port="http"), ["one that fails it 3 times in a row is stopped"]),
+        (HealthCheck(kind=CheckKind.TCP, port="http", failures=0), ["one gets no traffic while it fails it"]),
+        (None, []),
+    ],
+)
+def test_another_check_for_tasks_that_run_is_warned_of(
+    client: TestClient, front: FakeFront, check: HealthCheck | None, harm: list[str]
+) -> None:
+    group = a_group(WEB, instances=1, tasks=[a_task(WEB, 0, 1, agent=1)])
+    front.view = a_view([a_stack("shop", [group])], agents=[an_agent(1)])
+    plan = _plan(client, a_wish(WEB, container=replace(group.container, health=check)))
+    assert [warning.rpartition(": ")[2] for warning in plan["warnings"]] == harm
+    more = replace(group.container.health, interval_seconds=2.0) if group.container.health else None
+    assert not _plan(client, a_wish(WEB, container=replace(group.container, health=more)))["warnings"]
 
 
 @pytest.mark.parametrize(

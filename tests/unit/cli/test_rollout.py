@@ -140,10 +140,10 @@ def test_one_that_is_superseded_or_aborted_ends_it(serve: Serve, front: FakeFron
     url = serve()
     ask(play, RolloutAction.ABORT)
     show(front, play)
-    with pytest.raises(CommandFault, match="Rollout 2 of shop is aborted: aborted by ann"):
+    with pytest.raises(CommandFault, match="Rollout 2 of shop was aborted by ann"):
         follow(url)
     show(front, change(play, 1, image="busybox:3", update=STEPS))
-    with pytest.raises(CommandFault, match=r"Rollout 2 of shop is aborted: aborted by ann"):
+    with pytest.raises(CommandFault, match=r"Rollout 2 of shop was aborted by ann"):
         follow(url)
 
 

@@ -67,7 +67,7 @@ def test_each_change_is_told_once(serve: Serve, front: FakeFront, capsys: pytest
     _wait(serve(), _shows(front, a_view([waiting]), a_view([waiting]), pulling, pulling, done))
     assert capsys.readouterr().err.splitlines() == [
         "shop/web: 0/2 ready: 2 slots: no offer (in 30s)",
-        "shop/web: 0/2 ready: 1 starting; 1 running, not healthy yet; pulling 1.0 MiB of 4.0 MiB",
+        "shop/web: 0/2 ready: 1 starting; 1 running, not ready yet; pulling 1.0 MiB of 4.0 MiB",
         "shop/web: 2/2 ready",
     ]
 
@@ -117,6 +117,17 @@ def test_a_task_that_failed_for_good_ends_the_wait(serve: Serve, front: FakeFron
         _wait(serve(), [])
     assert caught.value.exit_code == 1
     assert caught.value.message == "shop/web failed: shop.web.0.1 is FAILED, exit code 3: the container exited"
+
+
+def test_what_failed_is_not_called_finished_and_its_exit_code_is_said_once(
+    serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = a_task(WEB, state=TaskState.FAILED, exit_code=3, message="exit code 3 after 2.0 s", ended_at=NOW)
+    front.view = a_view([_stack(state=GroupState.FINISHED, restart=Restart.NEVER, ended=[ended])])
+    with pytest.raises(CommandFault) as caught:
+        _wait(serve(), [])
+    assert caught.value.message == "shop/web failed: shop.web.0.1 is FAILED: exit code 3 after 2.0 s"
+    assert capsys.readouterr().err == "shop/web: failed\n"
 
 
 def test_giving_up_says_what_it_still_waits_for(serve: Serve, front: FakeFront) -> None:

@@ -45,6 +45,7 @@ class TestKill:
         assert done == Done(changed=("shop/web",), message="stopping; others take their places")
         assert killed(talk.heard) == [first.id]
         assert talk.scheduler.context.books.tasks[first.id].stop_cause == "killed by eve: stuck"
+        assert kill(talk, first.id) == Done(message="being stopped already")
         talk.status(first, TaskState.KILLED)
         (again,) = launched(talk.offers())
         assert again.slot == 0

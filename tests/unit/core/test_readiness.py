@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from framework.core.commands import Kill
+from framework.core.commands import Announce, Kill
+from framework.core.statuses import RECONCILED
 from framework.core.views import GroupState, GroupView
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from specs.states import Health, Readiness, TaskState
@@ -36,9 +37,13 @@ def test_a_task_is_ready_when_both_checks_say_so() -> None:
     assert only_view(talk).state is GroupState.RUNNING
     said = talk.status(task, TaskState.RUNNING, is_healthy=True, is_ready=False, message="not ready: 503")
     assert "TaskNotReady" in announced(said)
+    assert [each.text for each in said if isinstance(each, Announce)] == [f"{task.id} is not ready: 503"]
     assert (only_view(talk).ready, talk.tasks[0].message) == (0, "not ready: 503")
     talk.status(task, TaskState.RUNNING, is_healthy=True)
     assert talk.tasks[0].readiness is Readiness.NOT_READY
+    words = {"message": "Reconciliation: Latest task state", "reason": RECONCILED}
+    talk.status(task, TaskState.RUNNING, is_healthy=True, **words)
+    assert talk.tasks[0].message == "not ready: 503", "what the executor said stays"
 
 
 @pytest.mark.parametrize(

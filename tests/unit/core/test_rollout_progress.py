@@ -72,6 +72,18 @@ def test_a_wait_for_new_tasks_to_prove_themselves_has_its_end() -> None:
     assert 0 < progress.until - play.talk.now <= 20
 
 
+def test_old_tasks_that_end_are_named_and_nothing_else_is_said_to_be_stopped() -> None:
+    play = playing(update=STOP_FIRST)
+    play.stubborn = True
+    _, progress = of(change(play, 0, update=STOP_FIRST))
+    said = f"1 of 3 are being changed, as many as may be at a time; {play.talk.tasks[0].id} is being stopped"
+    assert progress.cause == said
+    play = change(playing(), 0)
+    _, progress = of(play)
+    assert [task.goal for task in play.talk.tasks] == [Goal.RUN] * 3
+    assert "being stopped" not in progress.cause, progress.cause
+
+
 def test_who_paused_it_why_it_failed_and_who_aborted_it_are_said() -> None:
     play = playing(update=STOP_FIRST)
     play.fault = lambda task: "no such image" if is_new(task) else ""

@@ -177,6 +177,20 @@ class TestPace:
         assert "no progress for 30 s" in play.rollout.groups[0].problem
         assert "hostname (wanted UNIQUE)" in play.rollout.groups[0].problem
 
+    @pytest.mark.parametrize(
+        ("update", "cause"),
+        [
+            (Update(min_healthy=ALL, deadline_seconds=20), "min_healthy is 100%"),
+            (replace(PROMPT, order=Order.START_FIRST, deadline_seconds=20), "order is start-first"),
+        ],
+    )
+    def test_what_keeps_old_tasks_from_making_room_is_said_too(self, update: Update, cause: str) -> None:
+        rules = Rules(constraints=(Constraint(operator=Operator.UNIQUE, field="hostname"),))
+        play = change(playing(update=update, rules=rules), update=update, rules=rules)
+        assert play.images() == ["busybox:1"] * 3 and play.rollout is not None
+        said = f"0/3 agents fit: 3 hostname (wanted UNIQUE); no old task may make room, as {cause}"
+        assert play.rollout.groups[0].problem.endswith(said)
+
     def test_min_healthy_that_can_never_move_fails_with_its_sentence(self) -> None:
         update = replace(STOP_FIRST, min_healthy=ALL, deadline_seconds=20)
         play = change(playing(update=update), update=update)

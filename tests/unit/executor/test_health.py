@@ -62,6 +62,7 @@ def test_failures_in_the_grace_period_do_not_count_and_then_they_do() -> None:
         answer_check(talk, False)
     assert talk.states == ["STARTING", "RUNNING", "RUNNING", "RUNNING"]
     assert talk.statuses[-1].is_healthy is False
+    assert talk.statuses[-1].message == "unhealthy: GET /: 500; is being stopped, as 2 checks failed in a row"
     talk.end(CHECKED, 143)
     assert talk.states[-1] == "FAILED"
     assert talk.statuses[-1].message.startswith("unhealthy: 2 checks failed in a row, the last: GET /: 500; exit code")
