@@ -39,6 +39,8 @@ def port(port: str, pattern: str, labels: str, server: Server, as_json: bool) ->
         print_json({"ports": found})
         return
     if not found:
+        if pattern and not tasks and not server.get("/v1/groups", pattern=pattern)["groups"]:
+            raise CommandFault(f"No group matches {pattern}. `framework ls` lists stacks.", CliExit.REFUSED)
         raise CommandFault(_explained(port, pattern, tasks), CliExit.REFUSED)
     print_table(_HEADERS, [_row(line) for line in found])
     if any(line["container_port"] is None for line in found):
