@@ -42,7 +42,8 @@ class Haproxy:
         directory.mkdir(parents=True, exist_ok=True)
         if not base:
             self._base.write_text(BASE)
-        command = [program, "-W", "-f", str(self._base), "-f", str(self._config)]
+        self._master = str(directory / "master.sock")
+        command = [program, "-W", "-S", f"{self._master},mode,600", "-f", str(self._base), "-f", str(self._config)]
         self._process = Process(command, directory)
         self._lines: Lines = {}
         self._said: Lines = {}
@@ -118,16 +119,35 @@ class Haproxy:
             self._wait_for_another("")
             return
         before = self._worker()
-        self._process.send(signal.SIGUSR2)
+        self._reload()
         try:
             self._wait_for_another(before)
         except Refused:
             # The last worker serves on, but its master waits for a configuration that works.
             self._config.replace(tried)
             self._config.write_text(good)
-            self._process.send(signal.SIGUSR2)
+            self._reload()
             self.is_in_step = False
             raise
+
+    def _reload(self) -> None:
+        """Has the master begin anew. Raises Refused if it does not listen. By its socket, as a signal is lost on a
+        master that is beginning anew already."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                    connection.settimeout(ANSWER_SECONDS)
+                    connection.connect(self._master)
+                    connection.sendall(b"reload\n")
+                    connection.recv(1)  # It ends the connection as it begins; from 2.7 on once it is done.
+                return
+            except TimeoutError:
+                return
+            except OSError as error:
+                if not self._process.is_running or time.monotonic() > deadline:
+                    raise Refused(f"its master does not listen on {self._master} ({error})") from None
+            time.sleep(0.05)
 
     def _wait_for_another(self, before: str) -> None:
         """Until another worker than before answers. Raises Refused if none does."""

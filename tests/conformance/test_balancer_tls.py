@@ -49,21 +49,20 @@ class Stand:
 
         wait_until(is_so, 30, lambda: "the condition does not hold")
 
-    def ask(self, host: str, path: str = "/") -> tuple[int, str | None, str]:
-        """The serial number of the certificate that a host gets, the protocol agreed on, and what is answered then;
-        zero where there is no connection."""
+    def ask(self, host: str, path: str = "/") -> tuple[int, str]:
+        """The serial number of the certificate that a host gets, and what is answered; 0 where it is not served."""
+        connection = self.connection(host, "http/1.1")
         try:
-            connection = TlsConnection(self.address, host, self.authority.context("h2", "http/1.1"))
-            connection.connect()
+            connection.request("GET", path, headers={"Host": host})
+            served, answer = connection.served, connection.getresponse().read().decode()
         except OSError:
-            return 0, None, ""
-        served, protocol = connection.served, connection.sock.selected_alpn_protocol()
+            return 0, ""
         connection.close()
-        connection = TlsConnection(self.address, host, self.authority.context())
-        connection.request("GET", path, headers={"Host": host})
-        answer = connection.getresponse().read().decode()
-        connection.close()
-        return served, protocol, answer
+        return served, answer
+
+    def connection(self, host: str, *protocols: str) -> TlsConnection:
+        """A new one."""
+        return TlsConnection(self.address, host, self.authority.context(*protocols))
 
 
 @pytest.fixture(params=["haproxy", "nginx"])
@@ -96,8 +95,12 @@ def test_each_host_gets_its_certificate_and_who_comes_without_tls_is_sent_there(
     stand.put("shop.pem", shop)
     stand.put("a-wildcard.pem", other)
     wanted = with_tls(new_server().server)
-    stand.brings(wanted, lambda: stand.ask(HOST, "/proto") == (serial(shop), "h2", "https"))
-    assert stand.ask(OTHER, "/proto") == (serial(other), "h2", "https")
+    stand.brings(wanted, lambda: stand.ask(HOST, "/proto") == (serial(shop), "https"))
+    assert stand.ask(OTHER, "/proto") == (serial(other), "https")
+    connection = stand.connection(HOST, "h2", "http/1.1")
+    connection.connect()
+    assert connection.sock.selected_alpn_protocol() == "h2"
+    connection.close()
     sent = ask(subnet, "/a/b?x=1&y=2", host=f"{HOST}:8000")
     assert (sent.status, sent.getheader("Location")) == (301, f"https://{HOST}/a/b?x=1&y=2")
 
@@ -111,7 +114,7 @@ def test_a_renewed_certificate_is_served_without_a_lost_request_and_a_bad_one_is
     stand.brings(wanted, lambda: stand.ask(HOST)[0] == serial(first))
     # nginx closes kept connections that are idle, also while a request is on its way there: docs/balancers.md.
     clients = 4 if isinstance(stand.proxy, Haproxy) else 0
-    context = stand.authority.context()
+    context = stand.authority.context("http/1.1")
     with Traffic(
         lambda: stand.address, HOST, clients, lambda address: TlsConnection(address, HOST, context)
     ) as traffic:

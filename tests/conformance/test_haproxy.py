@@ -12,6 +12,7 @@ import pytest
 
 from discovery.balancer.haproxy import Haproxy
 from discovery.balancer.haproxy_text import BASE, Settings
+from discovery.balancer.process import Process
 from tests.conformance.executor_kit import wait_until
 from tests.kit.origins import HOST, NewServer, ask, body, model
 from tests.kit.traffic import Traffic
@@ -81,6 +82,21 @@ def test_more_servers_than_lines_and_other_routes_take_a_reload_in_which_nothing
         taken_over.bring(model(*servers[:2]))
         assert asked(subnet) == {str(each.port) for each in servers[:2]}, "as after the end of the follower"
     assert traffic.failures == []
+
+
+def test_who_follows_finds_it_also_while_it_begins_anew(
+    new_server: NewServer, new_haproxy: Callable[[], Haproxy], tmp_path: Path
+) -> None:
+    haproxy, another = new_haproxy(), Process([], tmp_path)
+    haproxy.bring(model(new_server().server))
+    worker = haproxy._worker()
+    haproxy._reload()
+
+    def is_done() -> bool:
+        assert another.is_running
+        return haproxy._worker() not in ("", worker)
+
+    wait_until(is_done, 30, haproxy._worker)
 
 
 def test_who_is_sticky_comes_back_to_the_same_server_until_that_is_gone(

@@ -22,7 +22,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 class Authority:
-    """Signs certificates; `context` is that of a client who trusts it, and speaks HTTP/1.1 and 2."""
+    """Signs certificates; `context` is that of a client who trusts it."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(_CURVE)
@@ -34,7 +34,7 @@ class Authority:
     def context(self, *protocols: str) -> ssl.SSLContext:
         """A client's; it speaks these protocols, by the names of ALPN."""
         context = ssl.create_default_context(cadata=self.pem.decode())
-        context.set_alpn_protocols(list(protocols or ("http/1.1",)))
+        context.set_alpn_protocols(list(protocols))
         return context
 
     def certificate(self, key: Key, *hosts: str, days: float = 90) -> bytes:
