@@ -19,7 +19,8 @@ from specs.placement_forms import rules_of
 from specs.ports import on_network
 from specs.reader import Reader, Unreadable
 from specs.resources import Resources
-from specs.route_forms import GROUP, completed, routes_of_labels
+from specs.route_forms import completed
+from specs.route_labels import GROUP, routes_of_labels
 from specs.routes import Route
 from specs.source import Mapping, Node, Scalar, Sequence, describe
 from specs.stack import (

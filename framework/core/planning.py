@@ -23,6 +23,7 @@ from specs.difference import Change, GroupDifference, difference, renames
 from specs.followers import Follower, followers
 from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make, make_of
 from specs.resources import PortRanges, Resources
+from specs.route_labels import passed_over
 from specs.stack import Container, Group, HealthCheck, OnChange, Restart, Stack
 from specs.states import Goal, TaskState
 
@@ -153,8 +154,8 @@ def _follows(group: Group, follower: Follower | None) -> str:
 
 
 def warnings(view: View, new: Stack) -> tuple[str, ...]:
-    """What may be meant, and may be a mistake: neighbours in other stacks that are not there, and rules that no agent
-    meets."""
+    """What may be meant, and may be a mistake: neighbours in other stacks that are not there, labels that mean
+    nothing here, and rules that no agent meets."""
     others = [group.wish.id for name, stack in view.stacks.items() if name != new.name for group in stack.groups]
     ours = [group.id for group in new.groups]
     found = []
@@ -163,7 +164,14 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
             for neighbour in neighbours:
                 if not any(selects(neighbour.to, group.id, other) for other in (*ours, *others)):
                     found.append(f"{group.id}: {word} {neighbour.to}: no group is there now; {_means(word, neighbour)}")
-    return (*found, *_renamed(view, new), *_checked_anew(view, new), *_unmet(view, new))
+    return (*found, *_passed_over(new), *_renamed(view, new), *_checked_anew(view, new), *_unmet(view, new))
+
+
+def _passed_over(new: Stack) -> Iterator[str]:
+    for group in new.groups:
+        if names := passed_over(tuple({**dict(group.container.labels), **dict(group.metadata)}.items())):
+            verb = "means" if len(names) == 1 else "mean"
+            yield f"{group.id}: {', '.join(names)} {verb} nothing here; docs/balancers.md has the labels that do"
 
 
 def _renamed(view: View, new: Stack) -> Iterator[str]:

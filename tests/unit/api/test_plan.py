@@ -207,6 +207,15 @@ def test_the_past_of_a_group_counts(client: TestClient, front: FakeFront) -> Non
     assert _places(web) == {0: "agent1"}
 
 
+def test_labels_of_marathon_lb_that_mean_nothing_here_are_warned_of(client: TestClient) -> None:
+    labels = (("HAPROXY_0_BACKEND_HEAD", "x"), ("HAPROXY_0_VHOST", "a.org"), ("HAPROXY_TCP", "x"))
+    assert _plan(client, a_wish(WEB, metadata=labels))["warnings"] == [], "they are nobody's without a group"
+    answer = _plan(client, a_wish(WEB, metadata=(("HAPROXY_GROUP", "external"), *labels)))
+    assert answer["warnings"] == [
+        "shop/web: HAPROXY_0_BACKEND_HEAD, HAPROXY_TCP mean nothing here; docs/balancers.md has the labels that do"
+    ]
+
+
 @pytest.mark.parametrize(
     ("rules", "warning"),
     [
