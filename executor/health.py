@@ -84,12 +84,20 @@ class Judge:
         if (self.is_healthy is None or self.is_inherited) and now < self._settled_at:
             return Finding.NOTHING
         self.failures += 1
+        if self.is_disbelieved:
+            return Finding.NOTHING
         if self.failures >= max(self.check.failures, 1):
             self.is_inherited = False
         if self.is_healthy is False or self.failures < max(self.check.failures, 1):
             return Finding.NOTHING
         self.is_healthy = False
         return Finding.UNHEALTHY
+
+    @property
+    def is_disbelieved(self) -> bool:
+        """Whether failures count for nothing: the task was well when the check came, and has not passed it since. All
+        tasks of a group get a check at once, and one that is wrong is not to end them all."""
+        return self.is_inherited and bool(self.is_healthy)
 
     @property
     def has_succeeded(self) -> bool:
@@ -99,7 +107,7 @@ class Judge:
     def is_news(self, words: str, now: float) -> bool:
         """Whether a failure is to be told of although it changes nothing: other words than were told last, of a task
         that has not been found healthy for a while."""
-        if self.is_healthy or words == self.told:
+        if (self.is_healthy and not self.is_disbelieved) or words == self.told:
             return False
         earliest = self.started_at + TELL_AFTER_SECONDS if self.told_at is None else self.told_at + TELL_AGAIN_SECONDS
         return now >= earliest

@@ -112,6 +112,10 @@ def _tell(context: Context, task: Task, judge: Judge, finding: Finding, said: st
     word, reason = about
     if finding is Finding.HEALTHY:
         words = f"{word}: {said}"
+    elif judge.is_disbelieved and not judge.has_succeeded:
+        words = f"{word} as before: it has never passed the new check: {said}"
+        if not judge.is_news(words, context.now):
+            return
     else:
         words = f"unhealthy: {said}" if judge.is_healthy is False and word == "healthy" else f"not {word}: {said}"
         if finding is Finding.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):

@@ -187,7 +187,7 @@ def _renamed(view: View, new: Stack) -> Iterator[str]:
 
 
 def _checked_anew(view: View, new: Stack) -> Iterator[str]:
-    """Which groups' running tasks are held to another check from now on: one that is wrong harms all of them."""
+    """Which groups' running tasks get another check."""
     standing = view.stacks.get(new.name)
     now = {group.wish.id: group for group in (standing.groups if standing else ())}
     for group in new.groups:
@@ -195,12 +195,10 @@ def _checked_anew(view: View, new: Stack) -> Iterator[str]:
         if was is None or check is None or not was.tasks or not is_same_make(was.wish.version, version_of(group)):
             continue
         if was.container.health is None or _asks(was.container.health) != _asks(check):
-            end = (
-                f"that fails it {check.failures} times in a row is stopped"
-                if check.failures
-                else "gets no traffic while it fails it"
+            yield (
+                f"{group.id}: its tasks run on, and the new health check counts for each from its first success on; one"
+                " that is wrong counts for nothing, but no new task becomes healthy"
             )
-            yield f"{group.id}: its tasks run on and are held to the new health check, all at once: one {end}"
 
 
 def _asks(check: HealthCheck) -> HealthCheck:

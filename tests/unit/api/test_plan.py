@@ -100,21 +100,16 @@ def test_tasks_that_break_a_changed_rule_move(client: TestClient, front: FakeFro
     assert web["moves"] == ["agent agent1 breaks the rule hostname != agent1"]
 
 
-@pytest.mark.parametrize(
-    ("check", "harm"),
-    [
-        (HealthCheck(kind=CheckKind.TCP, port="http"), ["one that fails it 3 times in a row is stopped"]),
-        (HealthCheck(kind=CheckKind.TCP, port="http", failures=0), ["one gets no traffic while it fails it"]),
-        (None, []),
-    ],
-)
-def test_another_check_for_tasks_that_run_is_warned_of(
-    client: TestClient, front: FakeFront, check: HealthCheck | None, harm: list[str]
+@pytest.mark.parametrize("check", [HealthCheck(kind=CheckKind.TCP, port="http"), None])
+def test_another_check_for_tasks_that_run_is_told_of(
+    client: TestClient, front: FakeFront, check: HealthCheck | None
 ) -> None:
     group = a_group(WEB, instances=1, tasks=[a_task(WEB, 0, 1, agent=1)])
     front.view = a_view([a_stack("shop", [group])], agents=[an_agent(1)])
     plan = _plan(client, a_wish(WEB, container=replace(group.container, health=check)))
-    assert [warning.rpartition(": ")[2] for warning in plan["warnings"]] == harm
+    assert ["counts for each from its first success on" in warning for warning in plan["warnings"]] == [True][
+        : bool(check)
+    ]
     more = replace(group.container.health, interval_seconds=2.0) if group.container.health else None
     assert not _plan(client, a_wish(WEB, container=replace(group.container, health=more)))["warnings"]
 

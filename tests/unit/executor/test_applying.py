@@ -69,7 +69,7 @@ def test_a_task_that_stops_is_left_alone() -> None:
 
 @pytest.mark.parametrize("before", [BARE, CHECKED])
 def test_a_task_stays_what_it_was_until_its_new_check_has_found_something(before: object) -> None:
-    """It is not taken from those who use it; the new check has its own grace, and then it counts."""
+    """It is not taken from those who use it by a check that may be wrong; one that it has passed once counts."""
     talk = Talk(publishes=True)
     wanted = BARE if before is BARE else CHECKED
     talk.run(wanted)
@@ -77,8 +77,11 @@ def test_a_task_stays_what_it_was_until_its_new_check_has_found_something(before
     assert len(only(do.Publish, talk.said)) == 1
     talk.tell(applied(Care(health=replace(CHECK, interval_seconds=2))))
     assert talk.statuses[-1].is_healthy is True
-    answer_checks(talk, False, 19)
+    answer_checks(talk, False, 60)
     assert talk.statuses[-1].is_healthy is True and not only(do.Withdraw, talk.said)
+    said = "healthy as before: it has never passed the new check: looked"
+    assert [status.message for status in talk.statuses].count(said) == 1
+    answer_checks(talk, True, 3)
     answer_checks(talk, False, 6)
     assert talk.statuses[-1].is_healthy is False and only(do.Withdraw, talk.said)
     assert "FAILED" not in talk.states and talk.states[-1] == "RUNNING"
