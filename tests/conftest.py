@@ -2,7 +2,10 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.kit.cluster", "tests.kit.origins", "tests.kit.stages", "tests.conformance.executor_kit"]
+pytest_plugins = [
+    *("tests.kit.cluster", "tests.kit.origins", "tests.kit.stages"),
+    *("tests.conformance.executor_kit", "tests.conformance.store_kit"),
+]
 
 # How long an example takes says how busy the machine is: time is measured in tests/bench.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

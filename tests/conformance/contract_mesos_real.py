@@ -17,8 +17,8 @@ from executor.mesos import Records
 from framework.local.cluster import Cluster
 from framework.local.waiting import wait_for
 from tests.conformance.contract_mesos import AGENTS, EXECUTOR_ID, Framework, Json, scalars
-from tests.conformance.test_adoption import executors_of
 from tests.kit.cluster import running_cluster
+from tests.kit.executors import executors_of
 
 Value = TypeVar("Value")
 

@@ -18,20 +18,10 @@ import pytest
 from framework.local.cluster import Cluster
 from tests.kit.cli import Cli, containers, eventually
 from tests.kit.cluster import NewCluster, running_cluster
+from tests.kit.executors import WEB, kill_executors, running
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.zookeeper]
 
-WEB = """
-services:
-  web:
-    image: framework-demo/busybox:1
-    command: sh -c 'mkdir -p /www && hostname > /www/index.html && exec httpd -f -p 8080 -h /www'
-    ports: {http: 8080}
-    health: {http: /, port: http, interval: 1s, grace: 20s}
-    stop: {signal: SIGKILL}
-    resources: {cpus: 0.1, memory: 16M}
-    instances: 10
-"""
 SLEEP = """
 services:
   sleep:
@@ -72,35 +62,6 @@ def all_healthy(cli: Cli) -> list[dict[str, Any]]:
     assert len(tasks) == 10
     assert {(task["state"], task["health"]) for task in tasks} == {("RUNNING", "HEALTHY")}, tasks
     return tasks
-
-
-def executors_of(cluster: Cluster, agent: str) -> list[int]:
-    """The process ids of the executors that run in the sandboxes of an agent."""
-    work = cluster.directory / agent / "work"
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            is_there = (path / "cwd").readlink().is_relative_to(work)
-            if is_there and b"framework-executor.pyz" in (path / "cmdline").read_bytes():
-                found.append(int(path.name))
-    return found
-
-
-def kill_executors(cluster: Cluster, agent: str) -> None:
-    found = executors_of(cluster, agent)
-    assert found, f"no executor runs on {agent}"
-    for pid in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def running(stack: str) -> dict[str, str]:
-    """When each container of a stack began, by its id; all of them run."""
-    with contextlib.closing(docker.APIClient(version="auto")) as client:
-        rows = client.containers(all=True, filters={"label": f"framework.stack={stack}"})
-        states = {row["Id"]: client.inspect_container(row["Id"])["State"] for row in rows}
-    assert all(state["Running"] for state in states.values()), states
-    return {id: state["StartedAt"] for id, state in states.items()}
 
 
 class Visitor:

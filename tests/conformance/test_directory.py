@@ -14,7 +14,7 @@ from discovery.zookeeper import ZooKeeper
 from framework.local.daemon import Daemon
 from specs.ids import TaskId, group_id
 from tests.conformance.executor_kit import wait_until
-from tests.conformance.test_registry import SESSION_SECONDS, InZooKeeper, end_session, endpoint, withdraw
+from tests.conformance.registry_kit import SESSION_SECONDS, InZooKeeper, end_session, endpoint, withdraw
 from tests.kit.cluster import running_zookeeper
 
 pytestmark = pytest.mark.zookeeper

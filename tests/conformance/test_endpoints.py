@@ -19,11 +19,11 @@ from framework.local.images import BUSYBOX
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.conformance.executor_kit import MiniScheduler, log, mini_scheduler, wait_until
-from tests.conformance.test_adoption import WEB, kill_executors, running
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import NewCluster, running_cluster
 from tests.kit.consul import Contract, serving_contract
 from tests.kit.etcd import running_etcd
+from tests.kit.executors import WEB, kill_executors, running
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.usefixtures("images")]
 

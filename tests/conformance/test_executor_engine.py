@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from framework.local.cluster import Cluster
-from tests.conformance.test_adoption import executors_of
 from tests.kit.cli import Cli, containers, eventually
 from tests.kit.cluster import running_cluster
 from tests.kit.engine import OwnEngine, own_engine
+from tests.kit.executors import executors_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.docker, pytest.mark.zookeeper]
 

@@ -5,184 +5,36 @@ ZooKeeper and etcd are real; of Consul there is a recorded contract only (tests/
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
 
 import pytest
-from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionLoss, NoNodeError, SessionExpiredError
 
 from discovery.back_ends import parse
-from discovery.consul import EXECUTORS, Consul, endpoint_of, task_of
-from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
+from discovery.endpoints import Endpoint, path_of
 from discovery.etcd import Etcd
-from discovery.etcd_client import Client
-from discovery.executors import DIRECTORY, Announcement, announcement_from_json, announcement_path
+from discovery.executors import announcement_path
 from discovery.inventory import inventory_at
 from discovery.layout import info_of
-from discovery.registry import Memory, Registry
-from discovery.watching import Watching
-from discovery.zookeeper import ZooKeeper
 from framework.local.daemon import Daemon
-from specs.ids import AgentId, ExecutorId, TaskId, VersionId, group_id
+from specs.ids import TaskId, group_id
 from specs.urls import parse_url
 from tests.conformance.executor_kit import wait_until
+from tests.conformance.registry_kit import (
+    SESSION_SECONDS,
+    BackEnd,
+    InConsul,
+    InEtcd,
+    InMemory,
+    InZooKeeper,
+    announcement,
+    end_session,
+    endpoint,
+    withdraw,
+)
 from tests.kit.cluster import running_zookeeper
-from tests.kit.consul import Contract, serving_contract
+from tests.kit.consul import serving_contract
 from tests.kit.etcd import running_etcd
-
-SESSION_SECONDS = 4.0
-
-
-def endpoint(name: str = "shop.web.dev.1.1", since: float = 1000.0) -> Endpoint:
-    return Endpoint(
-        group=group_id("shop", "web", ["dev"]),
-        slot=int(name.split(".")[-2]),
-        task_id=TaskId(name),
-        version=VersionId("0123456789ab"),
-        hostname="agent1",
-        address="10.0.0.5",
-        ports=(EndpointPort(name="http", number=31000, container_port=8080),),
-        since=since,
-    )
-
-
-def announcement(agent: str = "b2-S1", port: int = 31999) -> Announcement:
-    return Announcement(
-        agent=AgentId(agent),
-        executor=ExecutorId("framework-executor-0123@10.0.0.1~8080"),
-        hostname="agent1",
-        address="10.0.0.5",
-        port=port,
-    )
-
-
-class BackEnd(Protocol):
-    """A back end, with publishers, and what everybody finds there."""
-
-    def publisher(self) -> Registry:
-        """A new publisher."""
-
-    def found(self) -> dict[str, Endpoint]:
-        """All endpoints, by task."""
-
-    def announced(self) -> list[Announcement]:
-        """All executors."""
-
-
-class InMemory:
-    def __init__(self) -> None:
-        self._shared: dict[TaskId, Endpoint] = {}
-        self._announced: list[Announcement] = []
-
-    def publisher(self) -> Registry:
-        return Memory(self._shared, self._announced)
-
-    def announced(self) -> list[Announcement]:
-        return self._announced
-
-    def found(self) -> dict[str, Endpoint]:
-        return {str(id): found for id, found in self._shared.items()}
-
-
-class InZooKeeper:
-    """A root of its own on a real server."""
-
-    def __init__(self, server: Daemon, root: str) -> None:
-        self.url = f"zk://{server.address}{root}"
-        self.root = root
-        self.client = KazooClient(hosts=server.address)
-        self.client.start()
-        self._publishers: list[ZooKeeper] = []
-
-    def publisher(self) -> ZooKeeper:
-        self._publishers.append(ZooKeeper(parse_url(self.url, "zk"), SESSION_SECONDS))
-        return self._publishers[-1]
-
-    def found(self) -> dict[str, Endpoint]:
-        path = self.root + path_of(endpoint().group, TaskId("")).rstrip("/")
-        return {name: endpoint_from_json(data) for name, data in self._children(path).items()}
-
-    def announced(self) -> list[Announcement]:
-        found = self._children(self.root + DIRECTORY)
-        return [announcement_from_json(found[name]) for name in sorted(found)]
-
-    def _children(self, path: str) -> dict[str, bytes]:
-        """What the nodes below hold, by name; of one that is being made anew, nothing."""
-        found: dict[str, bytes] = {}
-        # The looking client's own session may end too, where the server was away.
-        with contextlib.suppress(NoNodeError, ConnectionLoss, SessionExpiredError):
-            for name in self.client.get_children(path):
-                found[name] = self.client.get(f"{path}/{name}")[0]
-        return found
-
-    def close(self) -> None:
-        for each in self._publishers:
-            each.close(10.0)
-        self.client.stop()
-        self.client.close()
-
-
-class InEtcd:
-    """A root of its own on a real server."""
-
-    def __init__(self, server: Daemon, root: str) -> None:
-        self.url = parse_url(f"etcd://{server.address}{root}", "etcd")
-        self.client = Client(self.url)
-        self._publishers: list[Etcd] = []
-
-    def publisher(self) -> Etcd:
-        self._publishers.append(Etcd(self.url, SESSION_SECONDS))
-        return self._publishers[-1]
-
-    def found(self) -> dict[str, Endpoint]:
-        pairs = self.client.below(f"{self.url.root}/shop/services/web/dev/containers/")
-        return {pair.key.split("/")[-2]: endpoint_from_json(pair.value) for pair in pairs}
-
-    def announced(self) -> list[Announcement]:
-        return [announcement_from_json(each.value) for each in self.client.below(f"{self.url.root}{DIRECTORY}/")]
-
-    def close(self) -> None:
-        for each in self._publishers:
-            each.close(10.0)
-
-
-class InConsul:
-    """An agent of its own, as it is documented."""
-
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
-        self.url = parse_url(f"consul://{contract.address}", "consul")
-        self._publishers: list[Consul] = []
-
-    def publisher(self) -> Consul:
-        self._publishers.append(Consul(self.url, check_seconds=3))
-        return self._publishers[-1]
-
-    def found(self) -> dict[str, Endpoint]:
-        endpoints = [endpoint_of(each) for each in self.contract.passing().values() if task_of(each)]
-        return {str(each.task_id): each for each in endpoints}
-
-    def announced(self) -> list[Announcement]:
-        passing = sorted(self.contract.passing().items())
-        return [
-            Announcement(
-                agent=AgentId(each["Meta"]["agent"]),
-                executor=ExecutorId(each["Meta"]["executor"]),
-                hostname=each["Meta"]["hostname"],
-                address=each["Address"],
-                port=each["Port"],
-            )
-            for id, each in passing
-            if each["Service"] == EXECUTORS
-        ]
-
-    def close(self) -> None:
-        for each in self._publishers:
-            each.close(10.0)
 
 
 @pytest.fixture(scope="module")
@@ -235,13 +87,6 @@ def wait_found(back_end: BackEnd, *wanted: Endpoint) -> None:
     """Until just these are there."""
     by_task = {str(each.task_id): each for each in wanted}
     wait_until(lambda: back_end.found() == by_task, 30, lambda: back_end.found())
-
-
-def withdraw(registry: Registry, name: str) -> threading.Event:
-    """An event that is set when the withdrawal is done."""
-    done = threading.Event()
-    registry.withdraw(TaskId(name), done.set)
-    return done
 
 
 def is_away_and_comes_back(server: Daemon, back_end: InZooKeeper | InEtcd, caplog: pytest.LogCaptureFixture) -> None:
@@ -505,12 +350,3 @@ def owner_of(back_end: InZooKeeper, path: str) -> int | None:
     """The session of the node there."""
     stat = back_end.client.exists(back_end.root + path)
     return None if stat is None else int(stat.ephemeralOwner)
-
-
-def end_session(back_end: InZooKeeper, registry: ZooKeeper | Watching) -> None:
-    """Ends the session from another connection, which closes it."""
-    client: Any = registry.tree.client if isinstance(registry, ZooKeeper) else registry._client
-    other = KazooClient(hosts=client.hosts[0][0] + f":{client.hosts[0][1]}", client_id=client.client_id)
-    other.start()
-    other.stop()
-    other.close()

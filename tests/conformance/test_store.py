@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import itertools
 import json
 import queue
-import random
 import signal
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,7 @@ from kazoo.exceptions import ConnectionLoss
 
 from framework.adapters import marks, nodes, packing, records, wish_records
 from framework.adapters.ensemble import Ensemble
-from framework.adapters.memory import MemoryStore, Shelf
+from framework.adapters.memory import MemoryStore
 from framework.adapters.term import MAX_BREAKS
 from framework.adapters.zookeeper import MAX_WRITES_PER_SAVE, ZooKeeperStore
 from framework.core.commands import (
@@ -37,102 +34,25 @@ from framework.core.commands import (
     PutStack,
     PutTask,
     PutVersion,
-    Save,
-    Write,
 )
-from framework.core.events import Event, Saved, SaveFailed
+from framework.core.events import Saved, SaveFailed
 from framework.core.model import Stored
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
 from specs.constraints import Mode
 from specs.ids import AgentId, FrameworkId, TaskId
 from specs.states import TaskState
+from tests.conformance.store_kit import (
+    SECONDS,
+    World,
+    incompressible,
+    memory_world,
+    new_root,
+    transactions,
+    zookeeper_world,
+)
 from tests.kit.cluster import running_zookeeper
 from tests.kit.stored import stored_agent, stored_history, stored_rules, stored_stack, stored_task, stored_version
-
-SECONDS = 90.0
-ROOTS = itertools.count(1)
-AnyStore = MemoryStore | ZooKeeperStore
-
-
-@dataclass
-class Opened:
-    """A store with what it said."""
-
-    store: AnyStore = field(init=False)
-    answers: queue.Queue[Event] = field(default_factory=queue.Queue)
-    lost: queue.Queue[str] = field(default_factory=queue.Queue)
-    problems: queue.Queue[str] = field(default_factory=queue.Queue)
-    tickets: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-    def save(self, *writes: Write) -> int:
-        ticket = next(self.tickets)
-        self.store.save(Save(ticket=ticket, writes=writes))
-        return ticket
-
-    def answer(self) -> Event:
-        return self.answers.get(timeout=SECONDS)
-
-    def saved(self, *writes: Write) -> None:
-        """Saves, and waits for it."""
-        assert self.answer_to(*writes) == Saved(ticket=self.last)
-
-    def answer_to(self, *writes: Write) -> Event:
-        self.last = self.save(*writes)
-        return self.answer()
-
-
-class World:
-    """A place where stores keep things; several stores may be opened on it."""
-
-    def __init__(self, make: Callable[[Opened], AnyStore]) -> None:
-        self._make = make
-        self._open: list[AnyStore] = []
-
-    def open(self) -> Opened:
-        opened = Opened()
-        opened.store = self._make(opened)
-        self._open.append(opened.store)
-        return opened
-
-    def loaded(self) -> Opened:
-        opened = self.open()
-        opened.store.load()
-        return opened
-
-    def stored(self) -> Stored:
-        """What a new store finds."""
-        opened = self.open()
-        found = opened.store.load()
-        opened.store.close()
-        return found
-
-    def close(self) -> None:
-        for store in self._open:
-            store.close()
-
-
-def memory_world() -> World:
-    shelf = Shelf()
-    return World(lambda opened: MemoryStore(shelf, opened.answers.put, on_lost=opened.lost.put))
-
-
-def zookeeper_world(address: str, root: str, session_seconds: float = 4.0, holder: str = "") -> World:
-    def make(opened: Opened) -> AnyStore:
-        return ZooKeeperStore(
-            f"zk://{address}{root}",
-            opened.answers.put,
-            on_problem=opened.problems.put,
-            on_lost=opened.lost.put,
-            session_seconds=session_seconds,
-            holder=holder,
-        )
-
-    return World(make)
-
-
-def new_root() -> str:
-    return f"/store-{next(ROOTS)}"
 
 
 @pytest.fixture(params=["memory", pytest.param("zookeeper", marks=pytest.mark.zookeeper)])
@@ -365,23 +285,9 @@ def root() -> str:
 
 
 @pytest.fixture
-def keeper(zookeeper: Daemon) -> Iterator[KazooClient]:
-    """A client that looks at the nodes, and edits them."""
-    client = KazooClient(hosts=zookeeper.address)
-    client.start()
-    yield client
-    client.stop()
-    client.close()
-
-
-@pytest.fixture
 def real(zookeeper: Daemon, root: str) -> Iterator[World]:
     with contextlib.closing(zookeeper_world(zookeeper.address, root)) as made:
         yield made
-
-
-def transactions(keeper: KazooClient, root: str) -> int:
-    return int(json.loads(keeper.get(f"{root}/epoch")[0])["transaction"])
 
 
 AGENT_BUCKET = nodes.bucket_of_agent(stored_agent(1).id)
@@ -767,11 +673,6 @@ class TestBrokenZooKeeper:
         with contextlib.closing(zookeeper_world(mortal.address, "/framework", session_seconds=30.0)) as world:
             opened = world.open()
             assert "Connection refused" in opened.problems.get(timeout=SECONDS)
-
-
-def incompressible(length: int, seed: int = 0) -> str:
-    """Text that zlib makes little smaller: three quarters of it, as base64 is."""
-    return base64.b64encode(random.Random(seed).randbytes(length)).decode()
 
 
 @pytest.mark.zookeeper

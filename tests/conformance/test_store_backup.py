@@ -20,7 +20,7 @@ from framework.core.commands import PutAgent, PutFramework, PutStack, PutTask, P
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
 from specs.ids import FrameworkId
-from tests.conformance.test_store import SECONDS, Opened, World, new_root, zookeeper_world
+from tests.conformance.store_kit import SECONDS, Opened, World, new_root, zookeeper_world
 from tests.kit.stored import VERSION, stored_agent, stored_stack, stored_task, stored_version
 
 pytestmark = pytest.mark.zookeeper
@@ -28,16 +28,6 @@ pytestmark = pytest.mark.zookeeper
 
 def quiet(problem: str) -> None:
     raise AssertionError(f"nothing was to be said: {problem}")
-
-
-@pytest.fixture
-def keeper(zookeeper: Daemon) -> Iterator[KazooClient]:
-    """A client that looks at the nodes, and edits them."""
-    client = KazooClient(hosts=zookeeper.address)
-    client.start()
-    yield client
-    client.stop()
-    client.close()
 
 
 class Place:

@@ -28,7 +28,7 @@ from framework.core.model import Stored
 from framework.local import commands, requirements
 from framework.local.daemon import Daemon
 from specs.ids import FrameworkId
-from tests.conformance.test_store import SECONDS, Opened, World, incompressible, new_root, transactions, zookeeper_world
+from tests.conformance.store_kit import SECONDS, Opened, World, incompressible, new_root, transactions, zookeeper_world
 from tests.kit.cluster import leased_subnet, need, running_zookeeper
 from tests.kit.stored import VERSION, stored_stack, stored_task, stored_version
 
@@ -126,16 +126,6 @@ class Fire:
 def fire(zookeeper: Daemon) -> Iterator[Fire]:
     with contextlib.closing(Fire(zookeeper)) as made:
         yield made
-
-
-@pytest.fixture
-def keeper(zookeeper: Daemon) -> Iterator[KazooClient]:
-    """A client that looks at the nodes, and edits them."""
-    client = KazooClient(hosts=zookeeper.address)
-    client.start()
-    yield client
-    client.stop()
-    client.close()
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.test_adoption import executors_of
 from tests.kit.cluster import running_cluster
 from tests.kit.engine import OwnEngine, own_engine
+from tests.kit.executors import executors_of
 from tests.kit.stages import SESSION_SECONDS
 from tests.kit.story import Stage, docker, passes, workers
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from framework.local.daemon import Process
-from tests.conformance.test_adoption import executors_of, kill_executors
 from tests.kit.cli import eventually
+from tests.kit.executors import executors_of, kill_executors
 from tests.kit.faults import cut, in_group, reboots, small_disk
 from tests.kit.stages import SESSION_SECONDS
 from tests.kit.story import Stage, docker, passes, workers

@@ -14,7 +14,7 @@ from discovery.theseus import EtcdDriver
 from framework.local.daemon import Daemon
 from specs.ids import FrameworkId, group_id
 from tests.conformance.executor_kit import wait_until
-from tests.conformance.test_registry import endpoint
+from tests.conformance.registry_kit import endpoint
 from tests.kit.consul import serving_contract
 from tests.kit.etcd import running_etcd
 
