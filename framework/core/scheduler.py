@@ -8,12 +8,11 @@ from framework.core import (
     autoscaling,
     budget,
     census,
-    changing,
     converge,
+    leading,
     placing,
     rolling,
     rollouts,
-    setbacks,
     statuses,
 )
 from framework.core.commands import (
@@ -25,7 +24,6 @@ from framework.core.commands import (
     Reconcile,
     Refused,
     Reply,
-    Subscribe,
 )
 from framework.core.context import Context
 from framework.core.desk import Desk
@@ -63,7 +61,7 @@ from framework.core.events import (
     UsageMeasured,
     Woke,
 )
-from framework.core.model import Instant, Settings, Status, Stored
+from framework.core.model import Instant, Settings, Status
 from framework.core.outbox import Waiting
 from framework.core.viewing import Viewer
 from framework.core.views import Connection, Progress, View
@@ -137,7 +135,7 @@ class Scheduler:
     def _handle_rare(self, event: Event, now: Instant) -> None:
         context = self.context
         if isinstance(event, BecameLeader):
-            self._load(event, now)
+            leading.begin(context, event.stored, now)
         elif isinstance(event, Subscribed):
             self._subscribed(event, now)
         elif isinstance(event, Disconnected):
@@ -169,39 +167,6 @@ class Scheduler:
             context.tell("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
             if isinstance(event, AgentFailed):
                 census.lost(context, event.agent_id, now)
-
-    def _load(self, event: BecameLeader, now: Instant) -> None:
-        context, stored = self.context, event.stored
-        lively = [task for task in stored.tasks if task.state.is_lively]
-        if lively and stored.framework_id is None:
-            context.say(
-                Halt(
-                    cause=HaltCause.TASKS_WITHOUT_FRAMEWORK_ID,
-                    message=f"the store holds {len(lively)} tasks but no framework id: as a new framework they would"
-                    " all be started a second time; restore the framework id, or remove the tasks' records",
-                )
-            )
-            return
-        if lost := _versions_lost(stored):
-            context.say(Halt(cause=HaltCause.STORE_REFUSED, message=lost))
-            return
-        context.load(stored)
-        context.connection = Connection.CONNECTING
-        context.problem = "seeking the Mesos master"
-        census.refresh(context, now)
-        for group in sorted(context.books.groups):
-            converge.review_group(context, group, now)
-            rollouts.go_back_if_asked(context, group)
-        setbacks.schedule_all(context, now)
-        changing.tidy_histories(context)
-        for name in list(context.books.stacks):
-            converge.forget_stack_if_over(context, name)
-        for stack, id in list(context.books.versions):
-            context.collect_versions(stack, {id: None})  # of a submit that broke off before its stack was stored
-        for task in lively:
-            if task.state in (TaskState.INTENT, TaskState.STAGING):
-                context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
-        context.after_save(Subscribe(framework_id=stored.framework_id))
 
     def _subscribed(self, event: Subscribed, now: Instant) -> None:
         context = self.context
@@ -391,21 +356,3 @@ class Scheduler:
         is_connected = context.connection is Connection.SUBSCRIBED
         if is_connected and context.is_unsettled and not context.timers.has("settle", ""):
             context.timers.set("settle", "", now + context.settings.settle_seconds)
-
-
-def _versions_lost(stored: Stored) -> str:
-    """Which versions stacks name that the store does not hold, as a sentence; "" where it holds all of them."""
-    there = {(version.stack, version.id) for version in stored.versions}
-    lost = [
-        f"{wish.version} of {wish.id}"
-        for stack in stored.stacks
-        for wish in stack.groups
-        if (stack.name, wish.version) not in there
-    ]
-    if not lost:
-        return ""
-    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-    return (
-        f"the store lacks version {lost[0]}{more}: somebody has deleted it; restore a backup (`framework store check`"
-        " lists what is wrong)"
-    )
