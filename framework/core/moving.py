@@ -20,6 +20,7 @@ from framework.core.pace import Pace, pace_of, update_of
 from framework.core.permits import Permit, kept_as, permit_of, refill, rollout_of
 from framework.core.requests import filled_as
 from framework.core.views import Connection
+from framework.core.wishes import slots_to_fill
 from specs.constraints import STICKY_ALWAYS, Mode
 from specs.ids import GroupId, VersionId, is_same_make
 from specs.states import TaskState
@@ -69,7 +70,8 @@ class _Move:
         books = context.books
         rollout = rollout_of(context, wish.id.stack)
         container = books.versions[wish.id.stack, wish.version].container
-        self._pace: Pace = pace_of(update_of(wish, rollout), rollout, len(book.wanted), container)
+        # What has finished is not to be ready, and keeps nobody waiting.
+        self._pace: Pace = pace_of(update_of(wish, rollout), rollout, slots_to_fill(books, wish), container)
         self._permit: Permit = permit_of(context, wish)
         self._kept = kept_as(context, wish)
         self._departing: dict[int, None] = {} if _is_pinned(wish) else book.departing

@@ -22,7 +22,14 @@ from framework.core.moving import advance
 from framework.core.pace import pace_of, update_of
 from framework.core.permits import Course, course_of, most_new, permit_of
 from framework.core.setbacks import cause_of
-from framework.core.wishes import has_completed, has_finished, is_finished, is_init_step, unmet_dependency
+from framework.core.wishes import (
+    has_completed,
+    has_finished,
+    is_finished,
+    is_init_step,
+    slots_to_fill,
+    unmet_dependency,
+)
 from specs.ids import GroupId, is_same_make
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Step
@@ -337,7 +344,7 @@ def _kept_in_place(context: Context, wish: GroupWish) -> str:
     if not waits or context.refused_at.get(wish.id, 0.0) <= min(waits):
         return ""
     update, container = update_of(wish, rollout), context.books.versions[wish.id.stack, wish.version].container
-    pace = pace_of(update, rollout, len(book.wanted), container)
+    pace = pace_of(update, rollout, slots_to_fill(context.books, wish), container)
     is_enough = update.min_healthy is None or len(book.ready) > pace.ready_after_stop
     if (is_enough and pace.may_fall_back) or not fits_somewhere(context, wish):
         return ""

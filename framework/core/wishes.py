@@ -39,6 +39,14 @@ def has_finished(books: Books, wish: GroupWish, slot: int) -> bool:
     return last is not None and (is_finished(books.tasks[last], wish) or is_given_up(books.tasks[last], wish))
 
 
+def slots_to_fill(books: Books, wish: GroupWish) -> int:
+    """How many slots of the group have a task, or are to have one: all that are wanted but those that have finished."""
+    book = books.group(wish.id)
+    if wish.restart is Restart.ALWAYS and not wish.retry.attempts:
+        return len(book.wanted)
+    return sum(slot in book.seats or not has_finished(books, wish, slot) for slot in book.wanted)
+
+
 def count_for(books: Books, wish: GroupWish, slot: int) -> int:
     """How many tasks of the slot have failed in a row before the one that comes next."""
     last = books.group(wish.id).last_ended.get(slot)

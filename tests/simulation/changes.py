@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from framework.core.commands import Command, DeleteTask, PutTask, Save
 from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, Task
+from framework.core.wishes import has_finished
 from specs.ids import GroupId, TaskId
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Order, Update
@@ -72,7 +73,8 @@ class ChangeOracle:
             self._kept(wish, rollout, task)
         if rollout is not None and rollout.is_all_at_once:
             return
-        update, wanted = _update(wish, rollout), len(book.wanted)
+        update = _update(wish, rollout)
+        wanted = sum(slot in book.seats or not has_finished(books, wish, slot) for slot in book.wanted)
         serving = [each for each in self._of(task.group) if each.goal is Goal.RUN and _serves(each)]
         is_followed = any(each.slot == task.slot for each in serving)
         if not is_followed and update.order is Order.START_FIRST:
