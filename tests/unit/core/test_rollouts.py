@@ -21,7 +21,7 @@ from framework.core.views import Waiting
 from placement.agent import AgentState
 from specs.constraints import Constraint, Operator, Rules, Spread
 from specs.ids import AgentId, OfferId
-from specs.stack import Container, Dependency, Group, Port, Retry, Stack
+from specs.stack import Container, Dependency, Group, Port, Restart, Retry, Stack
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Order, Share, Step, Update
 from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
@@ -126,6 +126,19 @@ class TestPace:
         play = change(playing(8, update), instances=8, update=update)
         assert play.images() == ["busybox:2"] * 8
         assert play.least == ready
+
+    @pytest.mark.parametrize("order", Order)
+    def test_what_has_finished_need_not_be_ready(self, order: Order) -> None:
+        update = replace(PROMPT, min_healthy=ALL if order is Order.START_FIRST else None, order=order)
+        play = playing(3, update, restart=Restart.ON_FAILURE)
+        left, *others = play.talk.tasks
+        for task in others:
+            play.talk.status(task, TaskState.FINISHED)
+        there = Constraint(operator=Operator.NOT_EQUAL, field="hostname", values=(left.hostname,))
+        elsewhere = Rules(constraints=(there,))
+        change(play, image="busybox:1", update=update, restart=Restart.ON_FAILURE, rules=elsewhere)
+        (moved,) = play.talk.tasks
+        assert moved.hostname != left.hostname and play.past == [RolloutState.DONE], play.facts()
 
     def test_all_of_one_instance_is_started_first(self) -> None:
         update = Update(min_healthy=ALL, monitor_seconds=0.0)
