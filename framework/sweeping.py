@@ -79,7 +79,8 @@ def living(view: View) -> Living | None:
 
 
 def settings_of(group: GroupView) -> dict[str, Any]:
-    """What a group is deployed with. Of variables only the names: values are often secrets, and many may read this."""
+    """What a group is deployed with. Of variables only the names, and of templates all but their text: values and texts
+    are often secrets, and many may read this."""
     return {
         "version": group.wish.version,
         "instances": group.wish.instances,
@@ -96,4 +97,5 @@ def _without_values(plain: Any) -> Any:
     return {
         key: [name for name, _ in value] if key == "environment" else _without_values(value)
         for key, value in plain.items()
+        if key != "content"
     }

@@ -8,7 +8,7 @@ from framework.core.model import Doubt
 from framework.core.views import Connection, Question
 from framework.sweeping import living, settings_of
 from specs.ids import group_id
-from specs.stack import Container, Hook
+from specs.stack import Container, Hook, Template
 from specs.states import TaskState
 from tests.kit.front import FRAMEWORK, a_group, a_stack, a_task, a_view
 
@@ -43,11 +43,13 @@ def test_nothing_is_said_before_all_is_known() -> None:
     assert living(replace(VIEW, questions=(question,))) is None
 
 
-def test_of_variables_only_the_names_are_told() -> None:
+def test_of_variables_and_templates_only_the_names_are_told() -> None:
     hook = Hook(command=("hello",), environment=(("TOKEN", "s3cret"),))
-    container = Container(image="acme/web:1", environment=(("PASSWORD", "s3cret"),), post_start=(hook,))
+    template = Template(target="/etc/web.conf", content="token: s3cret")
+    variables = (("PASSWORD", "s3cret"),)
+    container = Container(image="acme/web:1", environment=variables, post_start=(hook,), templates=(template,))
     told = settings_of(a_group(WEB, instances=3, container=container))
     assert (told["instances"], told["container"]["image"]) == (3, "acme/web:1")
     assert told["container"]["environment"] == ["PASSWORD"]
-    assert "TOKEN" in str(told)
+    assert "TOKEN" in str(told) and "/etc/web.conf" in str(told)
     assert "s3cret" not in str(told)
