@@ -11,7 +11,7 @@ from framework.core.events import RolloutAction
 from framework.core.model import GroupWish, Rollout, RolloutState, Task
 from framework.core.permits import course_of
 from specs.canonical import version_of
-from specs.constraints import Mode
+from specs.constraints import Mode, Operator
 from specs.ids import GroupId, TaskId
 from specs.stack import Restart
 from specs.states import Goal, TaskState
@@ -202,8 +202,7 @@ class Peace:
         """What is not as wished of a group, in words."""
         wanted = wish.wanted
         if wish.mode is Mode.GLOBAL:
-            open_to_it = [agent for agent in self._world.living() if agent.id not in self._world.master.draining]
-            wanted = 0 if wish.is_stopped else len(open_to_it)
+            wanted = 0 if wish.is_stopped else self._open_agents()
         old = [task for task in running if task.version != wish.version or task.generation < wish.generation]
         if old:
             return f"{old[0].id} runs as it was wished before"
@@ -217,16 +216,27 @@ class Peace:
                 task for task in self._world.tree.tasks.values() if task.group == wish.id and task.slot not in slots
             ]
             finished = len({task.slot for task in over if task.state is TaskState.FINISHED})
-        if not wanted - finished <= len(running) <= wanted:
+        if not min(self._most(wish, wanted), wanted) - finished <= len(running) <= wanted:
             return f"{len(running)} of {wanted} run as wished"
         return ""
+
+    def _open_agents(self) -> int:
+        return len([agent for agent in self._world.living() if agent.id not in self._world.master.draining])
+
+    def _most(self, wish: GroupWish, wanted: int) -> int:
+        """How many tasks its rules allow, where people ask for more than there are agents for: one is drained for
+        good."""
+        per_agent = (int(rule.values[0]) for rule in wish.rules.constraints if rule.operator is Operator.MAX_PER)
+        return min((most * self._open_agents() for most in per_agent), default=wanted)
 
     def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
         """Whether master and engines agree with the store."""
         process = self._world.leader
         # One that throws out a frozen scheduler has its long declines: without an offer there is nothing to be rid of.
         has_offers = process is not None and bool(process.scheduler.context.pool.received)
-        if has_offers and not self._world.master.is_suppressed:
+        wishes = (wish for stack in self._world.tree.stacks.values() for wish in stack.groups)
+        has_too_many = any(self._most(wish, wish.wanted) < wish.wanted for wish in wishes)
+        if has_offers and not self._world.master.is_suppressed and not has_too_many:
             return "the scheduler asks for offers still, though nothing is pending", ()
         rows = self._world.master.registered.values()
         known = {id for row in rows for id, task in row.tasks.items() if task.state not in TERMINAL}
