@@ -204,7 +204,7 @@ class Inbox:
         return self.of(kind)[count - 1]
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Waits for a condition that nothing announces."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

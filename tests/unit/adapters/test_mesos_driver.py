@@ -276,11 +276,9 @@ def test_performing_never_waits_for_the_master() -> None:
     hold = threading.Event()
     with FakeMaster(hold=hold) as master, running(master.address) as (driver, inbox):
         inbox.wait(Subscribed)
-        begin = time.perf_counter()
         for number in range(1000):
             driver.perform(dataclasses.replace(KILL, task_id=TaskId(f"t{number}")))
-        assert time.perf_counter() - begin < 5
-        hold.set()
+        hold.set()  # No answer came until now.
         eventually(lambda: len(master.of_type("KILL")) == 1000)
         numbers = [each["kill"]["task_id"]["value"] for each in master.of_type("KILL")]
         assert numbers == [f"t{number}" for number in range(1000)]
