@@ -294,8 +294,9 @@ class Books:
         _set(book.seats, slot, holder.id if holder else None)
         self._mark_due(book, slot, holder)
         runs = holder is not None and holder.goal is Goal.RUN
-        for marks in (book.ready, book.fresh):
-            _mark(marks, slot, runs and holder is not None and holder.is_ready)
+        is_ready = runs and holder is not None and holder.is_ready
+        _mark(book.ready, slot, is_ready)
+        _mark(book.fresh, slot, is_ready)
         _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
 
     def drop_task(self, id: TaskId) -> None:

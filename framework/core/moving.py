@@ -43,6 +43,13 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
         _stall(context, book, "")
 
 
+def pace_now(context: Context, wish: GroupWish) -> Pace:
+    """The pace at which a group is changed now. What has finished is not to be ready, and keeps nobody waiting."""
+    books, rollout = context.books, rollout_of(context, wish.id.stack)
+    container = books.versions[wish.id.stack, wish.version].container
+    return pace_of(update_of(wish, rollout), rollout, slots_to_fill(books, wish), container)
+
+
 def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
     """Notes of a task that holds its slot that it is no longer beside another one."""
     id = context.books.group(group).seats.get(slot)
@@ -67,11 +74,7 @@ class _Move:
 
     def __init__(self, context: Context, wish: GroupWish, book: GroupBook, now: Instant) -> None:
         self._context, self._wish, self._book, self._now = context, wish, book, now
-        books = context.books
-        rollout = rollout_of(context, wish.id.stack)
-        container = books.versions[wish.id.stack, wish.version].container
-        # What has finished is not to be ready, and keeps nobody waiting.
-        self._pace: Pace = pace_of(update_of(wish, rollout), rollout, slots_to_fill(books, wish), container)
+        self._pace: Pace = pace_now(context, wish)
         self._permit: Permit = permit_of(context, wish)
         self._kept = kept_as(context, wish)
         self._departing: dict[int, None] = {} if _is_pinned(wish) else book.departing

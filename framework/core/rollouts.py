@@ -18,8 +18,8 @@ from framework.core.model import (
     StackWish,
     Task,
 )
-from framework.core.moving import advance
-from framework.core.pace import pace_of, update_of
+from framework.core.moving import advance, pace_now
+from framework.core.pace import update_of
 from framework.core.permits import Course, course_of, most_new, permit_of
 from framework.core.setbacks import cause_of
 from framework.core.wishes import (
@@ -27,7 +27,6 @@ from framework.core.wishes import (
     has_finished,
     is_finished,
     is_init_step,
-    slots_to_fill,
     unmet_dependency,
 )
 from specs.ids import GroupId, is_same_make
@@ -343,8 +342,7 @@ def _kept_in_place(context: Context, wish: GroupWish) -> str:
     waits = [one.since for slot, one in book.succeeding.items() if slot in book.ready]
     if not waits or context.refused_at.get(wish.id, 0.0) <= min(waits):
         return ""
-    update, container = update_of(wish, rollout), context.books.versions[wish.id.stack, wish.version].container
-    pace = pace_of(update, rollout, slots_to_fill(context.books, wish), container)
+    update, pace = update_of(wish, rollout), pace_now(context, wish)
     is_enough = update.min_healthy is None or len(book.ready) > pace.ready_after_stop
     if (is_enough and pace.may_fall_back) or not fits_somewhere(context, wish):
         return ""
