@@ -18,6 +18,7 @@ from specs.errors import Fault, StackError, place
 from specs.limits import MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; a stack file never needs that"
 _STANDARD_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 _PLAIN_KEY = re.compile(r"[^.\[\]\s]+")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -104,11 +105,11 @@ def read_yaml(text: str | bytes, file: str, *, path: str = "", is_literal: bool 
     """
     content = _decoded(text, file)
     loader = _LOADER(content)
+    composer = _Composer(loader.get_event, file, is_literal)
     try:
-        composer = _Composer(loader.get_event, file, is_literal)
         return composer.document(path), composer.faults
     except yaml.MarkedYAMLError as error:
-        raise StackError([_syntax_fault(error, content, file)]) from None
+        raise StackError([_syntax_fault(error, content, file, composer.too_deep(error, content))]) from None
     except yaml.reader.ReaderError as error:
         line, column = _line_and_column(content, error.position)
         character = f"the character U+{error.character:04X}" if isinstance(error.character, int) else "a character"
@@ -169,7 +170,7 @@ _EXPLAINED = (
 )
 
 
-def _syntax_fault(error: yaml.MarkedYAMLError, content: str, file: str) -> Fault:
+def _syntax_fault(error: yaml.MarkedYAMLError, content: str, file: str, is_too_deep: bool) -> Fault:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     problem = error.problem or str(error)
@@ -181,10 +182,12 @@ def _syntax_fault(error: yaml.MarkedYAMLError, content: str, file: str) -> Fault
     if "\t" in indentation or here[column - 1 : column] == "\t":
         column = here.index("\t") + 1
         return Fault("", "not YAML: a tab; wanted spaces, YAML is not indented with tabs", file, line, column)
-    explained = next((words for sign, words in _EXPLAINED if sign in problem), problem)
+    explained = next((words for sign, words in _EXPLAINED if sign in problem), None)
+    if explained is None and is_too_deep:
+        return Fault("", _TOO_DEEP, file, line, column)
     since = error.context_mark
     context = f" (in what begins at line {since.line + 1})" if since and 0 <= since.line < line - 1 else ""
-    return Fault("", f"not YAML: {explained}{context}", file, line, column)
+    return Fault("", f"not YAML: {explained or problem}{context}", file, line, column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +201,36 @@ class _Sized:
 
 class _Composer:
     def __init__(self, next_event: Callable[[], Any], file: str, is_literal: bool) -> None:
-        self._next = next_event
+        self._next_event = next_event
+        self._open = 0
+        self._read_to = 0
         self._file = file
         self._is_literal = is_literal
         self._anchors: dict[str, _Sized | None] = {}
         self.faults: list[Fault] = []
+
+    def _next(self) -> Any:
+        event = self._next_event()
+        self._read_to = event.end_mark.index
+        if isinstance(event, yaml.CollectionStartEvent):
+            self._open += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._open -= 1
+        return event
+
+    def too_deep(self, error: yaml.MarkedYAMLError, content: str) -> bool:
+        """Whether the library gave up within brackets nested deeper than MAX_DEPTH.
+
+        libyaml reads up to 1,024 characters ahead before it reports a bracket, and PyYAML 6.0.4 has a limit of its own
+        on nesting: it can refuse brackets that `_node` has not seen.
+        """
+        end = error.problem_mark.index if error.problem_mark else 0
+        depth = self._open
+        for character in content[self._read_to : end + 1]:
+            depth += (character in "[{") - (character in "]}")
+            if depth > MAX_DEPTH + 1:
+                return True
+        return False
 
     def document(self, path: str) -> Node:
         self._next()  # the stream begins
@@ -224,7 +252,7 @@ class _Composer:
 
     def _node(self, event: Any, path: str, depth: int) -> _Sized:
         if depth > MAX_DEPTH:
-            self._stop(event, "", f"nested more than {MAX_DEPTH} deep; a stack file never needs that")
+            self._stop(event, "", _TOO_DEEP)
         anchor: str | None = event.anchor
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event, path)

@@ -20,7 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("framework", "executor", "placement", "discovery", "specs")
 TOP_LEVEL = {
     *PACKAGES,
-    *("tests", "setup.py", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "Makefile", "docs"),
+    *(
+        "tests",
+        "setup.py",
+        "requirements.lock",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "docs",
+    ),
     *("pyproject.toml", ".ci", ".gitignore", ".git"),
 }
 MAX_LINES = 800

@@ -5,6 +5,8 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,14 @@ ANSWER_SECONDS = 120
 
 # Not there any more, or somebody else is removing it already.
 BEING_REMOVED = (404, 409)
+
+DEFAULT_NETWORK = "bridge"
+DEFAULT_BRIDGE = "docker0"
+BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
+
+SIOCGIFADDR = 0x8915
+"""The request for an interface's address (netdevice(7)). Its answer, a struct ifreq: 16 bytes of name, a sockaddr_in."""
+INTERFACE_NAME_BYTES = 15
 
 PID_FILES = {
     Path("/var/run/docker.pid"): "dockerd",
@@ -75,13 +85,41 @@ def version() -> str:
 
 
 def bridge_address() -> str:
-    """The machine's own address on the network where containers are."""
+    """The machine's own IPv4 address on the network that the engine puts containers on by default.
+
+    It is read from the bridge's interface. The engine's description of the network does not always have it: Docker
+    20.10 leaves the gateway out until its second start, and with `default-gateway` it names another machine.
+    Raises LocalError where there is no such network, or no address of it on this machine.
+    """
+    from docker.errors import NotFound
+
     with connection() as client:
-        settings = client.networks.get("bridge").attrs["IPAM"]["Config"]
-    found = [str(each["Gateway"]) for each in settings if each.get("Gateway")]
-    if not found:
-        raise LocalError("the Docker engine has no default bridge with a gateway, so containers reach no DNS server")
-    return found[0]
+        try:
+            network = client.networks.get(DEFAULT_NETWORK).attrs
+        except NotFound:
+            raise LocalError(
+                "the Docker engine has no default bridge network, so containers reach no DNS server of this machine;"
+                ' start dockerd without "bridge": "none"'
+            ) from None
+    interface = str((network.get("Options") or {}).get(BRIDGE_NAME_OPTION) or DEFAULT_BRIDGE)
+    address = interface_address(interface)
+    if address is None:
+        raise LocalError(
+            f"the interface {interface} of Docker's default bridge has no IPv4 address on this machine, so containers"
+            f" reach no DNS server here; see `docker network inspect {DEFAULT_NETWORK}`, and restart the engine"
+        )
+    return address
+
+
+def interface_address(interface: str) -> str | None:
+    """The first IPv4 address of a network interface of this machine; None if it has none, or is not there."""
+    request = struct.pack("256s", interface.encode()[:INTERFACE_NAME_BYTES])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            answer = fcntl.ioctl(asked.fileno(), SIOCGIFADDR, request)
+        except OSError:
+            return None
+    return socket.inet_ntoa(answer[20:24])
 
 
 def ensure() -> Daemon | None:

@@ -134,3 +134,13 @@ BALANCERS = (
         name="wrk", reason="it asks, under load, for what they serve", packages=("wrk",), is_there=_program("wrk")
     ),
 )
+
+NETWORKS = (
+    Requirement(name="ip", reason="tests give bridges addresses", packages=("iproute2",), is_there=_program("ip")),
+    Requirement(
+        name="unshare",
+        reason="tests start engines in network namespaces of their own",
+        packages=("util-linux",),
+        is_there=_program("unshare"),
+    ),
+)

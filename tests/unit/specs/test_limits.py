@@ -68,6 +68,8 @@ def _group_product() -> str:
         (lambda: _groups(10_001), "10,001 groups; a stack has at most 10,000. Split it into several"),
         (_group_product, "more than 1,000,000 values in all groups, each with its service's; split the stack"),
         (lambda: "[" * 100_000, "nested more than 32 deep; a stack file never needs that"),
+        (lambda: "{a: [" * 50_000, "nested more than 32 deep; a stack file never needs that"),
+        (lambda: "services: {web: {image: a, command: " + "[" * 2_000 + "]" * 2_000 + "}}", "nested more than 32 deep"),
         (lambda: "- " * 100_000, "nested more than 32 deep; a stack file never needs that"),
         (lambda: "a: [" + "x, " * 200_000 + "]", "more than 100,000 values, aliases written out; split the file"),
         (lambda: "x" * (1 << 20) + "y", "the file has 1,048,577 bytes; at most 1,048,576 are read. Split it"),
