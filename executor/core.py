@@ -42,6 +42,7 @@ class Executor:
         self._strays = Strays(settings.reap_after_seconds)
         self._exit_at: float | None = None
         self._leave_until: float | None = None
+        self._is_superseded = False
         self._shutdown_reason = ""
         self._is_over = False
 
@@ -93,6 +94,8 @@ class Executor:
                 self._subscribed(now)
             case on.Disconnected():
                 self._disconnected(event.reason, now)
+            case on.Superseded():
+                self._superseded(now)
             case on.LaunchReceived():
                 self._launch(event)
             case on.LaunchGarbled():
@@ -109,7 +112,7 @@ class Executor:
             case on.LeaveReceived():
                 if self._leave_until is None:
                     self._leave_until = now + leaving.LEAVE_SECONDS
-                    leaving.begin(self._context)
+                    leaving.begin(self._context, leaving.REPLACED)
             case on.AttachReceived():
                 self._attach(event)
             case on.ContainersListed():
@@ -140,6 +143,17 @@ class Executor:
             self._give_up_at = now + (recovery if recovery is not None else self._settings.idle_seconds)
         unknown = tuple(task.unknown_to_agent for task in context.tasks.values() if task.unknown_to_agent is not None)
         context.do(do.Subscribe(statuses=context.outbox.unacknowledged(), tasks=unknown))
+
+    def _superseded(self, now: float) -> None:
+        """Nobody hears a word of it any more: it leaves its containers to be adopted, and ends."""
+        context = self._context
+        self._is_connected = False
+        self._is_superseded = True
+        self._give_up_at = None
+        context.outbox.disconnect()
+        if self._exit_at is None and self._leave_until is None:
+            leaving.begin(context, leaving.SUPERSEDED)
+        self._leave_until = now + leaving.LEAVE_SECONDS
 
     def _launch(self, event: on.LaunchReceived) -> None:
         order, context = event.order, self._context
@@ -216,7 +230,7 @@ class Executor:
     def _engine(self, event: Event) -> None:
         assert not isinstance(
             event,
-            on.Subscribed | on.Disconnected | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
+            on.Subscribed | on.Disconnected | on.Superseded | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
         )
         assert not isinstance(event, on.ApplyReceived | on.Acknowledged | on.ShutdownReceived)
         assert not isinstance(event, on.LeaveReceived | on.AttachReceived)
@@ -319,12 +333,16 @@ class Executor:
                 self._exit_at = min(self._exit_at, now + (FAREWELL_SECONDS if self._is_connected else 0.0))
             if is_at_rest or now >= self._exit_at:
                 self._exit(self._shutdown_reason)
-        elif self._leave_until is not None and (leaving.may_end(context) or now >= self._leave_until):
-            self._exit("a newer one takes over: containers run on", hands_over=True)
+        elif self._leave_until is not None and (self._may_leave() or now >= self._leave_until):
+            why = "its agent is no more" if self._is_superseded else "a newer one takes over"
+            self._exit(f"{why}: containers run on", hands_over=True)
         elif not is_at_rest:
             self._idle_at = now + self._settings.idle_seconds
         elif now >= self._idle_at:
             self._exit(f"no task for {seconds(self._settings.idle_seconds)}")
+
+    def _may_leave(self) -> bool:
+        return leaving.may_end(self._context) and (self._is_superseded or not len(self._context.outbox))
 
     def _exit(self, reason: str, *, hands_over: bool = False) -> None:
         self._is_over = True

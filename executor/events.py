@@ -46,6 +46,14 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """This executor's agent is no more: the one at its address has another id, or another executor under this id.
+    Nothing more comes from an agent, and nobody takes a status: `reason` in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchReceived:
     """A task to run. `task` is Mesos's TaskInfo, kept as it came for re-subscribing."""
 
@@ -275,6 +283,7 @@ class Woke:
 Event = (
     Subscribed
     | Disconnected
+    | Superseded
     | LaunchReceived
     | LaunchGarbled
     | KillReceived

@@ -1,4 +1,5 @@
-"""An executor that is told to leave: it ends, and its containers run on, for the next executor to adopt them."""
+"""An executor that is told to leave, or whose agent is no more: it ends, and its containers run on, for another
+executor to adopt them."""
 
 from __future__ import annotations
 
@@ -10,23 +11,21 @@ from specs.states import TaskState
 LEAVE_SECONDS = 30.0
 """So long it waits for what is under way, and for acknowledgements; then it ends all the same: what is half made is
 found by the next executor, as after a crash."""
+REPLACED = "its executor is replaced by a newer one: a process, unlike a container, cannot outlive it"
+SUPERSEDED = "its agent is no more, and its executor ends: a process, unlike a container, cannot outlive it"
 
 
-def begin(context: Context) -> None:
-    """Stops the plain processes: Mesos would kill them with the executor."""
-    verdict = Verdict(
-        state=TaskState.KILLED,
-        message="its executor is replaced by a newer one: a process, unlike a container, cannot outlive it",
-        reason=SHUT_DOWN,
-    )
+def begin(context: Context, cause: str) -> None:
+    """Stops the plain processes: they end with the executor."""
+    verdict = Verdict(state=TaskState.KILLED, message=cause, reason=SHUT_DOWN)
     for task in list(context.tasks.values()):
         if task.order.is_process:
             stopping.stop(context, task, verdict, None)
 
 
 def may_end(context: Context) -> bool:
-    """Whether nothing is under way: every container just runs, its post_start done, and all that was said is
-    acknowledged."""
-    return not len(context.outbox) and all(
-        task.phase is Phase.RUNNING and task.is_prepared for task in context.tasks.values()
+    """Whether nothing is under way: every container just runs, its post_start done, or is gone."""
+    return all(
+        task.phase is Phase.ENDED or (task.phase is Phase.RUNNING and task.is_prepared)
+        for task in context.tasks.values()
     )

@@ -22,7 +22,8 @@ from pymesos.utils import parse_duration
 
 from executor.codec import events_of, progress_message, status_message
 from executor.commands import SendProgress, Subscribe
-from executor.events import Disconnected, Subscribed
+from executor.events import Disconnected, Subscribed, Superseded
+from executor.identity import is_disowned, run_of, stranger, successor_of
 from executor.runtime import Post
 from executor.statuses import Status
 from executor.workers import start_thread
@@ -35,6 +36,8 @@ FIRST_PAUSE_SECONDS = 0.2
 """An agent that was restarted waits only 2 s for its executors, if nobody told it otherwise."""
 LATER_PAUSE_SECONDS = 1.0
 EAGER_SECONDS = 30.0
+STEADY_SECONDS = 5.0
+"""A subscription that held for so long was a good one: the next connection is made at once."""
 READ_BYTES = 256 * 1024
 SEND_ATTEMPTS = 3
 WAITING_MESSAGES = 100
@@ -44,8 +47,13 @@ RECOVERY = "15mins"
 log = logging.getLogger("executor.mesos")
 
 
+class Disowned(Exception):
+    """The agent that answers has no such executor, or another one under its id."""
+
+
 class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
-    """A connection to the agent that comes back by itself. Reads MESOS_* from the environment as Mesos sets it."""
+    """A connection to the agent that comes back by itself, as long as that is the same agent. Reads MESOS_* from the
+    environment as Mesos sets it."""
 
     def __init__(self, post: Post, silence_seconds: float = SILENCE_SECONDS) -> None:
         super().__init__(executor=None)
@@ -64,6 +72,9 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
         self.hostname = ""
         """The agent's, once it has answered."""
         self.sandbox = os.environ.get("MESOS_SANDBOX") or os.environ.get("MESOS_DIRECTORY") or str(Path.cwd())
+        self._run_id = run_of(self.sandbox)
+        self._short_pause = 0.0
+        """Pause before the next connection: above 0 after subscriptions that did not hold."""
         token = os.environ.get("MESOS_EXECUTOR_AUTHENTICATION_TOKEN")
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         self._headers |= {"Authorization": f"Bearer {token}"} if token else {}
@@ -110,24 +121,43 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
     def _run(self) -> None:
         while True:
             wanted = self._wanted.get()
-            reason = self._stay(self._connect(wanted))
+            try:
+                response = self._connect(wanted)
+                began_at = time.monotonic()
+                reason = self._stay(response)
+            except Disowned as disowned:
+                self._is_subscribed = False
+                log.warning("the agent at %s is not ours: %s", self._new_master, disowned)
+                self._post(Superseded(reason=str(disowned)))
+                return
             self._is_subscribed = False
+            self._note_held(time.monotonic() - began_at)
             log.warning("the connection to the agent at %s is lost: %s", self._new_master, reason)
             self._post(Disconnected(reason=reason))
 
+    def _note_held(self, seconds: float) -> None:
+        """Takes note how long a subscription held: after short ones the next is made later each time."""
+        if seconds >= STEADY_SECONDS:
+            self._short_pause = 0.0
+        else:
+            self._short_pause = min(max(self._short_pause * 2, FIRST_PAUSE_SECONDS), LATER_PAUSE_SECONDS)
+
     def _connect(self, wanted: Subscribe) -> http.client.HTTPResponse:
-        """The stream of events, once the agent has taken the subscription."""
+        """The stream of events, once the agent has taken the subscription. Raises Disowned."""
         updates = [
             {"status": status_message(status, self.executor_id["value"], self.sandbox)} for status in wanted.statuses
         ]
         content = {"unacknowledged_tasks": list(wanted.tasks), "unacknowledged_updates": updates}
         body = json.dumps(self._call("SUBSCRIBE", subscribe=content)).encode()
+        time.sleep(self._short_pause)
         began_at = time.monotonic()
         said = ""
         while True:
             words = self._try(body)
             if isinstance(words, http.client.HTTPResponse):
                 return words
+            if newer := successor_of(self.sandbox):
+                raise Disowned(f"it has the id {newer} now, by its work directory")
             if words != said:
                 said = words
                 log.warning("the agent at %s does not take the subscription: %s; trying again", self._new_master, words)
@@ -145,6 +175,8 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
             if response.status != http.client.OK:
                 text = response.read(500).decode(errors="replace").strip()
                 connection.close()
+                if is_disowned(response.status, text):
+                    raise Disowned(f"it does not know this executor ({text})")
                 return f"HTTP {response.status} {text}"
             stream.settimeout(self._silence_seconds)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -154,7 +186,7 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
         return response
 
     def _stay(self, response: http.client.HTTPResponse) -> str:
-        """Posts events as they come; returns why there are no more."""
+        """Posts events as they come; returns why there are no more. Raises Disowned."""
         records = Records()
         try:
             while True:
@@ -174,15 +206,20 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
         try:
             message = json.loads(record)
             if message["type"] == "SUBSCRIBED":
-                agent = message["subscribed"].get("agent_info", {})
-                self.agent_id = agent.get("id", {}).get("value", self.agent_id)
-                self.hostname = agent.get("hostname", self.hostname)
-                self._is_subscribed = True
-                self._post(Subscribed())
+                self._subscribed(message["subscribed"])
             for event in events_of(message):
                 self._post(event)
         except (ValueError, KeyError, TypeError, AttributeError):
             log.exception("a message of the agent's is not understood and left out: %r", record[:500])
+
+    def _subscribed(self, subscribed: Mapping[str, Any]) -> None:
+        if reason := stranger(subscribed, self.agent_id, self._run_id):
+            raise Disowned(reason)
+        agent = subscribed.get("agent_info", {})
+        self.agent_id = self.agent_id or agent.get("id", {}).get("value", "")
+        self.hostname = agent.get("hostname", self.hostname)
+        self._is_subscribed = True
+        self._post(Subscribed())
 
     # ---- sending ----------------------------------------------------------------
 

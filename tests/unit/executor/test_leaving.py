@@ -60,6 +60,45 @@ def test_plain_processes_are_stopped_in_order_for_they_would_be_killed() -> None
     assert only(do.Exit, talk.said)
 
 
+# ---- its agent is no more -----------------------------------------------------------
+
+SUPERSEDED = on.Superseded(reason="it is agent B now, and this executor belongs to agent A")
+
+
+def test_an_executor_without_an_agent_of_its_own_ends_and_its_containers_run_on() -> None:
+    talk = Talk()
+    talk.run()
+    heard = talk.tell(SUPERSEDED)
+    assert heard == [do.Exit(reason="its agent is no more: containers run on", hands_over=True)]
+
+
+def test_it_waits_for_no_acknowledgement_for_nobody_gives_one() -> None:
+    talk = Talk(acknowledges=False)
+    talk.run()
+    talk.tell(on.Disconnected(reason="closed"))
+    assert [type(command) for command in talk.tell(SUPERSEDED)] == [do.Exit]
+
+
+def test_it_stops_its_plain_processes_in_order_and_says_so_to_nobody() -> None:
+    talk = Talk()
+    process = order(container=PROCESS)
+    talk.run(process)
+    talk.tell(on.Disconnected(reason="closed"))
+    states = list(talk.states)
+    assert [each.signal for each in only(do.Signal, talk.tell(SUPERSEDED))] == ["SIGTERM"]
+    talk.end(process, 143)
+    assert only(do.Exit, talk.said)
+    assert talk.states == states
+
+
+def test_what_is_half_made_is_left_after_a_while() -> None:
+    talk = Talk()
+    talk.launch()
+    assert only(do.Exit, talk.tell(SUPERSEDED)) == []
+    assert only(do.Exit, talk.wait(LEAVE_SECONDS))
+    assert only(do.Subscribe, talk.said[1:]) == []
+
+
 @pytest.mark.parametrize(
     ("data", "events"),
     [(leave_message(), (on.LeaveReceived(),)), ("", ()), (base64.b64encode(b"\x7a\x00").decode(), ())],

@@ -9,14 +9,24 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from executor.codec import events_of, status_message
 from executor.commands import Subscribe
-from executor.events import Acknowledged, Disconnected, Event, KillReceived, LaunchGarbled, ShutdownReceived, Subscribed
-from executor.mesos import ExecutorDriver, Records
+from executor.events import (
+    Acknowledged,
+    Disconnected,
+    Event,
+    KillReceived,
+    LaunchGarbled,
+    ShutdownReceived,
+    Subscribed,
+    Superseded,
+)
+from executor.mesos import STEADY_SECONDS, ExecutorDriver, Records
 from executor.statuses import CheckStatus, Status
 from specs.ids import TaskId
 from specs.records_pb2 import StatusDetail
@@ -25,6 +35,7 @@ from specs.states import TaskState
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+UNKNOWN = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 24\r\n\r\nExecutor cannot be found"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 14\r\n\r\nnot recovered\n"
 SUBSCRIBED = {"type": "SUBSCRIBED", "subscribed": {"agent_info": {"id": {"value": "A"}}}}
 STATUS = Status(
@@ -42,6 +53,7 @@ class Agent:
         self.calls: queue.Queue[dict[str, Any]] = queue.Queue()
         self.headers: queue.Queue[str] = queue.Queue()
         self.refusals = 0
+        self.has_forgotten = False
         self.streams: list[socket.socket] = []
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -80,6 +92,8 @@ class Agent:
             if call["type"] != "SUBSCRIBE":
                 connection.sendall(ACCEPTED)
                 self.calls.put(call)
+            elif self.has_forgotten:
+                connection.sendall(UNKNOWN)
             elif self.refusals:
                 self.refusals -= 1
                 connection.sendall(UNAVAILABLE)
@@ -141,6 +155,107 @@ def test_a_lost_connection_is_told_and_comes_back_soon_naming_what_is_unacknowle
     assert call["subscribe"]["unacknowledged_updates"] == [{"status": status_message(STATUS, "E", "/box")}]
     assert call["subscribe"]["unacknowledged_tasks"] == [{"task_id": {"value": "t"}}]
     assert events.empty()
+
+
+# ---- an agent that is another by now ------------------------------------------------
+
+LAUNCH = {"type": "LAUNCH", "launch": {"task": {"task_id": {"value": "t"}, "data": "!"}}}
+
+
+def subscribed_as(agent_id: str, run: str = "") -> dict[str, Any]:
+    content: dict[str, Any] = {"agent_info": {"id": {"value": agent_id}}}
+    return {"type": "SUBSCRIBED", "subscribed": content | ({"container_id": {"value": run}} if run else {})}
+
+
+def ends_with(events: queue.Queue[Event], words: str) -> None:
+    """The next event says that the agent is another, and nothing follows it."""
+    event = events.get(timeout=5)
+    assert isinstance(event, Superseded)
+    assert words in event.reason
+    with pytest.raises(queue.Empty):
+        events.get(timeout=0.3)
+
+
+def test_a_subscription_taken_by_an_agent_with_another_id_is_left_at_once(agent: Agent) -> None:
+    driver, events = connect(agent)
+    agent.drop()
+    assert isinstance(events.get(timeout=5), Disconnected)
+    driver.subscribe(Subscribe(statuses=(), tasks=()))
+    agent.subscriptions.get(timeout=5)
+    agent.say(subscribed_as("B"), LAUNCH)
+    ends_with(events, "it is agent B now, and this executor belongs to agent A")
+    assert agent.subscriptions.empty()
+
+
+def test_the_agent_that_started_it_is_known_from_the_start(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESOS_SLAVE_ID", "OTHER")
+    events: queue.Queue[Event] = queue.Queue()
+    driver = ExecutorDriver(events.put)
+    driver.start()
+    driver.subscribe(Subscribe(statuses=(), tasks=()))
+    agent.subscriptions.get(timeout=5)
+    agent.say(SUBSCRIBED)
+    ends_with(events, "it is agent A now, and this executor belongs to agent OTHER")
+
+
+def test_another_executor_under_this_id_is_not_fought(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESOS_SANDBOX", "/work/slaves/A/frameworks/F/executors/E/runs/first")
+    events: queue.Queue[Event] = queue.Queue()
+    driver = ExecutorDriver(events.put)
+    driver.start()
+    driver.subscribe(Subscribe(statuses=(), tasks=()))
+    agent.subscriptions.get(timeout=5)
+    agent.say(subscribed_as("A", "second"))
+    ends_with(events, "run second, and this one is run first")
+
+
+def test_an_agent_that_does_not_know_the_executor_is_not_asked_again(agent: Agent) -> None:
+    driver, events = connect(agent)
+    agent.has_forgotten = True
+    agent.drop()
+    assert isinstance(events.get(timeout=5), Disconnected)
+    driver.subscribe(Subscribe(statuses=(), tasks=()))
+    ends_with(events, "it does not know this executor (Executor cannot be found)")
+
+
+def test_an_agent_whose_work_directory_names_another_id_is_not_waited_for(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "meta" / "slaves" / "B").mkdir(parents=True)
+    (tmp_path / "meta" / "slaves" / "latest").symlink_to(tmp_path / "meta" / "slaves" / "B")
+    monkeypatch.setenv("MESOS_SANDBOX", str(tmp_path / "slaves/A/frameworks/F/executors/E/runs/first"))
+    agent.refusals = 1000
+    events: queue.Queue[Event] = queue.Queue()
+    driver = ExecutorDriver(events.put)
+    driver.start()
+    driver.subscribe(Subscribe(statuses=(), tasks=()))
+    ends_with(events, "it has the id B now, by its work directory")
+
+
+def test_subscriptions_that_do_not_hold_come_ever_later(agent: Agent) -> None:
+    """The pauses are read off the driver: a busy machine makes them longer, and never shorter."""
+    driver = ExecutorDriver(lambda _: None)
+    pauses = []
+    for held_seconds in (0.0, 0.1, 1.0, 0.0, STEADY_SECONDS, 0.0):
+        driver._note_held(held_seconds)
+        pauses.append(driver._short_pause)
+    assert pauses == [0.2, 0.4, 0.8, 1.0, 0.0, 0.2]
+
+
+def test_a_subscription_that_was_taken_and_dropped_is_followed_by_a_pause(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("executor.mesos.time.sleep", slept.append)
+    driver, events = connect(agent)
+    for _ in range(3):
+        agent.drop()
+        assert isinstance(events.get(timeout=5), Disconnected)
+        driver.subscribe(Subscribe(statuses=(), tasks=()))
+        agent.subscriptions.get(timeout=5)
+        agent.say(SUBSCRIBED)
+        assert events.get(timeout=5) == Subscribed()
+    assert [pause for pause in slept if pause in (0.0, 0.2, 0.4, 0.8)] == [0.0, 0.2, 0.4, 0.8]
 
 
 def test_statuses_go_over_one_kept_connection_in_order(agent: Agent) -> None:
