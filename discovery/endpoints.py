@@ -7,9 +7,11 @@ them.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, group_id
@@ -52,6 +54,27 @@ class Endpoint:
     addresses: tuple[str, ...] = ()
     since: float = 0.0
     framework: FrameworkId | None = None
+
+
+@lru_cache(maxsize=65536)
+def is_loopback(address: str) -> bool:
+    """Whether it is an IP address that each network namespace has for itself: 127.0.0.0/8 or ::1."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def reached_from_bridge(address: str, number: int, own: Sequence[str], container_port: int) -> tuple[str, int]:
+    """Where a container on a bridge reaches a port of a task.
+
+    This is the agent's `address` and the port's `number` there. An agent at a loopback address has all its clients on
+    its own machine, and a container would find itself at that address: it reaches the task at `own`, the addresses of
+    the task's container, and `container_port`, if there are any.
+    """
+    if is_loopback(address) and own and not is_loopback(own[0]):
+        return own[0], container_port
+    return address, number
 
 
 def path_of(group: GroupId, task_id: TaskId) -> str:

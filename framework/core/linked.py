@@ -7,10 +7,11 @@ how they are.
 
 from __future__ import annotations
 
+from discovery.endpoints import reached_from_bridge
 from framework.core.books import Books
 from framework.core.model import GroupWish, Task
-from specs.ids import GroupId, variable_name
-from specs.stack import Condition, Dependency
+from specs.ids import GroupId, VersionId, variable_name
+from specs.stack import Condition, Container, Dependency, Network
 
 MOST_ENDPOINTS = 256
 """So many are named in one variable: a kernel takes 128 KiB of each."""
@@ -36,12 +37,13 @@ class Links:
         those that are ready, and this one.
         """
         found: dict[str, str] = {}
+        is_bridged = self._container(wish.id.stack, wish.version).network is Network.BRIDGE
         for service, tasks in self._of(wish).items():
             if tasks:
-                found |= self._of_service(variable_name(service), tasks, tasks[slot % len(tasks)])
+                found |= self._of_service(variable_name(service), tasks, tasks[slot % len(tasks)], is_bridged)
         first = self._lowest(wish.id)
         leads = first is None or slot <= first.slot
-        found["FRAMEWORK_LEADER"] = own if leads or first is None else _endpoint(first, 0)
+        found["FRAMEWORK_LEADER"] = own if leads or first is None else self._endpoint(first, 0, is_bridged)
         return tuple(sorted(found.items()))
 
     def _of(self, wish: GroupWish) -> dict[str, list[Task]]:
@@ -64,21 +66,39 @@ class Links:
         tasks = (self._books.tasks[task] for task in ready)
         return [task for task in tasks if task.host_ports][:MOST_ENDPOINTS]
 
-    def _of_service(self, name: str, tasks: list[Task], chosen: Task) -> dict[str, str]:
+    def _of_service(self, name: str, tasks: list[Task], chosen: Task, is_bridged: bool) -> dict[str, str]:
+        host, number = self._reached(chosen, 0, is_bridged)
         found = {
-            f"{name}_HOST": chosen.address,
-            f"{name}_PORT": str(chosen.host_ports[0]),
-            f"{name}_ENDPOINTS": ",".join(_endpoint(task, 0) for task in tasks),
+            f"{name}_HOST": host,
+            f"{name}_PORT": str(number),
+            f"{name}_ENDPOINTS": ",".join(self._endpoint(task, 0, is_bridged) for task in tasks),
         }
         for port, index in self._ports(chosen).items():
             having = ((task, self._ports(task).get(port)) for task in tasks)
-            found[f"{name}_PORT_{port}"] = str(chosen.host_ports[index])
-            found[f"{name}_ENDPOINTS_{port}"] = ",".join(_endpoint(task, at) for task, at in having if at is not None)
+            found[f"{name}_PORT_{port}"] = str(self._reached(chosen, index, is_bridged)[1])
+            found[f"{name}_ENDPOINTS_{port}"] = ",".join(
+                self._endpoint(task, at, is_bridged) for task, at in having if at is not None
+            )
         return found
+
+    def _reached(self, task: Task, index: int, is_bridged: bool) -> tuple[str, int]:
+        """Address and number of a task's port, for a client on a bridge, or on its agent's own network."""
+        if not is_bridged:
+            return task.address, task.host_ports[index]
+        number = task.host_ports[index]
+        port = self._container(task.group.stack, task.version).ports[index]
+        return reached_from_bridge(task.address, number, task.addresses, port.container_port or number)
+
+    def _endpoint(self, task: Task, index: int, is_bridged: bool) -> str:
+        address, number = self._reached(task, index, is_bridged)
+        return f"{_bracketed(address)}:{number}"
+
+    def _container(self, stack: str, version: VersionId) -> Container:
+        return self._books.versions[stack, version].container
 
     def _ports(self, task: Task) -> dict[str, int]:
         """Which of a task's ports has which name, as variables have it."""
-        ports = self._books.versions[task.group.stack, task.version].container.ports
+        ports = self._container(task.group.stack, task.version).ports
         return {variable_name(port.name): index for index, port in enumerate(ports) if port.name}
 
     def _lowest(self, id: GroupId) -> Task | None:
@@ -93,10 +113,6 @@ class Links:
 def endpoint_of(address: str, host_ports: tuple[int, ...]) -> str:
     """Where a task with these host ports is reached first; "" where it has none."""
     return f"{_bracketed(address)}:{host_ports[0]}" if host_ports else ""
-
-
-def _endpoint(task: Task, index: int) -> str:
-    return f"{_bracketed(task.address)}:{task.host_ports[index]}"
 
 
 def _bracketed(address: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Accept, Command
-from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, Port
+from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, Network, Port
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, stack
 
@@ -106,3 +106,41 @@ def test_the_leader_is_the_lowest_slot_that_is_ready_or_the_task_itself() -> Non
     talk.status(second, TaskState.FAILED)
     talk.wait(10)
     assert told(talk.offers())[1]["FRAMEWORK_LEADER"] == own[0]
+
+
+OWN = {0: ("172.17.0.8",), 1: ("172.17.0.9",)}
+"""The addresses of the containers of `auth`, by slot."""
+
+
+def launched_beside(
+    client: Container, server: Container = AUTH, own: dict[int, tuple[str, ...]] = OWN
+) -> dict[str, str]:
+    """The variables of a task of a client, linked to two ready tasks of `auth`; agents are at loopback addresses."""
+    talk = Conversation()
+    talk.subscribe()
+    web = group("shop/web", container=client, dependencies=LINK)
+    talk.submit(stack(group("shop/auth", instances=2, container=server), web))
+    talk.offers()
+    for task in talk.tasks:
+        talk.status(task, TaskState.RUNNING, addresses=own[task.slot])
+    (given,) = told(talk.offers()).values()
+    return given
+
+
+def test_a_container_reaches_others_on_agents_at_loopback_addresses_by_their_own_addresses() -> None:
+    given = launched_beside(PLAIN)
+    assert (given["AUTH_HOST"], given["AUTH_PORT"], given["AUTH_PORT_DB_ADMIN"]) == ("172.17.0.8", "80", "81")
+    assert given["AUTH_ENDPOINTS"] == "172.17.0.8:80,172.17.0.9:80"
+    assert given["AUTH_ENDPOINTS_DB_ADMIN"] == "172.17.0.8:81,172.17.0.9:81"
+
+
+def test_who_is_on_the_network_of_its_agent_reaches_them_at_the_agent() -> None:
+    given = launched_beside(replace(PLAIN, network=Network.HOST))
+    assert given["AUTH_HOST"].startswith("127.0.1.")
+    assert given["AUTH_ENDPOINTS"].count("127.0.1.") == 2
+
+
+def test_what_has_no_address_of_its_own_is_reached_at_the_agent() -> None:
+    server = replace(AUTH, network=Network.HOST)
+    given = launched_beside(PLAIN, server, {0: ("127.0.1.1",), 1: ("127.0.1.2",)})
+    assert given["AUTH_ENDPOINTS"].count("127.0.1.") == 2

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, endpoint_json, path_of
+from discovery.endpoints import (
+    Endpoint,
+    EndpointPort,
+    endpoint_from_json,
+    endpoint_json,
+    path_of,
+    reached_from_bridge,
+)
 from specs.ids import TaskId, VersionId, group_id
 
 WEB = Endpoint(
@@ -41,3 +48,20 @@ def test_groups_do_not_share_a_place() -> None:
 def test_what_others_wrote_is_told_of(data: bytes) -> None:
     with pytest.raises(ValueError, match="an endpoint: wanted the JSON that an executor writes, got"):
         endpoint_from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("address", "own", "wanted"),
+    [
+        ("10.0.0.5", ("172.17.0.2",), ("10.0.0.5", 31000)),
+        ("agent7.example", ("172.17.0.2",), ("agent7.example", 31000)),
+        ("127.0.1.3", ("172.17.0.2",), ("172.17.0.2", 80)),
+        ("::1", ("fd00::2",), ("fd00::2", 80)),
+        ("127.0.1.3", (), ("127.0.1.3", 31000)),
+        ("127.0.1.3", ("127.0.1.3",), ("127.0.1.3", 31000)),
+    ],
+)
+def test_a_container_on_a_bridge_finds_nobody_at_a_loopback_address(
+    address: str, own: tuple[str, ...], wanted: tuple[str, int]
+) -> None:
+    assert reached_from_bridge(address, 31000, own, 80) == wanted
