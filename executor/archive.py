@@ -35,6 +35,7 @@ LIGHT_SPECS = (
     "ids",
     "messages",
     "permanence",
+    "harmless",
     "records_pb2",
     "resources",
     "routes",

@@ -22,6 +22,7 @@ from executor.events import (
 from executor.order import order_from_bytes
 from executor.statuses import CheckStatus, Status
 from specs.canonical import care_from_json
+from specs.harmless import plain_lines
 from specs.ids import TaskId, VersionId
 from specs.messages import shortened
 from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail
@@ -157,5 +158,4 @@ def _clean(text: str) -> str:
     """What JSON and Mesos take for certain: valid Unicode, no control characters, not too long: Mesos keeps messages
     and shows them in its pages, and the scheduler stores them."""
     text = text.encode("utf-8", "replace").decode()
-    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
-    return shortened(text)
+    return shortened(plain_lines(text).replace("\t", " "))

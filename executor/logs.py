@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from executor.sandbox import Sandbox
 from executor.workers import start_thread
+from specs.harmless import plain_line
 from specs.ids import TaskId
 
 READ_BYTES = 64 * 1024
@@ -83,7 +84,7 @@ class Logs:
             self._tails.pop(task_id, None)
         lines = tail.words.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return "".join(letter for letter in last if letter.isprintable())[-LAST_WORDS_LENGTH:]
+        return plain_line(last)[-LAST_WORDS_LENGTH:]
 
     def is_following(self, task_id: TaskId) -> bool:
         """Whether the task's output is still being copied."""

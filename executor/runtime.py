@@ -36,8 +36,8 @@ class CheckOutcome:
 
 def exit_message(code: int, output: bytes) -> str:
     """How a command ended, with the last line that it said."""
-    lines = output.decode(errors="replace").strip().splitlines()
-    return f"exit code {code}" + (f": {lines[-1][:200]}" if lines else "")
+    last = output.decode(errors="replace").strip().rpartition("\n")[2]
+    return f"exit code {code}" + (f": {last[:200]}" if last else "")
 
 
 class Runtime(Protocol):

@@ -87,7 +87,7 @@ def parse(text: str, own: Mapping[str, str], most_samples: int) -> tuple[Family,
     """
     families: dict[str, Family] = {}
     mine, count = labels_text(own.items()), 0
-    for place, line in enumerate(text.splitlines(), start=1):
+    for place, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
         if stripped.startswith("#"):
             _describe(families, stripped, place)

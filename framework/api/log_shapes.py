@@ -22,10 +22,12 @@ class StoryAnswer(Shape):
 
 
 class LogAnswer(Shape):
-    """A piece of a log. Bytes that are not UTF-8 are shown as U+FFFD; `next_offset` is where to go on."""
+    """A piece of a log. Bytes that are not UTF-8 are shown as U+FFFD, and as they are with `encoding=base64`;
+    `next_offset` is where to go on."""
 
     task: str
     stream: str = Field(examples=["stdout"])
     offset: int = Field(examples=[0])
     next_offset: int = Field(examples=[512])
+    encoding: str = Field(examples=["utf-8"])
     data: str

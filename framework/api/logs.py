@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -41,6 +42,9 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
         since: Annotated[
             float | None, Query(ge=0, le=1e11, description="instead: from what was written then, seconds since 1970")
         ] = None,
+        encoding: Annotated[
+            Literal["utf-8", "base64"], Query(description="of data: text, or the very bytes in base64")
+        ] = "utf-8",
     ) -> Response:
         """A piece of what a task has written. Bytes are counted from the task's beginning, however often the file was
         rotated; where what was asked for is gone, `offset` in the answer is where the rest begins."""
@@ -58,13 +62,14 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
                 piece = await log.piece(offset, length)
         except AgentFault as fault:
             raise _problem(source, fault) from None
-        text, used = _decoded(piece.data)
+        text, used = _decoded(piece.data) if encoding == "utf-8" else _in_base64(piece.data)
         return Json(
             {
                 "task": task.id,
                 "stream": stream,
                 "offset": piece.offset,
                 "next_offset": piece.offset + used,
+                "encoding": encoding,
                 "data": text,
             }
         )
@@ -135,3 +140,7 @@ def _decoded(data: bytes) -> tuple[str, int]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
     return text, len(data) - len(decoder.getstate()[0])
+
+
+def _in_base64(data: bytes) -> tuple[str, int]:
+    return base64.b64encode(data).decode(), len(data)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
 from framework.cli.faults import CommandFault
+from framework.cli.log_output import LogOutput
 from framework.cli.options import Moment, complete_tasks, with_labels, with_labels_in, with_server
 from framework.cli.output import note, size
-from framework.cli.server import NoScheduler, Refused, Server, path_of, printable
+from framework.cli.server import NoScheduler, Refused, Server, path_of
 from framework.cli.story import is_task
 from framework.exits import CliExit
 
@@ -22,7 +20,6 @@ _LOOK_SECONDS = 3.0
 _LINES_OF_MANY = 10
 _MOST_TASKS = 50
 _NOT_FOUND = 404
-_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_green")
 
 
 @click.command()
@@ -62,13 +59,16 @@ def logs(
     if pattern and len(task_ids) > 1 and lines is None and since is None:
         lines = _LINES_OF_MANY
     streams = (stream,) if stream else ("stdout", "stderr")
-    show = _Show(as_json=as_json, with_task=bool(pattern))
+    output = LogOutput(as_json=as_json, with_task=bool(pattern))
     start = _Start(lines=lines, since=since)
-    tails = {task_id: [_Tail(server, task_id, name, show, start) for name in streams] for task_id in task_ids}
-    for ours in tails.values():
-        _read_first(ours)
-    if follow:
-        _follow(server, pattern, tails, streams, show)
+    tails = {task_id: [_Tail(server, task_id, name, output, start) for name in streams] for task_id in task_ids}
+    try:
+        for ours in tails.values():
+            _read_first(ours)
+        if follow:
+            _follow(server, pattern, tails, streams, output)
+    finally:
+        output.flush_all()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,39 +86,16 @@ class _Start:
 _BEGINNING = _Start()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Show:
-    as_json: bool
-    with_task: bool
-    names: dict[str, str] = field(default_factory=dict)
-    """What stands before the lines of each task, in a colour of its own on a terminal."""
-
-    def piece(self, answer: dict[str, Any]) -> None:
-        """Prints what was read, whole lines with their task in front where there are several tasks."""
-        if self.as_json:
-            click.echo(json.dumps(answer, ensure_ascii=False))
-            return
-        text, is_error = answer["data"], answer["stream"] == "stderr"
-        if self.with_task:
-            task = answer["task"]
-            head = self.names.setdefault(task, click.style(f"{task} |", fg=_COLOURS[len(self.names) % len(_COLOURS)]))
-            # click leaves the colour out where it is no terminal.
-            head = click.unstyle(head) if os.environ.get("NO_COLOR") else head
-            text = "".join(f"{head} {printable(line)}\n" for line in text.splitlines())
-        click.echo(text, nl=False, err=is_error)
-
-
 class _Tail:
     """One stream of one task, read from where it was left."""
 
-    def __init__(self, server: Server, task_id: str, stream: str, show: _Show, start: _Start) -> None:
+    def __init__(self, server: Server, task_id: str, stream: str, output: LogOutput, start: _Start) -> None:
         self.task_id = task_id
         self._server = server
         self._stream = stream
-        self._show = show
+        self._output = output
         self._start = start
         self._offset = 0
-        self._rest = ""
 
     def read(self) -> None:
         """Prints what is there; raises Refused where there is no log."""
@@ -131,6 +108,7 @@ class _Tail:
                     offset=self._offset if start.is_beginning else None,
                     tail=start.lines,
                     since=start.since,
+                    encoding=self._output.encoding,
                 )
             except (NoScheduler, Refused):
                 self._start = start
@@ -140,23 +118,13 @@ class _Tail:
                 note(f"{self.task_id}: {size(gone)} of {self._stream} were rotated away before they were read.")
             self._offset = answer["next_offset"]
             if answer["data"]:
-                self._print(answer)
+                self._output.write(answer)
             if not answer["data"] or start.lines is not None:
                 return
 
     def flush(self) -> None:
-        """Prints a last line that has no end."""
-        if self._rest:
-            self._show.piece({"task": self.task_id, "stream": self._stream, "data": self._rest})
-            self._rest = ""
-
-    def _print(self, answer: dict[str, Any]) -> None:
-        if not self._show.with_task or self._show.as_json:
-            self._show.piece(answer)
-            return
-        whole, end, self._rest = (self._rest + answer["data"]).rpartition("\n")
-        if end:
-            self._show.piece({**answer, "data": whole + end})
+        """Prints what was kept back: a last line that has no end, or the beginning of a character."""
+        self._output.flush(self.task_id, self._stream)
 
 
 def _tasks(server: Server, pattern: str, with_ended: bool) -> list[str]:
@@ -182,7 +150,9 @@ def _read_first(tails: list[_Tail]) -> None:
         note(refusals[0].message)
 
 
-def _follow(server: Server, pattern: str, tails: dict[str, list[_Tail]], streams: tuple[str, ...], show: _Show) -> None:
+def _follow(
+    server: Server, pattern: str, tails: dict[str, list[_Tail]], streams: tuple[str, ...], output: LogOutput
+) -> None:
     looked = time.monotonic()
     problem = ""
     while tails or pattern:
@@ -208,7 +178,7 @@ def _follow(server: Server, pattern: str, tails: dict[str, list[_Tail]], streams
             note(f"{task_id} has ended.")
         for task_id in live:
             if task_id not in tails:
-                tails[task_id] = [_Tail(server, task_id, name, show, _BEGINNING) for name in streams]
+                tails[task_id] = [_Tail(server, task_id, name, output, _BEGINNING) for name in streams]
 
 
 def _live(server: Server, pattern: str, tails: dict[str, list[_Tail]]) -> list[str]:

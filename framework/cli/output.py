@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from specs.harmless import plain_line
+
 _COLOURS = {
     "RUNNING": "green",
     "HEALTHY": "green",
@@ -61,7 +63,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def cell(text: str) -> str:
     """The text in one line, harmless for a terminal; "-" where it is empty."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split())) or "-"
+    return plain_line(" ".join(text.split())) or "-"
 
 
 def since(seconds: float) -> str:

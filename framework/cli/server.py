@@ -14,6 +14,7 @@ import requests
 
 from framework.cli.faults import CommandFault
 from framework.exits import CliExit
+from specs.harmless import plain_lines
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _CONNECT_SECONDS = 3.0
@@ -212,8 +213,8 @@ def path_of(*parts: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what would move the cursor or change colours of a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """The text of others for a terminal: nothing in it moves the cursor or changes colours."""
+    return plain_lines(text, "\N{REPLACEMENT CHARACTER}")
 
 
 def _checked(text: str, source: str) -> str:

@@ -56,6 +56,7 @@ def test_a_log_is_read_from_the_agent_of_the_task(make_client: MakeClient) -> No
         "stream": "stdout",
         "offset": 0,
         "next_offset": 12,
+        "encoding": "utf-8",
         "data": "hello\nworld\n",
     }
     assert agent.reads == [("127.0.1.1:5151", "/var/lib/mesos/sandbox-1/shop.web.0.1.stdout", 0, 65536)]
@@ -113,6 +114,13 @@ def test_a_character_that_is_cut_is_left_for_the_next_read(make_client: MakeClie
 def test_bytes_that_are_no_text(make_client: MakeClient) -> None:
     answer = make_client(fetch=FakeAgent(stdout=b"a\xffb")).get(PATH).json()
     assert (answer["data"], answer["next_offset"]) == ("a\N{REPLACEMENT CHARACTER}b", 3)
+
+
+def test_the_very_bytes_in_base64(make_client: MakeClient) -> None:
+    client = make_client(fetch=FakeAgent(stdout=b"a\xff\xe2\x82"))
+    answer = client.get(f"{PATH}?encoding=base64").json()
+    assert (answer["encoding"], answer["data"], answer["next_offset"]) == ("base64", "Yf/igg==", 4)
+    assert client.get(f"{PATH}?encoding=hex").status_code == 422
 
 
 def test_nothing_written_yet(make_client: MakeClient) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
+import os
+import termios
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from framework.api.log_files import AgentFault, Piece
+from framework.cli.log_output import LogOutput, harmless
 from specs.ids import group_id
 from specs.states import TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
@@ -59,12 +65,96 @@ def test_the_last_lines(serve: Serve, run: Run) -> None:
     assert run("logs", "1", "-n", "0").stdout == ""
 
 
+JAVA = "Error: caf\u00e9\u00a0\U0001f469\u200d\U0001f4bb\n\tat a.B.c\r\n\x1b[31mred\x1b[0m\x0cx\ry\u2028z\x85".encode()
+
+
 def test_of_a_group_with_the_task_before_each_line(serve: Serve, run: Run) -> None:
     many = b"".join(b"%d\n" % number for number in range(30))
     serve(fetch=FakeFiles(_1_stdout=many, _2_stdout=b"\x1b[31mred\nno end"))
     assert run("logs", "shop/web", "--stdout").stdout == (
         "".join(f"shop.web.0.1 | {number}\n" for number in range(20, 30))
-        + "shop.web.1.2 | \N{REPLACEMENT CHARACTER}[31mred\nshop.web.1.2 | no end\n"
+        + "shop.web.1.2 | \x1b[31mred\nshop.web.1.2 | no end\n"
+    )
+
+
+def test_piped_bytes_are_as_they_were_written(serve: Serve, run: Run) -> None:
+    written = JAVA + b"\xff\x00\x9b\xe2\x82\nno end \xe2\x82"
+    serve(fetch=FakeFiles(_1_stdout=written, _2_stdout=written))
+    assert run("logs", "1").stdout_bytes == written
+    lines = [b"| " + line + b"\n" for line in written.split(b"\n")]
+    assert run("logs", "shop/web", "--stdout").stdout_bytes == b"".join(
+        task + b" " + line for task in (b"shop.web.0.1", b"shop.web.1.2") for line in lines
+    )
+
+
+def test_a_scheduler_that_knows_no_base64_is_read_too(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    output = LogOutput(as_json=False, with_task=False)
+    output.write({"task": "a.b.0.1", "stream": "stdout", "data": "a\tb\u2028"})
+    output.flush_all()
+    assert capsysbinary.readouterr().out == "a\tb\u2028".encode()
+
+
+SHOWN = "Error: caf\u00e9\u00a0\U0001f469\u200d\U0001f4bb\n\tat a.B.c\n\x1b[31mred\x1b[0m\ufffdx\ufffdy\u2028z\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (JAVA.decode(), SHOWN),
+        ("\x1b[1;38:5:9mbold\x1b[m", "\x1b[1;38:5:9mbold\x1b[m"),
+        ("\x1b]0;title\x07\x1b[2J\x1b[1A", "\ufffd]0;title\ufffd\ufffd[2J\ufffd[1A"),
+        ("\x9b31mred\x9d0;t\x9c", "\ufffd31mred\ufffd0;t\ufffd"),
+        ("50 %\r60 %\r\n\a\b\x7f\v", "50 %\ufffd60 %\n\ufffd\ufffd\ufffd\ufffd"),
+        ("\x1b[?25l\x1b[>1m\x1bc\x1b", "\ufffd[?25l\ufffd[>1m\ufffdc\ufffd"),
+        ("\x1b[" + "1;" * 99 + "m", "\ufffd[" + "1;" * 99 + "m"),
+    ],
+)
+def test_on_a_terminal_tabs_and_colours_pass_and_nothing_that_moves_the_cursor(written: str, shown: str) -> None:
+    assert harmless(written) == shown
+
+
+def shown_on_a_terminal(write: Callable[[], None]) -> str:
+    """What is written to standard output while that is a terminal, without line ends of the terminal's own."""
+    ours, theirs = os.openpty()
+    settings = termios.tcgetattr(theirs)
+    settings[1] &= ~termios.OPOST
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    with os.fdopen(theirs, "w", encoding="utf-8") as side, contextlib.redirect_stdout(side):
+        write()
+    data = b""
+    with contextlib.suppress(OSError):  # EIO is the end of a terminal whose other side is closed
+        while piece := os.read(ours, 4096):
+            data += piece
+    os.close(ours)
+    return data.decode()
+
+
+def pieces(output: LogOutput, task: str, *data: bytes) -> None:
+    for piece in data:
+        coded = base64.b64encode(piece).decode()
+        output.write({"task": task, "stream": "stdout", "encoding": "base64", "data": coded})
+
+
+def test_what_is_cut_between_two_pieces_is_put_together() -> None:
+    def write() -> None:
+        output = LogOutput(as_json=False, with_task=False)
+        pieces(output, "a.b.0.1", *(bytes([byte]) for byte in JAVA + b"\x1b[32mgreen\xe2\x82"))
+        output.flush_all()
+
+    assert shown_on_a_terminal(write) == SHOWN + "\x1b[32mgreen\ufffd\x1b[0m"
+
+
+def test_a_colour_ends_with_its_line_where_there_are_several_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def write() -> None:
+        output = LogOutput(as_json=False, with_task=True)
+        pieces(output, "a.b.0.1", b"\x1b[31mred\r\nplain\n", b"cut")
+        pieces(output, "a.b.1.2", b"\x1b]0;t\x07\n")
+        pieces(output, "a.b.0.1", b" and whole\n")
+
+    assert shown_on_a_terminal(write) == (
+        "a.b.0.1 | \x1b[31mred\x1b[0m\na.b.0.1 | plain\na.b.1.2 | \ufffd]0;t\ufffd\na.b.0.1 | cut and whole\n"
     )
 
 
@@ -110,7 +200,9 @@ def test_what_was_rotated_away_is_told_of(serve: Serve, run: Run) -> None:
 def test_as_json_lines(serve: Serve, run: Run) -> None:
     serve(fetch=FakeFiles(_1_stdout=b"a\n"))
     lines = [json.loads(line) for line in run("logs", "1", "--json", "--stdout").stdout.splitlines()]
-    assert lines == [{"task": "shop.web.0.1", "stream": "stdout", "offset": 0, "next_offset": 2, "data": "a\n"}]
+    assert lines == [
+        {"task": "shop.web.0.1", "stream": "stdout", "offset": 0, "next_offset": 2, "encoding": "utf-8", "data": "a\n"}
+    ]
 
 
 def test_nothing_written_yet(serve: Serve, run: Run) -> None:

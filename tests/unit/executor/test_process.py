@@ -76,13 +76,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def test_a_process_runs_in_its_own_directory_with_its_environment(place: Place) -> None:
     wanted = place.start(
-        'pwd; echo "$FRAMEWORK_STACK $X"; echo first >&2; echo last words >&2; exit 3', environment=(("X", "1"),)
+        "pwd; echo \"$FRAMEWORK_STACK $X\"; echo first >&2; printf 'last\\twords\\n' >&2; exit 3",
+        environment=(("X", "1"),),
     )
     assert place.events.get(timeout=10) == Exited(task_id=wanted.task_id, exit_code=3)
     removed = place.processes.remove(wanted)
     assert (removed.exit_code, removed.last_words) == (3, "last words")
     assert place.log("stdout") == f"{place.sandbox.directory(wanted.task_id)}\nshop 1\n"
-    assert place.log("stderr") == "first\nlast words\n"
+    assert place.log("stderr") == "first\nlast\twords\n"
 
 
 def test_a_signal_reaches_all_of_it_and_its_code_is_told(place: Place) -> None:

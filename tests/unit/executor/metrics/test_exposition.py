@@ -119,3 +119,9 @@ def test_what_is_no_page_is_told_of(text: str, words: str) -> None:
 
 def test_numbers() -> None:
     assert [number(each) for each in (3, 0.1, -math.inf, math.nan, 1e300)] == ["3", "0.1", "-Inf", "NaN", "1e+300"]
+
+
+def test_a_line_ends_at_lf_only() -> None:
+    text = '# HELP a one\x0ctwo\u2028three\na{b="x\u2028y\x85"} 1\r\n'
+    (family,) = parse(text, {}, 10)
+    assert (family.help, [each.labels for each in family.samples]) == ("one\x0ctwo\u2028three", ['b="x\u2028y\x85"'])
