@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known
+from framework.api.asking import ask, known
 from framework.api.info import Limits
+from framework.api.rights import TOKEN
 from framework.api.rollout_shapes import RestartBody
 from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody
 from framework.api.stacks import done_plain
@@ -21,12 +22,12 @@ from specs.stack import KillOrder
 
 def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
-    routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
+    routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}})
 
     async def done(make: Callable[[int], Ask]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
 
-    @routes.post("/scale", status_code=202)
+    @routes.post("/scale", status_code=202, dependencies=[TOKEN])
     async def scale(body: ScaleBody) -> Response:
         """Sets, adds to, or multiplies the instances of the groups that match."""
         return await done(
@@ -42,7 +43,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             )
         )
 
-    @routes.post("/restart", status_code=202)
+    @routes.post("/restart", status_code=202, dependencies=[TOKEN])
     async def restart(body: RestartBody) -> Response:
         """Replaces every task of the groups that match by a new one: a rollout of the same version."""
         return await done(
@@ -56,21 +57,21 @@ def router(front: Front, limits: Limits) -> APIRouter:
             )
         )
 
-    @routes.post("/stop", status_code=202)
+    @routes.post("/stop", status_code=202, dependencies=[TOKEN])
     async def stop(body: PatternBody) -> Response:
         """Stops the groups that match, until they are started again; their instances are kept in mind."""
         return await done(
             lambda request_id: StopAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
         )
 
-    @routes.post("/start", status_code=202)
+    @routes.post("/start", status_code=202, dependencies=[TOKEN])
     async def start(body: PatternBody) -> Response:
         """Starts the stopped groups that match."""
         return await done(
             lambda request_id: StartAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
         )
 
-    @routes.post("/kill", status_code=202)
+    @routes.post("/kill", status_code=202, dependencies=[TOKEN])
     async def kill(body: KillBody) -> Response:
         """Stops tasks. Others take their places, unless `scale`: then just their slots are given up."""
         view = known(front)
@@ -81,7 +82,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             )
         )
 
-    @routes.post("/reset-backoff", status_code=202)
+    @routes.post("/reset-backoff", status_code=202, dependencies=[TOKEN])
     async def reset_backoff(body: PatternBody) -> Response:
         """Forgets the failures of the groups that match: what waits or was given up is tried again at once."""
         return await done(

@@ -34,6 +34,7 @@ from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, fetch_from_agent
 from framework.api.metered import Metered
 from framework.api.proxy import PictureFront, Proxy
+from framework.api.rights import OPEN
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
 from framework.api.threads import Threads
@@ -74,7 +75,7 @@ def create_app(
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
         responses={"4XX": {"model": ErrorAnswer, "description": "refused; nothing was changed"}},
     )
     stream = Stream(front, limits)
@@ -112,7 +113,7 @@ def create_app(
             pictured=pictured,
             clock=clock,
         )
-    app.add_middleware(Guard, token=token, limits=limits)
+    app.add_middleware(Guard, token=token, limits=limits, routes=app.router.routes)
     if gauge is not None:
         app.add_middleware(Metered, gauge=gauge)
     return app
@@ -121,8 +122,13 @@ def create_app(
 def _add_server_routes(
     app: FastAPI, front: Front, executor: ExecutorFile, info: ServerInfo, clock: Callable[[], float]
 ) -> None:
-    @app.head("/v1/ready", include_in_schema=False)
-    @app.get("/v1/ready", tags=["scheduler"], responses={200: {"model": ReadyAnswer}, 503: {"model": ErrorAnswer}})
+    @app.head("/v1/ready", include_in_schema=False, dependencies=[OPEN])
+    @app.get(
+        "/v1/ready",
+        tags=["scheduler"],
+        responses={200: {"model": ReadyAnswer}, 503: {"model": ErrorAnswer}},
+        dependencies=[OPEN],
+    )
     async def ready() -> Response:
         """Whether the scheduler is subscribed to a master and reaches its store: 200, or 503 with what keeps it."""
         view = front.view
@@ -132,7 +138,7 @@ def _add_server_routes(
             raise Problem(503, view.problem or f"The scheduler is {view.connection.value}; it is not subscribed yet.")
         return Json({"connection": view.connection.value, "message": f"Subscribed to the master at {view.master}."})
 
-    @app.get("/v1/info", tags=["scheduler"], responses={200: {"model": InfoAnswer}})
+    @app.get("/v1/info", tags=["scheduler"], responses={200: {"model": InfoAnswer}}, dependencies=[OPEN])
     async def server_info() -> Response:
         """Which scheduler this is, and where it stands."""
         view = front.view
@@ -154,12 +160,13 @@ def _add_server_routes(
         )
 
     # Mesos's fetcher asks for the size first, where it keeps a cache.
-    @app.head("/v1/executor/{sha256}/framework-executor.pyz", include_in_schema=False)
+    @app.head("/v1/executor/{sha256}/framework-executor.pyz", include_in_schema=False, dependencies=[OPEN])
     @app.get(
         "/v1/executor/{sha256}/framework-executor.pyz",
         tags=["scheduler"],
         response_class=FileResponse,
         responses={200: {"content": {"application/zip": {}}, "description": "the archive"}},
+        dependencies=[OPEN],
     )
     async def executor_archive(sha256: str) -> Response:
         """The executor's archive, which agents fetch."""
@@ -176,5 +183,8 @@ def _add_pages(app: FastAPI, front: Front, info: ServerInfo, clock: Callable[[],
     async def reference() -> Response:
         return HTMLResponse(reference_page(app.openapi()))
 
-    app.add_api_route("/", page, include_in_schema=False)
-    app.add_api_route("/docs", reference, include_in_schema=False)
+    async def schema() -> Response:
+        return Json(app.openapi())
+
+    for path, answer in (("/", page), ("/docs", reference), ("/openapi.json", schema)):
+        app.add_api_route(path, answer, include_in_schema=False, dependencies=[OPEN])

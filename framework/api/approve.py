@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from framework.api import picture
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known
+from framework.api.asking import ask, known
 from framework.api.info import Limits
+from framework.api.rights import OPEN, TOKEN
 from framework.api.shapes import ApproveBody, DoneAnswer, QuestionsAnswer
 from framework.api.stacks import done_plain
 from framework.core.events import DestructionApproved
@@ -23,7 +24,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
     routes = APIRouter(prefix="/v1", tags=["scheduler"])
 
-    @routes.get("/approve", responses={200: {"model": QuestionsAnswer}})
+    @routes.get("/approve", responses={200: {"model": QuestionsAnswer}}, dependencies=[OPEN])
     async def questions() -> Response:
         """What the scheduler does not do before an operator approves it: each question with all its tasks."""
         view = known(front)

@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fastapi import Security
-from fastapi.security import HTTPBearer
-
 from framework.api.errors import Problem
 from framework.core.commands import Done, Refused
 from framework.core.events import Ask
 from framework.core.views import Connection, View
 from framework.ports import Front
 
-TOKEN = Security(HTTPBearer(auto_error=False, description="the content of the scheduler's --token-file"))
-"""Tells the OpenAPI page that a route wants the token; guard.py is what looks at it."""
 _STATUS = {"not_found": 404, "conflict": 409, "invalid": 422, "unavailable": 503}
 
 

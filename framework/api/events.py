@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from framework.api.errors import Problem
+from framework.api.rights import OPEN
 from framework.api.stream import Stream
 from framework.api.tasks import Pattern
 
@@ -21,7 +22,11 @@ def router(stream: Stream) -> APIRouter:
     """The route over `stream`."""
     routes = APIRouter(prefix="/v1", tags=["events"])
 
-    @routes.get("/events", responses={200: {"content": {"text/event-stream": {}}, "description": _DESCRIPTION}})
+    @routes.get(
+        "/events",
+        responses={200: {"content": {"text/event-stream": {}}, "description": _DESCRIPTION}},
+        dependencies=[OPEN],
+    )
     async def events(
         pattern: Pattern = "",
         after: Annotated[int | None, Query(ge=0, description="replay what is kept after this number")] = None,

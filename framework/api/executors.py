@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from framework.api import picture
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known
+from framework.api.asking import ask, known
 from framework.api.executor_shapes import ExecutorsAnswer, RollBody
 from framework.api.info import Limits
+from framework.api.rights import OPEN, TOKEN
 from framework.api.shapes import DoneAnswer
 from framework.api.stacks import done_plain
 from framework.core.events import RollAsked
@@ -26,7 +27,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
     routes = APIRouter(prefix="/v1/executors", tags=["executors"])
 
-    @routes.get("", responses={200: {"model": ExecutorsAnswer}})
+    @routes.get("", responses={200: {"model": ExecutorsAnswer}}, dependencies=[OPEN])
     async def executors() -> Response:
         """Our executors that have tasks, by agent, and how far a roll is."""
         return Json(_plain(known(front)))

@@ -12,6 +12,7 @@ from framework.api import forecast, picture
 from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.errors import Problem
+from framework.api.rights import OPEN
 from framework.api.tasks import task_or_problem
 from framework.api.threads import Threads
 from framework.api.why_shapes import AgentsAnswer, ExplainAnswer
@@ -41,7 +42,7 @@ def router(front: Front, threads: Threads) -> APIRouter:
     """The routes over `front`; what takes long is done in `threads`."""
     routes = APIRouter(prefix="/v1")
 
-    @routes.get("/explain", tags=["tasks"], responses={200: {"model": ExplainAnswer}})
+    @routes.get("/explain", tags=["tasks"], responses={200: {"model": ExplainAnswer}}, dependencies=[OPEN])
     async def explain_slot(of: Of, agent: Agent = "", limit: Limit = 1000) -> Response:
         """Why a slot has no task, or why its task is where it is: every agent against every rule, and what would help.
 
@@ -51,7 +52,7 @@ def router(front: Front, threads: Threads) -> APIRouter:
         told = await threads.run(explain, view, group, slot)
         return Json(forecast.told_plain(view, told, agent=agent, limit=limit))
 
-    @routes.get("/agents", tags=["agents"], responses={200: {"model": AgentsAnswer}})
+    @routes.get("/agents", tags=["agents"], responses={200: {"model": AgentsAnswer}}, dependencies=[OPEN])
     async def agents() -> Response:
         """The agents that are known: attributes, what they have, what is free, our tasks there."""
         return Json(forecast.agents_plain(known(front)))

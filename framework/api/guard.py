@@ -1,18 +1,19 @@
-"""What every request passes first: the count of requests, the token, the size of the body, the safe headers."""
+"""What every request passes first: the count of requests, the rights, the size of the body, the safe headers."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framework.api.errors import Problem, error_answer
 from framework.api.info import Limits
+from framework.api.rights import SAFE_METHODS, Access, Right, access_of, closed
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -26,10 +27,11 @@ _HEADERS = {
 
 
 class Guard:
-    """The outermost layer. What is not a read needs the token, unless it is a plan: that changes nothing."""
+    """The outermost layer. The right that a request needs is declared by its route, one of `routes`."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, *, token: str | None, limits: Limits, routes: Sequence[BaseRoute]) -> None:
         self._app = app
+        self._routes = routes
         self._token = token
         self._limits = limits
         self._running = 0
@@ -39,18 +41,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         send = _with_headers(send)
-        refusal = self._refusal(scope)
+        access = access_of(self._routes, scope)
+        refusal = self._refusal(scope, access)
         if refusal is not None:
             answer = error_answer(refusal.status_code, refusal.message, refusal.details, refusal.headers)
             await answer(scope, receive, send)
             return
         self._running += 1
         try:
-            await self._app(scope, _bounded(receive, self._body_limit(scope)), send)
+            await self._app(scope, _bounded(receive, self._body_limit(access)), send)
         finally:
             self._running -= 1
 
-    def _refusal(self, scope: Scope) -> Problem | None:
+    def _refusal(self, scope: Scope, access: Access) -> Problem | None:
         headers = Headers(scope=scope)
         if self._running >= self._limits.requests:
             return Problem(
@@ -58,12 +61,14 @@ class Guard:
                 f"{self._running} requests are being answered, which is the limit. Try again in a moment.",
                 headers={"Retry-After": "1"},
             )
-        if scope["method"] not in _SAFE_METHODS and _is_foreign(headers):
+        if scope["method"] not in SAFE_METHODS and _is_foreign(headers):
             return Problem(
                 403,
                 f"A page of {headers['origin'][:200]} wants to change something here. Only pages of this address may.",
             )
-        if not self._may(scope, headers):
+        if access.right is Right.CLOSED:
+            return closed(scope)
+        if access.right is Right.TOKEN and not self._has_token(headers):
             return Problem(
                 401,
                 "This changes something, and for that the scheduler wants its token: wanted the header 'Authorization: "
@@ -72,22 +77,20 @@ class Guard:
                 "FRAMEWORK_TOKEN_FILE.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        limit = self._body_limit(scope)
+        limit = self._body_limit(access)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > limit:
             return _too_large(limit, length)
         return None
 
-    def _may(self, scope: Scope, headers: Headers) -> bool:
-        if self._token is None or scope["method"] in _SAFE_METHODS or scope["path"].endswith("/plan"):
+    def _has_token(self, headers: Headers) -> bool:
+        if self._token is None:
             return True
-        if scope["path"].startswith("/v1/attach/"):
-            return True  # an executor has no token: the key in the path opens one session, and is looked at there
         scheme, _, given = headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode())
 
-    def _body_limit(self, scope: Scope) -> int:
-        return self._limits.stack_bytes if scope["path"].startswith("/v1/stacks/") else self._limits.body_bytes
+    def _body_limit(self, access: Access) -> int:
+        return self._limits.stack_bytes if access.has_stack_body else self._limits.body_bytes
 
 
 def _is_foreign(headers: Headers) -> bool:

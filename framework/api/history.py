@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from framework.api import forecast
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known, problem_of
+from framework.api.asking import ask, known, problem_of
 from framework.api.errors import Problem
 from framework.api.history_shapes import BackBody, BackPlan, DefinitionAnswer, HistoryAnswer, RollbackBody
 from framework.api.info import Limits
 from framework.api.picture import standing
+from framework.api.rights import OPEN, TOKEN
 from framework.api.shapes import DoneAnswer
 from framework.api.stacks import Name, done_plain
 from framework.api.threads import Threads
@@ -33,7 +34,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
     """The routes over `front`; what takes long is done in `threads`."""
     routes = APIRouter(prefix="/v1/stacks/{name}", tags=["history"])
 
-    @routes.get("/history", responses={200: {"model": HistoryAnswer}})
+    @routes.get("/history", responses={200: {"model": HistoryAnswer}}, dependencies=[OPEN])
     async def history(name: Name) -> Response:
         """Who changed the stack, when, why and how, oldest first; also of a stack that was removed, for a while."""
         view = known(front)
@@ -47,7 +48,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         }
         return Json(content)
 
-    @routes.get("/history/{number}", responses={200: {"model": DefinitionAnswer}})
+    @routes.get("/history/{number}", responses={200: {"model": DefinitionAnswer}}, dependencies=[OPEN])
     async def revision(name: Name, number: Number) -> Response:
         """The definition that the stack had at a revision: what PUT takes. `from_revision` is the one that gave it."""
         found = stack_at(name, _find(known(front), name), number)
@@ -57,7 +58,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         content = {**_revision_plain(given), "stack": name, "number": number, "from_revision": given.number}
         return Json({**content, "definition": stack_to_json(stack)})
 
-    @routes.post("/rollback/plan", responses={200: {"model": BackPlan}})
+    @routes.post("/rollback/plan", responses={200: {"model": BackPlan}}, dependencies=[OPEN])
     async def plan_rollback(name: Name, body: BackBody) -> Response:
         """What a rollback would change now, as a plan of a submit. Nothing is changed, and no token needed."""
         view = known(front)

@@ -13,9 +13,10 @@ from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known
+from framework.api.asking import ask, known
 from framework.api.errors import Problem
 from framework.api.info import Limits, ServerInfo
+from framework.api.rights import KEY, TOKEN
 from framework.api.sessions import CALL_SECONDS, Session, Sessions, lines, parsed, put
 from framework.api.shapes import Asked, Shape
 from framework.api.tasks import TaskName, task_or_problem
@@ -87,7 +88,7 @@ def router(front: Front, limits: Limits, info: ServerInfo) -> APIRouter:
 
 
 def _add_ends(routes: APIRouter, sessions: Sessions) -> None:
-    @routes.get("/exec/{key}/output", tags=["tasks"], response_class=StreamingResponse)
+    @routes.get("/exec/{key}/output", tags=["tasks"], response_class=StreamingResponse, dependencies=[KEY])
     async def output(key: Key) -> Response:
         """What the command says, lines of JSON: `{"stream", "data"}` in base64, at last `{"exit"}` or `{"error"}`. The
         session ends with this answer, and where nobody reads it any more the command is killed."""
@@ -104,7 +105,7 @@ def _add_ends(routes: APIRouter, sessions: Sessions) -> None:
         await put(session, session.to_executor, parsed(await request.body()))
         return Response(status_code=204)
 
-    @routes.get("/attach/{key}/input", include_in_schema=False)
+    @routes.get("/attach/{key}/input", include_in_schema=False, dependencies=[KEY])
     async def for_executor(key: Key) -> Response:
         session = sessions.of_executor(key)
         if session.was_called.is_set():
@@ -121,7 +122,7 @@ def _add_ends(routes: APIRouter, sessions: Sessions) -> None:
 
         return StreamingResponse(said(), media_type=_LINES)
 
-    @routes.post("/attach/{key}/output", include_in_schema=False)
+    @routes.post("/attach/{key}/output", include_in_schema=False, dependencies=[KEY])
     async def from_executor(key: Key, request: Request) -> Response:
         session = sessions.of_executor(key)
         session.was_called.set()

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers import Json
-from framework.api.asking import TOKEN
 from framework.api.errors import Problem
 from framework.api.info import ServerInfo
 from framework.api.leader_shapes import LeaderAnswer, MessageAnswer, StepDownBody
+from framework.api.rights import OPEN, TOKEN
 from framework.api.threads import Threads
 from framework.ports import Leadership, Member, Members, StoreFault
 
@@ -24,7 +24,7 @@ def router(leadership: Leadership, info: ServerInfo, threads: Threads) -> APIRou
         except StoreFault as fault:
             raise Problem(503, f"{fault}.", headers={"Retry-After": "1"}) from None
 
-    @routes.get("", responses={200: {"model": LeaderAnswer}})
+    @routes.get("", responses={200: {"model": LeaderAnswer}}, dependencies=[OPEN])
     async def leader() -> Response:
         """Which scheduler leads, since when, and which stand by: answered by each scheduler itself, from ZooKeeper."""
         there = await members()

@@ -18,6 +18,7 @@ from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.api.log_files import AgentFault, Fetch, LogFile, Piece
 from framework.api.log_shapes import LogAnswer
+from framework.api.rights import OPEN
 from framework.api.tasks import TaskName, task_or_problem
 from framework.core.model import Task
 from framework.core.views import View
@@ -32,7 +33,11 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["tasks"])
     reader = _Reader(limits, fetch)
 
-    @routes.get("/tasks/{task_id}/logs", responses={200: {"model": LogAnswer}, 502: {"description": "no answer"}})
+    @routes.get(
+        "/tasks/{task_id}/logs",
+        responses={200: {"model": LogAnswer}, 502: {"description": "no answer"}},
+        dependencies=[OPEN],
+    )
     async def logs(
         task_id: TaskName,
         stream: Literal["stdout", "stderr"] = "stdout",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from framework.api.answers import Json
 from framework.api.errors import Problem
 from framework.api.info import ServerInfo
+from framework.api.rights import OPEN
 from framework.api.threads import Threads
 from framework.api.usage_shapes import TargetGroup
 from framework.ports import Gauge, Leadership, StoreFault
@@ -23,14 +24,18 @@ def router(usage: Usage, info: ServerInfo, leadership: Leadership | None, gauge:
     routes = APIRouter(tags=["metrics"])
     threads = Threads()  # of its own: who watches must not wait for plans
 
-    @routes.get("/metrics", responses={200: {"content": {_TEXT: {}}, "description": "Prometheus's text form"}})
+    @routes.get(
+        "/metrics",
+        responses={200: {"content": {_TEXT: {}}, "description": "Prometheus's text form"}},
+        dependencies=[OPEN],
+    )
     async def metrics() -> Response:
         """The scheduler's own metrics, of this process. Those of tasks are told by the executors."""
         if gauge is None:
             raise Problem(404, "This scheduler keeps no metrics.")
         return Response(await threads.run(gauge.page), headers={"Content-Type": _TEXT})
 
-    @routes.get("/v1/prometheus/targets", responses={200: {"model": list[TargetGroup]}})
+    @routes.get("/v1/prometheus/targets", responses={200: {"model": list[TargetGroup]}}, dependencies=[OPEN])
     async def targets() -> Response:
         """All executors and all schedulers, as Prometheus's http_sd wants them. Each executor tells of all tasks on its
         agent, and what they tell of themselves, with their labels."""

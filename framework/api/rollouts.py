@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from framework.api import picture
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known
+from framework.api.asking import ask, known
 from framework.api.info import Limits
+from framework.api.rights import OPEN, TOKEN
 from framework.api.rollout_picture import rollout_plain
 from framework.api.rollout_shapes import RolloutAnswer, RolloutBody, RolloutsAnswer
 from framework.api.shapes import DoneAnswer
@@ -25,7 +26,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
     routes = APIRouter(prefix="/v1/stacks/{name}", tags=["rollouts"])
 
-    @routes.get("/rollout", responses={200: {"model": RolloutAnswer}})
+    @routes.get("/rollout", responses={200: {"model": RolloutAnswer}}, dependencies=[OPEN])
     async def rollout(name: Name) -> Response:
         """The stack's rollout of now: how far each group is, and what it waits for."""
         view = known(front)
@@ -42,7 +43,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             }
         )
 
-    @routes.get("/rollouts", responses={200: {"model": RolloutsAnswer}})
+    @routes.get("/rollouts", responses={200: {"model": RolloutsAnswer}}, dependencies=[OPEN])
     async def rollouts(name: Name) -> Response:
         """The stack's rollouts that are kept, newest first."""
         view = known(front)

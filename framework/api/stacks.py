@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from framework.api import documents, forecast, picture
 from framework.api.answers import Json
-from framework.api.asking import TOKEN, ask, known
+from framework.api.asking import ask, known
 from framework.api.capacity import too_large
 from framework.api.errors import Problem
 from framework.api.info import Limits
+from framework.api.rights import OPEN, STACK_BODY, TOKEN
 from framework.api.shapes import DoneAnswer, StackAnswer, StacksAnswer, SubmitAnswer
 from framework.api.threads import Threads
 from framework.api.why_shapes import PlanAnswer
@@ -52,14 +53,14 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
     """The routes over `front`; what takes long is done in `threads`."""
     routes = APIRouter(prefix="/v1/stacks", tags=["stacks"])
 
-    @routes.get("", responses={200: {"model": StacksAnswer}})
+    @routes.get("", responses={200: {"model": StacksAnswer}}, dependencies=[OPEN])
     async def stacks() -> Response:
         """All stacks, a line each."""
         view = known(front)
         lines = [picture.stack_plain(view.stacks[name]) for name in sorted(view.stacks)]
         return Json({**picture.standing(view), "stacks": lines})
 
-    @routes.get("/{name}", responses={200: {"model": StackAnswer}})
+    @routes.get("/{name}", responses={200: {"model": StackAnswer}}, dependencies=[OPEN])
     async def stack(name: Name) -> Response:
         """A stack: its groups, what they wait for, and its definition."""
         view = known(front)
@@ -77,7 +78,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         status_code=202,
         responses={202: {"model": SubmitAnswer}},
         openapi_extra=_BODY,
-        dependencies=[TOKEN],
+        dependencies=[TOKEN, STACK_BODY],
     )
     async def submit(
         request: Request,
@@ -111,7 +112,9 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         )
         return Json({**done_plain(done), "warnings": list(warned)}, 202)
 
-    @routes.post("/{name}/plan", responses={200: {"model": PlanAnswer}}, openapi_extra=_BODY)
+    @routes.post(
+        "/{name}/plan", responses={200: {"model": PlanAnswer}}, openapi_extra=_BODY, dependencies=[OPEN, STACK_BODY]
+    )
     async def plan_stack(request: Request, name: Name) -> Response:
         """What submitting this stack would change now, where new tasks would go, and what would not fit.
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.log_shapes import StoryAnswer
+from framework.api.rights import OPEN
 from framework.api.tasks import TaskName, task_or_problem
 from framework.core.story import told
 from framework.ports import Front
@@ -17,7 +18,7 @@ def router(front: Front) -> APIRouter:
     """The route over `front`."""
     routes = APIRouter(prefix="/v1", tags=["tasks"])
 
-    @routes.get("/tasks/{task_id}/story", responses={200: {"model": StoryAnswer}})
+    @routes.get("/tasks/{task_id}/story", responses={200: {"model": StoryAnswer}}, dependencies=[OPEN])
     async def story(task_id: TaskName) -> Response:
         """What happened to a task, oldest first: what this leader has seen, and of the time before what is stored."""
         group, task = task_or_problem(known(front), task_id)

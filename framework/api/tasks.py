@@ -12,6 +12,7 @@ from framework.api.answers import Json
 from framework.api.asking import known
 from framework.api.endpoint_shapes import EndpointsAnswer
 from framework.api.errors import Problem
+from framework.api.rights import OPEN
 from framework.api.shapes import GroupsAnswer, TaskLine, TasksAnswer
 from framework.core.model import Task
 from framework.core.views import GroupView, View
@@ -28,14 +29,14 @@ def router(front: Front) -> APIRouter:
     """The routes over `front`."""
     routes = APIRouter(prefix="/v1")
 
-    @routes.get("/groups", tags=["groups"], responses={200: {"model": GroupsAnswer}})
+    @routes.get("/groups", tags=["groups"], responses={200: {"model": GroupsAnswer}}, dependencies=[OPEN])
     async def groups(pattern: Pattern = "") -> Response:
         """The groups that match, and what they wait for."""
         view = known(front)
         lines = [picture.group_plain(view, group) for group in picture.groups_of(view, pattern)]
         return Json({**picture.standing(view), "groups": lines})
 
-    @routes.get("/tasks", tags=["tasks"], responses={200: {"model": TasksAnswer}})
+    @routes.get("/tasks", tags=["tasks"], responses={200: {"model": TasksAnswer}}, dependencies=[OPEN])
     async def tasks(
         pattern: Pattern = "",
         all: Annotated[bool, Query(description="with the ones that ended, as far as they are kept")] = False,  # noqa: A002
@@ -56,7 +57,7 @@ def router(front: Front) -> APIRouter:
             }
         )
 
-    @routes.get("/endpoints", tags=["tasks"], responses={200: {"model": EndpointsAnswer}})
+    @routes.get("/endpoints", tags=["tasks"], responses={200: {"model": EndpointsAnswer}}, dependencies=[OPEN])
     async def endpoints(pattern: Pattern = "") -> Response:
         """Where the tasks that are ready can be reached, of the groups that match."""
         view = known(front)
@@ -68,7 +69,7 @@ def router(front: Front) -> APIRouter:
         ]
         return Json({**picture.standing(view), "endpoints": lines})
 
-    @routes.get("/tasks/{task_id}", tags=["tasks"], responses={200: {"model": TaskLine}})
+    @routes.get("/tasks/{task_id}", tags=["tasks"], responses={200: {"model": TaskLine}}, dependencies=[OPEN])
     async def task(task_id: TaskName) -> Response:
         """A task, live or ended."""
         view = known(front)

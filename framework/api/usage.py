@@ -10,6 +10,7 @@ from starlette.responses import Response
 from framework.api import picture
 from framework.api.answers import Json
 from framework.api.asking import known
+from framework.api.rights import OPEN
 from framework.api.tasks import Pattern
 from framework.api.threads import Threads
 from framework.api.usage_shapes import UsageAnswer
@@ -28,7 +29,7 @@ def router(front: Front, usage: Usage) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["tasks"])
     threads = Threads()
 
-    @routes.get("/usage", responses={200: {"model": UsageAnswer}})
+    @routes.get("/usage", responses={200: {"model": UsageAnswer}}, dependencies=[OPEN])
     async def used(pattern: Pattern = "") -> Response:
         """What the running tasks of the groups that match use. Executors are asked when this is: their figures are some
         seconds old. Those that did not answer are named, and their tasks are left out."""

@@ -1,0 +1,89 @@
+"""Rights: who may use a route. Each route declares one among its dependencies; a route that declares none is closed.
+
+The guard looks at the right when only the head of a request is there. A right never follows from the text of a path: a
+stack may have the name of a route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from fastapi import Depends, Security
+from fastapi.routing import RouteContext, iter_route_contexts
+from fastapi.security import HTTPBearer
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from framework.api.errors import Problem
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Right(Enum):
+    """OPEN: anyone. TOKEN: holders of the token. KEY: holders of the key in the path, which the route checks."""
+
+    OPEN = "open"
+    TOKEN = "token"
+    KEY = "key"
+    CLOSED = "closed"
+    """Nobody: the route declares no right."""
+
+
+async def _open() -> None:
+    """Marks a route; there is nothing to be done."""
+
+
+async def _key() -> None:
+    """Marks a route; there is nothing to be done."""
+
+
+async def _stack_body() -> None:
+    """Marks a route; there is nothing to be done."""
+
+
+_BEARER = HTTPBearer(auto_error=False, description="the content of the scheduler's --token-file")
+
+OPEN = Depends(_open)
+TOKEN = Security(_BEARER)
+KEY = Depends(_key)
+STACK_BODY = Depends(_stack_body)
+"""Beside a right: the body is a stack, and may be as large as one."""
+
+_RIGHTS: dict[Callable[..., Any] | None, Right] = {_open: Right.OPEN, _BEARER: Right.TOKEN, _key: Right.KEY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The declarations of a route: who may use it, and whether its body is a stack."""
+
+    right: Right
+    has_stack_body: bool = False
+
+
+def declared_by(route: RouteContext) -> Access:
+    """The declarations of a route; CLOSED where it declares no right, or several that differ."""
+    marks = [each.dependency for each in getattr(route, "dependencies", ())]
+    rights = {_RIGHTS[mark] for mark in marks if mark in _RIGHTS}
+    right = rights.pop() if len(rights) == 1 else Right.CLOSED
+    return Access(right=right, has_stack_body=_stack_body in marks)
+
+
+def access_of(routes: Sequence[BaseRoute], scope: Scope) -> Access:
+    """The access to the route that answers this request. Where there is none the application can only say so: then
+    reading is open, and everything else wants the token."""
+    for route in iter_route_contexts(routes):
+        if route.matches(scope)[0] is Match.FULL:
+            return declared_by(route)
+    return Access(right=Right.OPEN if scope["method"] in SAFE_METHODS else Right.TOKEN)
+
+
+def closed(scope: Scope) -> Problem:
+    """The answer of a route that declares no right."""
+    return Problem(
+        403,
+        f"{scope['method']} {scope['path'][:200]} does not say who may use it, so nobody may. This is a bug in the"
+        " scheduler's API; please report it.",
+    )
