@@ -79,7 +79,7 @@ def up(directory: Path, with_dns: bool, **options: Any) -> None:
             click.echo(f"Starting the cluster in {directory} ...")
             if with_dns:
                 given["dns"] = engine.bridge_address()
-            cluster.up(**{"schedulers": 1, **given})
+            cluster.up(**{"schedulers": 1, **given}, is_kept=True)
         click.echo(urls(cluster))
         down_ones = [daemon.name for daemon in cluster.daemons.values() if daemon.state != "running"]
         if down_ones:
@@ -132,7 +132,8 @@ def status(directory: Path, as_json: bool) -> None:
     elif rows:
         click.echo(f"{'NAME':<12} {'ADDRESS':<22} {'PID':<8} STATE")
         for row in rows:
-            click.echo(f"{row['name']:<12} {row['address']:<22} {row['pid'] or '-':<8} {row['state']}")
+            restarts = f", ended by itself and started again: {row['restarts']} ×" if row["restarts"] else ""
+            click.echo(f"{row['name']:<12} {row['address']:<22} {row['pid'] or '-':<8} {row['state']}{restarts}")
     else:
         click.echo(f"No cluster is in {directory}; `framework local up` starts one.")
     if not rows or any(row["state"] != "running" for row in rows):
@@ -147,6 +148,7 @@ def describe(daemon: Daemon) -> dict[str, Any]:
         "address": daemon.address,
         "pid": daemon.pid,
         "state": daemon.state,
+        "restarts": daemon.restarts,
         "log": str(daemon.log),
     }
 

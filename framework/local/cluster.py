@@ -27,6 +27,7 @@ from framework.local.waiting import wait_for
 SHAPE_FILE = "cluster.json"
 URL_FILE = "url"
 LOCK_FILE = "lock"
+KEEPER = "keeper"
 
 REGISTRATION_SECONDS = 60.0
 AGENT_END_SECONDS = 10.0
@@ -74,9 +75,9 @@ class Cluster:
 
     @property
     def daemons(self) -> dict[str, Daemon]:
-        """Every daemon by its name, ZooKeeper first, then masters, agents, schedulers, DNS."""
+        """Every daemon by its name, ZooKeeper first, then masters, agents, schedulers, DNS, balancer, keeper."""
         found = {}
-        for name in self.shape.addresses():
+        for name in (*self.shape.addresses(), KEEPER):
             if (self.directory / name / "daemon.json").exists():
                 found[name] = Daemon(self.directory / name)
         return found
@@ -91,6 +92,10 @@ class Cluster:
 
     def of_kind(self, kind: Kind) -> list[Daemon]:
         return [daemon for daemon in self.daemons.values() if daemon.spec.kind == kind]
+
+    def kept(self) -> list[Daemon]:
+        """The daemons that a keeper starts again: all but itself."""
+        return [daemon for daemon in self.daemons.values() if daemon.name != KEEPER]
 
     def is_up(self) -> bool:
         """Whether any daemon runs."""
@@ -121,6 +126,7 @@ class Cluster:
         resources: str = RESOURCES,
         dns: str = "",
         balancer: bool = False,
+        is_kept: bool = False,
         master_flags: Flags | None = None,
         agent_flags: Flags | None = None,
         scheduler_flags: Flags | None = None,
@@ -128,8 +134,9 @@ class Cluster:
         """Starts a cluster from nothing, and returns once its agents are registered and its schedulers answer.
 
         An earlier cluster in the directory is taken down and forgotten.  Flags are the programs' own and win over
-        ours.  With `dns` a server of names answers at this address.  Raises LocalError, with all daemons stopped again
-        and their logs kept, if that cannot be.
+        ours.  With `dns` a server of names answers at this address.  With `is_kept` a daemon that ends by itself is
+        started again (framework.local.keeper).  Raises LocalError, with all daemons stopped again and their logs kept,
+        if that cannot be.
         """
         shape = Shape(
             subnet=self._subnet,
@@ -154,6 +161,8 @@ class Cluster:
             (self.directory / SHAPE_FILE).write_text(json.dumps(asdict(shape), indent=2), encoding="utf-8")
             try:
                 self._start(shape, master_flags or {}, agent_flags or {}, scheduler_flags or {})
+                if is_kept:
+                    Daemon.create(self.directory / KEEPER, commands.keeper(self.directory)).start()
             except BaseException:  # Ctrl-C included: what has been started is stopped, and the cause goes on.
                 self._stop()
                 raise
@@ -211,7 +220,10 @@ class Cluster:
                 raise LocalError(f"{daemon.name} ended while the cluster was starting. {daemon.last_words()}")
 
     def _stop(self) -> None:
-        """Ends schedulers first, so that none replaces what ends; then agents with all they run; then the rest."""
+        """Ends the keeper and schedulers first, so that neither replaces what ends; then agents with all they run; then
+        the rest."""
+        for daemon in self.of_kind("keeper"):
+            daemon.kill()
         for daemon in self.of_kind("scheduler"):
             _end(daemon, signal.SIGTERM)
         _wait_for_ends(self.of_kind("scheduler"), SCHEDULER_END_SECONDS)
@@ -231,7 +243,7 @@ class Cluster:
 
     def _check_directory(self) -> None:
         """Refuses a directory in which `up` would remove what is not a cluster's."""
-        ours = {SHAPE_FILE, URL_FILE, LOCK_FILE} | set(self.shape.addresses())
+        ours = {SHAPE_FILE, URL_FILE, LOCK_FILE, KEEPER} | set(self.shape.addresses())
         if self.directory.is_dir():
             strange = sorted(path.name for path in self.directory.iterdir() if path.name not in ours)
             if strange:
@@ -242,7 +254,7 @@ class Cluster:
 
     def _forget(self) -> None:
         """Removes what an earlier cluster left in the directory."""
-        for name in self.shape.addresses():
+        for name in (*self.shape.addresses(), KEEPER):
             if (self.directory / name).exists():
                 shutil.rmtree(self.directory / name)
         (self.directory / SHAPE_FILE).unlink(missing_ok=True)

@@ -95,6 +95,13 @@ def balancer(directory: Path, shape: Shape) -> DaemonSpec:
     return _ours("balancer", address, ("balancer", "haproxy"), options)
 
 
+def keeper(cluster: Path) -> DaemonSpec:
+    """The keeper of the cluster in a directory."""
+    return DaemonSpec(
+        kind="keeper", address="-", command=(sys.executable, "-m", "framework.local.keeper", str(cluster))
+    )
+
+
 def executor_path() -> str:
     """The PATH of agents, and so of executors.
 

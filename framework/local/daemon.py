@@ -1,5 +1,7 @@
 """Processes that can be killed by any signal and started again as they were."""
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -7,7 +9,7 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +17,17 @@ from typing import Any, Literal
 from framework.local.errors import LocalError
 from framework.local.waiting import wait_for
 
-Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dns", "balancer", "dockerd"]
+Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dns", "balancer", "keeper", "dockerd"]
 State = Literal["running", "frozen", "down"]
 
 # All else stays outside: what agents have, executors and tasks inherit, secrets and proxies included; and
 # MESOS_* and LIBPROCESS_* are flags to Mesos' daemons.
 INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 INHERITED_PREFIXES = ("LC_", "DOCKER_")
+
+STOPPED_FILE = "stopped"
+RESTARTS_FILE = "restarts"
+LOCK_FILE = "lock"
 
 START_SECONDS = 40.0
 END_SECONDS = 20.0
@@ -31,7 +37,8 @@ END_SECONDS = 20.0
 class DaemonSpec:
     """How a daemon is started.
 
-    `address` is HOST:PORT, or a socket's path for dockerd; `environment` is added to what is inherited.
+    `address` is HOST:PORT, a socket's path for dockerd, or "-" for what serves nobody; `environment` is added to what
+    is inherited.
     """
 
     kind: Kind
@@ -104,8 +111,35 @@ class Daemon:
         process = Process.find(int(pid))
         return process if process and process.mark == mark and process.letter not in ("Z", "X") else None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is down because somebody has ended it with `kill`, and not by itself."""
+        return (self.directory / STOPPED_FILE).exists()
+
+    @property
+    def restarts(self) -> int:
+        """How often it has ended by itself and was started again."""
+        try:
+            return int((self.directory / RESTARTS_FILE).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
     def start(self) -> "Daemon":
         """Starts the process, unless it runs; does not wait until it answers."""
+        with self._locked():
+            (self.directory / STOPPED_FILE).unlink(missing_ok=True)
+            self._run()
+        return self
+
+    def start_again(self) -> "Daemon":
+        """Starts what has ended by itself, and counts that; does nothing where somebody has ended it meanwhile."""
+        with self._locked():
+            if not self.is_stopped and self.pid is None:
+                (self.directory / RESTARTS_FILE).write_text(str(self.restarts + 1))
+                self._run()
+        return self
+
+    def _run(self) -> None:
         if self.pid is None:
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
@@ -119,14 +153,23 @@ class Daemon:
                 )
             found = Process.find(process.pid)
             (self.directory / "pid").write_text(f"{found.pid} {found.mark}" if found else "")
-        return self
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Lets one process at a time start the daemon."""
+        with (self.directory / LOCK_FILE).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def kill(self, number: signal.Signals = signal.SIGKILL, seconds: float = END_SECONDS) -> "Daemon":
         """Signals the process and waits until that has had its effect; does nothing if it is down."""
+        after = self._state_after(number)
+        if after == "down":
+            (self.directory / STOPPED_FILE).touch()
         pid = self.pid
         if pid is not None:
             os.kill(pid, number)
-            if (after := self._state_after(number)) is not None:
+            if after is not None:
                 # Who wakes may end at once, having slept too long.
                 wait_for(lambda: self.state in (after, "down"), seconds, f"{self.name} {after} after {number.name}")
         return self
@@ -157,11 +200,13 @@ class Daemon:
 
     def answers(self) -> bool:
         """Whether the daemon serves: ZooKeeper says srvr, Mesos its version, a scheduler or its follower anything;
-        a DNS server and a balancer take connections."""
+        a DNS server and a balancer take connections; a keeper is never asked."""
         if self.spec.kind == "zookeeper":
             return b"Mode:" in four_letters(self.address, b"srvr")
         if self.spec.kind == "scheduler":
             return http_status(f"http://{self.address}/v1/ready") is not None
+        if self.spec.kind == "keeper":
+            return True
         if self.spec.kind in ("dns", "balancer"):
             return accepts(self.address)
         return self.get("/version") is not None

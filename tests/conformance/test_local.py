@@ -91,6 +91,20 @@ def test_another_master_takes_over_when_the_leader_dies(new_cluster: NewCluster)
     assert cluster.wait_for_leader().name == second.name
 
 
+def test_a_master_that_ended_itself_is_started_again_but_not_one_that_was_killed(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(agents=1, is_kept=True)
+    master = cluster.daemon("master1")
+    cluster.daemon("zookeeper").kill(signal.SIGSTOP)
+    wait_for(lambda: master.restarts > 0, 60, "a master that has lost ZooKeeper, and is started again")
+    cluster.daemon("zookeeper").kill(signal.SIGCONT)
+    wait_for(lambda: cluster.active_agents() == 1, 90, "registration of the agent with it")
+    agent = cluster.daemon("agent1").kill(signal.SIGTERM)
+    master.kill(signal.SIGABRT)
+    before = master.restarts
+    wait_for(lambda: master.restarts == before + 1, 30, "the master again")
+    assert agent.state == "down" and agent.restarts == 0
+
+
 def test_up_after_a_reboot_starts_from_nothing(new_cluster: NewCluster) -> None:
     cluster = new_cluster(agents=1)
     for daemon in cluster.daemons.values():
@@ -151,7 +165,8 @@ def test_the_command_line(tmp_path: Path) -> None:
             assert "got NONE" in say("kill", "agent1", "NONE", code=2)
             assert "there are: zookeeper, master1, agent1, agent2" in say("start", "agent7", code=1)
             states = {row["name"]: row["state"] for row in json.loads(say("status", "--json", code=1))}
-            assert states == {"zookeeper": "running", "master1": "running", "agent1": "running", "agent2": "down"}
+            running = dict.fromkeys(("zookeeper", "master1", "agent1", "keeper"), "running")
+            assert states == {**running, "agent2": "down"}
             assert "agent2 runs: pid" in say("start", "agent2")
             assert len(say("logs", "agent2", "-n", "3").splitlines()) == 3
             assert "in use by this cluster" in say("doctor")

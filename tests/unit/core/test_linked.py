@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from framework.core.commands import Accept, Command
@@ -113,7 +114,7 @@ OWN = {0: ("172.17.0.8",), 1: ("172.17.0.9",)}
 
 
 def launched_beside(
-    client: Container, server: Container = AUTH, own: dict[int, tuple[str, ...]] = OWN
+    client: Container, server: Container = AUTH, own: Mapping[int, tuple[str, ...]] = OWN
 ) -> dict[str, str]:
     """The variables of a task of a client, linked to two ready tasks of `auth`; agents are at loopback addresses."""
     talk = Conversation()
