@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from placement.cluster import Cluster
-from placement.neighbours import Standing, selects
+from placement.neighbours import Standing
+from placement.order import depths
 from placement.refusals import Refused
 from placement.request import Placement, Request
 from placement.room import Room
@@ -87,7 +88,7 @@ def _slots(request: Request) -> list[int]:
 
 
 def _in_order(requests: Sequence[Request], cluster: Cluster) -> list[Request]:
-    waits = _depths(requests)
+    waits = depths(requests)
 
     def place_of(request: Request) -> tuple[int, float, GroupId]:
         want = request.resources
@@ -95,23 +96,3 @@ def _in_order(requests: Sequence[Request], cluster: Cluster) -> list[Request]:
         return waits[request.group], -size, request.group
 
     return sorted(requests, key=place_of)
-
-
-def _depths(requests: Sequence[Request]) -> dict[GroupId, int]:
-    """How many groups one after the other each has to wait for, because it is to be near the next."""
-    near = {
-        request.group: [neighbour.to for neighbour in request.rules.near if not neighbour.weight]
-        for request in requests
-    }
-    awaited = {
-        group: [other for other in near if other != group and any(selects(to, group, other) for to in selectors)]
-        for group, selectors in near.items()
-        if selectors
-    }
-    depths = dict.fromkeys(near, 0)
-    for _ in awaited:  # a chain is not longer than that, and a circle ends here
-        deeper = {group: 1 + max((depths[other] for other in others), default=-1) for group, others in awaited.items()}
-        if all(depths[group] == depth for group, depth in deeper.items()):
-            break
-        depths |= deeper
-    return depths

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 
 from placement.cluster import Cluster
+from placement.occupancy import Crowd, Groups, Meant, Selectors
 from placement.request import Tenants
 from specs.constraints import Neighbour, Selector
 from specs.ids import AgentId, GroupId, VersionId
@@ -13,12 +13,7 @@ from specs.ids import AgentId, GroupId, VersionId
 
 def selects(selector: Selector, home: GroupId, group: GroupId) -> bool:
     """Whether a selector in the stack file of `home` means `group`."""
-    stack = selector.stack or home.stack
-    return (
-        (stack == group.stack or fnmatchcase(group.stack, stack))
-        and (selector.service == group.service or fnmatchcase(group.service, selector.service))
-        and all(label in group.labels for label in selector.labels)
-    )
+    return Meant.of(selector, home).means(group)
 
 
 class Standing:
@@ -28,6 +23,18 @@ class Standing:
         self._cluster = cluster
         self._tenants = tenants
         self._tasks: dict[GroupId, dict[int, int]] = {}
+        self._groups: Groups | None = None
+        """All groups, once any neighbour was asked for."""
+        self._crowds: dict[tuple[Meant, str], Crowd] = {}
+        """Of the groups that a selector means, by the domains of a field."""
+        self._meaning: Selectors[tuple[str, Crowd]] = Selectors()
+        """The same, each with its field."""
+        self._keepers: Selectors[tuple[str, Crowd]] | None = None
+        """Of the groups that keep away others, under the selector that means these."""
+        self._joined: dict[GroupId, list[tuple[str, Crowd]]] = {}
+        """The crowds of which a group is one."""
+        self._places: dict[GroupId, dict[str, dict[int, None]]] = {}
+        """The domains in which a group has tasks, by the field of its crowds."""
 
     def copy(self) -> Standing:
         """The same, to try something with."""
@@ -58,29 +65,76 @@ class Standing:
 
     def placed(self, group: GroupId, number: int) -> None:
         """Counts a task that was placed."""
+        if self._groups is not None and group not in self._groups:
+            self._meet(group)
         tasks = self.tasks(group)
         tasks[number] = tasks.get(number, 0) + 1
+        for field, places in self._places.get(group, {}).items():
+            domain = self._cluster.domains((field,)).of[number]
+            if domain >= 0 and domain not in places:
+                for of_field, crowd in self._joined[group]:
+                    if of_field == field:
+                        crowd.enter(group, domain, is_first=not places)
+                places[domain] = None
+
+    # ---- crowds -------------------------------------------------------------------
 
     def agents_near(self, neighbour: Neighbour, home: GroupId) -> int:
-        """The agents whose field has a value that it has where tasks run that the selector means, beside home's own."""
-        found = 0
-        for group in self._groups():
-            if group != home and selects(neighbour.to, home, group):
-                found |= self.agents_with(group, neighbour.field)
+        """The agents whose field has a value that it has where tasks run that the selector means, home's own too."""
+        meant, field = Meant.of(neighbour.to, home), neighbour.field
+        crowd = self._crowds.get((meant, field))
+        if crowd is None:
+            crowd = self._crowds[meant, field] = Crowd(self._cluster.domains((field,)))
+            for group in self._all_groups().of(meant):
+                self._join(group, field, crowd)
+            self._meaning.add(meant, (field, crowd))
+        return crowd.bits
+
+    def kept_away(self, group: GroupId) -> Iterator[tuple[str, str, int]]:
+        """(field, names of the groups, agents): where tasks of others run that keep the group away from themselves."""
+        if self._keepers is None:
+            self._keepers = self._find_keepers()
+        places = self._places.get(group, {})
+        for field, crowd in self._keepers.of(group):
+            is_own = any(crowd is joined for _, joined in self._joined.get(group, ()))
+            agents = crowd.without(places[field]) if is_own else crowd.bits
+            if agents:
+                yield field, crowd.others(group), agents
+
+    def _find_keepers(self) -> Selectors[tuple[str, Crowd]]:
+        crowds: dict[tuple[Meant, str], Crowd] = {}
+        found: Selectors[tuple[str, Crowd]] = Selectors()
+        kept = ((owner, Meant.of(rule.to, owner), rule.field) for owner, rule in self._tenants.apart)
+        for owner, meant, field in dict.fromkeys(kept):
+            crowd = crowds.get((meant, field))
+            if crowd is None:
+                crowd = crowds[meant, field] = Crowd(self._cluster.domains((field,)))
+                found.add(meant, (field, crowd))
+            self._join(owner, field, crowd)
         return found
 
-    def agents_with(self, group: GroupId, field: str) -> int:
-        """The agents whose field has a value that it has where tasks of the group run."""
-        domains = self._cluster.domains((field,))
-        found = 0
-        for domain in dict.fromkeys(domains.of[number] for number, count in self.tasks(group).items() if count):
-            if domain >= 0:
-                found |= domains.bits[domain]
-        return found
+    def _all_groups(self) -> Groups:
+        if self._groups is None:
+            self._groups = Groups()
+            for group in (*self._tenants.counts, *self._tasks):
+                self._groups.add(group)
+        return self._groups
 
-    def _groups(self) -> Iterator[GroupId]:
-        yield from self._tenants.counts
-        yield from (group for group in self._tasks if group not in self._tenants.counts)
+    def _meet(self, group: GroupId) -> None:
+        """Takes note of a group that had no task before."""
+        self._all_groups().add(group)
+        for field, crowd in self._meaning.of(group):
+            self._join(group, field, crowd)
+
+    def _join(self, group: GroupId, field: str, crowd: Crowd) -> None:
+        places = self._places.setdefault(group, {})
+        if field not in places:
+            of = self._cluster.domains((field,)).of
+            numbers = (number for number, count in self.tasks(group).items() if count)
+            places[field] = dict.fromkeys(of[number] for number in numbers if of[number] >= 0)
+        self._joined.setdefault(group, []).append((field, crowd))
+        for place, domain in enumerate(places[field]):
+            crowd.enter(group, domain, is_first=not place)
 
 
 class Beside:
@@ -93,8 +147,6 @@ class Beside:
         self._is_near = is_near
         self._means_itself = selects(neighbour.to, home, home)
         self._near = standing.agents_near(neighbour, home)
-        if self._means_itself:
-            self._near |= standing.agents_with(home, neighbour.field)
         self.allowed = self._find()
 
     def placed(self, number: int) -> None:

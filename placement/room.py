@@ -9,6 +9,7 @@ from functools import cached_property
 
 from placement.bits import bits_of, numbers_in
 from placement.cluster import amounts, take_custom
+from placement.ports import Ports
 from placement.request import Request
 from placement.situation import Situation
 from placement.thresholds import Threshold
@@ -17,6 +18,8 @@ from specs.resources import PortRanges, Resources
 
 STEPS = 64
 """Agents are told apart by shares of what they have in so many steps."""
+WORTH_A_WAIT_STEPS = STEPS // 4
+"""An agent that is not at hand is waited for where its free share is larger by so many steps."""
 _SPREAD_BY = 7919
 
 
@@ -40,43 +43,6 @@ class Need:
     def is_plain(self) -> bool:
         """Whether amounts say all."""
         return not self.host_ports and self.custom is None
-
-
-class Ports:
-    """The free ports of an agent."""
-
-    def __init__(self, ranges: PortRanges) -> None:
-        self._ranges = [[first, last] for first, last in ranges.ranges]
-        self.count = len(ranges)
-
-    def copy(self) -> Ports:
-        """The same ports, to try something with."""
-        other = Ports.__new__(Ports)
-        other._ranges, other.count = [list(each) for each in self._ranges], self.count
-        return other
-
-    def has(self, port: int) -> bool:
-        """Whether the port is free."""
-        return any(first <= port <= last for first, last in self._ranges)
-
-    def take(self, port: int) -> None:
-        """Takes a port that is free."""
-        for place, (first, last) in enumerate(self._ranges):
-            if first <= port <= last:
-                rest = [[first, port - 1]] if first < port else []
-                rest += [[port + 1, last]] if port < last else []
-                self._ranges[place : place + 1] = rest
-                self.count -= 1
-                return
-        raise ValueError(f"wanted port {port}, which is not free")
-
-    def nth(self, index: int) -> int:
-        """The port with that place among the free ones, from 0."""
-        for first, last in self._ranges:
-            if index <= last - first:
-                return first + index
-            index -= last - first + 1
-        raise ValueError(f"wanted port number {index}: there are fewer")
 
 
 class Steps:
@@ -105,6 +71,10 @@ class Steps:
             if found:
                 return found
         return bits
+
+    def highest(self, bits: int) -> int:
+        """The step of the largest share that one of the agents has."""
+        return next((step for step in range(STEPS - 1, 0, -1) if bits & self.bits[step]), 0)
 
     def move(self, number: int, room: Room) -> None:
         """Takes an agent's new share."""
@@ -136,6 +106,7 @@ class Room:
             for column, amount, extra in zip(self.free, amounts(has), overhead, strict=True):
                 column[number] = amount - extra if pays else amount
         self.offered = bits_of(offered, self.size)
+        self.at_hand = self.offered & ~cluster.bits_of(situation.believed)
         self._ports: dict[int, Ports] = {}
         self._custom: dict[int, Resources] = {}
         self._log: list[int] = []
@@ -149,7 +120,7 @@ class Room:
         """The same room, to try something in."""
         other = Room.__new__(Room)
         other.cluster, other.size, other._room, other.offered = self.cluster, self.size, self._room, self.offered
-        other.overhead = self.overhead
+        other.overhead, other.at_hand = self.overhead, self.at_hand
         other.free = tuple(list(column) for column in self.free)
         other._ports = {number: ports.copy() for number, ports in self._ports.items()}
         other._custom = dict(self._custom)
@@ -229,8 +200,16 @@ class Room:
     # ---- order ----------------------------------------------------------------
 
     def roomiest(self, bits: int) -> int:
-        """Those of the agents that have the largest free share."""
-        return self._by_share().first(bits, rising=False)
+        """Those of the agents that have the largest free share; where some are not at hand, those at hand that have
+        nearly as much: a little more room is worth no wait."""
+        steps, near = self._by_share(), bits & self.at_hand
+        if near and near != bits and steps.highest(near) + WORTH_A_WAIT_STEPS > steps.highest(bits):
+            return steps.first(near, rising=False)
+        return steps.first(bits, rising=False)
+
+    def at_hand_first(self, bits: int) -> int:
+        """Those of the agents that are at hand, or all where none is."""
+        return bits & self.at_hand or bits
 
     def packed(self, bits: int, need: Need) -> int:
         """Those of the agents on which a task is packed: of the open ones those that have most of what the need is

@@ -7,6 +7,7 @@ from functools import cached_property, reduce
 from operator import and_, or_
 
 from placement.bits import bits_of, first_in, numbers_in
+from placement.by_count import ByCount
 from placement.checks import (
     Amount,
     Availability,
@@ -22,7 +23,7 @@ from placement.checks import (
 )
 from placement.cluster import DIMENSIONS, Cluster, Domains
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
-from placement.neighbours import Beside, Standing, selects
+from placement.neighbours import Beside, Standing
 from placement.refusals import Reason, Refused
 from placement.request import Request
 from placement.room import Need, Room
@@ -156,15 +157,10 @@ class Trial:
 
     def _kept_away(self) -> list[Check]:
         """The hard "apart" of other groups holds for this one too."""
-        found: list[Check] = []
-        for group, neighbour in sorted(self.situation.tenants.apart, key=lambda each: (each[0], str(each[1]))):
-            if group != self.request.group and selects(neighbour.to, group, self.request.group):
-                near = self.standing.agents_with(group, neighbour.field)
-                if near:
-                    bits = self.cluster.everybody & ~near
-                    name = f"apart on {neighbour.field}"
-                    found.append(Trait(name, f"away from {group}", bits, self._got_of((neighbour.field,))))
-        return found
+        return [
+            Trait(f"apart on {field}", f"away from {names}", self.cluster.everybody & ~agents, self._got_of((field,)))
+            for field, names, agents in sorted(self.standing.kept_away(self.request.group), key=lambda each: each[:2])
+        ]
 
     @cached_property
     def _memories(self) -> list[CountingRule]:
@@ -185,19 +181,9 @@ class Trial:
         return Wishes(self.request, self.cluster, self.standing, self.counting)
 
     @cached_property
-    def _own_levels(self) -> list[int]:
-        """The agents with no task of the group, those with one, and so on."""
-        levels = [self.cluster.everybody]
-        for number, count in self.counting.everything.tasks.items():
-            self._raise(levels, number, 0, count)
-        return levels
-
-    @staticmethod
-    def _raise(levels: list[int], number: int, before: int, after: int) -> None:
-        levels.extend([0] * (after + 1 - len(levels)))
-        bit = 1 << number
-        levels[before] &= ~bit
-        levels[after] |= bit
+    def _own(self) -> ByCount:
+        """The agents by how many tasks of the group they have, without those that make way."""
+        return ByCount(self.cluster.everybody, self.counting.everything.staying)
 
     # ---- choosing -----------------------------------------------------------------
 
@@ -235,14 +221,23 @@ class Trial:
                 found = state.lowest(found)
             elif isinstance(state, Together) and not state.is_settled:
                 found = self._in_roomiest(state.domains, found)
-        if not self.wishes.is_none:
-            found = self.wishes.best(found)[1]
+        if self.wishes.has_failures:
+            found = self._as_even(found)
+        return self._first(found if self.wishes.is_none else self.wishes.best(found)[1])
+
+    def _as_even(self, found: int) -> int:
+        """Those of the agents among which failures decide: a group is as even with each of them as with the one that
+        would be taken if none had failed it. What failed on two of three agents does not end up on the third."""
+        ideal = self._first(self.wishes.best(found, with_failures=False)[1])
+        if self.request.rules.strategy is not Strategy.PACK:
+            found = self._own.at_most(self._own.count(ideal), found)
+        return self.wishes.as_well_spread(ideal, found)
+
+    def _first(self, found: int) -> int:
+        """Of agents that are worth the same."""
         if self.request.rules.strategy is Strategy.PACK:
-            return first_in(self.room.packed(found, self.need), self._offset)
-        for level in self._own_levels:
-            if found & level:
-                return first_in(self.room.roomiest(found & level), self._offset)
-        return first_in(found, self._offset)
+            return first_in(self.room.at_hand_first(self.room.packed(found, self.need)), self._offset)
+        return first_in(self.room.roomiest(self._own.fewest(found)), self._offset)
 
     def fitting(self, slot: int) -> int:
         """The agents that can take the slot."""
@@ -262,9 +257,7 @@ class Trial:
             state.placed(number)
         if not self.wishes.is_none:
             self.wishes.placed(number)
-        tasks = self.standing.tasks(self.request.group)
-        count = tasks.get(number, 0)
-        self._raise(self._own_levels, number, count, count + 1)
+        self._own.raise_to(number, self._own.count(number) + 1)
         self.standing.placed(self.request.group, number)
         return taken
 

@@ -1,4 +1,8 @@
-"""What agents are worth to a group, in points: preferences, soft neighbours and spreads, what they failed lately."""
+"""What agents are worth to a group, in points: preferences, soft neighbours and spreads, what they failed lately.
+
+Failures are worth points as the rest is, but only among agents with which the group is as even (Trial.best asks for the
+best agents with them and without): unless they are so many that the agent seems to be spoiled for the group.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,11 @@ from placement.request import Request
 from specs.constraints import STICKY_POINTS
 
 _MOST_COMBINATIONS = 1000
+FAILED = "failed the group lately"
+"""Why an agent loses points for its failures."""
+SPOILED_POINTS = 50
+"""An agent that has lost so many, by three failures within a few minutes, is worth so much less than others, even or
+not: a task that cannot run there is nothing that the group could fall back on."""
 
 
 class _SoftNeighbour:
@@ -34,6 +43,7 @@ class Wishes:
         self._fixed: list[tuple[str, int, int]] = []
         """(text, points, agents)"""
         self._moving: list[tuple[str, SoftSpread | _SoftNeighbour]] = []
+        self._keeping_apart: list[SoftSpread | _SoftNeighbour] = []
         rules = request.rules
         for wish in rules.prefer:
             self._fixed.append((str(wish.rule), wish.weight, cluster.where(wish.rule)))
@@ -41,29 +51,41 @@ class Wishes:
         for id, points in request.penalties.items():
             if id in cluster.index and points:
                 by_penalty.setdefault(points, []).append(cluster.index[id])
+        self._failures: list[tuple[str, int, int]] = []
         for points in sorted(by_penalty):
             bits = cluster.bits_of(cluster.agents[number].id for number in by_penalty[points])
-            self._fixed.append(("failed the group lately", -points, bits))
+            self._failures.append((FAILED, -points, bits))
         for is_near, neighbours in ((True, rules.near), (False, rules.apart)):
             for neighbour in neighbours:
                 if neighbour.weight:
                     text = f"{'near' if is_near else 'apart from'} {neighbour}"
                     beside = Beside(neighbour, request.group, standing, is_near=is_near)
-                    self._moving.append((text, _SoftNeighbour(beside, neighbour.weight, cluster.everybody)))
+                    wish_beside = _SoftNeighbour(beside, neighbour.weight, cluster.everybody)
+                    self._moving.append((text, wish_beside))
+                    self._keeping_apart += [] if is_near else [wish_beside]
         for spread in rules.spread:
             if spread.weight:
                 state = SoftSpread(counting.levels(spread), spread, request.instances, cluster.everybody)
                 self._moving.append((str(spread), state))
-        self._tiers = self._sum()
+                self._keeping_apart.append(state)
+        spoiled = [(FAILED, -SPOILED_POINTS, bits) for _, points, bits in self._failures if points <= -SPOILED_POINTS]
+        self._tiers_but_failures = self._sum(self._fixed + spoiled)
+        self._fixed += self._failures
+        self._tiers = self._sum(self._fixed) if self._failures else self._tiers_but_failures
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether any agent has failed the group lately."""
+        return bool(self._failures)
 
     @property
     def is_none(self) -> bool:
         """Whether all agents are worth the same, always."""
         return not self._moving and len(self._tiers) == 1
 
-    def _sum(self) -> list[tuple[int, int]]:
+    def _sum(self, fixed: list[tuple[str, int, int]]) -> list[tuple[int, int]]:
         tiers = {0: self._cluster.everybody}
-        for _, points, bits in self._fixed:
+        for _, points, bits in fixed:
             split: dict[int, int] = {}
             for sum_, members in tiers.items():
                 for more, part in ((points, members & bits), (0, members & ~bits)):
@@ -72,13 +94,14 @@ class Wishes:
             tiers = split
         return sorted(tiers.items(), reverse=True)
 
-    def best(self, among: int) -> tuple[int, int]:
+    def best(self, among: int, *, with_failures: bool = True) -> tuple[int, int]:
         """(the most points that any of the agents has, those of them that have so many)."""
+        tiers = self._tiers if with_failures else self._tiers_but_failures
         if not self._moving:
-            for points, bits in self._tiers:
+            for points, bits in tiers:
                 if among & bits:
                     return points, among & bits
-        layers = [self._tiers, *(state.worth() for _, state in self._moving)]
+        layers = [tiers, *(state.worth() for _, state in self._moving)]
         combinations = 1
         for layer in layers:
             combinations *= max(len(layer), 1)
@@ -110,6 +133,17 @@ class Wishes:
                     total += points
                     break
         return total, among
+
+    def as_well_spread(self, number: int, among: int) -> int:
+        """Those of the agents that are worth as much as agent `number`, or more, by each wish to keep apart."""
+        for state in self._keeping_apart:
+            found = 0
+            for _, bits in sorted(state.worth(), reverse=True):
+                found |= bits
+                if bits >> number & 1:
+                    break
+            among &= found
+        return among
 
     def placed(self, number: int) -> None:
         """A task of the group came to an agent."""

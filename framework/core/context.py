@@ -242,7 +242,8 @@ class Context:
 
     def blame(self, task: Task, now: Instant) -> None:
         """Remembers that the task's agent failed its group."""
-        self.put_agent(with_failure(self.books.agents[task.agent_id], task.group, now, self.settings))
+        agent = self.books.agents[task.agent_id]
+        self.put_agent(with_failure(agent, task.group, now, self.settings, task.permanent))
 
     def put_rollouts(self, rollouts: Rollouts) -> None:
         """Takes what becomes of a stack's rollouts into the books, and into the step's save, unless a change of that

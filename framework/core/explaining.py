@@ -13,6 +13,7 @@ from placement.explanation import AgentVerdicts, Explanation
 from placement.request import Request
 from placement.simulation import missing, request_of
 from placement.situation import Situation
+from placement.wishes import FAILED
 from specs.constraints import Mode
 from specs.ids import AgentId, GroupId, TaskId
 from specs.resources import PortRanges
@@ -148,6 +149,24 @@ def _why_there(task: Task, explanation: Explanation) -> Iterator[str]:
         yield f"on {own.hostname}: it is number {own.rank} of {len(fitting)} agents that fit now: {_merits(own)}"
     if best is not None and best is not own:
         yield f"{best.hostname} would be chosen now: {_merits(best)}"
+        if own is not None and own.fits and best.tasks < own.tasks:
+            yield (
+                f"the group is not even: {own.hostname} has {_tasks(own.tasks)} of it beside this one, {best.hostname}"
+                f" has {_tasks(best.tasks)}; the next rollout, restart or scale evens that, and nothing is stopped for it"
+            )
+    if best is not None and _has_failed(best) and any(row.points > best.points for row in fitting):
+        yield (
+            f"{best.hostname} comes first although it failed the group lately: a few failures decide only among agents"
+            " with which the group is as even"
+        )
+
+
+def _has_failed(row: AgentVerdicts) -> bool:
+    return any(reason == FAILED for reason, _ in row.worth)
+
+
+def _tasks(count: int) -> str:
+    return f"{count} {'task' if count == 1 else 'tasks'}" if count else "none"
 
 
 def _now(explanation: Explanation) -> str:

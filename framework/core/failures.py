@@ -7,9 +7,12 @@ from dataclasses import replace
 
 from framework.core.model import Failures, Instant, KnownAgent, Settings
 from specs.ids import AgentId, GroupId
+from specs.permanence import is_of_agent
 
 FORGOTTEN_BELOW = 0.1
 POINTS_PER_FAILURE = 20
+FAILURES_WHERE_OF_AGENT = 5.0
+"""A failure of which the agent is the cause, which has not the image or is another machine, counts for so many."""
 MOST_GROUPS = 50
 """An agent remembers failures of so many groups; of more, those with the smallest counts are forgotten."""
 
@@ -21,10 +24,13 @@ def count_now(failures: Failures, now: Instant, settings: Settings) -> float:
     return count if count >= FORGOTTEN_BELOW else 0.0
 
 
-def with_failure(agent: KnownAgent, group: GroupId, now: Instant, settings: Settings) -> KnownAgent:
-    """The agent after one more failure of the group; what is forgotten goes."""
+def with_failure(
+    agent: KnownAgent, group: GroupId, now: Instant, settings: Settings, permanent: str = ""
+) -> KnownAgent:
+    """The agent after one more failure of the group; what is forgotten goes. `permanent` is as a Task's: where it may be
+    otherwise on another agent it counts for several, so that an even share is no reason to try this one again."""
     counts = {each.group: count_now(each, now, settings) for each in agent.failures}
-    counts[group] = counts.get(group, 0.0) + 1.0
+    counts[group] = counts.get(group, 0.0) + (FAILURES_WHERE_OF_AGENT if is_of_agent(permanent) else 1.0)
     kept = sorted((each for each in counts if counts[each]), key=lambda each: (each != group, -counts[each], each))
     failures = (Failures(group=each, count=counts[each], at=now) for each in sorted(kept[:MOST_GROUPS]))
     return replace(agent, failures=tuple(failures))

@@ -51,7 +51,7 @@ def request_for(context: Context, wish: GroupWish, as_wish: GroupWish, slots: tu
         pins=pins,
         homes=homes,
         penalties=penalties(context.books.failing, wish.id, now, context.settings),
-        leaving=_leaving(context.books, wish, slots) if wish.rules.constraints or wish.rules.spread else {},
+        leaving=_leaving(context.books, wish, slots),
     )
 
 
@@ -64,11 +64,14 @@ def filled_as(context: Context, wish: GroupWish, slot: int) -> GroupWish:
 
 
 def _leaving(books: Books, wish: GroupWish, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
-    """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now."""
+    """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now. Only
+    rules that count need to know all that are being stopped, and pay for a look at every seat."""
     book = books.group(wish.id)
-    followed = {*slots, *book.incoming}
+    followed = dict.fromkeys((*slots, *book.incoming))
+    counts = bool(wish.rules.constraints or wish.rules.spread)
+    seats = book.seats.values() if counts else [book.seats[slot] for slot in followed if slot in book.seats]
     found: dict[AgentId, dict[VersionId, int]] = {}
-    for id in (*book.leaving, *book.seats.values()):
+    for id in (*book.leaving, *seats):
         task = books.tasks[id]
         if is_counted(task) and (task.goal is Goal.STOP or id in book.leaving or task.slot in followed):
             versions = found.setdefault(task.agent_id, {})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -11,11 +12,11 @@ from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.engine import Result, place
 from placement.explain import explain
-from placement.request import Request
+from placement.request import Request, Tenants
 from placement.situation import Situation
-from specs.constraints import Constraint, Operator, Rules, Spread, Strategy
+from specs.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
 from specs.ids import AgentId, VersionId, group_id
-from specs.resources import Resources
+from specs.resources import PortRanges, Resources
 from tests.bench.report import Bench, Row
 
 RACKS, ZONES = 50, 3
@@ -27,6 +28,9 @@ RULED = Rules(
         Constraint(operator=Operator.MAX_PER, field="hostname", values=("2",)),
     )
 )
+TINY = Resources(cpus_milli=1, mem_mib=1)
+DOUBLED_AT_MOST = 2.6
+"""Times the seconds for twice as much: 2 where it grows straight, 4 where it grows with the square."""
 REPEATS = 3
 NEEDS = ((100, 128), (200, 256), (500, 512), (1000, 256), (250, 1024))
 """Thousandths of a cpu and MiB, by turns."""
@@ -83,7 +87,7 @@ def quickest(once: Callable[[], Result], placed: int | None = None) -> float:
 
 def run(is_quick: bool) -> list[Row]:
     """All of it."""
-    return [*speed(is_quick), *growth(is_quick), *nothing_fits(is_quick), *quality(is_quick)]
+    return [*speed(is_quick), *growth(is_quick), *one_agent(is_quick), *nothing_fits(is_quick), *quality(is_quick)]
 
 
 # ---- speed and growth ---------------------------------------------------------------
@@ -142,6 +146,40 @@ def growth(is_quick: bool) -> list[Row]:
                 )
             )
     return rows
+
+
+def one_agent(is_quick: bool) -> list[Row]:
+    """One group on one agent, and groups that keep apart from all others: the time for twice as much to that before."""
+    rows: list[Row] = []
+    sizes = (1_000, 2_000) if is_quick else (4_000, 8_000, 16_000)
+    has = Resources(cpus_milli=1_000_000, mem_mib=1_000_000, ports=PortRanges.of([(1_000, 60_000)]))
+    host = _agent(0, has)
+    for what, ports in (("without ports", ()), ("with a port each", (None,))):
+        rows += _doubling(f"slots of one group on one agent, {what}", sizes, partial(_one_group, host, ports))
+    apart = Rules(apart=(Neighbour(to=Selector(stack="*", service="*")),))
+    rows += _doubling('groups × 1 with apart: "*/*"', tuple(size // 8 for size in sizes), partial(_all_apart, apart))
+    return rows
+
+
+def _one_group(host: Agent, ports: tuple[int | None, ...], count: int) -> tuple[list[Request], Situation]:
+    return [replace(group(0, count, TINY, Rules()), host_ports=ports)], picture([host])
+
+
+def _all_apart(rules: Rules, count: int) -> tuple[list[Request], Situation]:
+    asked = [group(number, 1, TINY, rules) for number in range(count)]
+    kept = tuple((each.group, rule) for each in asked for rule in rules.apart)
+    return asked, replace(picture(agents(count)), tenants=Tenants(apart=kept))
+
+
+def _doubling(what: str, sizes: Sequence[int], make: Callable[[int], tuple[list[Request], Situation]]) -> Iterator[Row]:
+    before = 0.0
+    for size in sizes:
+        asked, situation = make(size)
+        seconds = quickest(partial(place, asked, situation, seed=1), size)
+        aim = DOUBLED_AT_MOST if before else None
+        ratio = seconds / before if before else None
+        yield Row(name=f"{size:,} {what}", figure=seconds, unit="s", ratio=ratio, at_most=aim)
+        before = seconds
 
 
 # ---- what does not fit --------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import ceil
+from operator import ge
 
 from placement.agent import Agent
 from placement.predicates import holds
@@ -152,6 +153,33 @@ class World:
     def fits(self, request: Request, id: AgentId, slot: int) -> bool:
         """Whether a slot may go to an agent now."""
         return request.pins.get(slot, id) == id and self.has_room(request, id) and self.allows(request, id)
+
+    def may_be_taken(self, request: Request, fitting: Sequence[AgentId]) -> list[AgentId]:
+        """Those of the agents that are worth most, by all but spreads and room, to a group that is not packed. Failures
+        count among those with no more tasks than the agent that would be taken without them, and no worse apart."""
+
+        def tasks(id: AgentId) -> int:
+            return sum(self.tasks.get(request.group, {}).get(id, {}).values())
+
+        def apart(id: AgentId) -> list[bool]:
+            rules = [each for each in request.rules.apart if each.weight]
+            return [not self._is_beside(each, request.group, self.agents[id]) for each in rules]
+
+        def without(id: AgentId) -> int:
+            penalty = request.penalties.get(id, 0)
+            return self.points(request, id) + penalty - (50 if penalty >= 50 else 0)
+
+        if not fitting:
+            return []
+        most = max(without(id) for id in fitting)
+        fewest = min(tasks(id) for id in fitting if without(id) == most)
+        found: list[AgentId] = []
+        for ideal in (id for id in fitting if without(id) == most and tasks(id) == fewest):
+            even = [id for id in fitting if tasks(id) <= fewest and all(map(ge, apart(id), apart(ideal)))]
+            best = max(self.points(request, id) for id in even)
+            found += [id for id in even if self.points(request, id) == best]
+        least = min(tasks(id) for id in found)
+        return [id for id in found if tasks(id) == least] if not request.penalties else found
 
     def points(self, request: Request, id: AgentId) -> int:
         """What an agent is worth by all wishes but spreads."""

@@ -186,7 +186,7 @@ def request_of(random: Random, group: GroupId) -> Request:
         rules=rules,
         pins=some_of(random, slots, ids) if is_still and random.random() < 0.3 else {},
         homes=some_of(random, slots, ids) if random.random() < 0.3 else {},
-        penalties=some_of(random, ids, [5, 30]) if random.random() < 0.3 else {},
+        penalties=some_of(random, ids, [5, 30, 60]) if random.random() < 0.3 else {},
     )
 
 
@@ -298,7 +298,8 @@ def shuffled(random: Random, mapping: Mapping[Key, Value]) -> dict[Key, Value]:
 @given(seed=seeds, is_large=some.booleans())
 def test_of_the_agents_that_fit_one_of_those_worth_most_is_taken(seed: int, is_large: bool) -> None:
     asked, picture = case_of(seed)
-    asked = [replace(each, homes={}, rules=replace(each.rules, constraints=(), spread=())) for each in asked]
+    plain = (replace(each.rules, constraints=(), spread=(), strategy=Strategy.SPREAD) for each in asked)
+    asked = [replace(each, homes={}, rules=rules) for each, rules in zip(asked, plain, strict=True)]
     with as_in_large_clusters(is_large), mock.patch("placement.wishes._MOST_COMBINATIONS", 1000):
         result = place(asked, picture, seed=seed)
     world = World(picture)
@@ -306,8 +307,23 @@ def test_of_the_agents_that_fit_one_of_those_worth_most_is_taken(seed: int, is_l
     for placement in result.placements:
         wanted = by_group[placement.group]
         fitting = [id for id in world.agents if world.fits(wanted, id, placement.slot)]
-        assert world.points(wanted, placement.agent_id) == max(world.points(wanted, id) for id in fitting)
+        assert placement.agent_id in world.may_be_taken(wanted, fitting)
         world.take(wanted, placement)
+
+
+@thorough
+@given(seed=seeds)
+def test_a_few_failures_cost_no_group_its_evenness(seed: int) -> None:
+    asked, picture = case_of(seed)
+    for each in asked:
+        wanted = replace(each, slots=each.slots[:1], pins={}, homes={}, penalties={})
+        wanted = replace(wanted, rules=replace(wanted.rules, strategy=Strategy.SPREAD))
+        failed = replace(wanted, penalties=some_of(Random(seed), list(picture.cluster.index), [5, 30, 45]))
+        before, after = (place([one], picture, seed=1).placements for one in (wanted, failed))
+        assert len(before) == len(after)
+        for one, other in zip(before, after, strict=True):
+            tasks = picture.tenants.counts.get(each.group, {})
+            assert sum(tasks.get(other.agent_id, {}).values()) <= sum(tasks.get(one.agent_id, {}).values())
 
 
 @thorough

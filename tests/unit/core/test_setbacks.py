@@ -221,7 +221,7 @@ class TestPermanent:
         talk = self.given_up()
         view = seen(talk)
         assert (view.state, view.ready) == (GroupState.FAILED, 1)
-        assert view.waiting[0].cause.startswith("gave up after 5 attempts on 3 agents; it will not mend by itself: no")
+        assert view.waiting[0].cause.startswith("gave up after 5 attempts on 2 agents; it will not mend by itself: no")
         talk.wait(10_000)
         assert launched(talk.offers()) == []
         assert "GroupGaveUp" in kinds(talk)
@@ -229,6 +229,16 @@ class TestPermanent:
         again.now = talk.now
         again.subscribe()
         assert launched(again.offers()) == [] and seen(again).state is GroupState.FAILED
+
+    def test_what_only_some_agents_have_is_soon_where_it_can_run(self) -> None:
+        """Even where that is not even: it cannot run on the others."""
+        talk = Conversation()
+        talk.up(group(instances=2))
+        good = talk.tasks[1].agent_id
+        fail(talk, talk.tasks[0], "wrong platform", permanent=Permanent.WRONG_PLATFORM)
+        fail_next(talk, message="wrong platform", permanent=Permanent.WRONG_PLATFORM)
+        talk.wait(40)
+        assert [task.agent_id for task in launched(talk.offers())] == [good]
 
     def test_a_task_of_it_that_ran_and_fails_later_is_started_again(self) -> None:
         talk = self.given_up()

@@ -91,9 +91,33 @@ def test_points_come_before_room_and_before_an_even_share() -> None:
 
 def test_an_agent_that_failed_the_group_comes_last() -> None:
     agents = racks("r1", "r1", "r1")
-    assert placed(request(4, penalties={"a1": 20}), agents) == ["a0", "a0", "a2", "a2"]
+    assert placed(request(2, penalties={"a1": 20}), agents) == ["a0", "a2"]
     assert placed(request(1, penalties={"a0": 20, "a1": 5, "a2": 20}), agents) == ["a1"]
     assert placed(request(1, penalties={"a0": 20, "gone": 5}), agents[:1]) == ["a0"]
+
+
+def test_failures_cost_a_group_no_redundancy() -> None:
+    """After a failure on each of two agents both tasks are not to sit on the third."""
+    agents = racks("r1", "r1", "r1")
+    failed = {"a0": 19, "a1": 20}
+    assert placed(request(2, penalties=failed), agents) == ["a0", "a2"]
+    picture = situation(agents, tasks={WEB: {"a2": 1}})
+    assert where(place([request(1, penalties=failed)], picture, seed=1)) == ["a0"]
+    assert placed(request(4, penalties={"a1": 20}), agents).count("a1") == 1
+
+
+def test_failures_cost_a_group_no_soft_spread() -> None:
+    agents = racks("r1", "r1", "r2")
+    rules = Rules(spread=(Spread(over="rack", weight=1),))
+    picture = situation(agents, tasks={WEB: {"a0": 1}})
+    assert where(place([request(1, rules=rules, penalties={"a2": 40})], picture, seed=1)) == ["a2"]
+
+
+def test_an_agent_that_failed_a_group_again_and_again_is_left_for_a_fuller_one() -> None:
+    """It would not run there, so that there is no redundancy to keep; but where all are as bad, it is even again."""
+    agents = racks("r1", "r1", "r1")
+    assert placed(request(4, penalties={"a1": 60}), agents) == ["a0", "a0", "a2", "a2"]
+    assert placed(request(3, penalties={"a0": 60, "a1": 70, "a2": 80}), agents) == ["a0", "a1", "a2"]
 
 
 def test_a_failure_weighs_against_a_preference() -> None:
