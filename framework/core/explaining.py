@@ -152,7 +152,7 @@ def _why_there(task: Task, explanation: Explanation) -> Iterator[str]:
         if own is not None and own.fits and best.tasks < own.tasks:
             yield (
                 f"the group is not even: {own.hostname} has {_tasks(own.tasks)} of it beside this one, {best.hostname}"
-                f" has {_tasks(best.tasks)}; the next rollout, restart or scale evens that, and nothing is stopped for it"
+                f" has {_tasks(best.tasks)}; the next rollout, restart or scale evens that"
             )
     if best is not None and _has_failed(best) and any(row.points > best.points for row in fitting):
         yield (

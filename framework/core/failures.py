@@ -27,8 +27,8 @@ def count_now(failures: Failures, now: Instant, settings: Settings) -> float:
 def with_failure(
     agent: KnownAgent, group: GroupId, now: Instant, settings: Settings, permanent: str = ""
 ) -> KnownAgent:
-    """The agent after one more failure of the group; what is forgotten goes. `permanent` is as a Task's: where it may be
-    otherwise on another agent it counts for several, so that an even share is no reason to try this one again."""
+    """The agent after one more failure of the group; what is forgotten goes. `permanent` is as a Task's: one that may
+    be otherwise on another agent counts for several, so that an even share is no reason to try here again."""
     counts = {each.group: count_now(each, now, settings) for each in agent.failures}
     counts[group] = counts.get(group, 0.0) + (FAILURES_WHERE_OF_AGENT if is_of_agent(permanent) else 1.0)
     kept = sorted((each for each in counts if counts[each]), key=lambda each: (each != group, -counts[each], each))
