@@ -17,6 +17,7 @@ from itertools import count
 from types import ModuleType
 from typing import Any, NoReturn
 
+from executor.http_answers import Answer, host_header, request_bytes
 from executor.runtime import CheckOutcome
 from executor.workers import start_thread
 from specs.stack import CheckKind, HealthCheck
@@ -24,8 +25,6 @@ from specs.stack import CheckKind, HealthCheck
 AT_ONCE = 500
 """So many connections are open at a time; more wait for their turn."""
 READ_BYTES = 16 * 1024
-HEAD_BYTES = 64 * 1024
-"""An answer whose head is longer is none."""
 DRAIN_BYTES = 256 * 1024
 DRAIN_SECONDS = 1.0
 """An answer's body is read for so long and so much, so that who writes it is not cut off."""
@@ -44,10 +43,10 @@ class Target:
     @property
     def what(self) -> str:
         """What is asked, in words."""
-        host = f"[{self.address}]" if ":" in self.address else self.address
+        host = host_header(self.address, self.port)
         if self.check.kind is CheckKind.TCP:
-            return f"connection to {host}:{self.port}"
-        return f"{self.check.method} {self.check.kind}://{host}:{self.port}{self.check.path}"
+            return f"connection to {host}"
+        return f"{self.check.method} {self.check.kind}://{host}{self.check.path}"
 
 
 class Probes:
@@ -131,7 +130,6 @@ class _Stage(Enum):
     GREETING = "greeting"
     SENDING = "sending"
     READING = "reading"
-    DRAINING = "draining"
 
 
 class _Probe:
@@ -142,7 +140,7 @@ class _Probe:
         self._done = done
         self._stage = _Stage.CONNECTING
         self._to_send = b""
-        self._received = bytearray()
+        self._answer = Answer(target.check.method)
         self._drained = 0
         self._tls: ModuleType | None = None
         self.connection: Any = None
@@ -175,7 +173,7 @@ class _Probe:
                 self._stage = _Stage.SENDING
             if self._stage is _Stage.SENDING:
                 self._send()
-            while self._stage in (_Stage.READING, _Stage.DRAINING) and not self.is_over:
+            while self._stage is _Stage.READING and not self.is_over:
                 self._read()
         except BlockingIOError:
             is_sending = self._stage is _Stage.SENDING
@@ -191,7 +189,8 @@ class _Probe:
 
     def overdue(self) -> _Probe:
         """The time is over; returns itself."""
-        self._fail(f"no answer within {self._target.check.timeout_seconds:g} s")
+        interim = f", only {self._answer.interim}" if self._answer.interim else ""
+        self._fail(f"no answer within {self._target.check.timeout_seconds:g} s{interim}")
         return self
 
     def close(self) -> None:
@@ -217,7 +216,7 @@ class _Probe:
             from executor import tls  # not before it is needed
 
             self._tls = tls
-            self.connection = tls.wrapped(self.connection, name.partition(":")[0], verifies=check.verifies)
+            self.connection = tls.wrapped(self.connection, host_in(name), verifies=check.verifies)
             self._stage = _Stage.GREETING
 
     def _send(self) -> None:
@@ -228,19 +227,16 @@ class _Probe:
 
     def _read(self) -> None:
         data = self.connection.recv(READ_BYTES)
-        if self._stage is _Stage.DRAINING:
-            self._drained += len(data)
-            self.is_over = not data or self._drained > DRAIN_BYTES
-            return
-        self._received += data
-        end = self._received.find(b"\r\n\r\n")
-        if data and end < 0:
-            if len(self._received) > HEAD_BYTES:
-                raise ValueError(f"the head of the answer is longer than {HEAD_BYTES // 1024} KiB")
-            return
-        self._tell(_judged(self._target, bytes(self._received)))
-        self._stage = _Stage.DRAINING
-        self.is_over = not data
+        self._drained += len(data) if self.is_told else 0
+        try:
+            self._answer.feed(data)
+        except ValueError:
+            if self._answer.status is None:
+                raise
+            self.is_over = True  # the head is what counts: a body that is wrong is only not read on
+        if self._answer.status is not None:
+            self._tell(_judged(self._target, self._answer.status, self._answer.reason))
+        self.is_over = self.is_over or not data or self._answer.is_complete or self._drained > DRAIN_BYTES
 
     def _fail(self, words: str) -> None:
         is_tcp = self._target.check.kind is CheckKind.TCP
@@ -261,22 +257,26 @@ class _Probe:
 def _request(target: Target) -> bytes:
     check = target.check
     given = {name.lower() for name, _ in check.headers}
-    host = f"[{target.address}]" if ":" in target.address else target.address
-    ours = (("Host", f"{host}:{target.port}"), ("User-Agent", "framework-executor"), ("Accept", "*/*"))
-    headers = [(name, value) for name, value in ours if name.lower() not in given]
-    headers += [*check.headers, ("Connection", "close")]
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"{check.method} {check.path} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape")
+    ours = (
+        ("Host", host_header(target.address, target.port)),
+        ("User-Agent", "framework-executor"),
+        ("Accept", "*/*"),
+        ("Connection", "close"),
+    )
+    headers = (*((name, value) for name, value in ours if name.lower() not in given), *check.headers)
+    return request_bytes(check.method, check.path, headers)
 
 
-def _judged(target: Target, answer: bytes) -> CheckOutcome:
-    """What an answer means. Raises ValueError where it is none."""
-    line = answer.split(b"\r\n", 1)[0].split(b"\n", 1)[0]
-    version, _, rest = line.decode("latin-1").partition(" ")
-    digits, _, reason = rest.strip().partition(" ")
-    if not version.startswith("HTTP/") or not digits.isdecimal():
-        raise ValueError("it closed the connection" if not answer else f"this is not HTTP: {line[:60]!r}")
-    code, check = int(digits), target.check
+def host_in(name: str) -> str:
+    """The host of a Host header, or an address: without the port and the brackets of IPv6."""
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name if name.count(":") > 1 else name.partition(":")[0]
+
+
+def _judged(target: Target, code: int, reason: str) -> CheckOutcome:
+    """What an answer means."""
+    check = target.check
     is_wanted = any(first <= code <= last for first, last in check.codes)
     message = f"{target.what}: {code} {reason}".rstrip()
     if not is_wanted and check.codes != HealthCheck.__dataclass_fields__["codes"].default:

@@ -13,6 +13,9 @@ from specs.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Po
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
 _METHODS = ("GET", "HEAD")
+_FIRST_FINAL = 200
+_SWITCHING = 101
+"""The one interim code that ends an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,9 @@ def _request(check: HealthCheck, where: Where) -> Iterator[Broken]:
     for first, last in check.codes[:MAX_CHECK_CODES]:
         if not 100 <= first <= last <= 599:
             yield Broken(message=f"wanted status codes from 100 to 599; got {first}-{last}", where=where)
+        elif last < _FIRST_FINAL and not first <= _SWITCHING <= last:
+            message = f"wanted status codes of final answers, from 200 on; got {first}-{last}, which are read over"
+            yield Broken(message=message, where=where)
     if len(check.headers) > MAX_CHECK_HEADERS:
         yield Broken(message=f"wanted at most {MAX_CHECK_HEADERS} headers; got {len(check.headers):,}", where=where)
     for name, value in check.headers:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from executor.http_answers import Answer, host_header, request_bytes
 from executor.metrics.exposition import CONTENT_TYPE, parse
 from executor.metrics.snapshot import Scraped, labels_of
 from executor.order import Order
@@ -24,6 +25,7 @@ TIMEOUT_SECONDS = 5.0
 """So long a whole answer may take."""
 THREADS = 4
 READ_BYTES = 64 * 1024
+_OK = 200
 
 log = logging.getLogger("executor.metrics")
 
@@ -69,7 +71,7 @@ class Scraping:
         try:
             families = parse(fetch(order), labels_of(order), MOST_SAMPLES)
             fault = ""
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        except (OSError, ValueError) as error:
             families, fault = (), str(error) or type(error).__name__
         with self._lock:
             self._under_way.discard(id)
@@ -84,28 +86,35 @@ class Scraping:
 
 
 def fetch(order: Order) -> str:
-    """The task's page. Raises OSError, HTTPException, or ValueError where it is too much, or no page."""
+    """The task's page. Raises OSError, or ValueError where it is too much, or no page."""
     wanted = order.container.metrics
     bound = binding(order, wanted.port) if wanted is not None else None
     if wanted is None or bound is None:
         raise ValueError(f"wanted a port of the task called {wanted.port if wanted else ''!r}, got none")
     give_up_at = time.monotonic() + TIMEOUT_SECONDS
-    connection = http.client.HTTPConnection(bound.address, bound.host_port, timeout=TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", wanted.path, headers={"Accept": CONTENT_TYPE, "User-Agent": "framework-executor"})
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise ValueError(f"GET {wanted.path} at port {bound.host_port}: wanted 200, got {response.status}")
-        body = bytearray()
-        while part := response.read1(READ_BYTES):
-            body += part
+    headers = (
+        ("Host", host_header(bound.address, bound.host_port)),
+        ("User-Agent", "framework-executor"),
+        ("Accept", CONTENT_TYPE),
+        ("Connection", "close"),
+    )
+    with socket.create_connection((bound.address, bound.host_port), timeout=TIMEOUT_SECONDS) as connection:
+        connection.sendall(request_bytes("GET", wanted.path, headers))
+        answer, body = Answer(), bytearray()
+        while not answer.is_complete:
+            left = give_up_at - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"not all of it came within {TIMEOUT_SECONDS:g} s")
+            connection.settimeout(left)
+            body += answer.feed(connection.recv(READ_BYTES))
+            if answer.status not in (None, _OK):
+                raise ValueError(f"GET {wanted.path} at port {bound.host_port}: wanted 200, got {answer.status}")
             if len(body) > MOST_BYTES:
                 raise ValueError(f"wanted {MOST_BYTES // 1024} KiB at most, got more")
-            if time.monotonic() > give_up_at:
-                raise TimeoutError(f"not all of it came within {TIMEOUT_SECONDS:g} s")
-        return body.decode()
-    finally:
-        connection.close()
+    coding = answer.headers.get("content-encoding", "identity")
+    if coding != "identity":
+        raise ValueError(f"wanted a page as it is, got one in {coding[:40]}, which was not asked for")
+    return body.decode()
 
 
 def _interval(order: Order) -> float:

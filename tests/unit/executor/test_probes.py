@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.probes import AT_ONCE, Probes, Target
+from executor.probes import AT_ONCE, Probes, Target, host_in
 from executor.runtime import CheckOutcome
 from specs.stack import CheckKind, HealthCheck
 
@@ -132,6 +132,65 @@ def test_what_is_no_answer_says_why(probes: Probes) -> None:
             thread.start()
             assert ask(probes, port, CHECK).message.endswith(words)
             thread.join()
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
+DRAINED = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "codes", "is_healthy", "words"),
+    [
+        (HINTS + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None, True, "200 OK"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + HINTS + b"HTTP/1.1 503\r\n\r\n", None, False, "503"),
+        (HINTS, ((100, 199),), False, "no answer within 2 s, only 103"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", None, False, "101 Switching Protocols"),
+        (b"HTTP/1.1 200\r\n\r\n", None, True, "200"),
+        (b"HTTP/1.0 200 OK\n\n", None, True, "200 OK"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", None, True, "200 OK"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", None, True, "200 OK"),
+        (DRAINED, None, True, "302 Found"),
+        (DRAINED, ((301, 302),), True, "302 Found"),
+        (DRAINED, ((200, 200),), False, "302 Found (wanted 200)"),
+        (b"SETTINGS", None, False, "this is not HTTP: b'SETTINGS'"),
+    ],
+)
+def test_the_final_answer_decides_though_the_connection_stays_open(
+    probes: Probes, answer: bytes, codes: tuple[tuple[int, int], ...] | None, is_healthy: bool, words: str
+) -> None:
+    check = replace(CHECK, timeout_seconds=2.0 if words.endswith("only 103") else 30.0, codes=codes or CHECK.codes)
+    is_over = threading.Event()
+
+    def talk(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(answer)
+            is_over.wait(30)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=talk, args=(server,))
+        thread.start()
+        port = server.getsockname()[1]
+        try:
+            found = ask(probes, port, check)
+        finally:
+            is_over.set()
+            thread.join()
+    assert (found.is_healthy, found.message) == (is_healthy, f"GET http://127.0.0.1:{port}/x: {words}")
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("shop.example:443", "shop.example"),
+        ("shop.example", "shop.example"),
+        ("[::1]:443", "::1"),
+        ("fd00::2", "fd00::2"),
+    ],
+)
+def test_a_certificate_is_wanted_for_the_host_without_its_port(name: str, host: str) -> None:
+    assert host_in(name) == host
 
 
 def answer_once(server: socket.socket, answer: bytes) -> None:

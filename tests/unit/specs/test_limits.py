@@ -74,6 +74,10 @@ def _group_product() -> str:
         (lambda: "a: [" + "x, " * 200_000 + "]", "more than 100,000 values, aliases written out; split the file"),
         (lambda: "x" * (1 << 20) + "y", "the file has 1,048,577 bytes; at most 1,048,576 are read. Split it"),
         (lambda: "services: {web: {image: '" + "${A:-" * 1000 + "}" * 1000 + "'}}", "more than 16 deep"),
+        (
+            lambda: "services: {web: {image: a, ports: [80], health: {http: /, codes: 102-199}}}",
+            "wanted status codes of final answers, from 200 on; got 102-199, which are read over",
+        ),
         (lambda: "services: {web: {image: a, ports: ['1-65535']}}", "wanted at most 100 ports; got 65,535"),
         (lambda: "services: {web: {image: a, ports: [" + "80, " * 101 + "]}}", "wanted at most 100 ports; got 101"),
     ],

@@ -174,6 +174,45 @@ class TestScraping:
         with pytest.raises(ValueError, match=words):
             fetch(task(application.port).order)
 
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\njobs 3\n",
+            b"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n3\r\njob\r\n4\r\ns 3\n\r\n0\r\n\r\n",
+        ],
+    )
+    def test_the_final_answer_is_the_page_though_the_connection_stays_open(self, answer: bytes) -> None:
+        with socket.create_server((HERE, 0)) as server:
+
+            def talk() -> None:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(answer)
+                    connection.recv(1000)  # until the other side has had enough
+
+            thread = threading.Thread(target=talk)
+            thread.start()
+            try:
+                assert fetch(task(server.getsockname()[1]).order) == "jobs 3\n"
+            finally:
+                thread.join()
+
+    def test_a_page_that_is_compressed_though_nobody_asked_is_refused(self) -> None:
+        with socket.create_server((HERE, 0)) as server:
+
+            def talk() -> None:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx")
+
+            thread = threading.Thread(target=talk)
+            thread.start()
+            with pytest.raises(ValueError, match="got one in gzip"):
+                fetch(task(server.getsockname()[1]).order)
+            thread.join()
+
     def test_a_page_that_comes_in_drops_is_given_up(
         self, application: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
