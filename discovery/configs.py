@@ -13,6 +13,7 @@ from typing import Any
 from discovery.etcd_client import Client
 from discovery.layout import config_of, is_config
 from discovery.publisher import Away, Refused
+from specs.foreign_json import parse_json
 from specs.ids import FrameworkId, GroupId
 from specs.urls import Url
 
@@ -60,7 +61,7 @@ class Configs:
         if found is None:
             return True
         try:
-            plain = json.loads(found.value)
+            plain = parse_json(found.value)
         except ValueError:
             return False
         return isinstance(plain, dict) and plain.get("framework") == framework

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from specs.foreign_json import parse_json
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, group_id
 
 DIRECTORY = "/endpoints"
@@ -130,7 +131,7 @@ def endpoint_from_json(data: bytes) -> Endpoint:
     Raises ValueError, in words for the user, where they hold none.
     """
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
         return Endpoint(
             group=group_id(str(plain["stack"]), str(plain["service"]), [str(label) for label in plain["labels"]]),
             slot=int(plain["slot"]),

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from specs.foreign_json import parse_json
 from specs.ids import AgentId, ExecutorId
 
 DIRECTORY = "/executors"
@@ -52,7 +53,7 @@ def announcement_from_json(data: bytes) -> Announcement:
     Raises ValueError, in words for the user, where they hold none.
     """
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
         return Announcement(
             agent=AgentId(str(plain["agent"])),
             executor=ExecutorId(str(plain["executor"])),

@@ -13,6 +13,7 @@ from typing import Any
 from discovery.endpoints import encoded_labels
 from discovery.etcd_client import Client
 from discovery.layout import services_of
+from specs.foreign_json import parse_json
 from specs.urls import parse_url
 
 
@@ -150,7 +151,7 @@ class EtcdDriver:
         found = self._client.get(key)
         if found is None:
             raise KeyError(key)
-        return json.loads(found.value)
+        return parse_json(found.value)
 
     def _write(self, key: str, value: Any) -> None:
         self._client.put(key, json.dumps(value).encode())

@@ -27,6 +27,7 @@ from executor.identity import is_disowned, run_of, stranger, successor_of
 from executor.runtime import Post
 from executor.statuses import Status
 from executor.workers import start_thread
+from specs.foreign_json import parse_json
 
 CONNECT_SECONDS = 5.0
 SEND_SECONDS = 10.0
@@ -204,7 +205,7 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
 
     def _received(self, record: bytes) -> None:
         try:
-            message = json.loads(record)
+            message = parse_json(record)
             if message["type"] == "SUBSCRIBED":
                 self._subscribed(message["subscribed"])
             for event in events_of(message):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from discovery.executors import Announcement
+from specs.foreign_json import parse_json
 from specs.ids import AgentId, ExecutorId, TaskId
 
 Executor = tuple[AgentId, ExecutorId]
@@ -70,7 +70,7 @@ class Nowhere:
 def figures_from_json(data: bytes, executor: Executor) -> tuple[Figures, ...]:
     """What the executor's answer holds. Raises ValueError, as a phrase, where it is none, or another's."""
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
         told = (AgentId(str(plain["agent"])), ExecutorId(str(plain["executor"])))
         found = tuple(_figures(each) for each in plain["tasks"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -25,6 +25,7 @@ from typing import IO, Any
 from framework.adapters import nodes
 from framework.adapters.checking import Report
 from framework.core.model import Instant
+from specs.foreign_json import parse_json
 
 KIND = "mesos-framework-backup"
 FORMAT = 1
@@ -215,7 +216,7 @@ def _manifest(file: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> 
     if member.name != MANIFEST or not member.isfile() or member.size > MAX_MANIFEST_BYTES:
         raise BackupFault(f"{other}: wanted {MANIFEST} as its first member, got {member.name!r}")
     try:
-        plain = json.loads(_data(archive, member))
+        plain = parse_json(_data(archive, member))
         if plain["kind"] != KIND:
             raise BackupFault(f"{other}: its manifest is of kind {plain['kind']!r}, wanted {KIND!r}")
         if plain["format"] > FORMAT:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from framework.adapters import packing
+from specs.foreign_json import parse_json
 
 KIND = "mesos-framework"
 RESTORING_KIND = "mesos-framework, being restored"
@@ -33,7 +34,7 @@ def epoch_node(epoch: Epoch) -> bytes:
 def epoch_of(data: bytes) -> Epoch:
     """The way back; raises RecordFault."""
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
         return Epoch(number=int(plain["epoch"]), transaction=int(plain["transaction"]), holder=str(plain["holder"]))
     except (ValueError, KeyError, TypeError) as error:
         raise packing.RecordFault(f"is no epoch: {data[:80]!r}") from error
@@ -48,7 +49,7 @@ def schema_of(data: bytes) -> int:
     """Which schema the root has; raises RecordFault where it is not ours, BeingRestored, and NewerSchema where a newer
     program made it."""
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
         kind, schema = plain["kind"], int(plain["schema"])
     except (ValueError, KeyError, TypeError):
         kind, schema = "", 0
@@ -72,7 +73,7 @@ def restoring_node() -> bytes:
 def is_being_restored(data: bytes) -> bool:
     """Whether a schema node is what `restoring_node` makes."""
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
     except ValueError:
         return False
     return isinstance(plain, dict) and plain.get("kind") == RESTORING_KIND

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from kazoo.recipe.watchers import ChildrenWatch
 
 from framework.adapters.mesos_config import zookeeper_of
 from framework.adapters.mesos_pymesos import MasterDetector
+from specs.foreign_json import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Detector(MasterDetector):  # type: ignore[misc]  # pymesos has no types
         if data is None:
             return
         try:
-            address = json.loads(data)["address"]
+            address = parse_json(data)["address"]
             leader = f"{address['ip']}:{address['port']}"
         except (ValueError, KeyError, TypeError):
             self._complain(

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import DecodeError
 
 from specs.canonical import from_plain, to_plain
+from specs.foreign_json import parse_json
 
 SCHEMA = 3
 """What this program writes, and the newest that it reads; it reads the older ones too.
@@ -97,7 +98,7 @@ def canonical(value: Any) -> bytes:
 def from_canonical(kind: type, data: bytes, what: str) -> Any:
     """The way back, to a value of the kind; raises RecordFault that names `what` it should be."""
     try:
-        value = from_plain(kind, json.loads(data))
+        value = from_plain(kind, parse_json(data))
         hash(value)  # A list where a text should be is found here, and not when it is written again.
     except NOT_PLAIN as error:
         raise RecordFault(f"has {what} that are none: {error}") from error

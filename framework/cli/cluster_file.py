@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from framework.cli.fleet import EXECUTOR, MAX_AGENTS, Fleet, content_of, parse_ports
 from placement.agent import Agent, AgentState
 from specs.errors import Fault, StackError
+from specs.foreign_json import parse_json
 from specs.ids import AgentId, GroupId, VersionId, parse_group_id
 from specs.resources import PortRanges, Resources
 
@@ -20,8 +21,8 @@ def read_cluster(path: str) -> Fleet:
     """The agents that `framework agents --json` printed; raises StackError with the first mistake."""
     content = content_of(path, MAX_CLUSTER_BYTES)
     try:
-        plain = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        plain = parse_json(content)
+    except ValueError as error:
         place = {"line": error.lineno, "column": error.colno} if isinstance(error, json.JSONDecodeError) else {}
         why = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
         message = f"not JSON: {why}; wanted what `framework agents --json` printed"

@@ -44,7 +44,7 @@ def test_groups_do_not_share_a_place() -> None:
     assert plain == "/endpoints/shop/web/_/shop.web.2.17"
 
 
-@pytest.mark.parametrize("data", [b"", b"10.0.0.5:31000", b"{}", b"[]", b"\xff", b'{"slot": "x"}'])
+@pytest.mark.parametrize("data", [b"", b"10.0.0.5:31000", b"{}", b"[]", b"\xff", b'{"slot": "x"}', b"[" * 100_000])
 def test_what_others_wrote_is_told_of(data: bytes) -> None:
     with pytest.raises(ValueError, match="an endpoint: wanted the JSON that an executor writes, got"):
         endpoint_from_json(data)

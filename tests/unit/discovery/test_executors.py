@@ -28,7 +28,9 @@ def test_its_place_names_executor_and_agent() -> None:
     assert announcement_path(ONE) == "/executors/framework-executor-0123@10.0.0.1~8080@b2c9-S1"
 
 
-@pytest.mark.parametrize("data", [b"", b"10.0.0.5:31000", b"{}", b"[]", b"\xff", b'{"agent": "x", "port": "y"}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"10.0.0.5:31000", b"{}", b"[]", b"\xff", b"[" * 100_000, b'{"agent": "x", "port": "y"}']
+)
 def test_what_others_wrote_is_told_of(data: bytes) -> None:
     with pytest.raises(ValueError, match="an executor: wanted the JSON with which one announces itself, got"):
         announcement_from_json(data)
