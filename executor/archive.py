@@ -32,6 +32,7 @@ LIGHT_SPECS = (
     "canonical",
     "care",
     "constraints",
+    "foreign_json",
     "ids",
     "messages",
     "permanence",

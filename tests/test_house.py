@@ -178,7 +178,7 @@ ROOMS = (
     ),
     Room(
         name="framework.adapters.mesos_detector",
-        ours=("framework.ports", "framework.adapters.mesos"),
+        ours=("framework.ports", "framework.adapters.mesos", "specs.foreign_json"),
         libraries={"kazoo", "pymesos"},
     ),
     Room(name="framework.adapters.mesos_config", ours=("specs",), is_pure=True),
