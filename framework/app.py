@@ -23,6 +23,7 @@ from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, executo
 from framework.adapters.usage import ExecutorUsage
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.api.app import create_app
+from framework.api.hosts import Hosts
 from framework.api.info import ExecutorFile, ServerInfo
 from framework.api.server import CannotListen, Server
 from framework.collector import Collector
@@ -88,6 +89,7 @@ def run_scheduler(config: SchedulerConfig) -> int:
     app = create_app(
         loop,
         token=config.token,
+        hosts=Hosts(config.hosts),
         executor=ExecutorFile(path=archive.path, sha256=archive.sha256),
         info=info,
         leadership=leadership,

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 class SchedulerConfig:
     """`zk` is the root of our store (zk://host:port,…/path), `master` Mesos's (the same form, or host:port).
 
-    `bind` is where the API listens, `advertise` how agents reach it. `token` guards changes, None for none. `webui_url`
-    is what Mesos's web UI links to; empty: the advertised address. The master is asked for its agents every
+    `bind` is where the API listens, `advertise` how agents reach it. `token` guards changes, None for none; requests
+    may call the scheduler by the names `hosts`, beside localhost and IP addresses. `webui_url` is what
+    Mesos's web UI links to; empty: the advertised address. The master is asked for its agents every
     `agents_interval_seconds`, and less often where that takes it long. An executor without tasks ends after
     `executor_idle_seconds` and does `executor_operations` starts and stops at a time. Another scheduler leads once
     ZooKeeper has not heard from this one for `session_timeout_seconds`. Agents fetch the executor from `executor_url`,
@@ -27,6 +28,7 @@ class SchedulerConfig:
     bind: tuple[str, int] = ("127.0.0.1", 8080)
     advertise: tuple[str, int] = ("127.0.0.1", 8080)
     token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
     name: str = "framework"
     role: str = "*"
     principal: str = ""

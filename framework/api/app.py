@@ -30,6 +30,7 @@ from framework.api import usage as usage_routes
 from framework.api.answers import Json
 from framework.api.errors import Problem
 from framework.api.guard import Guard
+from framework.api.hosts import Hosts
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, fetch_from_agent
 from framework.api.metered import Metered
@@ -55,6 +56,7 @@ def create_app(
     front: Front,
     *,
     token: str | None,
+    hosts: Hosts | None = None,
     executor: ExecutorFile,
     info: ServerInfo,
     limits: Limits = _DEFAULT_LIMITS,
@@ -64,7 +66,8 @@ def create_app(
     usage: Usage | None = None,
     gauge: Gauge | None = None,
 ) -> FastAPI:
-    """The application over `front`. With a `token` every change needs it. `fetch` is how agents are asked for logs, and
+    """The application over `front`. With a `token` every change needs it. `hosts` are the names by which
+    requests may call it. `fetch` is how agents are asked for logs, and
     `usage` how executors are asked what tasks use. `gauge` counts requests, and knows what Prometheus is told.
 
     With a `leadership` it passes requests on to the leader while it stands by.
@@ -102,7 +105,7 @@ def create_app(
         app.include_router(leader.router(leadership, info, threads))
         picture = PictureFront()
         pictured = create_app(
-            picture, token=token, executor=executor, info=info, limits=limits, fetch=fetch, clock=clock
+            picture, token=token, hosts=hosts, executor=executor, info=info, limits=limits, fetch=fetch, clock=clock
         )
         app.add_middleware(
             Proxy,
@@ -113,7 +116,7 @@ def create_app(
             pictured=pictured,
             clock=clock,
         )
-    app.add_middleware(Guard, token=token, limits=limits, routes=app.router.routes)
+    app.add_middleware(Guard, token=token, hosts=hosts or Hosts(), limits=limits, routes=app.router.routes)
     if gauge is not None:
         app.add_middleware(Metered, gauge=gauge)
     return app

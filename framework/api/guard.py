@@ -1,4 +1,4 @@
-"""What every request passes first: the count of requests, the rights, the size of the body, the safe headers."""
+"""What every request passes first: Host, the count of requests, rights, the size of the body, the safe headers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framework.api.errors import Problem, error_answer
+from framework.api.hosts import Hosts
 from framework.api.info import Limits
 from framework.api.rights import SAFE_METHODS, Access, Right, access_of, closed
 
@@ -29,10 +30,13 @@ _HEADERS = {
 class Guard:
     """The outermost layer. The right that a request needs is declared by its route, one of `routes`."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, limits: Limits, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, token: str | None, hosts: Hosts, limits: Limits, routes: Sequence[BaseRoute]
+    ) -> None:
         self._app = app
         self._routes = routes
         self._token = token
+        self._hosts = hosts
         self._limits = limits
         self._running = 0
 
@@ -55,6 +59,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, access: Access) -> Problem | None:
         headers = Headers(scope=scope)
+        if strange := self._hosts.refusal(headers):
+            return strange
         if self._running >= self._limits.requests:
             return Problem(
                 503,

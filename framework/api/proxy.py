@@ -46,7 +46,8 @@ _HOP_BY_HOP = frozenset(
         *(b"trailer", b"transfer-encoding", b"upgrade"),
     }
 )
-_NOT_ASKED = _HOP_BY_HOP | {b"expect", PROXIED_BY.lower().encode()}
+_NOT_ASKED = _HOP_BY_HOP | {b"expect", b"host", b"origin", PROXIED_BY.lower().encode()}
+"""Host and Origin were checked here, by the names of this scheduler; the leader has others."""
 _NOT_ANSWERED = _HOP_BY_HOP | {b"date", b"server"}
 
 RawHeaders = Iterable[tuple[bytes, bytes]]

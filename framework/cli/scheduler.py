@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from framework.cli.domains import DEFAULT_DOMAIN, checked_domain
+from framework.cli.doors import allowed_hosts, check_token
 from framework.cli.options import Duration
 from specs.urls import parse_url
 
@@ -48,6 +49,15 @@ _LEVELS = ("debug", "info", "warning", "error")
 )
 @click.option("--advertise", metavar="HOST:PORT", help="How agents and people reach --bind.  [default: as --bind]")
 @click.option("--token-file", metavar="FILE", type=click.Path(), help="File with the token that every change needs.")
+@click.option("--no-token", is_flag=True, help="Serve changes without a token also where other machines reach --bind.")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name by which requests may call this scheduler, beside localhost, IP addresses, and the names of --bind,"
+    " --advertise, --webui-url and --executor-url; may be repeated.",
+)
 @click.option("--name", default="framework", show_default=True, help="The framework's name in Mesos.")
 @click.option("--role", default="*", show_default=True, help="The role whose resources are used.")
 @click.option("--principal", default="", help="The principal, where the masters authenticate frameworks.")
@@ -150,6 +160,8 @@ def scheduler(
     bind: str,
     advertise: str | None,
     token_file: str | None,
+    no_token: bool,
+    allow_hosts: tuple[str, ...],
     name: str,
     role: str,
     principal: str,
@@ -182,10 +194,15 @@ def scheduler(
             f"Agents cannot reach {advertised[0]}:{advertised[1]}, and they fetch the executor from there: say with "
             "--advertise HOST:PORT under which address they reach this scheduler."
         )
+    check_token(bound, bind, has_token=bool(token_file), no_token=no_token)
     zk, master = _with_mesos_file(zk, master)
-    _check_zookeeper(zk, "--zk", needs_path=True)
+    _check_zookeeper(zk, "--zk")
+    if "@" in zk:
+        raise click.UsageError(
+            "--zk wants zk://HOST:PORT,HOST:PORT/PATH; a user and a password before '@' are not supported."
+        )
     if master.startswith("zk:"):
-        _check_zookeeper(master, "--master", needs_path=True)
+        _check_zookeeper(master, "--master")
     else:
         _address(master, "--master")
     if not SHORTEST_SESSION_SECONDS <= session_timeout <= LONGEST_SESSION_SECONDS:
@@ -204,6 +221,7 @@ def scheduler(
         bind=bound,
         advertise=advertised,
         token=_read(token_file, "--token-file"),
+        hosts=allowed_hosts(allow_hosts, bind=bound, advertise=advertised, urls=(webui_url, executor_url)),
         name=name,
         role=role,
         principal=principal,
@@ -304,10 +322,12 @@ def _dns_domain(servers: tuple[str, ...], domain: str | None) -> str:
     return checked_domain(domain or DEFAULT_DOMAIN, "--dns-domain")
 
 
-def _check_zookeeper(text: str, option: str, needs_path: bool) -> None:
+def _check_zookeeper(text: str, option: str) -> None:
     found = _ZOOKEEPER.fullmatch(text)
-    if not found or (needs_path and (found["path"] or "/").strip("/") == ""):
-        raise click.UsageError(f"{option} wants zk://HOST:PORT,HOST:PORT/PATH; got {text!r}.")
+    if not found or (found["path"] or "/").strip("/") == "":
+        # What stands before an @ may be a password.
+        got = repr(text) if "@" not in text else "another form"
+        raise click.UsageError(f"{option} wants zk://HOST:PORT,HOST:PORT/PATH; got {got}.")
 
 
 def _read(file: str | None, option: str) -> str | None:

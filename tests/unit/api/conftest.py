@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
+from framework.api.hosts import Hosts
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, Piece
 from framework.ports import Gauge
@@ -45,6 +46,7 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
         app = create_app(
             front,
             token=token,
+            hosts=Hosts(["scheduler"]),
             executor=ExecutorFile(path=archive, sha256="a1b2"),
             info=INFO,
             limits=limits or Limits(),

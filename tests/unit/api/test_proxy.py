@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from framework.api.app import create_app
+from framework.api.hosts import Hosts
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.server import Server
 from framework.core.commands import Done
@@ -30,7 +31,9 @@ WEB = group_id("shop", "web")
 class Scheduler:
     """An API over a scripted Front and a scripted Leadership, at an address of its own."""
 
-    def __init__(self, archive: Path, leadership: FakeLeadership, *, token: str | None = None) -> None:
+    def __init__(
+        self, archive: Path, leadership: FakeLeadership, *, token: str | None = None, hosts: Iterable[str] = ()
+    ) -> None:
         self.front = FakeFront()
         self.leadership = leadership
         probe = socket.create_server(("127.0.0.1", 0))
@@ -42,6 +45,7 @@ class Scheduler:
         app = create_app(
             self.front,
             token=token,
+            hosts=Hosts(hosts),
             executor=ExecutorFile(path=archive, sha256=SHA256),
             info=ServerInfo(version="0.1.0", name="framework", role="*", leader=self.address, started_at=NOW),
             limits=Limits(heartbeat_seconds=0.2),
@@ -323,3 +327,18 @@ def test_many_at_a_time(leader: Scheduler, standby: Scheduler) -> None:
 
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         assert loop.run_until_complete(all_at_once()) == [200] * 100
+
+
+def test_each_scheduler_is_called_by_its_own_names(archive: Path) -> None:
+    """A standby checks Host and Origin by its own names, and calls the leader by the leader's address."""
+    leader = Scheduler(archive, FakeLeadership(), hosts=["first.example"])
+    with leader.server:
+        leading = FakeLeadership(is_leader=False, leader=leader.address)
+        standby = Scheduler(archive, leading, hosts=["second.example"])
+        with standby.server:
+            own = {"Host": "second.example", "Origin": "http://second.example"}
+            assert standby.ask("POST", "/v1/stop", json={"pattern": "x"}, headers=own).status_code == 202
+            assert len(leader.front.asks) == 1
+            for strange in ({"Host": "first.example"}, {"Host": "second.example", "Origin": "http://first.example"}):
+                assert standby.ask("POST", "/v1/stop", json={"pattern": "x"}, headers=strange).status_code == 403
+            assert len(leader.front.asks) == 1

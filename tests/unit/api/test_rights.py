@@ -12,6 +12,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.testclient import TestClient
 
 from framework.api.guard import Guard
+from framework.api.hosts import Hosts
 from framework.api.info import Limits
 from framework.api.rights import KEY, OPEN, SAFE_METHODS, TOKEN, Right, access_of, declared_by
 from tests.kit.front import FakeFront
@@ -102,7 +103,7 @@ def _app_of(*rights: Any) -> FastAPI:
         return "done"
 
     app.add_api_route("/thing", answer, methods=["GET", "POST"], dependencies=list(rights))
-    app.add_middleware(Guard, token="secret", limits=Limits(), routes=app.router.routes)
+    app.add_middleware(Guard, token="secret", hosts=Hosts(["testserver"]), limits=Limits(), routes=app.router.routes)
     return app
 
 

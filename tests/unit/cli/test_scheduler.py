@@ -40,6 +40,7 @@ def test_the_least(run: Run, started: list[SimpleNamespace]) -> None:
         "bind": ("127.0.0.1", 8080),
         "advertise": ("127.0.0.1", 8080),
         "token": None,
+        "hosts": (),
         "name": "framework",
         "role": "*",
         "principal": "",
@@ -156,6 +157,7 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "--bind": "0.0.0.0:80",
         "--advertise": "10.0.0.9:80",
         "--token-file": str(token),
+        "--allow-host": "Sched.example",
         "--name": "prod",
         "--role": "web",
         "--principal": "framework",
@@ -183,6 +185,7 @@ def test_everything(run: Run, started: list[SimpleNamespace], tmp_path: Path) ->
         "bind": ("0.0.0.0", 80),
         "advertise": ("10.0.0.9", 80),
         "token": "t0ken",
+        "hosts": ("framework.example", "files.example", "sched.example"),
         "name": "prod",
         "role": "web",
         "principal": "framework",
@@ -238,6 +241,11 @@ def test_from_the_environment(run: Run, started: list[SimpleNamespace], monkeypa
         ((*NEEDED, "--bind", "8080"), "--bind wants HOST:PORT"),
         ((*NEEDED, "--bind", "x:99999"), "--bind wants HOST:PORT"),
         ((*NEEDED, "--bind", "0.0.0.0:8080"), "Agents cannot reach 0.0.0.0:8080"),
+        (
+            (*NEEDED, "--allow-host", "a:80"),
+            "--allow-host wants a name without a port",
+        ),
+        ((*NEEDED, "--zk", "zk://user:pw@10.0.0.7:2181/f", "--endpoints", "none"), "before '@' are not supported"),
         ((*NEEDED, "--advertise", "0.0.0.0:8080"), "Agents cannot reach 0.0.0.0:8080"),
         ((*NEEDED, "--bind", "127.0.0.1:0"), "Agents cannot reach 127.0.0.1:0"),
         ((*NEEDED, "--token-file", "/nope"), "--token-file /nope cannot be read: No such file"),
@@ -255,3 +263,45 @@ def test_what_cannot_be(run: Run, started: list[SimpleNamespace], options: tuple
     assert result.exit_code == 2
     assert words in result.stderr
     assert started == []
+
+
+@pytest.mark.parametrize("bind", ["10.0.0.9:8080", "[fd00::9]:80", "scheduler.example:8080", "0.0.0.0:8080", "[::]:80"])
+def test_what_other_machines_reach_wants_a_token(
+    run: Run, started: list[SimpleNamespace], tmp_path: Path, bind: str
+) -> None:
+    """Whoever reaches the API of a scheduler without a token may run containers on every agent."""
+    words = ("scheduler", *NEEDED, "--bind", bind, "--advertise", "10.0.0.9:8080")
+    result = run(*words)
+    assert (result.exit_code, started) == (2, [])
+    assert f"--bind {bind} is reached from other machines" in result.stderr
+    assert "--token-file FILE, got none" in result.stderr and "--no-token" in result.stderr
+    (tmp_path / "token").write_text("t0ken", encoding="utf-8")
+    run(*words, "--token-file", str(tmp_path / "token"))
+    run(*words, "--no-token")
+    assert [each.token for each in started] == ["t0ken", None]
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:8080", "127.9.2.1:8080", "[::1]:8080", "localhost:8080"])
+def test_what_only_this_machine_reaches_wants_none(run: Run, started: list[SimpleNamespace], bind: str) -> None:
+    run("scheduler", *NEEDED, "--bind", bind)
+    assert [each.token for each in started] == [None]
+
+
+def test_a_token_and_none_exclude_each_other(run: Run, started: list[SimpleNamespace], tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t0ken", encoding="utf-8")
+    result = run("scheduler", *NEEDED, "--no-token", "--token-file", str(tmp_path / "token"))
+    assert (result.exit_code, started) == (2, [])
+    assert "--no-token and --token-file exclude each other" in result.stderr
+
+
+def test_a_password_in_an_address_is_not_repeated(run: Run) -> None:
+    for option in ("--zk", "--master"):
+        result = run("scheduler", *NEEDED, option, "zk://user:s3cret@10.0.0.7:2181", "--endpoints", "none")
+        assert result.exit_code == 2
+        assert "s3cret" not in result.output + result.stderr
+
+
+def test_names_of_its_addresses_are_names_of_the_scheduler(run: Run, started: list[SimpleNamespace]) -> None:
+    words = ("--bind", "10.0.0.9:8080", "--no-token", "--advertise", "Sched1.example:8080")
+    run("scheduler", *NEEDED, *words, "--webui-url", "http://[bad", "--allow-host", "a", "--allow-host", "a")
+    assert started[0].hosts == ("sched1.example", "a")

@@ -1,0 +1,53 @@
+"""Hosts: the names by which a browser may call this scheduler.
+
+A page of another site can point its own name at this address (DNS rebinding), and its script then counts as ours. The
+header `Host` shows that: it holds the name of that site.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers
+
+from framework.api.errors import Problem
+
+
+class Hosts:
+    """Accepts every IP address, localhost, and `names`; and requests without a Host, which no browser sends."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = frozenset(_plain(name) for name in names if name) | {"localhost"}
+
+    def refusal(self, headers: Headers) -> Problem | None:
+        """The answer to a request that calls this scheduler by a name that it does not have; None for all others."""
+        for host in headers.getlist("host"):
+            name = _plain(_without_port(host))
+            if name not in self._names and not _is_address(name):
+                return Problem(
+                    403,
+                    f"This scheduler is not called {name[:200]!r}, the Host of the request. Wanted an IP address, or"
+                    f" {', '.join(sorted(self._names))}. `framework scheduler --allow-host NAME` adds a name.",
+                )
+        return None
+
+
+def _plain(name: str) -> str:
+    return name.lower().removesuffix(".")
+
+
+def _without_port(host: str) -> str:
+    """`[::1]:8080` -> `::1`, `shop.example:80` -> `shop.example`"""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and (not port or port.isdecimal()) else host
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
