@@ -6,6 +6,7 @@ A rule that a module has to break is named in its table together with the reason
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import importlib.util
 import re
 import sys
@@ -15,6 +16,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("framework", "executor", "placement", "discovery", "specs")
@@ -720,6 +723,17 @@ class TestWhole:
 
     def test_the_packages_are_all_there(self) -> None:
         assert [package for package in PACKAGES if not (ROOT / package / "__init__.py").exists()] == []
+
+    def test_what_is_locked_is_within_the_ranges_of_setup(self) -> None:
+        text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+        locked = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", text, re.MULTILINE))
+        wanted = [Requirement(each) for each in importlib.metadata.requires("mesos-framework") or ()]
+        apart = [
+            str(each)
+            for each in wanted
+            if each.url is None and locked.get(canonicalize_name(each.name), "") not in each.specifier
+        ]
+        assert len(wanted) > 10 and apart == [], "make lock renews requirements.lock"
 
     def test_the_records_are_generated_from_what_is_there(self, tmp_path: Path) -> None:
         if importlib.util.find_spec("grpc_tools") is None:
