@@ -85,6 +85,7 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
         permanent=status.permanent,
         version=status.version,
         signals=status.signals,
+        on_probation=status.is_on_probation,
     )
     if status.exit_code is not None:
         detail.has_exit_code = True

@@ -119,6 +119,7 @@ class Context:
             reason=reason,
             is_healthy=task.health.is_healthy if task.health is not None else None,
             is_ready=task.says_ready,
+            is_on_probation=task.is_on_probation,
             check=task.check_status,
             addresses=task.addresses,
             container_id=task.container_id,

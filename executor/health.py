@@ -26,14 +26,15 @@ class Judge:
 
     `is_healthy` is None until enough successes in a row have come, or enough failures that count. `due_at` is when the
     next check begins, None while one is under way. `code` is what the last outcome came with: a status code, an exit
-    code, 1 or 0 for a connection. `is_inherited`: what it says is still what was said before this check was the task's.
+    code, 1 or 0 for a connection. `is_on_probation`: the task was well when this check became its own, and has not
+    passed it since: all tasks of a group get a check at once, and one that is wrong must not end them all.
     """
 
     check: HealthCheck
     started_at: float
     serial: int = 0
     is_healthy: bool | None = None
-    is_inherited: bool = False
+    is_on_probation: bool = False
     failures: int = 0
     successes: int = 0
     has_looked: bool = False
@@ -74,30 +75,23 @@ class Judge:
         if is_healthy:
             self.failures = 0
             self.successes += 1
-            if self.successes >= self.check.successes:
-                self.is_inherited = False
             if self.is_healthy or self.successes < self.check.successes:
                 return Finding.NOTHING
-            self.is_healthy = True
+            self.is_healthy, self.is_on_probation = True, False
             return Finding.HEALTHY
         self.successes = 0
-        if (self.is_healthy is None or self.is_inherited) and now < self._settled_at:
+        if self.is_healthy is None and now < self._settled_at:
             return Finding.NOTHING
         self.failures += 1
-        if self.is_disbelieved:
-            return Finding.NOTHING
-        if self.failures >= max(self.check.failures, 1):
-            self.is_inherited = False
         if self.is_healthy is False or self.failures < max(self.check.failures, 1):
             return Finding.NOTHING
         self.is_healthy = False
         return Finding.UNHEALTHY
 
     @property
-    def is_disbelieved(self) -> bool:
-        """Whether failures count for nothing: the task was well when the check came, and has not passed it since. All
-        tasks of a group get a check at once, and one that is wrong is not to end them all."""
-        return self.is_inherited and bool(self.is_healthy)
+    def lets_serve(self) -> bool:
+        """Whether the check has nothing against it that others are sent to the task."""
+        return self.is_healthy is True or self.is_on_probation
 
     @property
     def has_succeeded(self) -> bool:
@@ -107,7 +101,7 @@ class Judge:
     def is_news(self, words: str, now: float) -> bool:
         """Whether a failure is to be told of although it changes nothing: other words than were told last, of a task
         that has not been found healthy for a while."""
-        if (self.is_healthy and not self.is_disbelieved) or words == self.told:
+        if self.is_healthy or words == self.told:
             return False
         earliest = self.started_at + TELL_AFTER_SECONDS if self.told_at is None else self.told_at + TELL_AGAIN_SECONDS
         return now >= earliest

@@ -21,7 +21,7 @@ def _is_ready(task: Task) -> bool:
         task.phase is Phase.RUNNING
         and task.verdict is None
         and task.is_prepared
-        and all(judge is None or judge.is_healthy is True for judge in (task.health, task.readiness))
+        and all(judge is None or judge.lets_serve for judge in (task.health, task.readiness))
     )
 
 

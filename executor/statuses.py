@@ -28,7 +28,8 @@ class Status:
     """What is said of a task at one moment. `uuid` is 16 bytes, `timestamp` seconds since 1970.
 
     `is_healthy` is None where there is no check or it has not answered, and so is `is_ready`, which is False once the
-    task is to stop; `exit_code` is 128 + n for signal n.
+    task is to stop; `exit_code` is 128 + n for signal n. `is_on_probation`: it is ready as before, though it has not
+    passed a check that was changed; None and False say then what the changed check has found.
     `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over. `permanent`
     is a word of specs.permanence where trying again would not mend how it ended. `version` is that whose care the task
     has, and `signals` how many it has had of those of its group; "" and 0 of a task that is not known.
@@ -42,6 +43,7 @@ class Status:
     reason: str = ""
     is_healthy: bool | None = None
     is_ready: bool | None = None
+    is_on_probation: bool = False
     check: CheckStatus | None = None
     addresses: tuple[str, ...] = ()
     container_id: str = ""

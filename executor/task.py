@@ -121,9 +121,17 @@ class Task:
             return False
         if self.readiness is None:
             return True if self.is_prepared else None
+        if self.readiness.is_on_probation:
+            return self.readiness.is_healthy
         if not self.readiness.has_looked:
             return False if container.post_start else None
         return self.readiness.is_healthy is True
+
+    @property
+    def is_on_probation(self) -> bool:
+        """Whether it is ready only because it was, and has not passed a check that it was given since."""
+        judges = (self.health, self.readiness)
+        return self.is_ready and any(judge is not None and judge.is_on_probation for judge in judges)
 
     @property
     def check_status(self) -> CheckStatus | None:

@@ -13,6 +13,8 @@ from specs.care import Care
 from specs.stack import HealthCheck
 from specs.states import TaskState
 
+SERVES_ON = "it serves as before, and has never passed this new check"
+
 
 def begin(context: Context, task: Task) -> None:
     """The task runs, since `task.started_at`."""
@@ -48,7 +50,7 @@ def checked(context: Context, task: Task, event: on.CheckReported) -> None:
     judge.code = event.code
     finding = judge.report(event.is_healthy, context.now)
     readiness.review(context, task)
-    is_end = finding is Finding.UNHEALTHY and event.purpose is Purpose.HEALTH and judge.check.failures > 0
+    is_end = event.purpose is Purpose.HEALTH and _is_condemned(task, judge)
     if event.purpose is Purpose.HEALTH:
         said = f"{event.message}; is being stopped, as {judge.failures} checks failed in a row"
         _tell(context, task, judge, finding, said if is_end else event.message, ("healthy", UNHEALTHY))
@@ -71,8 +73,8 @@ def ring(context: Context, task: Task) -> None:
 
 
 def watch_otherwise(context: Context, task: Task, before: Care) -> None:
-    """The task runs on with other checks than before. Until a new one has found something, each with its own grace
-    from now on, the task is what it was: healthy or not, ready or not."""
+    """The task runs on with other checks than before, each with its own grace from now on. Nothing is said of its
+    health, or readiness, before the new check has found something; one that was ready goes on serving meanwhile."""
     container = task.order.container
     if container.health != before.health:
         task.health = _judge_anew(context, task, container.health, task.health)
@@ -84,12 +86,18 @@ def watch_otherwise(context: Context, task: Task, before: Care) -> None:
 def _judge_anew(context: Context, task: Task, check: HealthCheck | None, old: Judge | None) -> Judge | None:
     if check is None:
         return None
-    was_well = old.is_healthy if old is not None else task.is_ready or None
+    was_well = old.lets_serve if old is not None else task.is_ready
     serial = old.serial if old is not None else 0
-    judge = Judge(check=check, started_at=context.now, serial=serial, is_healthy=was_well, is_inherited=True)
-    judge.has_looked = was_well is not None
+    judge = Judge(check=check, started_at=context.now, serial=serial, is_on_probation=was_well)
     judge.due_at = context.alarm(task, judge.first_at(context.now, context.chance(), is_known=True))
     return judge
+
+
+def _is_condemned(task: Task, judge: Judge) -> bool:
+    """Whether a task is stopped for its health check. One that serves on probation is not: the scheduler replaces it,
+    at the pace of its group, as the check may be what is wrong."""
+    is_spared = judge.is_on_probation and task.is_ready
+    return judge.is_healthy is False and judge.check.failures > 0 and not is_spared
 
 
 def _prepared(context: Context, task: Task) -> None:
@@ -112,12 +120,10 @@ def _tell(context: Context, task: Task, judge: Judge, finding: Finding, said: st
     word, reason = about
     if finding is Finding.HEALTHY:
         words = f"{word}: {said}"
-    elif judge.is_disbelieved and not judge.has_succeeded:
-        words = f"{word} as before: it has never passed the new check: {said}"
-        if not judge.is_news(words, context.now):
-            return
     else:
         words = f"unhealthy: {said}" if judge.is_healthy is False and word == "healthy" else f"not {word}: {said}"
+        if judge.is_on_probation and task.is_ready:
+            words = f"{words if judge.is_healthy is False else said}; {SERVES_ON}"
         if finding is Finding.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
             return
     judge.tell(words, context.now)

@@ -172,7 +172,7 @@ class VersionRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., version: _Optional[str] = ..., json: _Optional[bytes] = ..., compressed: _Optional[bool] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff", "makes_way", "signals")
+    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff", "makes_way", "signals", "on_probation")
     ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +213,7 @@ class TaskRecord(_message.Message):
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
     MAKES_WAY_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    ON_PROBATION_FIELD_NUMBER: _ClassVar[int]
     id: str
     stack: str
     service: str
@@ -253,7 +254,8 @@ class TaskRecord(_message.Message):
     backoff: BackoffRecord
     makes_way: bool
     signals: int
-    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ..., makes_way: _Optional[bool] = ..., signals: _Optional[int] = ...) -> None: ...
+    on_probation: bool
+    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ..., makes_way: _Optional[bool] = ..., signals: _Optional[int] = ..., on_probation: _Optional[bool] = ...) -> None: ...
 
 class BackoffRecord(_message.Message):
     __slots__ = ("at", "until", "delay_seconds", "cause", "failures", "tries", "agents")
@@ -402,7 +404,7 @@ class CustomResource(_message.Message):
     def __init__(self, name: _Optional[str] = ..., amount_milli: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StatusDetail(_message.Message):
-    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since", "has_ready", "ready", "permanent", "version", "signals")
+    __slots__ = ("container_id", "sandbox", "has_exit_code", "exit_code", "out_of_memory", "running_since", "has_ready", "ready", "permanent", "version", "signals", "on_probation")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
     HAS_EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -414,6 +416,7 @@ class StatusDetail(_message.Message):
     PERMANENT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    ON_PROBATION_FIELD_NUMBER: _ClassVar[int]
     container_id: str
     sandbox: str
     has_exit_code: bool
@@ -425,7 +428,8 @@ class StatusDetail(_message.Message):
     permanent: str
     version: str
     signals: int
-    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ..., version: _Optional[str] = ..., signals: _Optional[int] = ...) -> None: ...
+    on_probation: bool
+    def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ..., version: _Optional[str] = ..., signals: _Optional[int] = ..., on_probation: _Optional[bool] = ...) -> None: ...
 
 class SchedulerMessage(_message.Message):
     __slots__ = ("leave", "attach", "apply")

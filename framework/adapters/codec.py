@@ -129,6 +129,7 @@ def status(plain: Json) -> Status:
         permanent=detail.permanent,
         version=VersionId(detail.version) if detail.version else None,
         signals=detail.signals,
+        is_on_probation=detail.on_probation,
         addresses=tuple(
             address["ip_address"]
             for network in container.get("network_infos", ())

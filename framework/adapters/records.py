@@ -105,6 +105,7 @@ def task_bytes(task: Task) -> bytes:
         backoff=None if task.backoff is None else _backoff_record(task.backoff),
         signals=task.signals,
         makes_way=task.makes_way,
+        on_probation=task.is_on_probation,
     ).SerializeToString()
 
 
@@ -180,6 +181,7 @@ def _task_of(record: pb.TaskRecord) -> Task:
     draft.backoff = _backoff_of(record.backoff) if record.HasField("backoff") else None
     draft.signals = record.signals
     draft.makes_way = record.makes_way
+    draft.is_on_probation = record.on_probation
     draft.__class__ = Task
     task: Task = draft
     return task

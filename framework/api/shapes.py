@@ -216,6 +216,9 @@ class GroupLine(Shape):
     applying: int = Field(
         description="of these, the ones to which settings or a signal are being applied", examples=[0]
     )
+    on_probation: int = Field(
+        description="of these, the ones that serve as before and have not passed a check that was changed", examples=[0]
+    )
     stall: str = Field(description="why replacing them does not go on now; empty where it does")
     rollout: RolloutProgress | None = Field(description="null where no rollout changes it")
     failed: int = Field(description="slots whose task failed, and shall not be restarted", examples=[0])
@@ -283,9 +286,12 @@ class TaskLine(Shape):
         examples=["READY"],
     )
     goal: str = Field(description="RUN or STOP", examples=["RUN"])
-    is_ready: bool = Field(description="it runs, and neither health nor readiness says otherwise")
+    is_ready: bool = Field(description="it runs, and neither health nor readiness says otherwise, or is_on_probation")
     is_outdated: bool
     is_applying: bool = Field(description="its executor has yet to say that it has its new settings, or a signal")
+    is_on_probation: bool = Field(
+        description="it was ready when a check was changed in place, serves on, and has not passed it"
+    )
     replaces: str = Field(description="the running task whose place it is to take; empty where there is none")
     agent_id: str
     agent: str = Field(description="its hostname", examples=["agent1"])

@@ -189,7 +189,8 @@ class Terminal(Display):
 def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
     """What is to be said of a group; done only once the scheduler's picture has the change."""
     is_new = group["index"] >= index
-    is_still = group["outdated"] == group["applying"] == 0 and (group["live"] == 0 or group["wanted"] > 0)
+    under_way = group["outdated"] + group["applying"] + group["on_probation"]
+    is_still = under_way == 0 and (group["live"] == 0 or group["wanted"] > 0)
     is_done = is_new and not is_removal and is_still and group["state"] in ("running", "stopped", "finished")
     failed = is_new and group["failed"] > 0
     return Line(
@@ -224,6 +225,7 @@ def _text(group: Answer, now: float) -> str:
     parts += [f"{unhealthy} running, not ready yet"] if unhealthy > 0 and group["wanted"] else []
     parts += [f"{group['outdated']} to be replaced"] if group["outdated"] else []
     parts += [f"to {plural(group['applying'], 'task')} it is being applied in place"] if group["applying"] else []
+    parts += [f"{plural(group['on_probation'], 'task')} to pass the new check"] if group["on_probation"] else []
     parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]
     for cause in group["waiting"][:3]:
         parts.append(f"{plural(len(cause['slots']), 'slot')}: {cause_text(cause, now)}")

@@ -88,16 +88,21 @@ def heard(books: Books, task: Task, status: Status) -> Task:
         return task
     if (task.version, task.signals) == (has.id, status.signals):
         return task
-    health, readiness = (task.health, task.readiness) if task.version == has.id else _watched(task, has.container)
+    before = books.versions[task.group.stack, task.version]
+    health, readiness = _watched(task, before.container, has.container)
     return replace(task, version=has.id, signals=status.signals, health=health, readiness=readiness)
 
 
-def _watched(task: Task, container: Container) -> tuple[Health, Readiness]:
-    """What is known of a task once it is watched in another way; the same status says what is found by that."""
-    health = Health.UNKNOWN if task.health is Health.NONE else task.health
-    readiness = Readiness.UNKNOWN if task.readiness is Readiness.NONE else task.readiness
-    is_asked = container.ready is not None or bool(container.post_start)
-    return health if container.health is not None else Health.NONE, readiness if is_asked else Readiness.NONE
+def _watched(task: Task, before: Container, now: Container) -> tuple[Health, Readiness]:
+    """What is known of a task once it is watched in another way: of a check that has changed nothing, before the status
+    says what that has found."""
+    health, readiness = task.health, task.readiness
+    if before.health != now.health:
+        health = Health.UNKNOWN if now.health is not None else Health.NONE
+    if before.ready != now.ready:
+        is_asked = now.ready is not None or bool(now.post_start)
+        readiness = Readiness.UNKNOWN if is_asked else Readiness.NONE
+    return health, readiness
 
 
 def announce(context: Context, before: Task, task: Task) -> None:

@@ -297,6 +297,7 @@ class Books:
         is_ready = runs and holder is not None and holder.is_ready
         _mark(book.ready, slot, is_ready)
         _mark(book.fresh, slot, is_ready)
+        _mark(book.unproved, slot, runs and holder is not None and holder.has_failed_probation)
         _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
 
     def drop_task(self, id: TaskId) -> None:

@@ -25,7 +25,8 @@ class GroupBook:
     it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
     has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
     whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
-    that are to be left, or that Mesos ends; `useless` those of both that are not ready. `behind` are the tasks that run
+    that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose task
+    serves on although it has failed a check that was changed. `behind` are the tasks that run
     on and lack something that their executor is to be told (core.applying).
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
@@ -45,6 +46,7 @@ class GroupBook:
     outdated: dict[int, None] = field(default_factory=dict)
     departing: dict[int, None] = field(default_factory=dict)
     useless: dict[int, None] = field(default_factory=dict)
+    unproved: dict[int, None] = field(default_factory=dict)
     behind: dict[TaskId, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
     fresh: dict[int, None] = field(default_factory=dict)

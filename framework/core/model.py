@@ -144,6 +144,7 @@ class Task:
     that failed in a row, up to this one. `backoff` is the wait that its end brought about. `version` is that of the
     care that it has by now; `signals` counts those of its group that it has had, or that were before it began.
     `makes_way`: it was stopped for its slot to become what is wished, and not for a reason of its own.
+    `is_on_probation`: it is ready as before, though it has not passed a check that was changed as it ran.
     """
 
     id: TaskId
@@ -183,20 +184,27 @@ class Task:
     backoff: Backoff | None = None
     signals: int = 0
     makes_way: bool = False
+    is_on_probation: bool = False
 
     @property
     def is_ready(self) -> bool:
-        """Whether it runs, and all that there is to be asked says that others may be sent to it."""
+        """Whether it runs, and others may be sent to it: all checks say so, or it was so when they were changed."""
         return (
             self.state is TaskState.RUNNING
-            and self.health in (Health.NONE, Health.HEALTHY)
-            and self.readiness in (Readiness.NONE, Readiness.READY)
+            and (self.is_on_probation or self.health in (Health.NONE, Health.HEALTHY))
+            and (self.is_on_probation or self.readiness in (Readiness.NONE, Readiness.READY))
         )
+
+    @property
+    def has_failed_probation(self) -> bool:
+        """Whether it serves only because it did, and has failed its changed check as often as counts."""
+        has_failed = self.health is Health.UNHEALTHY or self.readiness is Readiness.NOT_READY
+        return self.is_ready and self.is_on_probation and has_failed
 
     @property
     def is_prepared(self) -> bool:
         """Whether its post_start, if it has any, were heard to be done."""
-        return self.readiness in (Readiness.READY, Readiness.NOT_READY)
+        return self.is_on_probation or self.readiness in (Readiness.READY, Readiness.NOT_READY)
 
 
 class RolloutKind(StrEnum):
@@ -329,7 +337,8 @@ class Status:
 
     `is_healthy` and `is_ready` are None where nothing was said; `permanent` is as a Task's. `at` is seconds since 1970
     by the sender's clock, and so is `running_since`, 0 where the container did not run before the status. `version`
-    and `signals` are what the task has by now, None and 0 where the executor does not say.
+    and `signals` are what the task has by now, None and 0 where the executor does not say; `is_on_probation` as a
+    Task's.
     """
 
     task_id: TaskId
@@ -350,6 +359,7 @@ class Status:
     permanent: str = ""
     version: VersionId | None = None
     signals: int = 0
+    is_on_probation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,11 @@ from framework.core.views import Connection
 from framework.core.wishes import slots_to_fill
 from specs.constraints import STICKY_ALWAYS, Mode
 from specs.ids import GroupId, VersionId, is_same_make
-from specs.states import TaskState
+from specs.states import Health, TaskState
 from specs.update import Order
+
+UNPROVED = "it has never passed its new check"
+"""Why a task goes that serves only because it did before its check was changed."""
 
 
 def advance(context: Context, group: GroupId, now: Instant) -> None:
@@ -35,7 +38,7 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
             context.call_off(group, slot)
         _stall(context, book, "")
         return
-    book.misplaced = misplaced(context, wish)
+    book.misplaced = {**dict.fromkeys(book.unproved, UNPROVED), **misplaced(context, wish)}
     departing = {} if _is_pinned(wish) else book.departing
     if departing or book.outdated or book.misplaced or book.incoming or book.succeeding:
         _Move(context, wish, book, now).advance()
@@ -160,6 +163,8 @@ class _Move:
             if not self._may_begin(slot):
                 continue
             if pace.order is Order.STOP_FIRST:
+                if not self._may_stop_first(slot):
+                    continue
                 if not self._stop_first(slot):
                     return
             elif self._tasks() < pace.most:
@@ -176,6 +181,18 @@ class _Move:
         self._stop(slot)
         return True
 
+    def _may_stop_first(self, slot: int) -> bool:
+        """Whether an old task may stop before another is ready. One that goes only for a check that stops none may not,
+        as that may be wrong."""
+        book, task = self._book, self._context.books.tasks[self._book.seats[slot]]
+        if slot not in book.unproved or slot in self._departing or slot in book.outdated:
+            return True
+        check = self._context.books.versions[task.group.stack, task.version].container.health
+        if check is not None and check.failures and task.health is Health.UNHEALTHY:
+            return True
+        self._note(f"{task.id}: {UNPROVED}, and no task is stopped for that before another has passed it")
+        return False
+
     def _stop(self, slot: int) -> None:
         """Stops a slot's task, without a successor yet."""
         context, book = self._context, self._book
@@ -189,7 +206,7 @@ class _Move:
     def _fall_back(self, slot: int) -> None:
         """Where a successor finds no place, the old task makes room for it, if that may be, and if it can help."""
         context, settings = self._context, self._context.settings
-        if not self._pace.may_fall_back or slot not in self._book.ready:
+        if not self._pace.may_fall_back or slot not in self._book.ready or not self._may_stop_first(slot):
             return
         succession = self._book.succeeding[slot]
         due = succession.since + settings.no_place_seconds

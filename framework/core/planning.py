@@ -196,8 +196,8 @@ def _checked_anew(view: View, new: Stack) -> Iterator[str]:
             continue
         if was.container.health is None or _asks(was.container.health) != _asks(check):
             yield (
-                f"{group.id}: its tasks run on, and the new health check counts for each from its first success on; one"
-                " that is wrong counts for nothing, but no new task becomes healthy"
+                f"{group.id}: its tasks run on, and serve until they have passed the new health check; those that never"
+                " do are replaced, at the pace of `update`: with a check that is wrong no new task becomes healthy"
             )
 
 

@@ -66,7 +66,7 @@ def _filled(context: Context, wish: GroupWish, slot: int) -> Filled:
 
 
 def _worth(task: Task) -> Worth:
-    if task.is_ready:
+    if task.is_ready and not task.has_failed_probation:
         return Worth.READY
     if task.state is TaskState.UNREACHABLE:
         return Worth.UNREACHABLE

@@ -88,6 +88,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         state_since=now if is_new_state else task.state_since,
         health=_health(task, status),
         readiness=_readiness(task, status),
+        is_on_probation=status.is_on_probation if status.version else task.is_on_probation,
         permanent=status.permanent or task.permanent,
         running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
@@ -117,13 +118,15 @@ def _health(task: Task, status: Status) -> Health:
     if task.health is Health.NONE:
         return Health.NONE
     if status.is_healthy is None:
-        return task.health
+        return Health.UNKNOWN if status.is_on_probation else task.health
     return Health.HEALTHY if status.is_healthy else Health.UNHEALTHY
 
 
 def _readiness(task: Task, status: Status) -> Readiness:
-    if task.readiness is Readiness.NONE or status.is_ready is None:
-        return task.readiness
+    if task.readiness is Readiness.NONE:
+        return Readiness.NONE
+    if status.is_ready is None:
+        return Readiness.UNKNOWN if status.is_on_probation else task.readiness
     return Readiness.READY if status.is_ready else Readiness.NOT_READY
 
 
@@ -136,13 +139,13 @@ def _announce(context: Context, before: Task, task: Task) -> None:
         elif task.state in _KINDS:
             kind, phrase = _KINDS[task.state]
             context.announce(kind, task, f"{task.id} {phrase} on {task.hostname}")
-    if task.health is not before.health:
+    if task.health is not before.health and task.health in (Health.HEALTHY, Health.UNHEALTHY):
         phrase = "is healthy" if task.health is Health.HEALTHY else _found(task, "unhealthy")
         context.announce(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")
     if task.readiness is not before.readiness and task.state is TaskState.RUNNING:
         if task.readiness is Readiness.READY:
             context.announce("TaskReady", task, f"{task.id} is ready")
-        else:
+        elif task.readiness is Readiness.NOT_READY:
             context.announce("TaskNotReady", task, f"{task.id} {_found(task, 'not ready')}")
 
 

@@ -161,6 +161,11 @@ class GroupView:
         return sum(self.is_applying(task) for task in self.tasks)
 
     @cached_property
+    def on_probation(self) -> int:
+        """How many tasks serve as before, and have not passed a check that was changed."""
+        return sum(task.is_on_probation and task.is_ready and task.goal is Goal.RUN for task in self.tasks)
+
+    @cached_property
     def states(self) -> Mapping[str, int]:
         """How many tasks are in each state, by the state's name."""
         return dict(sorted(Counter(task.state.value for task in self.tasks).items()))

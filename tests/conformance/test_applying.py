@@ -68,6 +68,16 @@ def test_running_containers_get_checks_and_signals(tmp_path: Path, images: None)
         submit(text)
         assert running() == before and health() == {"NONE"}
         assert all(task["is_ready"] for task in cli.tasks("shop/web")), "without a check there is nothing against them"
+
+        file.write_text(text + HEALTH, encoding="utf-8")
+        cli.run("submit", str(file))
+        eventually(lambda: health() == {"UNHEALTHY"}, "a task that was ill before it was asked is found out")
+        assert running() == before
+        assert all(task["is_ready"] and task["is_on_probation"] for task in cli.tasks("shop/web")), "and serves on"
+        (out / "sick").unlink()
+        cli.run("submit", str(file), "--wait")
+        assert running() == before and health() == {"HEALTHY"}
+        submit(text)
         assert cli.json("rollout", "history", "shop")["rollouts"] == [], "none of this was a rollout"
 
         submit(text.replace('"SETTING"', '"another"'))

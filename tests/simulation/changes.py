@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from framework.core.commands import Command, DeleteTask, PutTask, Save
 from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, Task
+from framework.core.moving import UNPROVED
 from framework.core.wishes import has_finished
 from specs.ids import GroupId, TaskId
 from specs.states import Goal, Health, Readiness, TaskState
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ROLLOUTS_KEPT = 3
 REVISIONS_KEPT = 4
 """Few, so that they are reached within a day."""
-REPLACING = ("replaced by version", "restart asked", "restarted, as")
+REPLACING = ("replaced by version", "restart asked", "restarted, as", UNPROVED)
 """How the causes begin for which a task is stopped that is to be replaced."""
 IS_LEFT = " is to be left"
 
@@ -153,8 +154,9 @@ class ChangeOracle:
 
 
 def _serves(task: Task) -> bool:
+    """Counted from what is stored, and not by the scheduler's own property."""
     is_well = task.health in (Health.NONE, Health.HEALTHY) and task.readiness in (Readiness.NONE, Readiness.READY)
-    return task.state is TaskState.RUNNING and is_well
+    return task.state is TaskState.RUNNING and (is_well or task.is_on_probation)
 
 
 def _is_replaced(task: Task) -> bool:

@@ -107,7 +107,7 @@ def test_another_check_for_tasks_that_run_is_told_of(
     group = a_group(WEB, instances=1, tasks=[a_task(WEB, 0, 1, agent=1)])
     front.view = a_view([a_stack("shop", [group])], agents=[an_agent(1)])
     plan = _plan(client, a_wish(WEB, container=replace(group.container, health=check)))
-    assert ["counts for each from its first success on" in warning for warning in plan["warnings"]] == [True][
+    assert ["serve until they have passed the new health check" in warning for warning in plan["warnings"]] == [True][
         : bool(check)
     ]
     more = replace(group.container.health, interval_seconds=2.0) if group.container.health else None

@@ -233,3 +233,14 @@ def test_an_interrupt_says_that_the_work_goes_on(
     with pytest.raises(KeyboardInterrupt):
         _wait(serve(), [interrupt])
     assert "The work goes on; `framework ps shop` shows how far it is." in capsys.readouterr().err
+
+
+def test_a_new_check_that_has_not_spoken_is_waited_for(
+    serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unasked = a_task(WEB, health=Health.UNKNOWN, is_on_probation=True)
+    _wait(serve(), _shows(front, a_view([_stack(unasked)]), a_view([_stack(a_task(WEB))])))
+    assert capsys.readouterr().err.splitlines() == [
+        "shop/web: 1/1 ready: 1 task to pass the new check",
+        "shop/web: 1/1 ready",
+    ]

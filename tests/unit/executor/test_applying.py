@@ -8,6 +8,8 @@ import pytest
 
 from executor import commands as do
 from executor import events as on
+from executor.order import Order
+from executor.watching import SERVES_ON
 from specs.care import Care
 from specs.ids import VersionId
 from specs.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Stop
@@ -30,6 +32,15 @@ def answer_checks(talk: Talk, is_healthy: bool, seconds: float) -> None:
         for check in only(do.Check, talk.wait(0.5)):
             said = {"task_id": BARE.task_id, "purpose": check.purpose, "serial": check.serial, "message": "looked"}
             talk.tell(on.CheckReported(is_healthy=is_healthy, **said))  # type: ignore[arg-type]
+
+
+def serving(wanted: Order, is_healthy: bool = True) -> Talk:
+    """A task that has run for a while, its checks answered."""
+    talk = Talk(publishes=True)
+    talk.run(wanted)
+    answer_checks(talk, is_healthy, 6)
+    assert len(only(do.Publish, talk.said)) == is_healthy
+    return talk
 
 
 def test_a_task_says_which_version_it_has_and_says_so_each_time_it_is_told() -> None:
@@ -68,23 +79,65 @@ def test_a_task_that_stops_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("before", [BARE, CHECKED])
-def test_a_task_stays_what_it_was_until_its_new_check_has_found_something(before: object) -> None:
-    """It is not taken from those who use it by a check that may be wrong; one that it has passed once counts."""
-    talk = Talk(publishes=True)
-    wanted = BARE if before is BARE else CHECKED
-    talk.run(wanted)
-    answer_checks(talk, True, 6)
-    assert len(only(do.Publish, talk.said)) == 1
+def test_nothing_is_said_of_health_before_the_new_check_was_asked_and_the_task_serves_on(before: Order) -> None:
+    talk = serving(before)
     talk.tell(applied(Care(health=replace(CHECK, interval_seconds=2))))
-    assert talk.statuses[-1].is_healthy is True
+    said = talk.statuses[-1]
+    assert (said.is_healthy, said.is_on_probation, said.version) == (None, True, NEW)
+    assert not only(do.Withdraw, talk.said)
+    answer_checks(talk, True, 3)
+    assert (talk.statuses[-1].is_healthy, talk.statuses[-1].is_on_probation) == (True, False)
+    assert len(only(do.Publish, talk.said)) == 1
+
+
+@pytest.mark.parametrize("before", [BARE, CHECKED])
+def test_a_task_that_never_passes_its_new_check_is_told_of_as_unhealthy_and_serves_on(before: Order) -> None:
+    """The check may be what is wrong, and all tasks of the group have it: the scheduler replaces them at its pace."""
+    talk = serving(before)
+    talk.tell(applied(Care(health=replace(CHECK, interval_seconds=2))))
+    answer_checks(talk, False, 19)
+    assert (talk.statuses[-1].is_healthy, talk.statuses[-1].is_on_probation) == (None, True), "within its grace"
+    assert talk.statuses[-1].message == f"looked; {SERVES_ON}"
     answer_checks(talk, False, 60)
-    assert talk.statuses[-1].is_healthy is True and not only(do.Withdraw, talk.said)
-    said = "healthy as before: it has never passed the new check: looked"
-    assert [status.message for status in talk.statuses].count(said) == 1
+    assert (talk.statuses[-1].is_healthy, talk.statuses[-1].is_on_probation) == (False, True)
+    assert [status.message for status in talk.statuses].count(f"unhealthy: looked; {SERVES_ON}") == 1
+    assert not only(do.Withdraw, talk.said) and talk.states[-1] == "RUNNING"
     answer_checks(talk, True, 3)
     answer_checks(talk, False, 6)
-    assert talk.statuses[-1].is_healthy is False and only(do.Withdraw, talk.said)
-    assert "FAILED" not in talk.states and talk.states[-1] == "RUNNING"
+    assert talk.statuses[-1].is_healthy is False and only(do.Withdraw, talk.said), "what it has passed counts"
+
+
+def test_a_task_that_does_not_serve_is_held_to_its_new_check() -> None:
+    talk = serving(order(container=Container(image="acme/web:1", ready=CHECK), version=CHECKED.version), False)
+    talk.tell(applied(Care(health=CHECK, ready=CHECK)))
+    assert (talk.statuses[-1].is_healthy, talk.statuses[-1].is_on_probation) == (None, False)
+    answer_checks(talk, False, 40)
+    assert only(do.Signal, talk.said)
+
+
+def test_probation_ends_with_what_the_task_was_spared_for() -> None:
+    """Once a check that did not change keeps it from serving, nothing speaks against stopping it."""
+    talk = serving(order(container=Container(image="acme/web:1", ready=CHECK), version=CHECKED.version))
+    talk.tell(applied(Care(health=replace(CHECK, grace_seconds=0), ready=CHECK)))
+    answer_checks(talk, False, 30)
+    assert talk.states[-1] == "RUNNING" and not talk.statuses[-1].is_on_probation
+    assert only(do.Signal, talk.said)
+
+
+@pytest.mark.parametrize("post_start", [(), (Hook(command=("true",)),)])
+def test_a_new_readiness_check_is_not_spoken_for_either(post_start: tuple[Hook, ...]) -> None:
+    bare = order(container=Container(image="acme/web:1", post_start=post_start), version=CHECKED.version)
+    talk = Talk(publishes=True)
+    talk.run(bare)
+    if post_start:
+        talk.tell(on.HookEnded(task_id=BARE.task_id, serial=1, is_done=True, message=""))
+    talk.tell(applied(Care(ready=CHECK)))
+    assert (talk.statuses[-1].is_ready, talk.statuses[-1].is_on_probation) == (None, True)
+    answer_checks(talk, False, 60)
+    assert (talk.statuses[-1].is_ready, talk.statuses[-1].is_on_probation) == (False, True)
+    assert not only(do.Withdraw, talk.said) and not only(do.Signal, talk.said)
+    answer_checks(talk, True, 6)
+    assert (talk.statuses[-1].is_ready, talk.statuses[-1].is_on_probation) == (True, False)
 
 
 def test_without_its_check_a_task_is_ready_again() -> None:
