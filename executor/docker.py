@@ -86,7 +86,7 @@ class Docker:
             # An image that is missing is told by its words alone, and not by all versions in the same ones.
             if error.status_code == 404 and "no such image" in words(error).lower():
                 return ImageMissing(task_id=order.task_id)
-            raise _fault("created", error) from error
+            raise _fault("created", error, order) from error
         return Created(task_id=order.task_id, container_id=answer["Id"])
 
     def start(self, order: Order) -> Started:
@@ -98,7 +98,7 @@ class Docker:
             return Started(task_id=order.task_id, addresses=self._addresses(order))
         except APIError as error:
             self._forget(order.task_id)
-            raise _fault("started", error) from error
+            raise _fault("started", error, order) from error
 
     def signal(self, order: Order, signal: str) -> None:
         try:
@@ -337,6 +337,8 @@ def _close(stream: Any) -> None:
         response.close()
 
 
-def _fault(what: str, error: APIError) -> Fault:
-    said = words(error)
-    return Fault(f"the container could not be {what}: {said}", permanent=permanence_of(said, error.status_code))
+def _fault(what: str, error: APIError, order: Order) -> Fault:
+    said, container = words(error), order.container
+    given = (container.image, container.working_dir, *(container.entrypoint or ()), *(container.command or ()))
+    about = (*given, *(path for volume in container.volumes for path in (volume.source, volume.target)))
+    return Fault(f"the container could not be {what}: {said}", permanent=permanence_of(said, error.status_code, about))

@@ -86,7 +86,7 @@ class Images:
             return Pulled(task_id=task_id)
         message = f"image {image} could not be pulled: {fault}"
         return OperationFailed(
-            task_id=task_id, operation=Operation.PULL, message=message, permanent=permanence_of(fault)
+            task_id=task_id, operation=Operation.PULL, message=message, permanent=permanence_of(fault, about=(image,))
         )
 
     def _pull(self, job: _Job) -> str:

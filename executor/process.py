@@ -22,6 +22,7 @@ from executor.environment import environment
 from executor.events import Created, Exited, Removed, Started, Vacant
 from executor.logs import Logs
 from executor.order import Order
+from executor.permanence import permanence_of_error
 from executor.runtime import CheckOutcome, Fault, Post, exit_message
 from executor.sandbox import STREAMS, Sandbox
 from executor.terminal import Wanted
@@ -172,10 +173,9 @@ class Processes:
                 extra_groups=groups,
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            is_bad = isinstance(error, FileNotFoundError | PermissionError)
             raise Fault(
                 f"the process {(wishes.command or command)[0]!r} could not be started: {error}",
-                permanent=Permanent.BAD_COMMAND if is_bad else "",
+                permanent=permanence_of_error(error),
             ) from error
 
     def _process(self, order: Order) -> subprocess.Popen[bytes] | None:

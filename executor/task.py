@@ -10,6 +10,7 @@ from typing import Any
 
 from executor.health import Judge
 from executor.order import Order
+from executor.permanence import permanence_of_end
 from executor.statuses import CheckStatus
 from specs.stack import CheckKind
 from specs.states import TaskState
@@ -165,7 +166,11 @@ def ending(task: Task, last_words: str) -> Verdict:
             state=TaskState.FAILED, message=f"gone{after}: removed by somebody else, its exit code is unknown"
         )
     state = TaskState.FINISHED if task.exit_code == 0 else TaskState.FAILED
-    return Verdict(state=state, message=f"{exit_words(task.exit_code)}{after}{words if task.exit_code else ''}")
+    return Verdict(
+        state=state,
+        message=f"{exit_words(task.exit_code)}{after}{words if task.exit_code else ''}",
+        permanent=permanence_of_end(task.exit_code, last_words, ran_seconds or 0.0),
+    )
 
 
 def exit_words(exit_code: int) -> str:

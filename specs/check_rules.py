@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from specs.kernel_limits import broken_strings, path_fault
 from specs.limits import MAX_CHECK_CODES, MAX_CHECK_HEADERS, MAX_FAILURES, MAX_HOOKS, MAX_SECONDS, MAX_VALUE_BYTES
 from specs.reader import Where
 from specs.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Port, Protocol
@@ -58,6 +59,8 @@ def _check(check: HealthCheck, ports: tuple[Port, ...], key: str) -> Iterator[Br
         if not check.command:
             so = {"health": "healthy"}.get(key, key)
             yield Broken(message=f"wanted a command that tells whether the task is {so}; got an empty one", where=where)
+        for _, message in broken_strings(check.command):
+            yield Broken(message=message, where=where)
         return
     if check.kind in (CheckKind.HTTP, CheckKind.HTTPS):
         yield from _request(check, where)
@@ -130,9 +133,12 @@ def _hooks(hooks: tuple[Hook, ...], target: str) -> Iterator[Broken]:
     for hook in hooks[:MAX_HOOKS]:
         if not hook.command or not hook.command[0]:
             yield Broken(message="wanted a command; got an empty one", where=where)
-        if any("\0" in text for text in (*hook.command, hook.user, hook.working_dir)):
-            message = "an argument holds a null character, which no program can be given"
+        for _, message in broken_strings(hook.command, hook.environment):
             yield Broken(message=message, where=where)
+        if fault := path_fault(hook.working_dir):
+            yield Broken(message=f"the path {hook.working_dir[:60]!r} {fault}", where=where)
+        if "\0" in hook.user:
+            yield Broken(message="the user holds a null character, which no name can have", where=where)
         if not 0 < hook.timeout_seconds <= MAX_SECONDS:
             message = f"wanted timeout above 0s and at most 7d; got {hook.timeout_seconds:g}s"
             yield Broken(message=message, where=where)
@@ -140,6 +146,6 @@ def _hooks(hooks: tuple[Hook, ...], target: str) -> Iterator[Broken]:
             message = f"wanted an absolute path as working_dir; got {hook.working_dir!r}"
             yield Broken(message=message, where=where)
         for name, value in hook.environment:
-            if not name or "=" in name or "\0" in name + value or len(value) > MAX_VALUE_BYTES:
+            if not name or "=" in name or "\0" in name:
                 message = f"wanted a variable's name and value; got {name[:100]!r}={value[:100]!r}"
                 yield Broken(message=message, where=where)

@@ -10,6 +10,7 @@ from dataclasses import fields
 from specs.canonical import container_json
 from specs.check_rules import Broken, broken_checks
 from specs.ids import name_fault
+from specs.kernel_limits import MAX_HOST_NAME_BYTES, STACK_BYTES, broken_strings, bytes_of, path_fault
 from specs.limits import MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
 from specs.reader import Where
 from specs.stack import Container, Network, Protocol
@@ -25,9 +26,7 @@ _IMAGE = re.compile(
 )
 _MAX_IMAGE_LENGTH = 500
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
-_HOSTNAME = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
 _VARIABLE = re.compile(r"[^=\s\x00-\x1f\x7f]+")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _OF_CONTAINERS = (
@@ -64,6 +63,10 @@ def _program(container: Container) -> Iterator[Broken]:
         yield Broken(message=message, where=("container.user",))
     if container.hostname and not _HOSTNAME.fullmatch(container.hostname):
         message = f"wanted a host name of letters, digits, '-' and '.'; got {container.hostname!r}"
+        yield Broken(message=message, where=("container.hostname",))
+    if bytes_of(container.hostname) - 1 > MAX_HOST_NAME_BYTES:
+        size = bytes_of(container.hostname) - 1
+        message = f"wanted a host name of at most {MAX_HOST_NAME_BYTES} bytes, Linux's limit; got {size:,}"
         yield Broken(message=message, where=("container.hostname",))
 
 
@@ -123,22 +126,20 @@ def _ports(container: Container) -> Iterator[Broken]:
 def _environment(container: Container) -> Iterator[Broken]:
     for target, pairs in (("container.environment", container.environment), ("container.labels", container.labels)):
         for name, value in pairs:
-            where: Where = (target, name)
             if not _VARIABLE.fullmatch(name):
                 message = f"wanted a name without '=', spaces and control characters; got {name!r}"
-                yield Broken(message=message, where=where)
-            if "\0" in value:
-                yield Broken(
-                    message=f"the value of {name} holds a null character, which no program can be given", where=where
-                )
-            if len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
+                yield Broken(message=message, where=(target, name))
+            if target == "container.labels" and len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE_BYTES:
                 message = f"the value of {name} has {len(value.encode()):,} bytes; wanted at most {MAX_VALUE_BYTES:,}"
-                yield Broken(message=message, where=where)
-    for name in ("command", "entrypoint"):
-        arguments = getattr(container, name) or ()
-        if any("\0" in argument for argument in arguments):
-            message = "an argument holds a null character, which no program can be given"
-            yield Broken(message=message, where=(f"container.{name}",))
+                yield Broken(message=message, where=(target, name))
+    arguments = (*(container.entrypoint or ()), *(container.command or ()))
+    stack = next((limit.soft for limit in container.ulimits if limit.name == "stack"), STACK_BYTES)
+    about = ("container.command", "container.entrypoint", "container.environment", "container.ulimits")
+    for name, message in broken_strings(arguments, container.environment, stack):
+        if name:
+            yield Broken(message=message, where=("container.environment", name))
+        else:
+            yield Broken(message=message, where=("container.command",), about=about)
 
 
 def _places(container: Container) -> Iterator[Broken]:
@@ -149,6 +150,9 @@ def _places(container: Container) -> Iterator[Broken]:
             yield Broken(message=f"wanted an absolute path in the container; got {volume.target!r}", where=where)
         if volume.source and not volume.source.startswith("/") and not _VOLUME.fullmatch(volume.source):
             yield Broken(message=f"wanted an absolute path, or a volume's name; got {volume.source!r}", where=where)
+        for path in (volume.source, volume.target):
+            if fault := path_fault(path):
+                yield Broken(message=f"the path {path[:60]!r} {fault}", where=where)
         target = volume.target.rstrip("/")
         if target in targets:
             message = f"mounts {volume.target} a second time; keep one. The first is at"
@@ -156,6 +160,8 @@ def _places(container: Container) -> Iterator[Broken]:
         targets.setdefault(target, where)
     for index, text in enumerate(container.tmpfs):
         path = text.partition(":")[0].rstrip("/")
+        if fault := path_fault(path):
+            yield Broken(message=f"the path {path[:60]!r} {fault}", where=("container.tmpfs", index))
         if path in targets:
             message = f"mounts {path} a second time; keep one. The first is at"
             yield Broken(message=message, where=("container.tmpfs", index), other=targets[path])
@@ -163,6 +169,8 @@ def _places(container: Container) -> Iterator[Broken]:
     if container.working_dir and not container.working_dir.startswith("/"):
         message = f"wanted an absolute path; got {container.working_dir!r}"
         yield Broken(message=message, where=("container.working_dir",))
+    if fault := path_fault(container.working_dir):
+        yield Broken(message=f"the path {container.working_dir[:60]!r} {fault}", where=("container.working_dir",))
 
 
 def _limits(container: Container) -> Iterator[Broken]:

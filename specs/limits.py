@@ -25,7 +25,8 @@ MAX_TASK_ID_LENGTH = 200
 MAX_SETTINGS_BYTES = 256 * 1024
 """The canonical form of one group: it travels with each task and rests in one store node."""
 MAX_VALUE_BYTES = 128 * 1024 - 1
-"""One argument or environment entry: more cannot be handed to a program on Linux."""
+"""One text once its variables are filled in, and one label's value: the longest argument that a program can be given.
+specs.kernel_limits has what the kernel takes of arguments, environment, host names and paths."""
 MAX_NESTED_DEFAULTS = 16
 
 MAX_CPUS_MILLI = 10_000_000

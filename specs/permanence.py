@@ -23,10 +23,12 @@ class Permanent(StrEnum):
     """What is to be mounted is not there, or cannot be mounted where it shall be."""
     BAD_USER = "bad-user"
     BAD_SETTINGS = "bad-settings"
-    """The engine, or the executor, does not take the settings."""
+    """The engine, the kernel or the executor does not take the settings."""
+    REFUSED_HERE = "refused-here"
+    """The agent's engine or its runtime refuses the container; another agent's may not."""
 
 
-_OF_AGENT = frozenset({Permanent.IMAGE_ABSENT, Permanent.WRONG_PLATFORM, Permanent.BAD_MOUNT})
+_OF_AGENT = frozenset({Permanent.IMAGE_ABSENT, Permanent.WRONG_PLATFORM, Permanent.BAD_MOUNT, Permanent.REFUSED_HERE})
 
 
 def is_of_agent(word: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from specs.check_rules import Broken
+from specs.kernel_limits import broken_strings, path_fault
 from specs.limits import MAX_TEMPLATE_BYTES, MAX_TEMPLATES
 from specs.reader import Where
 from specs.stack import Container, Template
@@ -43,9 +44,10 @@ def _broken(template: Template) -> Iterator[Broken]:
         yield Broken(message=message, where=_WHERE)
     if fault := _syntax_fault(template.content):
         yield Broken(message=f"{template.target} cannot be understood: {fault}", where=_WHERE)
-    if any("\0" in word for word in template.command):
-        message = f"{template.target}: an argument holds a null character, which no program can be given"
-        yield Broken(message=message, where=_WHERE)
+    for _, message in broken_strings(template.command):
+        yield Broken(message=f"{template.target}: {message}", where=_WHERE)
+    if fault := path_fault(template.target):
+        yield Broken(message=f"the path {template.target[:60]!r} {fault}", where=_WHERE)
 
 
 def _syntax_fault(content: str) -> str:

@@ -293,7 +293,7 @@ ROOMS = (
         Room(name=f"executor.{pure}", ours=("executor", "specs", "discovery.endpoints"), is_pure=True)
         for pure in (
             *("core", "context", "health", "publishing", "reaper", "readiness", "templating", "http_answers"),
-            *("starting", "statuses", "stopping", "survey", "watching"),
+            *("permanence", "starting", "statuses", "stopping", "survey", "watching"),
             *(f"metrics.{name}" for name in ("cgroups", "exposition", "histogram", "processes", "stats", "usage")),
             "metrics.snapshot",
         )

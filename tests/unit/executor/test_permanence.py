@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from executor.permanence import permanence_of
+from executor.permanence import permanence_of, permanence_of_end, permanence_of_error
 from specs.permanence import Permanent, is_of_agent
 
 
@@ -78,10 +80,95 @@ def test_a_bad_request_stays_one() -> None:
     assert permanence_of("context deadline exceeded", 400) == "", "what passes, passes"
 
 
+RUNC = (
+    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process:"
+    " error during container init: "
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        # As Docker 20.10 with runc 1.1 says them.
+        (RUNC + "sethostname: invalid argument: unknown", Permanent.BAD_SETTINGS),
+        (RUNC + 'environment variable value can\'t contain null(\\x00): "A=a\\x00b"', Permanent.BAD_SETTINGS),
+        ("error while creating mount source path '/x': mkdir /x: file name too long", Permanent.BAD_SETTINGS),
+        ('invalid --security-opt 2: "nope=1"', Permanent.BAD_SETTINGS),
+        (RUNC + "write /proc/sys/kernel/shmmax: invalid argument: unknown", Permanent.REFUSED_HERE),
+        (RUNC + "error setting rlimit type 7: operation not permitted: unknown", Permanent.REFUSED_HERE),
+        ('could not select device driver "" with capabilities: [[gpu]]', Permanent.REFUSED_HERE),
+        ("network nope not found", Permanent.REFUSED_HERE),
+        ('create v: error looking up volume plugin nope: plugin "nope" not found', Permanent.REFUSED_HERE),
+        # As other engines and runtimes do.
+        ("crun: sethostname: Invalid argument: OCI runtime error", Permanent.BAD_SETTINGS),
+        ("crun: exec: Argument list too long: OCI runtime error", Permanent.BAD_SETTINGS),
+        ("Argument list too long (os error 7)", Permanent.BAD_SETTINGS),
+        ('exec container process "/x": E2BIG: unknown', Permanent.BAD_SETTINGS),
+        (
+            "crun: executable file `nope` not found in $PATH: No such file or directory: OCI runtime attempted to"
+            " invoke a command that was not found",
+            Permanent.BAD_COMMAND,
+        ),
+        ("OCI runtime create failed: words that nobody has heard of", Permanent.REFUSED_HERE),
+        ("OCI runtime create failed: fork/exec /proc/self/exe: cannot allocate memory", ""),
+        ("OCI runtime create failed: runc did not terminate successfully: signal: killed", ""),
+    ],
+)
+def test_whatever_words_the_engine_uses(words: str, wanted: str) -> None:
+    assert permanence_of(words, 500) == wanted
+
+
+def test_a_plugins_no_and_what_nobody_can_do_stay() -> None:
+    assert permanence_of("authorization denied by plugin x", 403) == Permanent.BAD_SETTINGS
+    assert permanence_of("not supported", 501) == Permanent.BAD_SETTINGS
+    assert permanence_of("OCI runtime create failed: x", 400) == Permanent.BAD_SETTINGS
+
+
+def test_a_name_that_the_user_gave_is_no_sign_of_what_passes() -> None:
+    words = 'exec: "/opt/timeout/wait-temporary": stat /opt/timeout/wait-temporary: no such file or directory'
+    assert permanence_of(words) == ""
+    assert permanence_of(words, about=("/opt/timeout/wait-temporary",)) == Permanent.BAD_COMMAND
+    denied = "pull access denied for acme/temporary, repository does not exist"
+    assert permanence_of(denied, about=("acme/temporary:1", "acme/temporary")) == Permanent.IMAGE_DENIED
+
+
+@pytest.mark.parametrize(
+    ("last_words", "wanted"),
+    [
+        ("exec /bin/true: argument list too long", Permanent.BAD_SETTINGS),
+        ("exec /bin/echo: invalid argument", Permanent.BAD_SETTINGS),
+        ("exec /srv/app: exec format error", Permanent.WRONG_PLATFORM),
+        ("exec /srv/app: no such file or directory", Permanent.BAD_COMMAND),
+        ("standard_init_linux.go:228: exec user process caused: exec format error", Permanent.WRONG_PLATFORM),
+        (
+            'standard_init_linux.go:211: exec user process caused "no such file or directory"',
+            Permanent.BAD_COMMAND,
+        ),
+        ("sh: exec: line 1: /srv/app: not found", ""),
+        ("we exec /srv/app: permission denied", ""),
+        ("exec /srv/app: cannot allocate memory", ""),
+        ("", ""),
+    ],
+)
+def test_a_program_that_could_not_be_executed_after_the_engine_had_started_it(last_words: str, wanted: str) -> None:
+    assert permanence_of_end(1, last_words, 0.1) == wanted
+    assert permanence_of_end(255, last_words, 0.1) == wanted
+    assert permanence_of_end(3, last_words, 0.1) == permanence_of_end(1, last_words, 600.0) == ""
+
+
+def test_a_program_that_we_could_not_start() -> None:
+    assert permanence_of_error(OSError(errno.E2BIG, "x")) == Permanent.BAD_SETTINGS
+    assert permanence_of_error(ValueError("embedded null byte")) == Permanent.BAD_SETTINGS
+    assert permanence_of_error(OSError(errno.ENOEXEC, "x")) == Permanent.WRONG_PLATFORM
+    assert permanence_of_error(FileNotFoundError(errno.ENOENT, "x")) == Permanent.BAD_COMMAND
+    assert permanence_of_error(OSError(errno.EAGAIN, "x")) == permanence_of_error(OSError(errno.ENOMEM, "x")) == ""
+
+
 def test_what_may_be_otherwise_on_another_agent() -> None:
     assert [word for word in Permanent if is_of_agent(word)] == [
         Permanent.IMAGE_ABSENT,
         Permanent.WRONG_PLATFORM,
         Permanent.BAD_MOUNT,
+        Permanent.REFUSED_HERE,
     ]
     assert not is_of_agent("") and not is_of_agent("of-a-newer-executor")

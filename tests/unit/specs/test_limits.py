@@ -104,10 +104,57 @@ def test_settings_of_one_group() -> None:
     )
 
 
-def test_one_value() -> None:
-    assert "the value of A has 131,072 bytes; wanted at most 131,071" in told(
-        f"services: {{web: {{image: a, environment: {{A: {'x' * 131_072}}}}}}}"
-    )
+def _web(keys: str) -> str:
+    return f"services: {{web: {{image: a, ports: [80], {keys}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (
+            f"environment: {{NAME: {'x' * 131_067}}}",
+            "NAME has 131,073 bytes with its name, '=' and the null character at its end; Linux takes at most 131,072",
+        ),
+        (f"command: [a, {'x' * 131_072}]", "an argument has 131,073 bytes with the null character at its end; Linux"),
+        (f"entrypoint: [a, {'x' * 131_072}]", "an argument has 131,073 bytes with the null character at its end"),
+        (f"command: {'x' * 131_072}", "an argument has 131,073 bytes"),
+        (f"health: {{command: {'x' * 131_072}}}", "an argument has 131,073 bytes"),
+        (f"ready: {{command: {'x' * 131_072}}}", "an argument has 131,073 bytes"),
+        (f"pre_stop: [{{command: {'x' * 131_072}}}]", "an argument has 131,073 bytes"),
+        (f"pre_stop: [{{command: a, environment: {{A: {'x' * 131_070}}}}}]", "A has 131,073 bytes with its name"),
+        (
+            f"command: [{'x' * 100_000}], environment: {{A: {'x' * 14_669}}}, ulimits: {{stack: 262144}}",
+            "arguments and environment have 114,689 bytes together, 8 for each counted; wanted at most 114,688",
+        ),
+        ('health: {command: ["a\\0b"]}', "an argument holds a null character"),
+        (f"hostname: {'a.' * 32}a", "wanted a host name of at most 64 bytes, Linux's limit; got 65"),
+        (f"volumes: ['/{'x' * 256}:/a']", "has a part of 256 bytes; Linux takes at most 255 between two slashes"),
+        (f"volumes: ['/a:{'/x' * 2048}']", "has 4,097 bytes with the null character at its end; Linux takes at most"),
+        (f"tmpfs: [/{'x' * 256}]", "has a part of 256 bytes"),
+        (f"working_dir: /{'x' * 256}", "has a part of 256 bytes"),
+        (f"templates: [{{target: {'x' * 256}, content: a}}]", "has a part of 256 bytes"),
+        (
+            f"templates: [{{target: a, content: a, on_change: {{command: {'x' * 131_072}}}}}]",
+            "a: an argument has 131,073 bytes",
+        ),
+    ],
+)
+def test_more_than_linux_takes(keys: str, words: str) -> None:
+    assert words in told(_web(keys))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        f"environment: {{NAME: {'x' * 131_066}}}",
+        f"command: [a, {'x' * 131_071}]",
+        f"command: [{'x' * 100_000}], environment: {{A: {'x' * 14_668}}}, ulimits: {{stack: 262144}}",
+        f"hostname: {'a.' * 31}ab",
+        f"volumes: ['/{'x' * 255}:{'/x' * 2047}']",
+    ],
+)
+def test_as_much_as_linux_takes(keys: str) -> None:
+    load_stack(_web(keys), name="s", variables={})
 
 
 def test_the_largest_stack_that_is_taken() -> None:
