@@ -13,6 +13,9 @@ from specs.ids import AgentId, ExecutorId, TaskId
 
 Executor = tuple[AgentId, ExecutorId]
 
+_MOST = 1e18
+"""Limit on any figure; a larger one counts as not told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
@@ -102,9 +105,12 @@ def _metrics(plain: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _number(plain: Any) -> float | None:
-    """A finite number; None where there is none, as of an application that divides by zero."""
-    value = None if plain is None else float(plain)
-    return value if value is not None and math.isfinite(value) else None
+    """A number of sensible size; None where there is none, as of an application that divides by zero."""
+    try:
+        value = math.nan if plain is None else float(plain)
+    except OverflowError:
+        return None
+    return value if abs(value) <= _MOST else None
 
 
 def _whole(plain: Any) -> int | None:

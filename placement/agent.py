@@ -21,7 +21,8 @@ class AgentState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """What is known of an agent. `attributes` are (name, text) pairs sorted by name, in Marathon's form.
+    """What is known of an agent. `attributes` are (name, text) pairs sorted by name, in Marathon's form; an agent that
+    was given one name several times has all its values.
 
     `total` is what our role may use of all that it has, `free` what of that nobody used when the master was last
     asked; None where it was not told. `window` is the planned maintenance: its begin and end in seconds since 1970,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from placement.agent import Agent
 from placement.bits import bits_of, numbers_in
-from placement.predicates import holds
+from placement.predicates import holds_of_any
 from placement.thresholds import Threshold
 from specs.constraints import DEDICATED, GPUS, HOSTNAME, ID, REGION, ZONE, Constraint, Operator
 from specs.ids import AgentId
@@ -23,7 +23,7 @@ class Domains:
     """Agents by their values of some fields; domains are in the order of their keys.
 
     Domain d has the values `keys[d]`, the agents `bits[d]` and the outer domain `parents[d]` (all values but the last);
-    agent i is in `of[i]`, -1 where a field is missing.
+    agent i is in `of[i]`, -1 where it is in none or in `several`.
     """
 
     keys: tuple[tuple[str, ...], ...]
@@ -31,7 +31,14 @@ class Domains:
     of: tuple[int, ...]
     parents: tuple[int, ...]
     having: int
-    """The agents that have all the fields."""
+    """The agents that are in a domain."""
+    several: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """The domains of each agent that has several values of a field and is in the domain of each of them."""
+
+    def holding(self, number: int) -> tuple[int, ...]:
+        """All domains of an agent."""
+        domain = self.of[number]
+        return (domain,) if domain >= 0 else self.several.get(number, ())
 
 
 class Cluster:
@@ -42,9 +49,10 @@ class Cluster:
         self.index: dict[AgentId, int] = {agent.id: number for number, agent in enumerate(self.agents)}
         self.size = len(self.agents)
         self.everybody = (1 << self.size) - 1
-        self._attributes = tuple(dict(agent.attributes) for agent in self.agents)
-        self._values: dict[str, tuple[str | None, ...]] = {}
+        self._attributes = tuple(_by_name(agent) for agent in self.agents)
+        self._values: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._domains: dict[tuple[str, ...], Domains] = {}
+        self._overlapping: dict[str, Domains] = {}
         self._where: dict[Constraint, int] = {}
 
     def renewed(self, agents: Iterable[Agent]) -> Cluster:
@@ -59,53 +67,85 @@ class Cluster:
         """The set of these agents, as far as they are known."""
         return bits_of((self.index[id] for id in ids if id in self.index), self.size)
 
-    def values(self, field: str) -> tuple[str | None, ...]:
-        """The value of a field by agent, None where it has none."""
+    def values(self, field: str) -> tuple[tuple[str, ...], ...]:
+        """The values of a field by agent: none where it has no such field, several where it was given several times."""
         known = self._values.get(field)
         if known is None:
-            known = self._values[field] = tuple(self._value(number, field) for number in range(self.size))
+            known = self._values[field] = tuple(self._values_of(number, field) for number in range(self.size))
         return known
 
-    def _value(self, number: int, field: str) -> str | None:
+    def _values_of(self, number: int, field: str) -> tuple[str, ...]:
         agent = self.agents[number]
         if field == HOSTNAME:
-            return agent.hostname
+            return (agent.hostname,)
         if field == REGION:
-            return agent.region or None
+            return (agent.region,) if agent.region else ()
         if field == ZONE:
-            return agent.zone or None
+            return (agent.zone,) if agent.zone else ()
         if field == ID:
-            return agent.id
+            return (agent.id,)
         if field == GPUS:
-            return str(agent.total.gpus if agent.total else 0)
-        return self._attributes[number].get(field)
+            return (str(agent.total.gpus if agent.total else 0),)
+        return self._attributes[number].get(field, ())
 
     def domains(self, fields: Sequence[str]) -> Domains:
-        """The agents by their values of these fields."""
+        """The agents by their values of these fields, each in one domain: what is to be even has to add up. An agent
+        that has several values of a field is in none."""
         key = tuple(fields)
         known = self._domains.get(key)
         if known is None:
-            known = self._domains[key] = self._divide(key)
+            columns = zip(*(self.values(name) for name in key), strict=True)
+            known = self._domains[key] = self._divide(
+                [tuple(each[0] for each in values) if all(len(each) == 1 for each in values) else None]
+                for values in columns
+            )
         return known
 
-    def _divide(self, fields: tuple[str, ...]) -> Domains:
+    def overlapping(self, field: str) -> Domains:
+        """The agents by their values of a field, each in the domain of every value that it has."""
+        known = self._overlapping.get(field)
+        if known is None:
+            columns = self.values(field)
+            has_several = any(len(values) > 1 for values in columns)
+            known = self._overlapping[field] = (
+                self._divide([(value,) for value in values] for values in columns)
+                if has_several
+                else self.domains((field,))
+            )
+        return known
+
+    def compared(self, rule: Constraint) -> Domains:
+        """The domains of a rule that counts tasks, in the meaning that it has for agents with several values."""
+        return self.domains((rule.field,)) if rule.operator is Operator.GROUP_BY else self.overlapping(rule.field)
+
+    def _divide(self, agents: Iterable[Sequence[tuple[str, ...] | None]]) -> Domains:
+        """Of the domains of each agent, by its number."""
         members: dict[tuple[str, ...], list[int]] = {}
-        for number, values in enumerate(zip(*(self.values(field) for field in fields), strict=True)):
-            if None not in values:
-                members.setdefault(values, []).append(number)
+        shared: list[tuple[int, Sequence[tuple[str, ...] | None]]] = []
+        for number, domains in enumerate(agents):
+            for values in domains:
+                if values is not None:
+                    members.setdefault(values, []).append(number)
+            if len(domains) > 1:
+                shared.append((number, domains))
         keys = tuple(sorted(members))
+        places = {values: place for place, values in enumerate(keys)}
         of = [-1] * self.size
         for domain, values in enumerate(keys):
             for number in members[values]:
                 of[number] = domain
-        bits = tuple(_bits_of(members[values], self.size) for values in keys)
+        several = {number: tuple(places[values] for values in domains if values) for number, domains in shared}
+        for number in several:
+            of[number] = -1
         outer = {values: place for place, values in enumerate(sorted({values[:-1] for values in keys}))}
+        having = bits_of((number for number, domain in enumerate(of) if domain >= 0 or number in several), self.size)
         return Domains(
             keys=keys,
-            bits=bits,
+            bits=tuple(_bits_of(members[values], self.size) for values in keys),
             of=tuple(of),
             parents=tuple(outer[values[:-1]] for values in keys),
-            having=bits_of((number for number, domain in enumerate(of) if domain >= 0), self.size),
+            having=having,
+            several=several,
         )
 
     def where(self, rule: Constraint) -> int:
@@ -128,11 +168,13 @@ class Cluster:
             for part in rule.parts:
                 found &= self.where(part)
             return found
-        domains = self.domains((rule.field,))
-        found = self.everybody & ~domains.having if holds(rule, None) else 0
-        for (value,), bits in zip(domains.keys, domains.bits, strict=True):
-            if holds(rule, value):
-                found |= bits
+        known: dict[tuple[str, ...], list[int]] = {}
+        for number, values in enumerate(self.values(rule.field)):
+            known.setdefault(values, []).append(number)
+        found = 0
+        for values, numbers in known.items():
+            if holds_of_any(rule, values):
+                found |= _bits_of(numbers, self.size)
         return found
 
     @cached_property
@@ -142,7 +184,7 @@ class Cluster:
 
     @cached_property
     def with_gpus(self) -> int:
-        return bits_of((number for number, value in enumerate(self.values(GPUS)) if value != "0"), self.size)
+        return bits_of((number for number, value in enumerate(self.values(GPUS)) if value != ("0",)), self.size)
 
     @cached_property
     def _totals(self) -> tuple[Threshold, ...]:
@@ -200,6 +242,14 @@ def _is_alike(one: Agent, other: Agent) -> bool:
         (one.id, one.hostname, one.region, one.zone, one.attributes, one.total)
         == (other.id, other.hostname, other.region, other.zone, other.attributes, other.total)
     )
+
+
+def _by_name(agent: Agent) -> dict[str, tuple[str, ...]]:
+    """The values of each attribute, each value once."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, text in agent.attributes:
+        found[name] = tuple(dict.fromkeys((*found.get(name, ()), text)))
+    return found
 
 
 def _bits_of(numbers: list[int], size: int) -> int:

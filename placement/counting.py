@@ -38,16 +38,14 @@ class AtMost:
                 self.allowed &= ~domains.bits[domain]
 
     def placed(self, number: int) -> None:
-        domain = self._domains.of[number]
-        if domain < 0:
-            return
-        self._counts[domain] += 1
-        if self._counts[domain] >= self._most:
-            self.allowed &= ~self._domains.bits[domain]
+        for domain in self._domains.holding(number):
+            self._counts[domain] += 1
+            if self._counts[domain] >= self._most:
+                self.allowed &= ~self._domains.bits[domain]
 
     def count(self, number: int) -> int:
-        """How many tasks of the group the agent's domain has."""
-        return self._counts.get(self._domains.of[number], 0)
+        """How many tasks of the group the agent's domain has; of several the fullest."""
+        return max((self._counts.get(domain, 0) for domain in self._domains.holding(number)), default=0)
 
 
 class Together:
@@ -65,15 +63,13 @@ class Together:
             self.allowed |= domains.bits[domain]
 
     def placed(self, number: int) -> None:
-        domain = self.domains.of[number]
-        if domain < 0:
-            return
-        self._counts[domain] += 1
-        if self._counts[domain] > self._most:
-            self._most, self.is_settled, self.allowed = self._counts[domain], True, self.domains.bits[domain]
-        elif self._counts[domain] == self._most:
-            self.is_settled = False
-            self.allowed |= self.domains.bits[domain]
+        for domain in self.domains.holding(number):
+            self._counts[domain] += 1
+            if self._counts[domain] > self._most:
+                self._most, self.is_settled, self.allowed = self._counts[domain], True, self.domains.bits[domain]
+            elif self._counts[domain] == self._most:
+                self.is_settled = False
+                self.allowed |= self.domains.bits[domain]
 
 
 class Levels:
@@ -298,8 +294,8 @@ def by_domain(domains: Domains, own: Mapping[int, int]) -> dict[int, int]:
     """Tasks by domain, of tasks by agent."""
     counts: dict[int, int] = defaultdict(int)
     for number, count in own.items():
-        if domains.of[number] >= 0:
-            counts[domains.of[number]] += count
+        for domain in domains.holding(number):
+            counts[domain] += count
     return counts
 
 
@@ -351,7 +347,7 @@ class Counting:
         if not rule.is_counting:
             return Fixed(self.cluster.where(rule))
         tally = self.everything if rule.counts is Counted.ALL else self.same_version
-        domains = self.cluster.domains((rule.field,))
+        domains = self.cluster.compared(rule)
         if rule.operator is Operator.UNIQUE:
             return AtMost(domains, tally.tasks, 1)
         if rule.operator is Operator.MAX_PER:

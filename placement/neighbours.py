@@ -70,12 +70,12 @@ class Standing:
         tasks = self.tasks(group)
         tasks[number] = tasks.get(number, 0) + 1
         for field, places in self._places.get(group, {}).items():
-            domain = self._cluster.domains((field,)).of[number]
-            if domain >= 0 and domain not in places:
-                for of_field, crowd in self._joined[group]:
-                    if of_field == field:
-                        crowd.enter(group, domain, is_first=not places)
-                places[domain] = None
+            for domain in self._cluster.overlapping(field).holding(number):
+                if domain not in places:
+                    for of_field, crowd in self._joined[group]:
+                        if of_field == field:
+                            crowd.enter(group, domain, is_first=not places)
+                    places[domain] = None
 
     # ---- crowds -------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class Standing:
         meant, field = Meant.of(neighbour.to, home), neighbour.field
         crowd = self._crowds.get((meant, field))
         if crowd is None:
-            crowd = self._crowds[meant, field] = Crowd(self._cluster.domains((field,)))
+            crowd = self._crowds[meant, field] = Crowd(self._cluster.overlapping(field))
             for group in self._all_groups().of(meant):
                 self._join(group, field, crowd)
             self._meaning.add(meant, (field, crowd))
@@ -108,7 +108,7 @@ class Standing:
         for owner, meant, field in dict.fromkeys(kept):
             crowd = crowds.get((meant, field))
             if crowd is None:
-                crowd = crowds[meant, field] = Crowd(self._cluster.domains((field,)))
+                crowd = crowds[meant, field] = Crowd(self._cluster.overlapping(field))
                 found.add(meant, (field, crowd))
             self._join(owner, field, crowd)
         return found
@@ -129,9 +129,9 @@ class Standing:
     def _join(self, group: GroupId, field: str, crowd: Crowd) -> None:
         places = self._places.setdefault(group, {})
         if field not in places:
-            of = self._cluster.domains((field,)).of
+            domains = self._cluster.overlapping(field)
             numbers = (number for number, count in self.tasks(group).items() if count)
-            places[field] = dict.fromkeys(of[number] for number in numbers if of[number] >= 0)
+            places[field] = dict.fromkeys(domain for number in numbers for domain in domains.holding(number))
         self._joined.setdefault(group, []).append((field, crowd))
         for place, domain in enumerate(places[field]):
             crowd.enter(group, domain, is_first=not place)
@@ -142,7 +142,7 @@ class Beside:
     wants to be near itself alone may go anywhere."""
 
     def __init__(self, neighbour: Neighbour, home: GroupId, standing: Standing, *, is_near: bool) -> None:
-        self._domains = standing._cluster.domains((neighbour.field,))
+        self._domains = standing._cluster.overlapping(neighbour.field)
         self._everybody = standing._cluster.everybody
         self._is_near = is_near
         self._means_itself = selects(neighbour.to, home, home)
@@ -150,8 +150,9 @@ class Beside:
         self.allowed = self._find()
 
     def placed(self, number: int) -> None:
-        if self._means_itself and self._domains.of[number] >= 0:
-            self._near |= self._domains.bits[self._domains.of[number]]
+        if self._means_itself:
+            for domain in self._domains.holding(number):
+                self._near |= self._domains.bits[domain]
             self.allowed = self._find()
 
     def _find(self) -> int:

@@ -12,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import reduce
 from itertools import islice
+from operator import or_
 from typing import Generic, TypeVar
 
 from placement.cluster import Domains
@@ -83,10 +85,14 @@ class Crowd:
 
     def without(self, own: Iterable[int]) -> int:
         """The agents but for a group that is in these domains."""
+        left = [domain for domain in own if self._counts[domain] == 1]
+        if self._domains.several:
+            # An agent can be in a domain that is left and in another one.
+            there = (domain for domain, count in self._counts.items() if count and domain not in left)
+            return reduce(or_, (self._domains.bits[domain] for domain in there), 0)
         found = self.bits
-        for domain in own:
-            if self._counts[domain] == 1:
-                found &= ~self._domains.bits[domain]
+        for domain in left:
+            found &= ~self._domains.bits[domain]
         return found
 
     def others(self, group: GroupId) -> str:

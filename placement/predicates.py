@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from specs import patterns, versions
 from specs.constraints import Constraint, Operator
+from specs.thousandths import thousandths
 
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_WITHOUT_FIELD = frozenset({Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET})
+_NEGATIVE = frozenset({Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET})
 
 
 def holds(rule: Constraint, value: str | None) -> bool:
@@ -18,7 +18,7 @@ def holds(rule: Constraint, value: str | None) -> bool:
     UNIQUE, MAX_PER, GROUP_BY and CLUSTER without a value ask here only that the field is there.
     """
     if value is None:
-        return rule.operator in _WITHOUT_FIELD
+        return rule.operator in _NEGATIVE
     match rule.operator:
         case Operator.LIKE:
             return patterns.matches(rule.values[0], value)
@@ -46,22 +46,25 @@ def holds(rule: Constraint, value: str | None) -> bool:
             return True
 
 
-def _milli(text: str) -> Decimal | None:
-    """A number in the thousandths to which Mesos counts; of any length, as agents and users may write any."""
-    return Decimal(text.strip()).scaleb(3).to_integral_value() if _NUMBER.fullmatch(text.strip()) else None
+def holds_of_any(rule: Constraint, values: Sequence[str]) -> bool:
+    """The same for an agent that has all of `values`, perhaps none: one of them is enough, and for a negative operator
+    none of them must be what it refuses."""
+    if not values:
+        return holds(rule, None)
+    return (all if rule.operator in _NEGATIVE else any)(holds(rule, value) for value in values)
 
 
 def _is_same(value: str, wanted: str) -> bool:
     """Texts are compared as they are, numbers to the nearest thousandth: 2 is 2.0."""
     if value == wanted:
         return True
-    number = _milli(value)
-    return number is not None and number == _milli(wanted)
+    number = thousandths(value)
+    return number is not None and number == thousandths(wanted)
 
 
 def _compares(operator: Operator, value: str, wanted: str) -> bool:
     """By number; what is none compares to nothing."""
-    left, right = _milli(value), _milli(wanted)
+    left, right = thousandths(value), thousandths(wanted)
     if left is None or right is None:
         return False
     if operator is Operator.LESS:
@@ -74,7 +77,7 @@ def _compares(operator: Operator, value: str, wanted: str) -> bool:
 def _contains(value: str, wanted: str) -> bool:
     """An item of a set {a,b}, a number in ranges [1-2,5-6], a word of a text with commas."""
     if value[:1] == "[" and value[-1:] == "]":
-        number = _milli(wanted)
+        number = thousandths(wanted)
         if number is None:
             return False
         return any(_is_within(number, part) for part in value[1:-1].split(","))
@@ -86,5 +89,5 @@ def _contains(value: str, wanted: str) -> bool:
 def _is_within(number: Decimal, part: str) -> bool:
     """Whether a range 5-6, or 5 alone, has a number of thousandths; what is no range has none."""
     first, _, last = part.partition("-")
-    low, high = _milli(first), _milli(last or first)
+    low, high = thousandths(first), thousandths(last or first)
     return low is not None and high is not None and low <= number <= high

@@ -117,12 +117,12 @@ class _Surplus:
 
 
 def _domain(cluster: Cluster, agent_id: AgentId | None, fields: tuple[str, ...]) -> Domain:
-    """The values of an agent; empty where there is no agent, or it lacks one of the fields."""
+    """The values of an agent; empty where there is no agent, or it lacks one of the fields or has several values."""
     number = None if agent_id is None else cluster.index.get(agent_id)
     if number is None:
         return ()
-    values = tuple(cluster.values(field)[number] for field in fields)
-    return () if None in values else values
+    domains = cluster.domains(fields)
+    return domains.keys[domains.of[number]] if domains.of[number] >= 0 else ()
 
 
 def _limits(rules: Rules) -> tuple[_Level, ...]:

@@ -66,7 +66,7 @@ def possible(cluster: Cluster, rule: Constraint) -> int:
     if not rule.is_counting:
         return cluster.where(rule)
     if rule.field:
-        return cluster.domains((rule.field,)).having
+        return cluster.compared(rule).having
     if rule.operator is Operator.NOT:
         return cluster.everybody
     found = [possible(cluster, part) for part in rule.parts]
@@ -75,7 +75,7 @@ def possible(cluster: Cluster, rule: Constraint) -> int:
 
 def _local(cluster: Cluster, region: str) -> int:
     values = cluster.values(REGION)
-    return bits_of((n for n, value in enumerate(values) if value in (None, region)), cluster.size)
+    return bits_of((n for n, value in enumerate(values) if value in ((), (region,))), cluster.size)
 
 
 class Trial:
@@ -124,7 +124,8 @@ class Trial:
         columns = [(self.room.free[place], amount) for place, amount in enumerate(self.need.amounts) if amount]
         for number in numbers_in(among & domains.having):
             count = min((column[number] // amount for column, amount in columns), default=wanted)
-            fits[domains.of[number]] = fits.get(domains.of[number], 0) + count
+            for domain in domains.holding(number):
+                fits[domain] = fits.get(domain, 0) + count
         return among & domains.bits[max(fits, key=lambda domain: (min(fits[domain], wanted), -domain))]
 
     @cached_property
@@ -341,7 +342,7 @@ class Trial:
         columns = [self.cluster.values(field) for field in fields]
 
         def got(number: int) -> str:
-            return ", ".join("none" if column[number] is None else str(column[number]) for column in columns)
+            return ", ".join(" and ".join(column[number]) or "none" for column in columns)
 
         return got
 
@@ -352,7 +353,7 @@ class Trial:
         def counted(number: int) -> str:
             if isinstance(state, AtMost):
                 return f"{got(number)}: {state.count(number)}"
-            if levels is not None:
+            if levels is not None and levels.domains.of[number] >= 0:
                 return f"{got(number)}: {levels.counts.get(levels.domains.of[number], 0)}"
             return got(number)
 

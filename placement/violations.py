@@ -40,14 +40,14 @@ def violations(
 
 def _too_many(rule: Constraint, numbers: Mapping[int, int], cluster: Cluster) -> dict[int, int]:
     most = int(rule.values[0]) if rule.values else 1
-    domains = cluster.domains((rule.field,))
+    domains = cluster.compared(rule)
     counts: dict[int, int] = {}
     found: dict[int, int] = {}
     for slot, number in numbers.items():
-        domain = domains.of[number]
-        counts[domain] = counts.get(domain, 0) + 1
-        if domain >= 0 and counts[domain] > most:
-            found[slot] = number
+        for domain in domains.holding(number):
+            counts[domain] = counts.get(domain, 0) + 1
+            if counts[domain] > most:
+                found[slot] = number
     return found
 
 

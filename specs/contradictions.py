@@ -1,22 +1,24 @@
 """Constraints of which no agent can meet both, or fewer than are wanted: found before anything waits for them.
 
+An agent is taken to have one value of a field. Some have several, and two rules that want different ones of them are
+refused here as well: CONTAINS says that they are meant.
+
 Looked at are those that must hold together: the constraints of a group, and the parts of `all`. What stands in `any`
 or `not` is not searched.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 
 from specs.constraints import Constraint, Operator
 from specs.patterns import matches
+from specs.thousandths import thousandths
 from specs.versions import satisfies
 
-NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
-"""What counts as a number for < <= > >=, and for the values that are compared to the nearest thousandth."""
 _TAKES_WITHOUT_FIELD = frozenset({Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET})
 _LIMITS = frozenset({Operator.LESS, Operator.AT_MOST, Operator.MORE, Operator.AT_LEAST})
 _EXACT = frozenset({Operator.IS, Operator.EQUAL, Operator.CLUSTER, Operator.IN})
@@ -85,7 +87,11 @@ def _why_not(one: Constraint, other: Constraint) -> str:
     if one.operator is Operator.IS_NOT_SET:
         return "" if other.operator in _TAKES_WITHOUT_FIELD else f"an agent without {one.field} is refused by the other"
     if one.operator in _EXACT and one.values:
-        return "" if _may_be_both(one, other) else f"no agent's {one.field} is both"
+        if _may_be_both(one, other):
+            return ""
+        if other.operator in _TAKES_WITHOUT_FIELD:
+            return f"no agent's {one.field} is both"
+        return f"no value of {one.field} is both"
     if one.operator in _LIMITS and other.operator in _LIMITS:
         return f"no number is both, and {one.field} must be one" if _is_empty(one, other) else ""
     return ""
@@ -101,16 +107,16 @@ def _may_be_both(exact: Constraint, other: Constraint) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _values(rule: Constraint) -> frozenset[int | str]:
+def _values(rule: Constraint) -> frozenset[Decimal | str]:
     """Its values as they are compared: numbers to the nearest thousandth, 2 as 2.0, texts as they are."""
-    return frozenset(value if (number := _milli(value)) is None else number for value in rule.values)
+    return frozenset(value if (number := thousandths(value)) is None else number for value in rule.values)
 
 
-def _may_be(value: int | str, other: Constraint) -> bool:
+def _may_be(value: Decimal | str, other: Constraint) -> bool:
     """Whether an agent whose field is `value` may satisfy `other`; a number may be written in many ways."""
     if other.operator in _LIMITS:
-        return isinstance(value, int) and _compares(other.operator, value, _limit(other))
-    if isinstance(value, int):
+        return isinstance(value, Decimal) and _compares(other.operator, value, _limit(other))
+    if isinstance(value, Decimal):
         return True
     if other.operator in (Operator.LIKE, Operator.UNLIKE):
         return matches(other.values[0], value) is (other.operator is Operator.LIKE)
@@ -119,7 +125,7 @@ def _may_be(value: int | str, other: Constraint) -> bool:
     return True
 
 
-def _compares(operator: Operator, left: int, right: int) -> bool:
+def _compares(operator: Operator, left: Decimal, right: Decimal) -> bool:
     if operator is Operator.LESS:
         return left < right
     if operator is Operator.AT_MOST:
@@ -145,10 +151,5 @@ def _room(one: Constraint, other: Constraint) -> int | None:
     return None
 
 
-def _limit(rule: Constraint) -> int:
-    return _milli(rule.values[0]) or 0
-
-
-def _milli(text: str) -> int | None:
-    """A number in thousandths; None for what is none."""
-    return round(float(text) * 1000) if NUMBER.fullmatch(text) else None
+def _limit(rule: Constraint) -> Decimal:
+    return thousandths(rule.values[0]) or Decimal()

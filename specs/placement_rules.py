@@ -26,7 +26,7 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.contradictions import NUMBER, contradictions
+from specs.contradictions import contradictions
 from specs.ids import name_fault
 from specs.limits import (
     MAX_CONSTRAINTS,
@@ -44,6 +44,7 @@ from specs.limits import (
 from specs.patterns import pattern_fault
 from specs.reader import Where, did_you_mean
 from specs.stack import Group
+from specs.thousandths import thousandths
 from specs.versions import condition_fault
 
 _OURS = (HOSTNAME, REGION, ZONE, ID, GPUS)
@@ -183,7 +184,7 @@ def _content_fault(rule: Constraint) -> str:
     ):
         or_none = ", or nothing" if operator is Operator.GROUP_BY else ""
         return f"{operator} takes a whole number from 1 to {MAX_INSTANCES:,}{or_none}; got {value!r}"
-    if operator in _NUMERIC and not NUMBER.fullmatch(value):
+    if operator in _NUMERIC and thousandths(value) is None:
         instead = f"{rule.field} VERSION {operator} {value}"
         return f"{operator} compares numbers; got {value[:100]!r}. Versions are compared by {instead[:200]}"
     if operator in (Operator.LIKE, Operator.UNLIKE) and (fault := pattern_fault(value)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import signal
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
 
 _SIZE = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
@@ -20,6 +20,11 @@ _UNIT_SECONDS = {
     "d": Fraction(86400),
 }
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_MAX_LENGTH = 100
+"""Limit on the text of one amount; the units and digits of all that is allowed take less."""
+_MAX_CPUS = 10**9
+_MAX_SIZE_MIB = 10**12
+_EXACT = Context(prec=2 * _MAX_LENGTH)
 TRUE = frozenset({"true", "True", "TRUE"})
 FALSE = frozenset({"false", "False", "FALSE"})
 
@@ -28,9 +33,18 @@ WANTED_CPUS = "a number of at most three decimals, as 0.5"
 WANTED_DURATION = "a number and its unit (us, ms, s, m, h or d), as 30s or 1m30s"
 
 
+def _short(text: str, wanted: str) -> str:
+    """The text without spaces around it. Raises ValueError for one that is longer than any sensible number, before
+    more work is done with it."""
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"wanted {wanted}; got a text of {len(text):,} characters")
+    return text.strip()
+
+
 def parse_size_mib(text: str) -> int:
     """A size in MiB, rounded up: "256M", "1.5g", "512MiB". Units are of 1024, as in Docker."""
-    found = _SIZE.fullmatch(text.strip())
+    text = _short(text, WANTED_SIZE)
+    found = _SIZE.fullmatch(text)
     if not found:
         raise ValueError(f"wanted {WANTED_SIZE}; got {text!r}")
     number, unit = found[1], found[2].lower()
@@ -39,23 +53,28 @@ def parse_size_mib(text: str) -> int:
     power = _POWERS.get(unit[0]) if re.fullmatch(r"b|[kmgt](i?b)?", unit) else None
     if power is None:
         raise ValueError(f"wanted {WANTED_SIZE}; got {text!r}, and {found[2]!r} is not a unit")
-    return math.ceil(Fraction(number) * (1 << 10 * power) / (1 << 20))
+    size = math.ceil(Fraction(number) * (1 << 10 * power) / (1 << 20))
+    if abs(size) > _MAX_SIZE_MIB:
+        raise ValueError(f"wanted {WANTED_SIZE}, at most {_MAX_SIZE_MIB:,} MiB; got {text}")
+    return size
 
 
 def parse_cpus_milli(text: str) -> int:
     """An amount of cpus in thousandths; exact."""
     try:
-        amount = Decimal(text.strip()) * 1000
+        number = Decimal(_short(text, WANTED_CPUS))
     except InvalidOperation:
         raise ValueError(f"wanted {WANTED_CPUS}; got {text!r}") from None
-    if not amount.is_finite() or abs(amount) > 10**12 or amount != int(amount):
+    # A number of unlimited exponent is looked at before it is multiplied, which it can be too large for.
+    amount = number.scaleb(3, _EXACT) if number.is_finite() and abs(number) <= _MAX_CPUS else Decimal("NaN")
+    if not amount.is_finite() or amount != int(amount):
         raise ValueError(f"wanted {WANTED_CPUS}; got {text!r}")
     return int(amount)
 
 
 def parse_seconds(text: str) -> float:
     """A duration in seconds: "30s", "1m30s", "500ms"."""
-    parts = _DURATION_PART.findall(text)
+    parts = _DURATION_PART.findall(_short(text, WANTED_DURATION))
     if not parts or "".join(number + unit for number, unit in parts) != text:
         plain = re.fullmatch(r"[0-9.]+", text)
         hint = f", without a unit: {text}s?" if plain else ""
@@ -65,6 +84,7 @@ def parse_seconds(text: str) -> float:
 
 def parse_integer(text: str) -> int:
     """A whole number in decimal digits."""
+    _short(text, "a whole number")
     if not _INTEGER.fullmatch(text):
         raise ValueError(f"wanted a whole number; got {text!r}")
     return int(text)

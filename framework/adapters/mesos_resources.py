@@ -17,6 +17,8 @@ from specs.resources import PortRanges, Resources
 Json = dict[str, Any]
 
 OWN_SCALARS = ("cpus", "mem", "disk", "gpus")
+_MOST = 1e15
+"""Limit on an amount: an agent that says it has more counts as one that has so much. Mesos itself counts no further."""
 
 
 class Tally:
@@ -35,7 +37,7 @@ class Tally:
         """Adds a resource; raises KeyError for one that is of another shape than its type says."""
         name, kind = resource["name"], resource["type"]
         if kind == "SCALAR":
-            self._milli[name] = self._milli.get(name, 0) + round(resource["scalar"]["value"] * 1000)
+            self._milli[name] = self._milli.get(name, 0) + round(min(resource["scalar"]["value"], _MOST) * 1000)
         elif kind == "SET":
             self._sets.setdefault(name, set()).update(resource["set"].get("item", ()))
         elif name == "ports":

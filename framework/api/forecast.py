@@ -10,6 +10,7 @@ from framework.api.picture import amounts_plain, standing
 from framework.core.explaining import Told
 from framework.core.planning import GroupPlan, Plan
 from framework.core.views import AgentView, View
+from placement.agent import Agent
 from placement.explanation import AgentVerdicts, Cure
 from specs.difference import GroupDifference
 from specs.ids import AgentId
@@ -146,7 +147,7 @@ def _agent_plain(one: AgentView) -> Plain:
         "port": agent.port,
         "region": agent.region,
         "zone": agent.zone,
-        "attributes": dict(agent.attributes),
+        "attributes": _attributes_plain(agent),
         "state": agent.state.value,
         "unavailable": one.unavailable,
         "maintenance": [_finite(moment) for moment in agent.window] if agent.window else None,
@@ -154,6 +155,14 @@ def _agent_plain(one: AgentView) -> Plain:
         "free": amounts_plain(agent.free) if agent.free else None,
         "offered": amounts_plain(one.offered) if one.offered else None,
     }
+
+
+def _attributes_plain(agent: Agent) -> dict[str, str | list[str]]:
+    """By name; a list where the agent has several values."""
+    found: dict[str, list[str]] = {}
+    for name, text in agent.attributes:
+        found.setdefault(name, []).append(text)
+    return {name: texts[0] if len(texts) == 1 else texts for name, texts in found.items()}
 
 
 def _tasks(counts: dict[tuple[str, str], int]) -> Iterator[Plain]:

@@ -142,7 +142,9 @@ class AgentLine(Shape):
     port: int = Field(examples=[5051])
     region: str
     zone: str
-    attributes: dict[str, str] = Field(examples=[{"rack": "r1"}])
+    attributes: dict[str, str | list[str]] = Field(
+        description="a list where the agent was given an attribute several times", examples=[{"rack": "r1"}]
+    )
     state: str = Field(description="active, draining, drained, deactivated or disconnected", examples=["active"])
     unavailable: str = Field(description="why no task goes there; empty where some may", examples=["is draining"])
     maintenance: list[float | None] | None = Field(

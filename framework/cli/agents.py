@@ -52,7 +52,11 @@ def _offered(amounts: Answer | None) -> str:
 
 
 def _attributes(agent: Answer) -> str:
-    return " ".join(f"{name}={text}" for name, text in agent["attributes"].items())
+    return " ".join(
+        f"{name}={text}"
+        for name, texts in agent["attributes"].items()
+        for text in (texts if isinstance(texts, list) else [texts])
+    )
 
 
 def _of(agent: Answer, name: str) -> str:

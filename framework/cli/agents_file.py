@@ -90,12 +90,17 @@ class _Texts:
 
 @dataclass(frozen=True, slots=True)
 class _Attributes:
-    """Names to such texts."""
+    """Names to such texts; a list in the place of a text is several values that one agent has."""
 
-    def read(self, reader: Reader, node: Node) -> dict[str, tuple[str, ...]]:
+    def read(self, reader: Reader, node: Node) -> dict[str, tuple[tuple[str, ...], ...]]:
         mapping = reader.mapping(node, "attributes: a mapping of names to texts")
-        read = reader.each(partial(_Texts().read, reader, value) for value in mapping.values.values())
+        read = reader.each(partial(self._turns, reader, value) for value in mapping.values.values())
         return dict(zip(mapping.values, read, strict=True))
+
+    def _turns(self, reader: Reader, node: Node) -> tuple[tuple[str, ...], ...]:
+        if not isinstance(node, Sequence) or not any(isinstance(item, Sequence) for item in node.items):
+            return tuple((text,) for text in _Texts().read(reader, node))
+        return tuple(reader.each(partial(_Texts().read, reader, item) for item in node.items))
 
     def schema(self) -> Schema:
         return {"type": "object"}
@@ -197,7 +202,7 @@ def _entry(reader: Reader, node: Node, before: int) -> Iterator[Agent]:
         gpus=_value(found, "gpus", 0),
         ports=_value(found, "ports", PORTS),
     ) + _value(found, "custom", Resources())
-    attributes: dict[str, tuple[str, ...]] = _value(found, "attributes", {})
+    attributes: dict[str, tuple[tuple[str, ...], ...]] = _value(found, "attributes", {})
     for number in range(count):
         name = hostname.replace("{n}", str(number + 1)) if hostname else f"agent{before + number + 1}"
         yield Agent(
@@ -206,7 +211,9 @@ def _entry(reader: Reader, node: Node, before: int) -> Iterator[Agent]:
             hostname=name,
             region=_turn(_value(found, "region", ("",)), number),
             zone=_turn(_value(found, "zone", ("",)), number),
-            attributes=tuple(sorted((key, _turn(texts, number)) for key, texts in attributes.items())),
+            attributes=tuple(
+                sorted((key, text) for key, turns in attributes.items() for text in turns[number % len(turns)])
+            ),
             total=amounts,
             free=amounts,
         )

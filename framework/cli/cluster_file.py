@@ -11,9 +11,12 @@ from placement.agent import Agent, AgentState
 from specs.errors import Fault, StackError
 from specs.foreign_json import parse_json
 from specs.ids import AgentId, GroupId, VersionId, parse_group_id
+from specs.limits import MAX_INSTANCES
 from specs.resources import PortRanges, Resources
 
 MAX_CLUSTER_BYTES = 64 << 20
+MAX_AMOUNT = 10**12
+"""Limit on any amount that an agent has."""
 Number = TypeVar("Number", int, float)
 
 
@@ -84,7 +87,13 @@ class _Cluster:
             hostname=self._text(line, path, "hostname") or id,
             region=self._text(line, path, "region"),
             zone=self._text(line, path, "zone"),
-            attributes=tuple(sorted((str(name), str(text)) for name, text in attributes.items())),
+            attributes=tuple(
+                sorted(
+                    (str(name), str(text))
+                    for name, texts in attributes.items()
+                    for text in (texts if isinstance(texts, list) else [texts])
+                )
+            ),
             total=None if total is None else self._amounts(total, f"{path}.total"),
             free=None if free is None else self._amounts(free, f"{path}.free"),
             state=AgentState(state),
@@ -118,12 +127,20 @@ class _Cluster:
             group = parse_group_id(self._text(task, here, "group"))
             if group is None:
                 raise self._fault(f"{here}.group", f"wanted a group, as shop/web[prod]; got {task.get('group')!r}")
-            yield group, VersionId(self._text(task, here, "version")), self._number(task, here, "count", int)
+            yield (
+                group,
+                VersionId(self._text(task, here, "version")),
+                self._number(task, here, "count", int, MAX_INSTANCES),
+            )
 
-    def _number(self, plain: Mapping[str, Any], path: str, name: str, kind: Callable[[Any], Number]) -> Number:
+    def _number(
+        self, plain: Mapping[str, Any], path: str, name: str, kind: Callable[[Any], Number], most: int = MAX_AMOUNT
+    ) -> Number:
         got = plain.get(name, 0)
-        if isinstance(got, bool) or not isinstance(got, int | float) or not 0 <= got < float("inf"):
-            raise self._fault(f"{path}.{name}", f"wanted a number, 0 or more; got {got!r}")
+        if isinstance(got, bool) or not isinstance(got, int | float) or not 0 <= got <= most:
+            wanted = f"wanted a number from 0 to {most:,}"
+            shown = repr(got)
+            raise self._fault(f"{path}.{name}", f"{wanted}; got {shown if len(shown) <= 60 else shown[:57] + '...'}")
         return kind(got)
 
     def _text(self, plain: Mapping[str, Any], path: str, name: str) -> str:

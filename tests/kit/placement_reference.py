@@ -20,16 +20,32 @@ from specs.resources import PortRanges, Resources
 Tasks = dict[GroupId, dict[AgentId, dict[VersionId, int]]]
 
 
-def value(agent: Agent, field: str) -> str | None:
-    """What an agent has in a field."""
-    special: Mapping[str, str | None] = {
+NEGATIVE = (Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET)
+
+
+def values(agent: Agent, field: str) -> set[str]:
+    """What an agent has in a field; an attribute may be given several times."""
+    special: Mapping[str, str] = {
         "hostname": agent.hostname,
-        "@region": agent.region or None,
-        "@zone": agent.zone or None,
+        "@region": agent.region,
+        "@zone": agent.zone,
         "@id": agent.id,
         "@gpus": str(agent.total.gpus) if agent.total else "0",
     }
-    return special[field] if field in special else dict(agent.attributes).get(field)
+    if field in special:
+        return {special[field]} - {""}
+    return {text for name, text in agent.attributes if name == field}
+
+
+def is_met_by(rule: Constraint, agent: Agent) -> bool:
+    """Whether a rule that neither counts nor combines takes an agent: one value is enough, and what a negative one
+    refuses must be none of them."""
+    found = values(agent, rule.field)
+    if not found:
+        return holds(rule, None)
+    if rule.operator in NEGATIVE:
+        return not any(not holds(rule, one) for one in found)
+    return any(holds(rule, one) for one in found)
 
 
 def means(selector: Selector, home: GroupId, other: GroupId) -> bool:
@@ -112,8 +128,8 @@ class World:
         return (
             agent.id not in situation.unavailable
             and (local or "@region" in fields)
-            and (value(agent, "dedicated") is None or "dedicated" in fields)
-            and (value(agent, "@gpus") == "0" or request.resources.gpus > 0 or "@gpus" in fields)
+            and (not values(agent, "dedicated") or "dedicated" in fields)
+            and (values(agent, "@gpus") == {"0"} or request.resources.gpus > 0 or "@gpus" in fields)
             and all(self._could_hold(rule, agent) for rule in request.rules.constraints)
             and (
                 agent.total is None
@@ -131,7 +147,13 @@ class World:
         if rule.operator in (Operator.ANY, Operator.ALL):
             parts = [self._could_hold(part, agent) for part in rule.parts]
             return any(parts) if rule.operator is Operator.ANY else all(parts)
-        return _is_met(rule, lambda part: holds(part, value(agent, part.field)))
+        return _is_met(
+            rule,
+            lambda part: (
+                is_met_by(part, agent)
+                and (part.operator is not Operator.GROUP_BY or len(values(agent, part.field)) == 1)
+            ),
+        )
 
     def allows(self, request: Request, id: AgentId) -> bool:
         """Whether every hard rule takes the agent now, whatever room it has."""
@@ -186,25 +208,29 @@ class World:
         agent, rules = self.agents[id], request.rules
         near = [each.weight for each in rules.near if each.weight and self._is_near(each, request.group, agent)]
         apart = [each.weight for each in rules.apart if each.weight and not self._is_beside(each, request.group, agent)]
-        liked = [wish.weight for wish in rules.prefer if holds(wish.rule, value(agent, wish.rule.field))]
+        liked = [wish.weight for wish in rules.prefer if is_met_by(wish.rule, agent)]
         return sum(near) + sum(apart) + sum(liked) - request.penalties.get(id, 0)
 
     def _holds_now(self, rule: Constraint, request: Request, agent: Agent) -> bool:
         return _is_met(rule, lambda part: self._leaf(part, request, agent))
 
     def _leaf(self, rule: Constraint, request: Request, agent: Agent) -> bool:
-        own = value(agent, rule.field)
-        if not rule.is_counting or own is None:
-            return holds(rule, own)
+        mine_of = values(agent, rule.field)
+        if not rule.is_counting or not mine_of:
+            return is_met_by(rule, agent)
         version = request.version if rule.counts is Counted.VERSION else None
-        counts = self.counts(request.group, (rule.field,), version)
-        mine = counts.get((own,), 0)
+        counts = self.shares(request.group, rule.field, version)
+        mine = max(counts.get((one,), 0) for one in mine_of)
         if rule.operator is Operator.UNIQUE:
             return not mine
         if rule.operator is Operator.MAX_PER:
             return mine < int(rule.values[0])
         if rule.operator is Operator.CLUSTER:
             return not counts or mine == max(counts.values())
+        if len(mine_of) > 1:
+            return False
+        (own,) = mine_of
+        counts = self.counts(request.group, (rule.field,), version)
         compared = self.compared(request, (rule.field,))
         counts = {domain: count for domain, count in counts.items() if domain in compared}
         if (own,) not in compared:
@@ -241,7 +267,7 @@ class World:
         if self._is_beside(neighbour, home, agent):
             return True
         nowhere = not any(self._is_beside(neighbour, home, each) for each in self.agents.values())
-        return means(neighbour.to, home, home) and nowhere and value(agent, neighbour.field) is not None
+        return means(neighbour.to, home, home) and nowhere and bool(values(agent, neighbour.field))
 
     def _is_beside(self, neighbour: Neighbour, home: GroupId, agent: Agent) -> bool:
         return any(
@@ -249,21 +275,30 @@ class World:
         )
 
     def _has_tasks(self, agent: Agent, field: str, group: GroupId) -> bool:
-        own = value(agent, field)
-        return own is not None and self.counts(group, (field,)).get((own,), 0) > 0
+        shares = self.shares(group, field)
+        return any(shares.get((one,), 0) > 0 for one in values(agent, field))
 
     # ---- where tasks are --------------------------------------------------------
 
     def counts(
         self, group: GroupId, fields: Sequence[str], version: VersionId | None = None
     ) -> dict[tuple[str, ...], int]:
-        """Tasks of a group by the values of some fields, without those of none."""
+        """Tasks of a group by the values of some fields, where each agent has exactly one."""
         found: dict[tuple[str, ...], int] = {}
         for id, versions in self.tasks.get(group, {}).items():
             domain = self._domain(self.agents[id], fields)
             count = sum(versions.values()) if version is None else versions.get(version, 0)
             if domain is not None and count:
                 found[domain] = found.get(domain, 0) + count
+        return found
+
+    def shares(self, group: GroupId, field: str, version: VersionId | None = None) -> dict[tuple[str, ...], int]:
+        """The same by one field, where a task counts for every value that its agent has."""
+        found: dict[tuple[str, ...], int] = {}
+        for id, versions in self.tasks.get(group, {}).items():
+            count = sum(versions.values()) if version is None else versions.get(version, 0)
+            for one in values(self.agents[id], field) if count else ():
+                found[one,] = found.get((one,), 0) + count
         return found
 
     def compared(self, request: Request, fields: Sequence[str]) -> list[tuple[str, ...]]:
@@ -277,8 +312,8 @@ class World:
 
     @staticmethod
     def _domain(agent: Agent, fields: Sequence[str]) -> tuple[str, ...] | None:
-        values = tuple(found for field in fields if (found := value(agent, field)) is not None)
-        return values if len(values) == len(fields) else None
+        domain = tuple(one for field in fields if len(values(agent, field)) == 1 for one in values(agent, field))
+        return domain if len(domain) == len(fields) else None
 
 
 def has_custom(has: Resources, want: Resources) -> bool:

@@ -77,7 +77,10 @@ def agents_of(random: Random) -> list[Agent]:
                 id=AgentId(f"a{number}"),
                 hostname=f"h{random.choice([number, number, number, 0])}",
                 region=random.choice(["", "home", "home", "home", "far"]),
-                attributes=tuple((name, text) for name, text in attributes.items() if text),
+                attributes=(
+                    *((name, text) for name, text in attributes.items() if text),
+                    *((("rack", random.choice(["r1", "r4"])),) if random.random() < 0.15 else ()),
+                ),
                 total=random.choice([has, has, has + has, None]),
                 free=random.choice([has, None]),
             )

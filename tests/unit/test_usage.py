@@ -23,7 +23,12 @@ OWN = (AgentId("agent-1"), ExecutorId("executor-1"))
 
 
 def test_the_form_of_an_answer() -> None:
-    task = {"task": "shop.web.0.1", "cpus": None, "mem_bytes": 5, "metrics": {"queued": 3, "odd": float("nan")}}
+    task = {
+        "task": "shop.web.0.1",
+        "cpus": None,
+        "mem_bytes": 5,
+        "metrics": {"queued": 3, "odd": float("nan"), "huge": 1e300, "long": 10**400},
+    }
     answer = {"at": 1.0, "agent": OWN[0], "executor": OWN[1], "tasks": [task]}
     (told,) = figures_from_json(json.dumps(answer).encode(), OWN)
     assert (told.task, told.cpus, told.mem_bytes, told.net_rx_bytes, told.oom_kills) == (

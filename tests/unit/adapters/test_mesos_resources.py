@@ -52,6 +52,12 @@ def test_cpus_are_thousandths(value: float, milli: int) -> None:
     assert alone([scalar("cpus", value)]).cpus_milli == milli
 
 
+@pytest.mark.parametrize("name", ["cpus", "mem", "disk", "gpus", "custom"])
+def test_an_amount_without_end_is_a_large_one(name: str) -> None:
+    found = alone([scalar(name, 1e308)])
+    assert max(found.cpus_milli, found.mem_mib, found.disk_mib, found.gpus, *dict(found.scalars).values()) < 1 << 60
+
+
 def test_memory_is_summed_before_it_is_cut() -> None:
     assert alone([scalar("mem", 1.5), scalar("mem", 1.5)]).mem_mib == 3
     assert alone([scalar("mem", 1023.999)]).mem_mib == 1023

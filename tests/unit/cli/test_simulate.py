@@ -146,6 +146,12 @@ def test_agents_are_what_the_file_says(here: Path) -> None:
     total = fleet.agents[0].total
     assert total is not None
     assert (total.scalars, total.sets) == ((("bandwidth", 2500),), (("fpga", ("x", "y")),))
+    several = "- {count: 2, cpus: 1, memory: 1G, attributes: {rack: [[r1, r2], r3]}}\n"
+    (here / "several.yml").write_text(several, encoding="utf-8")
+    assert [one.attributes for one in read_agents("several.yml").agents] == [
+        (("rack", "r1"), ("rack", "r2")),
+        (("rack", "r3"),),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +243,7 @@ def _cluster(serve: Serve, run: Run, front: FakeFront) -> str:
     free = replace(AGENT, cpus_milli=900)
     total = replace(AGENT, scalars=(("bandwidth", 1500),), sets=(("fpga", ("a", "b")),))
     agents = [
-        an_agent(1, free=free, attributes=(("rack", "r1"),)),
+        an_agent(1, free=free, attributes=(("rack", "r1"), ("rack", "r9"))),
         an_agent(2, total=total, free=replace(total, cpus_milli=900), attributes=(("rack", "r2"),)),
         an_agent(3, attributes=(("rack", "r1"),), unavailable="is draining"),
         an_agent(4, total=None),
@@ -283,11 +289,27 @@ def test_tasks_of_the_stack_that_run_already_stay(serve: Serve, run: Run, front:
         ('{"agents": [{"id": "a", "state": "odd"}]}', "c.json: agents[0].state: wanted one of active, draining, "),
         (
             '{"agents": [{"id": "a", "total": {"cpus": -1}}]}',
-            "c.json: agents[0].total.cpus: wanted a number, 0 or more; got -1",
+            "c.json: agents[0].total.cpus: wanted a number from 0 to 1,000,000,000,000; got -1",
+        ),
+        (
+            '{"agents": [{"id": "a", "total": {"cpus": 1e308}}]}',
+            "c.json: agents[0].total.cpus: wanted a number from 0 to 1,000,000,000,000; got 1e+308",
+        ),
+        (
+            '{"agents": [{"id": "a", "free": {"mem_mib": Infinity}}]}',
+            "c.json: agents[0].free.mem_mib: wanted a number from 0 to 1,000,000,000,000; got inf",
+        ),
+        (
+            f'{{"executor": {{"cpus": 1{"0" * 400}}}, "agents": [{{"id": "a"}}]}}',
+            "c.json: executor.cpus: wanted a number from 0 to 1,000,000,000,000; got 1000",
+        ),
+        (
+            '{"agents": [{"id": "a", "tasks": [{"group": "shop/web", "version": "v", "count": 1e11}]}]}',
+            "c.json: agents[0].tasks[0].count: wanted a number from 0 to 100,000; got 100000000000.0",
         ),
         (
             '{"agents": [{"id": "a", "free": {"custom": {"x": true}}}]}',
-            "c.json: agents[0].free.custom.x: wanted a number, 0 or more; got True",
+            "c.json: agents[0].free.custom.x: wanted a number from 0 to 1,000,000,000,000; got True",
         ),
         ('{"agents": [{"id": "a", "free": {"ports": "x"}}]}', "c.json: agents[0].free.ports: wanted port ranges"),
         ('{"agents": [{"id": "a", "free": {"ports": 3}}]}', "c.json: agents[0].free.ports: wanted a text; got 3"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from placement.agent import Agent
 from placement.bits import bits_of, first_in, numbers_in
 from placement.cluster import UNKNOWN, Cluster, take_custom
 from placement.thresholds import Threshold
@@ -41,17 +42,62 @@ def test_agents_are_numbered_in_the_order_of_their_ids(cluster: Cluster) -> None
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
-        ("hostname", ("a0", "a1", "a2", "a3")),
-        ("@id", ("a0", "a1", "a2", "a3")),
-        ("@region", (None, None, "home", None)),
-        ("@zone", (None, None, "z1", None)),
-        ("@gpus", ("0", "0", "2", "0")),
-        ("rack", ("r1", None, "r2", "r1")),
-        ("zone", (None, None, None, None)),
+        ("hostname", (("a0",), ("a1",), ("a2",), ("a3",))),
+        ("@id", (("a0",), ("a1",), ("a2",), ("a3",))),
+        ("@region", ((), (), ("home",), ())),
+        ("@zone", ((), (), ("z1",), ())),
+        ("@gpus", (("0",), ("0",), ("2",), ("0",))),
+        ("rack", (("r1",), (), ("r2",), ("r1",))),
+        ("zone", ((), (), (), ())),
     ],
 )
-def test_values_of_a_field(cluster: Cluster, field: str, expected: tuple[str | None, ...]) -> None:
+def test_values_of_a_field(cluster: Cluster, field: str, expected: tuple[tuple[str, ...], ...]) -> None:
     assert cluster.values(field) == expected
+
+
+def with_racks(name: str, *texts: str) -> Agent:
+    """An agent to which the attribute was given so many times."""
+    return replace(agent(name), attributes=tuple(("rack", text) for text in texts))
+
+
+def test_an_attribute_given_several_times_keeps_all_its_values() -> None:
+    cluster = Cluster([with_racks("a0", "r1", "r2", "r1"), with_racks("a1", "r2"), agent("a2")])
+    assert cluster.values("rack") == (("r1", "r2"), ("r2",), ())
+    assert ids(cluster, cluster.overlapping("rack").having) == ["a0", "a1"]
+    assert [ids(cluster, bits) for bits in cluster.overlapping("rack").bits] == [["a0"], ["a0", "a1"]]
+    assert [cluster.overlapping("rack").holding(number) for number in range(3)] == [(0, 1), (1,), ()]
+
+
+def test_an_agent_with_several_values_is_in_no_domain_of_what_is_to_be_even() -> None:
+    cluster = Cluster([with_racks("a0", "r1", "r2"), with_racks("a1", "r2")])
+    assert cluster.domains(("rack",)).keys == (("r2",),)
+    assert cluster.domains(("rack",)).of == (-1, 0)
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "expected"),
+    [
+        (Operator.IS, ("r1",), ["a0"]),
+        (Operator.LIKE, ("r[12]",), ["a0", "a1"]),
+        (Operator.IN, ("r1", "r9"), ["a0"]),
+        (Operator.CLUSTER, ("r1",), ["a0"]),
+        (Operator.CONTAINS, ("r2",), ["a0", "a1"]),
+        (Operator.NOT_EQUAL, ("r1",), ["a1", "a2"]),
+        (Operator.NOT_IN, ("r1", "r9"), ["a1", "a2"]),
+        (Operator.UNLIKE, ("r2",), ["a2"]),
+        (Operator.IS_SET, (), ["a0", "a1"]),
+        (Operator.IS_NOT_SET, (), ["a2"]),
+    ],
+)
+def test_an_operator_and_several_values(operator: Operator, wanted: tuple[str, ...], expected: list[str]) -> None:
+    """One value is enough; a negative operator is met where no value is what it refuses."""
+    cluster = Cluster([with_racks("a0", "r1", "r2"), with_racks("a1", "r2"), agent("a2")])
+    assert ids(cluster, cluster.where(rule("rack", operator, *wanted))) == expected
+
+
+def test_one_of_several_versions_meets_all_conditions_or_none_does() -> None:
+    cluster = Cluster([with_racks("a0", "4.19", "6.1"), with_racks("a1", "6.1", "5.15")])
+    assert ids(cluster, cluster.where(rule("rack", Operator.VERSION, ">= 5.4", "< 6"))) == ["a1"]
 
 
 def test_domains_of_one_field(cluster: Cluster) -> None:

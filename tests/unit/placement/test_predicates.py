@@ -74,6 +74,13 @@ def test_an_agent_without_the_field_is_taken_by_negative_operators_only(operator
         (Operator.MORE, "0", "[1-2]", False),
         (Operator.MORE, "0", "1e3", False),
         (Operator.AT_LEAST, "1", "9" * 400, True),
+        (Operator.AT_LEAST, "1", "9" * 1_000_000, True),
+        # Every digit counts, however many there are.
+        (Operator.EQUAL, "12345678901234567890123456789", "12345678901234567890123456788", False),
+        (Operator.EQUAL, "12345678901234567890123456789", "12345678901234567890123456789.0004", True),
+        (Operator.LESS, "12345678901234567890123456789", "12345678901234567890123456788", True),
+        (Operator.NOT_EQUAL, "1" * 999_999 + "2", "1" * 999_999 + "3", True),
+        (Operator.CONTAINS, "1" * 40, f"[{'1' * 39}2-{'1' * 39}3]", False),
         # An item of a set, a number in ranges, a word of a text with commas.
         (Operator.CONTAINS, "ssd", "{hdd,ssd}", True),
         (Operator.CONTAINS, "ss", "{hdd,ssd}", False),

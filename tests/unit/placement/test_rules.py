@@ -47,11 +47,41 @@ def by_rack(wanted: Request, agents: list[Agent], tasks: Mapping[str, int] | Non
     return dict(sorted(found.items()))
 
 
+def with_racks(name: str, *texts: str) -> Agent:
+    """An agent to which the attribute `rack` was given so many times."""
+    return replace(agent(name), attributes=tuple(("rack", text) for text in texts))
+
+
 # ---- UNIQUE and MAX_PER -------------------------------------------------------------
 
 
 def test_unique_takes_an_agent_once() -> None:
     assert placed(request(3, UNIQUE), racks("r1", "r1")) == ["a0", "a1"]
+
+
+def test_unique_counts_a_task_for_every_value_that_its_agent_has() -> None:
+    agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2"), with_racks("a3", "r3")]
+    unique = request(4, rule("rack", Operator.UNIQUE))
+    assert placed(unique, agents, tasks={"a0": 1}) == ["a3"]
+    assert set(placed(unique, agents, tasks={"a1": 1})) == {"a2", "a3"}
+
+
+def test_what_is_to_be_even_goes_to_no_agent_with_several_values() -> None:
+    agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2")]
+    assert sorted(placed(request(4, RACK), agents)) == ["a1", "a1", "a2", "a2"]
+    assert sentence(request(1, RACK), situation(agents[:1])) == "0/1 agents fit: 1 rack (wanted GROUP_BY)"
+
+
+def test_cluster_is_one_value_that_all_have() -> None:
+    agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2")]
+    together = request(3, rule("rack", Operator.CLUSTER))
+    assert set(placed(together, agents, tasks={"a0": 1, "a1": 1})) == {"a0", "a1"}
+
+
+def test_apart_keeps_away_from_every_value_of_an_agent() -> None:
+    agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2"), with_racks("a3", "r3")]
+    apart = request(4, rules=Rules(apart=(Neighbour(to=Selector(service="db"), field="rack"),)))
+    assert where(place([apart], situation(agents, tasks={DB: {"a0": 1}}), seed=1)) == ["a3"] * 4
 
 
 def test_unique_by_another_field_takes_each_value_once_and_no_agent_without_it() -> None:

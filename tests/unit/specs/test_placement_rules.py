@@ -40,7 +40,7 @@ def leaf(operator: str, *values: str, field: str = "a", **more: Any) -> dict[str
         (leaf("MAX_PER", "\u0663"), ": MAX_PER takes a whole number from 1 to 100,000; got '\u0663'"),
         (leaf("GROUP_BY", "100001"), ": GROUP_BY takes a whole number from 1 to 100,000, or nothing; got '100001'"),
         (leaf("<", "1e5"), ": < compares numbers; got '1e5'. Versions are compared by a VERSION < 1e5"),
-        (leaf("<", "9" * 400), ": < compares numbers"),
+        (leaf("<", "9" * 400 + "x"), ": < compares numbers"),
         (leaf("LIKE", "x" * 1001), ": a value has 1,001 characters; wanted at most 1,000"),
         (leaf("VERSION", ">= 1", "new"), ': VERSION: wanted one of ==, !=, <, <=, >, >= and a version, as ">= 5.4"'),
         (leaf("IS", "x", field=""), ": wanted a field of 1 to 100 characters; got none"),

@@ -28,7 +28,10 @@ def test_sizes(text: str, mib: int) -> None:
     assert parse_size_mib(text) == mib
 
 
-@pytest.mark.parametrize("text", ["", "16", "M", "1x", "1mm", "1ki", "1 000M", "1e3M", "0x10M", "1,5G", "١M"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "16", "M", "1x", "1mm", "1ki", "1 000M", "1e3M", "0x10M", "1,5G", "١M", "9" * 90 + "G", "9" * 400 + "G"],
+)
 def test_no_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="wanted a number and its unit"):
         parse_size_mib(text)
@@ -42,7 +45,25 @@ def test_cpus(text: str, milli: int) -> None:
     assert parse_cpus_milli(text) == milli
 
 
-@pytest.mark.parametrize("text", ["", "0.0005", "0.1234", "half", "nan", "inf", "1e99", "1,5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0.0005",
+        "0.1234",
+        "half",
+        "nan",
+        "inf",
+        "sNaN",
+        "1e99",
+        "1e308",
+        "1e999999",
+        "1e-999999",
+        "1,5",
+        "9" * 5000,
+        "1." + "0" * 40 + "1",
+    ],
+)
 def test_no_cpus(text: str) -> None:
     with pytest.raises(ValueError, match="wanted a number of at most three decimals"):
         parse_cpus_milli(text)
@@ -65,7 +86,9 @@ def test_durations(text: str, seconds: float) -> None:
     assert parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "-5s", "5sec", "1m 30s", "5S", "1.s"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "5 s", "-5s", "5sec", "1m 30s", "5S", "1.s", "9" * 400 + "h", "1" * 1_000_000]
+)
 def test_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match="wanted a number and its unit"):
         parse_seconds(text)
