@@ -329,6 +329,32 @@ class AgentBucket(_message.Message):
     agents: _containers.RepeatedCompositeFieldContainer[AgentRecord]
     def __init__(self, schema: _Optional[int] = ..., agents: _Optional[_Iterable[_Union[AgentRecord, _Mapping]]] = ...) -> None: ...
 
+class AnswerRecord(_message.Message):
+    __slots__ = ("key", "digest", "number", "at", "changed", "index", "message")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    digest: str
+    number: int
+    at: float
+    changed: _containers.RepeatedScalarFieldContainer[str]
+    index: int
+    message: str
+    def __init__(self, key: _Optional[str] = ..., digest: _Optional[str] = ..., number: _Optional[int] = ..., at: _Optional[float] = ..., changed: _Optional[_Iterable[str]] = ..., index: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class AnswerBucket(_message.Message):
+    __slots__ = ("schema", "answers")
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    schema: int
+    answers: _containers.RepeatedCompositeFieldContainer[AnswerRecord]
+    def __init__(self, schema: _Optional[int] = ..., answers: _Optional[_Iterable[_Union[AnswerRecord, _Mapping]]] = ...) -> None: ...
+
 class LaunchOrder(_message.Message):
     __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment", "dns", "dns_search", "signals")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]

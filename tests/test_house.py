@@ -206,7 +206,12 @@ ROOMS = (
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
             *("framework.collector", "discovery.executors"),
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
-            *("framework.core.explaining", "framework.core.returning", "framework.core.story"),
+            *(
+                "framework.core.explaining",
+                "framework.core.repeats",
+                "framework.core.returning",
+                "framework.core.story",
+            ),
             *("placement.agent", "placement.explanation"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},

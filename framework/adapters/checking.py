@@ -160,6 +160,10 @@ class _Checker:
             self._read_tasks(path, int(name))
         elif directory == nodes.AGENTS_NODE:
             self._read_agents(path, int(name))
+        elif directory == nodes.ANSWERS_NODE:
+            for answer, _ in self._decode(path, records.answers_of) or []:
+                is_here = answer.number // nodes.ANSWERS_PER_BUCKET == int(name)
+                self._holds(path, is_here, f"has answer {answer.number} of another node")
 
     def _read_version(self, path: str, stack: str, name: str) -> None:
         version = self._decode(path, records.version_of)

@@ -10,6 +10,7 @@ from enum import IntEnum
 from framework.adapters import packing, records
 from framework.adapters.nodes import (
     AGENTS_NODE,
+    ANSWERS_NODE,
     FRAMEWORK_NODE,
     HISTORY_NODE,
     ROLLOUTS_NODE,
@@ -17,6 +18,7 @@ from framework.adapters.nodes import (
     TASKS_NODE,
     VERSIONS_NODE,
     AgentKey,
+    AnswerKey,
     Changes,
     FrameworkKey,
     HistoryKey,
@@ -40,6 +42,7 @@ class Rank(IntEnum):
 
     The counter of serials goes up before a task has one; a version is there before who names it, and goes after; a
     stack goes after its tasks, and its history comes before it; an agent is there before tasks on it, and goes after.
+    An answer comes after what it says: one who asks again of what has broken off gets it done.
     """
 
     FRAMEWORK = 1
@@ -48,10 +51,11 @@ class Rank(IntEnum):
     STACK = 4
     AGENTS = 5
     TASKS = 6
-    OLD_AGENTS = 7
-    OLD_STACK = 8
-    OLD_HISTORY = 9
-    OLD_VERSION = 10
+    ANSWERS = 7
+    OLD_AGENTS = 8
+    OLD_STACK = 9
+    OLD_HISTORY = 10
+    OLD_VERSION = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,9 @@ class Image:
     versions: defaultdict[str, set[VersionId]] = field(default_factory=lambda: defaultdict(set))
     tasks: Buckets = field(default_factory=Buckets)
     agents: Buckets = field(default_factory=Buckets)
+    answers: Buckets = field(default_factory=Buckets)
+    has_answers: bool = False
+    """Whether the node above the answers is there: stores of older releases have none."""
 
     def operations(self, changes: Changes) -> list[Operation]:
         """What brings the changes about, in an order that is safe wherever it breaks off. Raises Unstorable."""
@@ -132,10 +139,22 @@ class Image:
             found += _put(Rank.TASKS, f"{TASKS_NODE}/{bucket}", node, bucket in self.tasks.contents)
         for bucket, agents in _by_bucket(changes, AgentKey).items():
             found += self._agent_operations(bucket, agents)
+        answered = _by_bucket(changes, AnswerKey)
+        if answered and not self.has_answers:
+            found += _put(Rank.ANSWERS, ANSWERS_NODE, b"", False)
+        for bucket, answers in answered.items():
+            node = _bucket_node(self.answers.after(bucket, answers))
+            found += _put(Rank.ANSWERS, f"{ANSWERS_NODE}/{bucket}", node, bucket in self.answers.contents)
         for operation in found:
             is_of_agents = operation.rank in (Rank.AGENTS, Rank.OLD_AGENTS)
             check_size(operation.path, len(operation.data or b""), is_of_agents=is_of_agents)
         return sorted(found, key=lambda operation: operation.rank)
+
+    def of(self, kind: type[TaskKey | AgentKey | AnswerKey]) -> Buckets:
+        """The nodes that hold several records of this kind."""
+        if kind is TaskKey:
+            return self.tasks
+        return self.agents if kind is AgentKey else self.answers
 
     def _version_operations(self, stack: str, changed: Mapping[VersionId, bytes | None]) -> list[Operation]:
         """Those of a stack's versions, and of the node above them, which is there while it has any."""
@@ -187,10 +206,14 @@ class Image:
             self.tasks.keep(bucket, self.tasks.after(bucket, tasks))
         for bucket, agents in _by_bucket(changes, AgentKey).items():
             self.agents.keep(bucket, self.agents.after(bucket, agents))
+        for bucket, answers in _by_bucket(changes, AnswerKey).items():
+            self.has_answers = True
+            self.answers.keep(bucket, self.answers.after(bucket, answers))
         for operation in operations:
             directory, _, name = operation.path.rpartition("/")
-            if operation.data is not None and directory in (TASKS_NODE, AGENTS_NODE):
-                (self.tasks if directory == TASKS_NODE else self.agents).sizes[int(name)] = len(operation.data)
+            buckets = {TASKS_NODE: self.tasks, AGENTS_NODE: self.agents, ANSWERS_NODE: self.answers}.get(directory)
+            if operation.data is not None and buckets is not None:
+                buckets.sizes[int(name)] = len(operation.data)
 
 
 class Filling:
@@ -206,13 +229,12 @@ class Filling:
         """Adds the changes; whether the transaction is still not too full. The first always fit."""
         is_first = self._nodes == 0
         for key, data in changes.items():
-            if isinstance(key, TaskKey | AgentKey):
+            if isinstance(key, TaskKey | AgentKey | AnswerKey):
                 place = (type(key), key.bucket)
                 if place in self._buckets:
                     continue
                 self._buckets.add(place)
-                kept = self._image.tasks if isinstance(key, TaskKey) else self._image.agents
-                self._bytes += kept.sizes.get(key.bucket, packing.LARGE_BYTES)
+                self._bytes += self._image.of(type(key)).sizes.get(key.bucket, packing.LARGE_BYTES)
             self._nodes += 1
             self._bytes += len(data or b"") + _OPERATION_BYTES
         return is_first or (self._nodes <= MAX_TRANSACTION_NODES and self._bytes <= MAX_TRANSACTION_BYTES)
@@ -247,7 +269,7 @@ def _ids_after(there: set[VersionId], changed: Mapping[VersionId, bytes | None])
     return (there - set(changed)) | put
 
 
-def _by_bucket(changes: Changes, kind: type[TaskKey | AgentKey]) -> dict[int, dict[str, bytes | None]]:
+def _by_bucket(changes: Changes, kind: type[TaskKey | AgentKey | AnswerKey]) -> dict[int, dict[str, bytes | None]]:
     found: defaultdict[int, dict[str, bytes | None]] = defaultdict(dict)
     for key, data in changes.items():
         if isinstance(key, kind):

@@ -11,12 +11,14 @@ from framework.adapters.nodes import Unstorable
 from framework.adapters.records import serial_of
 from framework.core.commands import (
     DeleteAgent,
+    DeleteAnswer,
     DeleteHistory,
     DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
+    PutAnswer,
     PutFramework,
     PutHistory,
     PutRollouts,
@@ -27,7 +29,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import Saved, SaveFailed
-from framework.core.model import History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from framework.ports import Post
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 
@@ -44,6 +46,7 @@ class Shelf:
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     agents: dict[AgentId, KnownAgent] = field(default_factory=dict)
     rollouts: dict[str, Rollouts] = field(default_factory=dict)
+    answers: dict[int, Answered] = field(default_factory=dict)
     epoch: int = 0
     saves: int = 0
     """How many saves have happened."""
@@ -60,6 +63,7 @@ class Shelf:
             agents=tuple(self.agents[agent] for agent in sorted(self.agents)),
             rollouts=tuple(self.rollouts[stack] for stack in sorted(self.rollouts)),
             histories=tuple(self.histories[name] for name in sorted(self.histories)),
+            answers=tuple(self.answers[number] for number in sorted(self.answers)),
         )
 
     def perform(self, write: Write) -> None:
@@ -91,6 +95,10 @@ class Shelf:
                 self.rollouts[write.rollouts.stack] = write.rollouts
             case DeleteRollouts():
                 self.rollouts.pop(write.stack, None)
+            case PutAnswer():
+                self.answers[write.answer.number] = write.answer
+            case DeleteAnswer():
+                self.answers.pop(write.number, None)
 
 
 class MemoryStore:

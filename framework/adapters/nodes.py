@@ -9,6 +9,7 @@
 /history/NAME        HistoryRecord: of a stack, or of one that was removed
 /tasks/BUCKET        TaskBucket: the tasks whose serial // 64 is BUCKET
 /agents/BUCKET       AgentBucket: the agents whose id's CRC-32 modulo 256 is BUCKET
+/answers/BUCKET      AnswerBucket: the answers whose number // 32 is BUCKET; /answers comes with the first of them
 
 Beside them, as long as the sessions live that made them: /leader, and what is below /standbys, and what executors
 publish below /endpoints and /executors, unless they do so elsewhere.
@@ -26,12 +27,14 @@ from framework.adapters.histories import history_node
 from framework.adapters.records import serial_of
 from framework.core.commands import (
     DeleteAgent,
+    DeleteAnswer,
     DeleteHistory,
     DeleteRollouts,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
+    PutAnswer,
     PutFramework,
     PutHistory,
     PutRollouts,
@@ -58,11 +61,13 @@ VERSIONS_NODE = "/versions"
 TASKS_NODE = "/tasks"
 AGENTS_NODE = "/agents"
 HISTORY_NODE = "/history"
+ANSWERS_NODE = "/answers"
 DIRECTORIES = (STACKS_NODE, VERSIONS_NODE, TASKS_NODE, AGENTS_NODE, ROLLOUTS_NODE, HISTORY_NODE)
 BEGAN_WITH = {AGENTS_NODE: 2, ROLLOUTS_NODE: 3, HISTORY_NODE: 3}
 """The schema with which those began that were not there from the first."""
 
 TASKS_PER_BUCKET = 64
+ANSWERS_PER_BUCKET = 32
 AGENT_BUCKETS = 256
 """Some forty agents each where there are 10,000."""
 MAX_NODE_BYTES = 1_000_000
@@ -88,6 +93,14 @@ class AgentKey:
 
     bucket: int
     id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """An answer's place; `id` is its number as text."""
+
+    bucket: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +137,7 @@ class FrameworkKey:
     """The framework's own place."""
 
 
-Key: TypeAlias = TaskKey | AgentKey | StackKey | RolloutsKey | HistoryKey | VersionKey | FrameworkKey
+Key: TypeAlias = TaskKey | AgentKey | AnswerKey | StackKey | RolloutsKey | HistoryKey | VersionKey | FrameworkKey
 Changes: TypeAlias = Mapping[Key, bytes | None]
 
 
@@ -175,9 +188,9 @@ def is_ours(path: str) -> bool:
     """Whether there may be such a node that lasts, and somebody reads it: /tasks/7, but not /tasks/x or /mine."""
     directory, _, name = path.rpartition("/")
     if not directory:
-        return path in (SCHEMA_NODE, EPOCH_NODE, FRAMEWORK_NODE, *DIRECTORIES)
-    if directory in (TASKS_NODE, AGENTS_NODE):
-        return is_bucket_name(name) and (directory == TASKS_NODE or int(name) < AGENT_BUCKETS)
+        return path in (SCHEMA_NODE, EPOCH_NODE, FRAMEWORK_NODE, ANSWERS_NODE, *DIRECTORIES)
+    if directory in (TASKS_NODE, AGENTS_NODE, ANSWERS_NODE):
+        return is_bucket_name(name) and (directory != AGENTS_NODE or int(name) < AGENT_BUCKETS)
     is_of_stack = directory in (STACKS_NODE, ROLLOUTS_NODE, VERSIONS_NODE, HISTORY_NODE)
     return is_of_stack or directory.rpartition("/")[0] == VERSIONS_NODE
 
@@ -218,6 +231,14 @@ def _change(write: Write) -> tuple[Key, bytes | None]:
             return AgentKey(bucket_of_agent(write.agent.id), write.agent.id), records.agent_bytes(write.agent)
         case DeleteAgent():
             return AgentKey(bucket_of_agent(write.id), write.id), None
+        case PutAnswer():
+            return _answer_key(write.answer.number), records.answer_bytes(write.answer)
+        case DeleteAnswer():
+            return _answer_key(write.number), None
+
+
+def _answer_key(number: int) -> AnswerKey:
+    return AnswerKey(number // ANSWERS_PER_BUCKET, str(number))
 
 
 def _what(write: Write) -> str:
@@ -248,3 +269,7 @@ def _what(write: Write) -> str:
             return f"agent {write.agent.id}"
         case DeleteAgent():
             return f"agent {write.id}"
+        case PutAnswer():
+            return f"the answer to request {write.answer.key.text}"
+        case DeleteAnswer():
+            return f"answer {write.number}"

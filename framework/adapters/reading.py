@@ -17,7 +17,7 @@ from framework.adapters.image import Image
 from framework.adapters.marks import BeingRestored, Epoch
 from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
 from specs.ids import VersionId
 from specs.urls import Url
 
@@ -99,11 +99,13 @@ def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
         [url.root + path for path in nodes.DIRECTORIES]
     )
     image = Image(stacks=set(stack_names), rollouts=set(rollout_names), histories=set(history_names))
-    framework = _framework(ensemble, url)
+    above = ensemble.children(url.root)
+    framework = _framework(ensemble, url, above)
     image.has_framework = framework is not None
     versions = _versions(ensemble, url, version_stacks, image)
     tasks = _tasks(ensemble, url, buckets, image)
     agents = _agents(ensemble, url, agent_buckets, image)
+    answers = _answers(ensemble, url, above, image)
     stored = Stored(
         framework_id=framework.framework_id if framework else None,
         next_serial=framework.next_serial if framework else 1,
@@ -113,12 +115,13 @@ def _read(ensemble: Ensemble, url: Url) -> tuple[Stored, Image]:
         agents=agents,
         rollouts=_named(ensemble, url, nodes.ROLLOUTS_NODE, rollout_names, _rollouts),
         histories=_named(ensemble, url, nodes.HISTORY_NODE, history_names, _history),
+        answers=answers,
     )
     return stored, image
 
 
-def _framework(ensemble: Ensemble, url: Url) -> PutFramework | None:
-    if nodes.FRAMEWORK_NODE.strip("/") not in ensemble.children(url.root):
+def _framework(ensemble: Ensemble, url: Url, above: Sequence[str]) -> PutFramework | None:
+    if nodes.FRAMEWORK_NODE.strip("/") not in above:
         return None
     data, _ = ensemble.get(url.root + nodes.FRAMEWORK_NODE)
     return _decoded(url, nodes.FRAMEWORK_NODE, records.framework_of, data)
@@ -205,6 +208,23 @@ def _agents(ensemble: Ensemble, url: Url, names: Sequence[str], image: Image) ->
         image.agents.sizes[int(name)] = len(data)
         found += [agent for agent, _ in agents]
     return tuple(sorted(found, key=lambda agent: agent.id))
+
+
+def _answers(ensemble: Ensemble, url: Url, above: Sequence[str], image: Image) -> tuple[Answered, ...]:
+    image.has_answers = nodes.ANSWERS_NODE.strip("/") in above
+    if not image.has_answers:
+        return ()
+    names = ensemble.children(url.root + nodes.ANSWERS_NODE)
+    paths = [f"{nodes.ANSWERS_NODE}/{name}" for name in names]
+    found: dict[int, Answered] = {}
+    for name, path, data in zip(names, paths, _get_all(ensemble, url, paths), strict=True):
+        answers = _decoded(url, path, records.answers_of, data)
+        places = {answer.number // nodes.ANSWERS_PER_BUCKET for answer, _ in answers}
+        _check(url, path, [str(place) for place in places] == [name], "has answers of another bucket")
+        image.answers.contents[int(name)] = {str(answer.number): record for answer, record in answers}
+        image.answers.sizes[int(name)] = len(data)
+        found.update((answer.number, answer) for answer, _ in answers)
+    return tuple(found[number] for number in sorted(found))
 
 
 def _get_all(ensemble: Ensemble, url: Url, paths: Sequence[str]) -> list[bytes]:

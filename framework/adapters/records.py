@@ -1,5 +1,5 @@
-"""Versions, tasks, agents and the framework itself: model values <-> messages of specs/records.proto <-> the bytes of a
-node. Pure."""
+"""Versions, tasks, agents, answers and the framework itself: model values <-> messages of specs/records.proto <-> the
+bytes of a node. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from framework.adapters.packing import NOT_PLAIN, SCHEMA, RecordFault, fold, parse, unfold
 from framework.adapters.wish_records import one_group
 from framework.core.commands import PutFramework
-from framework.core.model import Backoff, Failures, KnownAgent, Task, Version
+from framework.core.model import Answered, Backoff, Failures, KnownAgent, RequestKey, Task, Version
 from specs import records_pb2 as pb
 from specs.canonical import version_from_json, version_json
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 from specs.states import Goal, Health, Readiness, TaskState
 
-# Tasks have one field number in their bucket, and agents the same in theirs.
+# Tasks have one field number in their bucket, agents and answers the same in theirs.
 _RECORDS_TAG = bytes([pb.TaskBucket.TASKS_FIELD_NUMBER << 3 | 2])
 _DISTINCT_TEXTS = 65_536
 """So many texts that many tasks have alike are one value each: ids and addresses of agents, sandboxes, versions."""
@@ -224,8 +224,37 @@ def _agent_of(record: pb.AgentRecord) -> KnownAgent:
     )
 
 
+def answer_bytes(answer: Answered) -> bytes:
+    """An answer's record, to be put in a bucket; raises ValueError for what no record can hold."""
+    return pb.AnswerRecord(
+        key=answer.key.text,
+        digest=answer.key.digest,
+        number=answer.number,
+        at=answer.at,
+        changed=answer.changed,
+        index=answer.index,
+        message=answer.message,
+    ).SerializeToString()
+
+
+def answers_of(data: bytes) -> list[tuple[Answered, bytes]]:
+    """The answers of a bucket, each with the bytes of its record; raises RecordFault."""
+    return [(_answer_of(record), record.SerializeToString()) for record in parse(pb.AnswerBucket(), data).answers]
+
+
+def _answer_of(record: pb.AnswerRecord) -> Answered:
+    return Answered(
+        key=RequestKey(text=record.key, digest=record.digest),
+        number=record.number,
+        at=record.at,
+        changed=tuple(record.changed),
+        index=record.index,
+        message=record.message,
+    )
+
+
 def bucket_node(records: Iterable[bytes]) -> bytes:
-    """A bucket of tasks' records, or of agents': their bytes are joined, not parsed and written anew."""
+    """A bucket of tasks' records, of agents' or of answers': their bytes are joined, not parsed and written anew."""
     parts = [pb.TaskBucket(schema=SCHEMA).SerializeToString()]
     for record in records:
         parts += (_RECORDS_TAG, _varint(len(record)), record)

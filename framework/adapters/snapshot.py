@@ -183,7 +183,7 @@ def _paths(keeper: Keeper) -> list[str]:
     """The nodes below the root, strange ones there too; of these not what is below them."""
     root = keeper.url.root
     top = [f"/{name}" for name in keeper.children(root) if f"/{name}" not in nodes.PASSING]
-    below = _below(keeper, [path for path in top if path in nodes.DIRECTORIES])
+    below = _below(keeper, [path for path in top if path in (*nodes.DIRECTORIES, nodes.ANSWERS_NODE)])
     versions = _below(keeper, [path for path in below if path.startswith(f"{nodes.VERSIONS_NODE}/")])
     return [*top, *below, *versions]
 

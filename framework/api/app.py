@@ -35,6 +35,7 @@ from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.log_files import Fetch, fetch_from_agent
 from framework.api.metered import Metered
 from framework.api.proxy import PictureFront, Proxy
+from framework.api.repeating import Repeats
 from framework.api.rights import OPEN
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
@@ -101,6 +102,7 @@ def create_app(
     app.include_router(prometheus.router(usage or Nowhere(), info, leadership, gauge))
     _add_server_routes(app, front, executor, info, clock)
     _add_pages(app, front, info, clock)
+    app.add_middleware(Repeats, front=front)
     if leadership is not None:
         app.include_router(leader.router(leadership, info, threads))
         picture = PictureFront()

@@ -46,6 +46,8 @@ def router(leadership: Leadership, info: ServerInfo, threads: Threads) -> APIRou
         if not leadership.is_leader:
             raise Problem(503, "This scheduler does not lead, nor has it found out who does. Try again in a moment.")
         there = await members()
+        if body.epoch not in (None, there.epoch):
+            raise Problem(409, f"Epoch {body.epoch} has ended: it is {there.epoch} now. Nothing was changed.")
         if fault := _fault(body, there.standbys, info.leader):
             raise Problem(409, f"{fault} Nothing was changed.")
         try:

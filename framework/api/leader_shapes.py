@@ -26,6 +26,7 @@ class LeaderAnswer(Shape):
 class StepDownBody(Shape):
     to: str = Field("", description="host:port of the standby that shall lead; empty: any", max_length=300)
     anyway: bool = Field(False, description="also where nobody stands by")
+    epoch: int | None = Field(None, description="the epoch that shall end: refused where another has begun", ge=0)
 
 
 class MessageAnswer(Shape):

@@ -7,7 +7,7 @@ import sys
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import with_server
+from framework.cli.options import with_retry, with_server
 from framework.cli.output import cell, note, plural, print_json
 from framework.cli.server import Answer, Server
 from framework.exits import CliExit
@@ -24,6 +24,7 @@ _KINDS = ("strangers", "missing")
     help="Do not ask: approve this question, for so many tasks at most. May be repeated.",
 )
 @click.option("--tasks", is_flag=True, help="Name every task that it is about.")
+@with_retry
 @with_server
 def approve(given: tuple[str, ...], tasks: bool, server: Server, as_json: bool) -> None:
     """Approve what the scheduler does not do unasked.
@@ -35,7 +36,7 @@ def approve(given: tuple[str, ...], tasks: bool, server: Server, as_json: bool) 
     if given:
         _tell(answers, as_json)
         return
-    found = server.get("/v1/approve")
+    found = server.get("/v1/approve", retries=True)
     if as_json:
         print_json(found)
         return

@@ -9,7 +9,8 @@ import click
 
 from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server
 from framework.cli.output import cell, moment, note
-from framework.cli.server import Answer, NoScheduler, Server
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Server
 
 _AGAIN_SECONDS = 1.0
 

@@ -19,7 +19,8 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_tasks, with_server
-from framework.cli.server import Answer, NoScheduler, Refused, Server, path_of
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Refused, Server, path_of
 from framework.cli.story import is_task
 from framework.exits import CliExit
 

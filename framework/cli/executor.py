@@ -7,9 +7,10 @@ import time
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import with_server, with_wait
+from framework.cli.options import with_retry, with_server, with_wait
 from framework.cli.output import cell, note, print_json, print_table
-from framework.cli.server import Answer, NoScheduler, Server
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Server
 from framework.exits import CliExit
 
 _LOOK_SECONDS = 0.5
@@ -46,6 +47,7 @@ def ls(server: Server, as_json: bool) -> None:
 @click.option("--agent", metavar="GLOB", default="*", help="Only agents with such a host name or id.  [default: all]")
 @click.option("--processes", is_flag=True, help="Also where there are plain processes, which are restarted.")
 @with_wait
+@with_retry
 @with_server
 def roll(agent: str, processes: bool, wait: bool, timeout: float, server: Server, as_json: bool) -> None:
     """Move tasks from older executors to the current one, agent by agent.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from framework.cli.faults import CommandFault
 from framework.cli.output import cell, plural, since
-from framework.cli.server import Answer, NoScheduler, Refused, Server, path_of
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Refused, Server, path_of
 from framework.cli.waiting import Display, Line, Wait, shown
 from framework.exits import CliExit
 
@@ -182,7 +183,7 @@ def wait_for_change(server: Server, answer: Answer, pattern: str, timeout_second
 def _begun(server: Server, stack: str, index: int) -> int:
     """The rollout that began with this index, or the one of now; 0 where there is none."""
     try:
-        rollouts = server.get(path_of("stacks", stack, "rollouts"))["rollouts"]
+        rollouts = server.get(path_of("stacks", stack, "rollouts"), retries=True)["rollouts"]
     except NoScheduler:
         return 0  # whoever waits next waits for a scheduler too
     except Refused as fault:

@@ -7,9 +7,10 @@ import time
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import Duration, with_server
+from framework.cli.options import Duration, with_retry, with_server
 from framework.cli.output import moment, note, print_json, print_table, since
-from framework.cli.server import Answer, NoScheduler, Server
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Refused, Server
 from framework.exits import CliExit
 
 _LOOK_SECONDS = 0.1
@@ -27,6 +28,7 @@ _LOOK_SECONDS = 0.1
     metavar="DURATION",
     help="step-down: how long to wait until somebody leads.",
 )
+@with_retry
 @with_server
 def leader(action: str | None, to: str, anyway: bool, timeout: float, server: Server, as_json: bool) -> None:
     """Show which scheduler leads and which stand by.
@@ -39,11 +41,11 @@ def leader(action: str | None, to: str, anyway: bool, timeout: float, server: Se
             raise click.UsageError("--to and --anyway are of `framework leader step-down`.")
         _show(server.get("/v1/leader"), as_json)
         return
-    before = server.get("/v1/leader")
-    message = server.post("/v1/leader/step-down", {"to": to, "anyway": anyway})["message"]
+    before = server.get("/v1/leader", retries=True)
+    begin = time.monotonic()
+    message = _step_down(server, {"to": to, "anyway": anyway, "epoch": before["epoch"]})
     if not as_json:
         note(message)
-    begin = time.monotonic()
     after = _next_leader(server, before["epoch"], begin + timeout)
     if after is None:
         raise CommandFault(f"Nobody has begun to lead within {timeout:g} s.", CliExit.GAVE_UP)
@@ -51,6 +53,16 @@ def leader(action: str | None, to: str, anyway: bool, timeout: float, server: Se
         print_json(after)
     else:
         click.echo(f"{after['leader']} leads, epoch {after['epoch']}, after {time.monotonic() - begin:.1f} s")
+
+
+def _step_down(server: Server, body: Answer) -> str:
+    """What the leader says to it. The epoch makes another try safe: the next leader does not step down in its turn."""
+    try:
+        return str(server.post("/v1/leader/step-down", body)["message"])
+    except Refused as fault:
+        if server.get("/v1/leader")["epoch"] == body["epoch"]:
+            raise
+        return fault.message
 
 
 def _next_leader(server: Server, epoch: int, deadline: float) -> Answer | None:

@@ -11,7 +11,8 @@ from framework.cli.faults import CommandFault
 from framework.cli.log_output import LogOutput
 from framework.cli.options import Moment, complete_tasks, with_labels, with_labels_in, with_server
 from framework.cli.output import note, size
-from framework.cli.server import NoScheduler, Refused, Server, path_of
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Refused, Server, path_of
 from framework.cli.story import is_task
 from framework.exits import CliExit
 

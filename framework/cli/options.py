@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from framework.cli.faults import CommandFault
+from framework.cli.retrying import Retry
 from framework.cli.server import Refused, Server, find_address, read_token
 from specs.values import parse_seconds
 
@@ -62,15 +63,15 @@ def with_json(function: F) -> F:
 def with_server(function: F) -> F:
     """Adds --url, --token-file and --json; hands over `server` and `as_json`.
 
-    The two may also stand before the command; those after it win.
+    The two may also stand before the command; those after it win. What `with_retry` adds is for the server.
     """
 
     @functools.wraps(function)
-    def wrapped(*args: Any, url: str | None, token_file: str | None, **options: Any) -> Any:
+    def wrapped(*args: Any, url: str | None, token_file: str | None, retry: float = 0.0, **options: Any) -> Any:
         before = click.get_current_context().find_root().params
         address = find_address(url or before.get("url"))
         token = read_token(token_file or before.get("token_file"))
-        return function(*args, server=Server(address, token), **options)
+        return function(*args, server=Server(address, token, Retry(seconds=retry)), **options)
 
     decorated = click.option(
         "--token-file",
@@ -79,6 +80,18 @@ def with_server(function: F) -> F:
     )(wrapped)
     decorated = click.option("--url", metavar="URL", help="The scheduler's address. [env: FRAMEWORK_URL]")(decorated)
     return with_json(decorated)  # type: ignore[return-value]
+
+
+def with_retry(function: F) -> F:
+    """Adds --retry to a command that changes something; stands before `with_server`."""
+    return click.option(
+        "--retry",
+        type=Duration(),
+        default="30s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long to go on trying while no scheduler leads; a try more never changes more.  0s: one try.",
+    )(function)
 
 
 def with_wait(function: F) -> F:

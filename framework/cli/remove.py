@@ -7,7 +7,7 @@ import sys
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import complete_stacks, who, with_message, with_server, with_wait
+from framework.cli.options import complete_stacks, who, with_message, with_retry, with_server, with_wait
 from framework.cli.output import note, print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import Wait
@@ -19,6 +19,7 @@ from framework.exits import CliExit
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_message
 @with_wait
+@with_retry
 @with_server
 def remove(stack: str, yes: bool, message: str, wait: bool, timeout: float, server: Server, as_json: bool) -> None:
     """Stop all tasks of a stack and forget it. Its history is kept for a while: `framework rollback` brings it back."""
@@ -36,7 +37,7 @@ def remove(stack: str, yes: bool, message: str, wait: bool, timeout: float, serv
 
 
 def _ask(server: Server, stack: str) -> None:
-    found = server.get(path_of("stacks", stack))
+    found = server.get(path_of("stacks", stack), retries=True)
     if not sys.stdin.isatty():
         raise CommandFault(
             f"remove stops {found['wanted']} tasks and forgets the stack: say --yes where nobody can be asked.",

@@ -14,6 +14,7 @@ from framework.cli.options import (
     with_labels,
     with_labels_in,
     with_message,
+    with_retry,
     with_server,
 )
 from framework.cli.output import print_json
@@ -53,6 +54,7 @@ class _Wait(click.ParamType[float]):
 )
 @click.option("--all-at-once", is_flag=True, help="All tasks at once, whatever serves meanwhile.")
 @click.option("--timeout", type=Duration(), default="10m", show_default=True, help="How long --wait waits.")
+@with_retry
 @with_server
 def restart(
     pattern: str,

@@ -8,7 +8,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.following import wait_for_change
-from framework.cli.options import complete_stacks, who, with_message, with_server, with_wait
+from framework.cli.options import complete_stacks, who, with_message, with_retry, with_server, with_wait
 from framework.cli.output import moment, print_json
 from framework.cli.plan import show_plan
 from framework.cli.server import Server, path_of
@@ -25,6 +25,7 @@ from framework.exits import CliExit
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_message
 @with_wait
+@with_retry
 @with_server
 def rollback(
     stack: str,

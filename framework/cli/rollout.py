@@ -6,7 +6,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.following import Follow, awaited, fault_of, parts_of, step_of
-from framework.cli.options import Duration, complete_groups, complete_stacks, who, with_server
+from framework.cli.options import Duration, complete_groups, complete_stacks, who, with_retry, with_server
 from framework.cli.output import cell, moment, note, print_json, print_table, since
 from framework.cli.server import Answer, Server, path_of
 from framework.exits import CliExit
@@ -77,6 +77,7 @@ def watch(target: str, number: int, timeout: float, server: Server, as_json: boo
 @rollout.command()
 @_OF_SERVICE
 @_NUMBER
+@with_retry
 @with_server
 def pause(target: str, number: int, server: Server, as_json: bool) -> None:
     """Hold the rollout up: nothing more is replaced until it is resumed."""
@@ -86,6 +87,7 @@ def pause(target: str, number: int, server: Server, as_json: bool) -> None:
 @rollout.command()
 @_OF_SERVICE
 @_NUMBER
+@with_retry
 @with_server
 def resume(target: str, number: int, server: Server, as_json: bool) -> None:
     """Go on with a rollout that was paused or aborted, or that failed; its failures are counted anew."""
@@ -95,6 +97,7 @@ def resume(target: str, number: int, server: Server, as_json: bool) -> None:
 @rollout.command()
 @_OF_STACK
 @_NUMBER
+@with_retry
 @with_server
 def abort(target: str, number: int, server: Server, as_json: bool) -> None:
     """End the rollout where it is: what is new stays new, what is old stays old."""
@@ -104,6 +107,7 @@ def abort(target: str, number: int, server: Server, as_json: bool) -> None:
 @rollout.command()
 @_OF_STACK
 @_NUMBER
+@with_retry
 @with_server
 def rollback(target: str, number: int, server: Server, as_json: bool) -> None:
     """Go back to what was before the rollout; what is still as it was is kept.
@@ -116,6 +120,7 @@ def rollback(target: str, number: int, server: Server, as_json: bool) -> None:
 @rollout.command()
 @_OF_SERVICE
 @_NUMBER
+@with_retry
 @with_server
 def promote(target: str, number: int, server: Server, as_json: bool) -> None:
     """Go on with the next step now, without waiting for the end of this one."""

@@ -7,7 +7,15 @@ import re
 import click
 
 from framework.cli.asking import change_groups
-from framework.cli.options import complete_groups, with_labels, with_labels_in, with_message, with_server, with_wait
+from framework.cli.options import (
+    complete_groups,
+    with_labels,
+    with_labels_in,
+    with_message,
+    with_retry,
+    with_server,
+    with_wait,
+)
 from framework.cli.server import Server
 
 _MOST = 100_000
@@ -25,6 +33,7 @@ _MOST = 100_000
 @with_labels
 @with_message
 @with_wait
+@with_retry
 @with_server
 def scale(
     pattern: str,

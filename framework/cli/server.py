@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from framework.cli.faults import CommandFault
+from framework.cli.retrying import NoScheduler, Retry
 from framework.exits import CliExit
 from specs.harmless import plain_lines
 
@@ -23,13 +25,15 @@ _SILENCE_SECONDS = 45.0
 
 Answer = dict[str, Any]
 Values = Mapping[str, str | int | float | bool | None]
+Headers = Mapping[str, str]
+
+_KEY = "Idempotency-Key"
+"""Names a request: another try of it is the same change, whichever scheduler has taken the first."""
+_UNAVAILABLE = frozenset({502, 503, 504})
+"""What a scheduler says that cannot answer now, and a load balancer that reaches none."""
 
 
-class NoScheduler(CommandFault):
-    """Nobody answers, or one that can not work now."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, CliExit.NO_LEADER)
+_ONCE = Retry()
 
 
 class Refused(CommandFault):
@@ -86,10 +90,14 @@ def read_token(flag: str | None) -> str | None:
 
 
 class Server:
-    """The scheduler's API. Raises NoScheduler and Refused, whose messages are for people."""
+    """The scheduler's API. Raises NoScheduler and Refused, whose messages are for people.
 
-    def __init__(self, address: Address, token: str | None) -> None:
+    With a `retry` every change is tried again for a while where no scheduler can answer, each with a key of its own.
+    """
+
+    def __init__(self, address: Address, token: str | None, retry: Retry = _ONCE) -> None:
         self.address = address
+        self._retry = retry
         self._session = requests.Session()
         # No proxies and no .netrc: the scheduler is where the address says, and wants its own token only.
         self._session.trust_env = False
@@ -97,22 +105,29 @@ class Server:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def get(
-        self, path: str, *, seconds: float = _ANSWER_SECONDS, **parameters: str | int | float | bool | None
+        self,
+        path: str,
+        *,
+        seconds: float = _ANSWER_SECONDS,
+        retries: bool = False,
+        **parameters: str | int | float | bool | None,
     ) -> Answer:
-        """Reads."""
+        """Reads; tries again only where it `retries`, as a part of a change does."""
+        if retries:
+            return self._retry.run(lambda left: self._answer("GET", path, parameters, None, left), seconds)
         return self._answer("GET", path, parameters, None, seconds)
 
     def put(self, path: str, content: Any, **parameters: str | int | bool | None) -> Answer:
         """Submits."""
-        return self._answer("PUT", path, parameters, content, _ANSWER_SECONDS)
+        return self._change("PUT", path, parameters, content)
 
     def post(self, path: str, content: Any) -> Answer:
         """Asks for a change."""
-        return self._answer("POST", path, {}, content, _ANSWER_SECONDS)
+        return self._change("POST", path, {}, content)
 
     def delete(self, path: str, **parameters: str | int | bool | None) -> Answer:
         """Removes."""
-        return self._answer("DELETE", path, parameters, None, _ANSWER_SECONDS)
+        return self._change("DELETE", path, parameters, None)
 
     def events(self, **parameters: str | int | bool | None) -> Iterator[Answer]:
         """The event stream until it ends; raises NoScheduler when it breaks."""
@@ -152,8 +167,16 @@ class Server:
         if response.status_code >= 400:
             raise self._refused(response)
 
-    def _answer(self, method: str, path: str, parameters: Values, content: Any, seconds: float) -> Answer:
-        response = self._request(method, path, parameters, content, seconds)
+    def _change(self, method: str, path: str, parameters: Values, content: Any) -> Answer:
+        headers = {_KEY: str(uuid.uuid4())} if self._retry.seconds else {}
+        return self._retry.run(
+            lambda seconds: self._answer(method, path, parameters, content, seconds, headers), _ANSWER_SECONDS
+        )
+
+    def _answer(
+        self, method: str, path: str, parameters: Values, content: Any, seconds: float, headers: Headers | None = None
+    ) -> Answer:
+        response = self._request(method, path, parameters, content, seconds, headers=headers)
         if response.status_code >= 400:
             raise self._refused(response)
         try:
@@ -165,7 +188,14 @@ class Server:
         return answer
 
     def _request(
-        self, method: str, path: str, parameters: Values, content: Any, seconds: float, stream: bool = False
+        self,
+        method: str,
+        path: str,
+        parameters: Values,
+        content: Any,
+        seconds: float,
+        stream: bool = False,
+        headers: Headers | None = None,
     ) -> requests.Response:
         given = {
             name: str(value).lower() if isinstance(value, bool) else value
@@ -179,6 +209,7 @@ class Server:
                 params=given,
                 json=None if isinstance(content, bytes) else content,
                 data=content if isinstance(content, bytes) else None,
+                headers=dict(headers or {}),
                 timeout=(min(_CONNECT_SECONDS, seconds), seconds),
                 allow_redirects=False,
                 stream=stream,
@@ -187,7 +218,9 @@ class Server:
             raise NoScheduler(
                 f"No scheduler answers at {self.address.url} (from {self.address.source}): {_why(error)}.\n"
                 "Is one running? `framework local status` tells of the local cluster; --url or FRAMEWORK_URL name"
-                " another."
+                " another.",
+                is_temporary=not _is_lasting(error),
+                is_unknown=not isinstance(error, requests.ConnectTimeout) and "refused" not in _why(error),
             ) from None
 
     def _refused(self, response: requests.Response) -> CommandFault:
@@ -196,14 +229,18 @@ class Server:
             lines = [str(answer["message"])]
             lines += [f"  {detail['path']}: {detail['error']}" for detail in answer["details"]]
         except (ValueError, KeyError, TypeError):
-            return self._is_other()
+            return self._is_other(response.status_code)
         message = printable("\n".join(lines))
-        return NoScheduler(message) if response.status_code == 503 else Refused(message, response.status_code)
+        if response.status_code == 503:
+            return NoScheduler(message, is_temporary=True, is_unknown="may still happen" in message)
+        return Refused(message, response.status_code)
 
-    def _is_other(self) -> CommandFault:
+    def _is_other(self, status: int = 200) -> CommandFault:
         return NoScheduler(
             f"What answers at {self.address.url} (from {self.address.source}) is not a framework scheduler. "
-            "Look at --url or FRAMEWORK_URL."
+            "Look at --url or FRAMEWORK_URL.",
+            is_temporary=status in _UNAVAILABLE,
+            is_unknown=status in _UNAVAILABLE,
         )
 
 
@@ -227,6 +264,12 @@ def _checked(text: str, source: str) -> str:
     if not is_good:
         raise CommandFault(f"{source} wants the address of a scheduler, as {DEFAULT_URL}; got {text!r}.", CliExit.USAGE)
     return url.rstrip("/")
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Whether another try ends in the same way: the address is wrong, or what listens there is."""
+    signs = ("Name or service not known", "CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "BadStatusLine")
+    return any(sign in str(error) for sign in signs)
 
 
 def _why(error: Exception) -> str:

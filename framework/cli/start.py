@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from framework.cli.asking import change_groups
-from framework.cli.options import complete_groups, with_labels, with_labels_in, with_message, with_server, with_wait
+from framework.cli.options import (
+    complete_groups,
+    with_labels,
+    with_labels_in,
+    with_message,
+    with_retry,
+    with_server,
+    with_wait,
+)
 from framework.cli.server import Server
 
 
@@ -14,6 +22,7 @@ from framework.cli.server import Server
 @with_labels
 @with_message
 @with_wait
+@with_retry
 @with_server
 def start(pattern: str, labels: str, message: str, wait: bool, timeout: float, server: Server, as_json: bool) -> None:
     """Start stopped groups.

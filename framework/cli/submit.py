@@ -6,7 +6,7 @@ import click
 
 from framework.cli.files import load, with_file
 from framework.cli.following import wait_for_change
-from framework.cli.options import who, with_message, with_server, with_wait
+from framework.cli.options import who, with_message, with_retry, with_server, with_wait
 from framework.cli.output import note, print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import echo_done
@@ -25,6 +25,7 @@ from specs.load import stack_to_json
 @click.option("--anyway", is_flag=True, help="Also when it wants more than any agent has now.")
 @click.option("--all-at-once", is_flag=True, help="Replace at once all that is to be replaced.")
 @with_wait
+@with_retry
 @with_server
 def submit(
     file: str,

@@ -14,7 +14,8 @@ import click
 from framework.cli.faults import CommandFault
 from framework.cli.options import Duration, complete_groups, with_labels, with_labels_in, with_server
 from framework.cli.output import note, plural, print_json, print_table, size
-from framework.cli.server import Answer, NoScheduler, Server
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Server
 from framework.exits import CliExit
 
 _WORDS = {"task": ["TASK", "GROUP", "SLOT", "AGENT"], "group": ["GROUP", "TASKS"], "agent": ["AGENT", "TASKS"]}

@@ -9,7 +9,8 @@ import click
 
 from framework.cli.options import with_server
 from framework.cli.output import note, print_json, since
-from framework.cli.server import NoScheduler, Server
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Server
 
 
 @click.command()

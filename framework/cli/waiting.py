@@ -14,7 +14,8 @@ import click
 from framework.cli.faults import CommandFault
 from framework.cli.output import cell, note, plural, since
 from framework.cli.ps import cause_text, explain_hint, is_unplaced, progress_text
-from framework.cli.server import Answer, NoScheduler, Server
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Answer, Server
 from framework.exits import CliExit
 
 _PAUSE_SECONDS = 0.4

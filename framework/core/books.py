@@ -1,7 +1,7 @@
 """The books: wishes, versions, tasks and agents, and what is derived from them, kept in step with every change.
 
-Stored: stacks, versions, tasks, agents, framework id, next serial. All else here equals its recomputation from those,
-and `invariants.check` says so after every test; but for `GroupBook.wanted`, which also remembers.
+Stored: stacks, versions, tasks, agents, answers, framework id, next serial. All else here equals its recomputation from
+those, and `invariants.check` says so after every test; but for `GroupBook.wanted`, which also remembers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from framework.core.group_book import GroupBook, holds_seat, is_behind, is_counted, is_outdated
 from framework.core.model import (
+    Answered,
     Backoff,
     Failures,
     GroupWish,
@@ -47,6 +48,8 @@ class Books:
         self.by_stack: dict[str, dict[GroupId, None]] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
         self.rollouts: dict[str, Rollouts] = {}
+        self.answers: dict[str, Answered] = {}
+        """Requests that have changed something, by their keys, oldest first. Replaced as a whole, never changed."""
         self.departing: dict[AgentId, None] = {}
         """The agents that are to be left: those that drain, and those whose maintenance begins soon."""
         self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
@@ -87,6 +90,7 @@ class Books:
             books.put_rollouts(rollouts)
         for task in sorted(stored.tasks, key=lambda task: serial_of(task.id)):
             books.put_task(task)
+        books.answers = {answer.key.text: answer for answer in sorted(stored.answers, key=lambda each: each.number)}
         return books
 
     def group(self, group: GroupId) -> GroupBook:

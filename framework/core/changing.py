@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.core import asks, converge, setbacks
+from framework.core import asks, converge, repeats, setbacks
 from framework.core.commands import Done, Refused, Reply
 from framework.core.context import Context
 from framework.core.events import BackoffResetAsked, KillAsked
@@ -78,6 +78,7 @@ def kill(context: Context, ask: KillAsked, now: Instant) -> None:
     changed = tuple(sorted({str(task.group) for task in tasks if task.goal is Goal.RUN}))
     message = "stopping; others take their places" if changed else "being stopped already"
     done = Done(changed=changed, message=message)
+    repeats.remember(context, ask, done, now)
     context.after_all_saves(Reply(request_id=ask.request_id, outcome=done))
 
 
@@ -87,6 +88,8 @@ def reset_backoff(context: Context, ask: BackoffResetAsked, now: Instant) -> Non
     for group in groups:
         converge.review_group(context, group, now)
     context.is_unsettled = True
+    if isinstance(outcome, Done):
+        repeats.remember(context, ask, outcome, now)
     context.after_save(Reply(request_id=ask.request_id, outcome=outcome))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from framework.core.model import History, KnownAgent, Rollouts, StackWish, Task, Version
+from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Task, Version
 from placement.offer import Pool
 from specs.care import Care
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
@@ -81,6 +81,16 @@ class DeleteRollouts:
     stack: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAnswer:
+    answer: Answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAnswer:
+    number: int
+
+
 Write: TypeAlias = (
     PutFramework
     | PutStack
@@ -95,6 +105,8 @@ Write: TypeAlias = (
     | DeleteAgent
     | PutRollouts
     | DeleteRollouts
+    | PutAnswer
+    | DeleteAnswer
 )
 
 

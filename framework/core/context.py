@@ -28,7 +28,7 @@ from framework.core.events import Ask
 from framework.core.executors import Reservations, Roll
 from framework.core.failures import with_failure
 from framework.core.group_book import is_counted
-from framework.core.model import History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
+from framework.core.model import Answered, History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
 from framework.core.story import Stories
@@ -77,6 +77,9 @@ class Context:
         """Why the pending slots of a group found no place when last looked: sentences for people."""
         self.refused_at: dict[GroupId, Instant] = {}
         """When placement last found no place for a slot of a group, although nothing else kept it waiting."""
+        self.answered: list[Answered] = []
+        """Answers that the step's save stores with what the step has changed (core.repeats)."""
+        self._last_answer = 0
         self.own_asks: list[Ask] = []
         """What the scheduler asks of itself, to be decided in its turn."""
         self.changing: dict[str, None] = {}
@@ -148,10 +151,18 @@ class Context:
         """Closes the save that was gathered so far."""
         writes, self._writes = tuple(self._writes.values()), {}
         after, self._after = tuple(self._after), []
+        answers, self.answered = tuple(self.answered), []
         if writes:
-            self._out.append(self.outbox.save(writes, Waiting(commands=after, session=self.session)))
+            waiting = Waiting(commands=after, session=self.session, answers=answers)
+            self._out.append(self.outbox.save(writes, waiting))
         else:
             self._out += after
+
+    def next_answer(self) -> int:
+        """The number of the next answer that is kept; never given twice by a leader, nor lower than a stored one."""
+        newest = max((answer.number for answer in self.books.answers.values()), default=0)
+        self._last_answer = max(self._last_answer, newest) + 1
+        return self._last_answer
 
     def take(self) -> tuple[Command, ...]:
         """Ends the step: its commands in order."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from framework.core import asks, changing, following, rollout_asks, rollouts
-from framework.core.commands import Done, Refused, Reply
+from framework.core import asks, changing, following, repeats, rollout_asks, rollouts
+from framework.core.commands import Done, PutAnswer, Refused, Reply
 from framework.core.context import Context
 from framework.core.events import (
     Ask,
@@ -45,6 +45,9 @@ class Desk:
             refusal = Refused(kind="unavailable", message=problem)
             self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
             return
+        if (known := repeats.answer_to(ask, self.context.books, now)) is not None:
+            self._reply(ask.request_id, known)
+            return
         if isinstance(ask, KillAsked) and not ask.scale:
             changing.kill(self.context, ask, now)
             return
@@ -70,9 +73,7 @@ class Desk:
         for change in waiting.changes:
             self._take_rollouts(change)
             changing.change(context, change, now)
-        changed = tuple(name for change in waiting.changes for name in change.changed)
-        done = Done(changed=changed, index=waiting.changes[-1].stack.index, message=waiting.changes[-1].message)
-        self._reply(waiting.request_id, done)
+        self._reply(waiting.request_id, _done(waiting.changes))
         self._next_ask(now)
 
     def not_stored(self, waiting: Waiting, problem: str, now: Instant) -> None:
@@ -91,8 +92,10 @@ class Desk:
         context = self.context
         while self._asks and self._asked is None:
             ask = self._asks.popleft()
-            outcome = self._considered(ask, now)
-            if isinstance(outcome, Refused):
+            outcome: tuple[asks.Change, ...] | Done | Refused = repeats.answer_to(
+                ask, context.books, now
+            ) or self._considered(ask, now)
+            if isinstance(outcome, Done | Refused):
                 self._reply(ask.request_id, outcome)
                 continue
             if not outcome:
@@ -103,7 +106,11 @@ class Desk:
             writes = tuple(write for change in outcome for write in asks.writes_of(change, context.books))
             context.flush()
             context.changing = dict.fromkeys(change.stack.name for change in outcome)
-            context.say(context.outbox.save(writes, Waiting(changes=outcome, request_id=ask.request_id)))
+            answer = repeats.answered(context, ask, _done(outcome), now)
+            answers = () if answer is None else (answer,)
+            writes += tuple(PutAnswer(answer=each) for each in answers)
+            waiting = Waiting(changes=outcome, request_id=ask.request_id, answers=answers)
+            context.say(context.outbox.save(writes, waiting))
             self._asked = ask
 
     def _considered(self, ask: Ask, now: Instant) -> tuple[asks.Change, ...] | Refused:
@@ -154,3 +161,9 @@ class Desk:
         if current is not None and current.number == change.stack.index:
             groups = ", ".join(str(part.group) for part in current.groups)
             context.tell("RolloutStarted", f"rollout {current.number} of {name} ({current.kind.value}): {groups}", name)
+
+
+def _done(changes: tuple[asks.Change, ...]) -> Done:
+    """The answer to who asked for the changes, once they are stored."""
+    changed = tuple(name for change in changes for name in change.changed)
+    return Done(changed=changed, index=changes[-1].stack.index, message=changes[-1].message)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
-from framework.core.model import Doubt, Status, Stored, TaskUsage
+from framework.core.model import Doubt, RequestKey, Status, Stored, TaskUsage
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, OfferId, TaskId, VersionId
@@ -133,14 +133,22 @@ class StoreReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackSubmitted:
+class Asked:
+    """All that is asked of the scheduler. `request_id` is where its answer goes, 0 where nobody waits for one. With a
+    `request_key` another try, whichever scheduler leads then, is the same change and gets the same answer."""
+
+    request_id: int
+    request_key: RequestKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSubmitted(Asked):
     """`if_index` is the index the stack must still have (0: must not exist), or None for any.
 
     `versions` are the ids of the groups' versions, in their order, where they are known already: those of a journal
     were made from settings that are not in it.
     """
 
-    request_id: int
     stack: Stack
     message: str = ""
     submitted_by: str = ""
@@ -150,22 +158,20 @@ class StackSubmitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackRemoved:
-    request_id: int
+class StackRemoved(Asked):
     name: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleAsked:
+class ScaleAsked(Asked):
     """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`.
 
     `order` says which tasks go first where some are to, None for the groups' own order. `only` is the one group that is
     meant, where the scheduler asks by its load: a pattern may mean others too.
     """
 
-    request_id: int
     pattern: str
     instances: int | None = None
     delta: int | None = None
@@ -177,11 +183,10 @@ class ScaleAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestartAsked:
+class RestartAsked(Asked):
     """Others in place of all tasks of the groups that match, at their pace, and with `wait_seconds` from one that is
     ready to the next where it is given; or all at once."""
 
-    request_id: int
     pattern: str
     wait_seconds: float | None = None
     is_all_at_once: bool = False
@@ -201,11 +206,10 @@ class RolloutAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutAsked:
+class RolloutAsked(Asked):
     """`service` is empty for all of the stack's; `asked_by` is who, "" for the scheduler itself, which says why by
     `cause` and waits for no reply (`request_id` 0). `number` is the rollout that is meant, 0 for whichever there is."""
 
-    request_id: int
     stack: str
     action: RolloutAction
     service: str = ""
@@ -215,29 +219,26 @@ class RolloutAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
-    request_id: int
+class StopAsked(Asked):
     pattern: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartAsked:
-    request_id: int
+class StartAsked(Asked):
     pattern: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackAsked:
+class RollbackAsked(Asked):
     """Back to the definition of revision `to`, or to the one before the present; core.history says what that is.
 
     `if_index` is the index that the stack must still have (0: it must be removed), or None for any.
     """
 
-    request_id: int
     name: str
     to: int | None = None
     with_instances: bool = False
@@ -247,11 +248,10 @@ class RollbackAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KillAsked:
+class KillAsked(Asked):
     """Stop these tasks. Others take their places, unless `scale`: then their groups have so many fewer instances, and
     just these slots are given up."""
 
-    request_id: int
     tasks: tuple[TaskId, ...]
     scale: bool = False
     message: str = ""
@@ -259,30 +259,27 @@ class KillAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackoffResetAsked:
+class BackoffResetAsked(Asked):
     """The failures of the groups that match are to be forgotten, so that they are tried again at once."""
 
-    request_id: int
     pattern: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestructionApproved:
+class DestructionApproved(Asked):
     """An operator has seen the question about up to `number` tasks, and says that it shall be so."""
 
-    request_id: int
     doubt: Doubt
     number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollAsked:
+class RollAsked(Asked):
     """Tasks are to move from older executors to the current one on the agents whose host name or id matches;
     `has_processes`: also where plain processes are restarted by that."""
 
-    request_id: int
     pattern: str
     has_processes: bool = False
 
@@ -295,11 +292,10 @@ class UsageMeasured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttachAsked:
+class AttachAsked(Asked):
     """A command is to run where a task runs: its executor is to call `url`, where `key` opens the session. A key is
     worth nothing once it was used, or a few seconds later: so it may stand in a journal."""
 
-    request_id: int
     task_id: TaskId
     url: str
     key: str

@@ -27,6 +27,7 @@ from framework.core.commands import (
     Command,
     Kill,
     Launch,
+    PutAnswer,
     PutHistory,
     PutRollouts,
     PutStack,
@@ -35,8 +36,19 @@ from framework.core.commands import (
     Save,
     Write,
 )
-from framework.core.events import BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
-from framework.core.model import GroupWish, History, Revision, Rollouts, StackWish, Status, Stored, Task, Version
+from framework.core.events import Asked, BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
+from framework.core.model import (
+    GroupWish,
+    History,
+    RequestKey,
+    Revision,
+    Rollouts,
+    StackWish,
+    Status,
+    Stored,
+    Task,
+    Version,
+)
 from specs.canonical import version_of
 from specs.care import care_of, with_care
 from specs.stack import Container, HealthCheck, Hook
@@ -61,6 +73,8 @@ class Masker:
 
     def event(self, event: Event) -> Event:
         """The event without secrets; the same object where it has none."""
+        if isinstance(event, Asked) and event.request_key is not None:
+            event = replace(event, request_key=self._key(event.request_key))
         if isinstance(event, StackSubmitted):
             groups = tuple(
                 replace(group, container=self._container(group.container), metadata=self._pairs(group.metadata))
@@ -99,7 +113,12 @@ class Masker:
             versions=tuple(self._version(version) for version in stored.versions),
             rollouts=tuple(self.rollouts(rollouts) for rollouts in stored.rollouts),
             histories=tuple(self._history(history) for history in stored.histories),
+            answers=tuple(replace(answer, key=self._key(answer.key)) for answer in stored.answers),
         )
+
+    def _key(self, key: RequestKey) -> RequestKey:
+        """What a request was, secrets and all, could be guessed by its digest."""
+        return replace(key, digest=self._text(key.digest))
 
     def _history(self, history: History) -> History:
         revisions = (
@@ -185,6 +204,8 @@ def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
         return (name, stack(write.stack))
     if isinstance(write, PutRollouts):
         return (name, *_bare(write.rollouts))
+    if isinstance(write, PutAnswer):
+        return (name, replace(write.answer, key=replace(write.answer.key, digest="")))
     return (name, write)
 
 

@@ -318,6 +318,28 @@ class KnownAgent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKey:
+    """The name that an asker gave to one request, the same for each try of it. `digest` stands for all that was asked:
+    two requests of one name and different digests are a mistake of the asker."""
+
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request with a key that has changed something, and its answer: another try of it gets the same one. `number`
+    counts them in the order in which they were answered; `at` is when."""
+
+    key: RequestKey
+    number: int
+    at: Instant
+    changed: tuple[str, ...] = ()
+    index: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """All that the store holds. `next_serial` is the next number for a task id, never given twice."""
 
@@ -329,6 +351,7 @@ class Stored:
     agents: tuple[KnownAgent, ...] = ()
     rollouts: tuple[Rollouts, ...] = ()
     histories: tuple[History, ...] = ()
+    answers: tuple[Answered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

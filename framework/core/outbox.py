@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from framework.core.asks import Change
 from framework.core.commands import Command, Save, Write
+from framework.core.model import Answered
 
 MOST_WAITING = 50_000
 """So many writes, and commands that rest on them, may wait for the store: some 100 MB."""
@@ -13,12 +14,14 @@ MOST_WAITING = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """What follows a save: commands that may go then; for an ask, the changes that then count, and who asked."""
+    """What follows a save: commands that may go then; for an ask, the changes that then count, and who asked; and the
+    answers that are stored with it."""
 
     commands: tuple[Command, ...] = ()
     changes: tuple[Change, ...] = ()
     request_id: int = 0
     session: int = 0
+    answers: tuple[Answered, ...] = ()
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from framework.core import (
     converge,
     leading,
     placing,
+    repeats,
     rolling,
     rollouts,
     statuses,
@@ -289,6 +290,7 @@ class Scheduler:
                     converge.forget_unsent(context, task, "the connection to the master was lost before", now)
             else:
                 context.say(command)
+        repeats.stored(context, waiting.answers)
         if waiting.changes:
             self._desk.stored(waiting, now)
 

@@ -68,6 +68,7 @@ class Viewer:
             to_roll=len(context.roll.waiting) if context.roll is not None else 0,
             roll_problem=context.roll_problem,
             histories=self._seen_histories(),
+            answers=context.books.answers,
         )
 
     def _seen_histories(self) -> dict[str, HistoryView]:

@@ -14,6 +14,7 @@ from functools import cached_property
 from framework.core.backoff import countdown
 from framework.core.group_book import is_behind
 from framework.core.model import (
+    Answered,
     Backoff,
     Doubt,
     GroupWish,
@@ -247,6 +248,8 @@ class View:
     """Why the last roll was given up, "" where it was not."""
     histories: Mapping[str, HistoryView] = field(default_factory=dict)
     """By stack; of removed ones too, as far as they are kept."""
+    answers: Mapping[str, Answered] = field(default_factory=dict)
+    """Requests that have changed something, by their keys."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from framework.cli.server import Address, NoScheduler, Refused, Server, path_of
+from framework.cli.retrying import NoScheduler
+from framework.cli.server import Address, Refused, Server, path_of
 from framework.local import commands
 from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon, http_status

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import requests
 from kazoo.client import KazooClient
 
 from framework.adapters.zookeeper import ZooKeeperStore
+from framework.cli.retrying import Retry
+from framework.cli.server import Address, Server
 from framework.exits import ServerExit
 from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon, get_json, http_status
@@ -179,6 +182,35 @@ def test_the_leader_is_killed_during_20_launches_with_two_standbys(cluster: Clus
     daemon.start().wait()
     eventually(lambda: len(standing(cluster)["standbys"]) == 2, "it stands by")
     at(old).run("remove", "killed", "--yes", "--wait")
+
+
+def test_changes_that_are_asked_for_during_a_fail_over_are_made_once_each(cluster: Cluster, tmp_path: Path) -> None:
+    eventually(lambda: len(standing(cluster)["standbys"]) == 2, "two stand by")
+    old = standing(cluster)["leader"]
+    daemon = next(daemon for daemon in cluster.of_kind("scheduler") if daemon.address == old)
+    standby = next(each.address for each in cluster.of_kind("scheduler") if each.address != old)
+    at(standby).run("submit", write(tmp_path, 1), "--name", "busy")
+    at(standby).run("stop", "busy")  # only the number counts here
+
+    def one_more(number: int) -> int:
+        server = Server(Address(f"http://{standby}", "the test"), None, Retry(seconds=60.0))
+        body = {"pattern": "busy/work", "delta": 1, "message": f"the change numbered {number}"}
+        return int(server.post("/v1/scale", body)["index"])
+
+    with ThreadPoolExecutor(30) as pool:
+        asked = [pool.submit(one_more, number) for number in range(15)]
+        asked[0].result()
+        daemon.kill(signal.SIGKILL)
+        asked += [pool.submit(one_more, number) for number in range(15, 30)]
+        said = at(standby).run("scale", "busy/work", "+1").stderr
+        indices = [each.result() for each in asked]
+    assert "trying again for up to 30 s\n" in said and "A scheduler has answered, after " in said
+    assert len(set(indices)) == 30, "each answer is that of its own change"
+    (group,) = requests.get(f"http://{standby}/v1/groups?pattern=busy", timeout=10).json()["groups"]
+    assert group["instances"] == 1 + 30 + 1
+    daemon.start().wait()
+    eventually(lambda: len(standing(cluster)["standbys"]) == 2, "it stands by")
+    at(old).run("remove", "busy", "--yes", "--wait")
 
 
 class Started:

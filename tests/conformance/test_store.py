@@ -24,11 +24,13 @@ from framework.adapters.term import MAX_BREAKS
 from framework.adapters.zookeeper import MAX_WRITES_PER_SAVE, ZooKeeperStore
 from framework.core.commands import (
     DeleteAgent,
+    DeleteAnswer,
     DeleteHistory,
     DeleteStack,
     DeleteTask,
     DeleteVersion,
     PutAgent,
+    PutAnswer,
     PutFramework,
     PutHistory,
     PutStack,
@@ -36,7 +38,7 @@ from framework.core.commands import (
     PutVersion,
 )
 from framework.core.events import Saved, SaveFailed
-from framework.core.model import Stored
+from framework.core.model import Answered, RequestKey, Stored
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
 from specs.constraints import Mode
@@ -115,6 +117,22 @@ class TestEveryStore:
         opened.saved(PutHistory(history=shorter), DeleteStack(name="shop"), DeleteHistory(stack="other"))
         opened.saved(DeleteHistory(stack="never heard of"))
         assert world.stored() == Stored(histories=(shorter,))
+
+    def test_answers_come_and_the_oldest_go(self, world: World) -> None:
+        opened = world.loaded()
+        made = [
+            Answered(key=RequestKey(text=f"key {number}", digest="ab"), number=number, at=1.7e9, changed=("shop/web",))
+            for number in range(1, 70)
+        ]
+        opened.saved(PutStack(stack=stored_stack()), PutAnswer(answer=made[0]))
+        opened.saved(*(PutAnswer(answer=answer) for answer in made[1:]))
+        assert opened.store.load().answers == tuple(made)
+        opened = world.loaded()
+        opened.saved(*(DeleteAnswer(number=answer.number) for answer in made[:40]), DeleteAnswer(number=7_000))
+        assert world.stored() == Stored(stacks=(stored_stack(),), answers=tuple(made[40:]))
+        opened = world.loaded()
+        opened.saved(PutAnswer(answer=made[0]), DeleteStack(name="shop"))
+        assert world.stored() == Stored(answers=(made[0], *made[40:]))
 
     def test_agents_change_and_go(self, world: World) -> None:
         opened = world.loaded()

@@ -12,6 +12,7 @@ from framework.core.commands import (
     Announce,
     Command,
     DeleteAgent,
+    DeleteAnswer,
     DeleteHistory,
     DeleteRollouts,
     DeleteStack,
@@ -21,6 +22,7 @@ from framework.core.commands import (
     Kill,
     Outcome,
     PutAgent,
+    PutAnswer,
     PutFramework,
     PutHistory,
     PutRollouts,
@@ -42,7 +44,18 @@ from framework.core.events import (
     Subscribed,
     Woke,
 )
-from framework.core.model import History, KnownAgent, Rollouts, Settings, StackWish, Status, Stored, Task, Version
+from framework.core.model import (
+    Answered,
+    History,
+    KnownAgent,
+    Rollouts,
+    Settings,
+    StackWish,
+    Status,
+    Stored,
+    Task,
+    Version,
+)
 from framework.core.scheduler import Scheduler
 from placement.agent import Agent
 from placement.offer import Offer
@@ -102,6 +115,7 @@ class Shelf:
         self.tasks: dict[TaskId, Task] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
         self.rollouts: dict[str, Rollouts] = {}
+        self.answers: dict[int, Answered] = {}
 
     def write(self, save: Save) -> None:
         for write in save.writes:
@@ -132,6 +146,10 @@ class Shelf:
                     self.rollouts[write.rollouts.stack] = write.rollouts
                 case DeleteRollouts():
                     del self.rollouts[write.stack]
+                case PutAnswer():
+                    self.answers[write.answer.number] = write.answer
+                case DeleteAnswer():
+                    del self.answers[write.number]
 
     @property
     def stored(self) -> Stored:
@@ -144,6 +162,7 @@ class Shelf:
             agents=tuple(self.agents.values()),
             rollouts=tuple(self.rollouts.values()),
             histories=tuple(self.histories.values()),
+            answers=tuple(self.answers.values()),
         )
 
 

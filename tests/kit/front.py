@@ -10,7 +10,7 @@ from itertools import count
 
 from framework.core.commands import Done, Outcome
 from framework.core.events import Ask, StackSubmitted
-from framework.core.model import GroupWish, Instant, StackWish, Task
+from framework.core.model import GroupWish, Instant, RequestKey, StackWish, Task
 from framework.core.views import (
     AgentView,
     Connection,
@@ -46,6 +46,8 @@ class FakeFront:
     def __init__(self, view: View | None = None) -> None:
         self.view = view if view is not None else a_view()
         self.asks: list[Ask] = []
+        """Without their keys, which are in `keys`."""
+        self.keys: list[RequestKey | None] = []
         self.answer: Callable[[Ask], Outcome | None] = lambda _ask: Done(message="")
         self.happened: list[Happening] = []
         self.oldest = 1
@@ -55,7 +57,8 @@ class FakeFront:
 
     def ask(self, make: Callable[[int], Ask]) -> Future[Outcome]:
         asked = make(next(self._ids))
-        self.asks.append(asked)
+        self.asks.append(replace(asked, request_key=None))
+        self.keys.append(asked.request_key)
         future: Future[Outcome] = Future()
         outcome = self.answer(asked)
         if outcome is not None:

@@ -26,6 +26,7 @@ def check(scheduler: Scheduler) -> None:
             agents=tuple(books.agents.values()),
             rollouts=tuple(books.rollouts.values()),
             histories=tuple(books.histories.values()),
+            answers=tuple(books.answers.values()),
         )
     )
     again.depart(books.departing)
@@ -38,6 +39,7 @@ def check(scheduler: Scheduler) -> None:
     assert again.apart == books.apart
     assert again.wishes == books.wishes
     assert again.version_uses == books.version_uses
+    assert again.answers == books.answers
     for group, book in books.groups.items():
         _check_group(again.group(group), book)
     for task in books.tasks.values():
