@@ -18,6 +18,7 @@ from executor.events import (
     LaunchReceived,
     LeaveReceived,
     ShutdownReceived,
+    UnwantedReported,
 )
 from executor.order import order_from_bytes
 from executor.statuses import CheckStatus, Status
@@ -25,7 +26,7 @@ from specs.canonical import care_from_json
 from specs.harmless import plain_lines
 from specs.ids import TaskId, VersionId
 from specs.messages import shortened
-from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail
+from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail, Strays
 from specs.stack import CheckKind
 
 
@@ -104,6 +105,11 @@ def progress_message(task_id: TaskId, stage: str, done_bytes: int, total_bytes: 
     return encode(ExecutorMessage(progress=progress).SerializeToString())
 
 
+def strays_message(task_ids: tuple[TaskId, ...]) -> str:
+    """The data of a MESSAGE call that asks whether what these tasks have left is still wanted."""
+    return encode(ExecutorMessage(strays=Strays(task_ids=task_ids)).SerializeToString())
+
+
 def encode(data: bytes) -> str:
     """Bytes as JSON has them."""
     return base64.b64encode(data).decode()
@@ -134,6 +140,8 @@ def _said(message: SchedulerMessage) -> tuple[Event, ...]:
     what = message.WhichOneof("what")
     if what == "leave":
         return (LeaveReceived(),)
+    if what == "unwanted":
+        return (UnwantedReported(task_ids=tuple(TaskId(id) for id in message.unwanted.task_ids)),)
     if what == "attach":
         asked = message.attach
         return (AttachReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)

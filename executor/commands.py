@@ -158,6 +158,14 @@ class Reap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskWanted:
+    """Ask the scheduler whether what these tasks have left is still wanted; answered by UnwantedReported, or not at
+    all."""
+
+    task_ids: tuple[TaskId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """End the executor's process. `hands_over`: another takes over what it has, endpoints too."""
 
@@ -184,5 +192,6 @@ Command = (
     | Withdraw
     | ListContainers
     | Reap
+    | AskWanted
     | Exit
 )

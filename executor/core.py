@@ -117,6 +117,9 @@ class Executor:
                 self._attach(event)
             case on.ContainersListed():
                 self._listed(event, now)
+            case on.UnwantedReported():
+                self._strays.condemn(event.task_ids)
+                self._context.look_at(now)
             case on.Woke():
                 pass
             case _:
@@ -163,7 +166,7 @@ class Executor:
         context.tasks[order.task_id] = task
         if self._exit_at is not None:
             context.end(task, Verdict(state=TaskState.KILLED, message=self._shutdown_reason, reason=SHUT_DOWN))
-        elif context.has_ended(order.task_id):
+        elif context.has_ended(order.task_id) and not order.sweeps:
             context.end(task, Verdict(state=TaskState.KILLED, message="killed before it was launched"))
         else:
             starting.order(context, task)
@@ -171,6 +174,8 @@ class Executor:
     def _kill(self, event: on.KillReceived) -> None:
         context = self._context
         task = context.tasks.get(event.task_id)
+        if task is not None and task.order.sweeps:
+            return  # it ends by itself, when it has done what the stop is for
         if task is not None:
             verdict = Verdict(state=TaskState.KILLED, message="killed as asked")
             stopping.stop(context, task, verdict, event.grace_seconds)
@@ -234,7 +239,7 @@ class Executor:
         )
         assert not isinstance(event, on.ApplyReceived | on.Acknowledged | on.ShutdownReceived)
         assert not isinstance(event, on.LeaveReceived | on.AttachReceived)
-        assert not isinstance(event, on.ContainersListed | on.Woke)
+        assert not isinstance(event, on.ContainersListed | on.UnwantedReported | on.Woke)
         context = self._context
         task = context.tasks.get(event.task_id)
         if task is None or task.phase is Phase.ENDED:

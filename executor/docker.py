@@ -16,6 +16,7 @@ from executor import inside, terminal_inside
 from executor.claims import Claims
 from executor.engine import AWAY, LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, Engine, engine_address, words
 from executor.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
+from executor.identity import is_earlier
 from executor.logs import Logs
 from executor.order import Order
 from executor.permanence import permanence_of
@@ -162,8 +163,9 @@ class Docker:
             pause = min(pause * 2, MOST_PAUSE_SECONDS)
 
     def find(self, framework_id: str, agent_id: str) -> tuple[Found, ...]:
-        """The containers of this framework on this agent, whoever made them."""
-        filters = {"label": [f"{FRAMEWORK_LABEL}={framework_id}", f"{AGENT_LABEL}={agent_id}"]}
+        """The containers of this framework on this agent, whoever made them; and those of other agent ids on this
+        machine that were abandoned."""
+        filters = {"label": f"{FRAMEWORK_LABEL}={framework_id}"}
         try:
             rows = self._engine.ask(lambda engine: engine.containers(all=True, filters=filters))
         except APIError as error:
@@ -171,12 +173,17 @@ class Docker:
         found = []
         for row in rows:
             task_id = self._task_of(row["Id"], row["Labels"])
+            is_abandoned = task_id is None and self._is_abandoned(row)
+            is_foreign = task_id is None and self._is_foreign(row, agent_id)
+            if is_foreign and not is_abandoned:
+                continue
             found.append(
                 Found(
                     container_id=row["Id"],
-                    task_id=task_id or TaskId(row["Labels"].get(TASK_LABEL, "")),
+                    task_id=task_id or (_newest_task(row) if is_foreign else _first_task(row)),
                     is_ours=task_id is not None,
-                    is_abandoned=task_id is None and self._is_abandoned(row),
+                    is_abandoned=is_abandoned,
+                    is_foreign=is_foreign,
                 )
             )
         return tuple(found)
@@ -224,20 +231,26 @@ class Docker:
         return left, heir
 
     def _left_by(self, order: Order) -> list[dict[str, Any]]:
-        """The containers of the order's predecessors that no living executor has, the newest task's first."""
-        filters = {"label": [f"{FRAMEWORK_LABEL}={order.framework_id}", f"{AGENT_LABEL}={order.agent_id}"]}
+        """The containers of the order's predecessors that no living executor has, the newest task's first. They may
+        be of another id that this machine's agent had: the scheduler would not name them if that could come back."""
+        filters = {"label": f"{FRAMEWORK_LABEL}={order.framework_id}"}
         rows = self._engine.ask(lambda engine: engine.containers(all=True, filters=filters))
         places = {id: place for place, id in enumerate(order.predecessors)}
         found = []
         for row in rows:
             # By name where one was adopted before, by label where it was about to be.
-            names = [name.removeprefix("/") for name in row.get("Names") or ()]
-            place = min(
-                (places[id] for id in (*names, row["Labels"].get(TASK_LABEL, "")) if id in places), default=None
-            )
-            if place is not None and (self._task_of(row["Id"], row["Labels"]) or self._is_abandoned(row)):
+            named = (_newest_task(row), _first_task(row))
+            place = min((places[id] for id in named if id in places), default=None)
+            if place is not None and self._may_have(row, order):
                 found.append((place, row["Id"], row))
         return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
+
+    def _may_have(self, row: dict[str, Any], order: Order) -> bool:
+        """Whether no other living task has it: neither of another executor, nor one of ours that has adopted it."""
+        adopted = self._claims.task_of(row["Id"])
+        if adopted is not None:
+            return adopted == order.task_id or adopted in order.predecessors
+        return self._task_of(row["Id"], row["Labels"]) is not None or self._is_abandoned(row)
 
     @staticmethod
     def _may_adopt(row: dict[str, Any], order: Order) -> bool:
@@ -276,6 +289,13 @@ class Docker:
         if adopted is not None:
             return adopted
         return TaskId(labels.get(TASK_LABEL, "")) if labels.get(SANDBOX_LABEL) == str(self._sandbox.root) else None
+
+    def _is_foreign(self, row: dict[str, Any], agent_id: str) -> bool:
+        """Whether it was made for an agent id that this agent neither has nor had."""
+        labels = row["Labels"]
+        return labels.get(AGENT_LABEL) != agent_id and not is_earlier(
+            labels.get(SANDBOX_LABEL, ""), str(self._sandbox.root)
+        )
 
     def _is_abandoned(self, row: dict[str, Any]) -> bool:
         maker = row["Labels"].get(SANDBOX_LABEL, "")
@@ -329,6 +349,17 @@ class Docker:
                     self._follow(order)
                 except (APIError, Fault) as error:
                     log.warning("the output of %s is lost from now on: %s", task_id, error)
+
+
+def _first_task(row: dict[str, Any]) -> TaskId:
+    """The task for which a container was made."""
+    return TaskId(row["Labels"].get(TASK_LABEL, ""))
+
+
+def _newest_task(row: dict[str, Any]) -> TaskId:
+    """The task that had it last: who adopts a container gives it its own name, and cannot change its labels."""
+    names = row.get("Names") or ()
+    return TaskId(names[0].removeprefix("/")) if names else _first_task(row)
 
 
 def _close(stream: Any) -> None:

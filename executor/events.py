@@ -261,18 +261,27 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A container of our framework on this agent. `is_ours`: made or adopted by this executor's process;
-    `is_abandoned`: the executor that made it is no more, and no other has adopted it."""
+    """A container of our framework on this machine. `is_ours`: made or adopted by this executor's process;
+    `is_abandoned`: the executor that made it is no more, and no other has adopted it. `is_foreign`: it was made for
+    another agent id than this agent has or had: only the scheduler knows whether that agent is no more."""
 
     container_id: str
     task_id: TaskId
     is_ours: bool
     is_abandoned: bool
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainersListed:
     containers: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnwantedReported:
+    """The scheduler says that nobody wants what these tasks have left any more."""
+
+    task_ids: tuple[TaskId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,5 +317,6 @@ Event = (
     | Notified
     | Withdrawn
     | ContainersListed
+    | UnwantedReported
     | Woke
 )

@@ -38,9 +38,15 @@ def home_of(sandbox: str) -> Home | None:
 
 
 def is_earlier(other_sandbox: str, sandbox: str) -> bool:
-    """Whether the other sandbox is of the same agent as this one, under another id: Mesos never goes back to an id."""
+    """Whether the other sandbox is of the same agent as this one, under an id that it had before.
+
+    The path alone does not say so: agents in containers have the same path each, and one engine, perhaps. So the
+    directory of the other id must be in our own work directory, where an agent keeps it for a week (`--gc_delay`).
+    """
     own, other = home_of(sandbox), home_of(other_sandbox)
-    return own is not None and other is not None and own.work == other.work and own.agent_id != other.agent_id
+    if own is None or other is None or own.work != other.work or own.agent_id == other.agent_id:
+        return False
+    return (Path(own.work) / "slaves" / other.agent_id).is_dir()
 
 
 def successor_of(sandbox: str) -> str:

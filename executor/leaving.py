@@ -15,11 +15,15 @@ REPLACED = "its executor is replaced by a newer one: a process, unlike a contain
 SUPERSEDED = "its agent is no more, and its executor ends: a process, unlike a container, cannot outlive it"
 
 
+_BEGUN = frozenset({Phase.PULLING, Phase.CREATING, Phase.STARTING})
+
+
 def begin(context: Context, cause: str) -> None:
-    """Stops the plain processes: they end with the executor."""
+    """Stops the plain processes: they end with the executor. Where its agent is no more it also stops the containers
+    that do not run yet: their tasks have ended for everybody, and who adopts may look for them before they are made."""
     verdict = Verdict(state=TaskState.KILLED, message=cause, reason=SHUT_DOWN)
     for task in list(context.tasks.values()):
-        if task.order.is_process:
+        if task.order.is_process or (cause == SUPERSEDED and task.phase in _BEGUN):
             stopping.stop(context, task, verdict, None)
 
 

@@ -143,6 +143,8 @@ class Loop:
             case do.Reap():
                 log.warning("container %s of task %s is nobody's: removing it", command.container_id, command.task_id)
                 self._engine.submit(lambda: self._reap(command), REAP_URGENCY)
+            case do.AskWanted():
+                self._driver.ask_wanted(command)
             case do.Exit():
                 log.info("the end: %s", command.reason)
                 end = self._registry.leave if command.hands_over else self._registry.close

@@ -20,8 +20,8 @@ from typing import Any
 from pymesos.executor import MesosExecutorDriver
 from pymesos.utils import parse_duration
 
-from executor.codec import events_of, progress_message, status_message
-from executor.commands import SendProgress, Subscribe
+from executor.codec import events_of, progress_message, status_message, strays_message
+from executor.commands import AskWanted, SendProgress, Subscribe
 from executor.events import Disconnected, Subscribed, Superseded
 from executor.identity import is_disowned, run_of, stranger, successor_of
 from executor.runtime import Post
@@ -100,6 +100,10 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
         if self._calls.qsize() < WAITING_MESSAGES:
             data = progress_message(progress.task_id, progress.stage, progress.done_bytes, progress.total_bytes)
             self._calls.put(self._call("MESSAGE", message={"data": data}))
+
+    def ask_wanted(self, asked: AskWanted) -> None:
+        """Sends a framework message, once: whoever wants an answer asks again."""
+        self._calls.put(self._call("MESSAGE", message={"data": strays_message(asked.task_ids)}))
 
     def gen_request(self) -> bytes:
         """pymesos's hook; the subscription is made by `_connect` here."""

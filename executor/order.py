@@ -23,6 +23,7 @@ class Order:
     thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
     name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
     whether it is taken over, or removed before the start, and `is_prepared` whether its post_start are done.
+    One that `sweeps` starts nothing: it removes what its predecessors have left, and has finished then.
     `environment` is what the scheduler tells it of other tasks; `dns` and `dns_search` are the name servers and the
     domains to search of a container that names none. While the task runs on, its `version` with the care in
     `container`, and its `signals` (how many of those of its group it has had), may become others.
@@ -48,6 +49,7 @@ class Order:
     predecessors: tuple[TaskId, ...] = ()
     adopts: bool = False
     is_prepared: bool = False
+    sweeps: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ def order_from_bytes(data: bytes) -> Order:
         predecessors=tuple(TaskId(id) for id in record.predecessors),
         adopts=record.adopts,
         is_prepared=record.prepared,
+        sweeps=record.sweeps,
         environment=tuple((each.name, each.text) for each in record.environment),
         dns=tuple(record.dns),
         dns_search=tuple(record.dns_search),

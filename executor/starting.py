@@ -38,7 +38,10 @@ def adopted(context: Context, task: Task, event: on.Adopted) -> None:
 
 def vacant(context: Context, task: Task) -> None:
     """There is nothing to adopt."""
-    if task.verdict is not None:
+    if task.order.sweeps:
+        message = f"removed what {task.order.predecessors[0]} had left, if anything"
+        context.end(task, Verdict(state=TaskState.FINISHED, message=message))
+    elif task.verdict is not None:
         context.end(task, task.verdict)
     else:
         _begin(context, task)

@@ -172,7 +172,7 @@ class VersionRecord(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., stack: _Optional[str] = ..., version: _Optional[str] = ..., json: _Optional[bytes] = ..., compressed: _Optional[bool] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff", "makes_way", "signals", "on_probation")
+    __slots__ = ("id", "stack", "service", "labels", "slot", "attempt", "version", "generation", "goal", "state", "health", "agent_id", "hostname", "address", "executor_id", "host_ports", "launched_at", "state_since", "running_since", "ended_at", "reason", "message", "exit_code", "has_exit_code", "container_id", "sandbox", "addresses", "stop_cause", "predecessors", "adopts", "orphaned", "replaced_at", "beside", "ready_since", "readiness", "permanent", "failures", "backoff", "left", "sweeps", "makes_way", "signals", "on_probation")
     ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +211,8 @@ class TaskRecord(_message.Message):
     PERMANENT_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     BACKOFF_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    SWEEPS_FIELD_NUMBER: _ClassVar[int]
     MAKES_WAY_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_FIELD_NUMBER: _ClassVar[int]
     ON_PROBATION_FIELD_NUMBER: _ClassVar[int]
@@ -252,10 +254,12 @@ class TaskRecord(_message.Message):
     permanent: str
     failures: int
     backoff: BackoffRecord
+    left: bool
+    sweeps: bool
     makes_way: bool
     signals: int
     on_probation: bool
-    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ..., makes_way: _Optional[bool] = ..., signals: _Optional[int] = ..., on_probation: _Optional[bool] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., generation: _Optional[int] = ..., goal: _Optional[str] = ..., state: _Optional[str] = ..., health: _Optional[str] = ..., agent_id: _Optional[str] = ..., hostname: _Optional[str] = ..., address: _Optional[str] = ..., executor_id: _Optional[str] = ..., host_ports: _Optional[_Iterable[int]] = ..., launched_at: _Optional[float] = ..., state_since: _Optional[float] = ..., running_since: _Optional[float] = ..., ended_at: _Optional[float] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., exit_code: _Optional[int] = ..., has_exit_code: _Optional[bool] = ..., container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., stop_cause: _Optional[str] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., replaced_at: _Optional[float] = ..., beside: _Optional[str] = ..., ready_since: _Optional[float] = ..., readiness: _Optional[str] = ..., permanent: _Optional[str] = ..., failures: _Optional[int] = ..., backoff: _Optional[_Union[BackoffRecord, _Mapping]] = ..., left: _Optional[bool] = ..., sweeps: _Optional[bool] = ..., makes_way: _Optional[bool] = ..., signals: _Optional[int] = ..., on_probation: _Optional[bool] = ...) -> None: ...
 
 class BackoffRecord(_message.Message):
     __slots__ = ("at", "until", "delay_seconds", "cause", "failures", "tries", "agents")
@@ -356,7 +360,7 @@ class AnswerBucket(_message.Message):
     def __init__(self, schema: _Optional[int] = ..., answers: _Optional[_Iterable[_Union[AnswerRecord, _Mapping]]] = ...) -> None: ...
 
 class LaunchOrder(_message.Message):
-    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment", "dns", "dns_search", "signals")
+    __slots__ = ("schema", "task_id", "stack", "service", "labels", "slot", "attempt", "version", "container_json", "cpus_milli", "mem_mib", "host_ports", "address", "hostname", "framework_id", "agent_id", "disk_mib", "gpus", "custom", "predecessors", "adopts", "prepared", "environment", "dns", "dns_search", "signals", "sweeps")
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STACK_FIELD_NUMBER: _ClassVar[int]
@@ -383,6 +387,7 @@ class LaunchOrder(_message.Message):
     DNS_FIELD_NUMBER: _ClassVar[int]
     DNS_SEARCH_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    SWEEPS_FIELD_NUMBER: _ClassVar[int]
     schema: int
     task_id: str
     stack: str
@@ -409,7 +414,8 @@ class LaunchOrder(_message.Message):
     dns: _containers.RepeatedScalarFieldContainer[str]
     dns_search: _containers.RepeatedScalarFieldContainer[str]
     signals: int
-    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., prepared: _Optional[bool] = ..., environment: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., dns: _Optional[_Iterable[str]] = ..., dns_search: _Optional[_Iterable[str]] = ..., signals: _Optional[int] = ...) -> None: ...
+    sweeps: bool
+    def __init__(self, schema: _Optional[int] = ..., task_id: _Optional[str] = ..., stack: _Optional[str] = ..., service: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., slot: _Optional[int] = ..., attempt: _Optional[int] = ..., version: _Optional[str] = ..., container_json: _Optional[bytes] = ..., cpus_milli: _Optional[int] = ..., mem_mib: _Optional[int] = ..., host_ports: _Optional[_Iterable[int]] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., framework_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., disk_mib: _Optional[int] = ..., gpus: _Optional[int] = ..., custom: _Optional[_Iterable[_Union[CustomResource, _Mapping]]] = ..., predecessors: _Optional[_Iterable[str]] = ..., adopts: _Optional[bool] = ..., prepared: _Optional[bool] = ..., environment: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., dns: _Optional[_Iterable[str]] = ..., dns_search: _Optional[_Iterable[str]] = ..., signals: _Optional[int] = ..., sweeps: _Optional[bool] = ...) -> None: ...
 
 class Variable(_message.Message):
     __slots__ = ("name", "text")
@@ -458,14 +464,22 @@ class StatusDetail(_message.Message):
     def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ..., version: _Optional[str] = ..., signals: _Optional[int] = ..., on_probation: _Optional[bool] = ...) -> None: ...
 
 class SchedulerMessage(_message.Message):
-    __slots__ = ("leave", "attach", "apply")
+    __slots__ = ("leave", "attach", "apply", "unwanted")
     LEAVE_FIELD_NUMBER: _ClassVar[int]
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     APPLY_FIELD_NUMBER: _ClassVar[int]
+    UNWANTED_FIELD_NUMBER: _ClassVar[int]
     leave: Leave
     attach: Attach
     apply: Apply
-    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ..., apply: _Optional[_Union[Apply, _Mapping]] = ...) -> None: ...
+    unwanted: Unwanted
+    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ..., apply: _Optional[_Union[Apply, _Mapping]] = ..., unwanted: _Optional[_Union[Unwanted, _Mapping]] = ...) -> None: ...
+
+class Unwanted(_message.Message):
+    __slots__ = ("task_ids",)
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, task_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Leave(_message.Message):
     __slots__ = ()
@@ -496,10 +510,18 @@ class Apply(_message.Message):
     def __init__(self, task_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., care_json: _Optional[bytes] = ..., signals: _Optional[int] = ..., signal: _Optional[str] = ...) -> None: ...
 
 class ExecutorMessage(_message.Message):
-    __slots__ = ("progress",)
+    __slots__ = ("progress", "strays")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    STRAYS_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
-    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ...) -> None: ...
+    strays: Strays
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., strays: _Optional[_Union[Strays, _Mapping]] = ...) -> None: ...
+
+class Strays(_message.Message):
+    __slots__ = ("task_ids",)
+    TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    task_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, task_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("task_id", "stage", "done_bytes", "total_bytes")

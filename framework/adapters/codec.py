@@ -270,6 +270,7 @@ class TaskWriter:
             predecessors=task.predecessors,
             adopts=task.adopts,
             prepared=task.adopts and task.is_prepared,
+            sweeps=task.sweeps,
             environment=[Variable(name=name, text=text) for name, text in (*launch.environment, *self._published)],
             dns=dns,
             dns_search=dns_search,

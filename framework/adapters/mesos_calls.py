@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from framework.adapters.codec import TaskWriter
-from framework.adapters.mesos_messages import apply_message, attach_message, leave_message
+from framework.adapters.mesos_messages import apply_message, attach_message, leave_message, unwanted_message
 from framework.core.commands import (
     Accept,
     Acknowledge,
@@ -22,6 +22,7 @@ from framework.core.commands import (
     Revive,
     Subscribe,
     Suppress,
+    Unwanted,
 )
 from specs.ids import FrameworkId
 
@@ -49,6 +50,8 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
             return _kill(call)
         case Leave():
             return _message(call, leave_message())
+        case Unwanted():
+            return _message(call, unwanted_message(call))
         case Attach():
             return _message(call, attach_message(call.task_id, call.url, call.key))
         case Apply():
@@ -77,7 +80,7 @@ def _accept(call: Accept, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
     return {"type": "ACCEPT", "accept": accept}
 
 
-def _message(call: Leave | Apply | Attach, data: str) -> Json:
+def _message(call: Leave | Unwanted | Apply | Attach, data: str) -> Json:
     to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
     return {"type": "MESSAGE", "message": {**to, "data": data}}
 

@@ -16,6 +16,7 @@ from framework.core.events import (
     OffersReceived,
     ProgressReported,
     StatusReceived,
+    StraysReported,
 )
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, OfferId, TaskId
@@ -45,7 +46,7 @@ def event(plain: Json, unreadable: Callable[[OfferId], None]) -> Event | None:
         case "FAILURE":
             return _failure(plain["failure"])
         case "MESSAGE":
-            return _progress(plain["message"]["data"])
+            return _said(plain["message"])
     return None
 
 
@@ -74,9 +75,17 @@ def _failure(failure: Json) -> Event | None:
     return ExecutorFailed(agent_id=agent_id, executor_id=executor_id, status=failure.get("status", 0))
 
 
-def _progress(data: str) -> Event | None:
-    message = mesos_messages.executor_message(data)
-    if message.WhichOneof("what") != "progress":
+def _said(plain: Json) -> Event | None:
+    """What one of our executors says."""
+    message = mesos_messages.executor_message(plain["data"])
+    what = message.WhichOneof("what")
+    if what == "strays":
+        return StraysReported(
+            agent_id=AgentId(plain["agent_id"]["value"]),
+            executor_id=ExecutorId(plain["executor_id"]["value"]),
+            tasks=tuple(TaskId(id) for id in message.strays.task_ids),
+        )
+    if what != "progress":
         return None
     progress = message.progress
     return ProgressReported(

@@ -7,7 +7,7 @@ import base64
 from framework.core import commands
 from specs.canonical import care_json
 from specs.ids import TaskId
-from specs.records_pb2 import Apply, Attach, ExecutorMessage, Leave, SchedulerMessage
+from specs.records_pb2 import Apply, Attach, ExecutorMessage, Leave, SchedulerMessage, Unwanted
 
 
 def executor_message(data: str) -> ExecutorMessage:
@@ -18,6 +18,11 @@ def executor_message(data: str) -> ExecutorMessage:
 def leave_message() -> str:
     """The data of a MESSAGE call that tells an executor to leave."""
     return _data(SchedulerMessage(leave=Leave()))
+
+
+def unwanted_message(call: commands.Unwanted) -> str:
+    """The data of a MESSAGE call that says that nobody wants what tasks have left."""
+    return _data(SchedulerMessage(unwanted=Unwanted(task_ids=call.tasks)))
 
 
 def apply_message(call: commands.Apply) -> str:

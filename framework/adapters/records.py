@@ -106,6 +106,8 @@ def task_bytes(task: Task) -> bytes:
         signals=task.signals,
         makes_way=task.makes_way,
         on_probation=task.is_on_probation,
+        left=task.is_left,
+        sweeps=task.sweeps,
     ).SerializeToString()
 
 
@@ -182,6 +184,8 @@ def _task_of(record: pb.TaskRecord) -> Task:
     draft.signals = record.signals
     draft.makes_way = record.makes_way
     draft.is_on_probation = record.on_probation
+    draft.is_left = record.left
+    draft.sweeps = record.sweeps
     draft.__class__ = Task
     task: Task = draft
     return task

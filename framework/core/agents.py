@@ -50,6 +50,8 @@ class Agents:
         self._unreported: dict[AgentId, None] = {}
         self.launched: dict[AgentId, tuple[Resources, tuple[Resources, ...]]] = {}
         """Of agents on which tasks were launched since the last report: what they last offered, and what was taken."""
+        self._machines: dict[tuple[str, str], dict[AgentId, None]] = {}
+        """The present agents by host name and address: more than one where a machine has several."""
         self._cluster = Cluster(())
         self._is_stale = False
 
@@ -64,6 +66,14 @@ class Agents:
     def get(self, id: AgentId) -> Agent | None:
         """What is known of an agent."""
         return self.present.get(id) or self.absent.get(id)
+
+    def successor(self, id: AgentId, hostname: str, address: str) -> Agent | None:
+        """The present agent that has taken the place of one that is no more: at its host name and address, under
+        another id. None where the agent is present itself, or nobody is there."""
+        if id in self.present or not address:
+            return None
+        there = self._machines.get((hostname, address), {})
+        return self.present[next(reversed(there))] if there else None
 
     def report(self, agents: Iterable[Agent]) -> None:
         """Takes the master's list: who is not on it is gone, unless an offer was the first to speak of it since."""
@@ -125,15 +135,26 @@ class Agents:
         old = self.present.get(agent.id)
         if old == agent:
             return
+        self._unlist(old)
         self.present[agent.id] = agent
+        self._machines.setdefault((agent.hostname, agent.address), {})[agent.id] = None
         self.absent.pop(agent.id, None)
         self.touched[agent.id] = None
         self._is_stale = True
         if old is None or old.free == agent.free or replace(old, free=agent.free) != agent:
             self.revision += 1
 
+    def _unlist(self, agent: Agent | None) -> None:
+        """Takes an agent out of those of its machine."""
+        if agent is None:
+            return
+        there = self._machines[agent.hostname, agent.address]
+        del there[agent.id]
+        if not there:
+            del self._machines[agent.hostname, agent.address]
+
     def _lose(self, id: AgentId) -> None:
-        del self.present[id]
+        self._unlist(self.present.pop(id))
         self.touched[id] = None
         self._is_stale = True
         self.revision += 1

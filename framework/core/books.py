@@ -59,6 +59,8 @@ class Books:
         self.agent_uses: dict[AgentId, int] = {}
         """How many tasks name an agent, ended ones too."""
         self.failing: dict[GroupId, dict[AgentId, Failures]] = {}
+        self.left: dict[TaskId, None] = {}
+        """The ended tasks whose containers may run on, without a task that sees to them."""
         self.backoffs: dict[tuple[GroupId, VersionId], Backoff] = {}
         """The waits of groups' versions: of each the newest that an ended task carries."""
         self.everywhere: dict[GroupId, None] = {}
@@ -263,13 +265,14 @@ class Books:
         if task.state.is_terminal:
             book.ended[task.id] = None
             last = book.last_ended.get(task.slot)
-            if last is None or serial_of(last) < serial_of(task.id):
+            if not task.sweeps and (last is None or serial_of(last) < serial_of(task.id)):
                 book.last_ended[task.slot] = task.id
         else:
             book.living.setdefault(task.slot, {})[task.id] = None
             _mark(book.behind, task.id, is_behind(task, self.wishes.get(book.id)))
         if is_counted(task):
             self._count(task, 1)
+        _mark(self.left, task.id, task.is_left and task.state.is_terminal)
         self._arrange(book, task.slot)
         self.touched[task.group] = None
 
@@ -309,6 +312,7 @@ class Books:
         task = self.tasks[id]
         self._unlist(task)
         del self.tasks[id]
+        self.left.pop(id, None)
         self._note_backoff(task, None)
         book = self.groups[task.group]
         self._arrange(book, task.slot)

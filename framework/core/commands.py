@@ -181,6 +181,15 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unwanted:
+    """Tell an executor that nobody wants what these tasks have left on its machine. Best effort."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+    tasks: tuple[TaskId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attach:
     """Tell an executor to call the scheduler at `url` about a command that is to run where a task runs. `key` is good
     for that one session. Best effort."""
@@ -299,6 +308,7 @@ Call: TypeAlias = (
     | AnswerInverse
     | Kill
     | Leave
+    | Unwanted
     | Attach
     | Apply
     | Acknowledge

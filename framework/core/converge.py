@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.adoption import marked
+from framework.core import sweeping
+from framework.core.adoption import is_removed, marked
 from framework.core.applying import tell
 from framework.core.commands import DeleteStack
 from framework.core.context import Context
@@ -54,7 +55,7 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
         review_slot(context, group, slot, now)
     go_on(context, group, now)
     tell(context, group, now)
-    _forget_if_over(context, group)
+    forget_if_over(context, group)
 
 
 def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> None:
@@ -127,15 +128,19 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         note_failed_change(context, task, now)
     elif not is_followed and wish is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
         note_failed_change(context, task, now)
+    if task.is_left:
+        context.is_unsettled = True  # what it left is to be removed
+    elif task.sweeps:
+        context.drop(task)
     _trim(context, group)
     review_slot(context, group, task.slot, now)
     go_on(context, group, now)
     dismiss(context, task.agent_id, task.executor_id)
-    _forget_if_over(context, group)
+    forget_if_over(context, group)
 
 
 def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
-    if task.is_orphaned:
+    if task.is_orphaned or is_removed(task):
         return True
     return forgive(context, task, now) if is_lost(task) else task.state in _NO_FAULT
 
@@ -158,17 +163,18 @@ def _trim(context: Context, group: GroupId) -> None:
         if len(book.ended) <= context.settings.history_per_group:
             return
         is_empty = task.slot in book.wanted and task.slot not in book.seats
-        if task.version in alive and books.carries_backoff(task):
+        if task.is_left or (task.version in alive and books.carries_backoff(task)):
             continue
         if not ((needs_last or task.is_orphaned) and is_empty and book.last_ended.get(task.slot) == task.id):
             context.drop(task)
 
 
-def _forget_if_over(context: Context, group: GroupId) -> None:
-    """Forgets a group without wish and living tasks; with the last of them, the removed stack."""
+def forget_if_over(context: Context, group: GroupId) -> None:
+    """Forgets a group without wish and living tasks, of which nothing is left on an agent; with the last such group,
+    the removed stack."""
     books = context.books
     book = books.groups.get(group)
-    if book is None or group in books.wishes or not book.is_empty:
+    if book is None or group in books.wishes or not book.is_empty or sweeping.holds(context, group):
         return
     for id in list(book.ended):
         context.drop(books.tasks[id])

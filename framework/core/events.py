@@ -98,6 +98,15 @@ class ProgressReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StraysReported:
+    """An executor has found containers of these tasks on its machine, of other agent ids, that nobody has any more."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+    tasks: tuple[TaskId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameworkRefused:
     """The master does not want us: ERROR in Mesos's words, such as a removed framework id."""
 
@@ -333,6 +342,7 @@ Event: TypeAlias = (
     | AgentFailed
     | ExecutorFailed
     | ProgressReported
+    | StraysReported
     | FrameworkRefused
     | CallFailed
     | Saved

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from framework.core.adoption import left_on
 from framework.core.books import Books
 from framework.core.commands import Accept, Launch
 from framework.core.executors import Purse
@@ -45,10 +44,13 @@ def bare_request(books: Books, wish: GroupWish) -> Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filling:
-    """How a slot is filled: as what, and beside which running task, if beside one."""
+    """How a slot is filled: as what, and beside which running task, if beside one. `last` is the last ended task of the
+    slot where its container, or one of the `predecessors`, may still be on the agent."""
 
     wish: GroupWish
     beside: TaskId | None = None
+    last: Task | None = None
+    predecessors: tuple[TaskId, ...] = ()
 
 
 def batches(
@@ -96,7 +98,7 @@ def _launch(
 ) -> Launch:
     wish = filling.wish
     version = books.versions[wish.id.stack, wish.version]
-    last, predecessors = left_on(books, wish.id, placement.slot, offer.agent_id)
+    last = filling.last
     adopts = last is not None and _may_adopt(last, wish, placement)
     task = Task(
         id=task_id(wish.id, placement.slot, serial),
@@ -115,7 +117,7 @@ def _launch(
         host_ports=placement.host_ports,
         launched_at=now,
         state_since=now,
-        predecessors=predecessors,
+        predecessors=filling.predecessors,
         adopts=adopts,
         readiness=_readiness(version.container, last if adopts else None),
         beside=filling.beside,

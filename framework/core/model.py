@@ -145,6 +145,9 @@ class Task:
     care that it has by now; `signals` counts those of its group that it has had, or that were before it began.
     `makes_way`: it was stopped for its slot to become what is wished, and not for a reason of its own.
     `is_on_probation`: it is ready as before, though it has not passed a check that was changed as it ran.
+    `is_left`: its executor died, and no later task was launched to take over or remove its container; while it lives:
+    it was launched to do that for an earlier one. One that `sweeps` does nothing but remove what its predecessors have
+    left (core.sweeping).
     """
 
     id: TaskId
@@ -185,6 +188,8 @@ class Task:
     signals: int = 0
     makes_way: bool = False
     is_on_probation: bool = False
+    is_left: bool = False
+    sweeps: bool = False
 
     @property
     def is_ready(self) -> bool:

@@ -312,7 +312,8 @@ class _Move:
     def _tasks(self) -> int:
         """How many tasks there are, will be, and are on their way out."""
         book, tasks = self._book, self._context.books.tasks
-        leaving = sum(tasks[id].state is not TaskState.UNREACHABLE for id in book.leaving)
+        left = (tasks[id] for id in book.leaving)
+        leaving = sum(task.state is not TaskState.UNREACHABLE and not task.sweeps for task in left)
         return len(book.seats) + self._vacant() + len(book.incoming) + len(book.succeeding) + leaving
 
     def _too_few(self, least: int) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from framework.core import census
-from framework.core.adoption import adoptions, awaiting
+from framework.core import census, sweeping
+from framework.core.adoption import adoptions, awaiting, left_on
 from framework.core.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.commands import Accept, PutFramework
 from framework.core.context import Context
-from framework.core.converge import review_slot
+from framework.core.converge import forget_if_over, review_slot
 from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
-from framework.core.launching import Filling, batches
+from framework.core.launching import Batch, Filling, batches
 from framework.core.model import GroupWish, Instant, Task
 from framework.core.requests import filled_as, fillings, request_for
 from framework.core.views import Connection
@@ -39,8 +39,10 @@ def settle(context: Context, now: Instant) -> None:
     if context.agents.is_awaited:
         return
     has_tried = bool(context.pool.held)
-    if has_tried and not context.suspects.halts_placing and not context.outbox.is_full:
+    may_launch = not context.suspects.halts_placing and not context.outbox.is_full
+    if has_tried and may_launch:
         _adopt(context, now)
+    sweeps = _sweep(context, now) if context.books.left and may_launch else {}
     parts = _eligible(context, now)
     requests = [request for asked in parts for request in asked]
     if requests and has_tried:
@@ -48,6 +50,8 @@ def settle(context: Context, now: Instant) -> None:
         rounds = (list(each) for each in zip_longest(*parts))
         requests = [left for each in rounds for left in _launch(context, [one for one in each if one], now)]
     waiting = awaiting(context, now)
+    for group, count in sweeps.items():
+        waiting[group] = waiting.get(group, 0) + count
     _seek(context, requests, waiting, now)
     if requests or waiting:
         if has_tried:
@@ -169,47 +173,75 @@ def _adopt(context: Context, now: Instant) -> None:
     _accept(context, table, placements, context.settings.decline_again_seconds, now)
 
 
+def _sweep(context: Context, now: Instant) -> dict[GroupId, int]:
+    """Launches what removes containers that nobody takes over; returns how many of each group wait for an offer."""
+    for group in sweeping.give_up(context, now):
+        forget_if_over(context, group)
+    sweeps = sweeping.due(context, now)
+    table = _table(context) if sweeps and context.pool.held else None
+    for agent_id in dict.fromkeys(sweep.agent_id for sweep in sweeps) if table is not None else ():
+        there = [sweep for sweep in sweeps if sweep.agent_id == agent_id]
+        purse = table.purses.get(agent_id) if table is not None else None
+        if table is None or purse is None:
+            continue
+        batch = sweeping.batch_of(context, there, table.situation, table.offers, purse, now)
+        if batch is not None:
+            _send(context, table, batch, now)
+            sweeps = [sweep for sweep in sweeps if sweep not in there[: len(batch.tasks)]]
+    return sweeping.waiting(sweeps)
+
+
 def _accept(
     context: Context, table: _Table, placements: Sequence[Placement], refuse_seconds: float, now: Instant
 ) -> None:
     """Launches what was placed."""
-    settings = context.settings
-    filled = [(placement, _filling(context, placement)) for placement in placements]
+    filled = [(each, _filling(context, each, table.offers[each.agent_id][0])) for each in placements]
     for batch in batches(context.books, filled, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
-        context.flush()
-        context.books.next_serial = batch.next_serial
-        context.write(
-            "framework",
-            "",
-            PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
-        )
-        census.remember_facts(context, batch.tasks[0].agent_id)
-        for task in batch.tasks:
-            context.put(task)
-            review_slot(context, task.group, task.slot, now)
-            context.timers.set("launch", task.id, now + settings.launch_timeout_seconds)
-        context.after_save(batch.accept)
-        for task in batch.tasks:
-            context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
-            context.stories.note(task.id, "TaskPlaced", _why_there(context, task, batch.accept, len(table.offers)), now)
-        for offer_id in batch.accept.offer_ids:
-            context.pool.remove(offer_id)
-        taken = [launch.resources for launch in batch.accept.launches]
-        id = batch.tasks[0].agent_id
-        if id not in table.situation.overhead.present:
-            taken.append(settings.executor_resources)
-        context.agents.launch(id, table.situation.room[id], taken)
+        _send(context, table, batch, now)
     context.flush()
 
 
-def _filling(context: Context, placement: Placement) -> Filling:
+def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
+    """Stores the tasks of one agent, and has them launched once that is done."""
+    context.flush()
+    context.books.next_serial = batch.next_serial
+    context.write(
+        "framework",
+        "",
+        PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
+    )
+    census.remember_facts(context, batch.tasks[0].agent_id)
+    for task in batch.tasks:
+        context.put(sweeping.handed_on(context, task))
+        review_slot(context, task.group, task.slot, now)
+        context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
+    context.after_save(batch.accept)
+    for task in batch.tasks:
+        context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
+        context.stories.note(task.id, "TaskPlaced", _why_there(context, task, batch.accept, len(table.offers)), now)
+    for offer_id in batch.accept.offer_ids:
+        context.pool.remove(offer_id)
+    taken = [launch.resources for launch in batch.accept.launches]
+    id = batch.tasks[0].agent_id
+    if id not in table.situation.overhead.present:
+        taken.append(context.settings.executor_resources)
+    context.agents.launch(id, table.situation.room[id], taken)
+
+
+def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
     wish, book = context.books.wishes[placement.group], context.books.group(placement.group)
     beside = book.seats.get(placement.slot) if placement.slot in book.succeeding else None
-    return Filling(wish=filled_as(context, wish, placement.slot), beside=beside)
+    last, predecessors = left_on(context, wish.id, placement.slot, offer)
+    as_wish = filled_as(context, wish, placement.slot)
+    return Filling(wish=as_wish, beside=beside, last=last, predecessors=predecessors)
 
 
 def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
     """Out of how many agents this one was taken, and by how many rules."""
+    if task.sweeps:
+        return (
+            f"on {task.hostname}, where the container is; {task.stop_cause}; with offer {', '.join(accept.offer_ids)}"
+        )
     rules = context.books.wishes[task.group].rules
     weights = [rule.weight for rule in rules.spread] + [rule.weight for rule in (*rules.near, *rules.apart)]
     hard = len(rules.constraints) + weights.count(0)

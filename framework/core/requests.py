@@ -86,7 +86,8 @@ def _last_tasks(context: Context, wish: GroupWish) -> dict[int, Task]:
     book = books.group(wish.id)
     last: dict[int, Task] = {}
     followed = (book.seats[slot] for slot in book.succeeding if slot not in book.departing)
-    for id in sorted((*book.last_ended.values(), *book.leaving, *followed), key=serial_of):
+    leaving = (id for id in book.leaving if not books.tasks[id].sweeps)
+    for id in sorted((*book.last_ended.values(), *leaving, *followed), key=serial_of):
         last[books.tasks[id].slot] = books.tasks[id]
     return last
 

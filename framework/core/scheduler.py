@@ -15,6 +15,7 @@ from framework.core import (
     rolling,
     rollouts,
     statuses,
+    sweeping,
 )
 from framework.core.commands import (
     Accept,
@@ -58,6 +59,7 @@ from framework.core.events import (
     StatusReceived,
     StopAsked,
     StoreReported,
+    StraysReported,
     Subscribed,
     UsageMeasured,
     Woke,
@@ -148,6 +150,8 @@ class Scheduler:
             census.reported(context, event, now)
         elif isinstance(event, InverseOffersReceived):
             census.asked_to_leave(context, event.offers)
+        elif isinstance(event, StraysReported):
+            sweeping.answer(context, event, now)
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)
         elif isinstance(event, UsageMeasured):
@@ -312,7 +316,7 @@ class Scheduler:
             if kind == "reconcile":
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
-            elif kind in ("settle", "hold", "revive", "backoff", "moved"):
+            elif kind in ("settle", "hold", "revive", "backoff", "moved", "sweep"):
                 placing.settle(context, now)
             elif kind == "judge":
                 self._judge(now)

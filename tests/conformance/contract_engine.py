@@ -142,7 +142,9 @@ class ModelEngine:
 
     def executor(self) -> Executor:
         sandbox = f"/sandboxes/{len(self._sandboxes)}"
-        made = Runtime(self._engine, sandbox, self._dead.__contains__, self._died, lambda: self._kernel.now)
+        made = Runtime(
+            self._engine, sandbox, self._dead.__contains__, lambda _: False, self._died, lambda: self._kernel.now
+        )
         self._sandboxes[id(made)] = sandbox
         return made
 

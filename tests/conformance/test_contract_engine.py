@@ -139,10 +139,13 @@ def test_a_container_outlives_who_made_it(engine: Engine) -> None:
 
 
 def test_only_the_frameworks_own_are_listed(engine: Engine) -> None:
-    executor = engine.executor()
-    order, _ = begun(engine, executor)
+    executor, beside = engine.executor(), engine.executor()
+    order, id = begun(engine, executor)
     assert executor.find(FrameworkId("another"), order.agent_id) == ()
-    assert executor.find(engine.framework_id, "another-agent") == ()
+    assert beside.find(engine.framework_id, "another-agent") == ()
+    engine.die(executor)
+    (left,) = beside.find(engine.framework_id, "another-agent")
+    assert (left.container_id, left.task_id, left.is_abandoned, left.is_foreign) == (id, order.task_id, True, True)
 
 
 def test_what_a_dead_executor_left_is_taken_over_as_it_runs(engine: Engine) -> None:

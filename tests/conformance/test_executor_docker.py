@@ -44,7 +44,7 @@ class Engine:
     """A runtime with a sandbox and a framework id of its own, and the engine beside it."""
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
         self.framework_id = FrameworkId(f"test-{uuid.uuid4()}")
         self.client: Any = docker.APIClient(version="auto")
         self.events: queue.Queue[Event] = queue.Queue()
@@ -213,7 +213,8 @@ def test_only_containers_of_executors_that_died_are_found_abandoned(engine: Engi
         "beside": (False, False),
         "dead": (False, True),
     }
-    assert engine.docker.find(engine.framework_id, "another agent") == ()
+    elsewhere = {row.task_id.rpartition(".")[2]: row for row in engine.docker.find(engine.framework_id, "B")}
+    assert {name: row.is_foreign for name, row in elsewhere.items()} == {"mine": False, "dead": True}
     engine.docker.reap(found["dead"].container_id)
     engine.docker.reap(found["dead"].container_id)
     names = {name for container in engine.containers() for name in container["Names"]}
@@ -346,3 +347,22 @@ def test_an_image_is_pulled_once_for_all_and_not_for_those_who_left(
     answers = [engine.events.get(timeout=10) for _ in range(2)]
     assert answers == [Pulled(task_id=TaskId(wanted.task_id)) for wanted in (orders[0], orders[2])]
     assert pulled == ["acme/web:1"]
+
+
+def test_what_an_earlier_id_of_the_agent_left_is_its_own_and_another_agents_is_not(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """By the work directory: agents in containers may have the same path each, and one engine."""
+    run = Path("frameworks/F/executors/E/runs/1")
+    now = Engine(tmp_path / "kept" / "slaves" / "S2" / run)
+    before = Engine(tmp_path / "kept" / "slaves" / "S1" / run)
+    other = Engine(tmp_path / "other" / "slaves" / "S1" / run)
+    for each, name in ((before, "before"), (other, "other")):
+        each.framework_id = engine.framework_id
+        each.start("sleep 600", name, network=Network.HOST)
+        shutil.rmtree(each.root)
+    found = {row.task_id.rpartition(".")[2]: row for row in now.docker.find(engine.framework_id, "B")}
+    assert {name: (row.is_abandoned, row.is_foreign) for name, row in found.items()} == {
+        "before": (True, False),
+        "other": (True, True),
+    }

@@ -53,3 +53,12 @@ def running(stack: str) -> dict[str, str]:
         states = {row["Id"]: client.inspect_container(row["Id"])["State"] for row in rows}
     assert all(state["Running"] for state in states.values()), states
     return {id: state["StartedAt"] for id, state in states.items()}
+
+
+def renew_agent(cluster: Cluster, agent: str) -> None:
+    """Kills an agent and starts it as another one, under another agent id: Mesos's own step after its attributes have
+    changed."""
+    daemon = cluster.daemon(agent)
+    daemon.kill(signal.SIGKILL)
+    (cluster.directory / agent / "work" / "meta" / "slaves" / "latest").unlink()
+    daemon.start()

@@ -38,6 +38,7 @@ def check(scheduler: Scheduler) -> None:
     assert again.backoffs == books.backoffs
     assert again.apart == books.apart
     assert again.wishes == books.wishes
+    assert again.left == books.left
     assert again.version_uses == books.version_uses
     assert again.answers == books.answers
     for group, book in books.groups.items():

@@ -74,6 +74,11 @@ class Agent:
         self.is_cut_off = False
         self.is_lost = False
         self.is_draining = False
+        self._renewals = 0
+        self._forgotten: list[Running] = []
+        """The executors of earlier ids."""
+        self._earlier: dict[str, None] = {}
+        """The ids that it had, as far as its work directory says."""
         self.executors: dict[str, Running] = {}
         self._streams: dict[str, deque[Json]] = {}
         self._seen: dict[str, dict[str, None]] = {}
@@ -196,14 +201,30 @@ class Agent:
                 self.executor_ended(running)
         self.register_soon(1.0)
 
+    def renew(self, *, keeps_work: bool) -> None:
+        """Forgets its id, and all that it has checkpointed, while it is down: it registers as another agent. Executors
+        and containers live on. `keeps_work`: its work directory stays, with what earlier ids left there."""
+        if self.is_up or self.is_lost:
+            return
+        self._renewals += 1
+        self._earlier = {**self._earlier, self.id: None} if keeps_work else {}
+        self.id = f"agents-S{self.number}-{self._renewals}"
+        self.info = {**self.info, "id": {"value": self.id}}
+        self.is_draining = False
+        self._forgotten += self.executors.values()
+        for table in (self.executors, self._streams, self._seen, self._over, self._resends):
+            table.clear()
+
+    def is_earlier(self, id: str) -> bool:
+        """Whether it had this id, as far as its work directory says."""
+        return id in self._earlier
+
     def reboot(self) -> None:
         """The machine goes down: agent, executors and containers end; `start` has it up again."""
         if self.is_lost:
             return
         self.crash()
-        for running in self.executors.values():
-            if running.process is not None:
-                running.process.kill()
+        self._kill_executors()
         self.engine.stop()
         self.engine.images.clear()
 
@@ -225,19 +246,23 @@ class Agent:
         """The machine is destroyed."""
         self.crash()
         self.is_lost = True
-        for running in self.executors.values():
-            if running.process is not None:
-                running.process.kill()
+        self._kill_executors()
         self.executors.clear()
         self.engine.destroy()
 
+    def _kill_executors(self) -> None:
+        """All processes of the machine end."""
+        for running in (*self.executors.values(), *self._forgotten):
+            if running.process is not None:
+                running.process.kill()
+
     def _watch(self) -> None:
         """The master's pings: whoever is away for too long is unreachable."""
-        term = self._master.term
+        term, id = self._master.term, self.id
 
         def look() -> None:
-            if not self.can_talk and self._master.term == term:
-                self._master.missed(self)
+            if (not self.can_talk or self.id != id) and self._master.term == term:
+                self._master.missed(id)
 
         self._kernel.after(PING_SECONDS + self._rng.random() * 15.0, look)
 
@@ -386,13 +411,20 @@ class Agent:
 
     # ---- executors ------------------------------------------------------------------------------
 
-    def executor_subscribed(self, running: Running, subscribe: Json) -> None:
-        """SUBSCRIBE of an executor: what it was not given is dropped, what waits for it is launched."""
-        process = running.process
-        if process is None or self.executors.get(running.id) is not running:
+    def executor_subscribed(self, asking: Running, process: ExecutorProcess, subscribe: Json) -> None:
+        """SUBSCRIBE of an executor: what it was not given is dropped, what waits for it is launched. Mesos goes by the
+        executor's id alone: one of an earlier id of the agent takes the place of the one that it has."""
+        running = self.executors.get(asking.id)
+        if running is None:
+            process.refused(400, "Executor cannot be found")
             return
+        known = running.process
+        if known is not None and known is not process and running.is_subscribed:
+            known.agent_went()
         running.is_subscribed = True
-        process.hear({"type": "SUBSCRIBED", "subscribed": {"agent_info": self.info}})
+        about = {"agent_info": self.info, "container_id": {"value": str(running.run)}}
+        process.hear({"type": "SUBSCRIBED", "subscribed": about})
+        running.process = process
         for each in subscribe["unacknowledged_updates"]:
             self._take(running, each["status"]["task_id"]["value"], each["status"])
         named = {each["task_id"]["value"] for each in subscribe["unacknowledged_tasks"]}
@@ -401,6 +433,11 @@ class Agent:
         queued, running.queued = running.queued, {}
         for info in queued.values():
             self._launch(running, info)
+
+    def executor_says(self, running: Running, data: str) -> None:
+        """A framework message of an executor."""
+        if self.executors.get(running.id) is running:
+            self._to_master(lambda: self._master.executor_says(self, running.id, data))
 
     def executor_disconnected(self, running: Running) -> None:
         """Its connection broke."""

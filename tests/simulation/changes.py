@@ -117,11 +117,14 @@ class ChangeOracle:
             self._broken("too many tasks", what, *(task.id for task in living))
 
     def _of(self, group: GroupId) -> list[Task]:
-        """The group's living tasks that can be reached."""
+        """The group's living tasks that can be reached, but those that only remove what others left."""
         return [
             task
             for task in self._known.values()
-            if task.group == group and task.state.is_lively and task.state is not TaskState.UNREACHABLE
+            if task.group == group
+            and task.state.is_lively
+            and task.state is not TaskState.UNREACHABLE
+            and not task.sweeps
         ]
 
     # ---- at every tick -----------------------------------------------------------------

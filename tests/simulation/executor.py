@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from executor import commands as do
 from executor import events as on
-from executor.codec import events_of, progress_message, status_message
+from executor.codec import events_of, progress_message, status_message, strays_message
 from executor.context import Settings
 from executor.core import Executor
+from executor.identity import is_disowned, stranger
 from executor.order import Order
 from specs.permanence import Permanent
 from tests.simulation.agent import copied
@@ -87,12 +88,17 @@ class ExecutorProcess:
         self._is_subscribed = False
         self._to_agent = Line(self._kernel, all.delays, 0.2)
         self._to_us = Line(self._kernel, all.delays, 0.2)
-        self._runtime = Runtime(agent.engine, self.sandbox, all.is_abandoned, all.died, lambda: all.kernel.now)
+        self._agent_id, self._run_id = agent.id, str(running.run)
+        self._is_disowned = False
+        self._runtime = Runtime(
+            agent.engine, self.sandbox, all.is_abandoned, agent.is_earlier, all.died, lambda: all.kernel.now
+        )
         self._core = Executor(
             Settings(epoch=self._begun_at, idle_seconds=60.0, publishes=True),
             Random(all.rng.getrandbits(64)),
             self._now,
         )
+        self._content: Json = {}
         self._wakes_at: float | None = None
         self._published: dict[str, None] = {}
 
@@ -130,11 +136,27 @@ class ExecutorProcess:
         self._to_us.send(lambda: self._heard(copied(message)))
 
     def _heard(self, message: Json) -> None:
+        if self._is_disowned:
+            return
         if message["type"] == "SUBSCRIBED":
+            if reason := stranger(message["subscribed"], self._agent_id, self._run_id):
+                self._superseded(reason)
+                return
             self._is_subscribed = True
             self.handle(on.Subscribed())
         for event in events_of(message):
             self.handle(event)
+
+    def refused(self, status: int, text: str) -> None:
+        """The agent answers a subscription with an error."""
+        if is_disowned(status, text):
+            self._superseded(text)
+        else:
+            self._kernel.after(SUBSCRIBE_AGAIN_SECONDS, self._attempt)
+
+    def _superseded(self, reason: str) -> None:
+        self._is_disowned, self._is_subscribed = True, False
+        self.handle(on.Superseded(reason=reason))
 
     def agent_went(self) -> None:
         """The agent's process ended: the connection is closed."""
@@ -208,6 +230,10 @@ class ExecutorProcess:
             case do.Reap():
                 id = command.container_id
                 self._agent.engine.ask(lambda: self._runtime.reap(id), lambda *_: None)
+            case do.AskWanted():
+                if self._is_subscribed:
+                    data = strays_message(command.task_ids)
+                    self._to_agent.send(lambda: self._agent.executor_says(self._running, data))
             case do.Exit():
                 self._exit()
             case do.Publish():
@@ -221,17 +247,17 @@ class ExecutorProcess:
 
     def _subscribe(self, command: do.Subscribe) -> None:
         updates = [{"status": status_message(status, self._running.id, self.sandbox)} for status in command.statuses]
-        content = copied({"unacknowledged_tasks": list(command.tasks), "unacknowledged_updates": updates})
+        self._content = copied({"unacknowledged_tasks": list(command.tasks), "unacknowledged_updates": updates})
+        self._kernel.after(0.05 + self._all.delays.draw(1.0), self._attempt)
 
-        def attempt() -> None:
-            if not self.is_alive or self._is_frozen:
-                return
-            if self._agent.is_up:
-                self._to_agent.send(lambda: self._agent.executor_subscribed(self._running, content))
-            else:
-                self._kernel.after(SUBSCRIBE_AGAIN_SECONDS, attempt)
-
-        self._kernel.after(0.05 + self._all.delays.draw(1.0), attempt)
+    def _attempt(self) -> None:
+        if not self.is_alive or self._is_frozen or self._is_disowned:
+            return
+        if self._agent.is_up:
+            content = self._content
+            self._to_agent.send(lambda: self._agent.executor_subscribed(self._running, self, content))
+        else:
+            self._kernel.after(SUBSCRIBE_AGAIN_SECONDS, self._attempt)
 
     def _exit(self) -> None:
         self.is_alive = False

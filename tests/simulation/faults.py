@@ -32,6 +32,7 @@ RATES = {
     "registry loss": 0.01,
     "rollouts": 0.3,
     "bad version": 0.6,
+    "agent renewal": 0.02,
 }
 """The most a fault's chance is: in each step of the cruel act, command, transaction, fetch of an executor, or release.
 

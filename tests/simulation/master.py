@@ -48,6 +48,7 @@ class Registered:
     """An agent that is registered."""
 
     agent: Agent
+    id: str
     is_connected: bool = True
     tasks: dict[str, MasterTask] = field(default_factory=dict)
     executors: dict[str, Amounts] = field(default_factory=dict)
@@ -140,12 +141,14 @@ class Master:
         if id in self.gone:
             agent.dismissed()
             return
+        for other in [row for row in self.registered.values() if row.agent is agent and row.id != id]:
+            self._replaced(other)
         was_away = id in self.unreachable or (id not in self.registered and id not in self.recovered)
         self.unreachable.pop(id, None)
         self.recovered.pop(id, None)
         self.admitted[id] = None
         known = self.registered.get(id)
-        row = self.registered[id] = Registered(agent=agent)
+        row = self.registered[id] = Registered(agent=agent, id=id)
         if known is not None:
             self._rescind(known)
             row.to_kill = known.to_kill
@@ -177,6 +180,18 @@ class Master:
             for task_id, each in row.tasks.items():
                 self.tell(task_id, each.told, id, "REASON_AGENT_REREGISTERED")
 
+    def _replaced(self, row: Registered) -> None:
+        """An agent has registered at the address of another id: that one is removed."""
+        self._rescind(row)
+        del self.registered[row.id]
+        self.admitted.pop(row.id, None)
+        self.draining.pop(row.id, None)
+        self._say({"type": "FAILURE", "failure": {"agent_id": {"value": row.id}}})
+        words = f"Agent {row.agent.hostname} removed: a new agent registered at the same address"
+        for task_id, task in row.tasks.items():
+            if task.state not in TERMINAL:
+                self.tell(task_id, "TASK_LOST", row.id, "REASON_AGENT_REMOVED", words)
+
     def disconnected(self, agent: Agent) -> None:
         """The agent's connection is closed."""
         row = self.registered.get(agent.id)
@@ -184,18 +199,18 @@ class Master:
             row.is_connected = False
             self._rescind(row)
 
-    def missed(self, agent: Agent) -> None:
+    def missed(self, id: str) -> None:
         """The agent answered no ping for too long."""
-        row = self.registered.pop(agent.id, None)
+        row = self.registered.pop(id, None)
         if row is None:
             return
         self._rescind(row)
-        self.admitted.pop(agent.id, None)
-        self.unreachable[agent.id] = None
+        self.admitted.pop(id, None)
+        self.unreachable[id] = None
         for task_id, task in row.tasks.items():
             if task.state not in TERMINAL:
-                self.tell(task_id, "TASK_UNREACHABLE", agent.id, "REASON_AGENT_REMOVED")
-        self._say({"type": "FAILURE", "failure": {"agent_id": {"value": agent.id}}})
+                self.tell(task_id, "TASK_UNREACHABLE", id, "REASON_AGENT_REMOVED")
+        self._say({"type": "FAILURE", "failure": {"agent_id": {"value": id}}})
 
     def mark_gone(self, id: str) -> None:
         """An operator says that the agent never comes back."""
@@ -250,6 +265,12 @@ class Master:
             row.executors.pop(executor_id, None)
             ids = {"agent_id": {"value": agent.id}, "executor_id": {"value": executor_id}, "status": 9}
             self._say({"type": "FAILURE", "failure": ids})
+
+    def executor_says(self, agent: Agent, executor_id: str, data: str) -> None:
+        """A framework message of an executor."""
+        if agent.id in self.registered:
+            ids = {"agent_id": {"value": agent.id}, "executor_id": {"value": executor_id}}
+            self._say({"type": "MESSAGE", "message": {**ids, "data": data}})
 
     def agents_json(self) -> bytes:
         """The answer to GET_AGENTS."""
@@ -501,13 +522,15 @@ class Master:
 
     # ---- telling ----------------------------------------------------------------------
 
-    def tell(self, task_id: str, state: str, agent_id: str, reason: str) -> None:
+    def tell(self, task_id: str, state: str, agent_id: str, reason: str, message: str = "") -> None:
         """A status of the master's own: nobody waits for its acknowledgement."""
         self._oracle.told(task_id, state)
         status: Json = {"task_id": {"value": task_id}, "state": state, "source": "SOURCE_MASTER", "reason": reason}
         status["timestamp"] = self._kernel.now
         if agent_id:
             status["agent_id"] = {"value": agent_id}
+        if message:
+            status["message"] = message
         self._say({"type": "UPDATE", "update": {"status": status}})
 
     def _say(self, event: Json) -> None:

@@ -166,6 +166,8 @@ class Oracle:
 def _may_be_beside(task: Task, other: Task) -> bool:
     """Whether a task may be launched while the other one of its slot lives: it is to follow it, or the other is being
     stopped and was to follow a third, or had a successor itself."""
+    if task.sweeps or other.sweeps:
+        return True  # it starts nothing
     if task.beside is not None:
         return other.id == task.beside or other.goal is Goal.STOP
     return other.goal is Goal.STOP and other.beside is not None

@@ -263,8 +263,9 @@ class Peace:
         return "", ()
 
     def _swept(self) -> list[Agent]:
-        """Agents with an executor: only there can anything be done about a container that nobody claims."""
-        return [agent for agent in self._world.living() if agent.executors]
+        """The agents that are to have no stray containers: all but those that drain, to which nothing is launched."""
+        draining = self._world.master.draining
+        return [agent for agent in self._world.living() if agent.executors or agent.id not in draining]
 
     def _unfinished(self) -> str:
         """Which rollout is not over, in words."""

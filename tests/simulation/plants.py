@@ -14,7 +14,7 @@ from unittest.mock import patch
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
-from framework.core import applying, asks, budget, everywhere, rollout_asks, statuses, wishes
+from framework.core import applying, asks, budget, everywhere, rollout_asks, statuses, sweeping, wishes
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
 from framework.core.context import Context
 from framework.core.group_book import holds_seat
@@ -283,6 +283,17 @@ def _care_told_once() -> Installed:
     return patch.object(applying, "TELL_AGAIN_SECONDS", 1e6)
 
 
+def _any_agent_taken() -> Installed:
+    return _all(
+        patch("tests.simulation.executor.stranger", lambda subscribed, agent_id, run_id: ""),
+        patch("tests.simulation.executor.is_disowned", lambda status, text: False),
+    )
+
+
+def _left_for_ever() -> Installed:
+    return patch.object(sweeping, "due", lambda context, now: [])
+
+
 LOST = ("no peace", "task lost")
 
 PLANTS = (
@@ -374,4 +385,8 @@ PLANTS = (
         rules=("stopped before it is followed", "too few serve", "AssertionError"),
     ),
     Plant(name="a pause is not stored", seed=0, install=_pause_not_stored, rules=("rollouts not stored",)),
+    Plant(
+        name="an executor does not look whose agent it is that answers", seed=24, install=_any_agent_taken, rules=LOST
+    ),
+    Plant(name="what an executor left where no other comes stays", seed=8, install=_left_for_ever, rules=LOST),
 )

@@ -16,10 +16,17 @@ class Runtime:
     """The engine as one executor sees it, by its `sandbox`. Operations happen at once; `now` is in seconds."""
 
     def __init__(
-        self, engine: Engine, sandbox: str, is_abandoned: Callable[[str], bool], died: Died, now: Callable[[], float]
+        self,
+        engine: Engine,
+        sandbox: str,
+        is_abandoned: Callable[[str], bool],
+        is_earlier: Callable[[str], bool],
+        died: Died,
+        now: Callable[[], float],
     ) -> None:
+        """`is_earlier`: whether an agent id is one that this agent had, as far as its work directory says."""
         self._engine, self._sandbox = engine, sandbox
-        self._is_abandoned, self._died, self._now = is_abandoned, died, now
+        self._is_abandoned, self._is_earlier, self._died, self._now = is_abandoned, is_earlier, died, now
 
     def adopt(self, order: Order) -> on.Adopted | on.Vacant:
         """Takes over what a predecessor has left, and removes the rest of it."""
@@ -65,17 +72,23 @@ class Runtime:
         return on.Removed(task_id=order.task_id, exit_code=found.exit_code if found else None)
 
     def find(self, framework_id: str, agent_id: str) -> tuple[on.Found, ...]:
-        """The framework's containers on this agent, whoever made them."""
-        return tuple(
-            on.Found(
-                container_id=each.id,
-                task_id=each.order.task_id,
-                is_ours=each.sandbox == self._sandbox,
-                is_abandoned=each.sandbox != self._sandbox and self._is_abandoned(each.sandbox),
-            )
-            for each in self._engine.containers.values()
-            if (each.framework_id, each.agent_id) == (framework_id, agent_id)
-        )
+        """The framework's containers on this agent, whoever made them; and the abandoned ones of other agent ids."""
+        found = []
+        for each in self._engine.containers.values():
+            is_ours = each.sandbox == self._sandbox
+            is_foreign = not is_ours and each.agent_id != agent_id and not self._is_earlier(each.agent_id)
+            is_abandoned = not is_ours and self._is_abandoned(each.sandbox)
+            if each.framework_id == framework_id and (is_abandoned or not is_foreign):
+                found.append(
+                    on.Found(
+                        container_id=each.id,
+                        task_id=each.order.task_id,
+                        is_ours=is_ours,
+                        is_abandoned=is_abandoned,
+                        is_foreign=is_foreign,
+                    )
+                )
+        return tuple(found)
 
     def reap(self, container_id: str) -> None:
         """Removes a container that nobody claims."""

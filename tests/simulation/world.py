@@ -45,6 +45,8 @@ class World:
         """Whether people change stacks at a pace, and look after that."""
         self.changes = ChangeOracle(self.tree, self.oracle.broken)
         self.agents: dict[str, Agent] = {}
+        self.former: list[str] = []
+        """Ids that agents had, and have no more."""
         self.master = Master(self.kernel, Random(f"{seed}/master"), self.oracle, self.agents.get)
         self.executors = Executors(self.kernel, Random(f"{seed}/executors"), self.delays, self.journal)
         self.executors.tell_progress = self._progress
@@ -215,6 +217,7 @@ class World:
             "agent reboot": self._agent_reboot,
             "agent drain": self._agent_drain,
             "registry loss": self._registry_loss,
+            "agent renewal": self._agent_renewal,
         }
 
     def _session_loss(self, rng: Random) -> None:
@@ -316,6 +319,18 @@ class World:
             self.master.forget()
             self.kernel.after(rng.choice([1.0, 5.0, 30.0]), self._master_leads)
 
+    def _agent_renewal(self, rng: Random) -> None:
+        """An agent is ended and comes back as another one, Mesos's own step after its attributes have changed."""
+        agent = rng.choice(self.living())
+        self.journal.note("fault", f"{agent.id} comes back under another id")
+        old = agent.id
+        agent.crash()
+        agent.renew(keeps_work=rng.random() < 0.7)
+        if agent.id != old:
+            self.agents[agent.id] = self.agents.pop(old)
+            self.former.append(old)
+        self.kernel.after(rng.choice([0.5, 3.0, 20.0, 150.0]), agent.start)
+
     # ---- the kind act --------------------------------------------------------------------------
 
     def kind_act(self) -> float:
@@ -327,6 +342,8 @@ class World:
         if self.leader is not None and self.leader.is_frozen:
             self._thaw(self.leader, False)
         self._master_leads()
+        for id in self.former:
+            self.master.mark_gone(id)
         for agent in self.agents.values():
             if agent.is_lost:
                 self.master.mark_gone(agent.id)

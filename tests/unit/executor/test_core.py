@@ -14,6 +14,7 @@ from executor.events import Found, Operation
 from specs.ids import TaskId
 from specs.records_pb2 import StatusDetail
 from specs.stack import Container, Pull, Stop
+from specs.states import TaskState
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 
 TASK = order().task_id
@@ -387,6 +388,56 @@ def test_containers_that_nobody_claims_are_removed_and_no_others() -> None:
     answer = talk.tell(on.ContainersListed(containers=tuple(found[:3])))
     assert [command.container_id for command in only(do.Reap, answer)] == ["left"]
     assert only(do.ListContainers, talk.wait(30.0)) == []
+
+
+def foreign(name: str = "theirs.1") -> tuple[Found, ...]:
+    return (Found(container_id=name, task_id=TaskId(name), is_ours=False, is_abandoned=True, is_foreign=True),)
+
+
+def test_of_what_another_agent_id_left_the_scheduler_is_asked_after_the_grace() -> None:
+    talk = Talk()
+    talk.run()
+    assert only(do.AskWanted, talk.tell(on.ContainersListed(containers=foreign()))) == []
+    assert only(do.ListContainers, talk.wait(30.1))
+    answer = talk.tell(on.ContainersListed(containers=foreign()))
+    assert only(do.AskWanted, answer) == [do.AskWanted(task_ids=(TaskId("theirs.1"),))]
+    assert only(do.Reap, answer) == []
+    assert only(do.ListContainers, talk.wait(60.0)) == [], "it waits for an answer"
+    assert only(do.ListContainers, talk.tell(on.UnwantedReported(task_ids=(TaskId("theirs.1"),))))
+    assert only(do.Reap, talk.tell(on.ContainersListed(containers=foreign())))
+
+
+def test_what_the_scheduler_wants_is_left_and_asked_about_again() -> None:
+    talk = Talk()
+    talk.run()
+    talk.tell(on.ContainersListed(containers=foreign()))
+    talk.wait(30.1)
+    talk.tell(on.ContainersListed(containers=foreign()))
+    assert only(do.ListContainers, talk.wait(600.1))
+    answer = talk.tell(on.ContainersListed(containers=foreign()))
+    assert only(do.AskWanted, answer)
+    assert only(do.Reap, answer) == []
+
+
+def test_an_answer_does_not_touch_what_somebody_has_taken_over_meanwhile() -> None:
+    talk = Talk()
+    talk.run()
+    talk.tell(on.UnwantedReported(task_ids=(TaskId("theirs.1"),)))
+    assert only(do.Reap, talk.tell(on.ContainersListed(containers=()))) == []
+
+
+def test_a_task_that_sweeps_starts_nothing_and_hears_no_kill() -> None:
+    for is_told_before in (False, True):
+        talk = Talk()
+        sweep = order(predecessors=(TaskId("old.1"),), sweeps=True)
+        if is_told_before:
+            talk.tell(on.KillReceived(task_id=sweep.task_id))
+        heard = talk.launch(sweep)
+        assert only(do.Adopt, heard) == [do.Adopt(order=sweep)]
+        assert talk.tell(on.KillReceived(task_id=sweep.task_id)) == []
+        answer = talk.tell(on.Vacant(task_id=sweep.task_id))
+        assert [each.status.state for each in only(do.SendStatus, answer)] == [TaskState.FINISHED]
+        assert only(do.Create, talk.said) == []
 
 
 def test_the_benchmarks_runtime_says_only_what_it_must() -> None:

@@ -91,10 +91,17 @@ def test_it_stops_its_plain_processes_in_order_and_says_so_to_nobody() -> None:
     assert talk.states == states
 
 
-def test_what_is_half_made_is_left_after_a_while() -> None:
+def test_what_is_half_made_is_removed_or_left_after_a_while() -> None:
+    talk = Talk()
+    wanted = order()
+    talk.launch(wanted)
+    assert only(do.Exit, talk.tell(SUPERSEDED)) == []
+    assert only(do.Remove, talk.tell(on.Created(task_id=TASK, container_id="c" * 64))) == [do.Remove(order=wanted)]
+    assert only(do.Start, talk.said) == []
+    assert only(do.Exit, talk.tell(on.Removed(task_id=TASK, exit_code=None)))
     talk = Talk()
     talk.launch()
-    assert only(do.Exit, talk.tell(SUPERSEDED)) == []
+    talk.tell(SUPERSEDED)
     assert only(do.Exit, talk.wait(LEAVE_SECONDS))
     assert only(do.Subscribe, talk.said[1:]) == []
 
