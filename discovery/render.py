@@ -6,19 +6,22 @@ The language is Jinja's, in its sandbox. Beside the task's own names there are `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from discovery.endpoints import Endpoint, EndpointPort
+from discovery.render_requests import MAX_TEXT, Groups, Own
 from specs.ids import GroupId, TaskId
 
-MAX_TEXT = 1024 * 1024
-"""Characters of what a template may become."""
-
-Groups = Mapping[GroupId, tuple[Endpoint, ...]]
+_TOO_DEEP = "it is nested too deep"
+_FAULTS = (
+    *(TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
+    *(RuntimeError, SyntaxError, StopIteration),
+)
+"""What can come of a template beside MemoryError; SyntaxError of Python, where its blocks are nested too deep."""
 
 
 class RenderFault(ValueError):
@@ -52,13 +55,8 @@ class Many(tuple[Reached, ...]):
         return ",".join(str(each) for each in self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Own:
-    """The task that a template is for: its group, its slot, and its environment."""
-
-    group: GroupId
-    slot: int
-    environment: Mapping[str, str]
+Find = Callable[[Groups, GroupId, str, str | int, str | Sequence[str] | None], Many]
+"""(endpoints, own group, service, port, labels) -> the ports that are meant."""
 
 
 class Missing(StrictUndefined):
@@ -84,11 +82,22 @@ class Renderer:
     def __init__(self) -> None:
         self._jinja = ImmutableSandboxedEnvironment(undefined=Missing, keep_trailing_newline=True)
 
-    def text(self, template: str, own: Own, groups: Groups) -> str:
-        """What the template becomes with these endpoints. Raises RenderFault."""
+    def syntax_fault(self, template: str) -> str:
+        """What is wrong with a template before anything is put in; "" where nothing is."""
+        try:
+            self._jinja.parse(template)
+        except TemplateSyntaxError as error:
+            return f"line {error.lineno}: {error.message}"
+        except RecursionError:
+            return _TOO_DEEP
+        return ""
+
+    def text(self, template: str, own: Own, groups: Groups, find: Find | None = None) -> str:
+        """What the template becomes with these endpoints, found by `find`. Raises RenderFault."""
+        find = find or found
 
         def endpoints(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Many:
-            return found(groups, own.group, service, port, labels)
+            return find(groups, own.group, service, port, labels)
 
         def leader(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Reached | None:
             return min(endpoints(service, port, labels), key=lambda each: each.slot, default=None)
@@ -107,7 +116,9 @@ class Renderer:
             raise RenderFault(f"line {error.lineno}: {error.message}") from None
         except UndefinedError as error:
             raise RenderFault(str(error)) from None
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except RecursionError:
+            raise RenderFault(_TOO_DEEP) from None
+        except _FAULTS as error:
             raise RenderFault(f"{type(error).__name__}: {error}") from None
         if len(text) > MAX_TEXT:
             raise RenderFault(f"wanted at most {MAX_TEXT:,} characters, got {len(text):,}")

@@ -31,6 +31,7 @@ LIGHT_SPECS = (
     "autoscale",
     "canonical",
     "care",
+    "confined",
     "constraints",
     "foreign_json",
     "ids",

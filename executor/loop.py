@@ -43,6 +43,8 @@ LONGEST_SLEEP_SECONDS = 3600.0
 URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}
 """What is begun is brought to its end before more is begun."""
 REAP_URGENCY = 3
+TEMPLATES_AT_ONCE = 2
+"""Tasks with templates are created by threads of their own: one that takes long to render holds up no other's end."""
 CLOSE_SECONDS = 1.0
 """So long the end waits for back ends to take back what was published; what is left goes with its session."""
 
@@ -80,6 +82,7 @@ class Loop:
         self._registry = registry
         self._sessions = sessions
         self._engine = Workers("engine", operations)
+        self._templates = Workers("templates", TEMPLATES_AT_ONCE)
         self._checks = Checks(delays)
         self._subscribed = subscribed
         self._is_over = False
@@ -235,7 +238,9 @@ class Loop:
         if runtime is self._nothing:
             self._finish(order, operation, call)
         else:
-            self._engine.submit(lambda: self._finish(order, operation, call), URGENCY[operation])
+            has_templates = operation is Operation.CREATE and bool(order.container.templates)
+            pool = self._templates if has_templates else self._engine
+            pool.submit(lambda: self._finish(order, operation, call), URGENCY[operation])
 
     def _finish(self, order: Order, operation: Operation, call: Callable[[], Event | None]) -> None:
         answer: Event | None

@@ -10,25 +10,28 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from discovery.directory import Directory
+from discovery.render_requests import Groups, Own
 from executor.environment import CONTAINER_SANDBOX, CONTAINER_TEMPLATES, environment
 from executor.events import TemplatesRendered
 from executor.order import Order
+from executor.rendering import IDLE_SECONDS, TASK_SECONDS, Rendering, TooMuch
 from executor.runtime import Fault, Post
 from executor.workers import start_thread
 from specs.ids import TaskId
+from specs.permanence import Permanent
 from specs.stack import Template
-
-if TYPE_CHECKING:
-    from discovery.render import Groups, Own, Renderer
 
 READ_SECONDS = 10.0
 """So long a task waits for the first reading of the endpoints."""
+REST_SECONDS = 60.0
+"""So long a template that took too much is not rendered again: others wait meanwhile."""
 GATHER_SECONDS = 0.2
 """What changes within so long of a first change is written at once."""
 FILES, BOUND = "files", "bound"
@@ -45,6 +48,8 @@ class _Kept:
     place: Path
     texts: dict[int, str] = field(default_factory=dict)
     fault: str = ""
+    too_much: dict[int, tuple[float, str]] = field(default_factory=dict)
+    """By index: a template that took too much is left alone until then, on the monotonic clock; and what it took."""
 
 
 class Templates:
@@ -58,7 +63,7 @@ class Templates:
         self._lock = threading.Lock()
         self._kept: dict[TaskId, _Kept] = {}
         self._directory: Directory | None = None
-        self._renderer: Renderer | None = None
+        self._rendering = Rendering()
         self._has_changed = threading.Event()
 
     def prepare(self, order: Order) -> tuple[str, ...]:
@@ -72,11 +77,12 @@ class Templates:
         (place / BOUND).mkdir(exist_ok=True)
         try:
             groups = self._groups()
+            give_up_at = time.monotonic() + TASK_SECONDS
             for index, template in enumerate(order.container.templates):
-                self._write(kept, index, template, groups)
+                self._write(kept, index, template, groups, give_up_at)
         except (Fault, ValueError, OSError) as fault:
             shutil.rmtree(place, ignore_errors=True)
-            raise fault if isinstance(fault, Fault) else Fault(f"template {fault}") from None
+            raise fault if isinstance(fault, Fault) else _not_written(fault) from None
         with self._lock:
             self._kept[order.task_id] = kept
         self._has_changed.set()  # what has changed meanwhile is not missed
@@ -116,11 +122,6 @@ class Templates:
             shutil.rmtree(kept.place, ignore_errors=True)
 
     def _new(self, order: Order, place: Path) -> _Kept:
-        # Only executors that have templates to write pay for the library.
-        from discovery.render import Own, Renderer
-
-        with self._lock:
-            self._renderer = self._renderer or Renderer()
         own = Own(group=order.group, slot=order.slot, environment=environment(order, CONTAINER_SANDBOX))
         return _Kept(order=order, own=own, place=place)
 
@@ -145,7 +146,10 @@ class Templates:
     def _run(self) -> None:
         never = threading.Event()
         while True:
-            self._has_changed.wait()
+            if not self._has_changed.wait(IDLE_SECONDS):
+                self._rendering.rest()
+                if not self._is_rested():
+                    continue
             never.wait(GATHER_SECONDS)
             self._has_changed.clear()
             with self._lock:
@@ -154,12 +158,19 @@ class Templates:
                 for each in kept:
                     self._renew(each, directory.snapshot.groups)
 
+    def _is_rested(self) -> bool:
+        """Whether a template that took too much is to be tried again."""
+        now = time.monotonic()
+        with self._lock:
+            return any(until <= now for kept in self._kept.values() for until, _ in kept.too_much.values())
+
     def _renew(self, kept: _Kept, groups: Groups) -> None:
         """Writes what has changed, and tells of it; where a template does not render, what it was stays."""
         changed, faults = [], []
+        give_up_at = time.monotonic() + TASK_SECONDS
         for index, template in enumerate(kept.order.container.templates):
             try:
-                if self._write(kept, index, template, groups):
+                if self._write(kept, index, template, groups, give_up_at):
                     changed.append(index)
             except (ValueError, OSError) as error:
                 faults.append(f"template {error}; it stays as it was")
@@ -168,13 +179,25 @@ class Templates:
             kept.fault = fault
             self._post(TemplatesRendered(task_id=kept.order.task_id, changed=tuple(changed), fault=fault))
 
-    def _write(self, kept: _Kept, index: int, template: Template, groups: Groups) -> bool:
-        """Whether the file is another one now. Raises ValueError, OSError."""
-        assert self._renderer is not None
+    def _text(self, kept: _Kept, index: int, groups: Groups, give_up_at: float) -> str:
+        now = time.monotonic()
+        until, words = kept.too_much.get(index, (0.0, ""))
+        if now < until:
+            raise TooMuch(words)
+        kept.too_much.pop(index, None)
+        template = kept.order.container.templates[index]
         try:
-            text = self._renderer.text(template.content, kept.own, groups)
-        except ValueError as fault:
-            raise ValueError(f"{template.target} does not render: {fault}") from None
+            return self._rendering.text(template.content, kept.own, groups, give_up_at - now)
+        except TooMuch as fault:
+            kept.too_much[index] = (now + REST_SECONDS, str(fault))
+            raise
+
+    def _write(self, kept: _Kept, index: int, template: Template, groups: Groups, give_up_at: float) -> bool:
+        """Whether the file is another one now. Raises ValueError, OSError."""
+        try:
+            text = self._text(kept, index, groups, give_up_at)
+        except (ValueError, OSError) as fault:
+            raise type(fault)(f"{template.target} does not render: {fault}") from None
         if kept.texts.get(index) == text:
             return False
         path = _path(kept.place, index, template)
@@ -185,6 +208,10 @@ class Templates:
             _replaced(path, text.encode(), template.mode)
         kept.texts[index] = text
         return True
+
+
+def _not_written(fault: ValueError | OSError) -> Fault:
+    return Fault(f"template {fault}", permanent=Permanent.BAD_SETTINGS if isinstance(fault, TooMuch) else "")
 
 
 def _path(place: Path, index: int, template: Template) -> Path:

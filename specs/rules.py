@@ -28,6 +28,7 @@ from specs.neighbour_rules import lost_neighbours
 from specs.reader import Where, did_you_mean
 from specs.resources import Resources, format_cpus
 from specs.stack import Condition, Group, Restart, Stack
+from specs.template_trial import Trial
 from specs.values import format_size_mib
 
 _NORMALISED: dict[str | int, str] = {
@@ -90,35 +91,42 @@ def findings(stack: Stack, also_services: frozenset[str] = frozenset()) -> Itera
         yield Finding(message=f"{len(stack.groups):,} groups; a stack has at most {MAX_GROUPS:,}. Split it")
         return
     yield from _duplicates(stack.groups)
-    for index, group in enumerate(stack.groups):
-        if group.id.stack != stack.name:
-            message = f"belongs to the stack {group.id.stack!r}; wanted {stack.name!r}"
-            yield Finding(message=message, group=index, where=("id.stack",))
-        for finding in _group_findings(group):
-            yield Finding(
-                message=finding.message, group=index, where=finding.where, about=finding.about, other=finding.other
-            )
-        for broken in (
-            *container_rules.broken(group.container),
-            *placement_rules.broken(group),
-            *restarts.broken(group.retry),
-            *update_rules.broken(group),
-            *route_rules.broken(group),
-            *autoscale_rules.broken(group),
-        ):
-            other = (index, broken.other) if broken.other else None
-            yield Finding(
-                message=broken.message,
-                group=index,
-                where=broken.where,
-                about=broken.about or _about(broken.where),
-                other=other,
-            )
+    with Trial() as trial:
+        for index, group in enumerate(stack.groups):
+            yield from _of_group(stack, index, group, trial)
     yield from _dependencies(stack.groups, services, also_services)
     yield from _cycles(stack.groups, services)
     for lost in lost_neighbours(stack.groups, also_services):
         where: Where = (f"rules.{lost.name}", lost.index)
         yield Finding(message=lost.message, group=lost.group, where=where, about=(f"rules.{lost.name}.each",))
+
+
+def _of_group(stack: Stack, index: int, group: Group, trial: Trial) -> Iterator[Finding]:
+    """The rules that a group breaks by itself."""
+    if group.id.stack != stack.name:
+        message = f"belongs to the stack {group.id.stack!r}; wanted {stack.name!r}"
+        yield Finding(message=message, group=index, where=("id.stack",))
+    for finding in _group_findings(group):
+        yield Finding(
+            message=finding.message, group=index, where=finding.where, about=finding.about, other=finding.other
+        )
+    for broken in (
+        *container_rules.broken(group.container),
+        *trial.broken(group.container),
+        *placement_rules.broken(group),
+        *restarts.broken(group.retry),
+        *update_rules.broken(group),
+        *route_rules.broken(group),
+        *autoscale_rules.broken(group),
+    ):
+        other = (index, broken.other) if broken.other else None
+        yield Finding(
+            message=broken.message,
+            group=index,
+            where=broken.where,
+            about=broken.about or _about(broken.where),
+            other=other,
+        )
 
 
 def _about(where: Where) -> tuple[str, ...]:

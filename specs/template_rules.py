@@ -1,4 +1,4 @@
-"""What must hold of the templates of a container."""
+"""Rules for the templates of a container. Whether they can be understood and rendered is specs.template_trial's."""
 
 from __future__ import annotations
 
@@ -42,22 +42,7 @@ def _broken(template: Template) -> Iterator[Broken]:
         size = len(template.content.encode())
         message = f"{template.target}: wanted at most {MAX_TEMPLATE_BYTES:,} bytes; got {size:,}"
         yield Broken(message=message, where=_WHERE)
-    if fault := _syntax_fault(template.content):
-        yield Broken(message=f"{template.target} cannot be understood: {fault}", where=_WHERE)
     for _, message in broken_strings(template.command):
         yield Broken(message=f"{template.target}: {message}", where=_WHERE)
     if fault := path_fault(template.target):
         yield Broken(message=f"the path {template.target[:60]!r} {fault}", where=_WHERE)
-
-
-def _syntax_fault(content: str) -> str:
-    """What is wrong with a template before anything is put in; "" where nothing is."""
-    # Imported where there is a template: every command would pay for it.
-    from jinja2 import TemplateSyntaxError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    try:
-        ImmutableSandboxedEnvironment().parse(content)
-    except TemplateSyntaxError as error:
-        return f"line {error.lineno}: {error.message}"
-    return ""

@@ -70,7 +70,6 @@ ROOMS = (
     Room(name="specs", ours=("specs",), is_pure=False),
     Room(name="specs.source", ours=("specs",), libraries={"yaml"}),
     Room(name="specs.load", ours=("specs",), libraries={"yaml"}),
-    Room(name="specs.template_rules", ours=("specs",), libraries={"jinja2"}),
     Room(name="specs.patterns", ours=("specs",), libraries={"re2"}, is_pure=True),
     Room(name="specs.records_pb2", libraries=PROTOBUF),
     Room(name="specs.generate", ours=("specs",), libraries={"grpc_tools"}),
@@ -99,7 +98,18 @@ ROOMS = (
         Room(name=f"discovery.{each}", ours=("discovery", "specs"), libraries={"dns"})
         for each in ("dns", "dns_answers", "dns_forward", "dns_server", "dns_status", "dns_zone")
     ),
-    Room(name="discovery.render", ours=("discovery.endpoints", "specs"), libraries={"jinja2"}, is_pure=True),
+    Room(name="discovery.render_requests", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(
+        name="discovery.render",
+        ours=("discovery.endpoints", "discovery.render_requests", "specs"),
+        libraries={"jinja2"},
+        is_pure=True,
+    ),
+    Room(
+        name="discovery.rendering",
+        ours=("discovery.endpoints", "discovery.render", "discovery.render_requests", "specs"),
+        is_pure=True,
+    ),
     Room(name="framework"),
     Room(name="framework.core", ours=("framework.core", "specs", "placement", "discovery.endpoints"), is_pure=True),
     Room(name="framework.exits"),

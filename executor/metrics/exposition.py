@@ -12,7 +12,8 @@ MOST_LABELS = 64
 """Of one sample."""
 
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-_SAMPLE = re.compile(rf"({_NAME})\s*(?:\{{(.*)\}})?\s*(\S+)(?:\s+-?[0-9]+)?")
+_STARTS = re.compile(_NAME)
+_TIME = re.compile(r"-?[0-9]+")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"\s*(,|$)')
 _KINDS = ("counter", "gauge", "histogram", "summary", "untyped")
 _PLAIN = ("counter", "gauge", "untyped")
@@ -125,15 +126,23 @@ def _describe(families: dict[str, Family], line: str, place: int) -> None:
 
 
 def _sample(line: str, place: int, own: Mapping[str, str], mine: str) -> Sample:
-    found = _SAMPLE.fullmatch(line)
-    if found is None:
+    # Taken apart without a regular expression: one for all of it takes hours for a long line of braces, and meanwhile
+    # no other thread runs.
+    found = _STARTS.match(line)
+    rest = line[found.end() :].lstrip() if found else ""
+    text = brace = ""
+    if rest.startswith("{"):
+        text, brace, rest = rest[1:].rpartition("}")
+    words = rest.split(maxsplit=2)
+    is_open = not brace and "{" in line
+    if found is None or is_open or len(words) not in (1, 2) or not (len(words) == 1 or _TIME.fullmatch(words[1])):
         raise ValueError(f"line {place}: wanted a metric's name, labels in braces and a number, got {line[:60]!r}")
     try:
-        value = float(found[3])
+        value = float(words[0])
     except ValueError:
-        raise ValueError(f"line {place}: wanted a number, got {found[3][:60]!r}") from None
-    labels = _renamed(found[2], place, own) if found[2] else ""
-    return Sample(found[1], f"{mine},{labels}" if mine and labels else mine or labels, value)
+        raise ValueError(f"line {place}: wanted a number, got {words[0][:60]!r}") from None
+    labels = _renamed(text, place, own) if text else ""
+    return Sample(found[0], f"{mine},{labels}" if mine and labels else mine or labels, value)
 
 
 def _renamed(text: str, place: int, own: Mapping[str, str]) -> str:

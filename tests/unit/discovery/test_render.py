@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from discovery.endpoints import Endpoint, EndpointPort
-from discovery.render import MAX_TEXT, Groups, Own, Renderer, RenderFault
+from discovery.render import Renderer, RenderFault
+from discovery.render_requests import MAX_TEXT, Groups, Own
 from specs.ids import TaskId, VersionId, group_id
 
 HTTP = EndpointPort(name="http", number=31000, container_port=80)

@@ -164,3 +164,26 @@ def test_a_python_that_is_too_old_is_told_so() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("framework-executor: wanted python3 3.11 or newer on the agent, got ")
     assert done.stderr.count("\n") == 1
+
+
+RENDER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from discovery.render_requests import Own
+from executor.rendering import Rendering, TooMuch
+from specs.ids import group_id
+own = Own(group=group_id("shop", "web"), slot=3, environment={})
+rendering = Rendering()
+print(rendering.text("slot {{ slot }}", own, {}))
+try:
+    rendering.text("{{ 'x' * 1500000000 }}", own, {})
+except TooMuch as fault:
+    print(fault)
+print(any(name in sys.modules for name in ("jinja2", "discovery.render")))
+"""
+
+
+def test_templates_are_rendered_beside_it_out_of_the_archive(built: ArchiveInfo, tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", "-c", RENDER, str(built.path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={}, timeout=120, check=False)
+    assert (done.stdout, done.stderr) == ("slot 3\nit takes more than 128 MiB of memory\nFalse\n", "")

@@ -15,6 +15,7 @@ from executor import events as on
 from executor import templates as module
 from executor.runtime import Fault
 from executor.templates import Templates
+from specs.permanence import Permanent
 from specs.stack import Container, Template
 from tests.unit.discovery.test_render import endpoint, groups
 from tests.unit.executor.talk import Talk, only, order
@@ -122,6 +123,39 @@ def test_what_keeps_a_task_from_its_start(place: Place, tmp_path: Path) -> None:
     with pytest.raises(Fault, match="want endpoints in ZooKeeper, and the scheduler has none published there"):
         Templates(tmp_path, "", place.posted.put).prepare(ORDER)
     assert place.templates.prepare(order()) == ()
+
+
+BOMB = Template(target="/bomb", content="{% if endpoints('auth') | length > 1 %}{{ 'x' * 1500000000 }}{% endif %}")
+
+
+def test_a_template_that_takes_too_much_fails_its_task_for_good_and_no_other(place: Place) -> None:
+    with pytest.raises(Fault, match="template /bomb does not render: it takes more than 128 MiB of memory") as caught:
+        place.templates.prepare(order("bad", Container(image="x", templates=(BOMB,))))
+    assert caught.value.permanent == Permanent.BAD_SETTINGS
+    assert place.templates.prepare(ORDER)
+
+
+def test_the_templates_of_a_task_have_a_time_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TASK_SECONDS", 0.0)
+    with pytest.raises(Fault, match="the templates of the task take more than"):
+        place.templates.prepare(ORDER)
+
+
+def test_one_that_comes_to_take_too_much_stays_as_it_was_and_is_left_alone_for_a_while(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = order(container=Container(image="x", templates=(BOMB, BOUND)))
+    place.templates.prepare(order("other", Container(image="x")))
+    place.directories.clear()
+    monkeypatch.setattr(FakeDirectory, "wait", lambda self, _seconds: Snapshot(serial=1, groups=groups(AUTH[0])))
+    place.templates.prepare(two)
+    directory = place.directories[0]
+    directory.fill(*AUTH)
+    fault = "template /bomb does not render: it takes more than 128 MiB of memory; it stays as it was"
+    assert place.heard() == on.TemplatesRendered(task_id=two.task_id, changed=(1,), fault=fault)
+    directory.fill(AUTH[0])
+    assert place.heard() == on.TemplatesRendered(task_id=two.task_id, changed=(1,), fault=fault)
+    assert (place.files() / "bound" / "0").read_text() == ""
 
 
 def rendered(*changed: int, fault: str = "") -> on.TemplatesRendered:

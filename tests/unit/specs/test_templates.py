@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,21 @@ def test_a_template_in_the_stack_file_and_one_beside_it(tmp_path: Path) -> None:
         ("{content: x, target: ../a}", "wanted the path of a file, without .. and colons"),
         ("{content: '{% if %}', target: /a}", "/a cannot be understood: line 1: "),
         ("{content: x, targt: /a}", "did you mean target?"),
+        ("{content: '{{ \"x\" * 1500000000 }}', target: /a}", "/a takes more than 128 MiB of memory, which no agent"),
+        (
+            '{content: \'{% for each in endpoints("a") %}{{ "x" * 1500000000 }}{% endfor %}\', target: /a}',
+            "/a takes more than 128 MiB of memory",
+        ),
+        (
+            "{content: '{{ env.X }}{% for a in range(90000) %}{% for b in range(90000) %}{% for c in range(90000) %}"
+            "{% endfor %}{% endfor %}{% endfor %}', target: /a}",
+            "/a takes more than 2 s of processor time, which no agent gives a template",
+        ),
+        ("{content: '{{ " + "(" * 5000 + "', target: /a}", "/a cannot be understood: it is nested too deep"),
     ],
 )
-def test_what_is_refused(line: str, words: str) -> None:
+def test_what_is_refused(line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specs.template_trial.ALL_SECONDS", 600.0)  # however busy the machine is
     with pytest.raises(StackError) as caught:
         load(f"      - {line}\n")
     assert words in str(caught.value)
@@ -66,3 +80,26 @@ def test_two_for_one_place_and_one_without_a_container() -> None:
         load(f"{one}    volumes: ['/x:/a']\n")
     with pytest.raises(StackError, match="templates are for containers"):
         load_stack(HEAD.replace("image: acme/web:1", "command: sleep 1") + one, name=None, variables={})
+
+
+def test_names_that_may_be_there_when_it_counts_are_no_fault() -> None:
+    content = "{{ endpoints('auth')[9].address }} {{ leader('auth').port }} {{ env.NOWHERE }} {{ nothing }}"
+    (found,) = load(f'      - {{content: "{content}", target: /a}}\n')
+    assert found.content == content
+
+
+def test_no_process_computes_templates_that_others_share() -> None:
+    program = (
+        "import sys\nfrom specs.load import load_stack\n"
+        f"load_stack({HEAD!r} + '      - {{content: x, target: /a}}', name=None, variables={{}})\n"
+        "sys.exit('jinja2' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_trial_of_a_stack_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specs.template_trial.ALL_SECONDS", 0.0)
+    lines = "".join(f"      - {{content: one of many {number}, target: /{number}}}\n" for number in range(3))
+    with pytest.raises(StackError) as caught:
+        load(lines)
+    assert str(caught.value).count("is not reached in a trial") == 1

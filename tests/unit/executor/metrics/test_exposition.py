@@ -125,3 +125,12 @@ def test_a_line_ends_at_lf_only() -> None:
     text = '# HELP a one\x0ctwo\u2028three\na{b="x\u2028y\x85"} 1\r\n'
     (family,) = parse(text, {}, 10)
     assert (family.help, [each.labels for each in family.samples]) == ("one\x0ctwo\u2028three", ['b="x\u2028y\x85"'])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a{" + "}" * 1_000_000 + " x y z", "a" + " " * 1_000_000 + "1 x", 'a{b="' + "\\a" * 500_000, "a{" * 500_000],
+)
+def test_a_long_line_takes_no_longer_than_it_is_long(line: str) -> None:
+    with pytest.raises(ValueError, match="line 1: wanted"):
+        parse(line, {}, 10)
