@@ -7,7 +7,7 @@ import queue
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from framework.core.commands import Announce, Command, Halt, HaltCause, Outcome, Refused, Reply, Save
@@ -138,7 +138,9 @@ class Loop:
 
     @property
     def view(self) -> View:
-        return self._view
+        # Nothing has changed since it was made: it holds now, and ages are told as of now.
+        view = self._view
+        return view if view is EMPTY else replace(view, at=max(view.at, self._clock.now()))
 
     @property
     def backlog(self) -> int:

@@ -94,12 +94,16 @@ def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None
 
 def missing(group: Group, situation: Situation, kept: Mapping[int, AgentId | None]) -> Request:
     """What a group still asks for that has a task, or needs none, in the slots `kept`: the lowest free slots. A global
-    one wants a slot on each agent on which it can run and has none."""
+    one wants a slot on each agent on which it can run and has none; where it can run on no agent and has no task, one
+    slot that will find none."""
     if group.mode is not Mode.GLOBAL:
         slots = _free_slots(kept, group.instances - len(kept))
         return request_of(group, slots, instances=len(kept) + len(slots))
     having = frozenset(kept.values())
     agents = [agent for agent in eligible(request_of(group), situation) if agent not in having]
+    if not agents and not kept:
+        # One slot that finds no agent, so that it is said why.
+        return request_of(group, (0,), instances=1)
     slots = _free_slots(kept, len(agents))
     request = request_of(group, slots, instances=len(kept) + len(slots))
     return replace(request, pins=dict(zip(slots, agents, strict=True)))

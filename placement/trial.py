@@ -33,6 +33,8 @@ from specs.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Str
 from specs.ids import GroupId
 from specs.resources import Resources
 
+_BLAMED = tuple(map(DIMENSIONS.index, ("gpus", "cpus", "mem", "disk")))
+"""The amounts in the order in which they are blamed: what is rarest on agents first."""
 _FEW = 64
 """So few agents are looked at one by one."""
 
@@ -279,11 +281,12 @@ class Trial:
         if DEDICATED not in fields and cluster.dedicated:
             bits = cluster.everybody & ~cluster.dedicated
             found.append(Trait(DEDICATED, "not dedicated", bits, self._got_of((DEDICATED,))))
-        found += [check for check, _ in self._rules]
         if not self.request.resources.gpus and GPUS not in fields and cluster.with_gpus:
             bits = cluster.everybody & ~cluster.with_gpus
             found.append(Trait(GPUS, "none, as no gpus are asked for", bits, self._got_of((GPUS,))))
-        for place, amount in enumerate(self.need.amounts):
+        found += [check for check, _ in self._rules]
+        for place in _BLAMED:
+            amount = self.need.amounts[place]
             if amount:
                 found.append(Amount(room, place, amount))
             elif room.fitting(place, 0) != cluster.everybody:

@@ -33,7 +33,7 @@ _OPERATORS: dict[str, Operator | None] = {
 KNOWN_OPERATORS = tuple(word for word in _OPERATORS if word not in ("=", "NOT_IN"))
 _ELSEWHERE = {
     **dict.fromkeys(("EQUALS", "EQUAL", "EQ", "==="), "=="),
-    **dict.fromkeys(("NOTEQUALS", "NOT_EQUALS", "NOT_EQUAL", "NE", "<>"), "!="),
+    **dict.fromkeys(("IS_NOT", "ISNOT", "NOTEQUALS", "NOT_EQUALS", "NOT_EQUAL", "NE", "<>"), "!="),
     **dict.fromkeys(("REGEX", "REGEXP", "MATCHES", "=~", "~", "~="), "LIKE"),
     **dict.fromkeys(("!~", "NOT_LIKE", "NOTLIKE"), "UNLIKE"),
     **dict.fromkeys(("DISTINCT", "DISTINCT_HOSTS"), "UNIQUE"),

@@ -51,3 +51,8 @@ class Route:
     is_sticky: bool = False
     tls: Tls = Tls.NEVER
     balancers: tuple[str, ...] = (DEFAULT_BALANCER,)
+
+    def __post_init__(self) -> None:
+        """A host name with its final dot (shop.example.org.) is the same host: it is kept without."""
+        if any(host.endswith(".") for host in self.hosts):
+            object.__setattr__(self, "hosts", tuple(dict.fromkeys(host.removesuffix(".") for host in self.hosts)))

@@ -87,8 +87,8 @@ def _frontend(frontend: Frontend, settings: Settings, keyring: Keyring) -> Itera
         yield f"    http-request set-var(txn.rule) int({number}) if !{{ var(txn.rule) -m found }}{_condition(rule)}"
     for number, rule in enumerate(frontend.rules):
         if rule.backend is None:
-            # Without the port that the client may have named: that of TLS is another one.
-            there = "https://%[req.hdr(host),field(1,:)]"
+            # Without the port that the client may have named: that of TLS is another one. Without a final dot.
+            there = "https://%[req.hdr(host),field(1,:),rtrim(.)]"
             yield f"    http-request redirect prefix {there} code 301 if {{ var(txn.rule) -m int {number} }}"
     for number, rule in enumerate(frontend.rules):
         if rule.backend is not None:
@@ -98,9 +98,9 @@ def _frontend(frontend: Frontend, settings: Settings, keyring: Keyring) -> Itera
 def _condition(rule: Rule) -> str:
     condition = ""
     if rule.host.startswith("*."):
-        condition += f" {{ req.hdr(host),field(1,:),lower -m end {rule.host[1:]} }}"
+        condition += f" {{ req.hdr(host),field(1,:),rtrim(.),lower -m end {rule.host[1:]} }}"
     elif rule.host:
-        condition += f" {{ req.hdr(host),field(1,:),lower -m str {rule.host} }}"
+        condition += f" {{ req.hdr(host),field(1,:),rtrim(.),lower -m str {rule.host} }}"
     path = rule.path.rstrip("/")
     if path:
         condition += f" {{ path -m reg ^{_literal(path)}(/|$) }}"

@@ -11,6 +11,7 @@ from typing import Any
 from framework.api.rollout_picture import progress_plain
 from framework.core.model import Backoff, Task
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
+from placement.agent import AgentState
 from specs.autoscale import Autoscale
 from specs.constraints import Rules, Strategy
 from specs.ids import is_same_make
@@ -29,6 +30,10 @@ _STATES_BY_URGENCY = (
     GroupState.FINISHED,
     GroupState.STOPPED,
 )
+
+
+_UNANSWERED = frozenset({TaskState.INTENT, TaskState.STAGING, TaskState.STARTING, TaskState.KILLING})
+"""States in which the agent owes an answer."""
 
 
 def groups_of(view: View, pattern: str = "") -> Iterator[GroupView]:
@@ -201,7 +206,19 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
             if progress
             else None
         ),
+        "held_up": _held_up(view, task),
     }
+
+
+def _held_up(view: View, task: Task) -> str:
+    """What keeps the agent from answering where an answer is waited for; "" where it is not known to be kept."""
+    if task.state not in _UNANSWERED or task.agent_id is None:
+        return ""
+    there = view.agents.get(task.agent_id)
+    if there is not None and there.agent.state is not AgentState.DISCONNECTED:
+        return ""
+    why = "is disconnected" if there else "is not registered with the master"
+    return f"agent {task.hostname or task.agent_id} {why}: nothing happens before it is back"
 
 
 def endpoint_plain(group: GroupView, task: Task) -> Plain:

@@ -315,6 +315,7 @@ class TaskLine(Shape):
     executor_id: str
     container_id: str
     progress: Stage | None
+    held_up: str = Field(description="what keeps the agent from answering, where it owes an answer; mostly empty")
 
 
 class WaitingLine(Shape):

@@ -95,6 +95,8 @@ def _message(line: Answer) -> str:
         parts.append("serves as before until its new check has passed")
     if line["progress"]:
         parts.append(progress_text(line["progress"]))
+    if line.get("held_up"):
+        parts.append(line["held_up"])
     if line["stop_cause"] and line["state"] not in ("FAILED", "FINISHED", "ERROR"):
         parts.append(f"stops: {line['stop_cause']}")
     said: str = line["message"] or line["reason"]

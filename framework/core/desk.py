@@ -98,6 +98,9 @@ class Desk:
             if isinstance(outcome, Done | Refused):
                 self._reply(ask.request_id, outcome)
                 continue
+            if isinstance(outcome, Done):
+                self._reply(ask.request_id, replace(outcome, index=self._index_of(ask)))
+                continue
             if not outcome:
                 # An answer may rest on what this very step has yet to store.
                 index = self._index_of(ask)
@@ -113,11 +116,13 @@ class Desk:
             context.say(context.outbox.save(writes, waiting))
             self._asked = ask
 
-    def _considered(self, ask: Ask, now: Instant) -> tuple[asks.Change, ...] | Refused:
+    def _considered(self, ask: Ask, now: Instant) -> tuple[asks.Change, ...] | Done | Refused:
         """What an ask makes of stacks and their rollouts; nothing of it counts before it is stored."""
         books = self.context.books
         if isinstance(ask, RolloutAsked):
             answer = rollout_asks.consider(ask, books.stacks.get(ask.stack), books.rollouts.get(ask.stack), now)
+            if isinstance(answer, Done):
+                return answer
             outcome: tuple[asks.Change, ...] | Refused = answer if isinstance(answer, Refused) else (answer,)
         else:
             outcome = asks.consider(ask, books, now)
@@ -147,6 +152,8 @@ class Desk:
             name = ask.stack.name
         elif isinstance(ask, StackRemoved | RollbackAsked):
             name = ask.name
+        elif isinstance(ask, RolloutAsked):
+            name = ask.stack
         stack = self.context.books.stacks.get(name)
         return stack.index if stack else 0
 

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from framework.core.asks import Change
-from framework.core.commands import Refused
+from framework.core.commands import Done, Refused
 from framework.core.events import RolloutAction, RolloutAsked
 from framework.core.model import GroupRollout, GroupWish, Instant, Rollout, Rollouts, RolloutState, StackWish
+from framework.core.pace import update_of
 from framework.core.rollouts import state_of
 from specs.ids import GroupId, is_same_make
 
 
-def consider(ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant) -> Change | Refused:
-    """What the ask makes of a stack's rollout: another wish, for a way back; else the wish stays."""
+def consider(
+    ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant
+) -> Change | Done | Refused:
+    """What the ask makes of a stack's rollout: another wish, for a way back; else the wish stays. Done where all is as
+    asked for already: nothing changes, and the message says so."""
     if stack is None or stack.is_removed:
         return Refused(kind="not_found", message=f"there is no stack {ask.stack}; `framework ls` names those there are")
     rollout = known.current if known else None
@@ -40,7 +44,7 @@ def consider(ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None,
 
 def _adjusted(
     ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, groups: list[GroupId], now: Instant
-) -> Change | Refused:
+) -> Change | Done | Refused:
     who = ask.asked_by or "somebody"
     changes: dict[RolloutAction, Callable[[GroupRollout], GroupRollout]] = {
         RolloutAction.PAUSE: lambda part: replace(part, paused=part.paused or f"paused by {who}"),
@@ -52,6 +56,8 @@ def _adjusted(
     if rollout.state is RolloutState.ABORTED and ask.action is not RolloutAction.RESUME:
         message = f"rollout {rollout.number} of {ask.stack} is aborted; resume it, roll it back, or submit anew"
         return Refused(kind="conflict", message=message)
+    if why := _nothing_to_do(ask, stack, rollout, [part for part in rollout.groups if part.group in groups]):
+        return Done(message=why)
     if parts == rollout.groups and rollout.state is not RolloutState.ABORTED:
         return Refused(kind="conflict", message=f"nothing of rollout {rollout.number} of {ask.stack} is left to change")
     changed = replace(rollout, groups=parts, state=state_of(parts), cause="", ended_at=0.0)
@@ -61,15 +67,36 @@ def _adjusted(
     return Change(stack=stack, rollouts=replace(known, current=changed), changed=names, message=_DONE[ask.action])
 
 
+def _nothing_to_do(ask: RolloutAsked, stack: StackWish, rollout: Rollout, parts: list[GroupRollout]) -> str:
+    """Why the ask changes nothing, as all of the parts are so already; "" where it does, or no part is left."""
+    if not parts or rollout.state is RolloutState.ABORTED:
+        return ""
+    if ask.action is RolloutAction.PAUSE and all(part.paused for part in parts):
+        return f"{parts[0].paused} already; nothing changes"
+    if ask.action is RolloutAction.RESUME and not any(part.paused or part.problem for part in parts):
+        return "neither paused nor failed; nothing changes"
+    if ask.action is RolloutAction.PROMOTE:
+        wishes = {wish.id: wish for wish in stack.groups}
+        if rollout.is_all_at_once or not any(_has_step(wishes.get(part.group), part, rollout) for part in parts):
+            return "it is in no step that could be ended; nothing changes"
+    return ""
+
+
+def _has_step(wish: GroupWish | None, part: GroupRollout, rollout: Rollout) -> bool:
+    return wish is not None and part.step < len(update_of(wish, rollout).steps)
+
+
 _DONE = {RolloutAction.PAUSE: "paused", RolloutAction.RESUME: "resumed", RolloutAction.PROMOTE: "promoted"}
 
 
-def _abort(ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, now: Instant) -> Change | Refused:
+def _abort(
+    ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, now: Instant
+) -> Change | Done | Refused:
     if ask.service:
         message = "a rollout is aborted as a whole; pause a service of it, or give the stack alone"
         return Refused(kind="invalid", message=message)
     if rollout.state is RolloutState.ABORTED:
-        return Refused(kind="conflict", message=f"rollout {rollout.number} of {ask.stack} is aborted already")
+        return Done(message=f"rollout {rollout.number} is aborted already; nothing changes")
     cause = ask.cause or f"aborted by {ask.asked_by or 'somebody'}"
     changed = replace(rollout, state=RolloutState.ABORTED, cause=cause, ended_at=now)
     known = replace(known, current=changed)

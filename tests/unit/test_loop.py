@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from unittest.mock import Mock, patch
 
 import pytest
 
@@ -161,3 +162,13 @@ def test_a_hand_over_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> 
         rig.loop.hand_over(Stop(starts_again=True))
         assert rig.stopped.result(SECONDS).starts_again
         assert isinstance(asked.result(SECONDS), Refused)
+
+
+def test_a_view_is_of_the_moment_in_which_it_is_read_though_nothing_happened() -> None:
+    """Ages in lists are told as of that moment."""
+    with running() as rig:
+        rig.lead()
+        rig.submit().result(SECONDS)
+    # The loop has ended: nothing makes another view.
+    with patch.object(rig.loop, "_clock", Mock(now=lambda: rig.loop._view.at + 14.0)):
+        assert rig.loop.view.at == rig.loop._view.at + 14.0

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from framework.api import shapes
 from framework.api.endpoint_shapes import EndpointsAnswer
 from framework.core.views import Connection, GroupState, Progress, Waiting
+from placement.agent import AgentState
 from specs.ids import GroupId, TaskId, group_id
 from specs.load import stack_from_json
 from specs.stack import Condition, Container, Dependency, Keep, Port, Restart, Unreachable
@@ -77,6 +78,19 @@ def test_a_group_tells_what_becomes_of_tasks_that_cannot_be_reached(client: Test
     front.view = a_view([a_stack("batch", [a_group(JOB, unreachable=wish)])])
     (group,) = client.get("/v1/groups").json()["groups"]
     assert group["unreachable"] == {"replace_after_seconds": 90.0, "keep": "original"}
+
+
+def test_a_task_whose_agent_owes_an_answer_and_is_away_says_so(client: TestClient, front: FakeFront) -> None:
+    states = [TaskState.INTENT, TaskState.KILLING, TaskState.RUNNING]
+    tasks = [a_task(PROD, slot, slot + 1, state=state, agent=slot + 1) for slot, state in enumerate(states)]
+    away = an_agent(1, state=AgentState.DISCONNECTED)
+    front.view = a_view([a_stack("shop", [a_group(PROD, instances=3, tasks=tasks)])], agents=[away, an_agent(3)])
+    host, other = tasks[0].hostname, tasks[1].hostname
+    assert [line["held_up"] for line in client.get("/v1/tasks").json()["tasks"]] == [
+        f"agent {host} is disconnected: nothing happens before it is back",
+        f"agent {other} is not registered with the master: nothing happens before it is back",
+        "",
+    ]
 
 
 def test_endpoints_are_of_tasks_that_are_ready_and_stay(client: TestClient, front: FakeFront) -> None:

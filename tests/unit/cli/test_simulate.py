@@ -97,6 +97,16 @@ def test_json_has_it_all(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_global_group_that_fits_nowhere_is_no_success(run: Run) -> None:
+    service = "{image: acme/agent:1, mode: global, constraints: [rack == r9], resources: {cpus: 0.1, memory: 32M}}"
+    Path("shop.yml").write_text(f"name: shop\nservices: {{agent: {service}}}\n", encoding="utf-8")
+    result = run("simulate", "shop.yml", "--agents", "agents.yml")
+    assert result.exit_code == 1
+    assert "  shop/agent: 0/1 placed\n" in result.stdout
+    assert "0/4 agents fit: 3 rack (wanted r9), 1 @gpus (wanted none, as no gpus are asked for)" in result.stdout
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("options", [[], ["--agents", "agents.yml", "--from-cluster", "agents.json"]])
 def test_exactly_one_file_of_agents(run: Run, options: list[str]) -> None:
     result = run("simulate", "shop.yml", *options)

@@ -457,6 +457,20 @@ class TestAsked:
         change(play, seconds=100, update=update)
         assert play.images() == ["busybox:2"] * 3
 
+    def test_what_is_so_already_changes_nothing_and_is_said(self) -> None:
+        play = playing(update=replace(PROMPT, wait_seconds=100))
+        change(play, seconds=2, update=replace(PROMPT, wait_seconds=100))
+        nothing = "; nothing changes"
+        assert ask(play, RolloutAction.RESUME) == Done(index=2, message=f"neither paused nor failed{nothing}")
+        assert ask(play, RolloutAction.PROMOTE) == Done(
+            index=2, message=f"it is in no step that could be ended{nothing}"
+        )
+        ask(play, RolloutAction.PAUSE)
+        assert ask(play, RolloutAction.PAUSE) == Done(index=2, message=f"paused by ann already{nothing}")
+        ask(play, RolloutAction.RESUME)
+        ask(play, RolloutAction.ABORT)
+        assert ask(play, RolloutAction.ABORT) == Done(index=2, message=f"rollout 2 is aborted already{nothing}")
+
     def test_what_is_refused(self) -> None:
         play = playing()
         for action in RolloutAction:

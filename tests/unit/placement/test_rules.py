@@ -52,6 +52,18 @@ def with_racks(name: str, *texts: str) -> Agent:
     return replace(agent(name), attributes=tuple(("rack", text) for text in texts))
 
 
+# ---- the order in which rules are blamed -----------------------------------------------
+
+
+def test_gpus_are_blamed_among_the_guards_and_before_cpus() -> None:
+    with_gpus = agent("a0", replace(ROOMY, gpus=2), rack="r1")
+    here = situation([with_gpus])
+    said = sentence(request(1, rule("rack", Operator.IS, "r2")), here)
+    assert said == "0/1 agents fit: 1 @gpus (wanted none, as no gpus are asked for)"
+    greedy = Resources(cpus_milli=64_000, mem_mib=64, gpus=4)
+    assert sentence(request(1, wants=greedy), here) == "0/1 agents fit: 1 gpus (wanted 4, best 2)"
+
+
 # ---- UNIQUE and MAX_PER -------------------------------------------------------------
 
 

@@ -357,3 +357,9 @@ def test_what_the_page_shows_can_be_written() -> None:
     assert (len(web.spread), web.near[0].field, str(web.apart[0].to)) == (3, "rack", "*/batch[heavy]")
     assert [preference.weight for preference in web.prefer] == [50, -20]
     assert (web.strategy, web.sticky_wait_seconds) == (Strategy.PACK, 600.0)
+
+
+@pytest.mark.parametrize("word", ["IS_NOT", "is_not", "<>"])
+def test_is_not_leads_to_its_operator(word: str) -> None:
+    with pytest.raises(StackError, match="did you mean !="):
+        groups(f"constraints: [rack {word} r1]")

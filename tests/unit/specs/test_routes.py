@@ -31,6 +31,14 @@ def test_one_route_needs_no_list_and_the_only_port_no_name() -> None:
     assert found.routes == (Route(port="http", hosts=("shop.example.org",)),)
 
 
+@pytest.mark.parametrize("host", ["shop.example.org.", ["shop.example.org.", "shop.example.org"]])
+def test_a_host_with_its_final_dot_is_the_same_host(host: object) -> None:
+    found = group({"ports": {"http": 80}, "routes": {"host": host}})
+    assert found.routes == (Route(port="http", hosts=("shop.example.org",)),)
+    routes = [{"port": "http", "host": "*.example.org"}, {"port": "admin", "host": "*.example.org."}]
+    assert "another route of this group has the same address" in mistakes({"routes": routes})[0]
+
+
 def test_a_route_says_how_a_balancer_serves() -> None:
     found = group(
         {
