@@ -54,7 +54,7 @@ PICTURE_SECONDS = 2.0
 
 def run_scheduler(config: SchedulerConfig) -> int:
     """Runs a scheduler until it is told to stop, or must; returns the exit code of its process."""
-    _set_up_logging(config.log_level)
+    set_up_logging(config.log_level)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     archive = keep_archive(cache_home() / "executors")
     try:
@@ -300,7 +300,8 @@ def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosCon
     )
 
 
-def _set_up_logging(level: str) -> None:
+def set_up_logging(level: str) -> None:
+    """The log of a scheduler, on standard error. Libraries may not log what a request says."""
     logging.basicConfig(
         stream=sys.stderr,
         level=level.upper(),
@@ -308,5 +309,8 @@ def _set_up_logging(level: str) -> None:
         if level != "debug"
         else "%(asctime)s %(levelname)-7s %(name)s %(message)s",
     )
-    for name in ("kazoo", "uvicorn", "asyncio", "urllib3"):
+    for name in ("kazoo", "asyncio", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # httpx logs the address of each request, which may hold a key; uvicorn warns of each request that is none.
+    for name in ("httpx", "httpcore", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.ERROR)

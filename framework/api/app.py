@@ -36,7 +36,7 @@ from framework.api.log_files import Fetch, fetch_from_agent
 from framework.api.metered import Metered
 from framework.api.proxy import PictureFront, Proxy
 from framework.api.repeating import Repeats
-from framework.api.rights import OPEN
+from framework.api.rights import ARCHIVE, AT_ONCE, OPEN
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
 from framework.api.threads import Threads
@@ -118,7 +118,14 @@ def create_app(
             pictured=pictured,
             clock=clock,
         )
-    app.add_middleware(Guard, token=token, hosts=hosts or Hosts(), limits=limits, routes=app.router.routes)
+    app.add_middleware(
+        Guard,
+        token=token,
+        hosts=hosts or Hosts(),
+        limits=limits,
+        routes=app.router.routes,
+        is_standby=lambda: leadership is not None and leadership.is_standby,
+    )
     if gauge is not None:
         app.add_middleware(Metered, gauge=gauge)
     return app
@@ -127,12 +134,12 @@ def create_app(
 def _add_server_routes(
     app: FastAPI, front: Front, executor: ExecutorFile, info: ServerInfo, clock: Callable[[], float]
 ) -> None:
-    @app.head("/v1/ready", include_in_schema=False, dependencies=[OPEN])
+    @app.head("/v1/ready", include_in_schema=False, dependencies=[OPEN, AT_ONCE])
     @app.get(
         "/v1/ready",
         tags=["scheduler"],
         responses={200: {"model": ReadyAnswer}, 503: {"model": ErrorAnswer}},
-        dependencies=[OPEN],
+        dependencies=[OPEN, AT_ONCE],
     )
     async def ready() -> Response:
         """Whether the scheduler is subscribed to a master and reaches its store: 200, or 503 with what keeps it."""
@@ -165,13 +172,13 @@ def _add_server_routes(
         )
 
     # Mesos's fetcher asks for the size first, where it keeps a cache.
-    @app.head("/v1/executor/{sha256}/framework-executor.pyz", include_in_schema=False, dependencies=[OPEN])
+    @app.head("/v1/executor/{sha256}/framework-executor.pyz", include_in_schema=False, dependencies=[OPEN, ARCHIVE])
     @app.get(
         "/v1/executor/{sha256}/framework-executor.pyz",
         tags=["scheduler"],
         response_class=FileResponse,
         responses={200: {"content": {"application/zip": {}}, "description": "the archive"}},
-        dependencies=[OPEN],
+        dependencies=[OPEN, ARCHIVE],
     )
     async def executor_archive(sha256: str) -> Response:
         """The executor's archive, which agents fetch."""

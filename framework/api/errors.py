@@ -73,7 +73,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     number = uuid.uuid4().hex[:8]
-    _log.error("bug %s in %s %s", number, request.method, request.url.path, exc_info=error)
+    route = getattr(request.scope.get("route"), "path", "no route")  # a path may hold a key
+    _log.error("bug %s in %s %s", number, request.method, route, exc_info=error)
     return error_answer(
         500, f"A bug in the scheduler's API. Its log has the reason under 'bug {number}'; please report it with that."
     )

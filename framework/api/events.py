@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from framework.api.errors import Problem
+from framework.api.guard import KNOWN
 from framework.api.rights import OPEN
 from framework.api.stream import Stream
 from framework.api.tasks import Pattern
@@ -28,6 +29,7 @@ def router(stream: Stream) -> APIRouter:
         dependencies=[OPEN],
     )
     async def events(
+        request: Request,
         pattern: Pattern = "",
         after: Annotated[int | None, Query(ge=0, description="replay what is kept after this number")] = None,
         follow: Annotated[bool, Query(description="go on with what comes; false: end after the replay")] = True,
@@ -41,7 +43,9 @@ def router(stream: Stream) -> APIRouter:
         if after is None and not follow:
             after = 0
         return StreamingResponse(
-            stream.open(after, pattern, follow), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+            stream.open(after, pattern, follow, is_known=bool(request.scope.get(KNOWN))),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
         )
 
     return routes

@@ -1,20 +1,28 @@
-"""What every request passes first: Host, the count of requests, rights, the size of the body, the safe headers."""
+"""What every request passes first: Host, rights, room, the size and the time of the body, the safe headers."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from framework.api.admission import Admission
+from framework.api.bodies import Body, too_large
+from framework.api.connections import connection_of
 from framework.api.errors import Problem, error_answer
 from framework.api.hosts import Hosts
 from framework.api.info import Limits
 from framework.api.rights import SAFE_METHODS, Access, Right, access_of, closed
 
+KNOWN = "framework.is_known"
+"""Under this name a request's scope says whether it has the token, or is an executor's."""
+ROUTE = "framework.route"
+"""Under this name a request's scope has the path of its route, to be logged: keys stand in the paths of requests."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -28,45 +36,71 @@ _HEADERS = {
 
 
 class Guard:
-    """The outermost layer. The right that a request needs is declared by its route, one of `routes`."""
+    """The outermost layer. The right that a request needs is declared by its route, one of `routes`.
+
+    A request is known by the token, or because it is for the holder of a key: then the route looks at the key before
+    anything else. A standby passes the request on with its body instead, so there the key makes nobody known.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, token: str | None, hosts: Hosts, limits: Limits, routes: Sequence[BaseRoute]
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        hosts: Hosts,
+        limits: Limits,
+        routes: Sequence[BaseRoute],
+        is_standby: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app = app
         self._routes = routes
         self._token = token
         self._hosts = hosts
         self._limits = limits
-        self._running = 0
+        self._is_standby = is_standby
+        self._admission = Admission(limits, has_token=token is not None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send)
+        answer = _Answer(send)
         access = access_of(self._routes, scope)
-        refusal = self._refusal(scope, access)
-        if refusal is not None:
-            answer = error_answer(refusal.status_code, refusal.message, refusal.details, refusal.headers)
-            await answer(scope, receive, send)
-            return
-        self._running += 1
-        try:
-            await self._app(scope, _bounded(receive, self._body_limit(access)), send)
-        finally:
-            self._running -= 1
-
-    def _refusal(self, scope: Scope, access: Access) -> Problem | None:
         headers = Headers(scope=scope)
+        scope[ROUTE] = access.path
+        scope[KNOWN] = is_known = self._is_known(access, headers)
+        connection = connection_of(scope)
+        if connection is not None:
+            connection.is_known = is_known
+        refusal = self._refusal(scope, access, headers)
+        if refusal is not None:
+            refused = error_answer(refusal.status_code, refusal.message, refusal.details, refusal.headers)
+            await refused(scope, receive, answer)
+            return
+        body = Body(
+            receive,
+            most=self._body_limit(access),
+            limits=self._limits,
+            lane=self._admission.bodies if _has_body(headers) and not is_known else None,
+            has_answered=lambda: answer.has_begun,
+        )
+        with self._room(access, scope):
+            try:
+                await self._app(scope, body, answer)
+            finally:
+                body.close()
+
+    def _room(self, access: Access, scope: Scope) -> AbstractContextManager[None]:
+        if access.is_at_once:
+            return nullcontext()
+        connection = connection_of(scope)
+        if access.is_archive and connection is not None:
+            return self._admission.archives.place(connection.give_way)
+        return self._admission.place(is_known=scope[KNOWN])
+
+    def _refusal(self, scope: Scope, access: Access, headers: Headers) -> Problem | None:
         if strange := self._hosts.refusal(headers):
             return strange
-        if self._running >= self._limits.requests:
-            return Problem(
-                503,
-                f"{self._running} requests are being answered, which is the limit. Try again in a moment.",
-                headers={"Retry-After": "1"},
-            )
         if scope["method"] not in SAFE_METHODS and _is_foreign(headers):
             return Problem(
                 403,
@@ -74,7 +108,7 @@ class Guard:
             )
         if access.right is Right.CLOSED:
             return closed(scope)
-        if access.right is Right.TOKEN and not self._has_token(headers):
+        if access.right is Right.TOKEN and not self._may_change(headers):
             return Problem(
                 401,
                 "This changes something, and for that the scheduler wants its token: wanted the header 'Authorization: "
@@ -83,58 +117,57 @@ class Guard:
                 "FRAMEWORK_TOKEN_FILE.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return Problem(
+                400,
+                "The length of the body is said twice, by Content-Length and by Transfer-Encoding: wanted one of them.",
+                headers={"Connection": "close"},
+            )
         limit = self._body_limit(access)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > limit:
-            return _too_large(limit, length)
-        return None
+            return too_large(limit, length)
+        if access.is_at_once or access.is_archive:
+            return None
+        return self._admission.refusal(is_known=scope[KNOWN])
 
-    def _has_token(self, headers: Headers) -> bool:
-        if self._token is None:
+    def _is_known(self, access: Access, headers: Headers) -> bool:
+        if access.right is Right.KEY and not self._is_standby():
             return True
+        return self._token is not None and self._has_token(headers, self._token)
+
+    def _may_change(self, headers: Headers) -> bool:
+        return self._token is None or self._has_token(headers, self._token)
+
+    def _has_token(self, headers: Headers, token: str) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode())
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
     def _body_limit(self, access: Access) -> int:
         return self._limits.stack_bytes if access.has_stack_body else self._limits.body_bytes
+
+
+class _Answer:
+    """Sends in place of `send`: adds the safe headers, and knows whether the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _is_foreign(headers: Headers) -> bool:
     """Whether a browser says that another site's page asks."""
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2] != headers.get("host")
-
-
-def _too_large(limit: int, got: str) -> Problem:
-    return Problem(
-        413,
-        f"The body is too large: wanted at most {limit:,} bytes, got {got}. Nothing was changed.",
-        headers={"Connection": "close"},
-    )
-
-
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """The same body, but for the piece with which it exceeds the limit."""
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise _too_large(limit, "more")
-        return message
-
-    return bounded
-
-
-def _with_headers(send: Send) -> Send:
-    async def wrapped(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return wrapped

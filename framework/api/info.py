@@ -40,6 +40,19 @@ class Limits:
     stack_bytes: int = MAX_JSON_BYTES
     body_bytes: int = 64 * 1024
     requests: int = 256
+    strangers: int = 192
+    """Requests without the token, of those, where there is a token."""
+    archives: int = 64
+    """Fetches of the executor's archive, beside those."""
+    bodies: int = 32
+    """Bodies of strangers that are read at a time."""
+    body_seconds: float = 10.0
+    body_bytes_per_second: int = 16 * 1024
+    """A body has so many seconds, and one more for so many bytes that have come."""
+    head_seconds: float = 10.0
+    waiting: int = 192
+    """Connections without a whole request; and those that have shown the token."""
+    waiting_known: int = 128
     event_streams: int = 100
     answer_seconds: float = 30.0
     heartbeat_seconds: float = 15.0

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framework.api.errors import Problem, error_answer
+from framework.api.guard import ROUTE
 from framework.api.info import ServerInfo
 from framework.api.threads import Threads
 from framework.core.commands import Outcome, Refused
@@ -28,7 +29,7 @@ LEADER = "X-Framework-Leader"
 PROXIED_BY = "X-Framework-Proxied-By"
 AGE = "X-Framework-Age"
 
-MOST_CONNECTIONS = 256
+MOST_CONNECTIONS = 320
 _KEPT_CONNECTIONS = 32
 _KEPT_SECONDS = 15.0
 """Less than the time after which a scheduler closes a connection that nobody uses."""
@@ -237,7 +238,7 @@ class Proxy:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             except httpx.HTTPError as error:
                 # The answer is left without its end, so that nobody takes a part of it for the whole.
-                _log.info("the answer of the leader to %s broke off: %s", scope["path"], _why(error))
+                _log.info("the answer of the leader to %s broke off: %s", scope[ROUTE], _why(error))
             else:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             group.cancel_scope.cancel()

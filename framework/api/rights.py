@@ -44,6 +44,14 @@ async def _stack_body() -> None:
     """Marks a route; there is nothing to be done."""
 
 
+async def _at_once() -> None:
+    """Marks a route; there is nothing to be done."""
+
+
+async def _archive() -> None:
+    """Marks a route; there is nothing to be done."""
+
+
 _BEARER = HTTPBearer(auto_error=False, description="the content of the scheduler's --token-file")
 
 OPEN = Depends(_open)
@@ -51,16 +59,24 @@ TOKEN = Security(_BEARER)
 KEY = Depends(_key)
 STACK_BODY = Depends(_stack_body)
 """Beside a right: the body is a stack, and may be as large as one."""
+AT_ONCE = Depends(_at_once)
+"""Beside a right: the answer is small and waits for nothing, so that it is given however busy the server is."""
+ARCHIVE = Depends(_archive)
+"""Beside a right: agents fetch the executor here, in room of their own."""
 
 _RIGHTS: dict[Callable[..., Any] | None, Right] = {_open: Right.OPEN, _BEARER: Right.TOKEN, _key: Right.KEY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The declarations of a route: who may use it, and whether its body is a stack."""
+    """The declarations of a route: who may use it, and the marks beside that. `path` has parameters' names, no values:
+    a value may be a key."""
 
     right: Right
+    path: str = "no route"
     has_stack_body: bool = False
+    is_at_once: bool = False
+    is_archive: bool = False
 
 
 def declared_by(route: RouteContext) -> Access:
@@ -68,7 +84,13 @@ def declared_by(route: RouteContext) -> Access:
     marks = [each.dependency for each in getattr(route, "dependencies", ())]
     rights = {_RIGHTS[mark] for mark in marks if mark in _RIGHTS}
     right = rights.pop() if len(rights) == 1 else Right.CLOSED
-    return Access(right=right, has_stack_body=_stack_body in marks)
+    return Access(
+        right=right,
+        path=str(route.path),
+        has_stack_body=_stack_body in marks,
+        is_at_once=_at_once in marks,
+        is_archive=_archive in marks,
+    )
 
 
 def access_of(routes: Sequence[BaseRoute], scope: Scope) -> Access:

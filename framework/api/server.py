@@ -9,12 +9,17 @@ from types import TracebackType
 import uvicorn
 from fastapi import FastAPI
 
+from framework.api.connections import protocol_of
+from framework.api.info import Limits
 from framework.api.stream import Stream
 
 _BACKLOG = 512
 _REQUEST_LINE_BYTES = 32 * 1024
 _IDLE_SECONDS = 30
 _END_SECONDS = 3
+_UNTAKEN_SECONDS = 60
+"""So long the kernel keeps an answer of which a client takes nothing; then it closes the connection."""
+_LIMITS = Limits()
 
 
 class CannotListen(Exception):
@@ -24,12 +29,12 @@ class CannotListen(Exception):
 class Server:
     """Serves an app on `host:port`; port 0 takes any. Bound when it is made, so that what is wrong is known at once."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int, limits: Limits = _LIMITS) -> None:
         self._stream: Stream = app.state.stream
         self._socket = _bound(host, port)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=protocol_of(limits),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -93,6 +98,8 @@ def _bound(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Which accepted sockets inherit. It counts while nothing is taken: slow clients are not cut off.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_SECONDS * 1000)
         bound.bind(address)
     except OSError as error:
         raise CannotListen(

@@ -32,9 +32,10 @@ class Stream:
         self._is_closed = True
         self._wake()
 
-    def open(self, after: int | None, pattern: str, follow: bool) -> AsyncIterator[bytes]:
-        """The stream after a sequence number (None: only what comes). Raises Problem beyond the limit."""
-        if len(self._followers) >= self._limits.event_streams:
+    def open(self, after: int | None, pattern: str, follow: bool, *, is_known: bool = False) -> AsyncIterator[bytes]:
+        """The stream after a sequence number (None: only what comes). Raises Problem beyond the limit, which holders of
+        the token do not have."""
+        if not is_known and len(self._followers) >= self._limits.event_streams:
             raise Problem(
                 503,
                 f"{self._limits.event_streams} event streams are open, which is the limit. Close one, or try later.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from framework.api.app import create_app
 from framework.api.hosts import Hosts
 from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.server import Server
+from framework.app import set_up_logging
 from framework.core.commands import Done
 from framework.core.events import ScaleAsked
 from framework.ports import is_address
@@ -342,3 +344,59 @@ def test_each_scheduler_is_called_by_its_own_names(archive: Path) -> None:
             for strange in ({"Host": "first.example"}, {"Host": "second.example", "Origin": "http://first.example"}):
                 assert standby.ask("POST", "/v1/stop", json={"pattern": "x"}, headers=strange).status_code == 403
             assert len(leader.front.asks) == 1
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[str]]]:
+    """All that is logged with the logging of a scheduler, as it is by default."""
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    root, keep = logging.getLogger(), Keep()
+    names = ("kazoo", "asyncio", "urllib3", "httpx", "httpcore", "uvicorn")
+    before = {name: logging.getLogger(name).level for name in ("", *names)}
+    set_up_logging("debug")
+    root.addHandler(keep)
+    yield lambda: [line for line in lines if "Using selector" not in line]
+    root.removeHandler(keep)
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_what_is_passed_on_is_not_logged(
+    leader: Scheduler, standby: Scheduler, logged: Callable[[], list[str]]
+) -> None:
+    """Keys of sessions stand in paths."""
+    assert standby.ask("GET", "/v1/exec/s3cret-key/output").status_code == 404
+    assert standby.ask("POST", "/v1/exec/s3cret-key/input", headers=TOKEN, content=b"").status_code == 404
+    assert [line for line in logged() if "s3cret-key" in line] == []
+
+
+def test_a_length_that_is_said_twice_is_refused(leader: Scheduler, standby: Scheduler) -> None:
+    for scheduler in (leader, standby):
+        host, port = scheduler.address.split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(
+                b"POST /v1/stop HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t0ken\r\nContent-Length: 3\r\n"
+                b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+            )
+            assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+        assert scheduler.front.asks == []
+
+
+def test_an_upload_that_breaks_off_is_no_bug_of_a_standby(
+    leader: Scheduler, standby: Scheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = standby.address.split(":")
+    for method, path in (("PUT", "/v1/stacks/shop"), ("POST", "/v1/stop"), ("POST", "/v1/exec/key/input")):
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer t0ken\r\n"
+            connection.sendall(f"{head}Content-Length: 1000\r\nContent-Type: application/json\r\n\r\n{{".encode())
+    assert standby.ask("GET", "/v1/info").status_code == 200
+    standby.server.stop()
+    leader.server.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert leader.front.asks == []

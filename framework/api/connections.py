@@ -1,0 +1,131 @@
+"""Connections: how long one may be open without a whole request, and how many may.
+
+uvicorn waits for a head, and for the rest of a body that nobody wants, as long as it takes. Here both have a time-out
+that single bytes do not extend. Where too many connections wait, the one that has waited longest is closed, so that one
+that brings its request at once always finds a place. Connections that have shown the token have places of their own.
+
+The body that an answer needs has its time from the guard (framework.api.bodies). A client that does not take its answer
+is the kernel's: TCP_USER_TIMEOUT, which the server sets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from enum import Enum
+from typing import ClassVar
+
+from starlette.types import Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from framework.api.info import Limits
+
+STATE = "connection"
+"""Under this name a request's state holds its connection."""
+
+
+class _Phase(Enum):
+    """What a connection waits for."""
+
+    HEAD = "a head"
+    ANSWER = "its answer"
+    REST = "the rest of a body that the answer did not need"
+    IDLE = "the next request"
+
+
+class Waiting:
+    """The connections that wait for their client: up to `limit`, in the order in which they began to wait."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+
+    def add(self, connection: Connection) -> None:
+        """Takes a connection in. Closes the one that has waited longest where there are too many."""
+        self._waiting[connection] = None
+        self._waiting.move_to_end(connection)
+        if len(self._waiting) > self._limit:
+            oldest, _ = self._waiting.popitem(last=False)
+            oldest.give_way()
+
+    def remove(self, connection: Connection) -> None:
+        """Forgets a connection, which may be none of them."""
+        self._waiting.pop(connection, None)
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, with time-outs for all that it waits for. Made by `protocol_of`, which gives the limits."""
+
+    limits: ClassVar[Limits]
+    strangers: ClassVar[Waiting]
+    known: ClassVar[Waiting]
+
+    is_known = False
+    """Whether its last request had the token, or was an executor's."""
+    _phase: _Phase | None = None
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, STATE: self}
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._enter(None)
+
+    def give_way(self) -> None:
+        """Closes the connection at once, whatever it does."""
+        self.transport.abort()
+
+    def _look(self) -> None:
+        phase = self._phase_now()
+        if phase is not self._phase:  # else what comes byte by byte extends nothing
+            self._enter(phase)
+
+    def _phase_now(self) -> _Phase | None:
+        if self.transport.is_closing():
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return _Phase.ANSWER
+        if self.conn.our_state is not self.conn.their_state:
+            return _Phase.REST  # our side has ended the exchange, theirs has not
+        return _Phase.HEAD if self.cycle is None or self.conn.trailing_data[0] else _Phase.IDLE
+
+    def _enter(self, phase: _Phase | None) -> None:
+        self._phase = phase
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for waiting in (self.known, self.strangers):
+            waiting.remove(self)
+        if phase in (_Phase.HEAD, _Phase.REST):
+            self._timer = self.loop.call_later(self.limits.head_seconds, self.give_way)
+        if phase not in (None, _Phase.ANSWER):
+            (self.known if self.is_known else self.strangers).add(self)
+
+
+def protocol_of(limits: Limits) -> type[Connection]:
+    """The class of the connections of one server."""
+
+    class Bounded(Connection):
+        """A connection of this server."""
+
+    Bounded.limits = limits
+    Bounded.strangers = Waiting(limits.waiting)
+    Bounded.known = Waiting(limits.waiting_known)
+    return Bounded
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """The connection of a request; None where another server than ours has it, as in tests."""
+    found = scope.get("state", {}).get(STATE)
+    return found if isinstance(found, Connection) else None
