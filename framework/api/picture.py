@@ -102,6 +102,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "ready": group.ready,
         "live": len(group.tasks),
         "outdated": group.outdated,
+        "stopping": group.stopping,
         "applying": group.applying,
         "on_probation": group.on_probation,
         "stall": group.stall,

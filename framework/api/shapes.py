@@ -213,6 +213,10 @@ class GroupLine(Shape):
     ready: int = Field(description="tasks of the wished version that are ready", examples=[3])
     live: int = Field(description="tasks that have not ended", examples=[4])
     outdated: int = Field(description="of these, the ones to be replaced", examples=[0])
+    stopping: int = Field(
+        description="of these, the ones that were told to stop and have not ended, without unreachable ones",
+        examples=[0],
+    )
     applying: int = Field(
         description="of these, the ones to which settings or a signal are being applied", examples=[0]
     )

@@ -191,6 +191,7 @@ def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
     """What is to be said of a group; done only once the scheduler's picture has the change."""
     is_new = group["index"] >= index
     under_way = group["outdated"] + group["applying"] + group["on_probation"]
+    under_way += group["stopping"]
     is_still = under_way == 0 and (group["live"] == 0 or group["wanted"] > 0)
     is_done = is_new and not is_removal and is_still and group["state"] in ("running", "stopped", "finished")
     failed = is_new and group["failed"] > 0
@@ -222,9 +223,10 @@ def _word(group: Answer, is_removal: bool) -> str:
 
 def _text(group: Answer, now: float) -> str:
     parts = [f"{count} {state.lower()}" for state, count in group["states"].items() if state != "RUNNING"]
-    unhealthy = group["states"].get("RUNNING", 0) - group["ready"] - group["outdated"]
+    unhealthy = group["states"].get("RUNNING", 0) - group["ready"] - group["outdated"] - group["stopping"]
     parts += [f"{unhealthy} running, not ready yet"] if unhealthy > 0 and group["wanted"] else []
     parts += [f"{group['outdated']} to be replaced"] if group["outdated"] else []
+    parts += [f"{plural(group['stopping'], 'task')} to end"] if group["stopping"] and group["wanted"] else []
     parts += [f"to {plural(group['applying'], 'task')} it is being applied in place"] if group["applying"] else []
     parts += [f"{plural(group['on_probation'], 'task')} to pass the new check"] if group["on_probation"] else []
     parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]

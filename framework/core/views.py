@@ -32,7 +32,7 @@ from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
 from specs.resources import Resources
 from specs.stack import Container
-from specs.states import Goal
+from specs.states import Goal, TaskState
 from specs.update import OnFailure
 
 
@@ -151,6 +151,11 @@ class GroupView:
     def outdated(self) -> int:
         """How many tasks run on until others take their places."""
         return sum(self.is_outdated(task) for task in self.tasks)
+
+    @cached_property
+    def stopping(self) -> int:
+        """How many tasks were told to stop and have not ended; without those that cannot be reached now."""
+        return sum(task.goal is Goal.STOP and task.state is not TaskState.UNREACHABLE for task in self.tasks)
 
     def is_applying(self, task: Task) -> bool:
         """Whether the task runs on, and its executor has not said yet that it has what is new for it."""

@@ -15,7 +15,7 @@ from framework.core.views import Connection, GroupState, Progress, StackView, Vi
 from specs.constraints import Mode
 from specs.ids import group_id
 from specs.stack import Container, Restart
-from specs.states import Health, TaskState
+from specs.states import Goal, Health, TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
 from tests.unit.cli.conftest import Serve
 
@@ -242,5 +242,18 @@ def test_a_new_check_that_has_not_spoken_is_waited_for(
     _wait(serve(), _shows(front, a_view([_stack(unasked)]), a_view([_stack(a_task(WEB))])))
     assert capsys.readouterr().err.splitlines() == [
         "shop/web: 1/1 ready: 1 task to pass the new check",
+        "shop/web: 1/1 ready",
+    ]
+
+
+def test_an_old_task_that_has_been_replaced_and_has_not_ended_is_waited_for(
+    serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = a_task(WEB, 0, 2)
+    old = a_task(WEB, 0, 1, goal=Goal.STOP, state=TaskState.KILLING)
+    away = a_task(WEB, 0, 1, goal=Goal.STOP, state=TaskState.UNREACHABLE)
+    _wait(serve(), _shows(front, a_view([_stack(old, new)]), a_view([_stack(away, new)])))
+    assert capsys.readouterr().err.splitlines() == [
+        "shop/web: 1/1 ready: 1 killing; 1 task to end",
         "shop/web: 1/1 ready",
     ]
