@@ -20,6 +20,7 @@ from framework.adapters.clock import SystemClock
 from framework.adapters.codec import executor_id
 from framework.adapters.mesos import MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, executor_uri
+from framework.adapters.mesos_operator import MasterOperator
 from framework.adapters.usage import ExecutorUsage
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.api.app import create_app
@@ -96,6 +97,7 @@ def run_scheduler(config: SchedulerConfig) -> int:
         clock=clock.now,
         usage=usage,
         gauge=meter,
+        operator=MasterOperator(mesos),
     )
     try:
         server = Server(app, *config.bind)

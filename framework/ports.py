@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +11,7 @@ from framework.core.commands import Call, Outcome, Save
 from framework.core.events import Ask, Event
 from framework.core.model import Instant, Stored
 from framework.core.views import View
+from specs.ids import AgentId, FrameworkId
 
 Post = Callable[[Event], None]
 """Hands an event to the loop; safe from any thread, never blocks."""
@@ -89,6 +90,25 @@ def is_address(leader: str) -> bool:
     the place, it is a sentence."""
     host, _, port = leader.rpartition(":")
     return bool(host) and not any(letter.isspace() for letter in leader) and port.isascii() and port.isdecimal()
+
+
+class MasterFault(Exception):
+    """The master did not do what an operator asked: `kind` is as a Refused's, the message a sentence."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Operator(Protocol):
+    """What an operator may ask of the Mesos master at `master`, host:port. Calls block for some seconds at most, raise
+    MasterFault, and are safe from any thread."""
+
+    def others_on(self, master: str, agent: AgentId, framework: FrameworkId | None) -> Mapping[str, int]:
+        """How many tasks other frameworks have on an agent, by their names, unreachable ones too."""
+
+    def mark_gone(self, master: str, agent: AgentId) -> None:
+        """Says that an agent is gone for good: Mesos ends its tasks, of all frameworks, and never takes it back."""
 
 
 class Leadership(Protocol):

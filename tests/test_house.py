@@ -120,7 +120,7 @@ ROOMS = (
     ),
     Room(
         name="framework.ports",
-        ours=tuple(f"framework.core.{each}" for each in ("commands", "events", "model", "views")),
+        ours=("specs.ids", *(f"framework.core.{each}" for each in ("commands", "events", "model", "views"))),
     ),
     # What tasks use: its form, who asks for it, and the way to whom is asked.
     Room(name="framework.usage", ours=("discovery.executors", "specs"), is_pure=True),
@@ -194,6 +194,11 @@ ROOMS = (
         ours=("framework.ports", "framework.adapters.mesos", "specs.foreign_json"),
         libraries={"kazoo", "pymesos"},
     ),
+    Room(
+        name="framework.adapters.mesos_operator",
+        ours=("framework.ports", "framework.adapters.mesos_config", "specs"),
+        libraries={"orjson"},
+    ),
     Room(name="framework.adapters.mesos_config", ours=("specs",), is_pure=True),
     Room(
         name="framework.adapters.mesos_resources",
@@ -218,6 +223,7 @@ ROOMS = (
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
             *(
                 "framework.core.explaining",
+                "framework.core.gone",
                 "framework.core.repeats",
                 "framework.core.returning",
                 "framework.core.story",

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from framework.api import (
     actions,
+    agents_gone,
     approve,
     errors,
     events,
@@ -41,7 +42,7 @@ from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
 from framework.api.threads import Threads
 from framework.core.views import Connection
-from framework.ports import Front, Gauge, Leadership
+from framework.ports import Front, Gauge, Leadership, Operator
 from framework.usage import Nowhere, Usage
 from framework.web.reference import reference_page
 from framework.web.status import status_page
@@ -66,10 +67,12 @@ def create_app(
     leadership: Leadership | None = None,
     usage: Usage | None = None,
     gauge: Gauge | None = None,
+    operator: Operator | None = None,
 ) -> FastAPI:
     """The application over `front`. With a `token` every change needs it. `hosts` are the names by which
     requests may call it. `fetch` is how agents are asked for logs, and
     `usage` how executors are asked what tasks use. `gauge` counts requests, and knows what Prometheus is told.
+    `operator` is how the master is asked what only operators may.
 
     With a `leadership` it passes requests on to the leader while it stands by.
     """
@@ -97,6 +100,8 @@ def create_app(
     app.include_router(inside.router(front, limits, info))
     app.include_router(story.router(front))
     app.include_router(explain.router(front, threads))
+    if operator is not None:
+        app.include_router(agents_gone.router(front, operator, threads))
     app.include_router(events.router(stream))
     app.include_router(logs.router(front, limits, fetch))
     app.include_router(prometheus.router(usage or Nowhere(), info, leadership, gauge))

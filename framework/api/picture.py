@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from framework.api.rollout_picture import progress_plain
+from framework.core.gone import awaited
 from framework.core.model import Backoff, Task
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
 from placement.agent import AgentState
@@ -74,6 +75,7 @@ def stack_plain(stack: StackView) -> Plain:
         "submitted_by": wish.submitted_by,
         "message": wish.message,
         "is_removed": wish.is_removed,
+        "awaited": next(filter(None, map(awaited, stack.groups)), ""),
     }
 
 
@@ -106,6 +108,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "applying": group.applying,
         "on_probation": group.on_probation,
         "stall": group.stall,
+        "awaited": awaited(group),
         "rollout": progress_plain(group.progress) if group.progress else None,
         "index": view.stacks[wish.id.stack].wish.index,
         "version": wish.version,

@@ -91,6 +91,7 @@ class StackLine(Shape):
     submitted_by: str = Field(examples=["anna@desk"])
     message: str = Field(examples=["the new catalogue"])
     is_removed: bool
+    awaited: str = Field(description="agents that it waits for, and what helps; empty: none")
 
 
 class StacksAnswer(Standing):
@@ -224,6 +225,7 @@ class GroupLine(Shape):
         description="of these, the ones that serve as before and have not passed a check that was changed", examples=[0]
     )
     stall: str = Field(description="why replacing them does not go on now; empty where it does")
+    awaited: str = Field(description="agents that a group waits for which shall have no task any more; empty: none")
     rollout: RolloutProgress | None = Field(description="null where no rollout changes it")
     failed: int = Field(description="slots whose task failed, and shall not be restarted", examples=[0])
     finished: int = Field(description="slots whose task finished", examples=[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from framework.cli.options import with_server
-from framework.cli.output import note, print_json, print_table, since
+from framework.cli.output import cell, note, print_json, print_table, since
 from framework.cli.server import Server
 
 
@@ -35,4 +35,7 @@ def ls(server: Server, as_json: bool) -> None:
         ]
         for line in answer["stacks"]
     ]
+    for line in answer["stacks"]:
+        if line["awaited"]:
+            note(f"{line['name']} {cell(line['awaited'])}")
     print_table(["STACK", "STATE", "READY", "GROUPS", "INDEX", "CHANGED", "BY", "MESSAGE"], rows)

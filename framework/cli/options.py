@@ -68,9 +68,8 @@ def with_server(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*args: Any, url: str | None, token_file: str | None, retry: float = 0.0, **options: Any) -> Any:
-        before = click.get_current_context().find_root().params
-        address = find_address(url or before.get("url"))
-        token = read_token(token_file or before.get("token_file"))
+        address = find_address(url or _before("url"))
+        token = read_token(token_file or _before("token_file"))
         return function(*args, server=Server(address, token, Retry(seconds=retry)), **options)
 
     decorated = click.option(
@@ -80,6 +79,16 @@ def with_server(function: F) -> F:
     )(wrapped)
     decorated = click.option("--url", metavar="URL", help="The scheduler's address. [env: FRAMEWORK_URL]")(decorated)
     return with_json(decorated)  # type: ignore[return-value]
+
+
+def _before(name: str) -> str | None:
+    """An option of the commands before this one, the nearest first."""
+    context = click.get_current_context().parent
+    while context is not None:
+        if given := context.params.get(name):
+            return str(given)
+        context = context.parent
+    return None
 
 
 def with_retry(function: F) -> F:

@@ -229,6 +229,7 @@ def _text(group: Answer, now: float) -> str:
     parts += [f"{plural(group['stopping'], 'task')} to end"] if group["stopping"] and group["wanted"] else []
     parts += [f"to {plural(group['applying'], 'task')} it is being applied in place"] if group["applying"] else []
     parts += [f"{plural(group['on_probation'], 'task')} to pass the new check"] if group["on_probation"] else []
+    parts += [group["awaited"]] if group["awaited"] else []
     parts += sorted({progress_text(progress) for progress in group["progress"]})[:3]
     for cause in group["waiting"][:3]:
         parts.append(f"{plural(len(cause['slots']), 'slot')}: {cause_text(cause, now)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from framework.core.gone import awaited
 from framework.core.model import Task
 from framework.core.planning import group_of, is_lost, problem_of, remembered, situation_of
 from framework.core.views import GroupState, GroupView, View
@@ -207,10 +208,13 @@ def _replacing(group: GroupView) -> Iterator[str]:
 
 
 def _standing(group: GroupView) -> str:
+    if group.wish.is_stopped and (said := awaited(group)):
+        return f"it is stopped, and {said}"
     if group.wish.is_stopped:
         return f"it is stopped: `framework start {group.wish.id}` starts it"
     if group.state is GroupState.REMOVING:
-        return "it is being removed"
+        said = awaited(group)
+        return f"it is being removed, and {said}" if said else "it is being removed"
     if group.state is GroupState.FINISHED:
         return "all its tasks have finished"
     count = len(group.tasks)
