@@ -204,6 +204,10 @@ class ZooKeeperLeadership:
     def leader(self) -> str:
         return self._store.election.leader if self._store is not None else ""
 
+    @property
+    def term(self) -> str:
+        return self._store.election.term if self._store is not None else ""
+
     def confirm(self) -> bool:
         """Whether this scheduler leads, as ZooKeeper says now; waits for some seconds at most."""
         return self._known.election.confirm()

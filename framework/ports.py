@@ -127,6 +127,11 @@ class Leadership(Protocol):
         """host:port of who leads, "" while nobody does; a sentence while something else has the place (is_address)."""
 
     @property
+    def term(self) -> str:
+        """Identity of the leadership of who leads, never given twice: another process at the same address has another.
+        "" while nobody is known to lead."""
+
+    @property
     def session_seconds(self) -> float:
         """The session time-out with ZooKeeper that was asked for."""
 

@@ -52,6 +52,8 @@ class Election:
         self.is_standby = False
         self.leader = ""
         """What the leader's node holds, as far as is known: the address of who leads, "" while nobody does."""
+        self.term = ""
+        """The session that has the leader's node, as far as is known: another process at its address has another."""
 
     def lead(self) -> None:
         """Waits until the leader's node is this session's. Until then this scheduler is among the standbys.
@@ -134,7 +136,7 @@ class Election:
         try:
             data, stat = client.get_async(self._path, watch=self._wake).get()
         except NoNodeError:
-            self.leader = ""
+            self.leader = self.term = ""
             return not self._is_anothers_turn(client) and self._take(client)
         self._free_since = None
         if stat.ephemeralOwner == client.client_id[0]:
@@ -144,7 +146,7 @@ class Election:
                 client.delete_async(self._path, version=stat.version).get()
             self._changed.set()
             return False
-        self._stand_by(client, data.decode(errors="replace"))
+        self._stand_by(client, data.decode(errors="replace"), _term(stat.ephemeralOwner))
         return False
 
     def _take(self, client: KazooClient) -> bool:
@@ -161,12 +163,13 @@ class Election:
             with contextlib.suppress(NoNodeError):  # or somebody deleted it by hand
                 client.delete_async(self._own_path).get()
         self.leader, self.is_leader, self.is_standby = self._who, True, False
+        self.term = _term(client.client_id[0])
         return True
 
-    def _stand_by(self, client: KazooClient, leader: str) -> None:
+    def _stand_by(self, client: KazooClient, leader: str, term: str) -> None:
         if self._registered != client.client_id[0]:
             self._register(client)
-        self.leader, self.is_standby = leader, True
+        self.leader, self.term, self.is_standby = leader, term, True
         if leader != self._said:
             self._said = leader
             self._on_wait(leader)
@@ -239,3 +242,8 @@ class Election:
                 " look whether it runs",
                 temporary=True,
             ) from error
+
+
+def _term(session_id: int) -> str:
+    """A ZooKeeper session's id as text: the ensemble gives none twice."""
+    return f"{session_id & (2**64 - 1):x}"

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 LEADER = "X-Framework-Leader"
 PROXIED_BY = "X-Framework-Proxied-By"
+TERM = "X-Framework-Term"
+"""Whom a standby takes for the leader: another process may be at that address by now, even of another framework."""
 AGE = "X-Framework-Age"
 
 MOST_CONNECTIONS = 320
@@ -47,7 +49,7 @@ _HOP_BY_HOP = frozenset(
         *(b"trailer", b"transfer-encoding", b"upgrade"),
     }
 )
-_NOT_ASKED = _HOP_BY_HOP | {b"expect", b"host", b"origin", PROXIED_BY.lower().encode()}
+_NOT_ASKED = _HOP_BY_HOP | {b"expect", b"host", b"origin", PROXIED_BY.lower().encode(), TERM.lower().encode()}
 """Host and Origin were checked here, by the names of this scheduler; the leader has others."""
 _NOT_ANSWERED = _HOP_BY_HOP | {b"date", b"server"}
 
@@ -121,10 +123,13 @@ class Proxy:
             await self._app(scope, receive, send)
             return
         send = _with_header(send, LEADER, self._leading_address)
-        if not self._leadership.is_standby or self._is_own(scope):
+        is_here = not self._leadership.is_standby or self._is_own(scope)
+        if is_here and not self._is_meant_for_another(scope):
             await self._app(scope, receive, send)
             return
         try:
+            if is_here:
+                raise self._misdirected(scope)
             if _may_be_stale(scope):
                 await self._answer_from_store(scope, receive, send)
             else:
@@ -134,6 +139,20 @@ class Proxy:
             await answer(scope, receive, send)
         except _ClientGone:
             return
+
+    def _is_meant_for_another(self, scope: Scope) -> bool:
+        """Whether a standby has passed it on to another leader, which was at this address before."""
+        meant = Headers(scope=scope).get(TERM)
+        return bool(meant and self._leadership.term) and meant != self._leadership.term
+
+    def _misdirected(self, scope: Scope) -> Problem:
+        by = Headers(scope=scope).get(PROXIED_BY, "an unknown address")
+        return Problem(
+            503,
+            f"The scheduler at {by} passed this on to another leader than the one that is at {self._address} now."
+            " Nothing was changed. Try again in a moment.",
+            headers=_RETRY,
+        )
 
     def _leading_address(self) -> str:
         leader = self._leadership.leader
@@ -190,6 +209,7 @@ class Proxy:
         has_body = asked.get("content-length", "0") != "0" or "transfer-encoding" in asked
         headers = _kept(scope["headers"], _NOT_ASKED)
         headers.append((PROXIED_BY.encode(), self._address.encode()))
+        headers.append((TERM.encode(), self._leadership.term.encode()))
         if scope.get("client"):
             headers.append((b"X-Forwarded-For", str(scope["client"][0]).encode()))
         return httpx.Request(

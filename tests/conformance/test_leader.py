@@ -370,5 +370,6 @@ def test_a_standby_whose_session_expires_goes_on_standing_by(zookeeper: Daemon) 
         eventually(lambda: standby.election.is_leader, "the one that was named leads", 10)
         loaded[0].join(10)
         assert (other.election.leader, other.election.is_standby) == ("two:80", True)
+        assert other.election.term == standby.election.term != "", "both know whose leadership it is"
         assert standbys_of(standby) == ["three:80"]
         assert standby.peek() == other.peek()

@@ -14,6 +14,7 @@ class FakeLeadership:
         self.is_leader = is_leader
         self.is_standby = not is_leader
         self.leader = leader
+        self.term = "5e551"
         self.session_seconds = 10.0
         self.standbys: list[str] = []
         self.stored: View | None = a_view()

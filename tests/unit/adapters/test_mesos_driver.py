@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from framework.adapters import mesos, mesos_session
-from framework.adapters.mesos import MesosDriver
+from framework.adapters.mesos import Driver, MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, addresses_of, zookeeper_of
 from framework.core.commands import (
     Accept,
@@ -142,6 +142,23 @@ def test_what_waits_leaves_before_the_driver_ends() -> None:
             for number in range(200):
                 driver.perform(dataclasses.replace(KILL, task_id=TaskId(f"t{number}")))
         assert len(master.of_type("KILL")) == 200
+
+
+def test_subscriptions_that_are_taken_and_dropped_come_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    real = Driver._pause
+
+    def noted(self: Driver) -> None:
+        pauses.append(self._pause_seconds)
+        real(self)
+
+    monkeypatch.setattr(Driver, "_pause", noted)
+    with FakeMaster() as master, running(master.address) as (_, inbox):
+        for number in range(1, 4):
+            inbox.wait(Subscribed, count=number)
+            master.close_streams()
+        inbox.wait(Subscribed, count=4)
+        assert pauses == [0.1, 0.2, 0.4]
 
 
 def test_redirects_to_itself_are_followed_with_pauses_and_told_once() -> None:

@@ -143,6 +143,21 @@ def test_events_come_one_by_one_and_end_with_who_follows(leader: Scheduler, stan
     assert leader.front.subscribers == 0, "the leader's stream has ended too"
 
 
+def test_another_leader_at_the_same_address_takes_nothing(leader: Scheduler, standby: Scheduler) -> None:
+    """The leader has died, and another framework's scheduler has its address: the standby does not know yet."""
+    leader.front.answer = lambda _asked: Done(changed=("shop/web",), index=3, message="")
+    body = {"pattern": "shop/web", "instances": 4}
+    leader.leadership.term = "0ther"
+    answer = standby.ask("POST", "/v1/scale", json=body, headers=TOKEN)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert f"The scheduler at {standby.address} passed this on to another leader" in answer.json()["message"]
+    assert leader.front.asks == []
+    standby.leadership.term = "0ther"
+    spoofed = {**TOKEN, "X-Framework-Term": "x"}
+    assert standby.ask("POST", "/v1/scale", json=body, headers=spoofed).status_code == 202, "the standby's word counts"
+
+
 def test_what_was_passed_on_is_not_passed_on_again(archive: Path, standby: Scheduler) -> None:
     """Two that take each other for the leader."""
     other = Scheduler(archive, FakeLeadership(is_leader=False, leader=standby.address))
