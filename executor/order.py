@@ -11,7 +11,7 @@ from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId, group_id
 from specs.records_pb2 import LaunchOrder
 from specs.stack import Container
 
-SCHEMA = 1
+SCHEMA = 2
 """The newest form of a launch order that this executor understands."""
 
 

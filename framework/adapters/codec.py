@@ -37,6 +37,8 @@ CAPABILITIES = (
 )
 """GPU_RESOURCES among them, as agents with GPUs are offered to nobody else; placement keeps other tasks off them."""
 LAUNCH_ORDER_SCHEMA = 1
+SWEEPING_SCHEMA = 2
+"""Of an order that only removes what others left: an executor that does not know such would start a container."""
 NANOSECONDS = 1_000_000_000
 
 Json = dict[str, Any]
@@ -248,7 +250,7 @@ class TaskWriter:
         task, amount = launch.task, launch.resources
         dns, dns_search = self._name_servers(task, launch.container)
         order = LaunchOrder(
-            schema=LAUNCH_ORDER_SCHEMA,
+            schema=SWEEPING_SCHEMA if task.sweeps else LAUNCH_ORDER_SCHEMA,
             task_id=task.id,
             stack=task.group.stack,
             service=task.group.service,

@@ -339,6 +339,8 @@ class Scheduler:
                 seconds = context.settings.launch_timeout_seconds
                 context.blame(task, now)
                 context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+                if task.sweeps:
+                    context.kill(task, now)  # its goal was STOP from the start
 
     def _look_at(self, kind: str, name: str, now: Instant) -> None:
         group = parse_group_id(name)

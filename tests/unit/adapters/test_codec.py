@@ -286,6 +286,13 @@ def task_info(launch: Launch = LAUNCH) -> dict[str, Any]:
     return info
 
 
+def test_an_order_that_only_removes_is_refused_by_executors_that_would_start_it() -> None:
+    task = dataclasses.replace(LAUNCH.task, sweeps=True, predecessors=(TaskId("old.1"),))
+    sweep = dataclasses.replace(LAUNCH, task=task)
+    order = LaunchOrder.FromString(base64.b64decode(task_info(sweep)["data"]))
+    assert (order.schema, order.sweeps, list(order.predecessors)) == (2, True, ["old.1"])
+
+
 def test_the_launch_order_has_all_that_the_executor_needs() -> None:
     order = LaunchOrder.FromString(base64.b64decode(task_info()["data"]))
     assert order.schema == 1

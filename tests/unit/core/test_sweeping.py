@@ -11,7 +11,7 @@ from framework.core.sweeping import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, RES
 from specs.ids import AgentId, ExecutorId, TaskId
 from specs.stack import Container, Port
 from specs.states import Goal, TaskState
-from tests.kit.conversation import Conversation, announced, group, launched
+from tests.kit.conversation import Conversation, announced, group, killed, launched
 
 LOST = {"reason": "REASON_EXECUTOR_TERMINATED", "source": "SOURCE_AGENT", "message": "Abnormal executor termination"}
 WEB = Container(image="busybox:1", ports=(Port(name="http", container_port=8080),))
@@ -137,6 +137,13 @@ def test_a_sweep_that_comes_to_nothing_is_tried_again_but_not_for_ever(state: Ta
         talk.wait(AGAIN_SECONDS)
     assert talk.shelf.stacks == {}
     assert "ContainerLeft" in announced(talk.heard)
+
+
+def test_a_sweep_that_never_arrives_is_killed() -> None:
+    talk, old = removed()
+    (sweep,) = launched(offers_of(talk, old))
+    assert killed(talk.wait(talk.scheduler.context.settings.launch_timeout_seconds - 1.0)) == []
+    assert set(killed(talk.wait(2.0))) == {sweep.id}
 
 
 def test_an_agent_without_room_keeps_a_stack_for_ten_minutes_and_no_longer() -> None:

@@ -194,7 +194,7 @@ def test_custom_resources_of_an_order_are_read() -> None:
     ("data", "words"),
     [
         (b"\xff\xff", "wanted a LaunchOrder, got 2 other bytes"),
-        (record(schema=2).SerializeToString(), "has schema 2, this executor knows up to 1"),
+        (record(schema=3).SerializeToString(), "has schema 3, this executor knows up to 2"),
         (record(container_json=b"{").SerializeToString(), "container settings cannot be read"),
         (record(container_json=b"[]").SerializeToString(), "container settings cannot be read"),
         (record(container_json=b'{"imgae":"a"}').SerializeToString(), "imgae"),
