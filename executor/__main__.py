@@ -87,8 +87,10 @@ def build(arguments: argparse.Namespace) -> Loop:
         name = number.name
         signal.signal(number, lambda *_, name=name: events.put(ShutdownReceived(reason=name)))
     driver.start()
+    processes = Processes(sandbox, logs, events.put)
     if not is_noop:
         start_thread("watch", containers.watch)
+        start_thread("sweep", processes.sweep)
         if arguments.metrics_interval:
             metrics.start(events.put, arguments.metrics_interval, driver.agent_address, arguments.metrics_port)
     return Loop(
@@ -97,7 +99,7 @@ def build(arguments: argparse.Namespace) -> Loop:
         driver=driver,
         sandbox=sandbox,
         containers=containers,
-        processes=Processes(sandbox, logs, events.put),
+        processes=processes,
         nothing=Nothing(events.put) if is_noop else None,
         images=Images(events.put),
         registry=registry,

@@ -1,7 +1,7 @@
 """Plain processes: services with a command and no image.
 
-Each has a session of its own, so that signals reach all of it. Memory and cpu are not limited: that is what containers
-are for.
+Each has a session of its own, so that signals reach all of it, and a supervisor, so that nothing of it outlives the
+task or the executor (executor.supervision). Memory and cpu are not limited: that is what containers are for.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import grp
 import os
 import pwd
 import signal as signals
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import IO
+from typing import IO, TypeVar
 
 from executor import terminal_beside
 from executor.environment import environment
@@ -25,12 +24,18 @@ from executor.order import Order
 from executor.permanence import permanence_of_error
 from executor.runtime import CheckOutcome, Fault, Post, exit_message
 from executor.sandbox import STREAMS, Sandbox
+from executor.supervision.abandoned import end_abandoned
+from executor.supervision.handles import Process, Spawner, TaskProcess
+from executor.supervision.kernel import Streams
+from executor.supervision.pipes import Pipe, nothing
+from executor.supervision.wire import Program
 from executor.terminal import Wanted
-from executor.terminal_beside import SYSTEM_PATH, Beside, Streams
-from executor.workers import start_thread
+from executor.terminal_beside import SYSTEM_PATH, Beside
 from specs.ids import TaskId
 from specs.permanence import Permanent
 from specs.stack import Hook
+
+P = TypeVar("P", bound=Process)
 
 DRAIN_SECONDS = 5.0
 OUTPUT_BYTES = 4096
@@ -46,15 +51,25 @@ class Processes:
         self._sandbox = sandbox
         self._logs = logs
         self._post = post
+        self._spawner = Spawner()
         self._lock = threading.Lock()
-        self._processes: dict[TaskId, subprocess.Popen[bytes]] = {}
-        self._attached: dict[TaskId, list[Beside]] = {}
+        self._processes: dict[TaskId, TaskProcess] = {}
+        self._sweeping = threading.Lock()
+        self._has_swept = False
+
+    def sweep(self) -> None:
+        """Ends the processes of executors that are no more, once."""
+        with self._sweeping:
+            if not self._has_swept:
+                end_abandoned()
+            self._has_swept = True
 
     def adopt(self, order: Order) -> Vacant:
-        """Mesos ends an executor's processes with it, and whose number is whose is not known after that."""
+        """A process ends with its executor, so there is none."""
         return Vacant(task_id=order.task_id)
 
     def create(self, order: Order) -> Created:
+        self.sweep()
         try:
             self._sandbox.prepare(order.task_id)
         except OSError as error:
@@ -64,121 +79,98 @@ class Processes:
     def start(self, order: Order) -> Started:
         container = order.container
         command = [*_limits(order), *(container.entrypoint or ()), *(container.command or ())]
-        process = self._spawn(order, command, (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE))
+        with nothing() as empty, Pipe() as out, Pipe() as errors:
+            streams = (empty, out.theirs, errors.theirs)
+            process = _start(command[0], lambda: self._spawner.start(self._program(order, command), streams))
+            for stream, pipe in zip(STREAMS, (out, errors), strict=True):
+                self._logs.follow(order.task_id, pipe.take(), stream)
         with self._lock:
             self._processes[order.task_id] = process
-        for stream, pipe in zip(STREAMS, (process.stdout, process.stderr), strict=True):
-            assert pipe is not None
-            self._logs.follow(order.task_id, os.dup(pipe.fileno()), stream)
-            pipe.close()
-        self._when_ended(
-            process,
-            # What it left running goes with it.
-            lambda: self._send(process, signals.SIGKILL),
-            lambda code: self._post(Exited(task_id=order.task_id, exit_code=code)),
-        )
+        self._when_ended(process, lambda code: self._post(Exited(task_id=order.task_id, exit_code=code)))
         addresses = (order.address,) if order.address else ()
         return Started(task_id=order.task_id, addresses=addresses, pid=process.pid)
 
     def signal(self, order: Order, signal: str) -> None:
         process = self._process(order)
-        if process is not None:
-            self._send(process, _number(signal))
+        number = _number(signal)
+        try:
+            if process is not None:
+                process.signal(number)
+        except PermissionError as error:
+            raise Fault(f"the process {process.pid if process else 0} could not be signalled: {error}") from error
 
     def remove(self, order: Order) -> Removed:
         process = self._process(order)
         code = None
         if process is not None:
-            self._send(process, signals.SIGKILL)
-            code = _exit_code(process.wait())
+            process.end()
+            code = process.wait()
         with self._lock:
             self._processes.pop(order.task_id, None)
-            attached = self._attached.pop(order.task_id, ())
-        for beside in attached:
-            beside.kill()
         words = self._logs.finish(order.task_id, DRAIN_SECONDS)
         return Removed(task_id=order.task_id, exit_code=code, last_words=words)
 
     def execute(self, order: Order, hook: Hook) -> CheckOutcome:
         """Runs a command beside the process, in its directory and with its environment."""
         with tempfile.TemporaryFile() as output:
-            return self._execute(order, hook, output)
+            try:
+                return self._execute(order, hook, output)
+            except Fault as fault:
+                return CheckOutcome(is_healthy=False, message=str(fault))
 
     def _execute(self, order: Order, hook: Hook, output: IO[bytes]) -> CheckOutcome:
-        try:
-            streams = (subprocess.DEVNULL, output.fileno(), subprocess.STDOUT)
-            process = self._spawn(order, hook.command, streams, hook)
-        except Fault as fault:
-            return CheckOutcome(is_healthy=False, message=str(fault))
-        try:
-            code = _exit_code(process.wait(hook.timeout_seconds))
-            output.seek(max(output.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
-            return CheckOutcome(is_healthy=code == 0, message=exit_message(code, output.read()), code=code)
-        except subprocess.TimeoutExpired:
-            self._send(process, signals.SIGKILL)
+        with nothing() as empty:
+            streams = (empty, output.fileno(), output.fileno())
+            process = self._start_beside(order, hook.command[0], self._program(order, hook.command, hook), streams)
+        code = process.wait(hook.timeout_seconds)
+        if code is None:
+            process.end()
             process.wait()
             return CheckOutcome(is_healthy=False, message=f"not done within {hook.timeout_seconds:g} s")
+        output.seek(max(output.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
+        return CheckOutcome(is_healthy=code == 0, message=exit_message(code, output.read()), code=code)
 
     def attach(self, order: Order, wanted: Wanted) -> Beside:
         """Starts a command beside the process, in its directory and with its environment."""
         given = {"TERM": "xterm"} if wanted.has_terminal else {}
         owner, _, _ = _identity(wanted.user or order.container.user)
-        beside = terminal_beside.start(
-            wanted,
-            lambda command, streams: self._spawn(order, command, streams, wanted, given, leads_session=False),
-            owner,
-        )
-        with self._lock:
-            has_ended = order.task_id not in self._processes
-            if not has_ended:
-                self._attached.setdefault(order.task_id, []).append(beside)
-        self._when_ended(beside.process, beside.sweep, lambda code: self._detach(order.task_id, beside, code))
-        if has_ended:
-            beside.kill()
-            raise Fault(f"{order.task_id} has ended")
+
+        def spawn(command: Sequence[str], streams: Streams) -> Process:
+            program = self._program(order, command, wanted, given)
+            program = program._replace(leads_session=False, ends_session=True)
+            return self._start_beside(order, wanted.command[0], program, streams)
+
+        beside = terminal_beside.start(wanted, spawn, owner)
+        self._when_ended(beside.process, beside.ended)
         return beside
 
-    def _detach(self, task_id: TaskId, beside: Beside, code: int) -> None:
-        with self._lock:
-            if beside in self._attached.get(task_id, ()):
-                self._attached[task_id].remove(beside)
-        beside.ended(code)
+    def _start_beside(self, order: Order, name: str, program: Program, streams: Streams) -> Process:
+        """Starts a command under the supervisor of the order's process. Raises Fault."""
+        beside = self._process(order)
+        if beside is None:
+            raise Fault(f"{order.task_id} has ended")
+        return _start(name, lambda: beside.start_beside(program, streams))
 
-    def _spawn(
+    def _program(
         self,
         order: Order,
         command: Sequence[str],
-        streams: Streams,
         wishes: Hook | Wanted = AS_THE_TASK,
         given: Mapping[str, str] = MappingProxyType({}),
-        *,
-        leads_session: bool = True,
-    ) -> subprocess.Popen[bytes]:
-        """Starts a process as the task's user, in its directory and with its environment, where `wishes` names no
-        others; `given` is what its environment may override. Raises Fault."""
+    ) -> Program:
+        """How a command is started as the task's user, in its directory and with its environment, where `wishes` names
+        no others; `given` is what its environment may override. Raises Fault."""
         uid, gid, groups = _identity(wishes.user or order.container.user)
-        stdin, stdout, stderr = streams
-        try:
-            return subprocess.Popen(
-                list(command),
-                bufsize=0,
-                cwd=wishes.working_dir or self._directory(order),
-                env={**given, **self._environment(order), **dict(wishes.environment or {})},
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=leads_session,
-                user=uid,
-                group=gid,
-                extra_groups=groups,
-            )
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise Fault(
-                f"the process {(wishes.command or command)[0]!r} could not be started: {error}",
-                permanent=permanence_of_error(error),
-            ) from error
+        return Program(
+            command=list(command),
+            directory=wishes.working_dir or self._directory(order),
+            environment={**given, **self._environment(order), **dict(wishes.environment or {})},
+            user=uid,
+            group=gid,
+            groups=groups,
+        )
 
-    def _process(self, order: Order) -> subprocess.Popen[bytes] | None:
+    def _process(self, order: Order) -> TaskProcess | None:
         with self._lock:
             return self._processes.get(order.task_id)
 
@@ -190,38 +182,27 @@ class Processes:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return {"PATH": SYSTEM_PATH, "HOME": directory} | inherited | environment(order, directory)
 
-    def _when_ended(
-        self, process: subprocess.Popen[bytes], sweep: Callable[[], None], told: Callable[[int], None]
-    ) -> None:
-        """Once it has ended, `sweep` is to kill what it left running, which has its number until it is reaped; then
-        `told` is told its exit code. Both are called by another thread, and must not block."""
+    def _when_ended(self, process: Process, told: Callable[[int], None]) -> None:
+        """Has another thread call `told` with the exit code once it has ended; it must not block."""
 
         def ended() -> None:
-            try:
-                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-                sweep()
-            except ChildProcessError:
-                pass  # it was reaped by somebody else already
-            told(_exit_code(process.wait()))
+            code = process.wait()
+            assert code is not None, "there is no time-out"
+            told(code)
 
         try:
-            self._logs.when_readable(os.pidfd_open(process.pid), ended)
-        except OSError:  # a kernel before 5.3
-            start_thread(f"wait-{process.pid}", ended)
-
-    def _send(self, process: subprocess.Popen[bytes], number: int) -> None:
-        if process.returncode is not None:
-            return
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        except PermissionError as error:
-            raise Fault(f"the process {process.pid} could not be signalled: {error}") from error
+            self._logs.when_readable(process.end_descriptor(), ended)
+        except OSError:  # its end is known already
+            ended()
 
 
-def _exit_code(return_code: int) -> int:
-    return return_code if return_code >= 0 else 128 - return_code
+def _start(name: str, start: Callable[[], P]) -> P:
+    """Starts a process; says in Faults which one could not be."""
+    try:
+        return start()
+    except (OSError, ValueError) as error:
+        message = f"the process {name!r} could not be started: {error}"
+        raise Fault(message, permanent=permanence_of_error(error)) from error
 
 
 def _number(name: str) -> int:

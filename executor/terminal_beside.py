@@ -8,13 +8,14 @@ import logging
 import os
 import selectors
 import shutil
-import signal
-import subprocess
 import termios
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from executor.runtime import Fault
+from executor.supervision.handles import Process
+from executor.supervision.kernel import Streams
+from executor.supervision.pipes import Pipe, nothing
 from executor.terminal import Wanted
 
 READ_BYTES = 32 * 1024
@@ -25,10 +26,8 @@ LAST_WORDS_SECONDS = 1.0
 is not waited for."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Streams = tuple[int, int, int]
-Spawn = Callable[[Sequence[str], Streams], "subprocess.Popen[bytes]"]
-"""Starts a command line in the executor's session, with these as its standard streams: descriptors, or what
-subprocess.Popen takes for them. Raises Fault."""
+Spawn = Callable[[Sequence[str], Streams], Process]
+"""Starts a command line, which leads no session, with copies of these as its standard streams. Raises Fault."""
 
 log = logging.getLogger("executor.terminal")
 
@@ -36,8 +35,8 @@ log = logging.getLogger("executor.terminal")
 def start(wanted: Wanted, spawn: Spawn, owner: int | None) -> Beside:
     """Starts the command; `owner` is the user whose terminal it is, None for the executor's own. Raises Fault.
 
-    A session, and a terminal for it, are made in the new process alone, and a fork with code of ours in between is not
-    safe with threads: setsid, of util-linux, makes them. What it cannot start ends with 127 or 126, as in a container.
+    setsid, of util-linux, makes its session and the terminal of that. What it cannot start ends with 127 or 126, as in
+    a container.
     """
     setsid = shutil.which("setsid", path=SYSTEM_PATH)
     if setsid is None:
@@ -45,11 +44,7 @@ def start(wanted: Wanted, spawn: Spawn, owner: int | None) -> Beside:
             f"a command beside a process wants setsid, of util-linux, in {SYSTEM_PATH}: install it on the agent"
         )
     if not wanted.has_terminal:
-        first = subprocess.PIPE if wanted.has_input else subprocess.DEVNULL
-        process = spawn([setsid, "--", *wanted.command], (first, subprocess.PIPE, subprocess.PIPE))
-        assert isinstance(process.stdout, io.FileIO) and isinstance(process.stderr, io.FileIO)
-        assert process.stdin is None or isinstance(process.stdin, io.FileIO)
-        return Beside(process, {"stdout": process.stdout, "stderr": process.stderr}, process.stdin)
+        return _with_pipes(wanted, [setsid, "--", *wanted.command], spawn)
     screen, theirs = _terminal(wanted, owner)
     try:
         process = spawn([setsid, "--ctty", "--", *wanted.command], (theirs, theirs, theirs))
@@ -61,18 +56,25 @@ def start(wanted: Wanted, spawn: Spawn, owner: int | None) -> Beside:
     return Beside(process, {"stdout": screen}, screen, has_terminal=True)
 
 
+def _with_pipes(wanted: Wanted, command: Sequence[str], spawn: Spawn) -> Beside:
+    with nothing() as empty, Pipe(is_input=True) as entered, Pipe() as out, Pipe() as errors:
+        process = spawn(command, (entered.theirs if wanted.has_input else empty, out.theirs, errors.theirs))
+        sources = {"stdout": io.FileIO(out.take()), "stderr": io.FileIO(errors.take())}
+        return Beside(process, sources, io.FileIO(entered.take(), "w") if wanted.has_input else None)
+
+
 class Beside:
     """A Terminal of a plain process. Its command leads a session, all of which ends with it."""
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        process: Process,
         sources: dict[str, io.FileIO],
         sink: io.FileIO | None,
         *,
         has_terminal: bool = False,
     ) -> None:
-        """The files are its own from now on. Who sees the process end calls `sweep`, reaps it, and calls `ended`."""
+        """The files are its own from now on. Who sees the process end calls `ended`."""
         self.process = process
         self._sources = sources
         self._sink = sink
@@ -81,14 +83,8 @@ class Beside:
         self._is_over = threading.Event()
         self._end_reader, self._end_writer = os.pipe2(os.O_CLOEXEC)
 
-    def sweep(self) -> None:
-        """Kills what it has left running in its session, which has its number until it is reaped."""
-        for id in _session(self.process.pid):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(id, signal.SIGKILL)
-
     def ended(self, code: int) -> None:
-        """It has ended, with this exit code, and is reaped."""
+        """It has ended, with this exit code."""
         self._code = code
         self._is_over.set()
         os.close(self._end_writer)
@@ -136,10 +132,7 @@ class Beside:
         return self._code
 
     def kill(self) -> None:
-        # What else there is in its session goes when its end is seen.
-        if not self._is_over.is_set():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self.process.pid, signal.SIGKILL)
+        self.process.end()
 
     def close(self) -> None:
         for file in (*self._sources.values(), self._sink):
@@ -168,12 +161,3 @@ def _read(file: io.FileIO) -> bytes:
         return file.read(READ_BYTES) or b""
     except (OSError, ValueError):
         return b""
-
-
-def _session(leader: int) -> Iterator[int]:
-    """The processes of a session."""
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdecimal():
-            with contextlib.suppress(ProcessLookupError):
-                if os.getsid(int(name)) == leader:
-                    yield int(name)

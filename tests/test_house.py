@@ -310,6 +310,14 @@ ROOMS = (
         ours=("executor", "specs", "discovery"),
         libraries={"docker", "pymesos", "addict", "requests", "urllib3", *PROTOBUF},
     ),
+    # What runs beside an executor has little in memory, so imports little.
+    *(
+        Room(
+            name=f"executor.supervision.{each}",
+            ours=tuple(f"executor.supervision.{one}" for one in ("kernel", "supervisor", "waking", "wire")),
+        )
+        for each in ("kernel", "spawner", "supervisor", "waking", "wire")
+    ),
     *(
         Room(name=f"executor.{pure}", ours=("executor", "specs", "discovery.endpoints"), is_pure=True)
         for pure in (

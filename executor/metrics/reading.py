@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -15,7 +15,7 @@ from docker.errors import APIError
 from executor.engine import AWAY, Engine, engine_address
 from executor.metrics import cgroups
 from executor.metrics.cgroups import Files
-from executor.metrics.processes import Process, blocks_of, by_session, network_of, process_of
+from executor.metrics.processes import Table, blocks_of, network_of, process_of
 from executor.metrics.stats import usage_of_stats
 from executor.metrics.usage import Usage, never_falling
 from executor.survey import Seen
@@ -64,6 +64,7 @@ class Measuring:
         self._engine = engine or Engine(ENGINE_SECONDS)
         self._proc = proc
         self._places: dict[TaskId, _Place] = {}
+        self._supervisors: dict[TaskId, int] = {}
         self._last: dict[TaskId, Usage] = {}
         self._failures: dict[TaskId, int] = {}
         self._is_engine_away = False
@@ -73,16 +74,16 @@ class Measuring:
     def measure(self, tasks: Sequence[Seen]) -> dict[TaskId, Usage]:
         """What each of these tasks uses now."""
         self._is_engine_away = False
-        sessions = self._sessions() if any(seen.pid for seen in tasks) else {}
+        table = self._table() if any(seen.pid for seen in tasks) else Table(())
         containers = [seen for seen in tasks if not seen.order.is_process]
         asked = [seen for seen in containers if self._is_asked(seen)]
-        usages = {seen.order.task_id: self._process(seen, sessions) for seen in tasks if seen.order.is_process}
+        usages = {seen.order.task_id: self._process(seen, table) for seen in tasks if seen.order.is_process}
         usages |= {seen.order.task_id: self._try(self._read_of, seen) for seen in containers if seen not in asked}
         usages |= self._ask_all(asked)
         found = {id: usage for id, usage in usages.items() if usage is not None}
         self._last = found
         self._failures = {id: number for id, number in self._failures.items() if id not in found}
-        for known in (self._places, self._failures):
+        for known in (self._places, self._failures, self._supervisors):
             for id in known.keys() - {seen.order.task_id for seen in tasks}:
                 del known[id]
         return found
@@ -161,25 +162,29 @@ class Measuring:
         if self._failures[id] == TELL_AFTER:
             log.warning("what %s uses cannot be measured: %s; trying on", id, error or type(error).__name__)
 
-    def _process(self, seen: Seen, sessions: Mapping[int, Process]) -> Usage | None:
-        own = sessions.get(seen.pid)
-        if own is None:
+    def _process(self, seen: Seen, table: Table) -> Usage | None:
+        # The first time its parent is its supervisor. Where that was killed, it is somebody else's for a moment.
+        supervisor = self._supervisors.get(seen.order.task_id) or table.parent(seen.pid)
+        own = table.below(supervisor) if supervisor is not None else None
+        if supervisor is None or own is None:
             return None
+        self._supervisors[seen.order.task_id] = supervisor
+        cpu_ticks, mem_pages = own
         try:
             read, written = blocks_of(self._read(f"{self._proc}/{seen.pid}/io"))
         except OSError:
             read, written = 0, 0
         usage = Usage(
             at=time.monotonic(),
-            cpu_seconds=own.cpu_ticks / TICK,
-            mem_bytes=own.mem_pages * PAGE,
+            cpu_seconds=cpu_ticks / TICK,
+            mem_bytes=mem_pages * PAGE,
             block_read_bytes=read,
             block_write_bytes=written,
         )
         return never_falling(self._last.get(seen.order.task_id), usage)
 
-    def _sessions(self) -> dict[int, Process]:
-        """All processes of this machine by session: those of a task share one."""
+    def _table(self) -> Table:
+        """All processes of this machine: those of a task, and of what runs beside it, have its supervisor above."""
         found = []
         with os.scandir(self._proc) as entries:
             names = [entry.name for entry in entries if entry.name.isdecimal()]
@@ -188,7 +193,7 @@ class Measuring:
                 found.append(process_of(self._read(f"{self._proc}/{name}/stat")))
             except (OSError, ValueError, IndexError):
                 continue  # it has just ended
-        return by_session(found)
+        return Table(found)
 
     @staticmethod
     def _read(path: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from executor.terminal import Terminal, Wanted
 from executor.workers import Workers
 from specs.ids import TaskId
 from specs.stack import CheckKind, Container, HealthCheck, Port, Ulimit
+from tests.kit.processes import has_ended, within
 from tests.unit.executor.talk import look, order
 
 
@@ -45,26 +45,6 @@ class Place:
 
     def log(self, stream: str) -> str:
         return self.sandbox.log(order().task_id, stream).read_text()
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Whether the condition becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not (is_true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return is_true
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or only waits to be reaped by somebody else."""
-
-    def is_over() -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-
-    return within(5, is_over)
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import queue
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,16 @@ from typing import Any
 import pytest
 from docker.errors import APIError
 
+from executor.events import Event
+from executor.logs import Logs
 from executor.metrics.reading import ENGINE_AT_ONCE, Measuring
+from executor.process import Processes
+from executor.sandbox import Sandbox
 from executor.survey import Seen
 from executor.task import Phase
+from executor.terminal import Wanted
 from specs.stack import Container, Network
+from tests.kit.processes import within
 from tests.unit.executor.metrics.recorded import ID, NETWORK, SECOND_FILES, STATS, STOPPED
 from tests.unit.executor.talk import order
 
@@ -168,26 +172,33 @@ def test_a_container_whose_files_vanish_is_looked_for_anew(engine: FakeEngine, m
     assert engine.asked == [f"inspect {ID[:4]}"] * 2
 
 
-@pytest.fixture
-def family() -> Iterator[subprocess.Popen[bytes]]:
-    """A plain process with a child that holds 64 MiB, and takes a tenth of a second of processor time."""
-    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield process
-        process.communicate(b"\n")
-
-
-def test_a_plain_process_is_all_of_its_session(engine: FakeEngine, family: subprocess.Popen[bytes]) -> None:
-    measuring = Measuring(engine)
-    one = seen("one", pid=family.pid, command=("x",))
-    (usage,) = measuring.measure([one]).values()
-    assert 0.1 <= usage.cpu_seconds < 30
-    assert 64 * 2**20 <= usage.mem_bytes < 256 * 2**20
-    assert usage.mem_limit_bytes is None
-    assert measuring.measure([seen("gone", pid=2**22 + 1, command=("x",))]) == {}
-    assert engine.asked == []
-    assert os.getsid(family.pid) == family.pid
+def test_a_plain_process_is_all_below_its_supervisor(engine: FakeEngine, tmp_path: Path) -> None:
+    """Its own child holds 64 MiB and takes a tenth of a second of processor time, in a session of its own; so does a
+    command beside it."""
+    sandbox = Sandbox(tmp_path)
+    logs = Logs(sandbox)
+    processes = Processes(sandbox, logs, queue.SimpleQueue[Event]().put)
+    lasts = CHILD.replace("input()", "time.sleep(600)")
+    script = 'setsid "$0" -c "$1" & sleep 600'
+    wanted = order("one", Container(command=("sh", "-c", script, sys.executable, lasts)))
+    processes.create(wanted)
+    pid = processes.start(wanted).pid
+    try:
+        beside = processes.attach(wanted, Wanted(command=(sys.executable, "-c", CHILD), has_input=True))
+        assert next(beside.output()) == ("stdout", b"\n")
+        assert within(10, lambda: sandbox.log(wanted.task_id, "stdout").read_bytes() == b"\n")
+        measuring = Measuring(engine)
+        one = replace(seen("one", pid=pid, command=("x",)), order=wanted)
+        (usage,) = measuring.measure([one]).values()
+        assert 0.2 <= usage.cpu_seconds < 30
+        assert 128 * 2**20 <= usage.mem_bytes < 256 * 2**20
+        assert usage.mem_limit_bytes is None
+        beside.write(b"\n")
+        assert [*beside.output(), beside.exit_code()] == [0]
+        (later,) = measuring.measure([one]).values()
+        assert later.cpu_seconds >= usage.cpu_seconds, "what has ended counts"
+        assert 64 * 2**20 <= later.mem_bytes < 128 * 2**20
+        assert measuring.measure([seen("gone", pid=2**22 + 1, command=("x",))]) == {}
+        assert engine.asked == []
+    finally:
+        processes.remove(wanted)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from executor.metrics import cgroups
-from executor.metrics.processes import Process, blocks_of, by_session, network_of, process_of
+from executor.metrics.processes import Process, Table, blocks_of, network_of, process_of
 from executor.metrics.stats import usage_of_stats
 from executor.metrics.usage import Usage, cpus, never_falling
 from tests.unit.executor.metrics.recorded import (
@@ -143,12 +143,16 @@ class TestEngine:
 class TestProcesses:
     def test_the_line_of_a_process_whose_name_has_brackets(self) -> None:
         line = "42 (my) prog) x) S 1 40 40 0 -1 4194560 100 50 0 0 7 3 2 1 20 0 4 0 1000 8000000 250 184467 0 0\n"
-        assert process_of(line) == Process(session=40, cpu_ticks=13, mem_pages=250)
+        assert process_of(line) == Process(id=42, parent=1, cpu_ticks=10, ended_cpu_ticks=3, mem_pages=250)
 
-    def test_those_of_a_session_are_added_up(self) -> None:
-        one, two = (Process(session=40, cpu_ticks=n, mem_pages=10 * n) for n in (1, 2))
-        other = Process(session=7, cpu_ticks=9, mem_pages=9)
-        assert by_session([one, other, two]) == {40: Process(session=40, cpu_ticks=3, mem_pages=30), 7: other}
+    def test_all_below_a_supervisor_is_added_up_with_what_has_ended_there(self) -> None:
+        def process(id: int, parent: int, ticks: int) -> Process:
+            return Process(id=id, parent=parent, cpu_ticks=ticks, ended_cpu_ticks=ticks, mem_pages=10 * ticks)
+
+        table = Table([process(5, 4, 1), process(40, 1, 100), process(6, 41, 9), process(4, 40, 2), process(41, 1, 1)])
+        assert (table.parent(4), table.parent(7)) == (40, None)
+        assert table.below(40) == (100 + 2 * (2 + 1), 30)
+        assert table.below(5) is table.below(7) is None
 
     def test_blocks_and_network(self) -> None:
         io = "rchar: 9\nwchar: 9\nsyscr: 1\nsyscw: 1\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 0\n"
