@@ -60,6 +60,13 @@ class CancelPull:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTemplates:
+    """The task is to stop: its templates need not be rendered. Its Create is answered all the same, and soon."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
     """Answered by Created, ImageMissing or OperationFailed."""
 
@@ -180,6 +187,7 @@ Command = (
     | Adopt
     | Pull
     | CancelPull
+    | CancelTemplates
     | Create
     | Start
     | Signal

@@ -90,6 +90,10 @@ class Docker:
             raise _fault("created", error, order) from error
         return Created(task_id=order.task_id, container_id=answer["Id"])
 
+    def cancel_templates(self, order: Order) -> None:
+        """Breaks off the writing of the order's first files. Any thread may call; nothing is waited for."""
+        self._templates.cancel(order.task_id)
+
     def start(self, order: Order) -> Started:
         try:
             self._follow(order)

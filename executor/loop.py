@@ -127,6 +127,8 @@ class Loop:
                 self._images.pull(command.order)
             case do.CancelPull():
                 self._images.cancel(command.order)
+            case do.CancelTemplates():
+                self._containers.cancel_templates(command.order)
             case do.Adopt() | do.Create() | do.Start() | do.Signal() | do.Remove():
                 self._operate(command)
             case do.Check():

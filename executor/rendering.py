@@ -21,14 +21,14 @@ class Rendering:
     def __init__(self) -> None:
         self._confined = Confined(TARGET, LIBRARIES)
 
-    def text(self, template: str, own: Own, groups: Groups, seconds: float = TASK_SECONDS) -> str:
-        """What the template becomes. `groups` that are the same object are told to the process once. Raises ValueError,
-        of which TooMuch is one, and OSError where there is no process."""
+    def text(self, template: str, own: Own, groups: Groups, seconds: float = TASK_SECONDS, key: str = "") -> str:
+        """What the template becomes. `groups` that are the same object are told to the process once; `key` is what
+        `abort` goes by. Raises ValueError, of which TooMuch is one, and OSError where there is no process."""
         if seconds <= 0:
             raise TooMuch(f"the templates of the task take more than {TASK_SECONDS:g} s")
         request = text_request(template, own)
         try:
-            answer = self._confined.call(request, seconds, told=groups, tell=lambda: groups_request(groups))
+            answer = self._confined.call(request, seconds, told=groups, tell=lambda: groups_request(groups), key=key)
         except Exceeded as too_much:
             raise TooMuch(f"it takes {too_much}") from None
         except Unavailable as fault:
@@ -36,6 +36,10 @@ class Rendering:
         if "text" not in answer:
             raise ValueError(str(answer.get("fault")))
         return str(answer["text"])
+
+    def abort(self, key: str) -> None:
+        """Breaks off what is rendered with this key."""
+        self._confined.abort(key)
 
     def rest(self) -> None:
         """Ends the process where it has not been needed for a while."""

@@ -36,6 +36,8 @@ def stop(context: Context, task: Task, verdict: Verdict, grace_seconds: float | 
         context.do(do.CancelPull(order=task.order))
         context.end(task, verdict)
         return
+    if task.phase is Phase.CREATING and task.order.container.templates:
+        context.do(do.CancelTemplates(order=task.order))
     has_run = task.phase is Phase.RUNNING
     if has_run:
         _drain(context, task, min(drain, settings.drain_seconds) if has_time else 0.0)

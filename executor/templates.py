@@ -64,6 +64,8 @@ class Templates:
         self._kept: dict[TaskId, _Kept] = {}
         self._directory: Directory | None = None
         self._rendering = Rendering()
+        self._preparing: dict[TaskId, bool] = {}
+        """Tasks whose first files are being written; true where nobody waits for them any more."""
         self._has_changed = threading.Event()
 
     def prepare(self, order: Order) -> tuple[str, ...]:
@@ -71,6 +73,22 @@ class Templates:
         the first reading of the endpoints. Raises Fault."""
         if not order.container.templates:
             return ()
+        with self._lock:
+            self._preparing[order.task_id] = False
+        try:
+            return self._prepare(order)
+        finally:
+            with self._lock:
+                del self._preparing[order.task_id]
+
+    def cancel(self, task_id: TaskId) -> None:
+        """Nobody waits for the task's first files any more: `prepare` raises Fault soon. Waits for nothing."""
+        with self._lock:
+            if task_id in self._preparing:
+                self._preparing[task_id] = True
+        self._rendering.abort(task_id)
+
+    def _prepare(self, order: Order) -> tuple[str, ...]:
         place = self._root / order.task_id
         kept = self._new(order, place)
         (place / FILES).mkdir(parents=True, exist_ok=True)
@@ -79,6 +97,8 @@ class Templates:
             groups = self._groups()
             give_up_at = time.monotonic() + TASK_SECONDS
             for index, template in enumerate(order.container.templates):
+                if self._preparing[order.task_id]:
+                    raise Fault("its files are not wanted any more")
                 self._write(kept, index, template, groups, give_up_at)
         except (Fault, ValueError, OSError) as fault:
             shutil.rmtree(place, ignore_errors=True)
@@ -187,7 +207,8 @@ class Templates:
         kept.too_much.pop(index, None)
         template = kept.order.container.templates[index]
         try:
-            return self._rendering.text(template.content, kept.own, groups, give_up_at - now)
+            key = kept.order.task_id if kept.order.task_id in self._preparing else ""
+            return self._rendering.text(template.content, kept.own, groups, give_up_at - now, key)
         except TooMuch as fault:
             kept.too_much[index] = (now + REST_SECONDS, str(fault))
             raise

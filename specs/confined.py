@@ -30,6 +30,7 @@ START_SECONDS = 30.0
 """Time-out for the start of a child: on a machine that is short of processors it takes its time."""
 _HEAD_BYTES = 8
 _PIECE_BYTES = 1 << 16
+_CALLED_OFF = "it was called off"
 _MEMORY_EXIT = 93
 _OUTPUT_EXIT = 94
 _PROGRAM = "import sys; sys.path[:0] = sys.argv[2:]; from specs.confined import serve; serve(sys.argv[1])"
@@ -67,33 +68,65 @@ class Confined:
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._used_at = 0.0
+        self._aborting = threading.Lock()
+        self._key = ""
+        self._is_aborted = False
 
     def call(
-        self, request: Any, seconds: float | None = None, *, told: object = None, tell: Callable[[], Any] | None = None
+        self,
+        request: Any,
+        seconds: float | None = None,
+        *,
+        told: object = None,
+        tell: Callable[[], Any] | None = None,
+        key: str = "",
     ) -> Any:
         """The target's answer. `seconds` shortens the time of the clock. A child that does not know `told` (compared as
-        an object) is first asked what `tell` gives. Raises Exceeded, Unavailable."""
+        an object) is first asked what `tell` gives. `key` is what `abort` goes by. Raises Exceeded, Unavailable."""
         with self._lock:
-            if self._child is None or not self._child.is_alive:
-                self._child = _Child(self._target, self._libraries, self.limits)
-            child = self._child
+            with self._aborting:
+                self._key, self._is_aborted = key, False
             try:
-                if tell is not None and child.told is not told:
-                    child.tell(tell(), told)
-                return child.ask(request, self.limits.seconds if seconds is None else min(seconds, self.limits.seconds))
+                return self._asked(request, self.limits.seconds if seconds is None else seconds, told, tell)
             except (Exceeded, Unavailable):
-                child.end()
-                self._child = None
+                self._end()
+                if self._is_aborted:
+                    raise Unavailable(_CALLED_OFF) from None
                 raise
             finally:
+                with self._aborting:
+                    self._key = ""
+                if self._is_aborted:
+                    self._end()
                 self._used_at = time.monotonic()
+
+    def abort(self, key: str) -> None:
+        """Breaks off the call with this key, if it is under way: it raises Unavailable. Waits for nothing."""
+        with self._aborting:
+            if key and self._key == key:
+                self._is_aborted = True
+                if self._child is not None:
+                    self._child.kill()
+
+    def _asked(self, request: Any, seconds: float, told: object, tell: Callable[[], Any] | None) -> Any:
+        if self._child is None or not self._child.is_alive:
+            self._child = _Child(self._target, self._libraries, self.limits)
+        if self._is_aborted:
+            raise Unavailable(_CALLED_OFF)
+        if tell is not None and self._child.told is not told:
+            self._child.tell(tell(), told)
+        return self._child.ask(request, min(seconds, self.limits.seconds))
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
 
     def close(self, idle_seconds: float = 0.0) -> None:
         """Ends the child, if it was not used for so long; a later call starts another."""
         with self._lock:
-            if self._child is not None and time.monotonic() - self._used_at >= idle_seconds:
-                self._child.end()
-                self._child = None
+            if time.monotonic() - self._used_at >= idle_seconds:
+                self._end()
 
 
 class _Child:
@@ -147,12 +180,16 @@ class _Child:
             self._write(len(data).to_bytes(_HEAD_BYTES) + data, until)
             return json.loads(self._read(until))
         except TimeoutError:
-            raise Exceeded(f"more than {seconds:g} s") from None
+            raise Exceeded(f"more than {seconds:.3g} s") from None
 
-    def end(self) -> None:
-        """Ends it, whatever it does."""
+    def kill(self) -> None:
+        """Has it killed, whatever it does."""
         with contextlib.suppress(OSError):
             self._process.kill()
+
+    def end(self) -> None:
+        """Has it killed, and forgets it."""
+        self.kill()
         self._process.wait()
         self._stdin.close()
         self._stdout.close()

@@ -242,7 +242,7 @@ class ExecutorProcess:
                 self._published.pop(command.task_id, None)
                 withdrawn = on.Withdrawn(task_id=command.task_id, serial=command.serial)
                 self._kernel.after(self._all.delays.draw(0.1), lambda: self.handle(withdrawn))
-            case do.CancelPull():
+            case do.CancelPull() | do.CancelTemplates():
                 pass
 
     def _subscribe(self, command: do.Subscribe) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,37 @@ def test_one_that_comes_to_take_too_much_stays_as_it_was_and_is_left_alone_for_a
     directory.fill(AUTH[0])
     assert place.heard() == on.TemplatesRendered(task_id=two.task_id, changed=(1,), fault=fault)
     assert (place.files() / "bound" / "0").read_text() == ""
+
+
+def test_a_task_that_is_to_stop_waits_for_no_template(place: Place) -> None:
+    content = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
+    endless = order("endless", Container(image="x", templates=(Template(target="/a", content=content),)))
+    place.templates.prepare(ORDER)  # the process runs
+    faults: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def prepare() -> None:
+        try:
+            place.templates.prepare(endless)
+        except Fault as fault:
+            faults.put(str(fault))
+
+    thread = threading.Thread(target=prepare)
+    thread.start()
+    while thread.is_alive():
+        place.templates.cancel(endless.task_id)
+    fault = faults.get(timeout=1)
+    assert "takes" not in fault, "it was broken off, not given up for what it took"
+    assert place.templates.prepare(order("next", ORDER.container))
+
+
+def test_what_is_to_stop_while_it_is_created_says_so() -> None:
+    talk = Talk()
+    talk.launch(ORDER)
+    heard = talk.tell(on.KillReceived(task_id=ORDER.task_id))
+    assert only(do.CancelTemplates, heard) == [do.CancelTemplates(order=ORDER)]
+    other = Talk()
+    other.launch(order())
+    assert not only(do.CancelTemplates, other.tell(on.KillReceived(task_id=order().task_id)))
 
 
 def rendered(*changed: int, fault: str = "") -> on.TemplatesRendered:

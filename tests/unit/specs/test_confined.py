@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,27 @@ def test_it_ends_when_it_is_closed_and_not_before_it_was_idle_long_enough(confin
     confined.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_call_is_broken_off_by_its_key_and_no_other_is(confined: Confined) -> None:
+    confined.call({"told": 0})
+    ended: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+
+    def sleep() -> None:
+        try:
+            confined.call({"sleep": 600}, key="mine")
+        except Unavailable as fault:
+            ended.put(fault)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    while thread.is_alive():
+        confined.abort("another's")
+        confined.abort("")
+        confined.abort("mine")
+    assert ended.get(timeout=1)
+    confined.abort("mine")
+    assert confined.call({"memory": 1}) == {"length": 1}
 
 
 def test_what_cannot_start_says_so() -> None:
