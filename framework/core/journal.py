@@ -2,7 +2,8 @@
 
 An event is written with all fields of its dataclasses, by their names or, of what comes often, in their order: the
 types say what a value is. Secrets never reach a journal: every text of a container or a group that may hold one is
-replaced by a salted hash, equal for equal texts. Version ids stay as they were given, although they were made from
+replaced by a salted hash, equal for equal texts (`SECRET`), and so is every text that may quote the output of a task or
+of a check (`QUOTING`); such texts are not compared. Version ids stay as they were given, although they were made from
 those texts.
 """
 
@@ -12,13 +13,14 @@ import hashlib
 import math
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
+from framework.core.adoption import is_removed
 from framework.core.commands import (
     Accept,
     Acknowledge,
@@ -36,12 +38,24 @@ from framework.core.commands import (
     Save,
     Write,
 )
-from framework.core.events import Asked, BecameLeader, CallFailed, Event, Saved, StackSubmitted, StatusReceived
+from framework.core.events import (
+    Asked,
+    BecameLeader,
+    CallFailed,
+    Event,
+    RolloutAsked,
+    Saved,
+    StackSubmitted,
+    StatusReceived,
+)
 from framework.core.model import (
+    Backoff,
+    GroupRollout,
     GroupWish,
     History,
     RequestKey,
     Revision,
+    Rollout,
     Rollouts,
     StackWish,
     Status,
@@ -51,10 +65,36 @@ from framework.core.model import (
 )
 from specs.canonical import version_of
 from specs.care import care_of, with_care
-from specs.stack import Container, HealthCheck, Hook
+from specs.stack import Container, HealthCheck, Hook, Template
 
 Pairs = tuple[tuple[str, str], ...]
 MARK = "hashed:"
+
+SECRET: Mapping[type, frozenset[str]] = {
+    Container: frozenset({"command", "entrypoint", "environment", "labels"}),
+    HealthCheck: frozenset({"command", "headers"}),
+    Hook: frozenset({"command", "environment"}),
+    Template: frozenset({"content", "command"}),
+}
+"""The fields whose texts are replaced; of pairs the second text is, for the first is a name."""
+HOLDING: Mapping[type, frozenset[str]] = {
+    Container: frozenset({"health", "ready", "post_start", "pre_stop", "templates"}),
+}
+"""The fields that hold values with such fields. All other fields are written as they are: a test names them."""
+QUOTING: Mapping[type, frozenset[str]] = {
+    Status: frozenset({"message"}),
+    Task: frozenset({"message"}),
+    Backoff: frozenset({"cause"}),
+    StackWish: frozenset({"message"}),
+    Rollout: frozenset({"message", "cause"}),
+    GroupRollout: frozenset({"problem"}),
+    Revision: frozenset({"text", "message"}),
+    RolloutAsked: frozenset({"cause"}),
+    Announce: frozenset({"text"}),
+}
+"""The fields that may quote what a task or a check has printed. An automatic rollback has its reason as its message."""
+_FROM_MESOS = frozenset({"SOURCE_MASTER", "SOURCE_SLAVE"})
+"""The sources of statuses whose words are Mesos's own; the core reads some of them (core.adoption)."""
 
 
 class Masker:
@@ -66,7 +106,7 @@ class Masker:
     def plain(self, event: Event) -> Any:
         """The event without secrets as it is written, to be read again by `decode`."""
         if isinstance(event, StatusReceived):
-            return (_OF_STATUS(event),)
+            return (_OF_STATUS(self.event(event)),)
         if isinstance(event, Saved):
             return (event.ticket,)
         return self.event(event)
@@ -75,6 +115,13 @@ class Masker:
         """The event without secrets; the same object where it has none."""
         if isinstance(event, Asked) and event.request_key is not None:
             event = replace(event, request_key=self._key(event.request_key))
+        if isinstance(event, StatusReceived):
+            status = event.status
+            if not status.message or status.source in _FROM_MESOS:
+                return event
+            return replace(event, status=replace(status, message=self._text(status.message)))
+        if isinstance(event, RolloutAsked):
+            return replace(event, cause=self._text(event.cause)) if event.cause else event
         if isinstance(event, StackSubmitted):
             groups = tuple(
                 replace(group, container=self._container(group.container), metadata=self._pairs(group.metadata))
@@ -97,20 +144,29 @@ class Masker:
 
     def stack(self, stack: StackWish) -> StackWish:
         """A stack's wish without secrets."""
-        return replace(stack, groups=tuple(self._wish(wish) for wish in stack.groups))
+        groups = tuple(self._wish(wish) for wish in stack.groups)
+        return replace(stack, message=self._text(stack.message), groups=groups)
 
     def rollouts(self, rollouts: Rollouts) -> Rollouts:
         """A stack's rollouts without secrets."""
-        if rollouts.current is None:
-            return rollouts
-        before = tuple(self._wish(wish) for wish in rollouts.current.before)
-        return replace(rollouts, current=replace(rollouts.current, before=before))
+        current = None if rollouts.current is None else self._rollout(rollouts.current)
+        return replace(rollouts, current=current, past=tuple(self._rollout(each) for each in rollouts.past))
+
+    def _rollout(self, rollout: Rollout) -> Rollout:
+        return replace(
+            rollout,
+            message=self._text(rollout.message),
+            cause=self._text(rollout.cause),
+            before=tuple(self._wish(wish) for wish in rollout.before),
+            groups=tuple(replace(part, problem=self._text(part.problem)) for part in rollout.groups),
+        )
 
     def _stored(self, stored: Stored) -> Stored:
         return replace(
             stored,
             stacks=tuple(self.stack(stack) for stack in stored.stacks),
             versions=tuple(self._version(version) for version in stored.versions),
+            tasks=tuple(self._task(task) for task in stored.tasks),
             rollouts=tuple(self.rollouts(rollouts) for rollouts in stored.rollouts),
             histories=tuple(self._history(history) for history in stored.histories),
             answers=tuple(replace(answer, key=self._key(answer.key)) for answer in stored.answers),
@@ -122,10 +178,20 @@ class Masker:
 
     def _history(self, history: History) -> History:
         revisions = (
-            each if each.groups is None else replace(each, groups=tuple(self._wish(wish) for wish in each.groups))
+            replace(
+                each,
+                text=self._text(each.text),
+                message=self._text(each.message),
+                groups=None if each.groups is None else tuple(self._wish(wish) for wish in each.groups),
+            )
             for each in history.revisions
         )
         return replace(history, revisions=tuple(revisions))
+
+    def _task(self, task: Task) -> Task:
+        backoff = None if task.backoff is None else replace(task.backoff, cause=self._text(task.backoff.cause))
+        message = task.message if is_removed(task) else self._text(task.message)  # else the words are Mesos's own
+        return replace(task, message=message, backoff=backoff)
 
     def _version(self, version: Version) -> Version:
         return replace(version, container=self._container(version.container))
@@ -134,34 +200,28 @@ class Masker:
         return replace(wish, metadata=self._pairs(wish.metadata)) if wish.metadata else wish
 
     def _container(self, container: Container) -> Container:
-        return replace(
-            container,
-            command=self._words(container.command),
-            entrypoint=self._words(container.entrypoint),
-            environment=self._pairs(container.environment),
-            labels=self._pairs(container.labels),
-            health=self._check(container.health),
-            ready=self._check(container.ready),
-            post_start=self._hooks(container.post_start),
-            pre_stop=self._hooks(container.pre_stop),
-        )
+        masked: Container = self._masked(container)
+        return masked
 
-    def _check(self, check: HealthCheck | None) -> HealthCheck | None:
-        if check is None:
+    def _masked(self, value: Any) -> Any:
+        """The value without secrets: a dataclass by the tables, each of several, or None."""
+        if isinstance(value, tuple):
+            return tuple(self._masked(each) for each in value)
+        if value is None:
             return None
-        return replace(check, command=self._words(check.command) or (), headers=self._pairs(check.headers))
+        kind = type(value)
+        texts = {name: self._hidden(getattr(value, name)) for name in sorted(SECRET[kind])}
+        within = {name: self._masked(getattr(value, name)) for name in sorted(HOLDING.get(kind, ()))}
+        return replace(value, **texts, **within)
 
-    def _hooks(self, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
-        return tuple(
-            replace(hook, command=self._words(hook.command) or (), environment=self._pairs(hook.environment))
-            for hook in hooks
-        )
+    def _hidden(self, value: Any) -> Any:
+        """A text, words or pairs, hidden."""
+        if value is None or isinstance(value, str):
+            return value and self._text(value)
+        return tuple(self._text(each) if isinstance(each, str) else (each[0], self._text(each[1])) for each in value)
 
     def _pairs(self, pairs: Pairs) -> Pairs:
         return tuple((name, self._text(text)) for name, text in pairs)
-
-    def _words(self, words: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if words is None else tuple(self._text(word) for word in words)
 
     def _text(self, text: str) -> str:
         if not text:
@@ -176,7 +236,8 @@ class Masker:
 def comparable(commands: Iterable[Command], stack: Callable[[StackWish], StackWish]) -> list[Any]:
     """The commands as far as they are compared, one after the other.
 
-    All of them is, but containers and metadata, which the version's id stands for; and of a task that is stored what
+    All of them is, but containers and metadata, which the version's id stands for; texts that may quote the output of a
+    task; and of a task that is stored what
     can become of it: where it is placed and with what is compared as it is launched. `stack` is what makes of a stack's
     wish one without secrets.
     """
@@ -184,7 +245,7 @@ def comparable(commands: Iterable[Command], stack: Callable[[StackWish], StackWi
     for command in commands:
         if isinstance(command, Save):
             found.append(command.ticket)
-            found += [_OF_PUT(write) if type(write) is PutTask else _write(write, stack) for write in command.writes]
+            found += [_put(write) if type(write) is PutTask else _write(write, stack) for write in command.writes]
         elif isinstance(command, Accept):
             launches = [(_OF_TASK(launch.task), _OF_LAUNCH(launch)) for launch in command.launches]
             found.append((command.offer_ids, command.refuse_seconds, launches))
@@ -194,6 +255,11 @@ def comparable(commands: Iterable[Command], stack: Callable[[StackWish], StackWi
     return found
 
 
+def _put(write: PutTask) -> Any:
+    backoff = write.task.backoff
+    return (_OF_PUT(write), None if backoff is None else _OF_BACKOFF(backoff))
+
+
 def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
     name = type(write).__name__
     if isinstance(write, PutVersion):
@@ -201,7 +267,7 @@ def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
     if isinstance(write, PutHistory):
         return (name, write.history.stack, [_revision(revision) for revision in write.history.revisions])
     if isinstance(write, PutStack):
-        return (name, stack(write.stack))
+        return (name, replace(stack(write.stack), message=""))
     if isinstance(write, PutRollouts):
         return (name, *_bare(write.rollouts))
     if isinstance(write, PutAnswer):
@@ -210,11 +276,11 @@ def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
 
 
 def _bare(rollouts: Rollouts) -> tuple[Any, ...]:
-    """A stack's rollouts, of what was before them the versions alone."""
-    if rollouts.current is None:
-        return (rollouts,)
-    before = [(wish.id, wish.version, wish.generation) for wish in rollouts.current.before]
-    return (replace(rollouts, current=replace(rollouts.current, before=())), before)
+    """A stack's rollouts, of what was before them the versions alone, and no text that may quote a task."""
+    known = (*([rollouts.current] if rollouts.current else ()), *rollouts.past)
+    before = [(wish.id, wish.version, wish.generation) for each in known for wish in each.before]
+    parts = [(_OF_ROLLOUT(each), [_OF_PART(part) for part in each.groups]) for each in known]
+    return (rollouts.stack, rollouts.current is None, parts, before)
 
 
 def _revision(revision: Revision) -> Any:
@@ -239,16 +305,19 @@ def _is_enumeration(kind: Any) -> bool:
 
 _OF_STATUS = _getter(Status, within="status.")
 _OF_LAUNCH = _getter(Launch, "task", "container", "metadata")
-_OF_REVISION = _getter(Revision, "groups")
+_OF_REVISION = _getter(Revision, "groups", *QUOTING[Revision])
+_OF_ROLLOUT = _getter(Rollout, "before", "groups", *QUOTING[Rollout])
+_OF_PART = _getter(GroupRollout, *QUOTING[GroupRollout])
 _OF_TASK = _getter(Task, "group")
 _PLACED = (
     *("group", "slot", "attempt", "generation", "agent_id", "hostname", "address", "executor_id"),
     *("host_ports", "launched_at", "container_id", "sandbox", "addresses", "predecessors", "adopts"),
 )
 """What of a task is said with its launch, and by its id; or only repeated from a status."""
-_OF_PUT = _getter(Task, *_PLACED, within="task.")
+_OF_PUT = _getter(Task, *_PLACED, "backoff", *QUOTING[Task], within="task.")
+_OF_BACKOFF = _getter(Backoff, *QUOTING[Backoff])
 _OF: dict[type, Callable[[Any], Any]] = {
-    **{kind: _getter(kind) for kind in (Announce, Acknowledge, Kill)},
+    **{kind: _getter(kind, *QUOTING.get(kind, ())) for kind in (Announce, Acknowledge, Kill)},
     Apply: _getter(Apply, "care"),
 }
 

@@ -17,16 +17,18 @@ from hypothesis import strategies as some
 
 from framework.core import commands, events, journal
 from framework.core.commands import Command, PutVersion
-from framework.core.events import Asked, BecameLeader, Event, ScaleAsked, StackSubmitted
+from framework.core.events import Asked, BecameLeader, Event, ScaleAsked, StackSubmitted, StatusReceived
 from framework.core.journal import MARK, Masker, decode, members
-from framework.core.model import Instant, Stored
+from framework.core.model import Instant, Status, Stored
 from framework.core.scheduler import Scheduler
 from framework.recorder import JournalFault, Recorder, mark, replay
 from specs.canonical import version_of
 from specs.constraints import Constraint, Operator
+from specs.ids import TaskId
 from specs.resources import Resources
-from specs.stack import CheckKind, Container, HealthCheck
+from specs.stack import CheckKind, Container, HealthCheck, Hook, Template
 from specs.states import TaskState
+from specs.update import OnFailure, Share, Update
 from tests.kit.conversation import SETTINGS, Conversation, Shelf, group, stack
 
 EVENTS = members(events.Event)
@@ -98,6 +100,9 @@ def secretive(instances: int = 3, secret: str = SECRET) -> Any:
         environment=(("LOG", "info"), ("PASSWORD", secret)),
         labels=(("key", secret),),
         health=HealthCheck(kind=CheckKind.COMMAND, command=("check", secret)),
+        templates=(Template(target="conf", content=f"password={secret}", command=("reload", secret)),),
+        post_start=(Hook(command=("hello", secret)),),
+        pre_stop=(Hook(command=("bye",), environment=(("PASSWORD", secret),)),),
     )
     small = Resources(cpus_milli=100, mem_mib=16)
     made = group("shop/web", instances=instances, container=container, resources=small)
@@ -111,7 +116,7 @@ def live(path: Path) -> Recorded:
     talk.submit(stack(secretive()))
     talk.offers()
     talk.run(*talk.tasks)
-    talk.status(talk.tasks[0], TaskState.FAILED, message="it fell")
+    talk.status(talk.tasks[0], TaskState.FAILED, message=f"check {SECRET}: exit code 1: {SECRET}")
     talk.wait(5)
     talk.offers()
     talk.submit(stack(secretive(2, "another")))
@@ -119,6 +124,23 @@ def live(path: Path) -> Recorded:
     talk.say(ScaleAsked(request_id=900, pattern="shop", instances=4))
     talk.offers()
     return talk
+
+
+PLAIN: dict[type, set[str]] = {
+    Container: {
+        *("image", "ports", "volumes", "tmpfs", "network", "user", "working_dir", "hostname", "pull", "metrics", "tty"),
+        *("pull_timeout_seconds", "privileged", "read_only", "init", "cap_add", "cap_drop", "devices", "dns", "stop"),
+        *("dns_search", "dns_opt", "extra_hosts", "security_opt", "sysctls", "ulimits", "group_add", "shm_size_mib"),
+        "pids_limit",
+    },
+    HealthCheck: {
+        *("kind", "path", "port", "interval_seconds", "timeout_seconds", "grace_seconds", "failures", "successes"),
+        *("start_interval_seconds", "method", "codes", "verifies"),
+    },
+    Hook: {"user", "working_dir", "timeout_seconds"},
+    Template: {"target", "mode", "signal"},
+}
+"""The fields whose texts no secret belongs into."""
 
 
 class TestValues:
@@ -178,6 +200,49 @@ class TestSecrets:
             assert "PASSWORD" in text and MARK in text
             assert SECRET not in text and "another" not in text
             assert file.stat().st_mode & 0o777 == 0o600
+
+    def test_what_a_task_prints_does_not_either(self, tmp_path: Path) -> None:
+        """Where a rollout fails by it and the stack goes back, the story and the history quote it too."""
+        path = tmp_path / "journal"
+        talk = Recorded(path)
+        talk.subscribe()
+        wish = replace(secretive(1), update=Update(on_failure=OnFailure.ROLLBACK, max_failures=Share(count=0)))
+        talk.submit(stack(wish))
+        talk.offers()
+        talk.run(*talk.tasks)
+        talk.wait(60)
+        talk.submit(stack(replace(wish, container=replace(wish.container, image="acme/web:2"))))
+        for _ in range(3):
+            talk.offers()
+            for task in talk.tasks:
+                if not task.state.is_terminal:
+                    talk.status(task, TaskState.FAILED, message=f"exit code 1; last line on stderr: {SECRET}")
+            talk.wait(30)
+        assert SECRET in repr([each for each in talk.heard if isinstance(each, commands.Announce)])
+        after = Recorded(tmp_path / "next", talk.shelf)
+        after.subscribe()
+        for file in (path, tmp_path / "next"):
+            assert SECRET not in file.read_text(encoding="utf-8")
+            assert [step for step in replay(file) if not step.is_same or step.bug] == []
+
+    def test_words_of_mesos_stay(self) -> None:
+        for source, is_kept in (
+            ("SOURCE_MASTER", True),
+            ("SOURCE_SLAVE", True),
+            ("SOURCE_EXECUTOR", False),
+            ("", False),
+        ):
+            status = Status(task_id=TaskId("a"), state=TaskState.LOST, agent_id=None, source=source, message="words")
+            masked = Masker(b"salt").event(StatusReceived(status=status))
+            assert isinstance(masked, StatusReceived)
+            assert (masked.status.message == "words") is is_kept
+
+    def test_every_text_is_secret_or_said_to_be_plain(self) -> None:
+        """A field that is added to what a container is made of says whether its text may be a secret."""
+        for kind, plain in PLAIN.items():
+            names = {each.name for each in fields(kind)}
+            masked = journal.SECRET.get(kind, frozenset()) | journal.HOLDING.get(kind, frozenset())
+            assert masked | plain == names and not masked & plain, kind
 
     def test_equal_texts_are_equal_and_others_are_not(self) -> None:
         mask = Masker(b"salt")
