@@ -37,8 +37,8 @@ class Loss:
 
 
 def awaited(group: GroupView) -> str:
-    """Why a group that shall have no task still has some: agents that cannot be reached, since when, and what helps; ""
-    where it waits for nothing of the kind."""
+    """Why a group that shall have no task is not over: agents that cannot be reached, since when, and what helps, or
+    containers that are still to be removed; "" where it waits for nothing of the kind."""
     if group.state is not GroupState.REMOVING and group.wanted:
         return ""
     by_agent: dict[tuple[str, AgentId], list[Task]] = {}
@@ -46,7 +46,7 @@ def awaited(group: GroupView) -> str:
         if task.state is TaskState.UNREACHABLE:
             by_agent.setdefault((task.hostname, task.agent_id), []).append(task)
     if not by_agent:
-        return ""
+        return _left_behind(group)
     said = []
     for (hostname, _), tasks in sorted(by_agent.items())[:_MOST_NAMED]:
         count = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
@@ -56,6 +56,20 @@ def awaited(group: GroupView) -> str:
     return (
         f"waits for {'; '.join(said)}{more}: Mesos gives an agent up after its own time, two weeks by default; if it"
         f" never comes back, `framework agents gone {first}` ends what was there"
+    )
+
+
+def _left_behind(group: GroupView) -> str:
+    """Which containers of executors that have died are still to be removed (core.sweeping), in a sentence."""
+    tasks = (*(task for task in group.ended if task.is_left), *(task for task in group.tasks if task.sweeps))
+    hostnames = sorted({task.hostname for task in tasks})
+    if not hostnames:
+        return ""
+    more = f" and {len(hostnames) - _MOST_NAMED} more agents" if len(hostnames) > _MOST_NAMED else ""
+    where = f"{', '.join(hostnames[:_MOST_NAMED])}{more}"
+    return (
+        f"waits to remove what executors that have died left on {where}: a task does that as soon as the agent has"
+        " 0.01 cpus for it and room for the executor; after ten minutes it is left to the next executor there"
     )
 
 
