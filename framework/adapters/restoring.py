@@ -31,20 +31,23 @@ SERIAL_MARGIN = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What a restore has left: the epoch, the next number for a task, and how many nodes it wrote and removed."""
+    """What a restore has left: the epoch, the next number for a task, and how many nodes it wrote and removed; and the
+    framework id that it left out, "" where it did not."""
 
     epoch: int
     next_serial: int
     written: int
     removed: int
+    former_id: str = ""
 
 
-def restore(backup: Backup, url: str, *, replaces: bool, on_problem: OnProblem) -> Restored:
+def restore(backup: Backup, url: str, *, replaces: bool, on_problem: OnProblem, is_as_new: bool = False) -> Restored:
     """Puts a backup below a root; where something is there only if `replaces`. Raises StoreFault, ValueError.
 
     Nothing is written unless the backup can be read by a scheduler, and nobody leads. While it is being written, and
     if that breaks off, no scheduler takes the root; the leader's node is held, so that those that start stand by.
     The epoch goes on from the higher one; the next number for a task from the highest, raised by SERIAL_MARGIN.
+    `is_as_new`: for a framework that Mesos does not know: without the framework id, tasks, agents and answers.
     """
     report = check(backup.nodes)
     refuse_damaged(report)
@@ -52,7 +55,7 @@ def restore(backup: Backup, url: str, *, replaces: bool, on_problem: OnProblem) 
         there = read_all(keeper, time.time())
         refuse_root(there, replaces=replaces)
         keeper.hold()
-        return _Restoration(keeper, backup, report, there).run()
+        return _Restoration(keeper, backup, report, there, is_as_new=is_as_new).run()
 
 
 def refuse_damaged(report: Report) -> None:
@@ -103,12 +106,13 @@ def refuse_root(there: Snapshot, *, replaces: bool) -> None:
 class _Restoration:
     """Writes a backup in transactions that each check the epoch node, as a scheduler does: nobody writes beside it."""
 
-    def __init__(self, keeper: Keeper, backup: Backup, report: Report, there: Snapshot) -> None:
+    def __init__(self, keeper: Keeper, backup: Backup, report: Report, there: Snapshot, *, is_as_new: bool) -> None:
         self._keeper = keeper
         self._root = keeper.url.root
         self._backup = backup
         self._reports = (report, there.report)
         self._there = there
+        self._is_as_new = is_as_new
         self._who = f"framework restore on {socket.gethostname()}, process {os.getpid()}"
         highest = max(_epoch_in(there.nodes).number, _epoch_in(backup.nodes).number)
         self._epoch = Epoch(number=highest + 1, holder=self._who)
@@ -131,7 +135,9 @@ class _Restoration:
         self._commit_all(removals)
         next_serial = self._next_serial()
         wanted = {
-            path: data for path, data in self._backup.nodes.items() if path in nodes.DIRECTORIES or _is_content(path)
+            path: data
+            for path, data in self._backup.nodes.items()
+            if path in nodes.DIRECTORIES or (_is_content(path) and not (self._is_as_new and _is_of_framework(path)))
         }
         wanted[nodes.FRAMEWORK_NODE] = self._framework_node(next_serial)
         left = [path for path in nodes.DIRECTORIES if path in self._there.nodes]
@@ -140,7 +146,11 @@ class _Restoration:
         marked = self._backup.nodes[nodes.SCHEMA_NODE]
         self._commit([Operation(rank=Rank.FRAMEWORK, path=nodes.SCHEMA_NODE, data=marked)], is_last=True)
         return Restored(
-            epoch=self._epoch.number, next_serial=next_serial, written=len(wanted) - len(left), removed=len(removals)
+            epoch=self._epoch.number,
+            next_serial=next_serial,
+            written=len(wanted) - len(left),
+            removed=len(removals),
+            former_id=self._reports[0].framework_id if self._is_as_new else "",
         )
 
     def _next_serial(self) -> int:
@@ -148,7 +158,7 @@ class _Restoration:
 
     def _framework_node(self, next_serial: int) -> bytes:
         data = self._backup.nodes.get(nodes.FRAMEWORK_NODE)
-        framework_id = records.framework_of(data).framework_id if data else None
+        framework_id = records.framework_of(data).framework_id if data and not self._is_as_new else None
         return records.framework_node(PutFramework(framework_id=framework_id, next_serial=next_serial))
 
     def _compare(self, wanted: Mapping[str, bytes]) -> None:
@@ -233,6 +243,11 @@ class _Restoration:
 def _is_content(path: str) -> bool:
     """Whether a backup brings the node along: not what says whose the root is, and not what is always there."""
     return nodes.is_ours(path) and path not in (nodes.SCHEMA_NODE, nodes.EPOCH_NODE, *nodes.DIRECTORIES)
+
+
+def _is_of_framework(path: str) -> bool:
+    """Whether the node tells of what one framework id has in Mesos: nothing of it holds for another one."""
+    return path.startswith((f"{nodes.TASKS_NODE}/", f"{nodes.AGENTS_NODE}/", nodes.ANSWERS_NODE))
 
 
 def _creation(path: str, data: bytes) -> Operation:

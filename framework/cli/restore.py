@@ -10,7 +10,8 @@ import click
 
 from framework.cli.faults import CommandFault, must_be_readable
 from framework.cli.options import with_json
-from framework.cli.output import moment, note, print_json
+from framework.cli.output import moment, note, plural, print_json
+from framework.cli.server import printable
 from framework.cli.store_access import note_findings, summary, tell_problem, told_faults, with_zk
 from framework.exits import CliExit
 
@@ -20,8 +21,14 @@ from framework.exits import CliExit
 @with_zk(is_required=True)
 @click.option("--replace", "replaces", is_flag=True, help="Lose what the store holds now; asks for its path.")
 @click.option("--yes", "is_sure", is_flag=True, help="With --replace: do not ask.")
+@click.option(
+    "--as-new",
+    "is_as_new",
+    is_flag=True,
+    help="For a framework that Mesos has removed: stacks and their histories under a new framework id, without tasks.",
+)
 @with_json
-def restore(file: Path, zk: str, replaces: bool, is_sure: bool, as_json: bool) -> None:
+def restore(file: Path, zk: str, replaces: bool, is_sure: bool, is_as_new: bool, as_json: bool) -> None:
     """Put the backup in FILE into a store.
 
     Into an empty one, unless --replace says otherwise, and never while a scheduler leads there: stop all of them
@@ -39,13 +46,17 @@ def restore(file: Path, zk: str, replaces: bool, is_sure: bool, as_json: bool) -
         restoring.refuse_root(there, replaces=replaces)
         if not there.is_restorable and not is_sure:
             _ask(there.url.root, summary(there.report.counts))
-        done = restoring.restore(backup, zk, replaces=replaces, on_problem=tell_problem)
+        done = restoring.restore(backup, zk, replaces=replaces, on_problem=tell_problem, is_as_new=is_as_new)
     manifest = backup.manifest
     if as_json:
         print_json({"file": str(file), "taken_at": manifest.taken_at, **asdict(done), "counts": dict(manifest.counts)})
         return
     click.echo(f"{there.url} holds what {manifest.root} held on {moment(manifest.taken_at)}: {summary(report.counts)}")
     click.echo(f"Epoch {done.epoch}; task numbers go on from {done.next_serial}. Start the scheduler now.")
+    if is_as_new:
+        _tell_new(done.former_id, report.counts.living)
+        note_findings([finding for finding in report.findings if finding.severity.value != "note"])
+        return
     before = there.report.framework_id
     if before and before != manifest.framework_id:
         note(
@@ -53,6 +64,27 @@ def restore(file: Path, zk: str, replaces: bool, is_sure: bool, as_json: bool) -
             f" Mesos keeps the tasks of {before} until its failover time is over."
         )
     note_findings([finding for finding in report.findings if finding.severity.value != "note"])
+
+
+def _tell_new(former_id: str, living: int) -> None:
+    """What becomes of what ran under the framework id that was left out."""
+    click.echo("It has no framework id: Mesos gives the scheduler a new one, and all tasks are started afresh.")
+    if not former_id:
+        return
+    old = printable(former_id)
+    note(
+        f"What still runs of framework {old} ({plural(living, 'task')} when the backup was taken) is not taken over."
+        " Where Mesos has removed that framework its agents end the executors, and these their tasks; an agent that"
+        " is away does so when it is back. Until then both may run."
+    )
+    note(
+        "A container that had lost its executor before is ended by nobody. On each agent"
+        f" `docker ps --filter label=framework.framework_id={old}` shows what is left, and `docker rm -f` removes it."
+    )
+    note(
+        "If Mesos has not removed it (no scheduler with its id ended with exit code 110), restore without --as-new:"
+        " else everything runs twice until its failover time is over."
+    )
 
 
 def _ask(root: str, holds: str) -> None:

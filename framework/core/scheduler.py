@@ -222,7 +222,8 @@ class Scheduler:
                 Halt(
                     cause=HaltCause.FRAMEWORK_REMOVED,
                     message=f"Mesos has removed {what} and ended its tasks ({message}); nothing was touched in the"
-                    " store; to begin anew, give --zk another root",
+                    " store. To take its stacks over into a new framework: `framework backup FILE`, then `framework"
+                    " restore FILE --as-new --replace`; to begin with nothing, give --zk another root",
                 )
             )
         else:

@@ -16,12 +16,13 @@ from kazoo.exceptions import ConnectionLoss
 from framework.adapters import nodes, restoring, snapshot
 from framework.adapters.backup_file import Backup, kept, manifest_of, read, write
 from framework.adapters.ensemble import Ensemble
-from framework.core.commands import PutAgent, PutFramework, PutStack, PutTask, PutVersion
+from framework.core.commands import PutAgent, PutAnswer, PutFramework, PutHistory, PutStack, PutTask, PutVersion
+from framework.core.model import Answered, RequestKey, Stored
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
 from specs.ids import FrameworkId
 from tests.conformance.store_kit import SECONDS, Opened, World, new_root, zookeeper_world
-from tests.kit.stored import VERSION, stored_agent, stored_stack, stored_task, stored_version
+from tests.kit.stored import VERSION, stored_agent, stored_history, stored_stack, stored_task, stored_version
 
 pytestmark = pytest.mark.zookeeper
 
@@ -56,8 +57,8 @@ class Place:
     def take(self) -> snapshot.Snapshot:
         return snapshot.take(self.url, on_problem=quiet)
 
-    def restore(self, content: Backup, *, replaces: bool = False) -> restoring.Restored:
-        return restoring.restore(content, self.url, replaces=replaces, on_problem=quiet)
+    def restore(self, content: Backup, *, replaces: bool = False, is_as_new: bool = False) -> restoring.Restored:
+        return restoring.restore(content, self.url, replaces=replaces, on_problem=quiet, is_as_new=is_as_new)
 
 
 def as_backup(found: snapshot.Snapshot) -> Backup:
@@ -187,6 +188,22 @@ class TestRestore:
         assert done.next_serial == 301 + restoring.SERIAL_MARGIN, "ids that were given there are not given again"
         assert len(place.world.stored().tasks) == 20
         assert keeper.get(f"{place.root}/mine")[0] == b"x"
+
+    def test_as_a_new_framework_it_has_all_stacks_and_nothing_of_the_old_one_in_mesos(self, place: Place) -> None:
+        opened = place.fill()
+        history, answer = stored_history(), Answered(key=RequestKey(text="k", digest="d"), number=1, at=1.7e9)
+        opened.saved(PutHistory(history=history), PutAnswer(answer=answer))
+        opened.store.close()
+        before = place.world.stored()
+        done = place.restore(place.taken(), replaces=True, is_as_new=True)
+        assert done.former_id == "f-1"
+        assert place.world.stored() == Stored(
+            next_serial=101 + restoring.SERIAL_MARGIN,
+            stacks=before.stacks,
+            versions=before.versions,
+            histories=(history,),
+        )
+        assert place.take().report.is_good
 
     def test_an_old_leader_stays_fenced(self, place: Place, other: Place, keeper: KazooClient) -> None:
         frozen = place.fill()

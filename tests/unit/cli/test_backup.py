@@ -39,9 +39,9 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """What was asked to be restored: the url, and whether it may replace."""
     asked: list[tuple[str, bool]] = []
 
-    def restore(_backup: Any, url: str, *, replaces: bool, on_problem: Any) -> Restored:
+    def restore(_backup: Any, url: str, *, replaces: bool, on_problem: Any, is_as_new: bool) -> Restored:
         asked.append((url, replaces))
-        return Restored(epoch=4, next_serial=1_000_100, written=9, removed=0)
+        return Restored(epoch=4, next_serial=1_000_100, written=9, removed=0, former_id="f-1" if is_as_new else "")
 
     monkeypatch.setattr(restoring, "restore", restore)
     return asked
@@ -130,6 +130,21 @@ class TestRestore:
         assert restored == [(ZK, False)]
         assert done.stdout.startswith(f"{ZK} holds what /framework held on 2023-11-14 22:13:20: 1 stack,")
         assert "Epoch 4; task numbers go on from 1000100. Start the scheduler now." in done.stdout
+
+    def test_as_a_new_framework_it_says_what_becomes_of_what_runs(
+        self, run: Run, there: Callable[..., None], restored: list[tuple[str, bool]], file: Path
+    ) -> None:
+        there({})
+        done = run("restore", str(file), "--zk", ZK, "--as-new")
+        assert (done.exit_code, restored) == (0, [(ZK, False)])
+        assert (
+            "It has no framework id: Mesos gives the scheduler a new one, and all tasks are started afresh."
+            in done.stdout
+        )
+        first, second, third = done.stderr.splitlines()
+        assert first.startswith("What still runs of framework f-1 (") and "is not taken over." in first
+        assert "`docker ps --filter label=framework.framework_id=f-1` shows what is left" in second
+        assert third.startswith("If Mesos has not removed it")
 
     def test_what_is_there_is_replaced_only_if_told_twice(
         self, run: Run, there: Callable[..., None], restored: list[tuple[str, bool]], file: Path
