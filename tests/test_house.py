@@ -223,6 +223,7 @@ ROOMS = (
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
             *(
                 "framework.core.explaining",
+                "framework.core.frozen",
                 "framework.core.gone",
                 "framework.core.repeats",
                 "framework.core.returning",

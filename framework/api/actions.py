@@ -12,10 +12,11 @@ from framework.api.asking import ask, known
 from framework.api.info import Limits
 from framework.api.rights import TOKEN
 from framework.api.rollout_shapes import RestartBody
-from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody
+from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody, WarnedAnswer
 from framework.api.stacks import done_plain
 from framework.api.tasks import task_or_problem
 from framework.core.events import Ask, BackoffResetAsked, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
+from framework.core.frozen import warnings_of
 from framework.ports import Front
 from specs.stack import KillOrder
 
@@ -27,10 +28,15 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def done(make: Callable[[int], Ask]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
 
-    @routes.post("/scale", status_code=202, dependencies=[TOKEN])
+    async def scaled(make: Callable[[int], Ask]) -> Response:
+        done = await ask(front, make, limits.answer_seconds)
+        return Json({**done_plain(done), "warnings": list(warnings_of(known(front), done.changed))}, 202)
+
+    @routes.post("/scale", status_code=202, dependencies=[TOKEN], responses={202: {"model": WarnedAnswer}})
     async def scale(body: ScaleBody) -> Response:
-        """Sets, adds to, or multiplies the instances of the groups that match."""
-        return await done(
+        """Sets, adds to, or multiplies the instances of the groups that match. `warnings` name those of which no task
+        could be replaced then, by their own pace."""
+        return await scaled(
             lambda request_id: ScaleAsked(
                 request_id=request_id,
                 pattern=body.pattern,
@@ -71,12 +77,12 @@ def router(front: Front, limits: Limits) -> APIRouter:
             lambda request_id: StartAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
         )
 
-    @routes.post("/kill", status_code=202, dependencies=[TOKEN])
+    @routes.post("/kill", status_code=202, dependencies=[TOKEN], responses={202: {"model": WarnedAnswer}})
     async def kill(body: KillBody) -> Response:
         """Stops tasks. Others take their places, unless `scale`: then just their slots are given up."""
         view = known(front)
         ids = tuple(task_or_problem(view, name)[1].id for name in body.tasks)
-        return await done(
+        return await (scaled if body.scale else done)(
             lambda request_id: KillAsked(
                 request_id=request_id, tasks=ids, scale=body.scale, message=body.message, by=body.by
             )

@@ -203,6 +203,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
         "permanent": task.permanent,
         "failures": task.failures,
         "stop_cause": task.stop_cause,
+        "waits": group.waits.get(task.id, ""),
         "executor_id": task.executor_id,
         "container_id": task.container_id,
         "progress": (

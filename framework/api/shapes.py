@@ -33,6 +33,12 @@ class DoneAnswer(Shape):
     message: str = Field(examples=["unchanged"])
 
 
+class WarnedAnswer(DoneAnswer):
+    """`warnings` are what scaling may have made impossible."""
+
+    warnings: list[str] = Field(default=[], description="not there where nothing was scaled")
+
+
 class SubmitAnswer(DoneAnswer):
     """`warnings` are what may be meant and may be a mistake."""
 
@@ -298,6 +304,7 @@ class TaskLine(Shape):
     is_on_probation: bool = Field(
         description="it was ready when a check was changed in place, serves on, and has not passed it"
     )
+    waits: str = Field(description="why it is to go, and what that waits for; empty where it may stay")
     replaces: str = Field(description="the running task whose place it is to take; empty where there is none")
     agent_id: str
     agent: str = Field(description="its hostname", examples=["agent1"])

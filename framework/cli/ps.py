@@ -91,6 +91,8 @@ def _message(line: Answer) -> str:
         parts.append(f"replaces {line['replaces'].rpartition('.')[2]}")
     if line["is_applying"]:
         parts.append("is told of new settings")
+    if line["waits"]:
+        parts.append(line["waits"])
     if line["is_on_probation"] and line["health"] != "UNHEALTHY" and line["readiness"] != "NOT_READY":
         parts.append("serves as before until its new check has passed")
     if line["progress"]:

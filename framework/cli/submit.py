@@ -7,7 +7,7 @@ import click
 from framework.cli.files import load, with_file
 from framework.cli.following import wait_for_change
 from framework.cli.options import who, with_message, with_retry, with_server, with_wait
-from framework.cli.output import note, print_json
+from framework.cli.output import print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import echo_done
 from specs.load import stack_to_json
@@ -60,7 +60,5 @@ def submit(
         print_json(answer)
     else:
         echo_done(answer, stack.name)
-        for warning in answer["warnings"]:
-            note(f"warning: {warning}")
     if wait:
         wait_for_change(server, answer, stack.name, timeout)

@@ -248,7 +248,13 @@ def _failure(group: Answer) -> str:
 
 
 def echo_done(answer: Answer, what: str) -> None:
-    """Says what an ask has changed."""
+    """Says what an ask has changed, and what there is to warn of."""
+    _echo_changed(answer, what)
+    for warning in answer.get("warnings", ()):
+        note(f"warning: {warning}")
+
+
+def _echo_changed(answer: Answer, what: str) -> None:
     if not answer["changed"]:
         click.echo(f"{what}: {answer['message'] or 'unchanged'}")
         return

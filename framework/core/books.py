@@ -177,7 +177,7 @@ class Books:
                 book = self.groups[task.group]
                 if task.agent_id in changed and book.seats.get(task.slot) == task.id:
                     self._mark_due(book, task.slot, task)
-                    moved[task.group] = None
+                    moved[task.group] = self.touched[task.group] = None
         return moved
 
     def _mark_due(self, book: GroupBook, slot: int, holder: Task | None) -> None:

@@ -127,7 +127,7 @@ def _told_of_task(view: View, group: GroupView, task: Task) -> Told:
         group=group.wish.id,
         slot=task.slot,
         fits=True,
-        sentences=(*_why_there(task, explanation), *_agents_problem(view)),
+        sentences=(*_why_there(task, explanation), *_waits(group, task.slot), *_agents_problem(view)),
         explanation=explanation,
         task=task.id,
         agent_id=task.agent_id,
@@ -203,8 +203,16 @@ def _replacing(group: GroupView) -> Iterator[str]:
             f"rollout {progress.number} ({progress.kind.value}) is {progress.state.value}, {progress.changed} of"
             f" {progress.total} are changed: {progress.cause}"
         )
-    elif group.stall:
-        yield f"tasks are to be replaced, and that does not go on: {group.stall}"
+    elif group.waits:
+        first, more = next(iter(group.waits)), len(group.waits) - 1
+        yield f"{first} {group.waits[first]}" + (f"; {more} more are to go" if more else "")
+
+
+def _waits(group: GroupView, slot: int) -> Iterator[str]:
+    """Of the task of a slot that is to go, beside which another may run: what that waits for."""
+    for task in group.tasks:
+        if task.slot == slot and task.id in group.waits:
+            yield f"{task.id} {group.waits[task.id]}"
 
 
 def _standing(group: GroupView) -> str:

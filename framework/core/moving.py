@@ -16,7 +16,7 @@ from framework.core.following import cause_of
 from framework.core.group_book import GroupBook, Succession
 from framework.core.misplaced import misplaced
 from framework.core.model import GroupWish, Instant, Task
-from framework.core.pace import Pace, pace_of, update_of
+from framework.core.pace import WHAT_MOVES_IT, Pace, pace_of, update_of
 from framework.core.permits import Permit, kept_as, permit_of, refill, rollout_of
 from framework.core.requests import filled_as
 from framework.core.views import Connection
@@ -39,7 +39,7 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
         _stall(context, book, "")
         return
     book.misplaced = {**dict.fromkeys(book.unproved, UNPROVED), **misplaced(context, wish)}
-    departing = {} if _is_pinned(wish) else book.departing
+    departing = {} if is_pinned(wish) else book.departing
     if departing or book.outdated or book.misplaced or book.incoming or book.succeeding:
         _Move(context, wish, book, now).advance()
     else:
@@ -53,6 +53,19 @@ def pace_now(context: Context, wish: GroupWish) -> Pace:
     return pace_of(update_of(wish, rollout), rollout, slots_to_fill(books, wish), container)
 
 
+def why_replaced(context: Context, wish: GroupWish, slot: int) -> str:
+    """Why the task that holds a slot is to make room for another, as the beginning of a sentence."""
+    books, book = context.books, context.books.group(wish.id)
+    task = books.tasks[book.seats[slot]]
+    if slot in book.departing and not is_pinned(wish):
+        return f"agent {task.hostname} is to be left"
+    if slot not in book.outdated:
+        return book.misplaced[slot]
+    if not is_same_make(task.version, wish.version):
+        return f"replaced by version {wish.version}"
+    return cause_of(wish, rollout_of(context, wish.id.stack))
+
+
 def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
     """Notes of a task that holds its slot that it is no longer beside another one."""
     id = context.books.group(group).seats.get(slot)
@@ -61,7 +74,7 @@ def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
         context.put(replace(task, beside=None))
 
 
-def _is_pinned(wish: GroupWish) -> bool:
+def is_pinned(wish: GroupWish) -> bool:
     """Whether its slots belong to their agents, so that leaving one is nothing that they can do."""
     return wish.mode is Mode.GLOBAL or wish.rules.sticky_wait_seconds == STICKY_ALWAYS
 
@@ -80,9 +93,12 @@ class _Move:
         self._pace: Pace = pace_now(context, wish)
         self._permit: Permit = permit_of(context, wish)
         self._kept = kept_as(context, wish)
-        self._departing: dict[int, None] = {} if _is_pinned(wish) else book.departing
+        self._departing: dict[int, None] = {} if is_pinned(wish) else book.departing
         """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
+        """What the pace does not allow now."""
+        self._forbidden = ""
+        """What the rollout does not allow now; tasks that leave their agent do not ask it."""
         self._again: Instant | None = None
 
     def advance(self) -> None:
@@ -91,7 +107,7 @@ class _Move:
         self._swap()
         self._replace_unready()
         self._begin()
-        _stall(self._context, self._book, self._stall)
+        _stall(self._context, self._book, "; ".join(filter(None, (self._forbidden, self._stall))))
         if self._again is not None:
             self._context.wake_group("advance", self._wish.id, self._again)
 
@@ -176,7 +192,8 @@ class _Move:
 
     def _stop_first(self, slot: int) -> bool:
         if self._ready() - 1 < self._pace.ready_after_stop:
-            self._note(self._too_few(self._pace.ready_after_stop))
+            cure = f": {WHAT_MOVES_IT}" if self._pace.is_frozen else ""
+            self._note(self._too_few(self._pace.ready_after_stop) + cure)
             return False
         self._stop(slot)
         return True
@@ -257,11 +274,11 @@ class _Move:
         """Whether the slot may become new by where the rollout is."""
         permit = self._permit
         if permit.cause:
-            self._note(permit.cause)
+            self._forbidden = permit.cause
             return False
         is_free = permit.most_new is None or slot not in self._book.outdated or self._moves_to_new(slot)
         if not is_free and permit.most_new is not None and self._new() >= permit.most_new:
-            self._note(permit.sentence)
+            self._forbidden = permit.sentence
             return False
         return True
 
@@ -320,15 +337,7 @@ class _Move:
         return f"{self._ready()} of {len(self._book.wanted)} are ready, and {least} must stay so"
 
     def _cause(self, slot: int) -> str:
-        books, wish = self._context.books, self._wish
-        task = books.tasks[self._book.seats[slot]]
-        if slot in self._departing:
-            return f"agent {task.hostname} is to be left"
-        if slot not in self._book.outdated:
-            return self._book.misplaced[slot]
-        if not is_same_make(task.version, wish.version):
-            return f"replaced by version {wish.version}"
-        return cause_of(wish, rollout_of(self._context, wish.id.stack))
+        return why_replaced(self._context, self._wish, slot)
 
     def _note(self, sentence: str) -> None:
         self._stall = self._stall or sentence

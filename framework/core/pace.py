@@ -9,6 +9,8 @@ from specs.stack import Container
 from specs.update import Order, Update
 
 ALIVE_SECONDS = 1.0
+WHAT_MOVES_IT = "a smaller min_healthy, more instances or order: start-first would let it go on"
+"""What helps a group of which the pace can never replace a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +23,18 @@ class Pace:
     """
 
     order: Order
+    instances: int
     parallelism: int
     most: int
     ready_after_swap: int
     ready_after_stop: int
     wait_seconds: float
     may_fall_back: bool
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether no task can ever be replaced, however well all of them are."""
+        return self.order is Order.STOP_FIRST and 0 < self.instances <= self.ready_after_stop
 
 
 def update_of(wish: GroupWish, rollout: Rollout | None) -> Update:
@@ -48,6 +56,7 @@ def pace_of(update: Update, rollout: Rollout | None, instances: int, container: 
     if rollout is not None and rollout.is_all_at_once:
         return Pace(
             order=Order.STOP_FIRST,
+            instances=instances,
             parallelism=max(instances, 1),
             most=instances,
             ready_after_swap=0,
@@ -61,6 +70,7 @@ def pace_of(update: Update, rollout: Rollout | None, instances: int, container: 
     least = None if update.min_healthy is None else min(update.min_healthy.ceil(instances), instances)
     return Pace(
         order=order,
+        instances=instances,
         parallelism=parallelism,
         most=instances + (max(surge, 1) if order is Order.START_FIRST else surge),
         ready_after_swap=least or 0,

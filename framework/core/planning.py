@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from framework.core.asks import instances_of
+from framework.core.frozen import warned
 from framework.core.model import GroupWish, Task
 from framework.core.views import AgentView, Connection, GroupView, StackView, View
 from framework.core.wishes import signal_of
@@ -164,7 +165,19 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
             for neighbour in neighbours:
                 if not any(selects(neighbour.to, group.id, other) for other in (*ours, *others)):
                     found.append(f"{group.id}: {word} {neighbour.to}: no group is there now; {_means(word, neighbour)}")
-    return (*found, *_passed_over(new), *_renamed(view, new), *_checked_anew(view, new), *_unmet(view, new))
+    more = (_passed_over(new), _renamed(view, new), _checked_anew(view, new), _frozen(view, new), _unmet(view, new))
+    return (*found, *(line for lines in more for line in lines))
+
+
+def _frozen(view: View, new: Stack) -> Iterator[str]:
+    """Which groups could never be changed, by their own pace."""
+    standing = view.stacks.get(new.name)
+    now = {group.wish.id: group for group in (standing.groups if standing else ())}
+    for group in new.groups:
+        was = now.get(group.id)
+        is_global = group.mode is Mode.GLOBAL
+        slots = instances_of(group, was.wish.instances if was else None) if not is_global else was.wanted if was else 0
+        yield from warned(group, group.container, slots)
 
 
 def _passed_over(new: Stack) -> Iterator[str]:

@@ -20,7 +20,7 @@ from framework.core.model import (
 )
 from framework.core.moving import advance, pace_now
 from framework.core.pace import update_of
-from framework.core.permits import Course, course_of, most_new, permit_of
+from framework.core.permits import Course, course_of, most_new, permit_of, rollout_of
 from framework.core.setbacks import cause_of
 from framework.core.wishes import (
     has_completed,
@@ -338,7 +338,7 @@ def why_not(context: Context, wish: GroupWish) -> str:
 def _kept_in_place(context: Context, wish: GroupWish) -> str:
     """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
     may, or none is to."""
-    book, rollout = context.books.group(wish.id), context.books.rollouts[wish.id.stack].current
+    book, rollout = context.books.group(wish.id), rollout_of(context, wish.id.stack)
     waits = [one.since for slot, one in book.succeeding.items() if slot in book.ready]
     if not waits or context.refused_at.get(wish.id, 0.0) <= min(waits):
         return ""

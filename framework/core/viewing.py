@@ -8,6 +8,7 @@ from framework.core import rolling
 from framework.core.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.budget import questions
 from framework.core.context import Context
+from framework.core.due import waits_of
 from framework.core.everywhere import why_nowhere
 from framework.core.failures import count_now, points_for
 from framework.core.model import GroupWish, History, Instant, Task, Version
@@ -136,6 +137,7 @@ class Viewer:
             wanted=len(book.wanted),
             stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
             stall=book.stall,
+            waits=waits_of(self._context, group),
             progress=progress_of(self._context, group),
             refused_by=self._context.told.get(group, ((), 0.0))[0] if group in self._context.pending else (),
             scaling=scaler.told if (scaler := self._context.scalers.get(group)) and wish and wish.autoscale else None,

@@ -134,6 +134,8 @@ class GroupView:
     """What this leader has seen of each task, oldest first."""
     stall: str = ""
     """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
+    waits: Mapping[TaskId, str] = field(default_factory=dict)
+    """Of each task that is to go and is still there: why, and what that waits for (core.due)."""
     progress: GroupProgress | None = None
     """How far the stack's rollout is with it, None where that changes nothing of it."""
     refused_by: tuple[str, ...] = ()

@@ -141,7 +141,7 @@ def _row(view: View, group: GroupView, task: Task, now: Instant) -> Html:
         element("td", task.hostname),
         element("td", *_ports(group, task), css="mono"),
         element("td", _duration(now - task.state_since)),
-        element("td", _message(view, task), css="wide"),
+        element("td", _message(view, group, task), css="wide"),
     )
 
 
@@ -155,7 +155,7 @@ def _ports(group: GroupView, task: Task) -> Iterable[Content]:
         yield element("a", address, href=f"http://{address}/")
 
 
-def _message(view: View, task: Task) -> str:
+def _message(view: View, group: GroupView, task: Task) -> str:
     progress = view.progress.get(task.id)
     parts = []
     if progress:
@@ -163,7 +163,7 @@ def _message(view: View, task: Task) -> str:
         parts.append(f"{progress.stage}{of}")
     if task.stop_cause and not task.state.is_terminal:
         parts.append(f"stops: {task.stop_cause}")
-    parts += [said for said in [task.message or task.reason] if said]
+    parts += [said for said in [group.waits.get(task.id, ""), task.message or task.reason] if said]
     return "; ".join(parts)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from framework.core.commands import Command, DeleteTask, PutTask, Save
 from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, Task
 from framework.core.moving import UNPROVED
+from framework.core.views import GroupState
 from framework.core.wishes import has_finished
 from specs.ids import GroupId, TaskId
 from specs.states import Goal, Health, Readiness, TaskState
@@ -147,13 +148,22 @@ class ChangeOracle:
                 self._broken("unbounded", f"{definitions} definitions of {name} are kept", name)
 
     def told(self, process: SchedulerProcess) -> None:
-        """A view is made: of every group whose change is not over it says what that waits for."""
+        """A view is made: of every group whose change is not over, every task that is to go and every slot without a
+        task it says what that waits for."""
         for stack in process.scheduler.view(process.now).stacks.values():
             for group in stack.groups:
                 progress = group.progress
                 if progress is not None and progress.state is not RolloutState.DONE and not progress.cause:
                     what = f"{group.wish.id} is {progress.state.value}, and nothing says what it waits for"
                     self._broken("wait without a sentence", what, str(group.wish.id))
+                book = process.scheduler.context.books.groups[group.wish.id]
+                due = {**book.departing, **book.outdated, **book.misplaced} if not group.wish.is_stopped else {}
+                silent = [id for slot, id in book.seats.items() if slot in due and id not in group.waits]
+                silent = [id for id in silent if process.scheduler.context.books.tasks[id].goal is Goal.RUN]
+                if silent and group.state is not GroupState.REMOVING:
+                    self._broken(
+                        "wait without a sentence", f"{silent[0]} is to go, and nothing says why it stays", silent[0]
+                    )
 
 
 def _serves(task: Task) -> bool:

@@ -21,7 +21,8 @@ from framework.core.events import (
 from specs.ids import group_id
 from specs.load import stack_to_json
 from specs.stack import Container, Stack
-from tests.kit.front import FakeFront, a_view, a_wish, running
+from specs.update import Order, Share, Update
+from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, a_wish, running
 from tests.unit.api.conftest import MakeClient
 
 WEB = group_id("shop", "web", ["dev"])
@@ -100,6 +101,15 @@ def test_actions(client: TestClient, front: FakeFront, path: str, body: dict[str
     answer = client.post(path, json={"pattern": "shop/web[dev]", **body})
     assert answer.status_code == 202
     assert front.asks == [asked]
+
+
+def test_scaling_warns_of_a_pace_that_can_replace_nothing(client: TestClient, front: FakeFront) -> None:
+    pace = Update(order=Order.STOP_FIRST, min_healthy=Share(percent=50))
+    front.view = a_view([a_stack("shop", [a_group(WEB, tasks=[a_task(WEB)], update=pace)])])
+    front.answer = lambda _ask: Done(changed=(str(WEB),), index=3)
+    (warning,) = client.post("/v1/scale", json={"pattern": str(WEB), "instances": 1}).json()["warnings"]
+    assert warning.startswith(f"{WEB}: with one task its update can replace none: it is stop-first")
+    assert "warnings" not in client.post("/v1/restart", json={"pattern": str(WEB)}).json()
 
 
 def test_remove(client: TestClient, front: FakeFront) -> None:

@@ -17,6 +17,7 @@ from framework.core.events import (
     ScaleAsked,
 )
 from framework.core.model import RolloutKind, RolloutState, Task
+from framework.core.pace import WHAT_MOVES_IT
 from framework.core.views import Waiting
 from placement.agent import AgentState
 from specs.constraints import Constraint, Operator, Rules, Spread
@@ -209,7 +210,7 @@ class TestPace:
         play = change(playing(update=update), update=update)
         assert play.images() == ["busybox:1"] * 3 and play.order == []
         assert play.rollout is not None
-        assert play.rollout.groups[0].problem.endswith("3 of 3 are ready, and 3 must stay so")
+        assert play.rollout.groups[0].problem.endswith(f"3 of 3 are ready, and 3 must stay so: {WHAT_MOVES_IT}")
 
     def test_restart_with_a_wait_between_tasks(self) -> None:
         play = playing()
