@@ -98,9 +98,6 @@ class Desk:
             if isinstance(outcome, Done | Refused):
                 self._reply(ask.request_id, outcome)
                 continue
-            if isinstance(outcome, Done):
-                self._reply(ask.request_id, replace(outcome, index=self._index_of(ask)))
-                continue
             if not outcome:
                 # An answer may rest on what this very step has yet to store.
                 index = self._index_of(ask)
@@ -122,7 +119,7 @@ class Desk:
         if isinstance(ask, RolloutAsked):
             answer = rollout_asks.consider(ask, books.stacks.get(ask.stack), books.rollouts.get(ask.stack), now)
             if isinstance(answer, Done):
-                return answer
+                return replace(answer, index=self._index_of(ask))
             outcome: tuple[asks.Change, ...] | Refused = answer if isinstance(answer, Refused) else (answer,)
         else:
             outcome = asks.consider(ask, books, now)
