@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import orjson
-from starlette.concurrency import run_in_threadpool
+from anyio import to_thread
+from anyio.lowlevel import RunVar
 
 from framework.api.errors import Problem
 from specs.errors import StackError
 from specs.load import stack_from_json
 from specs.stack import Stack
 
+_AT_A_TIME = 4
+_changing: RunVar[anyio.CapacityLimiter] = RunVar("stacks that are submitted")
+_asking: RunVar[anyio.CapacityLimiter] = RunVar("stacks that are planned")
 
-async def stack_from_body(body: bytes, name: str) -> Stack:
-    """The stack that a body holds; raises Problem with all its faults."""
-    return await run_in_threadpool(_parse, body, name)
+
+async def stack_from_body(body: bytes, name: str, *, is_changing: bool) -> Stack:
+    """The stack that a body holds; raises Problem with all its faults. A check may take 20 s, for which
+    templates are tried: a few are checked at a time, and those that anyone may ask for hold up no change."""
+    limiters = _changing if is_changing else _asking
+    try:
+        limiter = limiters.get()
+    except LookupError:
+        limiters.set(limiter := anyio.CapacityLimiter(_AT_A_TIME))
+    return await to_thread.run_sync(_parse, body, name, limiter=limiter)
 
 
 def _parse(body: bytes, name: str) -> Stack:

@@ -93,7 +93,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         """Submits a stack, new or changed. `changed` is empty and the message "unchanged" where nothing changed.
         `warnings` are what may be meant and may be a mistake."""
         index = _index(if_unchanged, if_match)
-        stack = await documents.stack_from_body(await request.body(), _checked(name))
+        stack = await documents.stack_from_body(await request.body(), _checked(name), is_changing=True)
         view = known(front)
         if not anyway:
             await _check_size(stack, view, threads)
@@ -120,7 +120,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
 
         Nothing is changed, and no token needed. Groups whose tasks are replaced are placed as if the old tasks were
         gone already."""
-        new = await documents.stack_from_body(await request.body(), _checked(name))
+        new = await documents.stack_from_body(await request.body(), _checked(name), is_changing=False)
         view = known(front)
         found = await threads.run(plan, view, new)
         return Json(forecast.plan_plain(view, found))
