@@ -302,8 +302,8 @@ class UsageMeasured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachAsked(Asked):
-    """A command is to run where a task runs: its executor is to call `url`, where `key` opens the session. A key is
-    worth nothing once it was used, or a few seconds later: so it may stand in a journal."""
+    """A command is to run where a task runs: its executor is to call `url`, where `key` opens the executor's end
+    of the session for as long as that lasts."""
 
     task_id: TaskId
     url: str

@@ -26,6 +26,7 @@ from framework.core.commands import (
     Acknowledge,
     Announce,
     Apply,
+    Attach,
     Command,
     Kill,
     Launch,
@@ -40,6 +41,7 @@ from framework.core.commands import (
 )
 from framework.core.events import (
     Asked,
+    AttachAsked,
     BecameLeader,
     CallFailed,
     Event,
@@ -120,6 +122,8 @@ class Masker:
             if not status.message or status.source in _FROM_MESOS:
                 return event
             return replace(event, status=replace(status, message=self._text(status.message)))
+        if isinstance(event, AttachAsked):
+            return replace(event, key=self._text(event.key))
         if isinstance(event, RolloutAsked):
             return replace(event, cause=self._text(event.cause)) if event.cause else event
         if isinstance(event, StackSubmitted):
@@ -319,6 +323,7 @@ _OF_BACKOFF = _getter(Backoff, *QUOTING[Backoff])
 _OF: dict[type, Callable[[Any], Any]] = {
     **{kind: _getter(kind, *QUOTING.get(kind, ())) for kind in (Announce, Acknowledge, Kill)},
     Apply: _getter(Apply, "care"),
+    Attach: _getter(Attach, "key"),
 }
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 
 from framework.core import commands, events, journal
 from framework.core.commands import Command, PutVersion
-from framework.core.events import Asked, BecameLeader, Event, ScaleAsked, StackSubmitted, StatusReceived
+from framework.core.events import Asked, AttachAsked, BecameLeader, Event, ScaleAsked, StackSubmitted, StatusReceived
 from framework.core.journal import MARK, Masker, decode, members
 from framework.core.model import Instant, Status, Stored
 from framework.core.scheduler import Scheduler
@@ -224,6 +224,14 @@ class TestSecrets:
         for file in (path, tmp_path / "next"):
             assert SECRET not in file.read_text(encoding="utf-8")
             assert [step for step in replay(file) if not step.is_same or step.bug] == []
+
+    def test_the_key_of_a_session_does_not_either(self, tmp_path: Path) -> None:
+        talk = live(tmp_path / "journal")
+        task = next(each for each in talk.tasks if each.state is TaskState.RUNNING)
+        heard = talk.say(AttachAsked(request_id=901, task_id=task.id, url="http://10.0.0.9:8080", key=SECRET))
+        assert any(isinstance(each, commands.Attach) and each.key == SECRET for each in heard)
+        assert SECRET not in (tmp_path / "journal").read_text(encoding="utf-8")
+        assert [step for step in replay(tmp_path / "journal") if not step.is_same] == []
 
     def test_words_of_mesos_stay(self) -> None:
         for source, is_kept in (
