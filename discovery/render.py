@@ -7,12 +7,12 @@ The language is Jinja's, in its sandbox. Beside the task's own names there are `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from discovery.endpoints import Endpoint, EndpointPort
+from discovery.endpoints import Endpoint, EndpointPort, reached_from_bridge
 from discovery.render_requests import MAX_TEXT, Groups, Own
 from specs.ids import GroupId, TaskId
 
@@ -97,7 +97,8 @@ class Renderer:
         find = find or found
 
         def endpoints(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Many:
-            return find(groups, own.group, service, port, labels)
+            reached = find(groups, own.group, service, port, labels)
+            return Many(_from_bridge(each) for each in reached) if own.is_bridged else reached
 
         def leader(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Reached | None:
             return min(endpoints(service, port, labels), key=lambda each: each.slot, default=None)
@@ -151,6 +152,13 @@ def found(
             if chosen is not None:
                 reached.append(_reached(endpoint, chosen))
     return Many(reached)
+
+
+def _from_bridge(reached: Reached) -> Reached:
+    """The same port, as a container on a bridge reaches it."""
+    own = (reached.container_address,) if reached.container_address else ()
+    address, number = reached_from_bridge(reached.address, reached.port, own, reached.container_port)
+    return replace(reached, address=address, port=number)
 
 
 def _port(endpoint: Endpoint, wanted: str) -> EndpointPort | None:

@@ -20,11 +20,12 @@ Groups = Mapping[GroupId, tuple[Endpoint, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """The task that a template is for: its group, its slot, and its environment."""
+    """The task that a template is for: its group, its slot, its environment, and whether it is on Docker's bridge."""
 
     group: GroupId
     slot: int
     environment: Mapping[str, str]
+    is_bridged: bool = False
 
 
 def groups_request(groups: Groups) -> dict[str, Any]:
@@ -35,4 +36,10 @@ def groups_request(groups: Groups) -> dict[str, Any]:
 def text_request(template: str, own: Own) -> dict[str, Any]:
     """Asks for a text: `{"text": …}`, or `{"fault": …}` with what is wrong with the template."""
     group = [own.group.stack, own.group.service, list(own.group.labels)]
-    return {"template": template, "group": group, "slot": own.slot, "environment": dict(own.environment)}
+    return {
+        "template": template,
+        "group": group,
+        "slot": own.slot,
+        "environment": dict(own.environment),
+        "is_bridged": own.is_bridged,
+    }

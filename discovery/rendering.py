@@ -38,7 +38,12 @@ def answer(request: Mapping[str, Any]) -> dict[str, str]:
     if "trial" in request:
         return _tried(request["trial"], request["environment"])
     stack, service, labels = request["group"]
-    own = Own(group=group_id(stack, service, labels), slot=request["slot"], environment=request["environment"])
+    own = Own(
+        group=group_id(stack, service, labels),
+        slot=request["slot"],
+        environment=request["environment"],
+        is_bridged=request["is_bridged"],
+    )
     try:
         return {"text": _ours.renderer.text(request["template"], own, _ours.groups)}
     except RenderFault as fault:

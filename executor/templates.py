@@ -26,7 +26,7 @@ from executor.runtime import Fault, Post
 from executor.workers import start_thread
 from specs.ids import TaskId
 from specs.permanence import Permanent
-from specs.stack import Template
+from specs.stack import Network, Template
 
 READ_SECONDS = 10.0
 """So long a task waits for the first reading of the endpoints."""
@@ -142,7 +142,12 @@ class Templates:
             shutil.rmtree(kept.place, ignore_errors=True)
 
     def _new(self, order: Order, place: Path) -> _Kept:
-        own = Own(group=order.group, slot=order.slot, environment=environment(order, CONTAINER_SANDBOX))
+        own = Own(
+            group=order.group,
+            slot=order.slot,
+            environment=environment(order, CONTAINER_SANDBOX),
+            is_bridged=order.container.network is Network.BRIDGE,
+        )
         return _Kept(order=order, own=own, place=place)
 
     def _groups(self) -> Groups:

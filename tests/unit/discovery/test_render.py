@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from discovery.endpoints import Endpoint, EndpointPort
@@ -69,6 +71,15 @@ def text(template: str, own: Own = OWN) -> str:
 )
 def test_what_a_template_becomes(template: str, becomes: str) -> None:
     assert text(template) == becomes
+
+
+def test_a_container_on_a_bridge_finds_others_by_their_own_addresses_where_agents_are_at_loopback_addresses() -> None:
+    local = groups(*(replace(endpoint("shop/auth", slot), address=f"127.0.1.{slot}") for slot in (1, 2)))
+    template = "{{ endpoints('auth') }} {{ leader('auth', 'admin') }}"
+    bridged = replace(OWN, is_bridged=True)
+    assert Renderer().text(template, bridged, local) == "172.17.0.1:80,172.17.0.2:80 172.17.0.1:81"
+    assert Renderer().text(template, OWN, local) == "127.0.1.1:31000,127.0.1.2:31000 127.0.1.1:31001"
+    assert text("{{ endpoints('auth') }}", bridged) == text("{{ endpoints('auth') }}")
 
 
 def test_without_own_labels_that_fit_all_groups_are_meant() -> None:
