@@ -374,6 +374,7 @@ def logged() -> Iterator[Callable[[], list[str]]]:
     names = ("kazoo", "asyncio", "urllib3", "httpx", "httpcore", "uvicorn")
     before = {name: logging.getLogger(name).level for name in ("", *names)}
     set_up_logging("debug")
+    root.setLevel(logging.DEBUG)  # which it leaves where pytest has a handler
     root.addHandler(keep)
     yield lambda: [line for line in lines if "Using selector" not in line]
     root.removeHandler(keep)
