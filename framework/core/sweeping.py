@@ -36,6 +36,8 @@ AGAIN_SECONDS = 10.0
 MOST_TRIES = 5
 MOST_SECONDS = 600.0
 """Limit on the time since a task ended in which its container is swept: its agent may have no room, or be away."""
+NOWHERE_SECONDS = 30.0
+"""How long a removed stack waits for an agent that the master does not name: it may just have come back."""
 MOST_AT_ONCE = 50
 """Limit on the tasks of a group on an agent that one task sweeps."""
 
@@ -66,7 +68,8 @@ def due(context: Context, now: Instant) -> list[Sweep]:
             later.append(at)
         else:
             by_place.setdefault((task.group, keeper.id), []).append(task)
-    ends = [context.books.tasks[id].ended_at + MOST_SECONDS for id in context.books.left]
+    left = [context.books.tasks[id] for id in context.books.left]
+    ends = [task.ended_at + (NOWHERE_SECONDS if _is_nowhere(context, task) else MOST_SECONDS) for task in left]
     if later or ends:
         context.timers.set("sweep", "", min((*later, *ends)))
     return [
@@ -183,8 +186,7 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
     for id in list(context.books.left):
         task = context.books.tasks[id]
         tries = task.failures if task.sweeps else 0
-        is_nowhere = context.agents.is_told and keeper_of(context.agents, task) is None
-        is_dropped = is_nowhere and task.group not in context.books.wishes
+        is_dropped = _is_nowhere(context, task) and now >= task.ended_at + NOWHERE_SECONDS
         if tries < MOST_TRIES and now < task.ended_at + MOST_SECONDS and not is_dropped:
             continue
         context.put(replace(task, is_left=False))
@@ -192,6 +194,12 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
         text = f"a container of {task.id} may be left on {task.hostname}: the next executor there removes it"
         context.announce("ContainerLeft", task, text)
     return over
+
+
+def _is_nowhere(context: Context, task: Task) -> bool:
+    """Whether nothing but a removed stack waits for an agent that is not there."""
+    is_gone = context.agents.is_told and keeper_of(context.agents, task) is None
+    return is_gone and task.group not in context.books.wishes
 
 
 def holds(context: Context, group: GroupId) -> bool:

@@ -243,7 +243,12 @@ class Peace:
         if known != set(lively):
             odd = sorted(known ^ set(lively))
             return f"master and store differ: {', '.join(odd)}", tuple(odd)
-        containers = {each.name: each.state for agent in self._swept() for each in agent.engine.containers.values()}
+        containers = {
+            each.name: each.state
+            for agent in self._swept()
+            for each in agent.engine.containers.values()
+            if agent.executors or each.state == "running"
+        }
         odd = sorted(name for name, state in containers.items() if name not in lively or state != "running")
         if odd:
             return f"stray containers: {', '.join(odd)}", tuple(odd)

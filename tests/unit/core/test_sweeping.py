@@ -8,7 +8,7 @@ from framework.core.commands import Accept, Command, Done, Unwanted
 from framework.core.events import ScaleAsked, StraysReported
 from framework.core.gone import awaited
 from framework.core.model import Task
-from framework.core.sweeping import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, RESOURCES
+from framework.core.sweeping import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, NOWHERE_SECONDS, RESOURCES
 from specs.ids import AgentId, ExecutorId, TaskId
 from specs.stack import Container, Port
 from specs.states import Goal, TaskState
@@ -164,10 +164,17 @@ def test_an_agent_without_room_keeps_a_stack_for_ten_minutes_and_no_longer() -> 
     assert talk.shelf.stacks == {}
 
 
-def test_an_agent_that_is_gone_keeps_no_stack() -> None:
-    talk, old = removed()
-    talk.report(*(talk.agent(number) for number in (1, 2, 3) if AgentId(f"agent-{number}") != old.agent_id))
-    assert talk.shelf.stacks == {}
+def test_an_agent_that_is_gone_keeps_a_stack_for_a_moment_as_it_may_just_have_come_back() -> None:
+    for is_back in (False, True):
+        talk, old = removed()
+        others = [talk.agent(number) for number in (1, 2, 3) if AgentId(f"agent-{number}") != old.agent_id]
+        talk.report(*others)
+        talk.wait(NOWHERE_SECONDS - 10.0)
+        assert "shop" in talk.shelf.stacks
+        if is_back:
+            assert [task.sweeps for task in launched(offers_of(talk, old))] == [True]
+        talk.wait(20.0)
+        assert ("shop" in talk.shelf.stacks) is is_back
 
 
 def test_the_next_leader_goes_on_with_it() -> None:
