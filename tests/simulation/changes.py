@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,9 @@ class ChangeOracle:
             definitions = sum(each.groups is not None for each in history.revisions)
             if definitions > context.settings.revisions_kept:
                 self._broken("unbounded", f"{definitions} definitions of {name} are kept", name)
+            asked = Counter(each.message for each in history.revisions if each.message.startswith("request "))
+            if twice := next((message for message, count in asked.items() if count > 1), ""):
+                self._broken("made twice", f"{twice} has changed {name} {asked[twice]} times", name)
 
     def told(self, process: SchedulerProcess) -> None:
         """A view is made: of every group whose change is not over, every task that is to go and every slot without a

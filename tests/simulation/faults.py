@@ -33,6 +33,7 @@ RATES = {
     "rollouts": 0.3,
     "bad version": 0.6,
     "agent renewal": 0.02,
+    "answer lost": 0.3,
 }
 """The most a fault's chance is: in each step of the cruel act, command, transaction, fetch of an executor, or release.
 

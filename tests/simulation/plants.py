@@ -14,7 +14,7 @@ from unittest.mock import patch
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
-from framework.core import applying, asks, budget, everywhere, rollout_asks, statuses, sweeping, wishes
+from framework.core import applying, asks, budget, everywhere, repeats, rollout_asks, statuses, sweeping, wishes
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
 from framework.core.context import Context
 from framework.core.group_book import holds_seat
@@ -296,6 +296,11 @@ def _left_for_ever() -> Installed:
 
 LOST = ("no peace", "task lost")
 
+
+def _answers_forgotten() -> Installed:
+    return patch.object(repeats, "answer_to", lambda *_: None)
+
+
 PLANTS = (
     Plant(
         name="a launch is sent before its intent is saved",
@@ -369,7 +374,7 @@ PLANTS = (
     Plant(name="what was declined is never asked for again", seed=0, install=_revive_forgotten, rules=LOST),
     Plant(name="a new leader does not reconcile", seed=1, install=_reconciliation_forgotten, rules=LOST),
     Plant(name="a kill is sent only once", seed=9, install=_kill_sent_once, rules=LOST),
-    Plant(name="executors are told of another care only once", seed=255, install=_care_told_once, rules=LOST),
+    Plant(name="executors are told of another care only once", seed=343, install=_care_told_once, rules=LOST),
     Plant(name="the reaper takes what a task claims", seed=0, install=_claimed_reaped, rules=LOST),
     Plant(name="containers that nobody claims are left", seed=24, install=_orphans_kept, rules=LOST),
     Plant(name="a drained agent is to have its global task", seed=16, install=_drained_still_wanted, rules=LOST),
@@ -389,4 +394,10 @@ PLANTS = (
         name="an executor does not look whose agent it is that answers", seed=24, install=_any_agent_taken, rules=LOST
     ),
     Plant(name="what an executor left where no other comes stays", seed=8, install=_left_for_ever, rules=LOST),
+    Plant(
+        name="another try of a request is another change",
+        seed=0,
+        install=_answers_forgotten,
+        rules=("made twice",),
+    ),
 )

@@ -7,9 +7,11 @@ from random import Random
 
 from framework.core.events import (
     Ask,
+    AttachAsked,
     BackoffResetAsked,
     DestructionApproved,
     RestartAsked,
+    RollAsked,
     RolloutAction,
     RolloutAsked,
     ScaleAsked,
@@ -18,6 +20,7 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
+from framework.core.model import RequestKey
 from framework.core.views import Question
 from specs.constraints import Constraint, Mode, Operator, Rules, Spread
 from specs.resources import Resources
@@ -101,6 +104,16 @@ class Users:
             case "start":
                 return StartAsked(request_id=id, pattern=pattern)
         return StackRemoved(request_id=id, name=rng.choice(STACKS))
+
+    def with_key(self, ask: Ask) -> Ask:
+        """The same, as somebody asks who sends it again where no answer comes."""
+        name = f"request {ask.request_id}"
+        ask = replace(ask, request_key=RequestKey(text=name, digest=name))
+        return (
+            replace(ask, message=name)
+            if not isinstance(ask, RolloutAsked | DestructionApproved | RollAsked | AttachAsked)
+            else ask
+        )
 
     def _scale(self, id: int, pattern: str, instances: int) -> Ask:
         if self._details.random() < 0.3:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from framework.core import budget
+from framework.core.events import Ask
 from tests.simulation.agent import Agent
 from tests.simulation.changes import ChangeOracle
 from tests.simulation.engine import Engine
@@ -26,6 +27,7 @@ SESSION_SECONDS = 10.0
 STEP_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 ASKS_EVERY_STEPS = 4
+MOST_UNHEARD = 5
 FOR_GOOD = 1e9
 
 
@@ -61,6 +63,8 @@ class World:
         self._machines = 0
         self._elections = 0
         self.replies = 0
+        self.unheard: list[Ask] = []
+        """What was last asked with a key by people who may not have heard the answer."""
 
     # ---- beginning ----------------------------------------------------------------------
 
@@ -173,6 +177,8 @@ class World:
         if self.rng.random() < 1 / ASKS_EVERY_STEPS:
             self._ask()
             self.approve()
+        if self.dice.strikes("answer lost"):
+            self._ask_again()
         if self.dice.strikes("rollouts"):
             self._ask_of_rollouts()
         for name, strike in self._strikes().items():
@@ -183,8 +189,18 @@ class World:
 
     def _ask(self, *, first: bool = False) -> None:
         ask = self.users.first() if first else self.users.ask()
+        if self.dice.strikes("answer lost"):
+            ask = self.users.with_key(ask)
+            self.unheard = [*self.unheard[-MOST_UNHEARD + 1 :], ask]
         if self.leader is not None:
             self.leader.post(ask)
+
+    def _ask_again(self) -> None:
+        """Somebody whose connection broke sends the very same request again, to whoever leads."""
+        if self.leader is not None and self.unheard:
+            again = self.dice.rng("answer lost").choice(self.unheard)
+            self.journal.note("fault", f"request {again.request_id} is sent again")
+            self.leader.post(again)
 
     def _ask_of_rollouts(self) -> None:
         rng = self.dice.rng("rollouts")
