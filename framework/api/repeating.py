@@ -116,6 +116,5 @@ async def _again(known: Answered, current: _Try, scope: Scope, receive: Receive,
         )
         return
     content: dict[str, Any] = {"changed": list(outcome.changed), "index": outcome.index, "message": outcome.message}
-    if scope["method"] == "PUT":
-        content["warnings"] = []
+    content["warnings"] = []  # which some routes answer with; they were of the moment, and are not stored
     await Json(content, _ACCEPTED)(scope, receive, send)
