@@ -73,7 +73,7 @@ class Place:
         self.order = order(container=Container(command=("sh", "-c", script)))
         self.processes.create(self.order)
         pid = self.processes.start(self.order).pid
-        assert within(5, lambda: len(self.alive()) == count), self.alive()
+        assert within(20, lambda: len(self.alive()) == count), self.alive()
         return pid
 
     def alive(self) -> dict[int, str]:
@@ -97,7 +97,7 @@ def executor(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, cwd=ROOT)
     wanted = 1 + FLED + BESIDE
     try:
-        assert within(10, lambda: len(processes_of(tmp_path)) == wanted), processes_of(tmp_path)
+        assert within(30, lambda: len(processes_of(tmp_path)) == wanted), processes_of(tmp_path)
         yield process
     finally:
         process.kill()
@@ -110,7 +110,7 @@ def executor(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.mark.parametrize(
     "end",
     [
-        lambda place, _: (place.root / "go").touch(),
+        lambda place, _: (place.root / "go").write_text("\n"),
         lambda place, _: place.processes.signal(place.order, "SIGTERM"),
         lambda place, _: place.processes.signal(place.order, "SIGKILL"),
         lambda place, _: place.processes.remove(place.order),
@@ -119,8 +119,8 @@ def executor(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     ids=["it ends", "TERM", "KILL", "it is removed", "it is killed by somebody"],
 )
 def test_nothing_that_a_process_has_started_outlives_it(place: Place, end: Callable[[Place, int], object]) -> None:
-    waits = f"while [ ! -e {place.root}/go ]; do sleep 0.05; done"
-    pid = place.start(f"{FLEES} {waits}", FLED + 2)
+    os.mkfifo(place.root / "go")
+    pid = place.start(f"{FLEES} read _ <{place.root}/go", FLED + 1)
     end(place, pid)
     assert isinstance(place.events.get(timeout=10), Exited)
     assert place.alive() == {}, "all is gone before the end is told"
@@ -166,7 +166,7 @@ def test_a_supervisor_that_is_killed_takes_its_task_along(place: Place) -> None:
 
 
 def test_without_their_spawner_tasks_go_on_and_others_are_started(place: Place) -> None:
-    pid = place.start(f"trap 'exit 3' TERM; {FLEES} while :; do sleep 0.05; done", FLED + 2)
+    pid = place.start(f"trap 'exit 3' TERM; {FLEES} sleep 600 & wait $!", FLED + 2)
     spawner = parent_of(parent_of(pid))
     os.kill(spawner, signal.SIGKILL)
     assert has_ended(spawner)
