@@ -31,11 +31,13 @@ from framework.core.group_book import is_counted
 from framework.core.model import Answered, History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.offers import OfferPool
 from framework.core.outbox import Outbox, Waiting
+from framework.core.patience import Patience
 from framework.core.story import Stories
 from framework.core.suspects import Suspects
 from framework.core.timers import Timers
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
+from specs.resources import PortRanges
 from specs.stack import KillOrder
 from specs.states import Goal, TaskState
 
@@ -95,6 +97,7 @@ class Context:
         """Of the tasks that lack something, as far as their executors were told on this connection (core.applying)."""
         self.sought: dict[GroupId, int] = {}
         """For how many unplaced slots of each group Mesos was asked for offers already."""
+        self.patience = Patience()
         self.moved: dict[GroupId, None] = {}
         """Groups of which tasks came or went since Mesos was last asked for offers: rules that look at where tasks are
         may allow now what was declined."""
@@ -185,6 +188,7 @@ class Context:
         slots = self.pending.get(group)
         if slots is not None and slot in slots:
             del slots[slot]
+            self.patience.forget(group, slot)
             self.is_unsettled = True
             self.books.touched[group] = None
             if not slots:
@@ -215,6 +219,12 @@ class Context:
         old = self.books.tasks.get(task.id)
         self.books.put_task(task)
         self.write("task", task.id, PutTask(task=task))
+        if old is not None and is_counted(old) and task.state.is_terminal:
+            version = self.books.versions.get((task.group.stack, task.version))
+            if version is not None:
+                self.pool.free_again(
+                    task.agent_id, replace(version.resources, ports=PortRanges.single(task.host_ports))
+                )
         if self.pending:
             if old is None or is_counted(old) is not is_counted(task):
                 self.moved[task.group] = None

@@ -1,4 +1,5 @@
-"""Pending slots meet held offers: launches, declines, suppress, revive."""
+"""Pending slots meet held offers: launches, declines, suppress, revive. What would rather go to an agent whose offer is
+not held waits for it for a moment (core.patience)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,10 @@ from framework.core.commands import Accept, PutFramework
 from framework.core.context import Context
 from framework.core.converge import forget_if_over, review_slot
 from framework.core.executors import NO_ROOM, Purse, purse_of, room_of
+from framework.core.foresight import look_around
 from framework.core.launching import Batch, Filling, batches
 from framework.core.model import GroupWish, Instant, Task
+from framework.core.patience import PATIENCE_SECONDS
 from framework.core.requests import filled_as, fillings, request_for
 from framework.core.views import Connection
 from framework.core.wishes import unmet_dependency
@@ -38,6 +41,7 @@ def settle(context: Context, now: Instant) -> None:
     context.is_unsettled = False
     if context.agents.is_awaited:
         return
+    _end_waits(context, now)
     has_tried = bool(context.pool.held)
     may_launch = not context.suspects.halts_placing and not context.outbox.is_full
     if has_tried and may_launch:
@@ -53,6 +57,7 @@ def settle(context: Context, now: Instant) -> None:
     for group, count in sweeps.items():
         waiting[group] = waiting.get(group, 0) + count
     _seek(context, requests, waiting, now)
+    _wake_for_waits(context, now)
     if requests or waiting:
         if has_tried:
             _hold(context, now)
@@ -60,7 +65,7 @@ def settle(context: Context, now: Instant) -> None:
             context.timers.set("why", "", now + WITHOUT_OFFERS_SECONDS)
         return
     context.moved.clear()
-    context.say(*context.pool.decline(context.settings.decline_seconds))
+    context.say(*context.pool.decline(context.settings.decline_seconds, now))
     if not context.pending and context.pool.received:
         context.say(*context.pool.suppress())
 
@@ -103,7 +108,16 @@ def _asked(context: Context, wish: GroupWish, now: Instant) -> list[Request] | s
     if unmet := unmet_dependency(context.books, wish):
         return f"waits for {unmet}"
     ready = (part for part, cause in zip(parts, causes, strict=True) if not cause)
-    return [request_for(context, wish, as_wish, slots, now) for as_wish, slots in ready]
+    requests = (request_for(context, wish, as_wish, slots, now) for as_wish, slots in ready)
+    return [part for request in requests for part in _by_patience(context, request, now)]
+
+
+def _by_patience(context: Context, request: Request, now: Instant) -> list[Request]:
+    """The slots that have waited for better offers, and then those that may wait."""
+    parts: dict[bool, list[int]] = {True: [], False: []}
+    for slot in request.slots:
+        parts[context.patience.has_waited(request.group, slot, now)].append(slot)
+    return [replace(request, slots=tuple(slots)) for slots in parts.values() if slots]
 
 
 def _held_back(context: Context, as_wish: GroupWish, now: Instant) -> str:
@@ -156,12 +170,30 @@ def _table(context: Context) -> _Table:
 
 
 def _launch(context: Context, requests: list[Request], now: Instant) -> list[Request]:
-    """Launches what fits; returns what does not, with its causes noted."""
+    """Launches what fits, unless it is to wait for a better offer; returns the rest, with its causes noted."""
     table = _table(context)
-    result = place(requests, table.situation, seed=context.books.next_serial)
+    seed = context.books.next_serial
+    result, put_off = look_around(context, requests, table.situation, now)
+    if result is None:
+        result = place([each for each in requests if each.group not in put_off], table.situation, seed=seed)
     refuse_seconds = context.settings.decline_again_seconds if result.refusals else context.settings.decline_seconds
     _accept(context, table, result.placements, refuse_seconds, now)
-    return _unplaced(context, requests, result.refusals, now)
+    for group, cause in put_off.items():
+        _note(context, group, cause)
+    left = _unplaced(context, requests, result.refusals, now)
+    return left + [each for each in requests if each.group in put_off]
+
+
+def _end_waits(context: Context, now: Instant) -> None:
+    """What has waited for long enough is placed on what is at hand, or else asks for offers as others do."""
+    for group in context.patience.end(context.pool.by_agent(), context.pool.revived_at, now):
+        context.sought.pop(group, None)
+
+
+def _wake_for_waits(context: Context, now: Instant) -> None:
+    times = (context.patience.until(now), context.patience.asks_at(context.pool.revived_at, now))
+    if next_at := min((at for at in times if at is not None and now < at), default=0.0):
+        context.timers.set("patience", "", next_at)
 
 
 def _adopt(context: Context, now: Instant) -> None:
@@ -211,6 +243,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
         PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
     )
     census.remember_facts(context, batch.tasks[0].agent_id)
+    waits = {task.id: context.patience.told(task.group, task.slot, now) for task in batch.tasks}
     for task in batch.tasks:
         context.put(sweeping.handed_on(context, task))
         review_slot(context, task.group, task.slot, now)
@@ -218,14 +251,19 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
     context.after_save(batch.accept)
     for task in batch.tasks:
         context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
-        context.stories.note(task.id, "TaskPlaced", _why_there(context, task, batch.accept, len(table.offers)), now)
+        why = _why_there(context, task, batch.accept, len(table.offers)) + waits[task.id]
+        context.stories.note(task.id, "TaskPlaced", why, now)
     for offer_id in batch.accept.offer_ids:
         context.pool.remove(offer_id)
     taken = [launch.resources for launch in batch.accept.launches]
     id = batch.tasks[0].agent_id
     if id not in table.situation.overhead.present:
         taken.append(context.settings.executor_resources)
-    context.agents.launch(id, table.situation.room[id], taken)
+    room = table.situation.room[id]
+    context.agents.launch(id, room, taken)
+    for amount in taken:
+        room = room - amount if room.covers(amount) else room
+    context.pool.give_back(id, room, now)
 
 
 def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
@@ -280,12 +318,17 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
     for request in unplaced:
         wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
     has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
+    asks_at = context.patience.asks_at(context.pool.revived_at, now)
+    has_more = has_more or (asks_at is not None and asks_at <= now)
     if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now, len(context.agents.present))
         context.say(*commands)
         if again:
             context.timers.set("revive", "", again)
             return
+        if not context.pool.held:
+            for request in unplaced:
+                context.patience.began(request.group, request.slots, now)
         context.moved.clear()
         context.moves_sought_at = now
     context.sought = wanted
@@ -310,9 +353,12 @@ def _looks_at_moved(context: Context, request: Request) -> bool:
 
 
 def _hold(context: Context, now: Instant) -> None:
-    """Keeps offers for a while in which more may come, so that placement sees the cluster; then lets them go."""
+    """Keeps offers for a while in which more may come, so that placement sees the cluster; then lets them go, unless
+    somebody waits for better ones and falls back on these."""
     pool, seconds = context.pool, context.settings.offer_hold_seconds
-    context.say(*pool.decline(context.settings.decline_seconds, older_than=now - seconds))
+    if context.patience.until(now) is not None:
+        seconds += PATIENCE_SECONDS
+    context.say(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
     oldest = pool.oldest()
     if oldest is not None:
         context.timers.set("hold", "", oldest + seconds)

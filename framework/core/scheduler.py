@@ -186,6 +186,7 @@ class Scheduler:
         context.master = event.master
         self._connect(Connection.SUBSCRIBED, "")
         context.pool.subscribed()
+        context.patience.clear()
         census.subscribed(context, event.region, now)
         context.sought.clear()
         context.is_unsettled = True
@@ -317,7 +318,7 @@ class Scheduler:
             if kind == "reconcile":
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
-            elif kind in ("settle", "hold", "revive", "backoff", "moved", "sweep"):
+            elif kind in ("settle", "hold", "revive", "backoff", "moved", "sweep", "patience"):
                 placing.settle(context, now)
             elif kind == "judge":
                 self._judge(now)

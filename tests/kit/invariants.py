@@ -5,8 +5,10 @@ from __future__ import annotations
 from framework.core.books import Books
 from framework.core.group_book import GroupBook
 from framework.core.model import Stored
+from framework.core.patience import PATIENCE_SECONDS
 from framework.core.scheduler import Scheduler
 from framework.core.stopping import stops_after
+from framework.core.views import Connection
 from framework.core.wishes import has_finished
 from specs.constraints import Mode
 from specs.states import Goal
@@ -50,6 +52,7 @@ def check(scheduler: Scheduler) -> None:
         assert (wish.id.stack, wish.version) in books.versions, f"{wish.id}: its version is gone"
     _check_agents(scheduler)
     _check_slots(scheduler)
+    _check_waits(scheduler)
 
 
 def _check_histories(books: Books) -> None:
@@ -78,6 +81,21 @@ def _check_agents(scheduler: Scheduler) -> None:
     offers = context.pool.by_agent()
     assert sorted(offer.id for held in offers.values() for offer in held) == sorted(context.pool.held)
     assert all(offer.agent_id == id for id, held in offers.items() for offer in held)
+
+
+def _check_waits(scheduler: Scheduler) -> None:
+    """Only what is pending waits for better offers, for agents whose offers are not at hand, and not beyond the end."""
+    context = scheduler.context
+    for group, slot, end in context.patience.waits():
+        assert slot in context.pending.get(group, ()), f"{group}/{slot} waits for better offers, and wants none"
+        assert end <= context.now + PATIENCE_SECONDS, f"{group}/{slot} waits until {end}, for too long"
+        wakes_at = scheduler.wakes_at()
+        is_connected = context.connection is Connection.SUBSCRIBED
+        assert end <= context.now or not is_connected or (wakes_at is not None and wakes_at <= end), (
+            "nobody ends a wait"
+        )
+    for id in context.patience.silent:
+        assert not context.pool.is_held(id), f"{id} made an offer, and is said to make none"
 
 
 def _check_slots(scheduler: Scheduler) -> None:

@@ -89,6 +89,14 @@ class World:
             and has_custom(has, request.resources)
         )
 
+    def free_share(self, id: AgentId) -> float:
+        """The scarcer of cpus and memory that an agent has free beside the executor, as a share of all it has."""
+        agent, free = self.agents[id], self.room[id]
+        executor = self.executor(id)
+        cpus, mem = free.cpus_milli - executor.cpus_milli, free.mem_mib - executor.mem_mib
+        whole = (agent.total.cpus_milli, agent.total.mem_mib) if agent.total else (max(cpus, 1), max(mem, 1))
+        return min(min(max(part / (of or 1), 0.0), 1.0) for part, of in zip((cpus, mem), whole, strict=True))
+
     def take(self, request: Request, placement: Placement) -> None:
         """Takes what a placement says; fails where it is not what the request wants, or is not there."""
         want, taken = request.resources, placement.resources

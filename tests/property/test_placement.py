@@ -290,6 +290,30 @@ def test_nothing_is_overspent_no_rule_is_broken_and_all_that_is_left_is_explaine
         assert "together" not in {reason.rule for reason in refused.reasons} or wanted.resources.sets
 
 
+@thorough
+@given(seed=seeds)
+def test_what_is_believed_is_taken_only_where_it_is_better(seed: int) -> None:
+    asked, picture = case_of(seed)
+    random = Random(seed)
+    believed = frozenset(id for id in picture.room if random.random() < 0.5)
+    result = place(asked, replace(picture, believed=believed), seed=seed)
+    replay(asked, picture, result)
+    for each in asked:
+        plain = replace(each.rules, constraints=(), spread=(), strategy=Strategy.SPREAD)
+        wanted = replace(each, slots=each.slots[:1], homes={}, pins={}, penalties={}, rules=plain)
+        world = World(picture)
+        for placement in place([wanted], replace(picture, believed=believed), seed=seed).placements:
+            fitting = [id for id in world.agents if world.fits(wanted, id, placement.slot)]
+            equals = world.may_be_taken(wanted, fitting)
+            shares = {id: world.free_share(id) for id in equals}
+            assert placement.agent_id in equals
+            if placement.agent_id in believed:
+                at_hand = [id for id in equals if id not in believed]
+                assert all(shares[id] < shares[placement.agent_id] - 0.2 for id in at_hand)
+            else:
+                assert shares[placement.agent_id] > max(shares.values()) - 0.3
+
+
 def shuffled(random: Random, mapping: Mapping[Key, Value]) -> dict[Key, Value]:
     """The same mapping in another order."""
     pairs = list(mapping.items())

@@ -164,7 +164,7 @@ class TestPace:
         talk = play.talk
         talk.heard.clear()
         talk.submit(stack(web(image="busybox:2", update=update)))
-        talk.wait(0.1)
+        talk.wait(1)  # agents 2 and 3 might make an offer too, and are waited for
         (new,) = launched(talk.offers(talk.offer(1)))
         talk.run(new)
         assert killed(talk.wait(0.5)) == [], "it may be one that ends at once"
