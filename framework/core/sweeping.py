@@ -40,8 +40,6 @@ NOWHERE_SECONDS = 30.0
 """How long a removed stack waits for an agent that the master does not name: it may just have come back."""
 MOST_AT_ONCE = 50
 """Limit on the tasks of a group on an agent that one task sweeps."""
-
-
 _BEFORE_ADOPTION = frozenset({TaskState.INTENT, TaskState.STAGING, TaskState.STARTING})
 """States in which a task may still be about to take over what its predecessors have left."""
 
@@ -57,21 +55,20 @@ class Sweep:
 def due(context: Context, now: Instant) -> list[Sweep]:
     """The sweeps that wait for an offer. Sets the timer for what is due later."""
     by_place: dict[tuple[GroupId, AgentId], list[Task]] = {}
-    later: list[Instant] = []
+    looks: list[Instant] = []
     for id in context.books.left:
         task = context.books.tasks[id]
+        looks.append(task.ended_at + _kept_seconds(context, task))
         keeper = keeper_of(context.agents, task)
         if keeper is None or keeper.state in LEAVING or keeper.state is AgentState.DISCONNECTED:
             continue
         at = _due_at(context, task)
         if now < at:
-            later.append(at)
+            looks.append(at)
         else:
             by_place.setdefault((task.group, keeper.id), []).append(task)
-    left = [context.books.tasks[id] for id in context.books.left]
-    ends = [task.ended_at + (NOWHERE_SECONDS if _is_nowhere(context, task) else MOST_SECONDS) for task in left]
-    if later or ends:
-        context.timers.set("sweep", "", min((*later, *ends)))
+    if looks:
+        context.timers.set("sweep", "", min(looks))
     return [
         Sweep(agent_id=agent_id, left=tuple(reversed(by_place[group, agent_id][-MOST_AT_ONCE:])))
         for group, agent_id in sorted(by_place)
@@ -186,8 +183,7 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
     for id in list(context.books.left):
         task = context.books.tasks[id]
         tries = task.failures if task.sweeps else 0
-        is_dropped = _is_nowhere(context, task) and now >= task.ended_at + NOWHERE_SECONDS
-        if tries < MOST_TRIES and now < task.ended_at + MOST_SECONDS and not is_dropped:
+        if tries < MOST_TRIES and now < task.ended_at + _kept_seconds(context, task):
             continue
         context.put(replace(task, is_left=False))
         over[task.group] = None
@@ -196,10 +192,13 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
     return over
 
 
-def _is_nowhere(context: Context, task: Task) -> bool:
-    """Whether nothing but a removed stack waits for an agent that is not there."""
-    is_gone = context.agents.is_told and keeper_of(context.agents, task) is None
-    return is_gone and task.group not in context.books.wishes
+def _kept_seconds(context: Context, task: Task) -> float:
+    """Limit on the time since the task ended: short where nothing but a removed stack waits for an agent that is not
+    there, and none where an operator has said that it never comes back."""
+    is_there = not context.agents.is_told or keeper_of(context.agents, task) is not None
+    if is_there or task.group in context.books.wishes:
+        return MOST_SECONDS
+    return 0.0 if task.state is TaskState.GONE_BY_OPERATOR else NOWHERE_SECONDS
 
 
 def holds(context: Context, group: GroupId) -> bool:
