@@ -223,7 +223,9 @@ class Templates:
         try:
             text = self._text(kept, index, groups, give_up_at)
         except (ValueError, OSError) as fault:
-            raise type(fault)(f"{template.target} does not render: {fault}") from None
+            # Not type(fault): some of these are made of more than a text.
+            kind = TooMuch if isinstance(fault, TooMuch) else ValueError
+            raise kind(f"{template.target} does not render: {fault}") from None
         if kept.texts.get(index) == text:
             return False
         path = _path(kept.place, index, template)

@@ -62,7 +62,8 @@ class Wishes:
                     beside = Beside(neighbour, request.group, standing, is_near=is_near)
                     wish_beside = _SoftNeighbour(beside, neighbour.weight, cluster.everybody)
                     self._moving.append((text, wish_beside))
-                    self._keeping_apart += [] if is_near else [wish_beside]
+                    if not is_near:
+                        self._keeping_apart.append(wish_beside)
         for spread in rules.spread:
             if spread.weight:
                 state = SoftSpread(counting.levels(spread), spread, request.instances, cluster.everybody)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framework.api.answers import Json
 from framework.api.errors import error_answer
+from framework.api.rights import SAFE_METHODS
 from framework.core.commands import Refused
 from framework.core.events import Ask
 from framework.core.model import Answered, RequestKey
@@ -25,7 +26,6 @@ from framework.ports import Front
 
 HEADER = "Idempotency-Key"
 MOST_LETTERS = 128
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ACCEPTED = 202
 
 
@@ -65,7 +65,8 @@ class Repeats:
         self._front = front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = Headers(scope=scope).get(HEADER) if scope["type"] == "http" and scope["method"] not in _READS else None
+        may_change = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
+        key = Headers(scope=scope).get(HEADER) if may_change else None
         if key is None:
             await self._app(scope, receive, send)
             return

@@ -152,5 +152,5 @@ def _bytes_of(answer: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(answer["data"], validate=True)
     except binascii.Error as error:
-        message = f"The scheduler's answer about a log is not in base64 ({error}). Is it of an other release?"
+        message = f"The scheduler's answer about a log is not in base64 ({error}). Is it of another release?"
         raise CommandFault(message, CliExit.NO_LEADER) from None

@@ -190,8 +190,7 @@ class Terminal(Display):
 def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
     """What is to be said of a group; done only once the scheduler's picture has the change."""
     is_new = group["index"] >= index
-    under_way = group["outdated"] + group["applying"] + group["on_probation"]
-    under_way += group["stopping"]
+    under_way = group["outdated"] + group["applying"] + group["on_probation"] + group["stopping"]
     is_still = under_way == 0 and (group["live"] == 0 or group["wanted"] > 0)
     is_done = is_new and not is_removal and is_still and group["state"] in ("running", "stopped", "finished")
     failed = is_new and group["failed"] > 0

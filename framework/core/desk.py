@@ -92,9 +92,7 @@ class Desk:
         context = self.context
         while self._asks and self._asked is None:
             ask = self._asks.popleft()
-            outcome: tuple[asks.Change, ...] | Done | Refused = repeats.answer_to(
-                ask, context.books, now
-            ) or self._considered(ask, now)
+            outcome = repeats.answer_to(ask, context.books, now) or self._considered(ask, now)
             if isinstance(outcome, Done | Refused):
                 self._reply(ask.request_id, outcome)
                 continue

@@ -210,11 +210,13 @@ def _sweep(context: Context, now: Instant) -> dict[GroupId, int]:
     for group in sweeping.give_up(context, now):
         forget_if_over(context, group)
     sweeps = sweeping.due(context, now)
-    table = _table(context) if sweeps and context.pool.held else None
-    for agent_id in dict.fromkeys(sweep.agent_id for sweep in sweeps) if table is not None else ():
+    if not sweeps or not context.pool.held:
+        return sweeping.waiting(sweeps)
+    table = _table(context)
+    for agent_id in dict.fromkeys(sweep.agent_id for sweep in sweeps):
         there = [sweep for sweep in sweeps if sweep.agent_id == agent_id]
-        purse = table.purses.get(agent_id) if table is not None else None
-        if table is None or purse is None:
+        purse = table.purses.get(agent_id)
+        if purse is None:
             continue
         batch = sweeping.batch_of(context, there, table.situation, table.offers, purse, now)
         if batch is not None:

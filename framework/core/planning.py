@@ -175,8 +175,10 @@ def _frozen(view: View, new: Stack) -> Iterator[str]:
     now = {group.wish.id: group for group in (standing.groups if standing else ())}
     for group in new.groups:
         was = now.get(group.id)
-        is_global = group.mode is Mode.GLOBAL
-        slots = instances_of(group, was.wish.instances if was else None) if not is_global else was.wanted if was else 0
+        if group.mode is Mode.GLOBAL:
+            slots = was.wanted if was else 0
+        else:
+            slots = instances_of(group, was.wish.instances if was else None)
         yield from warned(group, group.container, slots)
 
 

@@ -16,7 +16,8 @@ from framework.local.requirements import Requirement
 
 NEEDED = (
     *(requirements.PLATFORM, requirements.VENV, *requirements.DAEMONS, *requirements.ENGINE, *requirements.IMAGES),
-    *(*requirements.BALANCERS, *requirements.NETWORKS),
+    *requirements.BALANCERS,
+    *requirements.NETWORKS,
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
 """What Debian's packages ask whether they may start their service (invoke-rc.d(8), deb-systemd-invoke)."""
