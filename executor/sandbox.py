@@ -119,16 +119,21 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 def is_abandoned(executor_sandbox: str) -> bool:
     """Whether the executor that had this sandbox is no more: its sandbox is gone, or nobody holds the lock there."""
+    return has_keeper(executor_sandbox) is not True
+
+
+def has_keeper(executor_sandbox: str) -> bool | None:
+    """Whether an executor holds the lock of this sandbox; None where there is no such lock."""
     try:
         file = os.open(os.path.join(executor_sandbox, LOCK), os.O_RDWR | os.O_CLOEXEC)  # noqa: PTH118
     except FileNotFoundError:
-        return True
+        return None
     except OSError:
-        return False
+        return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
+        return True
     finally:
         os.close(file)
-    return True
+    return False

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from executor.sandbox import is_abandoned
+from executor.sandbox import has_keeper
 
 GONE_SECONDS = 2.0
 """Time-out for what was killed to be gone, with its ports."""
@@ -26,8 +26,7 @@ log = logging.getLogger("executor.supervision")
 
 def end_abandoned() -> int:
     """Kills them, whoever's they were, and waits until they are gone; returns how many there were."""
-    # By its own root: what it calls its sandbox need not be there under this name for us.
-    left = [number for number, sandbox in _plain_processes() if is_abandoned(f"/proc/{number}/root{sandbox}")]
+    left = [number for number, sandbox in _plain_processes() if _is_left(number, sandbox)]
     killed = [number for number in left if _kill(number)]
     until = time.monotonic() + GONE_SECONDS
     while any(map(_runs, killed)) and time.monotonic() < until:
@@ -52,6 +51,28 @@ def _plain_processes() -> Iterator[tuple[int, str]]:
         # In a container it is another directory; and the user may have set either.
         if root != sandbox and root.startswith("/"):
             yield int(path.parent.name), root
+
+
+def _is_left(number: int, sandbox: str) -> bool:
+    """Whether nobody keeps a process any more, as far as that can be known."""
+    # By its own root first: what it calls its sandbox need not be there under this name for us.
+    keeper = has_keeper(f"/proc/{number}/root{sandbox}")
+    if keeper is not None:
+        return not keeper
+    if _sees_our_files(number):
+        return True
+    # It has gone where it does not see its sandbox, as servers do that give up their rights (chroot): that says nothing
+    # of its executor. Ours may see it; where we do not either, we cannot know, and it is left alone.
+    return has_keeper(sandbox) is False
+
+
+def _sees_our_files(number: int) -> bool:
+    own, other = Path("/proc/self"), Path(f"/proc/{number}")
+    try:
+        is_same_root = (own / "root").samefile(other / "root")
+        return is_same_root and (own / "ns/mnt").readlink() == (other / "ns/mnt").readlink()
+    except OSError:
+        return False
 
 
 def _kill(number: int) -> bool:

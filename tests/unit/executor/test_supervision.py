@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shlex
 import signal
 import subprocess
 import sys
@@ -150,6 +151,25 @@ def test_where_all_are_killed_at_once_the_next_executor_ends_what_is_left(
     sandbox = Sandbox(next_one)
     Processes(sandbox, Logs(sandbox), queue.Queue[Event]().put).create(order())
     assert processes_of(tmp_path) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change what a process sees")
+@pytest.mark.parametrize(
+    "hides",
+    [
+        "import os, time; os.chroot('/proc/self/fdinfo'); time.sleep(600)",
+        "import subprocess, os; subprocess.run(['mount', '-t', 'tmpfs', 'none', HERE], check=True);"
+        "os.execvp('sleep', ['sleep', '600'])",
+    ],
+    ids=["chroot", "mounts of its own"],
+)
+def test_a_process_that_no_longer_sees_its_sandbox_is_not_taken_for_abandoned(place: Place, hides: str) -> None:
+    hides = hides.replace("HERE", repr(str(place.root)))
+    command = shlex.join(["unshare", "--mount", sys.executable, "-c", hides])
+    pid = place.start(f"exec {command}")
+    assert within(20, lambda: not Path(f"/proc/{pid}/root{place.root}/tasks").exists())
+    assert end_abandoned() == 0
+    assert place.alive()
 
 
 def test_a_supervisor_that_is_killed_takes_its_task_along(place: Place) -> None:
