@@ -6,6 +6,7 @@ The language is Jinja's, in its sandbox. Beside the task's own names there are `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -16,6 +17,8 @@ from discovery.endpoints import Endpoint, EndpointPort, reached_from_bridge
 from discovery.render_requests import MAX_TEXT, Groups, Own
 from specs.ids import GroupId, TaskId
 
+_HALF = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+"""What no encoding has: one of the two halves of which JSON and Jinja make a character beyond U+FFFF."""
 _TOO_DEEP = "it is nested too deep"
 _FAULTS = (
     *(TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
@@ -123,6 +126,11 @@ class Renderer:
             raise RenderFault(f"{type(error).__name__}: {error}") from None
         if len(text) > MAX_TEXT:
             raise RenderFault(f"wanted at most {MAX_TEXT:,} characters, got {len(text):,}")
+        if half := _HALF.search(text):
+            line = text.count("\n", 0, half.start()) + 1
+            raise RenderFault(
+                f"U+{ord(half[0]):04X} in line {line} of what it becomes is no character, but half of one"
+            )
         return text
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from discovery.endpoints import Endpoint, endpoint_from_json
 from discovery.render import Many, Reached, Renderer, RenderFault
 from discovery.render_requests import Groups, Own
+from specs.harmless import plain_line
 from specs.ids import GroupId, TaskId, group_id
+from specs.messages import shortened
 
 _TRIAL_ENDPOINTS = 8
 """Endpoints that every service has in a trial."""
@@ -47,7 +49,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, str]:
     try:
         return {"text": _ours.renderer.text(request["template"], own, _ours.groups)}
     except RenderFault as fault:
-        return {"fault": str(fault)}
+        return {"fault": shortened(plain_line(str(fault)))}
 
 
 def _tried(template: str, environment: Mapping[str, str]) -> dict[str, str]:

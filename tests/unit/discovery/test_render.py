@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from discovery.endpoints import Endpoint, EndpointPort
 from discovery.render import Renderer, RenderFault
-from discovery.render_requests import MAX_TEXT, Groups, Own
+from discovery.render_requests import MAX_TEXT, Groups, Own, text_request
+from discovery.rendering import answer
 from specs.ids import TaskId, VersionId, group_id
+from specs.messages import MAX_MESSAGE_LENGTH
 
 HTTP = EndpointPort(name="http", number=31000, container_port=80)
 ADMIN = EndpointPort(name="admin", number=31001, container_port=81)
@@ -106,3 +109,25 @@ def test_without_own_labels_that_fit_all_groups_are_meant() -> None:
 def test_what_does_not_become_a_text(template: str, words: str) -> None:
     with pytest.raises(RenderFault, match=words.replace("(", r"\(")):
         text(template)
+
+
+@pytest.mark.parametrize("half", ["a\n{{ '\\ud800' }}", "a\n{{ '%c' % 56320 }}"])
+def test_half_a_character_is_no_text(half: str) -> None:
+    with pytest.raises(RenderFault, match=r"U\+D[8C]00 in line 2 of what it becomes is no character"):
+        text(half)
+    pair = answer(text_request(r"{{ '\ud83d\ude00' }}", OWN))
+    assert json.loads(json.dumps(pair))["text"] == "\N{GRINNING FACE}"
+
+
+@pytest.mark.parametrize(
+    ("template", "ends"),
+    [
+        (r"{{ endpoints(**{'\ud800\n\x1b[2J': 1}) }}", "unexpected keyword argument '   [2J'"),
+        ("{{ {}['x' * 2000000].a }}", "xxx'"),
+    ],
+)
+def test_a_fault_is_told_as_one_line_of_plain_text(template: str, ends: str) -> None:
+    fault = answer(text_request(template, OWN))["fault"]
+    assert fault.isprintable()
+    assert fault.endswith(ends)
+    assert len(fault) <= MAX_MESSAGE_LENGTH
