@@ -21,6 +21,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from discovery.endpoints import Endpoint, EndpointPort
+from specs import addresses
 from specs.ids import GroupId
 
 SERVICE, ALL, ADDRESS = "service", "all", "addr"
@@ -29,6 +30,9 @@ MESOS_SLAVE = "slave"
 _PROTOCOLS = ("_tcp", "_udp")
 
 Groups = Mapping[GroupId, tuple[Endpoint, ...]]
+
+ip = lru_cache(maxsize=65536)(addresses.ip)
+"""As there; kept, as each question is about the same addresses."""
 
 
 class Reach(StrEnum):
@@ -202,15 +206,6 @@ def _addresses(endpoints: Iterable[Endpoint], reach: Reach) -> tuple[str, ...]:
         own = endpoint.addresses if reach is Reach.CONTAINER else ()
         found |= dict.fromkeys(address for address in own or (endpoint.address,) if ip(address))
     return tuple(sorted(found))
-
-
-@lru_cache(maxsize=65536)
-def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The IP address that the text is; None where it is none."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
 
 
 def address_label(address: str) -> str:

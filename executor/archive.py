@@ -28,6 +28,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 OURS = ("discovery", "executor")
 LIGHT_SPECS = (
     "__init__",
+    "addresses",
     "autoscale",
     "canonical",
     "care",

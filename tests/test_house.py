@@ -77,7 +77,7 @@ ROOMS = (
         Room(name=f"specs.{pure}", ours=("specs",), is_pure=True)
         for pure in (
             *("ids", "states", "resources", "stack", "constraints", "versions", "messages", "urls", "harmless"),
-            *("canonical", "rules", "placement_rules", "neighbour_rules", "contradictions", "difference"),
+            *("addresses", "canonical", "rules", "placement_rules", "neighbour_rules", "contradictions", "difference"),
         )
     ),
     Room(name="placement", ours=("placement", "specs"), is_pure=True),

@@ -6,12 +6,12 @@ header `Host` shows that: it holds the name of that site.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 
 from framework.api.errors import Problem
+from specs.addresses import ip
 
 
 class Hosts:
@@ -24,7 +24,7 @@ class Hosts:
         """The answer to a request that calls this scheduler by a name that it does not have; None for all others."""
         for host in headers.getlist("host"):
             name = _plain(_without_port(host))
-            if name not in self._names and not _is_address(name):
+            if name not in self._names and ip(name) is None:
                 return Problem(
                     403,
                     f"This scheduler is not called {name[:200]!r}, the Host of the request. Wanted an IP address, or"
@@ -43,11 +43,3 @@ def _without_port(host: str) -> str:
         return host[1:].partition("]")[0]
     name, colon, port = host.rpartition(":")
     return name if colon and (not port or port.isdecimal()) else host
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -24,6 +24,7 @@ from framework.cli.options import Duration
 from framework.cli.server import Address as Scheduler
 from framework.cli.server import Server, read_token
 from framework.exits import CliExit
+from specs.addresses import ip
 from specs.urls import parse_url
 
 PORT = 53
@@ -196,11 +197,7 @@ def _address(text: str, option: str) -> Address:
     found = re.fullmatch(r"(\[(?P<six>[^\]]+)\]|(?P<four>[0-9.]+))(:(?P<port>[0-9]{1,5}))?", text)
     host = (found["six"] or found["four"]) if found else text
     port = int(found["port"] or PORT) if found else PORT
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        port = -1
-    if not 0 <= port <= 65535:
+    if ip(host) is None or port > 65535:
         raise click.UsageError(
             f"{option} wants an IP address, or one with a port, as 172.17.0.1:53 or [fd00::1]:53; got {text!r}."
         )
@@ -255,12 +252,4 @@ def _of_resolv_conf() -> tuple[Address, ...]:
         return ()
     words = [line.split() for line in lines]
     found = [each[1] for each in words if len(each) > 1 and each[0] == "nameserver"]
-    return tuple((host, PORT) for host in found if _is_address(host))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return tuple((host, PORT) for host in found if ip(host))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
 import click
+
+from specs.addresses import ip
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})")
 
@@ -33,7 +34,7 @@ def allowed_hosts(
         if not _NAME.fullmatch(name):
             raise click.UsageError(f"--allow-host wants a name without a port, as framework.example; got {name!r}.")
     named = (bind[0], advertise[0], *(_host_of(url) for url in urls), *given)
-    return tuple(dict.fromkeys(name.lower() for name in named if name and not _is_address(name)))
+    return tuple(dict.fromkeys(name.lower() for name in named if name and ip(name) is None))
 
 
 def _host_of(url: str) -> str:
@@ -44,14 +45,5 @@ def _host_of(url: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    return _is_address(host) and ipaddress.ip_address(host).is_loopback
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    found = ip(host)
+    return host == "localhost" or (found is not None and found.is_loopback)
