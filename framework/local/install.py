@@ -27,6 +27,9 @@ PROGRAMS = ("mesos-master", "mesos-agent", "mesos-containerizer")
 SCRIPTS = {"mesos-fetcher": "programs/fetcher.py", "mesos-executor": "programs/command_executor.py"}
 SOURCES = ("install.py", "stubs.py", "mesos.cpp", *SCRIPTS.values())
 
+SETUPTOOLS = "setuptools==79.0.1 --hash=sha256:e147c0549f27767ba362f9da434eab9c5dc0045d5304feb602a0af001089fc51"
+"""The last release that knows eggs."""
+
 # pip has no notion of eggs, and setuptools forgot them in version 80.  The index is pip's if it has one
 # configured, else setuptools' default.
 DOWNLOAD = """
@@ -95,8 +98,10 @@ def _obtain(home: Path) -> None:
 def _download(directory: Path) -> Path:
     """Returns the path of the egg, fetched as easy_install would."""
     old = directory / "setuptools"
+    wanted = directory / "setuptools.lock"
+    wanted.write_text(SETUPTOOLS, encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "install", "--no-warn-conflicts"]
-    _run("pip's download of setuptools", [*pip, "--target", str(old), "setuptools<80"])
+    _run("pip's download of setuptools", [*pip, "--require-hashes", "--target", str(old), "-r", str(wanted)])
     output = _run("the download of Mesos 1.11.0", [sys.executable, "-c", DOWNLOAD, str(directory)], PYTHONPATH=str(old))
     egg = Path(output.split()[-1])
     actual = hashlib.sha256(egg.read_bytes()).hexdigest()
