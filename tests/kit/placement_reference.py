@@ -243,6 +243,7 @@ class World:
         counts = {domain: count for domain, count in counts.items() if domain in compared}
         if (own,) not in compared:
             return False
+        mine = counts.get((own,), 0)  # without the tasks on agents that have several values
         if rule.mode is GroupByMode.MINIMUM:
             minimum = min(int(rule.values[0]) if rule.values else 0, len(compared))
             return not mine or (len(counts) >= minimum and mine == min(counts.values()))

@@ -10,7 +10,7 @@ from typing import TypeVar
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from placement.agent import Agent
@@ -270,6 +270,8 @@ def replay(asked: list[Request], picture: Situation, result: Result) -> World:
 
 @thorough
 @given(seed=seeds, is_large=some.booleans())
+@example(seed=3304208, is_large=False)  # tasks on an agent of two racks, and GROUP_BY turned round
+@example(seed=81667035, is_large=False)  # tasks on none but such agents, and GROUP_BY
 def test_nothing_is_overspent_no_rule_is_broken_and_all_that_is_left_is_explained(seed: int, is_large: bool) -> None:
     asked, picture = case_of(seed)
     with as_in_large_clusters(is_large):

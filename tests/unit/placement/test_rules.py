@@ -84,6 +84,13 @@ def test_what_is_to_be_even_goes_to_no_agent_with_several_values() -> None:
     assert sentence(request(1, RACK), situation(agents[:1])) == "0/1 agents fit: 1 rack (wanted GROUP_BY)"
 
 
+def test_tasks_on_an_agent_with_several_values_make_none_of_them_fuller() -> None:
+    agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2")]
+    even = Rules(spread=(Spread(over="rack"),))
+    for wanted in (request(2, RACK), request(2, rule("rack", Operator.GROUP_BY, mode=QUOTA)), request(2, rules=even)):
+        assert sorted(placed(wanted, agents, tasks={"a0": 3})) == ["a1", "a2"]
+
+
 def test_cluster_is_one_value_that_all_have() -> None:
     agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2")]
     together = request(3, rule("rack", Operator.CLUSTER))
