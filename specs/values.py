@@ -23,7 +23,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _MAX_LENGTH = 100
 """Limit on the text of one amount; the units and digits of all that is allowed take less."""
 _MAX_CPUS = 10**9
-_MAX_SIZE_MIB = 10**12
+MAX_SIZE_MIB = 10**12
 _EXACT = Context(prec=2 * _MAX_LENGTH)
 TRUE = frozenset({"true", "True", "TRUE"})
 FALSE = frozenset({"false", "False", "FALSE"})
@@ -54,8 +54,8 @@ def parse_size_mib(text: str) -> int:
     if power is None:
         raise ValueError(f"wanted {WANTED_SIZE}; got {text!r}, and {found[2]!r} is not a unit")
     size = math.ceil(Fraction(number) * (1 << 10 * power) / (1 << 20))
-    if abs(size) > _MAX_SIZE_MIB:
-        raise ValueError(f"wanted {WANTED_SIZE}, at most {_MAX_SIZE_MIB:,} MiB; got {text}")
+    if abs(size) > MAX_SIZE_MIB:
+        raise ValueError(f"wanted {WANTED_SIZE}, at most {MAX_SIZE_MIB:,} MiB; got {text}")
     return size
 
 

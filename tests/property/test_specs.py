@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from specs.canonical import (
@@ -57,7 +57,7 @@ from specs.stack import (
     Volume,
 )
 from specs.update import OnFailure, Order, Share, Step, Update
-from specs.values import parse_cpus_milli, parse_size_mib
+from specs.values import MAX_SIZE_MIB, parse_cpus_milli, parse_size_mib
 
 words = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=6)
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
@@ -474,10 +474,26 @@ def test_cpus_are_exact(milli: int) -> None:
     assert parse_cpus_milli(f"{milli // 1000}.{milli % 1000:03}") == milli
 
 
-@given(st.integers(1, 10**6), st.sampled_from(["k", "m", "g", "t"]))
-def test_sizes_are_rounded_up_never_down(number: int, unit: str) -> None:
-    size = number * 1024 ** ("bkmgt".index(unit))
+UNITS = {unit: 1024**power for power, unit in enumerate("bkmgt")}
+MOST_BYTES = MAX_SIZE_MIB << 20
+
+
+@given(st.data(), st.sampled_from(sorted(UNITS)))
+def test_sizes_are_rounded_up_never_down(data: st.DataObject, unit: str) -> None:
+    most = MOST_BYTES // UNITS[unit]
+    number = data.draw(st.one_of(st.integers(1, min(10**6, most)), st.integers(1, most)))
+    size = number * UNITS[unit]
     assert (parse_size_mib(f"{number}{unit}") - 1) << 20 < size <= parse_size_mib(f"{number}{unit}") << 20
+
+
+@given(st.integers(1, 10**20), st.sampled_from(sorted(UNITS)))
+@example(1, "b")
+@example(1, "t")
+def test_sizes_beyond_the_limit_are_refused(beyond: int, unit: str) -> None:
+    most = MOST_BYTES // UNITS[unit]
+    assert parse_size_mib(f"{most}{unit}") <= MAX_SIZE_MIB
+    with pytest.raises(ValueError, match=r"at most 1,000,000,000,000 MiB; got"):
+        parse_size_mib(f"{most + beyond}{unit}")
 
 
 def test_group_ids_are_ordered() -> None:
