@@ -18,13 +18,13 @@ from discovery.render_requests import MAX_TEXT, Groups, Own
 from specs.ids import GroupId, TaskId
 
 _HALF = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
-"""What no encoding has: one of the two halves of which JSON and Jinja make a character beyond U+FFFF."""
+"""A character that no encoding has: one of the two halves of which JSON and Jinja make one beyond U+FFFF."""
 _TOO_DEEP = "it is nested too deep"
 _FAULTS = (
     *(TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
     *(RuntimeError, SyntaxError, StopIteration),
 )
-"""What can come of a template beside MemoryError; SyntaxError of Python, where its blocks are nested too deep."""
+"""Errors that templates end in, beside MemoryError; SyntaxError of Python, where its blocks are nested too deep."""
 
 
 class RenderFault(ValueError):
@@ -86,7 +86,7 @@ class Renderer:
         self._jinja = ImmutableSandboxedEnvironment(undefined=Missing, keep_trailing_newline=True)
 
     def syntax_fault(self, template: str) -> str:
-        """What is wrong with a template before anything is put in; "" where nothing is."""
+        """The fault of a template before anything is put in; "" where it has none."""
         try:
             self._jinja.parse(template)
         except TemplateSyntaxError as error:
@@ -96,7 +96,7 @@ class Renderer:
         return ""
 
     def text(self, template: str, own: Own, groups: Groups, find: Find | None = None) -> str:
-        """What the template becomes with these endpoints, found by `find`. Raises RenderFault."""
+        """The text that the template becomes with these endpoints, found by `find`. Raises RenderFault."""
         find = find or found
 
         def endpoints(service: str, port: str | int = "", labels: str | Sequence[str] | None = None) -> Many:

@@ -21,7 +21,7 @@ _TRIAL_ENDPOINTS = 8
 
 
 class _Renderings:
-    """What the process knows between two requests."""
+    """The state of the process between two requests."""
 
     def __init__(self) -> None:
         self.renderer = Renderer()

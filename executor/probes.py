@@ -275,7 +275,7 @@ def host_in(name: str) -> str:
 
 
 def _judged(target: Target, code: int, reason: str) -> CheckOutcome:
-    """What an answer means."""
+    """The outcome that an answer stands for."""
     check = target.check
     is_wanted = any(first <= code <= last for first, last in check.codes)
     message = f"{target.what}: {code} {reason}".rstrip()

@@ -22,8 +22,8 @@ class Rendering:
         self._confined = Confined(TARGET, LIBRARIES)
 
     def text(self, template: str, own: Own, groups: Groups, seconds: float = TASK_SECONDS, key: str = "") -> str:
-        """What the template becomes. `groups` that are the same object are told to the process once; `key` is what
-        `abort` goes by. Raises ValueError, of which TooMuch is one, and OSError where there is no process."""
+        """The text that the template becomes. `groups` that are the same object are told to the process once; `abort`
+        goes by the `key`. Raises ValueError, of which TooMuch is one, and OSError where there is no process."""
         if seconds <= 0:
             raise TooMuch(f"the templates of the task take more than {TASK_SECONDS:g} s")
         request = text_request(template, own)

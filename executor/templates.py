@@ -31,7 +31,7 @@ from specs.stack import Network, Template
 READ_SECONDS = 10.0
 """So long a task waits for the first reading of the endpoints."""
 REST_SECONDS = 60.0
-"""So long a template that took too much is not rendered again: others wait meanwhile."""
+"""Pause before a template that took too much is rendered again: others wait meanwhile."""
 GATHER_SECONDS = 0.2
 """What changes within so long of a first change is written at once."""
 FILES, BOUND = "files", "bound"

@@ -101,7 +101,7 @@ class MasterFault(Exception):
 
 
 class Operator(Protocol):
-    """What an operator may ask of the Mesos master at `master`, host:port. Calls block for some seconds at most, raise
+    """An operator's requests to the Mesos master at `master`, host:port. Calls block for some seconds at most, raise
     MasterFault, and are safe from any thread."""
 
     def others_on(self, master: str, agent: AgentId, framework: FrameworkId | None) -> Mapping[str, int]:

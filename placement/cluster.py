@@ -119,7 +119,7 @@ class Cluster:
         return self.domains((rule.field,)) if rule.operator is Operator.GROUP_BY else self.overlapping(rule.field)
 
     def _divide(self, agents: Iterable[Sequence[tuple[str, ...] | None]]) -> Domains:
-        """Of the domains of each agent, by its number."""
+        """Makes Domains of the values that each agent has, in the order of their numbers; None is no domain."""
         members: dict[tuple[str, ...], list[int]] = {}
         shared: list[tuple[int, Sequence[tuple[str, ...] | None]]] = []
         for number, domains in enumerate(agents):

@@ -26,11 +26,11 @@ class Standing:
         self._groups: Groups | None = None
         """All groups, once any neighbour was asked for."""
         self._crowds: dict[tuple[Meant, str], Crowd] = {}
-        """Of the groups that a selector means, by the domains of a field."""
+        """The crowd of the groups that a selector means, by the domains of a field."""
         self._meaning: Selectors[tuple[str, Crowd]] = Selectors()
         """The same, each with its field."""
         self._keepers: Selectors[tuple[str, Crowd]] | None = None
-        """Of the groups that keep away others, under the selector that means these."""
+        """The crowds of the groups that keep away others, under the selector that means these."""
         self._joined: dict[GroupId, list[tuple[str, Crowd]]] = {}
         """The crowds of which a group is one."""
         self._places: dict[GroupId, dict[str, dict[int, None]]] = {}

@@ -43,7 +43,7 @@ class Meant:
 
     @property
     def names(self) -> Names:
-        """What it names exactly."""
+        """The names that it gives exactly."""
         return (_exact(self.stack), _exact(self.service))
 
     def means(self, group: GroupId) -> bool:

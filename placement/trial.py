@@ -237,7 +237,7 @@ class Trial:
         return self.wishes.as_well_spread(ideal, found)
 
     def _first(self, found: int) -> int:
-        """Of agents that are worth the same."""
+        """The first of agents that are worth the same."""
         if self.request.rules.strategy is Strategy.PACK:
             return first_in(self.room.at_hand_first(self.room.packed(found, self.need)), self._offset)
         return first_in(self.room.roomiest(self._own.fewest(found)), self._offset)

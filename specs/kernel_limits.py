@@ -38,7 +38,7 @@ def bytes_of(text: str) -> int:
 def broken_strings(
     arguments: Sequence[str], environment: Iterable[tuple[str, str]] = (), stack_bytes: int = STACK_BYTES
 ) -> Iterator[tuple[str, str]]:
-    """What of a program's arguments and environment the kernel would refuse: pairs of a variable's name, "" for what is
+    """The arguments and variables of a program that the kernel would refuse: pairs of a variable's name, "" for what is
     none's, and the reason."""
     total = 0
     for text in arguments:

@@ -16,8 +16,8 @@ from specs.confined import Confined, Exceeded, Limits, Unavailable
 from specs.stack import Container, Template
 
 # Named, not imported: only the process that renders loads it.
-_TARGET = "discovery.rendering"
-_LIBRARIES = ("jinja2", "markupsafe")
+TARGET = "discovery.rendering"
+LIBRARIES = ("jinja2", "markupsafe")
 ALL_SECONDS = 20.0
 """Limit on the trial of all templates of a stack, in seconds of the clock."""
 _MOST_KNOWN = 4096
@@ -27,7 +27,7 @@ class Trial:
     """The trial of one stack's templates. A context: its process ends with it."""
 
     def __init__(self) -> None:
-        self._confined = Confined(_TARGET, _LIBRARIES, Limits(seconds=ALL_SECONDS))
+        self._confined = Confined(TARGET, LIBRARIES, Limits(seconds=ALL_SECONDS))
         self._give_up_at = time.monotonic() + ALL_SECONDS
         self._is_over = False
         self._found: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
@@ -41,7 +41,7 @@ class Trial:
         self._confined.close()
 
     def broken(self, container: Container) -> Iterator[Broken]:
-        """What is wrong with the container's templates."""
+        """The faults of the container's templates."""
         for template in container.templates:
             fault = "" if self._is_over else self._fault(template, container.environment)
             if fault:

@@ -704,6 +704,17 @@ class TestStyle:
         lengths = {where(path): len(path.read_text(encoding="utf-8").splitlines()) for path in written_files()}
         assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
 
+    def test_decisions_are_numbered_in_order(self) -> None:
+        """Two changes that land at once would both take the next number."""
+        text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+        numbers = [int(found) for found in re.findall(r"^([0-9]+)\. \*\*", text, re.MULTILINE)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    def test_no_change_is_listed_twice(self) -> None:
+        lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+        entries = [line for line in lines if line.startswith(("* ", "## "))]
+        assert sorted(set(entries)) == sorted(entries)
+
     def test_no_module_is_called_utils(self) -> None:
         assert [where(path) for path in our_files() if path.stem in ("utils", "util", "helpers", "common")] == []
 

@@ -1,4 +1,4 @@
-"""What spawner and supervisors ask of the kernel. They have one thread each, so Python may run after a fork."""
+"""Requests of spawner and supervisors to the kernel. They have one thread each, so Python may run after a fork."""
 
 from __future__ import annotations
 

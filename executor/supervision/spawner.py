@@ -104,7 +104,7 @@ class Spawner:
             channel.close()
 
     def _strangers(self) -> set[int]:
-        """What supervisors have left, but for what cannot be killed."""
+        """The processes that supervisors have left, but for those that cannot be killed."""
         children = set(kernel.children())
         self._immortal &= children
         return children - self._supervisors.keys() - self._immortal

@@ -1,4 +1,4 @@
-"""What the executor, the spawner and the supervisors say to each other.
+"""The messages between the executor, the spawner and the supervisors.
 
 Requests, to the spawner or to a supervisor: four bytes with a length, in network order, and with them the descriptors;
 then a Program as JSON.

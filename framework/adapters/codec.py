@@ -38,7 +38,7 @@ CAPABILITIES = (
 """GPU_RESOURCES among them, as agents with GPUs are offered to nobody else; placement keeps other tasks off them."""
 LAUNCH_ORDER_SCHEMA = 1
 SWEEPING_SCHEMA = 2
-"""Of an order that only removes what others left: an executor that does not know such would start a container."""
+"""Schema of an order that only removes what others left: an executor that does not know it would start a container."""
 NANOSECONDS = 1_000_000_000
 
 Json = dict[str, Any]

@@ -76,7 +76,7 @@ def _failure(failure: Json) -> Event | None:
 
 
 def _said(plain: Json) -> Event | None:
-    """What one of our executors says."""
+    """The event in a message of one of our executors."""
     message = mesos_messages.executor_message(plain["data"])
     what = message.WhichOneof("what")
     if what == "strays":

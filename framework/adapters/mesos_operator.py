@@ -1,4 +1,4 @@
-"""What an operator asks of the Mesos master, over its operator API, with our principal."""
+"""Requests of an operator to the Mesos master, over its operator API, with our principal."""
 
 from __future__ import annotations
 

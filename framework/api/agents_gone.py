@@ -32,7 +32,7 @@ def router(front: Front, operator: Operator, threads: Threads) -> APIRouter:
 
     @routes.get("/loss", responses={200: {"model": LossAnswer}}, dependencies=[OPEN])
     async def loss(name: Name) -> Response:
-        """What is lost when the agent is marked as gone: tasks, slots, and volumes that are on the agent itself."""
+        """The loss when the agent is marked as gone: tasks, slots, and volumes that are on the agent itself."""
         view = known(front)
         found = _find(view, name)
         others, problem = await threads.run(_others, operator, view, found)

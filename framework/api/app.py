@@ -69,10 +69,9 @@ def create_app(
     gauge: Gauge | None = None,
     operator: Operator | None = None,
 ) -> FastAPI:
-    """The application over `front`. With a `token` every change needs it. `hosts` are the names by which
-    requests may call it. `fetch` is how agents are asked for logs, and
-    `usage` how executors are asked what tasks use. `gauge` counts requests, and knows what Prometheus is told.
-    `operator` is how the master is asked what only operators may.
+    """The application over `front`. With a `token` every change needs it. `hosts` are the names by which requests may
+    call it. `fetch` is how agents are asked for logs, and `usage` how executors are asked what tasks use. `gauge`
+    counts requests, and knows what Prometheus is told. `operator` is how the master is asked what only operators may.
 
     With a `leadership` it passes requests on to the leader while it stands by.
     """

@@ -25,7 +25,7 @@ STATE = "connection"
 
 
 class _Phase(Enum):
-    """What a connection waits for."""
+    """The next thing that a connection waits for."""
 
     HEAD = "a head"
     ANSWER = "its answer"

@@ -1,4 +1,4 @@
-"""What every request passes first: Host, rights, room, the size and the time of the body, the safe headers."""
+"""The layer that each request passes first: Host, rights, room, the size and the time of the body, the safe headers."""
 
 from __future__ import annotations
 

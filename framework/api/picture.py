@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from framework.api.rollout_picture import progress_plain
-from framework.core.gone import awaited
+from framework.core.gone import why_not_over
 from framework.core.model import Backoff, Task
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
 from placement.agent import AgentState
@@ -75,7 +75,7 @@ def stack_plain(stack: StackView) -> Plain:
         "submitted_by": wish.submitted_by,
         "message": wish.message,
         "is_removed": wish.is_removed,
-        "awaited": next(filter(None, map(awaited, stack.groups)), ""),
+        "awaited": next(filter(None, map(why_not_over, stack.groups)), ""),
     }
 
 
@@ -108,7 +108,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "applying": group.applying,
         "on_probation": group.on_probation,
         "stall": group.stall,
-        "awaited": awaited(group),
+        "awaited": why_not_over(group),
         "rollout": progress_plain(group.progress) if group.progress else None,
         "index": view.stacks[wish.id.stack].wish.index,
         "version": wish.version,
@@ -216,7 +216,7 @@ def task_plain(view: View, group: GroupView, task: Task) -> Plain:
 
 
 def _held_up(view: View, task: Task) -> str:
-    """What keeps the agent from answering where an answer is waited for; "" where it is not known to be kept."""
+    """The reason why the agent does not answer where it owes an answer; "" where none is known."""
     if task.state not in _UNANSWERED or task.agent_id is None:
         return ""
     there = view.agents.get(task.agent_id)

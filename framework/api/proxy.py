@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 LEADER = "X-Framework-Leader"
 PROXIED_BY = "X-Framework-Proxied-By"
 TERM = "X-Framework-Term"
-"""Whom a standby takes for the leader: another process may be at that address by now, even of another framework."""
+"""Names the leader that a standby means: another process may be at its address now, even of another framework."""
 AGE = "X-Framework-Age"
 
 MOST_CONNECTIONS = 320

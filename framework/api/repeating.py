@@ -44,7 +44,7 @@ class _Try:
 
     @property
     def request_key(self) -> RequestKey:
-        """What names the request, once all of its body was read."""
+        """The name of the request, once all of its body was read."""
         return RequestKey(text=self._key, digest=self._hash.hexdigest())
 
 

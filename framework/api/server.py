@@ -18,7 +18,7 @@ _REQUEST_LINE_BYTES = 32 * 1024
 _IDLE_SECONDS = 30
 _END_SECONDS = 3
 _UNTAKEN_SECONDS = 60
-"""So long the kernel keeps an answer of which a client takes nothing; then it closes the connection."""
+"""Time-out for a client that takes nothing of its answer: then the kernel closes the connection."""
 _LIMITS = Limits()
 
 

@@ -63,7 +63,7 @@ def gone(name: str, yes: bool, anyway: bool, message: str, server: Server, as_js
 
 
 def _told(loss: Answer) -> list[str]:
-    """What is lost, a line each."""
+    """The losses, a line each."""
     lines = [f"agent {cell(loss['agent'])}, {cell(loss['agent_id'])}"]
     if loss["alive"]:
         lines.append(f"  it {cell(loss['alive'])}: what runs there is ended")

@@ -56,7 +56,7 @@ def leader(action: str | None, to: str, anyway: bool, timeout: float, server: Se
 
 
 def _step_down(server: Server, body: Answer) -> str:
-    """What the leader says to it. The epoch makes another try safe: the next leader does not step down in its turn."""
+    """The leader's answer. The epoch makes another try safe: the next leader does not step down in its turn."""
     try:
         return str(server.post("/v1/leader/step-down", body)["message"])
     except Refused as fault:

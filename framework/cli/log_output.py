@@ -146,7 +146,7 @@ def _is_left_on(text: str, before: bool) -> bool:
 
 
 def _bytes_of(answer: dict[str, Any]) -> bytes:
-    """What a task wrote. A scheduler that knows no base64 answers in text, in which U+FFFD is for what is none."""
+    """The bytes that a task wrote. A scheduler that knows no base64 answers in text, U+FFFD for what is not text."""
     if answer.get("encoding") != "base64":
         return str(answer["data"]).encode("utf-8", "replace")
     try:

@@ -67,7 +67,7 @@ def restore(file: Path, zk: str, replaces: bool, is_sure: bool, is_as_new: bool,
 
 
 def _tell_new(former_id: str, living: int) -> None:
-    """What becomes of what ran under the framework id that was left out."""
+    """Says what becomes of the tasks of the framework id that was left out."""
     click.echo("It has no framework id: Mesos gives the scheduler a new one, and all tasks are started afresh.")
     if not former_id:
         return

@@ -20,7 +20,7 @@ TRY_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 1.5
 _ADVICE = re.compile(r"[.;]?( *(try|ask) again in a moment)?\.?$", re.IGNORECASE)
-"""What is said to people who would have to try by hand."""
+"""Advice to people who would have to try by hand."""
 
 
 class NoScheduler(CommandFault):

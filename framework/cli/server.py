@@ -30,7 +30,7 @@ Headers = Mapping[str, str]
 _KEY = "Idempotency-Key"
 """Names a request: another try of it is the same change, whichever scheduler has taken the first."""
 _UNAVAILABLE = frozenset({502, 503, 504})
-"""What a scheduler says that cannot answer now, and a load balancer that reaches none."""
+"""Statuses of a scheduler that cannot answer now, and of a load balancer that reaches none."""
 
 
 _ONCE = Retry()

@@ -17,7 +17,7 @@ from specs.states import Goal, TaskState
 
 
 def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
-    """What each task of a group that is to go waits for; empty where all may stay."""
+    """The tasks of a group that are to go, each with what it waits for; empty where all may stay."""
     book, wish = context.books.group(group), context.books.wishes.get(group)
     if wish is None or wish.is_stopped:
         return {}
@@ -51,7 +51,7 @@ def _sentence(context: Context, wish: GroupWish, book: GroupBook, task: Task, aw
 
 
 def _of_successor(context: Context, wish: GroupWish, coming: Task) -> str:
-    """What keeps the task that was launched beside an old one from taking its place; "" where it is not that one."""
+    """Why the task launched beside an old one has not taken its place; "" where it has no reason of its own."""
     if not coming.is_ready:
         said = coming.message or coming.reason
         return f"{coming.id} is not ready ({coming.state.value}, {coming.health.value}){f': {said}' if said else ''}"

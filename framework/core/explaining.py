@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from framework.core.gone import awaited
+from framework.core.gone import why_not_over
 from framework.core.model import Task
 from framework.core.planning import group_of, is_lost, problem_of, remembered, situation_of
 from framework.core.views import GroupState, GroupView, View
@@ -209,19 +209,19 @@ def _replacing(group: GroupView) -> Iterator[str]:
 
 
 def _waits(group: GroupView, slot: int) -> Iterator[str]:
-    """Of the task of a slot that is to go, beside which another may run: what that waits for."""
+    """Says what a slot's task that is to go waits for; another one may run beside it."""
     for task in group.tasks:
         if task.slot == slot and task.id in group.waits:
             yield f"{task.id} {group.waits[task.id]}"
 
 
 def _standing(group: GroupView) -> str:
-    if group.wish.is_stopped and (said := awaited(group)):
+    if group.wish.is_stopped and (said := why_not_over(group)):
         return f"it is stopped, and {said}"
     if group.wish.is_stopped:
         return f"it is stopped: `framework start {group.wish.id}` starts it"
     if group.state is GroupState.REMOVING:
-        said = awaited(group)
+        said = why_not_over(group)
         return f"it is being removed, and {said}" if said else "it is being removed"
     if group.state is GroupState.FINISHED:
         return "all its tasks have finished"

@@ -20,13 +20,13 @@ _MANY = 1000
 
 
 def warnings_of(view: View, changed: tuple[str, ...]) -> tuple[str, ...]:
-    """What there is to warn of among these groups, as they are now."""
+    """The warnings about these groups, as they are now."""
     groups = [group for stack in view.stacks.values() for group in stack.groups if str(group.wish.id) in changed]
     return tuple(line for group in groups for line in warned(group.wish, group.container, group.wanted))
 
 
 def warned(group: Group | GroupWish, container: Container, slots: int) -> Iterator[str]:
-    """What there is to warn of with a group of so many slots, 0 where that is not known."""
+    """The warnings about a group of so many slots, 0 where that is not known."""
     numbers = [slots or (_MANY if group.mode is Mode.GLOBAL else group.instances)]
     if group.autoscale is not None:
         numbers.append(group.autoscale.min)

@@ -23,7 +23,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """What is lost with an agent. `alive` says in a phrase that the master has it registered, and how it is; "" where
+    """The loss with an agent. `alive` says in a phrase that the master has it registered, and how it is; "" where
     it has not. `tasks` are those of ours that have not ended there, `slots` those that they hold or held, and `volumes`
     what groups keep on the agent itself, each as `what: of which group`. `stacks` are removed, and wait for it."""
 
@@ -36,7 +36,7 @@ class Loss:
     stacks: tuple[str, ...] = ()
 
 
-def awaited(group: GroupView) -> str:
+def why_not_over(group: GroupView) -> str:
     """Why a group that shall have no task is not over: agents that cannot be reached, since when, and what helps, or
     containers that are still to be removed; "" where it waits for nothing of the kind."""
     if group.state is not GroupState.REMOVING and group.wanted:
@@ -74,7 +74,7 @@ def _left_behind(group: GroupView) -> str:
 
 
 def find(view: View, name: str) -> Loss | Refused:
-    """What is lost with the agent that has this host name or id. Refused where there is none, or several: one that was
+    """The loss with the agent that has this host name or id. Refused where there is none, or several: one that was
     started afresh has the host name of its former self."""
     hostnames: dict[AgentId, str] = {id: task.hostname for id, task in _by_agent(view)}
     hostnames |= {AgentId(id): each.agent.hostname for id, each in view.agents.items()}

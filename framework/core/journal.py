@@ -177,7 +177,7 @@ class Masker:
         )
 
     def _key(self, key: RequestKey) -> RequestKey:
-        """What a request was, secrets and all, could be guessed by its digest."""
+        """Hides the digest: by it the request could be guessed, secrets and all."""
         return replace(key, digest=self._text(key.digest))
 
     def _history(self, history: History) -> History:
@@ -241,9 +241,8 @@ def comparable(commands: Iterable[Command], stack: Callable[[StackWish], StackWi
     """The commands as far as they are compared, one after the other.
 
     All of them is, but containers and metadata, which the version's id stands for; texts that may quote the output of a
-    task; and of a task that is stored what
-    can become of it: where it is placed and with what is compared as it is launched. `stack` is what makes of a stack's
-    wish one without secrets.
+    task; and of a task that is stored what can become of it: where it is placed and with what is compared as it is
+    launched. `stack` is what makes of a stack's wish one without secrets.
     """
     found: list[Any] = []
     for command in commands:

@@ -96,9 +96,9 @@ class _Move:
         self._departing: dict[int, None] = {} if is_pinned(wish) else book.departing
         """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
-        """What the pace does not allow now."""
+        """Why the pace stands still now."""
         self._forbidden = ""
-        """What the rollout does not allow now; tasks that leave their agent do not ask it."""
+        """Why the rollout stands still now; tasks that leave their agent do not ask it."""
         self._again: Instant | None = None
 
     def advance(self) -> None:

@@ -14,8 +14,8 @@ MOST_WAITING = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """What follows a save: commands that may go then; for an ask, the changes that then count, and who asked; and the
-    answers that are stored with it."""
+    """The consequences of a save: commands that may go then; for an ask, the changes that then count, and who asked;
+    and the answers that are stored with it."""
 
     commands: tuple[Command, ...] = ()
     changes: tuple[Change, ...] = ()

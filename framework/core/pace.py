@@ -10,7 +10,7 @@ from specs.update import Order, Update
 
 ALIVE_SECONDS = 1.0
 WHAT_MOVES_IT = "a smaller min_healthy, more instances or order: start-first would let it go on"
-"""What helps a group of which the pace can never replace a task."""
+"""The cure for a group of which the pace can never replace a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

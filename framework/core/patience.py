@@ -37,7 +37,7 @@ class _Wait:
 
 
 class Patience:
-    """Who waits, and which agents did not answer."""
+    """The waits that go on, and the agents that did not answer."""
 
     def __init__(self) -> None:
         self._waits: dict[GroupId, _Wait] = {}
@@ -124,7 +124,7 @@ class Patience:
         return tuple(ended)
 
     def told(self, group: GroupId, slot: int, now: Instant) -> str:
-        """What the story of a slot's task says of its wait; "" where there was none."""
+        """The end of a sentence in the story of a slot's task, about its wait; "" where there was none."""
         wait = self._waits.get(group)
         since = wait.since.get(slot) if wait else None
         if wait is None or since is None or not wait.agents:

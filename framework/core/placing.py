@@ -185,7 +185,7 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
 
 
 def _end_waits(context: Context, now: Instant) -> None:
-    """What has waited for long enough is placed on what is at hand, or else asks for offers as others do."""
+    """Ends the waits that were long enough: such groups take what is at hand, or ask for offers as others do."""
     for group in context.patience.end(context.pool.by_agent(), context.pool.revived_at, now):
         context.sought.pop(group, None)
 
@@ -245,7 +245,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
         PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
     )
     census.remember_facts(context, batch.tasks[0].agent_id)
-    waits = {task.id: context.patience.told(task.group, task.slot, now) for task in batch.tasks}
+    waits = {task.id: context.patience.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps}
     for task in batch.tasks:
         context.put(sweeping.handed_on(context, task))
         review_slot(context, task.group, task.slot, now)
@@ -253,7 +253,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
     context.after_save(batch.accept)
     for task in batch.tasks:
         context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
-        why = _why_there(context, task, batch.accept, len(table.offers)) + waits[task.id]
+        why = _why_there(context, task, batch.accept, len(table.offers)) + waits.get(task.id, "")
         context.stories.note(task.id, "TaskPlaced", why, now)
     for offer_id in batch.accept.offer_ids:
         context.pool.remove(offer_id)

@@ -43,7 +43,7 @@ def answer_of(known: Answered, request: RequestKey) -> Outcome:
 
 
 def answered(context: Context, asked: Asked, done: Done, now: Instant) -> Answered | None:
-    """What is to be stored in the same save as the change, None where the request has no key."""
+    """The answer to be stored in the same save as the change, None where the request has no key."""
     if asked.request_key is None:
         return None
     changed: list[str] = []

@@ -17,8 +17,8 @@ from specs.ids import GroupId, is_same_make
 def consider(
     ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant
 ) -> Change | Done | Refused:
-    """What the ask makes of a stack's rollout: another wish, for a way back; else the wish stays. Done where all is as
-    asked for already: nothing changes, and the message says so."""
+    """The change of a stack's rollout by the ask: another wish, for a way back; else the wish stays. Done where all is
+    as asked for already: nothing changes, and the message says so."""
     if stack is None or stack.is_removed:
         return Refused(kind="not_found", message=f"there is no stack {ask.stack}; `framework ls` names those there are")
     rollout = known.current if known else None

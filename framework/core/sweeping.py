@@ -46,7 +46,7 @@ _BEFORE_ADOPTION = frozenset({TaskState.INTENT, TaskState.STAGING, TaskState.STA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """What one task is to remove: what tasks of one group have left on one agent, `left`, newest first."""
+    """The work of one task: to remove what tasks of one group, `left`, newest first, have left on one agent."""
 
     agent_id: AgentId
     left: tuple[Task, ...]

@@ -135,7 +135,7 @@ class GroupView:
     stall: str = ""
     """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
     waits: Mapping[TaskId, str] = field(default_factory=dict)
-    """Of each task that is to go and is still there: why, and what that waits for (core.due)."""
+    """The tasks that are to go and are still there: why each is, and what that waits for (core.due)."""
     progress: GroupProgress | None = None
     """How far the stack's rollout is with it, None where that changes nothing of it."""
     refused_by: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What a confined process is told to do in tests: to take too much in every way."""
+"""The work of a confined process in tests: it takes too much in every way."""
 
 from __future__ import annotations
 

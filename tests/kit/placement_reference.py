@@ -24,7 +24,7 @@ NEGATIVE = (Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NO
 
 
 def values(agent: Agent, field: str) -> set[str]:
-    """What an agent has in a field; an attribute may be given several times."""
+    """The values that an agent has in a field; an attribute may be given several times."""
     special: Mapping[str, str] = {
         "hostname": agent.hostname,
         "@region": agent.region,

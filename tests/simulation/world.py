@@ -64,7 +64,7 @@ class World:
         self._elections = 0
         self.replies = 0
         self.unheard: list[Ask] = []
-        """What was last asked with a key by people who may not have heard the answer."""
+        """The last request with a key of people who may not have heard the answer."""
 
     # ---- beginning ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What an operator asks of the master: the calls, and what its refusals mean."""
+"""An operator's requests to the master: the calls, and what its refusals mean."""
 
 from __future__ import annotations
 

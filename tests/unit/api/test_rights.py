@@ -1,4 +1,4 @@
-"""Who may use which route: every route and method, with hostile names in the path, with the token and without."""
+"""The right that each route wants: all routes and methods, hostile names in the path, with the token and without."""
 
 from __future__ import annotations
 

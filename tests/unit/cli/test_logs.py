@@ -114,7 +114,7 @@ def test_on_a_terminal_tabs_and_colours_pass_and_nothing_that_moves_the_cursor(w
 
 
 def shown_on_a_terminal(write: Callable[[], None]) -> str:
-    """What is written to standard output while that is a terminal, without line ends of the terminal's own."""
+    """The bytes on standard output while that is a terminal, without line ends of the terminal's own."""
     ours, theirs = os.openpty()
     settings = termios.tcgetattr(theirs)
     settings[1] &= ~termios.OPOST

@@ -1,4 +1,4 @@
-"""What waits for an agent that may be gone for good, and what is lost with it."""
+"""The wait for an agent that may be gone for good, and the loss with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from framework.core.agents import ABSENT
 from framework.core.commands import Refused
 from framework.core.explaining import explain
-from framework.core.gone import awaited, find
+from framework.core.gone import find, why_not_over
 from framework.core.model import Task
 from framework.core.views import GroupState, GroupView, View
 from placement.agent import AgentState
@@ -47,7 +47,7 @@ def view(*groups: GroupView, is_removed: bool = True) -> View:
 
 
 def test_a_removed_group_says_what_it_waits_for_and_what_helps() -> None:
-    told = awaited(removing(lost(), lost(1, 2)))
+    told = why_not_over(removing(lost(), lost(1, 2)))
     assert told == (
         "waits for 2 tasks on agent2, out of reach since 2027-01-15 07:50:00Z: Mesos gives an agent up after its own"
         " time, two weeks by default; if it never comes back, `framework agents gone agent2` ends what was there"
@@ -55,7 +55,7 @@ def test_a_removed_group_says_what_it_waits_for_and_what_helps() -> None:
 
 
 def test_several_agents_are_named() -> None:
-    told = awaited(removing(lost(), lost(1, 2, agent=3)))
+    told = why_not_over(removing(lost(), lost(1, 2, agent=3)))
     assert "waits for 1 task on agent2, out" in told and "; 1 task on agent3, out" in told
 
 
@@ -69,12 +69,12 @@ def test_several_agents_are_named() -> None:
     ids=["its tasks can be reached", "another has the slot", "it has no task"],
 )
 def test_else_it_waits_for_no_agent(group_view: GroupView) -> None:
-    assert awaited(group_view) == ""
+    assert why_not_over(group_view) == ""
 
 
 def test_a_group_that_is_stopped_too() -> None:
     stopped = a_group(WEB, tasks=[lost()], is_stopped=True)
-    assert "waits for 1 task on agent2" in awaited(stopped)
+    assert "waits for 1 task on agent2" in why_not_over(stopped)
     assert (
         explain(view(stopped, is_removed=False), stopped).sentences[0].startswith("it is stopped, and waits for 1 task")
     )
@@ -135,7 +135,7 @@ def test_the_stack_goes_when_mesos_says_so() -> None:
     talk.status(task, TaskState.UNREACHABLE)
     talk.remove()
     (seen,) = talk.scheduler.view(talk.now).stacks["shop"].groups
-    assert "waits for 1 task on" in awaited(seen)
+    assert "waits for 1 task on" in why_not_over(seen)
     talk.report(*(talk.agent(number) for number in (1, 2, 3) if talk.agent(number).id != task.agent_id))
     talk.status(task, TaskState.GONE_BY_OPERATOR)
     talk.wait(1.0)

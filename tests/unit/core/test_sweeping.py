@@ -6,7 +6,7 @@ import pytest
 
 from framework.core.commands import Accept, Command, Done, Unwanted
 from framework.core.events import ScaleAsked, StraysReported
-from framework.core.gone import awaited
+from framework.core.gone import why_not_over
 from framework.core.model import Task
 from framework.core.sweeping import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, NOWHERE_SECONDS, RESOURCES
 from specs.ids import AgentId, ExecutorId, TaskId
@@ -63,10 +63,12 @@ def test_what_a_removed_stack_left_is_swept_before_the_stack_is_gone() -> None:
 def test_a_removed_stack_says_what_it_still_waits_for() -> None:
     talk, old = removed()
     (group,) = talk.scheduler.view(talk.now).stacks["shop"].groups
-    assert awaited(group).startswith(f"waits to remove what executors that have died left on {old.hostname}: a task")
+    assert why_not_over(group).startswith(
+        f"waits to remove what executors that have died left on {old.hostname}: a task"
+    )
     offers_of(talk, old)
     (group,) = talk.scheduler.view(talk.now).stacks["shop"].groups
-    assert awaited(group).startswith("waits to remove what executors that have died left on")
+    assert why_not_over(group).startswith("waits to remove what executors that have died left on")
 
 
 def test_an_executor_that_dies_while_its_tasks_are_stopped_leaves_what_is_swept() -> None:

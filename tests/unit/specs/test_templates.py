@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from discovery import render_requests
+from specs import template_trial
 from specs.errors import StackError
 from specs.load import load_files, load_stack
 from specs.stack import Template
@@ -17,6 +19,12 @@ HEAD = "name: shop\nservices:\n  web:\n    image: acme/web:1\n    templates:\n"
 
 def load(lines: str, **more: str) -> tuple[Template, ...]:
     return load_stack(HEAD + lines, name=None, variables=more).groups[0].container.templates
+
+
+def test_a_trial_renders_with_what_agents_render_with() -> None:
+    """specs may not import discovery, so both name it."""
+    assert template_trial.TARGET == render_requests.TARGET
+    assert template_trial.LIBRARIES == render_requests.LIBRARIES
 
 
 def test_a_template_in_the_stack_file_and_one_beside_it(tmp_path: Path) -> None:
