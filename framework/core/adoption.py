@@ -31,9 +31,11 @@ LASTING_SECONDS = 60.0
 _EXECUTOR_LOST = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"})
 _LOST_STATES = frozenset({TaskState.FAILED, TaskState.LOST, TaskState.GONE})
 """GONE is what Mesos says of tasks whose executor has not come back to an agent that was started again."""
-_FORGOTTEN_STATES = frozenset({TaskState.LOST, TaskState.GONE, TaskState.UNKNOWN, TaskState.DROPPED})
-"""States of a task that neither the agent nor the master knows any more, as of an agent id that is no more. Where an
-operator has said that the machine is gone, no container is left there to be removed."""
+_FORGOTTEN_STATES = frozenset(
+    {TaskState.LOST, TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.UNKNOWN, TaskState.DROPPED}
+)
+"""States of a task that neither the agent nor the master knows any more, as of an agent id that is no more. The machine
+of one that is gone for good may have an agent again, under another id, while containers run on."""
 _WITHOUT_CAUSE = frozenset({"REASON_RECONCILIATION", "REASON_AGENT_REREGISTERED"})
 """Why the master tells a state when it is asked for it, or when an agent is back: not why the task ended."""
 _AGENT_REMOVED = "REASON_AGENT_REMOVED"

@@ -179,6 +179,15 @@ def test_an_agent_that_is_gone_keeps_a_stack_for_a_moment_as_it_may_just_have_co
         assert ("shop" in talk.shelf.stacks) is is_back
 
 
+def test_a_sweep_on_a_machine_that_is_gone_for_good_is_not_repeated() -> None:
+    talk, old = removed()
+    (sweep,) = launched(offers_of(talk, old))
+    talk.report(*(talk.agent(number) for number in (1, 2, 3) if talk.agent(number).id != old.agent_id))
+    talk.status(sweep, TaskState.GONE_BY_OPERATOR, uuid="")
+    talk.wait(1)
+    assert talk.shelf.stacks == {}
+
+
 def test_the_next_leader_goes_on_with_it() -> None:
     talk, old = removed()
     after = Conversation(shelf=talk.shelf)
