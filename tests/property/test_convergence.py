@@ -108,7 +108,7 @@ class World(RuleBasedStateMachine):
         self.running: dict[TaskId, Task] = {}
         self.away: dict[TaskId, Task] = {}
         self.was_away: dict[TaskId, None] = {}
-        self.launched: dict[TaskId, GroupWish] = {}
+        self.launched: dict[TaskId, GroupWish | None] = {}
         self.requests = 1000
         self.connected = False
 
@@ -125,17 +125,21 @@ class World(RuleBasedStateMachine):
 
     def hear(self, commands: list[Command], lost: bool = False) -> None:
         """Does what it is told, or loses it."""
+        wishes = self.talk.scheduler.context.books.wishes
         for command in commands:
             if isinstance(command, Accept):
                 for launch in command.launches:
                     assert launch.task.id in self.shelf.tasks, "launched before its intent was stored"
                     assert launch.task.id not in self.launched, "launched twice"
-                    self.launched[launch.task.id] = self.talk.scheduler.context.books.wishes[launch.task.group]
+                    # What only removes containers may be of a group that is wished no longer, and is under no rule.
+                    wish = None if launch.task.sweeps else wishes[launch.task.group]
+                    self.launched[launch.task.id] = wish
                     if not lost:
                         self.running[launch.task.id] = launch.task
             elif isinstance(command, Kill) and not lost and command.task_id in self.running:
-                del self.running[command.task_id]
-                self.tell(command.task_id, TaskState.KILLED)
+                if not self.running[command.task_id].sweeps:  # which ends by itself
+                    del self.running[command.task_id]
+                    self.tell(command.task_id, TaskState.KILLED)
             elif isinstance(command, Reconcile) and not lost:
                 self.reconcile(command)
 
@@ -153,6 +157,14 @@ class World(RuleBasedStateMachine):
         task = self.talk.scheduler.context.books.tasks.get(id)
         agent = task.agent_id if task else None
         self.hear(self.talk.say(StatusReceived(status=Status(task_id=id, state=state, agent_id=agent))))
+
+    def do_well(self, id: TaskId) -> None:
+        """A task runs; one that sweeps finds nothing left to remove."""
+        if self.running[id].sweeps:
+            del self.running[id]
+            self.tell(id, TaskState.FINISHED)
+        else:
+            self.tell(id, TaskState.RUNNING)
 
     def wait(self, seconds: float, lost: bool = False) -> None:
         """Lets time go by; what is said meanwhile is heard at its time."""
@@ -184,7 +196,7 @@ class World(RuleBasedStateMachine):
             self.hear(self.talk.say(OffersReceived(offers=offers)))
             self.wait(1.2)
             for id in list(self.running):
-                self.tell(id, TaskState.RUNNING)
+                self.do_well(id)
 
     @rule(wished=groups_with(*KEEPING, *CLASHING))
     def submit(self, wished: list[Group]) -> None:
@@ -243,7 +255,9 @@ class World(RuleBasedStateMachine):
     @rule(data=some.data())
     def lose_agent(self, data: some.DataObject) -> None:
         """Mesos removes an agent and ends its tasks."""
-        number = data.draw(some.sampled_from(sorted(self.agents)))
+        self.lose(data.draw(some.sampled_from(sorted(self.agents))))
+
+    def lose(self, number: int) -> None:
         del self.agents[number]
         id = AgentId(f"agent-{number}")
         for tasks in (self.running, self.away):
@@ -312,6 +326,8 @@ class World(RuleBasedStateMachine):
             if id in self.was_away:
                 continue
             wish, rack = self.launched[id], RACKS[int(task.hostname.removeprefix("agent"))]
+            if wish is None:
+                continue
             known = self.talk.scheduler.context.books.tasks.get(id)
             is_alone = known is not None and known.goal is Goal.RUN and known.beside is None
             if wish.mode is Mode.GLOBAL and is_alone:
@@ -339,19 +355,19 @@ class World(RuleBasedStateMachine):
             self.resume()
             for id in list(self.running):
                 task = self.talk.scheduler.context.books.tasks[id]
-                if id in self.running and task.state is not TaskState.RUNNING:
-                    self.tell(id, TaskState.RUNNING)
-            if self.talk.scheduler.context.pending:
+                if id in self.running and (task.sweeps or task.state is not TaskState.RUNNING):
+                    self.do_well(id)
+            if self.talk.scheduler.context.pending or self.talk.scheduler.context.books.left:
                 offers = tuple(self.talk.offer(number, cpus=16) for number in RACKS)
                 self.hear(self.talk.say(OffersReceived(offers=offers)))
             self.wait(1)
         self.check_peace()
 
     def is_moving(self) -> bool:
-        """Whether something is to be launched, stopped or replaced still."""
+        """Whether something is to be launched, stopped, replaced or removed from an agent still."""
         context = self.talk.scheduler.context
         books = [book for book in context.books.groups.values() if book.outdated or book.incoming or book.leaving]
-        return bool(context.pending or books)
+        return bool(context.pending or books or context.books.left)
 
     def resume(self) -> None:
         """Somebody has rollouts go on that have failed."""
@@ -372,6 +388,7 @@ class World(RuleBasedStateMachine):
         context = self.talk.scheduler.context
         assert context.connection is Connection.SUBSCRIBED and context.books.framework_id == FRAMEWORK
         assert context.outbox.is_empty
+        assert not context.books.left
         excused = self.excused()
         assert [group for group in context.pending if group not in excused] == [], context.causes
         lively = {id for id, task in context.books.tasks.items() if task.state.is_lively}
@@ -414,6 +431,23 @@ def test_a_converged_stack_stays_so(wished: list[Group]) -> None:
     heard = talk.wait(550) + talk.offers() + talk.report(*(talk.agent(number) for number in RACKS))
     assert not [command for command in heard if isinstance(command, Accept | Kill)]
     assert {task.id for task in talk.tasks} == before
+
+
+def test_there_is_peace_once_what_a_lost_agent_may_have_left_is_removed() -> None:
+    world = World()
+    world.begin([group("shop/web", mode=Mode.GLOBAL, resources=Resources(cpus_milli=100, mem_mib=32))])
+    world.lose(1)
+    world.teardown()
+    assert len(world.running) == len(RACKS)
+
+
+def test_what_groups_that_are_wished_no_longer_left_is_removed_before_there_is_peace() -> None:
+    world = World()
+    world.begin([group("shop/web", mode=Mode.GLOBAL, resources=Resources(cpus_milli=100, mem_mib=32))])
+    world.lose(1)
+    world.submit([group("shop/db")])
+    world.teardown()
+    assert len(world.running) == 1
 
 
 def test_dependencies_are_part_of_peace() -> None:
