@@ -118,17 +118,19 @@ class Docker:
         self._forget(order.task_id)
         try:
             found = self._engine.ask(lambda engine: engine.inspect_container(order.task_id))
-            state = found["State"]
+            if not _is_of(found, order.framework_id):  # other frameworks have tasks of the same id
+                return self._removed(order, None, False)
+            id, state = found["Id"], found["State"]
             if state.get("Running"):
-                self._engine.ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
-                self._claims.release(found["Id"])
+                self._engine.ask(lambda engine: engine.remove_container(id, v=True, force=True))
+                self._claims.release(id)
                 return self._removed(order, 128 + signals.SIGKILL, False)
             was_started = not str(state.get("StartedAt", "")).startswith("0001-")
             removed = self._removed(
                 order, int(state["ExitCode"]) if was_started else None, bool(state.get("OOMKilled"))
             )
-            self._engine.ask(lambda engine: engine.remove_container(order.task_id, v=True, force=True))
-            self._claims.release(found["Id"])
+            self._engine.ask(lambda engine: engine.remove_container(id, v=True, force=True))
+            self._claims.release(id)
             return removed
         except NotFound:
             return self._removed(order, None, False)
@@ -212,7 +214,7 @@ class Docker:
         except APIError as error:
             raise Fault(f"the container could not be created: {words(conflict)}; {words(error)}") from error
         has = found["Config"].get("Labels") or {}
-        if has.get(TASK_LABEL) != order.task_id or has.get(FRAMEWORK_LABEL) != order.framework_id:
+        if has.get(TASK_LABEL) != order.task_id or not _is_of(found, order.framework_id):
             raise Fault(
                 f"a container named {order.task_id} is already on this agent, and it is not this framework's:"
                 f" remove or rename it (docker rm {found['Id'][:12]})"
@@ -370,6 +372,11 @@ def _close(stream: Any) -> None:
     response = getattr(stream, "_response", None)
     if response is not None:
         response.close()
+
+
+def _is_of(found: dict[str, Any], framework_id: str) -> bool:
+    """Whether a container, as it was inspected, is the framework's."""
+    return bool((found["Config"].get("Labels") or {}).get(FRAMEWORK_LABEL) == framework_id)
 
 
 def _fault(what: str, error: APIError, order: Order) -> Fault:

@@ -128,11 +128,14 @@ def test_doing_it_twice_is_doing_it_once(engine: Engine) -> None:
     assert engine.events.get(timeout=5) == Exited(task_id=wanted.task_id, exit_code=None)
 
 
-def test_a_name_that_is_somebody_elses_is_not_taken(engine: Engine) -> None:
+def test_a_name_that_is_somebody_elses_is_not_taken(engine: Engine, tmp_path: Path) -> None:
     wanted = engine.start()
-    other = replace(wanted, framework_id=FrameworkId("another"))
+    beside = Engine(tmp_path / "beside")
+    other = replace(wanted, framework_id=beside.framework_id)
     with pytest.raises(Fault, match=r"already on this agent, and it is not this framework's: remove or rename it"):
-        engine.docker.create(other)
+        beside.docker.create(other)
+    assert beside.docker.remove(other).exit_code is None, "it never had one"
+    assert [each["State"] for each in engine.containers()] == ["running"]
 
 
 def test_what_cannot_be_created_or_started_says_why(engine: Engine) -> None:
