@@ -24,6 +24,10 @@ STATE = "connection"
 """Under this name a request's state holds its connection."""
 
 
+_BEFORE_ANSWER = ("IDLE", "SEND_RESPONSE")
+"""h11's names for the states of our side in which an answer may begin."""
+
+
 class _Phase(Enum):
     """The next thing that a connection waits for."""
 
@@ -81,6 +85,13 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._enter(None)
+
+    def send_400_response(self, msg: str) -> None:
+        """Says that what came is no request; or closes the connection, where an answer has begun or was the last."""
+        if repr(self.conn.our_state) in _BEFORE_ANSWER:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def give_way(self) -> None:
         """Closes the connection at once, whatever it does."""

@@ -24,7 +24,7 @@ class Hosts:
         """The answer to a request that calls this scheduler by a name that it does not have; None for all others."""
         for host in headers.getlist("host"):
             name = _plain(_without_port(host))
-            if name not in self._names and ip(name) is None:
+            if name not in self._names and not _is_address(_bare(name)):
                 return Problem(
                     403,
                     f"This scheduler is not called {name[:200]!r}, the Host of the request. Wanted an IP address, or"
@@ -38,8 +38,16 @@ def _plain(name: str) -> str:
 
 
 def _without_port(host: str) -> str:
-    """`[::1]:8080` -> `::1`, `shop.example:80` -> `shop.example`"""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
+    """`[::1]:8080` -> `[::1]`, `shop.example:80` -> `shop.example`"""
     name, colon, port = host.rpartition(":")
-    return name if colon and (not port or port.isdecimal()) else host
+    return name if colon and (not port or port.isdecimal()) and not _is_address(host) else host
+
+
+def _bare(name: str) -> str:
+    """`[::1]` -> `::1`"""
+    return name[1:-1] if name[:1] == "[" and name[-1:] == "]" else name
+
+
+def _is_address(name: str) -> bool:
+    # What follows a % is the name of a network device, and may be any text.
+    return "%" not in name and ip(name) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -227,3 +228,24 @@ def test_an_upload_that_breaks_off_is_no_bug(serve: Serve, front: FakeFront, cap
     api.server.stop()
     assert [record.getMessage() for record in caplog.records if record.levelno >= 30] == []
     assert front.asks == []
+
+
+@pytest.mark.parametrize(
+    ("head", "then", "status"),
+    [
+        ("GET /v1/events HTTP/1.1\r\nConnection: close", "nothing that was asked for", b"200"),
+        ("GET /v1/events HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", b"200"),
+        ("GET /v1/ready HTTP/1.1\r\nTransfer-Encoding: chunked", "no length\r\n", b"200"),
+        ("PUT /v1/stacks/shop HTTP/1.1\r\nTransfer-Encoding: chunked", "no length\r\n", b"401"),
+        ("POST /v1/stacks/shop/plan HTTP/1.1\r\nTransfer-Encoding: chunked", "no length\r\n", b"400"),
+    ],
+)
+def test_what_is_no_http_in_the_middle_of_an_answer_ends_the_connection_and_is_no_bug(
+    serve: Serve, caplog: pytest.LogCaptureFixture, head: str, then: str, status: bytes
+) -> None:
+    connection = serve().connect(f"{head}\r\nHost: localhost\r\n\r\n")
+    begun = b"" if status == b"400" else connection.recv(65536)
+    connection.sendall(then.encode())
+    answer = begun + _answers(connection)
+    assert answer.startswith(b"HTTP/1.1 " + status) and answer.count(b"HTTP/1.1 ") == 1
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -35,13 +35,12 @@ def test_addresses_and_names_that_it_has(host: str) -> None:
     [
         *("evil.example", "evil.example:8080", "10.0.0.9.evil.example", "localhost.evil.example", "sched.example.evil"),
         *("", ":80", "[::1", "[evil.example]:80", "user@10.0.0.9", "10.0.0.9:80:evil", "1", "sched.example:port"),
+        *("[::1].evil.example", "[::1].evil.example:80", "[localhost].evil.example", "[sched.example]", "localhost.."),
+        *("fe80::1%evil.example", "[fe80::1%.evil.example]:80", "[::1]:80:80", "[::1]evil"),
     ],
 )
 def test_any_other_name(host: str) -> None:
     refusal = HOSTS.refusal(Headers({"host": host}))
-    if host == "[::1":  # no browser sends it, and it is an address
-        assert refusal is None
-        return
     assert refusal is not None and refusal.status_code == 403
     assert "--allow-host NAME" in refusal.message and "localhost, sched.example" in refusal.message
 
