@@ -61,12 +61,15 @@ def _program(container: Container) -> Iterator[Broken]:
     if container.user and not _USER.fullmatch(container.user):
         message = f"wanted a user, or user:group, by name or number; got {container.user!r}"
         yield Broken(message=message, where=("container.user",))
-    if container.hostname and not _HOSTNAME.fullmatch(container.hostname):
-        message = f"wanted a host name of letters, digits, '-' and '.'; got {container.hostname!r}"
-        yield Broken(message=message, where=("container.hostname",))
-    if bytes_of(container.hostname) - 1 > MAX_HOST_NAME_BYTES:
-        size = bytes_of(container.hostname) - 1
+    size = bytes_of(container.hostname) - 1
+    if size > MAX_HOST_NAME_BYTES:
         message = f"wanted a host name of at most {MAX_HOST_NAME_BYTES} bytes, Linux's limit; got {size:,}"
+        yield Broken(message=message, where=("container.hostname",))
+    elif container.hostname and not _HOSTNAME.fullmatch(container.hostname):
+        message = (
+            "wanted a host name of letters, digits, '-' and '.', each part of at most 63 and with no '-' at its ends;"
+            f" got {container.hostname!r}"
+        )
         yield Broken(message=message, where=("container.hostname",))
 
 

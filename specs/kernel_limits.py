@@ -61,7 +61,7 @@ def broken_strings(
             yield (
                 name,
                 f"{name[:100]} has {size:,} bytes with its name, '=' and the null character at its end; Linux takes at"
-                f" most {MAX_STRING_BYTES:,}",
+                f" most {MAX_STRING_BYTES:,}: put large contents into a file",
             )
     most = most_in_all(stack_bytes)
     if total > most - OTHERS_BYTES:

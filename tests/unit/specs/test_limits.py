@@ -113,7 +113,8 @@ def _web(keys: str) -> str:
     [
         (
             f"environment: {{NAME: {'x' * 131_067}}}",
-            "NAME has 131,073 bytes with its name, '=' and the null character at its end; Linux takes at most 131,072",
+            "NAME has 131,073 bytes with its name, '=' and the null character at its end; Linux takes at most 131,072"
+            ": put large contents into a file",
         ),
         (f"command: [a, {'x' * 131_072}]", "an argument has 131,073 bytes with the null character at its end; Linux"),
         (f"entrypoint: [a, {'x' * 131_072}]", "an argument has 131,073 bytes with the null character at its end"),
@@ -141,6 +142,20 @@ def _web(keys: str) -> str:
 )
 def test_more_than_linux_takes(keys: str, words: str) -> None:
     assert words in told(_web(keys))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a" * 65, "wanted a host name of at most 64 bytes, Linux's limit; got 65"),
+        ("a" * 64, "each part of at most 63 and with no '-' at its ends; got 'aaaa"),
+        ("web-", "each part of at most 63 and with no '-' at its ends; got 'web-'"),
+    ],
+)
+def test_a_host_name_has_one_mistake_at_a_time(name: str, words: str) -> None:
+    mistakes = told(_web(f"hostname: {name}"))
+    assert words in mistakes
+    assert len(mistakes.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
