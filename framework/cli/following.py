@@ -10,7 +10,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.output import cell, plural, since
 from framework.cli.retrying import NoScheduler
 from framework.cli.server import Answer, Refused, Server, path_of
-from framework.cli.waiting import Display, Line, Wait, shown
+from framework.cli.waiting import ONE_TIME, Display, Line, Wait, shown
 from framework.exits import CliExit
 
 _PAUSE_SECONDS = 0.4
@@ -99,6 +99,7 @@ def line_of(part: Answer, now: float) -> Line:
         group=part["group"],
         word=f"{word}, step {step}" if step else word,
         text=awaited(progress, now),
+        timeless=awaited(progress, ONE_TIME),
         is_done=False,
     )
 

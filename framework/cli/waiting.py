@@ -22,6 +22,8 @@ _PAUSE_SECONDS = 0.4
 _SHOWN = 20
 _HINT_AFTER_SECONDS = 10.0
 """A group that fits on no agent for so long: people are told where to look."""
+ONE_TIME = 0.0
+"""The time for texts that are compared: before every end of a wait, so that what is left of it is the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Line:
     group: str
     word: str
     text: str
+    timeless: str = ""
+    """The text as it would be at one fixed time: it stays the same while nothing but time passes."""
     is_done: bool
     failure: str = ""
     is_unplaced: bool = False
@@ -133,17 +137,18 @@ def shown(farewell: str) -> Iterator[Display]:
 
 
 class Lines(Display):
-    """One line for each change."""
+    """One line for each change. That a wait has become shorter is none."""
 
     def __init__(self) -> None:
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[str, ...]] = {}
         self._has_hinted = False
 
     def show(self, lines: list[Line], problem: str, hint: str = "") -> None:
-        for key, text in [("", problem), *((line.group, str(line)) for line in lines)]:
-            if text and self._said.get(key) != text:
+        now = [("", problem, (problem,)), *((line.group, str(line), (line.word, line.timeless)) for line in lines)]
+        for key, text, said in now:
+            if text and self._said.get(key) != said:
                 note(text)
-            self._said[key] = text
+            self._said[key] = said
         if hint and not self._has_hinted:
             note(hint)
             self._has_hinted = True
@@ -198,6 +203,7 @@ def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
         group=group["group"],
         word=_word(group, is_removal),
         text="" if is_done else _text(group, now),
+        timeless="" if is_done else _text(group, ONE_TIME),
         is_done=is_done and not failed,
         failure=_failure(group) if failed else "",
         is_unplaced=any(is_unplaced(cause["cause"]) for cause in group["waiting"]),

@@ -10,7 +10,7 @@ import pytest
 from framework.cli.faults import CommandFault
 from framework.cli.server import Address, Server
 from framework.cli.waiting import Wait
-from framework.core.model import Task
+from framework.core.model import Backoff, Task
 from framework.core.views import Connection, GroupState, Progress, StackView, View, Waiting
 from specs.constraints import Mode
 from specs.ids import group_id
@@ -69,6 +69,25 @@ def test_each_change_is_told_once(serve: Serve, front: FakeFront, capsys: pytest
         "shop/web: 0/2 ready: 2 slots: no offer (in 30s)",
         "shop/web: 0/2 ready: 1 starting; 1 running, not ready yet; pulling 1.0 MiB of 4.0 MiB",
         "shop/web: 2/2 ready",
+    ]
+
+
+def test_a_wait_that_has_become_shorter_is_no_change(
+    serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def waits(failures: int, until: float) -> StackView:
+        backoff = Backoff(at=until - 30, until=until, delay_seconds=30, failures=failures, cause="exit code 1")
+        waiting = Waiting(slot=0, cause="waits 30 s", until=until, backoff=backoff)
+        return _stack(instances=1, state=GroupState.WAITING, waiting=[waiting])
+
+    first, second = waits(4, NOW + 30), waits(5, NOW + 50)
+    done = a_view([_stack(a_task(WEB), instances=1)])
+    later = [replace(a_view([first]), at=NOW + passed) for passed in (0, 1, 12)]
+    _wait(serve(), _shows(front, *later, replace(a_view([second]), at=NOW + 20), done))
+    assert capsys.readouterr().err.splitlines() == [
+        "shop/web: 0/1 ready: 1 slot: waits 30s (of 30s, 4 failures) after: exit code 1",
+        "shop/web: 0/1 ready: 1 slot: waits 30s (of 30s, 5 failures) after: exit code 1",
+        "shop/web: 1/1 ready",
     ]
 
 
