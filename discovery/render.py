@@ -31,6 +31,10 @@ class RenderFault(ValueError):
     """The template does not become a text: why, in words for who wrote it."""
 
 
+class TooLong(RenderFault):
+    """The text has more characters than an agent takes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
     """A port of a ready task. As a text it is `address:port`."""
@@ -125,7 +129,7 @@ class Renderer:
         except _FAULTS as error:
             raise RenderFault(f"{type(error).__name__}: {error}") from None
         if len(text) > MAX_TEXT:
-            raise RenderFault(f"wanted at most {MAX_TEXT:,} characters, got {len(text):,}")
+            raise TooLong(f"wanted at most {MAX_TEXT:,} characters, got {len(text):,}")
         if half := _HALF.search(text):
             line = text.count("\n", 0, half.start()) + 1
             raise RenderFault(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from discovery.endpoints import Endpoint, endpoint_from_json
-from discovery.render import Many, Reached, Renderer, RenderFault
+from discovery.render import Many, Reached, Renderer, RenderFault, TooLong
 from discovery.render_requests import Groups, Own
 from specs.harmless import plain_line
 from specs.ids import GroupId, TaskId, group_id
@@ -33,7 +33,7 @@ _ours = _Renderings()
 
 def answer(request: Mapping[str, Any]) -> dict[str, str]:
     """The answer to a request of discovery.render_requests, or to a trial: {"trial": template, "environment": …} has
-    {"syntax": …} where the template cannot be understood."""
+    {"syntax": …} where the template cannot be understood, {"length": …} where it becomes too long."""
     if "groups" in request:
         _ours.groups = _read(request["groups"])
         return {}
@@ -61,6 +61,8 @@ def _tried(template: str, environment: Mapping[str, str]) -> dict[str, str]:
     for find in (_nothing, _made_up):
         try:
             _ours.renderer.text(template, own, {}, find)
+        except TooLong as fault:
+            return {"length": str(fault)}
         except RenderFault:
             continue
     return {}

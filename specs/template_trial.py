@@ -69,6 +69,8 @@ class Trial:
             return f"could not be tried: {fault}"
         if answer.get("syntax"):
             return f"cannot be understood: {answer['syntax']}"
+        if answer.get("length"):
+            return f"becomes too long: {answer['length']}"
         known[content, environment] = None
         while len(known) > _MOST_KNOWN:
             del known[next(iter(known))]

@@ -70,6 +70,10 @@ def test_a_template_in_the_stack_file_and_one_beside_it(tmp_path: Path) -> None:
             "{% endfor %}{% endfor %}{% endfor %}', target: /a}",
             "/a takes more than 2 s of processor time, which no agent gives a template",
         ),
+        (
+            "{content: '{% for a in range(2000) %}{{ \"x\" * 1000 }}{% endfor %}', target: /a}",
+            "/a becomes too long: wanted at most 1,048,576 characters, got 2,000,000",
+        ),
         ("{content: '{{ " + "(" * 5000 + "', target: /a}", "/a cannot be understood: it is nested too deep"),
     ],
 )
