@@ -34,8 +34,10 @@ RATES = {
     "bad version": 0.6,
     "agent renewal": 0.02,
     "answer lost": 0.3,
+    "message lost": 0.5,
 }
-"""The most a fault's chance is: in each step of the cruel act, command, transaction, fetch of an executor, or release.
+"""The most a fault's chance is: in each step of the cruel act, command, transaction, fetch of an executor, release, or
+message to or from an executor.
 
 What is new comes last, so that it changes nothing of what a seed drew before."""
 

@@ -96,6 +96,8 @@ class Master:
         self.removed: dict[str, None] = {}
         """Frameworks that were away for longer than their failover timeout."""
         self.is_suppressed = False
+        self.is_message_lost: Callable[[], bool] = lambda: False
+        """Whether a message between the scheduler and an executor is dropped on its way: Mesos promises nothing."""
         self._failover_seconds = WEEK_SECONDS
         self._offers = 0
         self._frameworks = 0
@@ -268,7 +270,7 @@ class Master:
 
     def executor_says(self, agent: Agent, executor_id: str, data: str) -> None:
         """A framework message of an executor."""
-        if agent.id in self.registered:
+        if agent.id in self.registered and not self.is_message_lost():
             ids = {"agent_id": {"value": agent.id}, "executor_id": {"value": executor_id}}
             self._say({"type": "MESSAGE", "message": {**ids, "data": data}})
 
@@ -432,7 +434,7 @@ class Master:
 
     def _message(self, message: Json, _: Connection) -> None:
         row = self.registered.get(message["agent_id"]["value"])
-        if row is not None and row.is_connected:
+        if row is not None and row.is_connected and not self.is_message_lost():
             row.agent.from_master(lambda: row.agent.message(message["executor_id"]["value"], message))
 
     def _acknowledge(self, content: Json, _: Connection) -> None:

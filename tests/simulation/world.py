@@ -50,6 +50,7 @@ class World:
         self.former: list[str] = []
         """Ids that agents had, and have no more."""
         self.master = Master(self.kernel, Random(f"{seed}/master"), self.oracle, self.agents.get)
+        self.master.is_message_lost = lambda: self.dice.strikes("message lost")
         self.executors = Executors(self.kernel, Random(f"{seed}/executors"), self.delays, self.journal)
         self.executors.tell_progress = self._progress
         self.executors.is_fetched = lambda info: self._serves()
