@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import click
 
 from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server
-from framework.cli.output import cell, moment, note
+from framework.cli.output import cell, json_text, moment, note
 from framework.cli.retrying import NoScheduler
 from framework.cli.server import Answer, Server
 
@@ -50,7 +49,7 @@ def events(pattern: str, follow: bool, after: int, labels: str, server: Server, 
 
 def _show(event: Answer, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(event, ensure_ascii=False))
+        click.echo(json_text(event))
         return
     if event["kind"] == "Lagged":
         note(f"-- {event['text']} --")

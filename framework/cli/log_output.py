@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import json
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import Any, TextIO
 import click
 
 from framework.cli.faults import CommandFault
+from framework.cli.output import json_text
 from framework.exits import CliExit
 
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_green")
@@ -56,7 +56,7 @@ class LogOutput:
     def write(self, answer: dict[str, Any]) -> None:
         """Prints a piece; keeps back the beginning of what can only be printed whole."""
         if self._as_json:
-            click.echo(json.dumps(answer, ensure_ascii=False))
+            click.echo(json_text(answer))
             return
         task, stream = answer["task"], answer["stream"]
         if (task, stream) not in self._streams:

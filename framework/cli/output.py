@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import click
 
 from specs.harmless import plain_line
 
+_NO_LETTERS = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 _COLOURS = {
     "RUNNING": "green",
     "HEALTHY": "green",
@@ -40,7 +42,14 @@ _COLOURS = {
 
 def print_json(value: Any) -> None:
     """One JSON document, indented."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON with everybody's letters as they are. Control characters and halves of characters are escaped: JSON wants
+    that of some alone, and a terminal obeys others (U+009B begins a sequence as ESC [ does)."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _NO_LETTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def note(text: str) -> None:

@@ -8,12 +8,14 @@ import json
 import os
 import termios
 import threading
+import unicodedata
 from collections.abc import Callable
 
 import pytest
 
 from framework.api.log_files import AgentFault, Piece
 from framework.cli.log_output import LogOutput, harmless
+from framework.cli.output import print_json
 from specs.ids import group_id
 from specs.states import TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
@@ -242,3 +244,18 @@ def test_following_ends_with_the_task(
     thread.join()
     assert (result.exit_code, result.stdout) == (0, "first\nsecond\n")
     assert "shop.web.0.1 has ended." in result.stderr
+
+
+def test_json_has_no_character_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {
+        "task": "shop.web.0.1",
+        "stream": "stdout",
+        "text": "\x9b2J\x1b[2J\x7f\x85\ud800 \N{GRINNING FACE} \u00e4\u00a0",
+    }
+    LogOutput(as_json=True, with_task=False).write(answer)
+    print_json(answer)
+    shown = capsys.readouterr().out
+    assert not [letter for letter in shown if unicodedata.category(letter) in ("Cc", "Cs") and letter != "\n"]
+    line, _, document = shown.partition("\n")
+    assert json.loads(line) == json.loads(document) == answer
+    assert "\N{GRINNING FACE} \u00e4\u00a0" in line
