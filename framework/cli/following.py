@@ -76,7 +76,9 @@ class Follow:
         return rollout["state"] == "done" or (bool(parts) and all(part["is_done"] for part in parts))
 
     def _gave_up(self, lines: Sequence[Line], problem: str) -> CommandFault:
-        said = [f"Gave up watching after {since(self.timeout_seconds)}; rollout {self.number} goes on. It waits for:"]
+        said = [
+            f"Gave up watching after {since(round(self.timeout_seconds))}; rollout {self.number} goes on. It waits for:"
+        ]
         said += [f"  {line}" for line in lines if not line.is_done]
         said += [f"  {problem}"] if problem else []
         return CommandFault("\n".join(said), CliExit.GAVE_UP)
