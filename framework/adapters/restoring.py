@@ -96,9 +96,11 @@ def refuse_root(there: Snapshot, *, replaces: bool) -> None:
             ) from error
     if not replaces and not there.is_restorable:
         counts = there.report.counts
+        stacks = f"{counts.stacks} stack{'' if counts.stacks == 1 else 's'}"
+        tasks = f"{counts.tasks} task{'' if counts.tasks == 1 else 's'}"
         raise StoreFault(
-            f"{there.url} is not empty: it holds {counts.stacks} stacks and {counts.tasks} tasks ({counts.living}"
-            " living). Name another root, or say --replace to lose what is there",
+            f"{there.url} is not empty: it holds {stacks} and {tasks} ({counts.living} living). Name another root, or"
+            " say --replace to lose what is there",
             temporary=False,
         )
 

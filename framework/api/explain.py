@@ -83,11 +83,7 @@ def _group(view: View, pattern: str) -> GroupView:
     if group is not None:
         return group
     if not found:
-        raise Problem(
-            404,
-            f"No group matches {pattern}. GET /v1/groups (framework ps) lists what there is.",
-            [("query.of", "matches no group")],
-        )
+        raise Problem(404, f"No group matches {pattern}. `framework ls` lists the stacks, `framework ps` their groups.")
     names = ", ".join(str(group.wish.id) for group in found[:_MOST_NAMED])
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     raise Problem(

@@ -179,7 +179,7 @@ class TestRestore:
         place.fill(300).store.close()
         other.fill(20).store.close()
         keeper.create(f"{place.root}/mine", b"x")
-        with pytest.raises(StoreFault, match="is not empty: it holds 1 stacks and 300 tasks"):
+        with pytest.raises(StoreFault, match="is not empty: it holds 1 stack and 300 tasks"):
             place.restore(other.taken())
         assert len(place.world.stored().tasks) == 300
         epoch = json.loads(keeper.get(f"{place.root}/epoch")[0])["epoch"]

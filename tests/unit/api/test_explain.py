@@ -199,7 +199,7 @@ def test_what_keeps_everything_from_being_placed_is_told(client: TestClient, fro
     ("of", "status", "sentence"),
     [
         ("shop/wbe", 404, "No group matches shop/wbe."),
-        ("nope", 404, "No group matches nope."),
+        ("nope", 404, "No group matches nope. `framework ls` lists the stacks, `framework ps` their groups."),
         ("shop/web", 422, "shop/web matches 2 groups: shop/web[dev], shop/web[prod]. Name one of them."),
         ("shop/web[prod]/2", 404, "shop/web[prod] has no slot 2; it has the slots 0-1."),
         ("shop/web[dev]/0", 404, "shop/web[dev] has no slots now."),

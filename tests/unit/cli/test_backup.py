@@ -152,7 +152,7 @@ class TestRestore:
         there(tree(stored_task(1), framework_id="f-other"))
         done = run("restore", str(file), "--zk", ZK)
         assert (done.exit_code, restored) == (1, [])
-        assert "is not empty: it holds 1 stacks and 1 tasks (1 living)" in done.stderr
+        assert "is not empty: it holds 1 stack and 1 task (1 living)" in done.stderr
         done = run("restore", str(file), "--zk", ZK, "--replace")
         assert (done.exit_code, restored) == (2, [])
         assert "/framework holds 1 stack" in done.stderr
