@@ -317,7 +317,7 @@ PLANTS = (
     ),
     Plant(
         name="a status that is told again is acknowledged at once",
-        seed=10,
+        seed=26,
         install=_repeated_status_at_once,
         rules=("acknowledged before save",),
     ),
@@ -369,7 +369,7 @@ PLANTS = (
     Plant(
         name="an offer that was used stays in the pool", seed=0, install=_offer_used_twice, rules=("offer used twice",)
     ),
-    Plant(name="executors send a status only once", seed=20, install=_executor_forgets_statuses, rules=LOST),
+    Plant(name="executors send a status only once", seed=53, install=_executor_forgets_statuses, rules=LOST),
     Plant(name="a task that comes back unwanted is not stopped", seed=23, install=_returned_not_stopped, rules=LOST),
     Plant(name="what was declined is never asked for again", seed=0, install=_revive_forgotten, rules=LOST),
     Plant(name="a new leader does not reconcile", seed=1, install=_reconciliation_forgotten, rules=LOST),
@@ -381,7 +381,7 @@ PLANTS = (
     Plant(name="a dependency that runs does not count", seed=5, install=_dependencies_for_ever, rules=LOST),
     Plant(name="min_healthy is taken for one less", seed=9, install=_one_too_few, rules=("too few serve",)),
     Plant(
-        name="a rollback replaces what was kept too", seed=13, install=_kept_forgotten, rules=("kept task replaced",)
+        name="a rollback replaces what was kept too", seed=15, install=_kept_forgotten, rules=("kept task replaced",)
     ),
     Plant(
         name="a successor counts before it is ready",
@@ -396,7 +396,7 @@ PLANTS = (
     Plant(name="what an executor left where no other comes stays", seed=8, install=_left_for_ever, rules=LOST),
     Plant(
         name="another try of a request is another change",
-        seed=0,
+        seed=9,
         install=_answers_forgotten,
         rules=("made twice",),
     ),
