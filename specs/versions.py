@@ -91,7 +91,7 @@ def satisfies(version: str, condition: str) -> bool:
     if wanted is None:
         raise ValueError(condition_fault(condition))
     sign, bound = wanted
-    found = _parsed(version) if len(version) <= _MAX_LENGTH else _parse(version)
+    found = _parsed(version) if len(version) <= _MAX_LENGTH else _parsed_long(version)
     if found is None:
         return sign == "!="
     return _COMPARES[sign](_compare(found, bound), 0)
@@ -112,6 +112,8 @@ def _parse(text: str) -> _Version | None:
 
 
 _parsed = lru_cache(maxsize=4096)(_parse)
+_parsed_long = lru_cache(maxsize=16)(_parse)
+"""A version of a million characters takes seconds to read: it is read once, and few of them are kept."""
 
 
 def _marked(found: re.Match[str]) -> str:

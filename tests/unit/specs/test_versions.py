@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 
 import pytest
 
+from specs import versions
 from specs.versions import condition_fault, satisfies
 
 _BEFORE_RELEASE = ["1-alpha", "1-alpha2", "1-beta", "1-dev", "1-m1", "1-pre", "1-rc1", "1-rc10", "1-snapshot"]
@@ -91,3 +93,16 @@ def test_what_is_no_condition_is_told(condition: str) -> None:
     assert 'as ">= 5.4"' in (condition_fault(condition) or "")
     with pytest.raises(ValueError, match="wanted one of"):
         satisfies("5.4", condition)
+
+
+def test_a_version_of_any_length_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def parse(text: str) -> object:
+        read.append(text)
+        return versions._parse(text)
+
+    monkeypatch.setattr(versions, "_parsed_long", lru_cache(maxsize=16)(parse))
+    long = "1." + "5" * 200
+    assert satisfies(long, ">= 1.4") and not satisfies(long, "< 1.4")
+    assert read == [long]
