@@ -32,9 +32,14 @@ def executors_of(cluster: Cluster, agent: str) -> list[int]:
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_there = (path / "cwd").readlink().is_relative_to(work)
-            if is_there and b"framework-executor.pyz" in (path / "cmdline").read_bytes():
+            if is_there and _is_executor((path / "cmdline").read_bytes().split(b"\0")):
                 found.append(int(path.name))
     return found
+
+
+def _is_executor(words: list[bytes]) -> bool:
+    """Whether Python runs the archive: children may have it in their command lines too, to import from."""
+    return len(words) > 1 and b"python" in words[0] and words[1].endswith(b"framework-executor.pyz")
 
 
 def kill_executors(cluster: Cluster, agent: str) -> None:
