@@ -57,7 +57,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """An entry of the event stream. `sequence` counts from 1 in the life of a leader."""
+    """An entry of the event stream. `sequence` counts from 1 in the life of a leader, so alone it names no event."""
 
     sequence: int
     at: Instant

@@ -11,11 +11,13 @@ from starlette.responses import Response
 from framework.api.errors import Problem
 from framework.api.guard import KNOWN
 from framework.api.rights import OPEN
-from framework.api.stream import Stream
+from framework.api.stream import Place, Stream, place_of
 from framework.api.tasks import Pattern
 
+_BEGINNING = Place(term="", sequence=0)
 _DESCRIPTION = (
-    "server-sent events: id (sequence number), event (kind), data (JSON: sequence, at, kind, text, stack, group, task)"
+    "server-sent events: id (of this leader's stream, opaque), event (kind), data (JSON: id, sequence, at, kind, text,"
+    " stack, group, task)"
 )
 
 
@@ -31,21 +33,34 @@ def router(stream: Stream) -> APIRouter:
     async def events(
         request: Request,
         pattern: Pattern = "",
-        after: Annotated[int | None, Query(ge=0, description="replay what is kept after this number")] = None,
+        after: Annotated[
+            str | None, Query(description="replay what is kept after the event with this id; 0: all that is kept")
+        ] = None,
         follow: Annotated[bool, Query(description="go on with what comes; false: end after the replay")] = True,
         last_event_id: Annotated[str | None, Header(description="the same as `after`; it wins")] = None,
     ) -> Response:
         """What happens, as it happens. `Lagged` says that events were missed; a comment each 15 s that all is well."""
-        if last_event_id is not None:
-            if not last_event_id.isdecimal() or len(last_event_id) > 18:
-                raise Problem(400, f"Last-Event-ID wants the number of an event; got {last_event_id[:60]!r}.")
-            after = int(last_event_id)
-        if after is None and not follow:
-            after = 0
+        place = _place(after, last_event_id)
+        if place is None and not follow:
+            place = _BEGINNING
         return StreamingResponse(
-            stream.open(after, pattern, follow, is_known=bool(request.scope.get(KNOWN))),
+            stream.open(place, pattern, follow, is_known=bool(request.scope.get(KNOWN))),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
 
     return routes
+
+
+def _place(after: str | None, last_event_id: str | None) -> Place | None:
+    """The place that a request names; raises Problem for what is none."""
+    given = after if last_event_id is None else last_event_id
+    if given is None:
+        return None
+    place = place_of(given)
+    if place is not None:
+        return place
+    wanted = f"the id of an event, as the stream gave it, or a number from 0; got {given[:60]!r}"
+    if last_event_id is not None:
+        raise Problem(400, f"Last-Event-ID wants {wanted}.")
+    raise Problem(422, f"The parameter after wants {wanted}.", [("query.after", f"wants {wanted}")])

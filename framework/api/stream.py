@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,14 +17,38 @@ from framework.ports import Front, Happening
 from specs.ids import parse_group_id
 
 _PAUSE_SECONDS = 0.05
+_TERM_BYTES = 6
+_PLACE = re.compile(r"(?:([0-9a-z]{1,32})-)?([0-9]{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in a stream: after which event, of which leader's term; `term` is "" where a plain number was given."""
+
+    term: str
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.term}-{self.sequence}" if self.term else str(self.sequence)
+
+
+def place_of(text: str) -> Place | None:
+    """The place that an event's id, or a plain number, names; None where the text is neither."""
+    found = _PLACE.fullmatch(text)
+    return Place(term=found[1] or "", sequence=int(found[2])) if found else None
 
 
 class Stream:
-    """Hands the happenings of a Front to followers; one subscription serves all of them."""
+    """Hands the happenings of a Front to followers; one subscription serves all of them.
+
+    Happenings count from 1 in each leader, so a number alone says nothing to another leader. Ids carry the term too,
+    which is of this stream and no other: a follower that comes back with another term's id is told so.
+    """
 
     def __init__(self, front: Front, limits: Limits) -> None:
         self._front = front
         self._limits = limits
+        self._term = secrets.token_hex(_TERM_BYTES)
         self._followers: set[asyncio.Event] = set()
         self._unsubscribe: Callable[[], None] | None = None
         self._is_waking = False
@@ -32,8 +59,8 @@ class Stream:
         self._is_closed = True
         self._wake()
 
-    def open(self, after: int | None, pattern: str, follow: bool, *, is_known: bool = False) -> AsyncIterator[bytes]:
-        """The stream after a sequence number (None: only what comes). Raises Problem beyond the limit, which holders of
+    def open(self, after: Place | None, pattern: str, follow: bool, *, is_known: bool = False) -> AsyncIterator[bytes]:
+        """The stream after a place (None: only what comes). Raises Problem beyond the limit, which holders of
         the token do not have."""
         if not is_known and len(self._followers) >= self._limits.event_streams:
             raise Problem(
@@ -45,23 +72,32 @@ class Stream:
         newest = kept[-1].sequence if kept else 0
         woken = asyncio.Event()
         self._add(woken)
-        return self._events(woken, newest if after is None else after, newest, pattern, follow)
+        place = Place(term=self._term, sequence=newest) if after is None else after
+        return self._events(woken, place, newest, pattern, follow)
 
     async def _events(
-        self, woken: asyncio.Event, after: int, newest: int, pattern: str, follow: bool
+        self, woken: asyncio.Event, place: Place, newest: int, pattern: str, follow: bool
     ) -> AsyncIterator[bytes]:
         try:
-            yield b"retry: 2000\n\n"
-            if after > newest:
-                yield _lagged(newest, f"event {after} is not of this leader's stream, which begins anew")
-                after = 0
+            is_ours = place.term in ("", self._term) and place.sequence <= newest
+            after = place.sequence if is_ours else 0
+            # With an id from the start, a follower that has heard nothing yet can come back too.
+            yield b"retry: 2000\nid: %s\n\n" % self._id(after)
+            if not is_ours:
+                yield self._lagged(
+                    0,
+                    f"event {place} is not of this leader's stream: events may have been missed; what this leader has"
+                    " kept follows from its beginning",
+                )
             while True:
                 woken.clear()
                 batch = self._front.happenings(after)
                 if batch and batch[0].sequence > after + 1:
                     missed = batch[0].sequence - after - 1
-                    yield _lagged(batch[0].sequence - 1, f"{missed} events after number {after} are no longer kept")
-                lines = [_event(happening) for happening in batch if matches(happening, pattern)]
+                    yield self._lagged(
+                        batch[0].sequence - 1, f"{missed} events after number {after} are no longer kept"
+                    )
+                lines = [self._event(happening) for happening in batch if matches(happening, pattern)]
                 if lines:
                     yield b"".join(lines)
                 after = batch[-1].sequence if batch else after
@@ -74,6 +110,20 @@ class Stream:
                     yield b": still here\n\n"
         finally:
             self._drop(woken)
+
+    def _id(self, sequence: int) -> bytes:
+        return str(Place(term=self._term, sequence=sequence)).encode()
+
+    def _event(self, happening: Happening) -> bytes:
+        return self._entry(happening.kind, happening_plain(happening))
+
+    def _lagged(self, sequence: int, text: str) -> bytes:
+        return self._entry("Lagged", {"sequence": sequence, "kind": "Lagged", "text": text})
+
+    def _entry(self, kind: str, content: dict[str, Any]) -> bytes:
+        id = self._id(content["sequence"])
+        data = orjson.dumps({"id": id.decode(), **content})
+        return b"id: %s\nevent: %s\ndata: %s\n\n" % (id, kind.encode(), data)
 
     def _add(self, woken: asyncio.Event) -> None:
         self._followers.add(woken)
@@ -125,13 +175,3 @@ def happening_plain(happening: Happening) -> dict[str, Any]:
         "group": happening.group,
         "task": happening.task,
     }
-
-
-def _event(happening: Happening) -> bytes:
-    data = orjson.dumps(happening_plain(happening))
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (happening.sequence, happening.kind.encode(), data)
-
-
-def _lagged(sequence: int, text: str) -> bytes:
-    data = orjson.dumps({"sequence": sequence, "kind": "Lagged", "text": text})
-    return b"id: %d\nevent: Lagged\ndata: %s\n\n" % (sequence, data)

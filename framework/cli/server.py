@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,15 +129,23 @@ class Server:
         """Removes."""
         return self._change("DELETE", path, parameters, None)
 
-    def events(self, **parameters: str | int | bool | None) -> Iterator[Answer]:
-        """The event stream until it ends; raises NoScheduler when it breaks."""
+    def events(
+        self, heard: Callable[[str], None] | None = None, **parameters: str | int | bool | None
+    ) -> Iterator[Answer]:
+        """The event stream until it ends; raises NoScheduler when it breaks. `heard` is told each id once its event was
+        taken: what to come back with."""
         with self._request("GET", "/v1/events", parameters, None, _SILENCE_SECONDS, stream=True) as response:
             if response.status_code != 200:
                 raise self._refused(response)
+            id = ""
             try:
                 for line in response.iter_lines(chunk_size=1):
-                    if line.startswith(b"data: "):
+                    if line.startswith(b"id: "):
+                        id = line[4:].decode()
+                    elif line.startswith(b"data: "):
                         yield json.loads(line[6:])
+                    elif not line and id and heard:
+                        heard(id)
             except (requests.RequestException, ValueError) as error:
                 raise NoScheduler(f"The event stream of {self.address.url} broke: {_why(error)}.") from None
 

@@ -107,6 +107,10 @@ def test_the_wrong_method(client: TestClient) -> None:
         ("/v1/tasks?all=maybe", "query.all"),
         ("/v1/tasks?pattern=" + "x" * 501, "query.pattern"),
         ("/v1/events?after=-1", "query.after"),
+        ("/v1/events?after=", "query.after"),
+        ("/v1/events?after=5e551-", "query.after"),
+        ("/v1/events?after=1-2-3", "query.after"),
+        ("/v1/events?after=" + "9" * 19, "query.after"),
         ("/v1/tasks/1/logs?stream=stdin", "query.stream"),
         ("/v1/tasks/1/logs?offset=-1", "query.offset"),
         ("/v1/tasks/1/logs?tail=x", "query.tail"),
@@ -116,7 +120,7 @@ def test_wrong_parameters(client: TestClient, path: str, where: str) -> None:
     assert [detail.path for detail in _error(client.get(path), 422).details] == [where]
 
 
-def test_a_last_event_id_that_is_no_number(client: TestClient) -> None:
+def test_a_last_event_id_that_is_none(client: TestClient) -> None:
     error = _error(client.get("/v1/events", headers={"Last-Event-ID": "x"}), 400)
     assert "Last-Event-ID" in error.message
 

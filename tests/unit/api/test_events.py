@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
@@ -42,6 +45,7 @@ def happened(front: FakeFront) -> FakeFront:
 def test_everything_that_is_kept(client: TestClient, happened: FakeFront) -> None:
     events = _read(client)
     assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
+    assert events[2].pop("id").endswith("-3")
     assert events[2] == {
         "sequence": 3,
         "at": happened.happened[2].at,
@@ -55,8 +59,8 @@ def test_everything_that_is_kept(client: TestClient, happened: FakeFront) -> Non
 
 def test_the_wire_form(client: TestClient, happened: FakeFront) -> None:
     text = client.get("/v1/events?follow=false&after=4").text
-    assert text.startswith("retry: 2000\n\nid: 5\nevent: TaskRunning\ndata: {")
-    assert text.endswith("}\n\n")
+    form = r'retry: 2000\nid: (\w+)-4\n\nid: (\1-5)\nevent: TaskRunning\ndata: \{"id":"\2",.*\}\n\n'
+    assert re.fullmatch(form, text)
 
 
 @pytest.mark.parametrize("headers", [{}, {"last-event-id": "3"}])
@@ -76,6 +80,38 @@ def test_a_number_of_another_leader_begins_anew(client: TestClient, happened: Fa
     lagged, *events = _read(client, "&after=900")
     assert lagged["kind"] == "Lagged"
     assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("by_header", [False, True])
+def test_an_id_of_this_leader_is_gone_on_from(client: TestClient, happened: FakeFront, by_header: bool) -> None:
+    third = _read(client)[2]["id"]
+    after = _read(client, **{"last-event-id": third}) if by_header else _read(client, f"&after={third}")
+    assert [event["sequence"] for event in after] == [4, 5]
+
+
+@pytest.mark.parametrize("by_header", [False, True])
+def test_an_id_of_another_leader_begins_anew_also_among_more_events(happened: FakeFront, by_header: bool) -> None:
+    """The new leader has more events than the old one had when it ended: the number alone tells nothing."""
+    before, after = FakeFront(), happened
+    before.happen("Subscribed", "to the master at 10.0.0.1:5050")
+    before.happen("StackSubmitted", "shop is new", stack="shop")
+    last = _read(_client(before))[-1]["id"]
+    now = _client(after)
+    lagged, *events = _read(now, **{"last-event-id": last}) if by_header else _read(now, f"&after={last}")
+    assert lagged["kind"] == "Lagged"
+    assert lagged["text"].startswith(f"event {last} is not of this leader's stream: events may have been missed")
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
+    assert [event["sequence"] for event in _read(now, f"&after={lagged['id']}")] == [1, 2, 3, 4, 5], "none is skipped"
+
+
+def test_a_follower_that_has_heard_nothing_has_an_id_too(happened: FakeFront) -> None:
+    """So it can come back to another leader and hear that something may be missing."""
+    with (
+        _serving(happened, Limits(heartbeat_seconds=0.05)) as url,
+        requests.get(f"{url}/v1/events", stream=True, timeout=5) as answer,
+    ):
+        lines = answer.iter_lines(chunk_size=1)
+        assert next(line for line in lines if line.startswith(b"id: ")).endswith(b"-5")
 
 
 @pytest.mark.parametrize(
@@ -98,13 +134,18 @@ def test_beyond_the_limit_of_streams(make_client: MakeClient) -> None:
     assert "0 event streams are open" in answer.json()["message"]
 
 
+def _app(front: FakeFront, limits: Limits) -> FastAPI:
+    executor = ExecutorFile(path=Path(__file__), sha256="a1")
+    return create_app(front, token=None, executor=executor, info=INFO, limits=limits)
+
+
+def _client(front: FakeFront) -> TestClient:
+    return TestClient(_app(front, Limits()), base_url="http://localhost")
+
+
 @contextmanager
 def _serving(front: FakeFront, limits: Limits) -> Iterator[str]:
-    from pathlib import Path
-
-    executor = ExecutorFile(path=Path(__file__), sha256="a1")
-    app = create_app(front, token=None, executor=executor, info=INFO, limits=limits)
-    with Server(app, "127.0.0.1", 0) as server:
+    with Server(_app(front, limits), "127.0.0.1", 0) as server:
         host, port = server.address
         yield f"http://{host}:{port}"
 
@@ -146,7 +187,7 @@ def test_streams_end_when_the_server_stops(front: FakeFront) -> None:
     with _serving(front, Limits()) as url:
         answer = requests.get(f"{url}/v1/events", stream=True, timeout=10)
         lines = answer.iter_lines(chunk_size=1)
-        next(lines)
+        assert [next(lines).partition(b":")[0] for _ in range(2)] == [b"retry", b"id"]
         _until(lambda: front.subscribers == 1)
         started = time.monotonic()
     assert time.monotonic() - started < 2.5
