@@ -14,6 +14,7 @@ import httpx
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from framework.api.connecting import Connecting
 from framework.api.errors import Problem, error_answer
 from framework.api.guard import ROUTE
 from framework.api.info import ServerInfo
@@ -217,21 +218,18 @@ class Proxy:
             httpx.URL(f"http://{leader}").copy_with(raw_path=scope["raw_path"] + query),
             headers=headers,
             content=_body(receive) if has_body else None,
-            extensions={"timeout": httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS).as_dict()},
+            extensions={"timeout": httpx.Timeout(_SILENCE_SECONDS, connect=None).as_dict()},
         )
 
     async def _send(self, request: httpx.Request, leader: str) -> httpx.Response:
         """The leader's answer, its body not yet read; raises Problem where there is none."""
+        connecting = Connecting(_CONNECT_SECONDS)
+        request.extensions["trace"] = connecting.trace
         try:
-            return await self._client.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Problem(
-                503,
-                f"The leader at {leader} cannot be reached ({_why(error)}), and nothing was asked of it. If it is gone,"
-                f" another leads after the session time-out of {self._leadership.session_seconds:g} s. Try again in a"
-                " moment.",
-                headers=_RETRY,
-            ) from None
+            with connecting.scope:
+                return await self._client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.PoolTimeout) as error:
+            raise self._unreachable(leader, _why(error)) from None
         except httpx.HTTPError as error:
             raise Problem(
                 503,
@@ -239,6 +237,16 @@ class Proxy:
                 " you ask again.",
                 headers=_RETRY,
             ) from None
+
+        raise self._unreachable(leader, f"no connection within {_CONNECT_SECONDS:g} s")
+
+    def _unreachable(self, leader: str, why: str) -> Problem:
+        return Problem(
+            503,
+            f"The leader at {leader} cannot be reached ({why}), and nothing was asked of it. If it is gone, another"
+            f" leads after the session time-out of {self._leadership.session_seconds:g} s. Try again in a moment.",
+            headers=_RETRY,
+        )
 
     async def _relay(self, response: httpx.Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands the answer on as it comes, until its end or until nobody wants it any more."""
@@ -303,7 +311,6 @@ def _with_header(send: Send, name: str, value: Callable[[], str]) -> Send:
 
 
 _WORDS: Mapping[type[httpx.HTTPError], str] = {
-    httpx.ConnectTimeout: f"no connection within {_CONNECT_SECONDS:g} s",
     httpx.PoolTimeout: f"{MOST_CONNECTIONS} requests are being passed on, which is the limit",
     httpx.ReadTimeout: f"nothing within {_SILENCE_SECONDS:g} s",
     httpx.RemoteProtocolError: "it closed the connection",

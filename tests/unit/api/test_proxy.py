@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from framework.api import proxy
 from framework.api.app import create_app
 from framework.api.hosts import Hosts
 from framework.api.info import ExecutorFile, Limits, ServerInfo
@@ -54,6 +56,7 @@ class Scheduler:
             clock=lambda: NOW,
             leadership=leadership,
         )
+        self.app = app
         self.server = Server(app, "127.0.0.1", port)
         self.url = f"http://{self.address}"
 
@@ -212,6 +215,44 @@ def test_a_leader_that_is_gone(leader: Scheduler, standby: Scheduler) -> None:
     said = answer.json()["message"]
     assert f"The leader at {leader.address} cannot be reached" in said and "nothing was asked of it" in said
     assert "session time-out of 10 s" in said
+
+
+def test_a_leader_that_takes_no_connection(standby: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "_CONNECT_SECONDS", 0.5)
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # which the kernel answers as long as there is room, and then no more
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        standby.leadership.leader = f"127.0.0.1:{full.getsockname()[1]}"
+        answer = standby.ask("POST", "/v1/restart", json={"pattern": "shop"}, headers=TOKEN)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "cannot be reached (no connection within 0.5 s), and nothing was asked of it" in answer.json()["message"]
+
+
+def test_a_standby_that_is_late_does_not_blame_the_leader(
+    leader: Scheduler, standby: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader's kernel takes the connection at once; each turn of the standby's loop takes most of the time-out."""
+    monkeypatch.setattr(proxy, "_CONNECT_SECONDS", 0.15)
+
+    async def ask() -> httpx.Response:
+        async def hold_up() -> None:
+            while True:
+                time.sleep(0.1)  # the loop is what is to be held up
+                await asyncio.sleep(0)
+
+        late = asyncio.create_task(hold_up())
+        try:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(standby.app)) as client:
+                return await client.get(f"{standby.url}/v1/stacks", timeout=None)
+        finally:
+            late.cancel()
+
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        answer = loop.run_until_complete(ask())
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.fixture
