@@ -29,6 +29,7 @@ from framework.core.wishes import (
     is_init_step,
     unmet_dependency,
 )
+from specs.constraints import Mode
 from specs.ids import GroupId, is_same_make
 from specs.states import Goal, TaskState
 from specs.update import OnFailure, Step
@@ -157,8 +158,8 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if _may_expire(course) and not context.timers.has("deadline", str(group)):
         due = last_progress(context, course) + course.update.deadline_seconds
         context.timers.set("deadline", str(group), due)
-    if permit.cause:
-        return False
+    if permit.cause or (course.wish.mode is Mode.GLOBAL and not context.agents.is_told):
+        return False  # of a global group a new leader knows only with the agents how much is to be done
     if course.step is not None:
         return _next_step(context, course, course.step, now)
     over_at = done_at(context, course)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -448,6 +449,22 @@ def test_what_groups_that_are_wished_no_longer_left_is_removed_before_there_is_p
     world.submit([group("shop/db")])
     world.teardown()
     assert len(world.running) == 1
+
+
+def test_the_next_leader_ends_no_rollout_of_a_global_group_before_it_knows_the_agents() -> None:
+    """One agent is kept from the group by another, and so the rollout still runs when there is peace."""
+    world = World()
+    job = group("shop/job", rules=Rules(apart=(Neighbour(to=Selector(service="logs")),)))
+    logs = group("shop/logs", mode=Mode.GLOBAL, resources=Resources(cpus_milli=100, mem_mib=32))
+    world.begin([job])
+    world.submit([job, logs])
+    world.thrive()
+    in_racks = Rules(constraints=(Constraint(operator=Operator.IS_SET, field="rack"),))
+    world.submit([job, replace(logs, rules=in_racks)])
+    world.teardown()
+    (rollouts,) = world.shelf.rollouts.values()
+    assert rollouts.current is not None
+    assert rollouts.current.state is RolloutState.RUNNING
 
 
 def test_dependencies_are_part_of_peace() -> None:
