@@ -172,7 +172,10 @@ class _Move:
         under_way = self._under_way()
         for slot in self._candidates():
             if under_way >= pace.parallelism:
-                self._note(f"{under_way} of {len(book.wanted)} are being changed, as many as may be at a time")
+                if self._permit.cause and slot not in self._departing:
+                    self._forbidden = self._permit.cause  # as of a pause, which outlasts what is under way
+                else:
+                    self._note(f"{under_way} of {len(book.wanted)} are being changed, as many as may be at a time")
                 return
             if slot in book.incoming or slot in book.succeeding or slot not in book.ready:
                 continue

@@ -421,6 +421,15 @@ class TestSteps:
 
 
 class TestAsked:
+    def test_a_pause_is_told_also_while_a_task_is_being_changed(self) -> None:
+        update = replace(PROMPT, wait_seconds=10)
+        play = playing(update=update)
+        change(play, seconds=5, update=update)
+        group_index = play.talk.scheduler.context.books.groups[play.talk.tasks[0].group]
+        assert group_index.incoming and "are being changed" in group_index.stall
+        assert isinstance(ask(play, RolloutAction.PAUSE), Done)
+        assert group_index.incoming and group_index.stall == "paused by ann"
+
     def test_pause_and_resume(self) -> None:
         update = replace(PROMPT, wait_seconds=10)
         play = playing(update=update)
