@@ -27,7 +27,8 @@ INHERITED_PREFIXES = ("LC_", "DOCKER_")
 
 STOPPED_FILE = "stopped"
 RESTARTS_FILE = "restarts"
-LOCK_FILE = "lock"
+LOCK_FILE = "start.lock"
+"""Apart from "lock", which whoever starts the daemon may hold meanwhile, as framework.local.engine does."""
 
 START_SECONDS = 40.0
 END_SECONDS = 20.0

@@ -1,7 +1,9 @@
 """Daemons, tried on processes that need nothing but this machine."""
 
+import fcntl
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,19 @@ def test_a_daemon_is_killed_and_started_again(sleeper: Daemon) -> None:
     killed = sleeper.kill(signal.SIGKILL)
     assert (killed.pid, killed.state) == (None, "down")
     assert sleeper.start().pid not in (None, first)
+
+
+def test_who_starts_a_daemon_may_hold_a_lock_of_its_directory(tmp_path: Path) -> None:
+    """As framework.local.engine does, so that two callers start one engine."""
+    spec = DaemonSpec(kind="dockerd", address=str(tmp_path / "socket"), command=("sleep", "60"))
+    daemon = Daemon.create(tmp_path / "engine", spec)
+    with (daemon.directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        started = threading.Thread(target=daemon.start, daemon=True)
+        started.start()
+        started.join(30)
+        assert not started.is_alive() and daemon.pid is not None
+    daemon.kill()
 
 
 def test_start_leaves_a_running_daemon_alone(sleeper: Daemon) -> None:
