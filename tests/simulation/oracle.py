@@ -36,6 +36,8 @@ class Oracle:
         self._tree = tree
         tree.watch = self._stored
         self._launched: dict[str, None] = {}
+        self._made_beside: dict[str, TaskId | None] = {}
+        """Beside which task of its slot each was launched. That is no longer stored once it has taken over."""
         self._uuids: dict[str, TaskState] = {}
         self._denied: dict[str, None] = {}
         """Tasks of which a master has said that it knows nothing: they may have been forgotten when they come back."""
@@ -58,6 +60,7 @@ class Oracle:
                 # One that was frozen may say it late, on a connection that is closed: what arrives is looked at again.
                 if launch.task.id not in self._tree.last_words:
                     self.broken("launch before save", f"{launch.task.id} is launched and not stored", launch.task.id)
+                self._made_beside[launch.task.id] = launch.task.beside
         elif isinstance(command, Acknowledge):
             self._acknowledged(command)
         elif isinstance(command, Kill):
@@ -130,10 +133,23 @@ class Oracle:
                 is_same
                 and other.state.is_lively
                 and other.id not in self._tree.were_away
-                and not _may_be_beside(task, other)
+                and not self._may_be_beside(task, other)
             ):
                 what = f"{task.id} is launched while {other.id} is {other.state.value} in its slot"
                 self.broken("two in a slot", what, task.id, other.id)
+
+    def _may_be_beside(self, task: Task, other: Task) -> bool:
+        """Whether a task may be launched while the other one of its slot lives: it is to follow it, or the other is
+        being stopped and was to follow a third, or had a successor itself, which this one is to follow.
+
+        That successor may end, and this one thus hold the slot, before its launch arrives.
+        """
+        if task.sweeps or other.sweeps:
+            return True  # it starts nothing
+        if other.id == task.beside:
+            return True
+        follows_a_third = self._made_beside.get(task.id) not in (None, other.id)
+        return other.goal is Goal.STOP and (follows_a_third or other.beside is not None)
 
     # ---- at every tick -----------------------------------------------------------------
 
@@ -161,13 +177,3 @@ class Oracle:
             if len(tasks) > 2 or (len(tasks) == 2 and tasks[1].beside != tasks[0].id):
                 what = f"{' and '.join(task.id for task in tasks)} run in {seat[0]}/{seat[1]}"
                 self.broken("two in a slot", what, *(task.id for task in tasks))
-
-
-def _may_be_beside(task: Task, other: Task) -> bool:
-    """Whether a task may be launched while the other one of its slot lives: it is to follow it, or the other is being
-    stopped and was to follow a third, or had a successor itself."""
-    if task.sweeps or other.sweeps:
-        return True  # it starts nothing
-    if task.beside is not None:
-        return other.id == task.beside or other.goal is Goal.STOP
-    return other.goal is Goal.STOP and other.beside is not None
