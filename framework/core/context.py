@@ -90,6 +90,11 @@ class Context:
         """Groups that are to stop once others have, and why, as a phrase; core.stopping says more."""
         self.unmet: dict[GroupId, None] = {}
         """Groups whose tasks are not replaced for now because what they depend on is not there."""
+        self.astray: dict[GroupId, None] = {}
+        """Groups of which tasks are to move, as they break a rule that has changed. They may stay where tasks of others
+        come or go."""
+        self.has_moved = False
+        """Whether tasks came or went since those were last looked at."""
         self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
         """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}
@@ -225,9 +230,11 @@ class Context:
                 self.pool.free_again(
                     task.agent_id, replace(version.resources, ports=PortRanges.single(task.host_ports))
                 )
-        if self.pending:
-            if old is None or is_counted(old) is not is_counted(task):
+        if old is None or is_counted(old) is not is_counted(task):
+            self.has_moved = True
+            if self.pending:
                 self.moved[task.group] = None
+        if self.pending:
             self.is_unsettled = True  # a dependency may be met now
 
     def drop(self, task: Task) -> None:

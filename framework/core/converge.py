@@ -84,8 +84,8 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
 
 
 def release(context: Context, now: Instant) -> None:
-    """Goes on with the groups that have waited for others to stop, or for what they depend on, and need not any
-    more."""
+    """Goes on with the groups that have waited for others to stop, for what they depend on, or for a place that keeps
+    a changed rule, and need not any more."""
     for group in list(context.held):
         if not hold(context, group) and group in context.books.groups:
             review_group(context, group, now)
@@ -95,6 +95,10 @@ def release(context: Context, now: Instant) -> None:
             del context.unmet[group]
             if wish is not None:
                 review_group(context, group, now)
+    if context.has_moved:
+        context.has_moved = False
+        for group in list(context.astray):
+            go_on(context, group, now)
 
 
 def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
@@ -183,6 +187,7 @@ def forget_if_over(context: Context, group: GroupId) -> None:
     context.causes.pop(group, None)
     context.told.pop(group, None)
     context.held.pop(group, None)
+    context.astray.pop(group, None)
     for kind in ("sticky", "adopt", "advance", "deadline", "tell"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)

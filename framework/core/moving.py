@@ -36,9 +36,16 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
     if wish is None or wish.is_stopped:
         for slot in list(book.succeeding):
             context.call_off(group, slot)
+        book.misplaced = {}  # nothing of it is to be anywhere, and its rollout waits for no move
+        context.astray.pop(group, None)
         _stall(context, book, "")
         return
-    book.misplaced = {**dict.fromkeys(book.unproved, UNPROVED), **misplaced(context, wish)}
+    astray = misplaced(context, wish)
+    book.misplaced = {**dict.fromkeys(book.unproved, UNPROVED), **astray}
+    if astray:
+        context.astray[group] = None
+    else:
+        context.astray.pop(group, None)
     departing = {} if is_pinned(wish) else book.departing
     if departing or book.outdated or book.misplaced or book.incoming or book.succeeding:
         _Move(context, wish, book, now).advance()

@@ -117,7 +117,7 @@ class Scheduler:
             attaching.attach(context, event)
         else:
             self._handle_rare(event, now)
-        if context.held or context.unmet:
+        if context.held or context.unmet or context.astray:
             converge.release(context, now)
         self._desk.ask_itself(now)
         if context.roll is not None:

@@ -111,6 +111,7 @@ def _check_slots(scheduler: Scheduler) -> None:
         wish = context.books.wishes.get(group)
         if wish is None or wish.is_stopped:
             assert not book.wanted
+            assert not book.misplaced, f"{group}: nothing of it is to be anywhere, and {book.misplaced} are to move"
         elif wish.mode is Mode.GLOBAL:
             assert None not in book.wanted.values()
             assert len(set(book.wanted.values())) == len(book.wanted), f"{group}: two slots of one agent"

@@ -467,6 +467,21 @@ def test_the_next_leader_ends_no_rollout_of_a_global_group_before_it_knows_the_a
     assert rollouts.current.state is RolloutState.RUNNING
 
 
+def test_a_group_that_is_stopped_while_it_was_to_move_has_its_rollout_over() -> None:
+    """The next leader would have called it over, and stored that."""
+    world = World()
+    world.begin([group("shop/job", ("dev",))])
+    world.submit([group("shop/web", ("prod",), instances=2, rules=Rules(constraints=(UNIQUE,)))])
+    world.thrive()
+    near = Rules(near=(Neighbour(to=Selector(service="db"), field="rack"),))
+    changed = group("shop/web", ("prod",), instances=2, image="a:2", restart=Restart.ON_FAILURE, rules=near)
+    world.submit([changed])
+    world.ask(StopAsked, "shop/web")
+    world.teardown()
+    (rollouts,) = world.shelf.rollouts.values()
+    assert rollouts.current is None and rollouts.past[0].state is RolloutState.DONE
+
+
 def test_dependencies_are_part_of_peace() -> None:
     world = World()
     wished = [group("shop/web", dependencies=(Dependency(service="db"),), instances=2), group("shop/db")]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Command, Done
-from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, SaveFailed, StackSubmitted
+from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, SaveFailed, StackSubmitted, StopAsked
 from framework.core.model import RolloutState
-from specs.constraints import Constraint, Operator, Rules
+from specs.constraints import Constraint, Neighbour, Operator, Rules, Selector
 from specs.stack import Dependency, Group
 from specs.states import Goal, TaskState
-from specs.update import Step, Update
+from specs.update import Order, Step, Update
 from tests.kit.conversation import SETTINGS, Conversation, group, stack
 from tests.kit.rollouts import Play
 from tests.unit.core.test_rollouts import ONE, PROMPT
@@ -170,3 +170,42 @@ def test_what_fits_nowhere_makes_no_room_for_itself() -> None:
     submitted(play, replace(changed, rules=nowhere), seconds=60)
     assert images_of(play, "web") == ["busybox:1"] and play.least == 1
     assert play.rollout is not None and "rack (wanted none" in play.rollout.groups[0].problem
+
+
+def kept_apart(*more: Group) -> Play:
+    """One agent, with web on it and these; web is to move for a new rule, and finds no other agent."""
+    play = Play(Conversation(), offered=1)
+    play.talk.subscribe(play.talk.agent(1))
+    update = replace(PROMPT, order=Order.START_FIRST, deadline_seconds=600.0)
+    web = service("web", "busybox:1", update=update)
+    submitted(play, web, *more)
+    others = ("job", "db")
+    apart = tuple(Neighbour(to=Selector(service=each), field="hostname") for each in others)
+    submitted(play, replace(web, rules=Rules(apart=apart)), *more)
+    assert play.rollout is not None and play.rollout.state is RolloutState.RUNNING
+    play.launched.clear()
+    return play
+
+
+def test_the_rollout_of_a_stopped_group_waits_for_no_task_that_was_to_move() -> None:
+    play = kept_apart(service("job", "busybox:1"))
+    play.on(1, *play.talk.say(StopAsked(request_id=7, pattern="shop/web")))
+    assert images_of(play, "web") == [] and images_of(play, "job") == ["busybox:1"]
+    assert play.rollout is None and play.past == [RolloutState.DONE]
+
+
+def test_a_task_stays_once_what_it_was_to_leave_is_gone() -> None:
+    """Nothing happens to the group itself: a task of another one ends."""
+    play = kept_apart(service("job", "busybox:1"))
+    (web,) = (task for task in play.talk.tasks if task.group.service == "web")
+    play.on(1, *play.talk.say(StopAsked(request_id=7, pattern="shop/job")))
+    assert [task.id for task in play.talk.tasks] == [web.id] and not play.launched
+    assert play.rollout is None and play.past == [RolloutState.DONE]
+
+
+def test_a_task_waits_to_move_as_long_as_one_that_it_was_to_leave_is_there() -> None:
+    play = kept_apart(service("job", "busybox:1"), service("db", "busybox:1"))
+    play.on(1, *play.talk.say(StopAsked(request_id=7, pattern="shop/job")))
+    assert play.rollout is not None and play.rollout.state is RolloutState.RUNNING
+    play.on(1, *play.talk.say(StopAsked(request_id=8, pattern="shop/db")))
+    assert not play.launched and play.rollout is None and play.past == [RolloutState.DONE]
