@@ -62,6 +62,7 @@ _COMPARES: dict[str, Callable[[int, int], bool]] = {
     ">": gt,
     ">=": ge,
 }
+_WANTED_VERSION = 'wanted a version that begins with its numbers, without x or *, as ">= 5.4",'
 _WANTED = 'wanted one of ==, !=, <, <=, >, >= and a version, as ">= 5.4"'
 
 _Number = tuple[int, str]
@@ -79,7 +80,12 @@ _NOTHING: _Step = ((_END,), _ZERO)
 
 def condition_fault(condition: str) -> str | None:
     """What keeps `condition` from being used: a sentence, or None if nothing does."""
-    return None if _condition(condition) else f"{_WANTED}; got {condition[:_MAX_LENGTH]!r}"
+    if _condition(condition):
+        return None
+    found = _CONDITION.fullmatch(condition.strip()) if len(condition) <= _MAX_LENGTH else None
+    if found and found["version"].strip():
+        return f"{_WANTED_VERSION} after {found['sign']}; got {found['version'].strip()!r}"
+    return f"{_WANTED}; got {condition[:_MAX_LENGTH]!r}"
 
 
 def satisfies(version: str, condition: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from framework.cli.faults import CommandFault
-from framework.cli.options import who, with_message, with_retry, with_server
+from framework.cli.options import complete_agents, who, with_message, with_retry, with_server
 from framework.cli.output import cell, note, plural, print_json, print_table
 from framework.cli.server import Answer, Server, path_of
 from framework.exits import CliExit
@@ -30,7 +30,7 @@ def agents(context: click.Context, server: Server, as_json: bool) -> None:
 
 
 @agents.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_agents)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--anyway", is_flag=True, help="Also while the agent is registered: its tasks are ended.")
 @with_message

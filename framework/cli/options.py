@@ -153,6 +153,12 @@ def complete_stacks(context: click.Context, _parameter: click.Parameter, incompl
     return [line["name"] for line in _ask(context, "/v1/stacks", "stacks") if line["name"].startswith(incomplete)]
 
 
+def complete_agents(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Host names of agents that begin so."""
+    names = sorted({line["hostname"] for line in _ask(context, "/v1/agents", "agents")})
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def complete_tasks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Ids of tasks, and groups, that begin so."""
     ids = [line["id"] for line in _ask(context, "/v1/tasks", "tasks") if line["id"].startswith(incomplete)]

@@ -75,7 +75,8 @@ class Retry:
             return result
 
     def _gave_up(self, fault: NoScheduler, tries: int, is_unknown: bool) -> NoScheduler:
-        text = f"{fault.message}\nTried {plural(tries, 'time')} within {self.seconds:g} s; --retry says for how long."
+        tried = f"Tried {plural(tries, 'time')} within {self.seconds:g} s; --retry DURATION tries for longer."
+        text = f"{fault.message}\n{tried}"
         if is_unknown:
             text += " The answer to a try was lost, and it may have been accepted: look before you ask again."
         return NoScheduler(text, is_temporary=True, is_unknown=is_unknown)

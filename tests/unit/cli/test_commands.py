@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
+from framework.cli import options
+from framework.cli.agents import agents
 from framework.cli.main import COMMANDS, framework
 from framework.core.commands import Done, Refused
 from framework.core.events import (
@@ -456,3 +458,12 @@ def test_completion_scripts(run: Run, shell: str) -> None:
     result = run("completion", shell)
     assert result.exit_code == 0
     assert f"_FRAMEWORK_COMPLETE={shell}_complete" in result.stdout
+
+
+def test_names_of_agents_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"hostname": name} for name in ("b1", "a2", "a1", "a1")]
+    monkeypatch.setattr(options, "_ask", lambda *asked: lines if asked[1:] == ("/v1/agents", "agents") else [])
+    gone = agents.get_command(click.Context(agents), "gone")
+    assert gone is not None
+    context = click.Context(gone)
+    assert [each.value for each in gone.params[0].shell_complete(context, "a")] == ["a1", "a2"]

@@ -71,7 +71,9 @@ def test_it_ends_in_time_with_the_last_reason() -> None:
     assert isinstance(fault, NoScheduler)
     assert 130.0 <= time.now < 130.1
     assert max(time.slept) < 2
-    assert fault.message.endswith(f"More.\nTried {len(time.slept) + 1} times within 30 s; --retry says for how long.")
+    assert fault.message.endswith(
+        f"More.\nTried {len(time.slept) + 1} times within 30 s; --retry DURATION tries for longer."
+    )
 
 
 def test_who_may_have_been_heard_is_told() -> None:
@@ -134,7 +136,7 @@ def test_it_gives_up_in_time(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
     result = run("scale", "shop/web", "+1", "--retry", "300ms")
     assert result.exit_code == 3
-    assert "--retry says for how long." in result.stderr
+    assert "--retry DURATION tries for longer." in result.stderr
 
 
 @pytest.mark.parametrize(

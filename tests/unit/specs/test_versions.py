@@ -91,8 +91,14 @@ def test_versions_of_semantic_versioning_are_in_its_order() -> None:
 )
 def test_what_is_no_condition_is_told(condition: str) -> None:
     assert 'as ">= 5.4"' in (condition_fault(condition) or "")
-    with pytest.raises(ValueError, match="wanted one of"):
+    with pytest.raises(ValueError, match=r"wanted (one of|a version)"):
         satisfies("5.4", condition)
+
+
+def test_a_wrong_version_behind_a_right_sign_is_named() -> None:
+    assert condition_fault(">= 5.x") == (
+        "wanted a version that begins with its numbers, without x or *, as \">= 5.4\", after >=; got '5.x'"
+    )
 
 
 def test_a_version_of_any_length_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
