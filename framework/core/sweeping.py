@@ -194,11 +194,10 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
 
 def _kept_seconds(context: Context, task: Task) -> float:
     """Limit on the time since the task ended: short where nothing but a removed stack waits for an agent that is not
-    there, and none where an operator has said that it never comes back."""
+    there. It is the same where an operator has marked the agent as gone: its machine may be back under another id, and
+    not be known again to a master that has just begun to lead."""
     is_there = not context.agents.is_told or keeper_of(context.agents, task) is not None
-    if is_there or task.group in context.books.wishes:
-        return MOST_SECONDS
-    return 0.0 if task.state is TaskState.GONE_BY_OPERATOR else NOWHERE_SECONDS
+    return MOST_SECONDS if is_there or task.group in context.books.wishes else NOWHERE_SECONDS
 
 
 def holds(context: Context, group: GroupId) -> bool:

@@ -16,8 +16,8 @@ SEEDS = 200
 TOLD = 3
 KEPT = (3, 33, 39, 1105, 1464)
 """Seeds that were red once, before people changed stacks at a pace: docs/simulation.md tells of what they found."""
-KEPT_WITH_ROLLOUTS = (3, 179, 229, 333, 869, 892, 1130, 1170, 1596)
-"""Seeds that were red once because of how stacks were changed."""
+KEPT_WITH_ROLLOUTS = (3, 179, 229, 333, 420, 869, 892, 1130, 1170, 1596)
+"""Seeds that were red once because of how stacks were changed, or since then."""
 
 
 def test_two_hundred_seeds_end_in_peace() -> None:

@@ -12,6 +12,7 @@ from framework.core.commands import Refused
 from framework.core.explaining import explain
 from framework.core.gone import find, why_not_over
 from framework.core.model import Task
+from framework.core.sweeping import NOWHERE_SECONDS
 from framework.core.views import GroupState, GroupView, View
 from placement.agent import AgentState
 from specs.ids import AgentId, group_id
@@ -138,5 +139,5 @@ def test_the_stack_goes_when_mesos_says_so() -> None:
     assert "waits for 1 task on" in why_not_over(seen)
     talk.report(*(talk.agent(number) for number in (1, 2, 3) if talk.agent(number).id != task.agent_id))
     talk.status(task, TaskState.GONE_BY_OPERATOR)
-    talk.wait(1.0)
+    talk.wait(NOWHERE_SECONDS + 1.0)
     assert talk.shelf.stacks == {}

@@ -184,7 +184,9 @@ def test_a_sweep_on_a_machine_that_is_gone_for_good_is_not_repeated() -> None:
     (sweep,) = launched(offers_of(talk, old))
     talk.report(*(talk.agent(number) for number in (1, 2, 3) if talk.agent(number).id != old.agent_id))
     talk.status(sweep, TaskState.GONE_BY_OPERATOR, uuid="")
-    talk.wait(1)
+    talk.wait(NOWHERE_SECONDS - 1.0)
+    assert launched(talk.offers(*(talk.offer(n) for n in (1, 2, 3) if f"agent-{n}" != old.agent_id))) == []
+    talk.wait(2.0)
     assert talk.shelf.stacks == {}
 
 
