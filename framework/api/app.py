@@ -38,6 +38,7 @@ from framework.api.metered import Metered
 from framework.api.proxy import PictureFront, Proxy
 from framework.api.repeating import Repeats
 from framework.api.rights import ARCHIVE, AT_ONCE, OPEN
+from framework.api.sessions import Sessions
 from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
 from framework.api.stream import Stream
 from framework.api.threads import Threads
@@ -86,7 +87,9 @@ def create_app(
     )
     stream = Stream(front, limits)
     threads = Threads()
+    sessions = Sessions()
     app.state.stream = stream
+    app.state.sessions = sessions
     errors.install(app)
     app.include_router(stacks.router(front, limits, threads))
     app.include_router(history.router(front, limits, threads))
@@ -96,7 +99,7 @@ def create_app(
     app.include_router(executors.router(front, limits))
     app.include_router(tasks.router(front))
     app.include_router(usage_routes.router(front, usage or Nowhere()))
-    app.include_router(inside.router(front, limits, info))
+    app.include_router(inside.router(front, limits, info, sessions))
     app.include_router(story.router(front))
     app.include_router(explain.router(front, threads))
     if operator is not None:
@@ -128,6 +131,7 @@ def create_app(
         hosts=hosts or Hosts(),
         limits=limits,
         routes=app.router.routes,
+        opens=sessions.opens,
         is_standby=lambda: leadership is not None and leadership.is_standby,
     )
     if gauge is not None:

@@ -38,23 +38,27 @@ class _Phase(Enum):
 
 
 class Waiting:
-    """The connections that wait for their client: up to `limit`, in the order in which they began to wait."""
+    """The connections that wait for their client: up to `limit`, in the order in which they began to wait.
+
+    Those that have had an answer are apart: they give way before any that is about to ask something.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._answered: OrderedDict[Connection, None] = OrderedDict()
+        self._asking: OrderedDict[Connection, None] = OrderedDict()
 
-    def add(self, connection: Connection) -> None:
-        """Takes a connection in. Closes the one that has waited longest where there are too many."""
-        self._waiting[connection] = None
-        self._waiting.move_to_end(connection)
-        if len(self._waiting) > self._limit:
-            oldest, _ = self._waiting.popitem(last=False)
+    def add(self, connection: Connection, *, is_answered: bool) -> None:
+        """Takes in a connection that waits nowhere else. Closes the one that waits longest where there are too many."""
+        (self._answered if is_answered else self._asking)[connection] = None
+        if len(self._answered) + len(self._asking) > self._limit:
+            oldest, _ = (self._answered or self._asking).popitem(last=False)
             oldest.give_way()
 
     def remove(self, connection: Connection) -> None:
         """Forgets a connection, which may be none of them."""
-        self._waiting.pop(connection, None)
+        self._answered.pop(connection, None)
+        self._asking.pop(connection, None)
 
 
 class Connection(H11Protocol):
@@ -121,7 +125,8 @@ class Connection(H11Protocol):
         if phase in (_Phase.HEAD, _Phase.REST):
             self._timer = self.loop.call_later(self.limits.head_seconds, self.give_way)
         if phase not in (None, _Phase.ANSWER):
-            (self.known if self.is_known else self.strangers).add(self)
+            waiting = self.known if self.is_known else self.strangers
+            waiting.add(self, is_answered=phase is not _Phase.HEAD)
 
 
 def protocol_of(limits: Limits) -> type[Connection]:

@@ -38,8 +38,8 @@ _HEADERS = {
 class Guard:
     """The outermost layer. The right that a request needs is declared by its route, one of `routes`.
 
-    A request is known by the token, or because it is for the holder of a key: then the route looks at the key before
-    anything else. A standby passes the request on with its body instead, so there the key makes nobody known.
+    A request is known by the token, or by a key in its path that opens a session, as `opens` says. A standby passes the
+    request on with its body instead, so there the key makes nobody known.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Guard:
         hosts: Hosts,
         limits: Limits,
         routes: Sequence[BaseRoute],
+        opens: Callable[[str], bool] = lambda _: False,
         is_standby: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app = app
@@ -57,6 +58,7 @@ class Guard:
         self._token = token
         self._hosts = hosts
         self._limits = limits
+        self._opens = opens
         self._is_standby = is_standby
         self._admission = Admission(limits, has_token=token is not None)
 
@@ -132,7 +134,7 @@ class Guard:
         return self._admission.refusal(is_known=scope[KNOWN])
 
     def _is_known(self, access: Access, headers: Headers) -> bool:
-        if access.right is Right.KEY and not self._is_standby():
+        if access.right is Right.KEY and not self._is_standby() and self._opens(access.key):
             return True
         return self._token is not None and self._has_token(headers, self._token)
 

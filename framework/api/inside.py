@@ -45,10 +45,9 @@ class ExecAnswer(Shape):
     key: str
 
 
-def router(front: Front, limits: Limits, info: ServerInfo) -> APIRouter:
+def router(front: Front, limits: Limits, info: ServerInfo, sessions: Sessions) -> APIRouter:
     """The routes over `front`; executors call the address that `info` says this scheduler has."""
     routes = APIRouter(prefix="/v1")
-    sessions = Sessions()
 
     @routes.post(
         "/tasks/{task_id}/exec",

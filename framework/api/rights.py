@@ -7,7 +7,7 @@ stack may have the name of a route.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -70,10 +70,11 @@ _RIGHTS: dict[Callable[..., Any] | None, Right] = {_open: Right.OPEN, _BEARER: R
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """The declarations of a route: who may use it, and the marks beside that. `path` has parameters' names, no values:
-    a value may be a key."""
+    a value may be a key. `key` is the one in the path of a request, "" where it has none."""
 
     right: Right
     path: str = "no route"
+    key: str = field(default="", repr=False)
     has_stack_body: bool = False
     is_at_once: bool = False
     is_archive: bool = False
@@ -97,8 +98,9 @@ def access_of(routes: Sequence[BaseRoute], scope: Scope) -> Access:
     """The access to the route that answers this request. Where there is none the application can only say so: then
     reading is open, and everything else wants the token."""
     for route in iter_route_contexts(routes):
-        if route.matches(scope)[0] is Match.FULL:
-            return declared_by(route)
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            return replace(declared_by(route), key=str(found.get("path_params", {}).get("key", "")))
     return Access(right=Right.OPEN if scope["method"] in SAFE_METHODS else Right.TOKEN)
 
 

@@ -63,6 +63,12 @@ class Sessions:
         """The session that this key opens; raises Problem."""
         return self._found(key, "executor_key")
 
+    def opens(self, key: str) -> bool:
+        """Whether a key opens an end of a session."""
+        given = key.encode()
+        ends = (end for session in self._open for end in (session.user_key, session.executor_key))
+        return any(hmac.compare_digest(end.encode(), given) for end in ends)
+
     def end(self, session: Session) -> None:
         """Neither side hears or says anything more."""
         if session in self._open:

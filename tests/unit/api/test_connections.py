@@ -16,6 +16,7 @@ import requests
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile, Limits
 from framework.api.server import Server
+from framework.api.sessions import Sessions
 from tests.kit.front import FakeFront
 from tests.unit.api.conftest import INFO
 
@@ -28,9 +29,10 @@ MANY = 256
 
 @dataclass(slots=True)
 class Api:
-    """A server with a token and its clients."""
+    """A server with a token and its clients; `sessions` are its open sessions of `exec`."""
 
     server: Server
+    sessions: Sessions
     open: ExitStack = field(default_factory=ExitStack)
 
     def half(self, method: str, path: str, *, length: int = 1000, token: bool = False) -> socket.socket:
@@ -61,7 +63,7 @@ def serve(front: FakeFront, tmp_path: Path) -> Iterator[Serve]:
             executor = ExecutorFile(path=tmp_path / "executor.pyz", sha256="a1b2")
             given = limits or Limits()
             app = create_app(front, token=token, executor=executor, info=INFO, limits=given)
-            api = Api(stack.enter_context(Server(app, "127.0.0.1", 0, given)))
+            api = Api(stack.enter_context(Server(app, "127.0.0.1", 0, given)), app.state.sessions)
             stack.enter_context(api.open)
             return api
 
@@ -174,6 +176,29 @@ def test_connections_that_have_shown_the_token_have_places_of_their_own(serve: S
     assert b"HTTP/1.1 200" in _answers(known)
 
 
+def test_a_wrong_key_makes_nobody_known(serve: Serve) -> None:
+    api = serve(Limits(waiting_known=2))
+    head = "GET /v1/info HTTP/1.1\r\nHost: localhost\r\n"
+    known = api.connect(f"{head}Authorization: Bearer secret\r\n\r\n")
+    assert known.recv(65536).startswith(b"HTTP/1.1 200")
+    for _ in range(4):
+        stranger = api.connect("GET /v1/exec/nobodys/output HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert stranger.recv(65536).startswith(b"HTTP/1.1 404")
+    known.sendall(f"{head}Connection: close\r\n\r\n".encode())
+    assert b"HTTP/1.1 200" in _answers(known)
+
+
+def test_who_has_had_an_answer_gives_way_before_who_asks(serve: Serve) -> None:
+    api = serve(Limits(waiting=3))
+    asking = api.connect("GET /v1/info HTTP/1.1\r\nConnection: close\r\nHost: loc")
+    answered = []
+    for _ in range(5):
+        answered.append(api.connect("GET /v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        assert answered[-1].recv(65536).startswith(b"HTTP/1.1 200")
+    asking.sendall(b"alhost\r\n\r\n")
+    assert _answers(asking).startswith(b"HTTP/1.1 200")
+
+
 def test_of_too_many_bodies_the_oldest_gives_way(serve: Serve) -> None:
     api = serve(Limits(bodies=2))
     first, second, third = [api.half("POST", "/v1/stacks/shop/plan", length=len(HALF) + 2) for _ in range(3)]
@@ -200,7 +225,10 @@ def test_strangers_leave_room_for_the_token(serve: Serve) -> None:
         assert api.ask("GET", "/v1/stacks", headers=TOKEN).status_code == 200
         assert api.ask("GET", "/v1/ready").status_code == 200
         assert api.ask("GET", ARCHIVE).status_code == 200
-        assert api.ask("GET", "/v1/attach/nobodys/input").status_code == 404
+        assert api.ask("GET", "/v1/attach/nobodys/input").status_code == 503
+        key = api.sessions.begin("shop.web.0.1", {"command": ["sh"]}).executor_key
+        called = api.connect(f"GET /v1/attach/{key}/input HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert called.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 def test_streams_of_strangers_leave_some_for_the_token(serve: Serve) -> None:
