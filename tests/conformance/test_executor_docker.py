@@ -284,16 +284,20 @@ def test_what_cannot_be_adopted_is_out_of_the_way(engine: Engine, tmp_path: Path
 
 
 def test_what_a_living_executor_has_is_not_touched(engine: Engine, tmp_path: Path) -> None:
-    """Nor what is another framework's, or on another agent of the same engine."""
+    """Nor what is another framework's. What a dead one has left is taken over under another id of its agent too."""
     alive = Engine(tmp_path / "alive")
     alive.framework_id = engine.framework_id
     old = alive.start("exec sleep 600", "old", network=Network.HOST)
     heir = engine.heir(old, "new")
     assert engine.docker.adopt(heir) == Vacant(task_id=heir.task_id)
+    renewed = replace(heir, agent_id=AgentId("another"))
+    assert engine.docker.adopt(renewed) == Vacant(task_id=heir.task_id)
     shutil.rmtree(alive.root)
-    for other in (replace(heir, agent_id=AgentId("another")), replace(heir, framework_id=FrameworkId("another"))):
-        assert engine.docker.adopt(other) == Vacant(task_id=heir.task_id)
-    assert alive.client.inspect_container(old.task_id)["State"]["Running"]
+    assert engine.docker.adopt(replace(heir, framework_id=FrameworkId("another"))) == Vacant(task_id=heir.task_id)
+    container = alive.client.inspect_container(old.task_id)
+    assert container["State"]["Running"]
+    adopted = engine.docker.adopt(renewed)
+    assert isinstance(adopted, Adopted) and adopted.container_id == container["Id"]
 
 
 def test_an_engine_that_is_away_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
