@@ -112,6 +112,25 @@ ROOMS = (
     ),
     Room(name="framework"),
     Room(name="framework.core", ours=("framework.core", "specs", "placement", "discovery.endpoints"), is_pure=True),
+    *(
+        Room(
+            name=f"framework.core.{room}",
+            ours=(
+                *(f"framework.core.{each}" for each in ("model", "events", "commands", "views", room, *below)),
+                *("specs", "placement", "discovery.endpoints"),
+            ),
+            is_pure=True,
+        )
+        for room, below in (
+            ("state", ()),
+            ("groups", ("state",)),
+            ("stacks", ("state",)),
+            ("launch", ("state", "groups")),
+            ("rollout", ("state", "groups", "stacks", "launch")),
+            ("converge", ("state", "groups", "stacks", "launch", "rollout")),
+            ("read", ("state", "groups", "stacks", "launch", "rollout", "converge")),
+        )
+    ),
     Room(name="framework.exits"),
     Room(name="framework.config", ours=("specs",)),
     Room(
@@ -220,14 +239,14 @@ ROOMS = (
         ours=(
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
             *("framework.collector", "discovery.executors"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "planning")),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "read.plan")),
             *(
-                "framework.core.explaining",
-                "framework.core.frozen",
-                "framework.core.gone",
-                "framework.core.repeats",
-                "framework.core.returning",
-                "framework.core.story",
+                "framework.core.read.explain",
+                "framework.core.read.pace_warnings",
+                "framework.core.read.gone_agents",
+                "framework.core.stacks.repeated_requests",
+                "framework.core.read.definitions",
+                "framework.core.state.task_log",
             ),
             *("placement.agent", "placement.explanation"),
         ),
@@ -522,7 +541,7 @@ class TestImports:
             ("framework.cli.ps", "framework.core.views", False, False),
             ("framework.cli.ps", "placement.engine", False, False),
             ("framework.cli.simulate", "placement.simulation", False, True),
-            ("framework.cli.simulate", "framework.core.planning", False, False),
+            ("framework.cli.simulate", "framework.core.read.plan", False, False),
             ("framework.cli.ps", "framework.local.cluster", False, False),
             ("framework.cli.scheduler", "framework.app", True, True),
             ("framework.cli.scheduler", "framework.app", False, False),

@@ -16,7 +16,7 @@ from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody, W
 from framework.api.stacks import done_plain
 from framework.api.tasks import task_or_problem
 from framework.core.events import Ask, BackoffResetAsked, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
-from framework.core.frozen import warnings_of
+from framework.core.read.pace_warnings import warnings_of
 from framework.ports import Front
 from specs.stack import KillOrder
 

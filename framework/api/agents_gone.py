@@ -16,7 +16,7 @@ from framework.api.gone_shapes import GoneAnswer, GoneBody, LossAnswer
 from framework.api.rights import OPEN, TOKEN
 from framework.api.threads import Threads
 from framework.core.commands import Refused
-from framework.core.gone import Loss, find
+from framework.core.read.gone_agents import Loss, find
 from framework.core.views import View
 from framework.ports import Front, MasterFault, Operator
 

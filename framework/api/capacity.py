@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from framework.core.planning import allowed, is_gone
+from framework.core.read.plan import allowed, is_gone
 from framework.core.views import View
 from placement.agent import Agent
 from specs.resources import Resources, format_cpus

@@ -16,7 +16,7 @@ from framework.api.rights import OPEN
 from framework.api.tasks import task_or_problem
 from framework.api.threads import Threads
 from framework.api.why_shapes import AgentsAnswer, ExplainAnswer
-from framework.core.explaining import explain, slot_fault
+from framework.core.read.explain import explain, slot_fault
 from framework.core.views import GroupView, View
 from framework.ports import Front
 from specs.ids import parse_group_id

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from framework.api.picture import amounts_plain, standing
-from framework.core.explaining import Told
-from framework.core.planning import GroupPlan, Plan
+from framework.core.read.explain import Told
+from framework.core.read.plan import GroupPlan, Plan
 from framework.core.views import AgentView, View
 from placement.agent import Agent
 from placement.explanation import AgentVerdicts, Cure

@@ -21,8 +21,8 @@ from framework.api.threads import Threads
 from framework.core.commands import Refused
 from framework.core.events import RollbackAsked
 from framework.core.model import Revision
-from framework.core.planning import plan
-from framework.core.returning import stack_at, stack_back
+from framework.core.read.definitions import stack_at, stack_back
+from framework.core.read.plan import plan
 from framework.core.views import HistoryView, View
 from framework.ports import Front
 from specs.load import stack_to_json

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from framework.api.rollout_picture import progress_plain
-from framework.core.gone import why_not_over
 from framework.core.model import Backoff, Task
+from framework.core.read.gone_agents import why_not_over
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
 from placement.agent import AgentState
 from specs.autoscale import Autoscale

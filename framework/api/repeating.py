@@ -1,8 +1,9 @@
 """Other tries of a request: the header that names a request, and the answer to one that has changed something already.
 
 Whoever sends `Idempotency-Key` with a change may send the request again for as long as there is no answer, to any
-scheduler: it is one change. The core decides that (framework.core.repeats); this layer reads the header, sums the body
-up, and answers where the request itself would no longer be understood, such as the kill of a task that is gone.
+scheduler: it is one change. The core decides that (framework.core.stacks.repeated_requests); this layer reads the
+header, sums the body up, and answers where the request itself would no longer be understood, such as the kill of a
+task that is gone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from framework.api.rights import SAFE_METHODS
 from framework.core.commands import Refused
 from framework.core.events import Ask
 from framework.core.model import Answered, RequestKey
-from framework.core.repeats import KEPT_SECONDS, answer_of
+from framework.core.stacks.repeated_requests import KEPT_SECONDS, answer_of
 from framework.ports import Front
 
 HEADER = "Idempotency-Key"

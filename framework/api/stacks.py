@@ -19,7 +19,7 @@ from framework.api.threads import Threads
 from framework.api.why_shapes import PlanAnswer
 from framework.core.commands import Done
 from framework.core.events import StackRemoved, StackSubmitted
-from framework.core.planning import plan, stack_of, warnings
+from framework.core.read.plan import plan, stack_of, warnings
 from framework.core.views import StackView, View
 from framework.ports import Front
 from specs.ids import name_fault

@@ -10,7 +10,7 @@ from framework.api.asking import known
 from framework.api.log_shapes import StoryAnswer
 from framework.api.rights import OPEN
 from framework.api.tasks import TaskName, task_or_problem
-from framework.core.story import told
+from framework.core.state.task_log import told
 from framework.ports import Front
 
 

@@ -125,7 +125,7 @@ class Launch:
     `pools` is empty where all is unreserved; else the parts of `resources` by reservation, which add up to it.
     `executor_reservation` is the reservation out of which the executor is paid, "" where that is unreserved; the
     task's `executor_id` differs with it (codec.executor_id). `environment` is what the task is told of others
-    (core.linked), beside what its container says.
+    (core.launch.link_variables), beside what its container says.
     """
 
     task: Task

@@ -243,7 +243,7 @@ class StartAsked(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackAsked(Asked):
-    """Back to the definition of revision `to`, or to the one before the present; core.history says what that is.
+    """Back to the definition of revision `to`, or to the one before the present; core.stacks.history says what that is.
 
     `if_index` is the index that the stack must still have (0: it must be removed), or None for any.
     """

@@ -20,7 +20,6 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from framework.core.adoption import is_removed
 from framework.core.commands import (
     Accept,
     Acknowledge,
@@ -50,6 +49,7 @@ from framework.core.events import (
     StackSubmitted,
     StatusReceived,
 )
+from framework.core.launch.adoption import is_removed
 from framework.core.model import (
     Backoff,
     GroupRollout,
@@ -96,7 +96,7 @@ QUOTING: Mapping[type, frozenset[str]] = {
 }
 """The fields that may quote what a task or a check has printed. An automatic rollback has its reason as its message."""
 _FROM_MESOS = frozenset({"SOURCE_MASTER", "SOURCE_SLAVE"})
-"""The sources of statuses whose words are Mesos's own; the core reads some of them (core.adoption)."""
+"""The sources of statuses whose words are Mesos's own; the core reads some of them (core.launch.adoption)."""
 
 
 class Masker:

@@ -113,7 +113,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """The wait of a group's version after failures; core.backoff says how it grows and goes down.
+    """The wait of a group's version after failures; core.state.backoff says how it grows and goes down.
 
     `at` is when the last failure was counted, `until` when launching may go on; `delay_seconds` lies between the two.
     `failures` counts since the wait was last the first one; `cause` is what was said of the last. `tries` and `agents`
@@ -147,7 +147,7 @@ class Task:
     `is_on_probation`: it is ready as before, though it has not passed a check that was changed as it ran.
     `is_left`: its executor died, and no later task was launched to take over or remove its container; while it lives:
     it was launched to do that for an earlier one. One that `sweeps` does nothing but remove what its predecessors have
-    left (core.sweeping).
+    left (core.launch.container_sweep).
     """
 
     id: TaskId
@@ -404,7 +404,8 @@ class TaskUsage:
 
 
 class Doubt(StrEnum):
-    """What the store and the master tell so differently that an operator is asked; core.budget says more."""
+    """What the store and the master tell so differently that an operator is asked; core.converge.kill_guard says
+    more."""
 
     STRANGERS = "strangers"
     """Mesos runs many tasks that are not in the store, or had ended for it."""

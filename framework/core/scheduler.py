@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from framework.core import (
-    applying,
-    attaching,
-    autoscaling,
-    budget,
-    census,
-    converge,
-    leading,
-    placing,
-    repeats,
-    rolling,
-    rollouts,
-    statuses,
-    sweeping,
-)
+from framework.core import agent_changes, autoscaler, become_leader, exec_session, placer
+from framework.core.change_queue import Desk
 from framework.core.commands import (
     Accept,
     Command,
@@ -27,8 +14,7 @@ from framework.core.commands import (
     Refused,
     Reply,
 )
-from framework.core.context import Context
-from framework.core.desk import Desk
+from framework.core.converge import converge, executor_upgrade, inplace_update, kill_guard, statuses
 from framework.core.events import (
     AgentFailed,
     AgentsReported,
@@ -64,9 +50,13 @@ from framework.core.events import (
     UsageMeasured,
     Woke,
 )
+from framework.core.launch import container_sweep
 from framework.core.model import Instant, Settings, Status
-from framework.core.outbox import Waiting
-from framework.core.viewing import Viewer
+from framework.core.read.view_builder import Viewer
+from framework.core.rollout import rollouts
+from framework.core.stacks import repeated_requests
+from framework.core.state.context import Context
+from framework.core.state.outbox import Waiting
 from framework.core.views import Connection, Progress, View
 from specs.ids import TaskId, parse_group_id
 from specs.states import Goal, TaskState
@@ -102,7 +92,7 @@ class Scheduler:
         elif isinstance(event, OffersReceived):
             context.pool.add(event.offers, now)
             context.is_unsettled = True
-            census.heard(context, event.offers, now)
+            agent_changes.heard(context, event.offers, now)
         elif isinstance(event, OfferRescinded):
             context.pool.remove(event.offer_id)
         elif isinstance(event, ProgressReported):
@@ -114,14 +104,14 @@ class Scheduler:
         elif isinstance(event, RollAsked):
             self._roll(event, now)
         elif isinstance(event, AttachAsked):
-            attaching.attach(context, event)
+            exec_session.attach(context, event)
         else:
             self._handle_rare(event, now)
         if context.held or context.unmet or context.astray:
             converge.release(context, now)
         self._desk.ask_itself(now)
         if context.roll is not None:
-            rolling.advance(context, now)
+            executor_upgrade.advance(context, now)
         self._settle(now)
         return context.take()
 
@@ -138,7 +128,7 @@ class Scheduler:
     def _handle_rare(self, event: Event, now: Instant) -> None:
         context = self.context
         if isinstance(event, BecameLeader):
-            leading.begin(context, event.stored, now)
+            become_leader.begin(context, event.stored, now)
         elif isinstance(event, Subscribed):
             self._subscribed(event, now)
         elif isinstance(event, Disconnected):
@@ -147,15 +137,15 @@ class Scheduler:
             self._connect(Connection.CONNECTING, event.problem)
             context.pool.clear()
         elif isinstance(event, AgentsReported):
-            census.reported(context, event, now)
+            agent_changes.reported(context, event, now)
         elif isinstance(event, InverseOffersReceived):
-            census.asked_to_leave(context, event.offers)
+            agent_changes.asked_to_leave(context, event.offers)
         elif isinstance(event, StraysReported):
-            sweeping.answer(context, event, now)
+            container_sweep.answer(context, event, now)
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)
         elif isinstance(event, UsageMeasured):
-            autoscaling.measure(context, event, now)
+            autoscaler.measure(context, event, now)
         elif isinstance(event, StoreReported):
             context.store_problem = event.problem
             context.tell("StoreReported", event.problem or "the store can be used")
@@ -171,7 +161,7 @@ class Scheduler:
             agent = context.agents.get(event.agent_id)
             context.tell("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
             if isinstance(event, AgentFailed):
-                census.lost(context, event.agent_id, now)
+                agent_changes.lost(context, event.agent_id, now)
 
     def _subscribed(self, event: Subscribed, now: Instant) -> None:
         context = self.context
@@ -187,12 +177,12 @@ class Scheduler:
         self._connect(Connection.SUBSCRIBED, "")
         context.pool.subscribed()
         context.patience.clear()
-        census.subscribed(context, event.region, now)
+        agent_changes.subscribed(context, event.region, now)
         context.sought.clear()
         context.is_unsettled = True
         context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
         self._reconcile(now, is_new=True)
-        applying.tell_all(context, now)
+        inplace_update.tell_all(context, now)
         # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.books.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
@@ -206,7 +196,7 @@ class Scheduler:
         """Asks for the state of every living task, then for what else there is."""
         context = self.context
         known = [(task.id, task.agent_id) for task in context.books.tasks.values() if task.state.is_lively]
-        budget.begin(context, tuple(known), now, is_new=is_new)
+        kill_guard.begin(context, tuple(known), now, is_new=is_new)
         strangers = context.suspects.strangers.items()
         known += [(id, each.agent_id) for id, each in strangers if each.agent_id is not None]
         for start in range(0, len(known), RECONCILE_AT_ONCE):
@@ -247,14 +237,14 @@ class Scheduler:
     # ---- asks and saves ---------------------------------------------------------
 
     def _approved(self, event: DestructionApproved, now: Instant) -> None:
-        outcome, ends = budget.approve(self.context, event)
+        outcome, ends = kill_guard.approve(self.context, event)
         self._believe(ends, now)
         self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
     def _roll(self, event: RollAsked, now: Instant) -> None:
         context = self.context
         if context.connection is Connection.SUBSCRIBED:
-            outcome = rolling.begin(context, event, now)
+            outcome = executor_upgrade.begin(context, event, now)
         else:
             problem = context.problem or "the scheduler is not subscribed to a Mesos master; try again in a moment"
             outcome = Refused(kind="unavailable", message=problem)
@@ -296,7 +286,7 @@ class Scheduler:
                     converge.forget_unsent(context, task, "the connection to the master was lost before", now)
             else:
                 context.say(command)
-        repeats.stored(context, waiting.answers)
+        repeated_requests.stored(context, waiting.answers)
         if waiting.changes:
             self._desk.stored(waiting, now)
 
@@ -319,20 +309,20 @@ class Scheduler:
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
             elif kind in ("settle", "hold", "revive", "backoff", "moved", "sweep", "patience"):
-                placing.settle(context, now)
+                placer.settle(context, now)
             elif kind == "judge":
                 self._judge(now)
             elif kind == "why":
-                placing.explain_without_offers(context, now)
+                placer.explain_without_offers(context, now)
             elif kind in ("sticky", "adopt"):
                 context.sought.clear()  # slots that waited for one agent may go to others
-                placing.settle(context, now)
+                placer.settle(context, now)
             elif kind in ("advance", "deadline", "tell"):
                 self._look_at(kind, name, now)
             elif kind == "agents":
-                census.known(context, now)
+                agent_changes.known(context, now)
             elif kind == "window":
-                census.refresh(context, now)
+                agent_changes.refresh(context, now)
             elif kind == "kill" and task is not None and task.state.is_lively:
                 context.kill(task, now)
             elif kind == "unreachable" and task is not None:
@@ -349,7 +339,7 @@ class Scheduler:
         if group is None or group not in self.context.books.groups:
             return
         if kind == "tell":
-            applying.tell(self.context, group, now)
+            inplace_update.tell(self.context, group, now)
         elif kind == "advance":
             rollouts.go_on(self.context, group, now)
         else:
@@ -358,7 +348,7 @@ class Scheduler:
 
     def _judge(self, now: Instant) -> None:
         if self.context.connection is Connection.SUBSCRIBED:
-            self._believe(budget.judge(self.context, now), now)
+            self._believe(kill_guard.judge(self.context, now), now)
 
     def _settle(self, now: Instant) -> None:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from framework.core.backoff import countdown
-from framework.core.group_book import is_behind
 from framework.core.model import (
     Answered,
     Backoff,
@@ -27,7 +25,9 @@ from framework.core.model import (
     Task,
     Version,
 )
-from framework.core.story import Entry
+from framework.core.state.backoff import countdown
+from framework.core.state.group_index import is_behind
+from framework.core.state.task_log import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
 from specs.resources import Resources
@@ -135,7 +135,7 @@ class GroupView:
     stall: str = ""
     """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
     waits: Mapping[TaskId, str] = field(default_factory=dict)
-    """The tasks that are to go and are still there: why each is, and what that waits for (core.due)."""
+    """The tasks that are to go and are still there: why each is, and what that waits for (core.read.overdue)."""
     progress: GroupProgress | None = None
     """How far the stack's rollout is with it, None where that changes nothing of it."""
     refused_by: tuple[str, ...] = ()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from framework.core.books import Books
-from framework.core.group_book import GroupBook
+from framework.core.converge.stop_order import stops_after
+from framework.core.groups.completion import has_finished
 from framework.core.model import Stored
-from framework.core.patience import PATIENCE_SECONDS
 from framework.core.scheduler import Scheduler
-from framework.core.stopping import stops_after
+from framework.core.state.cluster_state import Books
+from framework.core.state.delay_scheduling import PATIENCE_SECONDS
+from framework.core.state.group_index import GroupBook
 from framework.core.views import Connection
-from framework.core.wishes import has_finished
 from specs.constraints import Mode
 from specs.states import Goal
 

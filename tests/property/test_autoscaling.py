@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework.core.autoscaling_load import MOST_AT_ONCE, Scaler, reading
+from framework.core.state.load_window import MOST_AT_ONCE, Scaler, reading
 from specs.autoscale import Autoscale
 
 BOUNDS = st.builds(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from framework.core.commands import Command, DeleteTask, PutTask, Save
+from framework.core.groups.completion import has_finished
 from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, Task
-from framework.core.moving import UNPROVED
+from framework.core.rollout.updater import UNPROVED
 from framework.core.views import GroupState
-from framework.core.wishes import has_finished
 from specs.ids import GroupId, TaskId
 from specs.states import Goal, Health, Readiness, TaskState
 from specs.update import Order, Update

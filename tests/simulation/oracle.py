@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from framework.core.books import serial_of
 from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
-from framework.core.lifecycle import Effect, follow
 from framework.core.model import Task
+from framework.core.state.cluster_state import serial_of
+from framework.core.state.lifecycle import Effect, follow
 from specs.ids import TaskId, is_same_make
 from specs.stack import Keep, Unreachable
 from specs.states import Goal, TaskState

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from framework.core import budget
+from framework.core.converge import kill_guard
 from framework.core.events import RolloutAction
+from framework.core.groups.rollout_gate import course_of
 from framework.core.model import GroupWish, Rollout, RolloutState, Task
-from framework.core.permits import course_of
 from specs.canonical import version_of
 from specs.constraints import Mode, Operator
 from specs.ids import GroupId, TaskId
@@ -174,7 +174,7 @@ class Peace:
         context = process.scheduler.context
         if not context.outbox.is_empty:
             return "saves are unanswered", ()
-        if questions := budget.questions(context):
+        if questions := kill_guard.questions(context):
             return f"somebody is asked: {questions[0].sentence}", ()
         lively = {id: task for id, task in self._world.tree.tasks.items() if task.state.is_lively}
         for id, task in lively.items():

@@ -14,15 +14,19 @@ from unittest.mock import patch
 from executor.reaper import Strays
 from executor.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
-from framework.core import applying, asks, budget, everywhere, repeats, rollout_asks, statuses, sweeping, wishes
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
-from framework.core.context import Context
-from framework.core.group_book import holds_seat
+from framework.core.converge import inplace_update, kill_guard, statuses
+from framework.core.groups import completion
+from framework.core.groups.pace import Pace, pace_of
+from framework.core.launch import container_sweep, global_groups
 from framework.core.model import GroupWish, Task
-from framework.core.moving import _Move
-from framework.core.offers import OfferPool
-from framework.core.pace import Pace, pace_of
+from framework.core.rollout import actions
+from framework.core.rollout.updater import _Move
 from framework.core.scheduler import Scheduler
+from framework.core.stacks import changes, repeated_requests
+from framework.core.state.context import Context
+from framework.core.state.group_index import holds_seat
+from framework.core.state.offer_pool import OfferPool
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Transaction
 
@@ -91,14 +95,14 @@ def _kill_before_knowing() -> Installed:
 
 
 def _strangers_killed() -> Installed:
-    real = budget.hear
+    real = kill_guard.hear
 
     def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
         if task is not None and task.state is TaskState.STARTING and not context.agents.is_told:
             context.say(Kill(task_id=task.id, agent_id=task.agent_id))
         return real(context, status, task, now)
 
-    return patch.object(budget, "hear", planted)
+    return patch.object(kill_guard, "hear", planted)
 
 
 def _intent_not_stored() -> Installed:
@@ -115,7 +119,8 @@ def _intent_not_stored() -> Installed:
 
 def _slot_freed_at_killing() -> Installed:
     return patch(
-        "framework.core.books.holds_seat", lambda task: holds_seat(task) and task.state is not TaskState.KILLING
+        "framework.core.state.cluster_state.holds_seat",
+        lambda task: holds_seat(task) and task.state is not TaskState.KILLING,
     )
 
 
@@ -233,11 +238,11 @@ def _stop_not_stored() -> Installed:
 
 
 def _drained_still_wanted() -> Installed:
-    return patch.object(everywhere, "_may_come", lambda agents, agent_id, fitting: agent_id in fitting)
+    return patch.object(global_groups, "_may_come", lambda agents, agent_id, fitting: agent_id in fitting)
 
 
 def _dependencies_for_ever() -> Installed:
-    return patch.object(wishes, "_meets", lambda books, other, condition: False)
+    return patch.object(completion, "_meets", lambda books, other, condition: False)
 
 
 def _one_too_few() -> Installed:
@@ -246,17 +251,17 @@ def _one_too_few() -> Installed:
         stop, swap = max(pace.ready_after_stop - 1, 0), max(pace.ready_after_swap - 1, 0)
         return replace(pace, ready_after_stop=stop, ready_after_swap=swap)
 
-    return patch("framework.core.moving.pace_of", planted)
+    return patch("framework.core.rollout.updater.pace_of", planted)
 
 
 def _kept_forgotten() -> Installed:
-    real = rollout_asks._as_before
+    real = actions._as_before
 
     def planted(wish: GroupWish, now: GroupWish | None) -> GroupWish:
         was = real(wish, now)
         return replace(was, generation=was.generation + 1)
 
-    return patch.object(rollout_asks, "_as_before", planted)
+    return patch.object(actions, "_as_before", planted)
 
 
 def _ready_too_early() -> Installed:
@@ -271,16 +276,16 @@ def _ready_too_early() -> Installed:
 
 
 def _pause_not_stored() -> Installed:
-    real = asks.writes_of
+    real = changes.writes_of
 
     def planted(change: Any, books: Any) -> tuple[Any, ...]:
         return tuple(each for each in real(change, books) if not isinstance(each, PutRollouts))
 
-    return patch.object(asks, "writes_of", planted)
+    return patch.object(changes, "writes_of", planted)
 
 
 def _care_told_once() -> Installed:
-    return patch.object(applying, "TELL_AGAIN_SECONDS", 1e6)
+    return patch.object(inplace_update, "TELL_AGAIN_SECONDS", 1e6)
 
 
 def _any_agent_taken() -> Installed:
@@ -291,14 +296,14 @@ def _any_agent_taken() -> Installed:
 
 
 def _left_for_ever() -> Installed:
-    return patch.object(sweeping, "due", lambda context, now: [])
+    return patch.object(container_sweep, "due", lambda context, now: [])
 
 
 LOST = ("no peace", "task lost")
 
 
 def _answers_forgotten() -> Installed:
-    return patch.object(repeats, "answer_to", lambda *_: None)
+    return patch.object(repeated_requests, "answer_to", lambda *_: None)
 
 
 PLANTS = (

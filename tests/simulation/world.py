@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from framework.core import budget
+from framework.core.converge import kill_guard
 from framework.core.events import Ask
 from tests.simulation.agent import Agent
 from tests.simulation.changes import ChangeOracle
@@ -211,7 +211,7 @@ class World:
 
     def approve(self) -> None:
         """An operator looks whether something waits for approval."""
-        if self.leader is not None and (questions := budget.questions(self.leader.scheduler.context)):
+        if self.leader is not None and (questions := kill_guard.questions(self.leader.scheduler.context)):
             self.leader.post(self.users.approve(questions))
 
     def _strikes(self) -> dict[str, Callable[[Random], None]]:

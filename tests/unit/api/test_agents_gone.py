@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile
-from framework.core.agents import ABSENT
+from framework.core.state.agents import ABSENT
 from framework.core.views import GroupState
 from framework.ports import MasterFault
 from specs.ids import AgentId, FrameworkId, group_id

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from framework.core.commands import Done
-from framework.core.explaining import explain
-from framework.core.planning import plan
+from framework.core.read.explain import explain
+from framework.core.read.plan import plan
 from framework.core.views import View
 from placement.agent import Agent
 from specs.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from framework.core.commands import Done
 from framework.core.model import Answered
-from framework.core.repeats import KEPT_SECONDS
+from framework.core.stacks.repeated_requests import KEPT_SECONDS
 from specs.ids import group_id
 from specs.load import stack_to_json
 from specs.stack import Stack

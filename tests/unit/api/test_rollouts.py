@@ -14,8 +14,8 @@ from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, Sta
 from specs.load import stack_to_json
 from tests.kit.conversation import stack
 from tests.kit.front import FakeFront
-from tests.unit.core.test_rollout_progress import STEPS
-from tests.unit.core.test_rollouts import change, is_new, playing, web
+from tests.unit.core.rollout.test_progress import STEPS
+from tests.unit.core.rollout.test_rollouts import change, is_new, playing, web
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile
 from framework.api.server import Server
-from framework.core.agents import ABSENT
+from framework.core.state.agents import ABSENT
 from framework.core.views import GroupState
 from specs.ids import group_id
 from specs.stack import Container, Volume

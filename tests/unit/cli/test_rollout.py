@@ -17,8 +17,8 @@ from specs.update import OnFailure
 from tests.kit.front import FakeFront
 from tests.kit.rollouts import Play
 from tests.unit.cli.conftest import Run, Serve
-from tests.unit.core.test_rollout_progress import STEPS
-from tests.unit.core.test_rollouts import PROMPT, ask, change, is_new, playing
+from tests.unit.core.rollout.test_progress import STEPS
+from tests.unit.core.rollout.test_rollouts import PROMPT, ask, change, is_new, playing
 
 BACK = replace(PROMPT, on_failure=OnFailure.ROLLBACK)
 

@@ -38,7 +38,7 @@ from framework.core.events import (
     StopAsked,
 )
 from framework.core.model import Version
-from framework.core.offers import between_revives
+from framework.core.state.offer_pool import between_revives
 from framework.core.views import GroupState, GroupView
 from specs.ids import TaskId, VersionId
 from specs.resources import Resources

@@ -1,0 +1,143 @@
+"""What follows when agents come, go or change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.commands import AnswerInverse
+from framework.core.converge.converge import review_group
+from framework.core.converge.retire import dismiss_idle
+from framework.core.events import AgentsReported
+from framework.core.model import Instant
+from framework.core.rollout.rollouts import go_on
+from framework.core.state.agent_failures import has_living
+from framework.core.state.agents import facts_of, has_facts_of
+from framework.core.state.context import Context
+from framework.core.views import Connection
+from placement.offer import Offer
+from specs.ids import AgentId, OfferId
+
+MOST_WRITES = 200
+"""So many agents are stored or forgotten with one report; the rest with the next."""
+REFRESH_EVERY_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 10.0
+"""After this time Mesos may ask again whether we have left an agent."""
+
+
+def subscribed(context: Context, region: str, now: Instant) -> None:
+    """A new subscription: placing waits for the master to tell its agents, or for long enough."""
+    context.agents.region = region
+    context.agents.is_awaited = True
+    context.timers.set("agents", "", now + context.settings.agents_wait_seconds)
+
+
+def reported(context: Context, event: AgentsReported, now: Instant) -> None:
+    """Takes the master's list of agents, or that it did not tell."""
+    agents = context.agents
+    if agents.problem != event.problem:
+        agents.problem = event.problem
+        if event.problem:
+            context.tell("AgentsUnknown", event.problem)
+    if not event.problem:
+        agents.report(event.agents)
+        context.patience.heard(context.pool.report(event.agents, now))
+        agents.touched |= {id: None for failing in context.books.failing.values() for id in failing}
+        _store(context, now)
+    known(context, now)
+    if context.pending:
+        context.is_unsettled = True  # what is free is part of the cause that they are told
+
+
+def known(context: Context, now: Instant) -> None:
+    """The agents are known as well as they will be: placing may go on."""
+    if context.connection is Connection.SUBSCRIBED:
+        context.agents.is_told = True
+        if context.agents.is_awaited:
+            context.agents.is_awaited = False
+            context.timers.drop("agents", "")
+            context.books.touched |= dict.fromkeys(context.pending)  # they say what they wait for
+            context.is_unsettled = True
+    refresh(context, now)
+
+
+def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
+    """Takes what offers say of their agents."""
+    before = context.agents.revision
+    context.agents.hear(offers)
+    context.patience.heard(offer.agent_id for offer in offers)
+    context.reservations.hear(context.settings.executor_id, offers)
+    if context.agents.revision != before and not context.agents.is_awaited:
+        _refresh_soon(context, now)
+
+
+def asked_to_leave(context: Context, offers: tuple[tuple[OfferId, AgentId], ...]) -> None:
+    """Answers whether tasks of ours are still on agents that are to be maintained; their moving has begun by itself."""
+    busy = tuple(id for id, agent_id in offers if agent_id in context.books.executors)
+    left = tuple(id for id, agent_id in offers if agent_id not in context.books.executors)
+    for ids, has_left in ((busy, False), (left, True)):
+        if ids:
+            context.say(AnswerInverse(offer_ids=ids, has_left=has_left, refuse_seconds=ASK_AGAIN_SECONDS))
+
+
+def lost(context: Context, id: AgentId, now: Instant) -> None:
+    """The master has removed an agent."""
+    context.agents.lose(id)
+    _refresh_soon(context, now)
+
+
+def _refresh_soon(context: Context, now: Instant) -> None:
+    """At once, but not again and again where many come or go one by one."""
+    at = context.refreshed_at + REFRESH_EVERY_SECONDS
+    if context.refreshed_at <= now < at:
+        context.timers.set("window", "", at)
+    else:
+        refresh(context, now)
+
+
+def refresh(context: Context, now: Instant) -> None:
+    """Finds out who is to be avoided; where anything is different, looks anew at what hangs on it."""
+    agents, books = context.agents, context.books
+    context.refreshed_at = now
+    agents.remember({id: books.agents[id] for id in books.executors if id not in agents.present})
+    agents.judge(now, context.settings.maintenance_lead_seconds)
+    if agents.boundary:
+        context.timers.set("window", "", agents.boundary)
+    else:
+        context.timers.drop("window", "")
+    mark = (agents.revision, agents.is_told)
+    if context.reviewed != mark:
+        context.reviewed = mark
+        context.sought.clear()  # what was declined because of these agents may fit now
+        context.is_unsettled = True
+        for group in sorted(books.everywhere):
+            review_group(context, group, now)
+            if not books.group(group).wanted:
+                books.touched[group] = None  # it says why it is nowhere
+        before = books.departing
+        for group in sorted(books.depart(agents.departing)):
+            go_on(context, group, now)
+        dismiss_idle(context, (id for id in books.departing if id not in before))
+
+
+def remember_facts(context: Context, id: AgentId) -> None:
+    """Sees to it that the step's save has what rules compare of an agent, unless the store has it."""
+    agent, stored = context.agents.get(id), context.books.agents.get(id)
+    if agent is None or (stored is not None and has_facts_of(stored, agent)):
+        return
+    context.put_agent(replace(facts_of(agent), failures=stored.failures if stored else ()))
+
+
+def _store(context: Context, now: Instant) -> None:
+    """Stores what has changed of agents that have tasks, and forgets those of which nothing is left."""
+    books, present = context.books, context.agents.present
+    changed = 0
+    for id in list(books.agents):
+        if changed >= MOST_WRITES:
+            return
+        before = books.agents[id]
+        if id in present:
+            if id in books.agent_uses:
+                remember_facts(context, id)
+        elif id not in books.agent_uses and not has_living(before, now, context.settings):
+            context.drop_agent(id)
+        changed += books.agents.get(id) is not before

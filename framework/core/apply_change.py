@@ -1,0 +1,104 @@
+"""What was asked and is stored, brought about; and what is asked that changes no wish."""
+
+from __future__ import annotations
+
+from framework.core.commands import Done, Refused, Reply
+from framework.core.converge import converge
+from framework.core.events import BackoffResetAsked, KillAsked
+from framework.core.groups import restart_delay
+from framework.core.model import Instant, StackWish
+from framework.core.stacks import changes, repeated_requests
+from framework.core.stacks.history import tidied
+from framework.core.state.context import Context
+from framework.core.state.stack_change import StackChange
+from specs.ids import TaskId
+from specs.states import Goal
+
+
+def change(context: Context, change: StackChange, now: Instant) -> None:
+    """Makes a change count that is stored: the stack's wish, its history, the tasks that stop with it."""
+    books, name = context.books, change.stack.name
+    for version in change.versions:
+        books.versions[version.stack, version.id] = version
+    old = books.stacks.get(name)
+    for id in change.killed:
+        _give_up(context, change, id, now)
+    books.put_stack(change.stack)
+    if change.history is not None:
+        books.put_history(change.history)
+    for group in list(books.by_stack.get(name, {})):
+        context.sought.pop(group, None)
+        if change.order is not None:
+            context.kill_orders[group] = change.order
+        converge.review_group(context, group, now)
+    context.kill_orders.clear()
+    _tell(context, change, is_new=old is None)
+    _tell_scaled(context, change, old)
+    context.collect_all(name)
+
+
+def _give_up(context: Context, change: StackChange, id: TaskId, now: Instant) -> None:
+    """Stops a task, and its slot is wanted no more."""
+    task = context.books.tasks.get(id)
+    if task is None or task.state.is_terminal:
+        return
+    book = context.books.group(task.group)
+    if book.seats.get(task.slot) == id:
+        book.wanted.pop(task.slot, None)
+    context.stop(task, change.killed_because, now)
+
+
+def _tell(context: Context, change: StackChange, *, is_new: bool) -> None:
+    stack = change.stack
+    verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
+    text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
+    context.tell("StackChanged", text, stack.name)
+
+
+def _tell_scaled(context: Context, change: StackChange, old: StackWish | None) -> None:
+    """Tells of groups that have another number than before: who gave it to them, and why."""
+    if old is None or old.is_removed or change.stack.is_removed:
+        return
+    made = change.history.revisions[-1] if change.history and change.history.revisions else None
+    by = f" by {made.by}" if made and made.by else ""
+    why = f": {made.message}" if made and made.message else ""
+    before = {wish.id: wish.instances for wish in old.groups}
+    for wish in change.stack.groups:
+        was = before.get(wish.id, wish.instances)
+        if was != wish.instances:
+            text = f"{wish.id} is scaled from {was} to {wish.instances}{by}{why}"
+            context.announce_group("GroupScaled", wish.id, text)
+
+
+def kill(context: Context, ask: KillAsked, now: Instant) -> None:
+    """Stops tasks whose slots are filled again: no wish changes."""
+    tasks = changes.living(ask.tasks, context.books)
+    if isinstance(tasks, Refused):
+        context.say(Reply(request_id=ask.request_id, outcome=tasks))
+        return
+    for task in tasks:
+        context.stop(task, changes.kill_cause(ask), now)
+    changed = tuple(sorted({str(task.group) for task in tasks if task.goal is Goal.RUN}))
+    message = "stopping; others take their places" if changed else "being stopped already"
+    done = Done(changed=changed, message=message)
+    repeated_requests.remember(context, ask, done, now)
+    context.after_all_saves(Reply(request_id=ask.request_id, outcome=done))
+
+
+def reset_backoff(context: Context, ask: BackoffResetAsked, now: Instant) -> None:
+    """Has groups tried again at once that wait after failures, or were given up: no wish changes."""
+    outcome, groups = restart_delay.reset(context, ask)
+    for group in groups:
+        converge.review_group(context, group, now)
+    context.is_unsettled = True
+    if isinstance(outcome, Done):
+        repeated_requests.remember(context, ask, outcome, now)
+    context.after_save(Reply(request_id=ask.request_id, outcome=outcome))
+
+
+def tidy_histories(context: Context) -> None:
+    """Takes out of histories, after a start, what belongs to nothing that is stored."""
+    for history in list(context.books.histories.values()):
+        clean = tidied(history, context.books.stacks.get(history.stack), context.books.versions)
+        if clean is not history:
+            context.put_history(clean)

@@ -1,0 +1,125 @@
+"""Groups that are scaled by their load: what was measured in, a scale out, as if somebody had asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from framework.core.events import ScaleAsked, UsageMeasured
+from framework.core.groups.rollout_gate import course_of
+from framework.core.model import GroupWish, Instant, Task, TaskUsage
+from framework.core.state.context import Context
+from framework.core.state.load_window import Reading, Scaler, reading
+from framework.core.views import Scaling
+from specs.autoscale import Autoscale
+from specs.ids import GroupId, TaskId
+from specs.resources import Resources
+from specs.states import Goal
+
+SETTLING_SECONDS = 15.0
+"""What a task uses counts once it has been ready for so long: what it took to start says nothing of the load."""
+ASKED_BY = "autoscale"
+
+
+def measure(context: Context, event: UsageMeasured, now: Instant) -> None:
+    """Looks at every group that is scaled by its load, and asks for another number where that is due."""
+    usage = {each.task_id: each for each in event.tasks}
+    scalers: dict[GroupId, Scaler] = {}
+    for group, wish in context.books.wishes.items():
+        if wish.autoscale is not None and not wish.is_stopped:
+            scaler = scalers[group] = context.scalers.get(group) or Scaler()
+            _look(context, wish, wish.autoscale, scaler, usage, now)
+    context.scalers = scalers
+
+
+def _look(
+    context: Context,
+    wish: GroupWish,
+    bounds: Autoscale,
+    scaler: Scaler,
+    usage: Mapping[TaskId, TaskUsage],
+    now: Instant,
+) -> None:
+    readings = readings_of(context, wish, bounds, usage, now)
+    context.books.touched[wish.id] = None
+    figures = ", ".join(map(str, readings))
+    if not readings:
+        text = "waits for what its tasks use: none that has been ready for long enough has told it"
+        scaler.told = Scaling(at=now, wants=wish.instances, sentence=text)
+        return
+    wants = max(each.wants for each in readings)
+    shall = scaler.settle(bounds, wish.instances, bounds.bounded(wants), now)
+    told = min(each.told for each in readings)
+    figures += f", {told} of {wish.instances} tasks measured" if told < wish.instances else ""
+    if shall < wish.instances and (why := _why_not_fewer(context, wish.id)):
+        sentence = f"{wants} would do: {figures}; {why}"
+    elif shall != wish.instances:
+        sentence = f"from {wish.instances} to {shall}: {figures}"
+        context.ask(
+            ScaleAsked(request_id=0, pattern=str(wish.id), only=wish.id, instances=shall, by=ASKED_BY, message=figures)
+        )
+    else:
+        sentence = f"{_stays(bounds, wish.instances, wants)}: {figures}"
+    scaler.told = Scaling(at=now, wants=wants, sentence=sentence)
+
+
+def _stays(bounds: Autoscale, instances: int, wants: int) -> str:
+    if wants > instances:
+        if instances == bounds.max:
+            return f"{wants} are wanted, and max is {bounds.max}"
+        return f"{wants} are wanted, which has to hold for {bounds.up_after_seconds:g} s"
+    if wants < instances:
+        if instances == bounds.min:
+            return f"{wants} would do, and min is {bounds.min}"
+        return f"{wants} would do, which has to hold for {bounds.cool_down_seconds:g} s"
+    return f"{instances} are right"
+
+
+def _why_not_fewer(context: Context, group: GroupId) -> str:
+    """While old and new tasks are beside each other the load of one says little: then there may be more, not fewer."""
+    course = course_of(context, group)
+    if course is None or course.part.is_done or course.rollout.state.is_over:
+        return ""
+    return f"rollout {course.rollout.number} is under way, and until it is done there are not fewer"
+
+
+def readings_of(
+    context: Context, wish: GroupWish, bounds: Autoscale, usage: Mapping[TaskId, TaskUsage], now: Instant
+) -> list[Reading]:
+    """What the ready tasks told, for each target of which any did."""
+    uses: dict[str, list[float]] = {}
+    targets = {"cpu": float(bounds.cpu_percent), "memory": float(bounds.memory_percent)}
+    own = {each.name: each.target for each in bounds.metrics}
+    for task in _ready_tasks(context, wish.id, now):
+        told = usage.get(task.id)
+        if told is None:
+            continue
+        resources = context.books.versions[task.group.stack, task.version].resources
+        for name, value in _shares(told, resources).items():
+            if value is not None and targets[name]:
+                uses.setdefault(name, []).append(value)
+        for name, value in told.metrics:
+            if name in own:
+                uses.setdefault(f"metric {name}", []).append(value)
+    readings = [reading(name, uses[name], target, wish.instances) for name, target in targets.items() if name in uses]
+    return readings + [
+        reading(name, uses[f"metric {name}"], target, wish.instances)
+        for name, target in own.items()
+        if f"metric {name}" in uses
+    ]
+
+
+def _ready_tasks(context: Context, group: GroupId, now: Instant) -> list[Task]:
+    books, book = context.books, context.books.group(group)
+    tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
+    return [
+        task for task in tasks if task.goal is Goal.RUN and task.is_ready and now - task.ready_since >= SETTLING_SECONDS
+    ]
+
+
+def _shares(usage: TaskUsage, resources: Resources) -> dict[str, float | None]:
+    """What a task uses of what it asks for, in per cent; None for what was not measured."""
+    cpus, mem = usage.cpus_milli, usage.mem_mib
+    return {
+        "cpu": None if cpus is None else 100 * cpus / max(resources.cpus_milli, 1),
+        "memory": None if mem is None else 100 * mem / max(resources.mem_mib, 1),
+    }

@@ -1,0 +1,69 @@
+"""The first step of a leader: it takes up what the store holds, or says why nobody may lead over that."""
+
+from __future__ import annotations
+
+from framework.core import agent_changes, apply_change
+from framework.core.commands import Halt, HaltCause, Subscribe
+from framework.core.converge import converge
+from framework.core.groups import restart_delay
+from framework.core.model import Instant, Stored
+from framework.core.rollout import rollouts
+from framework.core.state.context import Context
+from framework.core.views import Connection
+from specs.states import TaskState
+
+
+def begin(context: Context, stored: Stored, now: Instant) -> None:
+    """Loads the books, brings what is derived from them up to date, and seeks Mesos; or halts."""
+    if halt := _unfit(stored):
+        context.say(halt)
+        return
+    context.load(stored)
+    context.connection = Connection.CONNECTING
+    context.problem = "seeking the Mesos master"
+    agent_changes.refresh(context, now)
+    for group in sorted(context.books.groups):
+        converge.review_group(context, group, now)
+        rollouts.go_back_if_asked(context, group)
+    restart_delay.schedule_all(context, now)
+    apply_change.tidy_histories(context)
+    for name in list(context.books.stacks):
+        converge.forget_stack_if_over(context, name)
+    for stack, id in list(context.books.versions):
+        context.collect_versions(stack, {id: None})  # of a submit that broke off before its stack was stored
+    for task in stored.tasks:
+        if task.state in (TaskState.INTENT, TaskState.STAGING):
+            context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
+    context.after_save(Subscribe(framework_id=stored.framework_id))
+
+
+def _unfit(stored: Stored) -> Halt | None:
+    """Why nobody may lead over this store; None where somebody may."""
+    lively = sum(task.state.is_lively for task in stored.tasks)
+    if lively and stored.framework_id is None:
+        return Halt(
+            cause=HaltCause.TASKS_WITHOUT_FRAMEWORK_ID,
+            message=f"the store holds {lively} tasks but no framework id: as a new framework they would"
+            " all be started a second time; restore the framework id, or remove the tasks' records",
+        )
+    if lost := _versions_lost(stored):
+        return Halt(cause=HaltCause.STORE_REFUSED, message=lost)
+    return None
+
+
+def _versions_lost(stored: Stored) -> str:
+    """Which versions stacks name that the store does not hold, as a sentence; "" where it holds all of them."""
+    there = {(version.stack, version.id) for version in stored.versions}
+    lost = [
+        f"{wish.version} of {wish.id}"
+        for stack in stored.stacks
+        for wish in stack.groups
+        if (stack.name, wish.version) not in there
+    ]
+    if not lost:
+        return ""
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    return (
+        f"the store lacks version {lost[0]}{more}: somebody has deleted it; restore a backup (`framework store check`"
+        " lists what is wrong)"
+    )

@@ -1,0 +1,224 @@
+"""Wish against books, slot by slot: what is missing, surplus, outdated, ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.commands import DeleteStack
+from framework.core.converge.inplace_update import tell
+from framework.core.converge.retire import dismiss
+from framework.core.converge.slots import wanted_slots
+from framework.core.converge.stop_order import hold
+from framework.core.converge.unreachable import give_up
+from framework.core.groups.completion import has_finished, is_finished, unmet_dependency
+from framework.core.groups.never_started import forgive, is_lost
+from framework.core.groups.restart_delay import note_failure
+from framework.core.groups.rollout_gate import kept_as, rollout_of
+from framework.core.launch import container_sweep
+from framework.core.launch.adoption import is_removed, marked
+from framework.core.launch.global_groups import why_not_there
+from framework.core.model import Instant, Task
+from framework.core.rollout.rollouts import go_on
+from framework.core.rollout.rollouts import note_failure as note_failed_change
+from framework.core.rollout.updater import has_taken_over
+from framework.core.stacks.history import superfluous
+from framework.core.state.context import Context
+from framework.core.state.lifecycle import Action, act
+from specs.constraints import Mode
+from specs.ids import GroupId
+from specs.stack import Restart
+from specs.states import Goal, TaskState
+
+# Ends that are no fault of the task: Mesos never started it or has forgotten it, its agent went away, or somebody else
+# had it killed, as an agent does that is drained.
+_NO_FAULT = frozenset(
+    {
+        TaskState.DROPPED,
+        TaskState.UNKNOWN,
+        TaskState.KILLED,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+        TaskState.UNREACHABLE,
+    }
+)
+
+
+def review_group(context: Context, group: GroupId, now: Instant) -> None:
+    """Finds out which slots of a group shall be filled, and brings every slot in line with that."""
+    book = context.books.group(group)
+    wanted = wanted_slots(context, group)
+    if wanted != book.wanted:
+        book.wanted = wanted
+        context.books.touched[group] = None
+    slots = dict.fromkeys((*wanted, *book.seats, *context.pending.get(group, ())))
+    for slot in sorted(slots):
+        review_slot(context, group, slot, now)
+    go_on(context, group, now)
+    tell(context, group, now)
+    forget_if_over(context, group)
+
+
+def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> None:
+    """Brings one slot in line with its group's wish: its task stays, stops, or another is wanted."""
+    books = context.books
+    wish = books.wishes.get(group)
+    book = books.group(group)
+    for _ in range(2 if slot not in book.wanted else 0):  # the holder; then who was to take over from it
+        surplus = _running_in(context, group, slot)
+        if surplus is None or (surplus.state is not TaskState.UNREACHABLE and hold(context, group)):
+            break
+        context.stop(surplus, _surplus_cause(context, surplus), now)
+    task = _running_in(context, group, slot)
+    if task is not None and act(task.goal, task.state) is Action.REPLACE:
+        give_up(context, task, now)
+    has_taken_over(context, group, slot)
+    if slot in book.succeeding:
+        if slot in book.seats and slot in book.wanted and slot not in book.incoming:
+            return
+        del book.succeeding[slot]
+    # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
+    if slot not in book.seats and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
+        context.want(group, slot)
+        return
+    context.unwant(group, slot)
+
+
+def release(context: Context, now: Instant) -> None:
+    """Goes on with the groups that have waited for others to stop, for what they depend on, or for a place that keeps
+    a changed rule, and need not any more."""
+    for group in list(context.held):
+        if not hold(context, group) and group in context.books.groups:
+            review_group(context, group, now)
+    for group in list(context.unmet):
+        wish = context.books.wishes.get(group)
+        if wish is None or not unmet_dependency(context.books, wish):
+            del context.unmet[group]
+            if wish is not None:
+                review_group(context, group, now)
+    if context.has_moved:
+        context.has_moved = False
+        for group in list(context.astray):
+            go_on(context, group, now)
+
+
+def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
+    """The task that holds the slot and shall run."""
+    id = context.books.group(group).seats.get(slot)
+    task = context.books.tasks[id] if id is not None else None
+    return task if task is not None and task.goal is Goal.RUN else None
+
+
+def _surplus_cause(context: Context, task: Task) -> str:
+    wish = context.books.wishes.get(task.group)
+    if wish is None:
+        stack = context.books.stacks.get(task.group.stack)
+        return "the stack is removed" if stack is None or stack.is_removed else "the group was taken out of the stack"
+    if wish.is_stopped:
+        return "the group is stopped"
+    return why_not_there(context, task) if wish.mode is Mode.GLOBAL else f"scaled to {wish.instances}"
+
+
+def end_task(context: Context, task: Task, now: Instant) -> None:
+    """What follows when a task (already in the books as ended) is over: timers, back-off, history, its slot."""
+    books, group = context.books, task.group
+    for kind in ("kill", "launch", "unreachable"):
+        context.timers.drop(kind, task.id)
+    context.progress.pop(task.id, None)
+    context.informed.pop(task.id, None)
+    wish = books.wishes.get(group)
+    is_followed = task.goal is Goal.RUN and wish is not None and not is_finished(task, wish)
+    if wish is not None and is_followed and not _is_blameless(context, task, now):
+        note_failure(context, task, wish, now)
+        note_failed_change(context, task, now)
+    elif not is_followed and wish is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
+        note_failed_change(context, task, now)
+    if task.is_left:
+        context.is_unsettled = True  # what it left is to be removed
+    elif task.sweeps:
+        context.drop(task)
+    _trim(context, group)
+    review_slot(context, group, task.slot, now)
+    go_on(context, group, now)
+    dismiss(context, task.agent_id, task.executor_id)
+    forget_if_over(context, group)
+
+
+def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
+    if task.is_orphaned or is_removed(task):
+        return True
+    return forgive(context, task, now) if is_lost(task) else task.state in _NO_FAULT
+
+
+def _trim(context: Context, group: GroupId) -> None:
+    """Keeps the newest ended tasks, those that carry the wait of a version that may be launched, and the last one of
+    each empty slot that needs to know of it: for its policy, or for the container that another task is to take over."""
+    books = context.books
+    book, wish = books.group(group), books.wishes.get(group)
+    is_rolling = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
+    needs_last = wish is not None and (
+        wish.restart is not Restart.ALWAYS or wish.rules.sticky or wish.retry.attempts > 0 or is_rolling
+    )
+    empty = max(len(book.wanted) - len(book.seats), 0) if needs_last else 0
+    if len(book.ended) <= context.settings.history_per_group + empty:
+        return
+    kept = kept_as(context, wish) if wish is not None else None
+    alive = {each.version for each in (wish, kept) if each is not None}
+    for task in [books.tasks[id] for id in book.ended]:
+        if len(book.ended) <= context.settings.history_per_group:
+            return
+        is_empty = task.slot in book.wanted and task.slot not in book.seats
+        if task.is_left or (task.version in alive and books.carries_backoff(task)):
+            continue
+        if not ((needs_last or task.is_orphaned) and is_empty and book.last_ended.get(task.slot) == task.id):
+            context.drop(task)
+
+
+def forget_if_over(context: Context, group: GroupId) -> None:
+    """Forgets a group without wish and living tasks, of which nothing is left on an agent; with the last such group,
+    the removed stack."""
+    books = context.books
+    book = books.groups.get(group)
+    if book is None or group in books.wishes or not book.is_empty or container_sweep.holds(context, group):
+        return
+    for id in list(book.ended):
+        context.drop(books.tasks[id])
+    books.forget_group(group)
+    context.lost.pop(group, None)
+    context.causes.pop(group, None)
+    context.told.pop(group, None)
+    context.held.pop(group, None)
+    context.astray.pop(group, None)
+    for kind in ("sticky", "adopt", "advance", "deadline", "tell"):
+        context.timers.drop(kind, str(group))
+    forget_stack_if_over(context, group.stack)
+
+
+def forget_stack_if_over(context: Context, name: str) -> None:
+    """Forgets a removed stack of which nothing is left."""
+    books = context.books
+    stack = books.stacks.get(name)
+    if stack is None or not stack.is_removed or name in books.by_stack:
+        return
+    candidates = dict.fromkeys(wish.version for wish in stack.groups)
+    books.drop_stack(name)
+    context.drop_rollouts(name)
+    context.collect_versions(name, candidates)
+    context.write("stack", name, DeleteStack(name=name))
+    for other in superfluous(books.histories, books.stacks):
+        context.drop_history(other)
+    context.tell("StackRemoved", f"stack {name} is removed: its last task has ended", name)
+
+
+def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> None:
+    """A task that never reached Mesos is over, and its slot is free."""
+    ended = replace(
+        task,
+        state=TaskState.DROPPED,
+        state_since=now,
+        ended_at=now,
+        reason="NOT_SENT",
+        message=f"not launched: {problem}",
+    )
+    ended = marked(context.books, ended)
+    context.put(ended)
+    end_task(context, ended, now)

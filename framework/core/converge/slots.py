@@ -1,0 +1,73 @@
+"""Which slots of a group shall be filled."""
+
+from __future__ import annotations
+
+from framework.core.groups.completion import has_finished
+from framework.core.launch.global_groups import wanted_everywhere
+from framework.core.model import GroupWish, Task
+from framework.core.state.context import Context
+from framework.core.state.group_index import holds_seat
+from placement.surplus import Filled, Worth, given_up
+from specs.constraints import Mode
+from specs.ids import AgentId, GroupId
+from specs.states import Goal, Health, TaskState
+
+
+def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
+    """The slots that shall be filled, ascending, with the agent that each belongs to, None where it is free to go.
+
+    Slots that are wanted already stay so; what is missing are the lowest free numbers. Of too many, those go without
+    which the group stays even, and thus there may be gaps. After a start nothing is remembered: then the slots are
+    wanted in which a task shall run, was orphaned or has finished, and again the lowest free numbers.
+    """
+    wish = context.books.wishes.get(group)
+    if wish is None or wish.is_stopped:
+        return {}
+    if wish.mode is Mode.GLOBAL:
+        return wanted_everywhere(context, wish)
+    return dict.fromkeys(_wanted_of_many(context, wish))
+
+
+def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
+    books = context.books
+    book = books.group(wish.id)
+    kept = dict.fromkeys(book.wanted)
+    there = (*book.seats.values(), *(id for id in book.leaving if holds_seat(books.tasks[id])))
+    kept |= dict.fromkeys(books.tasks[id].slot for id in there if books.tasks[id].goal is Goal.RUN)
+    if not book.wanted:
+        orphaned = [slot for slot, id in sorted(book.last_ended.items()) if books.tasks[id].is_orphaned]
+        kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(wish.instances - len(kept), 0)])
+        done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, wish, slot))
+        kept |= dict.fromkeys(list(done)[: max(wish.instances - len(kept), 0)])
+    if len(kept) > wish.instances:
+        slots = [_filled(context, wish, slot) for slot in kept]
+        order = context.kill_orders.get(wish.id, wish.kill_order)
+        surplus = given_up(slots, len(kept) - wish.instances, wish.rules, context.agents.cluster, order)
+        gone = frozenset(surplus)
+        return sorted(slot for slot in kept if slot not in gone)
+    number = 0
+    while len(kept) < wish.instances:
+        kept.setdefault(number)
+        number += 1
+    return sorted(kept)
+
+
+def _filled(context: Context, wish: GroupWish, slot: int) -> Filled:
+    books = context.books
+    book = books.group(wish.id)
+    seat = book.seats.get(slot)
+    if seat is None:
+        return Filled(slot=slot, worth=Worth.FINISHED if has_finished(books, wish, slot) else Worth.EMPTY)
+    task = books.tasks[seat]
+    if task.goal is Goal.STOP:
+        return Filled(slot=slot, worth=Worth.EMPTY)
+    since = task.running_since or task.launched_at
+    return Filled(slot=slot, worth=_worth(task), agent_id=task.agent_id, since=since)
+
+
+def _worth(task: Task) -> Worth:
+    if task.is_ready and not task.has_failed_probation:
+        return Worth.READY
+    if task.state is TaskState.UNREACHABLE:
+        return Worth.UNREACHABLE
+    return Worth.UNHEALTHY if task.health is Health.UNHEALTHY else Worth.STAGING

@@ -1,0 +1,154 @@
+"""What Mesos says of tasks, and what we make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.commands import Acknowledge
+from framework.core.converge import inplace_update, kill_guard
+from framework.core.converge.converge import end_task, review_slot
+from framework.core.converge.unreachable import welcome
+from framework.core.groups.never_started import arrived
+from framework.core.launch.adoption import marked
+from framework.core.model import Instant, Status, Task
+from framework.core.rollout.rollouts import go_on, note_failure
+from framework.core.state.context import Context
+from framework.core.state.lifecycle import Effect, follow
+from specs.messages import shortened
+from specs.states import Goal, Health, Readiness, TaskState
+
+RECONCILED = "REASON_RECONCILIATION"
+"""Why a status comes that the master gives to who asks for it."""
+_KINDS = {
+    TaskState.STARTING: ("TaskStarting", "is starting"),
+    TaskState.RUNNING: ("TaskRunning", "runs"),
+    TaskState.KILLING: ("TaskKilling", "is being stopped"),
+    TaskState.UNREACHABLE: ("TaskUnreachable", "is unreachable"),
+}
+
+
+def receive(context: Context, status: Status, now: Instant) -> None:
+    """Takes a status into the books; it is acknowledged once that is stored."""
+    task = context.books.tasks.get(status.task_id)
+    if kill_guard.hear(context, status, task, now):
+        wait = context.after_fence if task is None and status.uuid else context.after_all_saves
+        wait(*_acknowledgement(status))
+        return
+    believe(context, status, now)
+
+
+def believe(context: Context, status: Status, now: Instant) -> None:
+    """Takes a status of a task that is in the books for what it is."""
+    task = context.books.tasks.get(status.task_id)
+    if task is None:
+        return
+    effect = follow(task.state, status.state)
+    heard = inplace_update.heard(context.books, task, status)
+    moved = _proved(task, _moved(heard, status, now), now) if effect is Effect.MOVE else task
+    if moved.state.is_terminal and moved is not task:
+        moved = marked(context.books, moved)
+    if moved == task:
+        # It may be told again because the save of the first time is still under way.
+        context.after_all_saves(*_acknowledgement(status))
+        return
+    context.put(moved)
+    context.after_save(*_acknowledgement(status))
+    _announce(context, task, moved)
+    inplace_update.announce(context, task, moved)
+    if moved.state.is_terminal:
+        end_task(context, moved, now)
+        return
+    if moved.state not in (TaskState.INTENT, TaskState.STAGING):
+        context.timers.drop("launch", moved.id)
+        arrived(context, moved)
+    if moved.state is TaskState.RUNNING:
+        context.progress.pop(moved.id, None)
+    if task.state is TaskState.UNREACHABLE:
+        welcome(context, moved, now)
+    if task.is_ready and not moved.is_ready and moved.goal is Goal.RUN and moved.state is TaskState.RUNNING:
+        note_failure(context, task, now)
+    review_slot(context, moved.group, moved.slot, now)
+    go_on(context, moved.group, now)
+    inplace_update.tell_of(context, context.books.tasks[moved.id], now)
+
+
+def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:
+    if not status.uuid or status.agent_id is None:
+        return ()
+    return (Acknowledge(task_id=status.task_id, agent_id=status.agent_id, uuid=status.uuid),)
+
+
+def _moved(task: Task, status: Status, now: Instant) -> Task:
+    """The task as it is after the status; equal to the old one where the status says nothing new."""
+    is_new_state = status.state is not task.state
+    runs_first = status.state is TaskState.RUNNING and not task.running_since
+    return replace(
+        task,
+        state=status.state,
+        state_since=now if is_new_state else task.state_since,
+        health=_health(task, status),
+        readiness=_readiness(task, status),
+        is_on_probation=status.is_on_probation if status.version else task.is_on_probation,
+        permanent=status.permanent or task.permanent,
+        running_since=(status.running_since or now) if runs_first else task.running_since,
+        ended_at=now if status.state.is_terminal else 0.0,
+        # A reconciliation answers with the state, in words of the master's: what the executor said earlier stays.
+        reason=status.reason if is_new_state else task.reason,
+        message=shortened(status.message) if is_new_state or _tells(status) else task.message,
+        exit_code=task.exit_code if status.exit_code is None else status.exit_code,
+        container_id=status.container_id or task.container_id,
+        sandbox=status.sandbox or task.sandbox,
+        addresses=status.addresses or task.addresses,
+    )
+
+
+def _tells(status: Status) -> bool:
+    """Whether its message is news of the task."""
+    return bool(status.message) and status.reason != RECONCILED
+
+
+def _proved(before: Task, task: Task, now: Instant) -> Task:
+    """The task with the time since when it is ready; one that has ended keeps it."""
+    if task.is_ready:
+        return task if before.ready_since else replace(task, ready_since=now)
+    return replace(task, ready_since=0.0) if task.ready_since and not task.state.is_terminal else task
+
+
+def _health(task: Task, status: Status) -> Health:
+    if task.health is Health.NONE:
+        return Health.NONE
+    if status.is_healthy is None:
+        return Health.UNKNOWN if status.is_on_probation else task.health
+    return Health.HEALTHY if status.is_healthy else Health.UNHEALTHY
+
+
+def _readiness(task: Task, status: Status) -> Readiness:
+    if task.readiness is Readiness.NONE:
+        return Readiness.NONE
+    if status.is_ready is None:
+        return Readiness.UNKNOWN if status.is_on_probation else task.readiness
+    return Readiness.READY if status.is_ready else Readiness.NOT_READY
+
+
+def _announce(context: Context, before: Task, task: Task) -> None:
+    if task.state is not before.state:
+        if task.state.is_terminal:
+            text = f"{task.id} ended: {task.state.value}"
+            detail = task.message or task.reason
+            context.announce("TaskEnded", task, f"{text}: {detail}" if detail else text)
+        elif task.state in _KINDS:
+            kind, phrase = _KINDS[task.state]
+            context.announce(kind, task, f"{task.id} {phrase} on {task.hostname}")
+    if task.health is not before.health and task.health in (Health.HEALTHY, Health.UNHEALTHY):
+        phrase = "is healthy" if task.health is Health.HEALTHY else _found(task, "unhealthy")
+        context.announce(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")
+    if task.readiness is not before.readiness and task.state is TaskState.RUNNING:
+        if task.readiness is Readiness.READY:
+            context.announce("TaskReady", task, f"{task.id} is ready")
+        elif task.readiness is Readiness.NOT_READY:
+            context.announce("TaskNotReady", task, f"{task.id} {_found(task, 'not ready')}")
+
+
+def _found(task: Task, word: str) -> str:
+    """`is not ready: GET / 503`; the message may be about something else, as that it is healthy."""
+    return f"is {task.message}" if task.message.startswith(f"{word}: ") else f"is {word}"

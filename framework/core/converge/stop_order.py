@@ -1,0 +1,69 @@
+"""In which order groups stop that stop together: those that depend on others first, then what they depend on."""
+
+from __future__ import annotations
+
+from framework.core.model import StackWish
+from framework.core.state.cluster_state import Books
+from framework.core.state.context import Context
+from specs.ids import GroupId
+from specs.states import TaskState
+
+
+def stops_after(books: Books, group: GroupId) -> tuple[GroupId, ...]:
+    """The groups that have to stop before this one: they depend on it, perhaps through others, are to stop as a whole
+    as it is, and a task of theirs lives. What cannot be reached is not waited for.
+
+    It follows from the stored wishes alone, so that the next leader goes on with the same order. A group that was taken
+    out of the stack has none: with it went what it depended on.
+    """
+    stack = books.stacks.get(group.stack)
+    if stack is None or not _stops(books, group):
+        return ()
+    services = _dependants(stack, group.service)
+    return tuple(
+        wish.id
+        for wish in stack.groups
+        if wish.id.service in services and _stops(books, wish.id) and _is_there(books, wish.id)
+    )
+
+
+def hold(context: Context, group: GroupId) -> bool:
+    """Whether the tasks of a group, which are not wanted any more, are to run on for now; that is noted and told."""
+    after = stops_after(context.books, group)
+    sentence = f"stops after {', '.join(str(each) for each in after)}" if after else ""
+    if sentence != context.held.get(group, ""):
+        context.books.touched[group] = None
+        if sentence and group not in context.held:
+            context.announce_group("GroupHeld", group, f"{group} {sentence}")
+    if sentence:
+        context.held[group] = sentence
+    else:
+        context.held.pop(group, None)
+    return bool(sentence)
+
+
+def _dependants(stack: StackWish, service: str) -> dict[str, None]:
+    """The services that depend on this one, directly or through others; never itself, as there are no cycles."""
+    found: dict[str, None] = {}
+    left = [service]
+    while left:
+        needed = left.pop()
+        for wish in stack.groups:
+            one = wish.id.service
+            if one not in found and any(dependency.service == needed for dependency in wish.dependencies):
+                found[one] = None
+                left.append(one)
+    found.pop(service, None)
+    return found
+
+
+def _stops(books: Books, group: GroupId) -> bool:
+    """Whether none of the group is wished any more."""
+    wish = books.wishes.get(group)
+    return wish is None or wish.wanted == 0
+
+
+def _is_there(books: Books, group: GroupId) -> bool:
+    book = books.groups.get(group)
+    living = (books.tasks[id] for ids in book.living.values() for id in ids) if book is not None else ()
+    return any(task.state is not TaskState.UNREACHABLE for task in living)

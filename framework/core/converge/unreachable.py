@@ -1,0 +1,61 @@
+"""Tasks whose agent cannot be reached: when their slot is given to another, and who stays when they are back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.model import Instant, Task
+from framework.core.state.context import Context
+from framework.core.state.lifecycle import Back, back
+from specs.ids import TaskId, is_same_make
+from specs.stack import Keep
+from specs.states import Goal
+
+
+def give_up(context: Context, task: Task, now: Instant) -> None:
+    """Gives the slot of an unreachable task to another, unless its group waits for it: then sets the timer for the end
+    of the wait."""
+    wish = context.books.wishes[task.group]
+    due = task.state_since + wish.unreachable.replace_after_seconds
+    if now < due:
+        context.timers.set("unreachable", task.id, due)
+        return
+    if wish.unreachable.keep is Keep.REPLACEMENT:
+        context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
+        return
+    context.put(replace(task, replaced_at=now))
+    text = f"{task.id} is unreachable: another task takes its slot until it is back"
+    context.announce("TaskReplaced", task, text)
+
+
+def welcome(context: Context, task: Task, now: Instant) -> None:
+    """Takes note that a task, which is in the books as Mesos tells of it now, can be reached again."""
+    context.timers.drop("unreachable", task.id)
+    substitute = _substitute(context, task)
+    has_lost_its_slot = bool(task.replaced_at)
+    verdict = back(task.goal, task.state, is_replaced=has_lost_its_slot, is_wished=_is_wished(context, task))
+    if has_lost_its_slot:
+        task = replace(task, replaced_at=0.0)
+        context.put(task)
+    if verdict is Back.STOPS:
+        if task.goal is Goal.STOP:
+            context.kill(task, now)
+        else:
+            context.stop(task, "it is back, and its slot was given to another meanwhile", now)
+    elif verdict is Back.TAKES_OVER and substitute is not None:
+        context.stop(substitute, f"{task.id} is back, and stays", now)
+
+
+def _substitute(context: Context, task: Task) -> Task | None:
+    """The other task that holds the slot, if one does."""
+    id: TaskId | None = context.books.group(task.group).seats.get(task.slot)
+    return context.books.tasks[id] if id is not None and id != task.id else None
+
+
+def _is_wished(context: Context, task: Task) -> bool:
+    """Whether its slot is wanted still, with just what the task is, and an original is to stay."""
+    wish = context.books.wishes.get(task.group)
+    if wish is None or task.slot not in context.books.group(task.group).wanted:
+        return False
+    is_current = is_same_make(task.version, wish.version) and task.generation >= wish.generation
+    return is_current and wish.unreachable.keep is Keep.ORIGINAL

@@ -1,0 +1,28 @@
+"""Tasks that are where a rule that has changed would not put them: they move with the rollout of that change."""
+
+from __future__ import annotations
+
+from framework.core.groups.rollout_gate import course_of
+from framework.core.model import GroupWish
+from framework.core.state.context import Context
+from placement.request import Tenants
+from placement.violations import violations
+from specs.ids import AgentId
+from specs.states import Goal
+
+
+def misplaced(context: Context, wish: GroupWish) -> dict[int, str]:
+    """The held slots of a group that break its rules, with the reasons; none unless the rollout of now changed these.
+
+    What agents' attributes become later moves nothing: a rule is asked where something is placed.
+    """
+    course = course_of(context, wish.id)
+    was = course.rollout.was(wish.id) if course is not None and not course.part.is_done else None
+    if was is None or was.rules == wish.rules:
+        return {}
+    books, book = context.books, context.books.group(wish.id)
+    held: dict[int, AgentId] = {
+        slot: books.tasks[id].agent_id for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN
+    }
+    tenants = Tenants(counts=books.counts, apart=books.apart)
+    return violations(wish.id, wish.rules, held, context.agents.cluster, tenants)

@@ -1,0 +1,96 @@
+"""Ends that were not wished: what waits for how long because of them, which slots are given up, and a new beginning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.commands import Announce, Done, Outcome, Refused
+from framework.core.events import BackoffResetAsked
+from framework.core.groups.completion import is_given_up
+from framework.core.model import Backoff, GroupWish, Instant, Task
+from framework.core.state.backoff import after_failure, has_given_up, is_waiting, seconds
+from framework.core.state.context import Context
+from specs.ids import GroupId, VersionId
+
+
+def note_failure(context: Context, task: Task, wish: GroupWish, now: Instant) -> None:
+    """A task that should have run on (in the books as ended) has not: its group waits, its slot counts it, its agent is
+    avoided. All of that is stored with the task."""
+    ran = now - task.running_since if task.running_since else 0.0
+    before = context.books.backoffs.get((task.group, task.version))
+    backoff = after_failure(before, task=task, ran_seconds=ran, cause=cause_of(task), now=now, retry=wish.retry)
+    failures = 1 if ran >= wish.retry.window_seconds else task.failures + 1
+    ended = replace(task, failures=failures, backoff=None if backoff is before else backoff)
+    context.put(ended)
+    if backoff is not before:
+        _announce(context, ended, backoff)
+        _schedule(context, task.group, task.version, backoff, now)
+    if is_given_up(ended, wish):
+        context.announce("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {given_up_cause(ended, wish)}")
+    context.blame(task, now)
+
+
+def _announce(context: Context, task: Task, backoff: Backoff) -> None:
+    version = f"{task.group}, version {task.version}"
+    if has_given_up(backoff):
+        context.announce("GroupGaveUp", task, f"{version} gave up after {backoff.failures} attempts: {backoff.cause}")
+    elif backoff.failures > 1 or backoff.tries:
+        text = f"{version} waits {seconds(backoff.delay_seconds)}: {backoff.failures} failures"
+        context.announce("GroupBackedOff", task, text)
+
+
+def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Backoff, now: Instant) -> None:
+    """Has placement look again when a wait is over."""
+    if is_waiting(backoff, now):
+        context.timers.set("backoff", f"{group} {version}", backoff.until)
+
+
+def schedule_all(context: Context, now: Instant) -> None:
+    """After a start: the waits that the store holds go on."""
+    for group, version in sorted(context.books.backoffs):
+        _schedule(context, group, version, context.books.backoffs[group, version], now)
+
+
+def cause_of(task: Task) -> str:
+    """What is said of a task's end."""
+    return task.message or task.reason or task.state.value
+
+
+def given_up_cause(task: Task, wish: GroupWish) -> str:
+    """Why a slot has no task any more, and what to do, for people."""
+    window = seconds(wish.retry.window_seconds)
+    return (
+        f"failed: {task.failures} attempts, none of which ran for {window}; the last: {cause_of(task)}; submit it"
+        f" mended, or `framework reset-backoff '{wish.id}'`"
+    )
+
+
+def reset(context: Context, ask: BackoffResetAsked) -> tuple[Outcome, tuple[GroupId, ...]]:
+    """Forgets the waits and the given-up slots of the groups that match. Returns the answer, and the groups for which
+    something is other than before: they are to be reviewed."""
+    books, pattern = context.books, ask.pattern
+    matching = [group for group in sorted(books.wishes) if group.matches(pattern)]
+    if not matching:
+        message = f"no group matches {pattern}; `framework ps` names those there are"
+        return Refused(kind="not_found", message=message), ()
+    asked = _asked(ask)
+    changed = tuple(group for group in matching if _forget(context, group, asked))
+    for group in changed:
+        text = f"{group}: its failures are forgotten, and it is tried again at once; {asked}"
+        context.after_save(Announce(kind="BackoffReset", text=text, stack=group.stack, group=str(group)))
+    return Done(changed=tuple(map(str, changed)), message="" if changed else "unchanged"), changed
+
+
+def _asked(ask: BackoffResetAsked) -> str:
+    who = f"{ask.by} asked for it" if ask.by else "an operator asked for it"
+    return f"{who}: {ask.message}" if ask.message else who
+
+
+def _forget(context: Context, group: GroupId, asked: str) -> bool:
+    books, book = context.books, context.books.group(group)
+    tasks = [books.tasks[id] for id in (*book.seats.values(), *book.leaving, *book.ended)]
+    carriers = [task for task in tasks if task.backoff is not None or task.failures]
+    for task in carriers:
+        context.put(replace(task, backoff=None, failures=0))
+        context.stories.note(task.id, "BackoffReset", f"its failure is forgotten; {asked}", context.now)
+    return bool(carriers)

@@ -1,0 +1,210 @@
+"""Tasks whose executor died while their containers run on: who follows them, and where.
+
+An executor ends too when its agent comes back under another id (`rm -f meta/slaves/latest`, Mesos's own step after its
+attributes have changed): the master has removed the old id, and the containers run on, on the machine of the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from framework.core.groups.never_started import is_lost
+from framework.core.groups.rollout_gate import refill
+from framework.core.model import GroupWish, Instant, KnownAgent, Task
+from framework.core.state.agents import LEAVING, Agents
+from framework.core.state.cluster_state import Books
+from framework.core.state.context import Context
+from framework.core.state.executor_choice import Purse
+from placement.agent import Agent
+from placement.offer import Offer
+from placement.request import Placement
+from placement.situation import Situation
+from specs.ids import AgentId, GroupId, TaskId, is_same_make
+from specs.resources import PortRanges, Resources
+from specs.states import Goal, TaskState
+
+MOST_PREDECESSORS = 5
+"""After so many adoptions one after the other of which none lasted, something is wrong with the executor or the agent:
+the next end counts as any other."""
+LASTING_SECONDS = 60.0
+_EXECUTOR_LOST = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"})
+_LOST_STATES = frozenset({TaskState.FAILED, TaskState.LOST, TaskState.GONE})
+"""GONE is what Mesos says of tasks whose executor has not come back to an agent that was started again."""
+_FORGOTTEN_STATES = frozenset(
+    {TaskState.LOST, TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.UNKNOWN, TaskState.DROPPED}
+)
+"""States of a task that neither the agent nor the master knows any more, as of an agent id that is no more. The machine
+of one that is gone for good may have an agent again, under another id, while containers run on."""
+_WITHOUT_CAUSE = frozenset({"REASON_RECONCILIATION", "REASON_AGENT_REREGISTERED"})
+"""Why the master tells a state when it is asked for it, or when an agent is back: not why the task ended."""
+_AGENT_REMOVED = "REASON_AGENT_REMOVED"
+_SAME_ADDRESS = "a new agent registered at the same address"
+"""Mesos's words for why; its reason is the same where the machine was shut down for good."""
+SUCCESSOR_SECONDS = 5.0
+"""How long a task waits for the agent that has taken the place of its own: the master offers it within a second."""
+
+
+def marked(books: Books, task: Task) -> Task:
+    """An ended task, marked as orphaned where its executor died and its container may run on, to be taken over; and as
+    left where that container is to be removed if nobody takes it over.
+
+    What never came to the executor has no container, unless it was to see to another's. Plain processes end with the
+    executor.
+    """
+    version = books.versions.get((task.group.stack, task.version))
+    if version is None or not version.container.image:
+        return task
+    if task.sweeps:
+        return replace(task, is_left=task.state is not TaskState.FINISHED)
+    was_begun = bool(task.sandbox or task.running_since)
+    has_lost_it = _lost_its_executor(task)
+    is_left = has_lost_it or _is_untold(task) if was_begun else task.is_left
+    is_orphaned = (
+        was_begun or task.adopts if has_lost_it else task.adopts and (task.state is TaskState.DROPPED or is_lost(task))
+    )
+    if task.goal is Goal.STOP or len(predecessors_after(task)) > MOST_PREDECESSORS:
+        is_orphaned = False
+    return replace(task, is_orphaned=is_orphaned, is_left=is_left)
+
+
+def _is_untold(task: Task) -> bool:
+    """Whether nobody has said that its executor ended it: its container may have been left behind."""
+    return task.state in _FORGOTTEN_STATES or (task.state is TaskState.FAILED and task.reason in _WITHOUT_CAUSE)
+
+
+def is_removed(task: Task) -> bool:
+    """Whether it ended because the master removed its agent: no fault of the task."""
+    return task.state in _LOST_STATES and task.reason == _AGENT_REMOVED
+
+
+def predecessors_after(last: Task | None) -> tuple[TaskId, ...]:
+    """The tasks, newest first, whose container may be where `last`, the last ended task of a slot, was; in most cases
+    there are none."""
+    if last is None:
+        return ()
+    has_come_to_nothing = bool(last.predecessors) and not last.running_since
+    if not (_lost_its_executor(last) or last.is_orphaned or last.is_left or has_come_to_nothing):
+        return ()
+    has_lasted = bool(last.running_since) and last.ended_at - last.launched_at >= LASTING_SECONDS
+    return (last.id,) if has_lasted else (last.id, *last.predecessors)[: MOST_PREDECESSORS + 1]
+
+
+def _lost_its_executor(task: Task) -> bool:
+    """Whether Mesos has said so, of it or of its whole agent; what an executor says itself when it shuts down is
+    another state."""
+    return task.state in _LOST_STATES and (task.reason in _EXECUTOR_LOST or task.reason == _AGENT_REMOVED)
+
+
+def left_on(context: Context, group: GroupId, slot: int, offer: Offer) -> tuple[Task | None, tuple[TaskId, ...]]:
+    """The last ended task of the slot and its predecessors, where its container may still be on the offer's agent."""
+    books = context.books
+    id = books.group(group).last_ended.get(slot)
+    last = books.tasks[id] if id is not None else None
+    if last is None or not is_at(context.agents, last, offer):
+        return None, ()
+    return last, predecessors_after(last)
+
+
+def is_at(agents: Agents, task: Task, offer: Offer) -> bool:
+    """Whether the task was on the offer's agent, or on the same machine under an agent id that is no more."""
+    if task.agent_id == offer.agent_id:
+        return True
+    is_same = bool(task.address) and (task.hostname, task.address) == (offer.hostname, offer.address)
+    return is_same and task.agent_id not in agents.present
+
+
+def keeper_of(agents: Agents, task: Task) -> Agent | None:
+    """The agent on whose machine the container of an ended task may run on, None where none is there."""
+    return agents.present.get(task.agent_id) or agents.successor(task.agent_id, task.hostname, task.address)
+
+
+def awaited(context: Context, wish: GroupWish, slot: int, now: Instant) -> Task | None:
+    """The orphaned task of a slot that waits for its own agent's offer; None where it may go anywhere.
+
+    It waits for a bounded time, and not for an agent that is away or leaving; nor for one that has another id and
+    other attributes now, unless the group asks nothing of agents: then its rules say where it goes.
+    """
+    books = context.books
+    id = books.group(wish.id).last_ended.get(slot)
+    last = books.tasks[id] if id is not None else None
+    if last is None or not last.is_orphaned or now >= _awaited_until(context, last):
+        return None
+    wanted = refill(context, wish, slot)
+    is_current = is_same_make(last.version, wanted.version) and last.generation >= wanted.generation
+    if slot in books.group(wish.id).seats or not is_current:
+        return None
+    agent = keeper_of(context.agents, last)
+    if agent is None:
+        is_coming = is_removed(last) and books.group(wish.id).wanted.get(slot) is None
+        return last if is_coming else None
+    if agent.state in LEAVING or not _suits(agent, books.agents.get(last.agent_id), wish, last):
+        return None
+    return last if books.group(wish.id).wanted.get(slot) in (None, agent.id) else None
+
+
+def _awaited_until(context: Context, last: Task) -> Instant:
+    """Until when a slot waits. For a successor of its agent it waits only where Mesos says that there is one."""
+    if not is_removed(last) or keeper_of(context.agents, last) is not None:
+        return last.ended_at + context.settings.adoption_seconds
+    return last.ended_at + (SUCCESSOR_SECONDS if _SAME_ADDRESS in last.message else 0.0)
+
+
+def _suits(agent: Agent, before: KnownAgent | None, wish: GroupWish, last: Task) -> bool:
+    """Whether the agent is the task's own, or one in its place of which rules would say the same."""
+    if agent.id == last.agent_id:
+        return True
+    if before is not None and (before.attributes, before.region, before.zone) == (
+        agent.attributes,
+        agent.region,
+        agent.zone,
+    ):
+        return True
+    rules = wish.rules
+    return not (rules.constraints or rules.spread or rules.near or rules.apart)
+
+
+def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
+    """How many pending slots of each group wait for their agents. Sets the timer for the end of each group's wait."""
+    counts: dict[GroupId, int] = {}
+    for group in sorted(context.pending):
+        wish = context.books.wishes[group]
+        found = [task for slot in context.pending[group] if (task := awaited(context, wish, slot, now)) is not None]
+        if found:
+            counts[group] = len(found)
+            end = min(_awaited_until(context, task) for task in found)
+            context.timers.set("adopt", str(group), end)
+    return counts
+
+
+def adoptions(
+    context: Context, situation: Situation, purses: Mapping[AgentId, Purse], now: Instant
+) -> tuple[Placement, ...]:
+    """Slots put back where their containers run, on the same ports, as far as offers have the room for them. Rules are
+    not asked, nor dependencies: what runs, runs."""
+    left: dict[AgentId, Resources] = {}
+    found: list[Placement] = []
+    for group in sorted(context.pending):
+        wish = context.books.wishes[group]
+        for slot in sorted(context.pending[group]):
+            task = awaited(context, wish, slot, now)
+            keeper = keeper_of(context.agents, task) if task is not None else None
+            if task is None or keeper is None or keeper.id not in purses:
+                continue
+            id = keeper.id
+            room = left.get(id) or _room_beside_executor(situation, id)
+            version = context.books.versions[group.stack, task.version]
+            wants = replace(version.resources, ports=PortRanges.single(task.host_ports))
+            if not room.covers(wants):
+                continue
+            left[id] = room - wants
+            found.append(Placement(group=group, slot=slot, agent_id=id, host_ports=task.host_ports, resources=wants))
+    return tuple(found)
+
+
+def _room_beside_executor(situation: Situation, id: AgentId) -> Resources:
+    """What is offered, less what the executor takes where it does not run already."""
+    room, overhead = situation.room[id], situation.overhead
+    if id in overhead.present:
+        return room
+    return room - overhead.resources if room.covers(overhead.resources) else Resources()

@@ -1,0 +1,128 @@
+"""On which agents a group can run at all; of those that have one on every agent, which slot is whose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.groups.completion import has_finished
+from framework.core.launch.launch import bare_request
+from framework.core.model import GroupWish, Task
+from framework.core.state.agents import LEAVING, Agents
+from framework.core.state.context import Context
+from placement.agent import AgentState
+from placement.engine import eligible, place
+from placement.request import Overhead, Request
+from placement.situation import Situation
+from specs.ids import AgentId
+from specs.states import Goal
+
+
+def wanted_everywhere(context: Context, wish: GroupWish) -> dict[int, AgentId | None]:
+    """The slots of a GLOBAL group that shall be filled, with their agents.
+
+    An agent keeps the slot of its task; the others get the lowest free numbers. A task that runs keeps its slot until
+    its agent drains or is found not to fit; that an agent is away, or is not to be given more, does not end it: Mesos
+    says itself when tasks are lost. Until the agents are known nothing is stopped, and nothing new is wanted.
+    """
+    books, agents = context.books, context.agents
+    book = books.group(wish.id)
+    fitting = dict.fromkeys(eligible(*_asked(context, wish)))
+    wanted: dict[int, AgentId | None] = {}
+    taken: dict[AgentId, None] = {}
+    for slot, agent_id in _claims(context, wish):
+        seat = book.seats.get(slot)
+        runs = seat is not None and books.tasks[seat].goal is Goal.RUN
+        if agent_id in taken:
+            continue
+        if runs:
+            keeps = not agents.is_told or _may_stay(agents, agent_id, fitting)
+        elif has_finished(books, wish, slot):
+            keeps = not agents.is_told or agent_id in agents.present
+        else:
+            keeps = agents.is_told and _may_come(agents, agent_id, fitting)
+        if keeps:
+            wanted[slot] = agent_id
+            taken[agent_id] = None
+    if agents.is_told:
+        new = (agent_id for agent_id in fitting if agent_id not in taken and _may_come(agents, agent_id, fitting))
+        number = 0
+        for agent_id in new:
+            while number in wanted or number in book.seats:
+                number += 1
+            wanted[number] = agent_id
+            number += 1
+    return dict(sorted(wanted.items()))
+
+
+def _claims(context: Context, wish: GroupWish) -> list[tuple[int, AgentId]]:
+    """(slot, its agent), the ready ones first: by the task that holds it, by memory, by the one that finished in it."""
+    books = context.books
+    book = books.group(wish.id)
+    claims: dict[int, AgentId] = {}
+    for slot, id in book.last_ended.items():
+        if has_finished(books, wish, slot):
+            claims[slot] = books.tasks[id].agent_id
+    claims |= {slot: agent_id for slot, agent_id in book.wanted.items() if agent_id is not None}
+    claims |= {slot: books.tasks[id].agent_id for slot, id in book.seats.items()}
+    return sorted(claims.items(), key=lambda claim: (claim[0] not in book.ready, claim[0] not in book.seats, claim[0]))
+
+
+def _may_stay(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -> bool:
+    agent = agents.present.get(agent_id)
+    return agent is None or (agent.state not in LEAVING and agent_id in fitting)
+
+
+def _may_come(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -> bool:
+    return agent_id in fitting and agent_id in agents.present and agent_id not in agents.unavailable
+
+
+def _asked(context: Context, wish: GroupWish) -> tuple[Request, Situation]:
+    """By rules and size alone: who is avoided now is looked at later, and tasks there may run on."""
+    situation = Situation(
+        cluster=context.agents.cluster,
+        room={},
+        overhead=Overhead(resources=context.settings.executor_resources),
+        region=context.agents.region,
+    )
+    return bare_request(context.books, wish), situation
+
+
+def fits_somewhere(context: Context, wish: GroupWish) -> bool:
+    """Whether there is an agent, and one that may be given more, on which a group could run if that were empty."""
+    request, situation = _asked(context, wish)
+    return bool(eligible(request, replace(situation, unavailable=context.agents.unavailable)))
+
+
+def why_not_there(context: Context, task: Task) -> str:
+    """Why a task of a GLOBAL group has lost its slot."""
+    agent = context.agents.present.get(task.agent_id)
+    if agent is not None and agent.state in LEAVING:
+        return f"agent {agent.hostname} {'is draining' if agent.state is AgentState.DRAINING else 'is drained'}"
+    wanted = context.books.group(task.group).wanted
+    if task.agent_id in wanted.values():
+        return f"agent {task.hostname} has one already"
+    return f"agent {task.hostname} no longer fits"
+
+
+def why_nowhere(context: Context, wish: GroupWish) -> str:
+    """Why a GLOBAL group is on no agent: a sentence."""
+    request, situation = _asked(context, wish)
+    agents = context.agents
+    asked = Request(
+        group=request.group,
+        version=request.version,
+        slots=(0,),
+        instances=1,
+        resources=request.resources,
+        host_ports=request.host_ports,
+        rules=request.rules,
+    )
+    avoiding = Situation(
+        cluster=situation.cluster,
+        room={},
+        overhead=situation.overhead,
+        unavailable=agents.unavailable,
+        region=situation.region,
+    )
+    refused = place((asked,), avoiding, seed=0).refusals[wish.id]
+    return f"runs on every agent that fits: {refused.sentence()}"

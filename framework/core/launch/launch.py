@@ -1,0 +1,158 @@
+"""From unfilled slots and held offers to tasks, their saves and their Accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from framework.core.commands import Accept, Launch
+from framework.core.groups.completion import count_for, signals_due
+from framework.core.launch.link_variables import Links, endpoint_of
+from framework.core.model import GroupWish, Instant, Task
+from framework.core.state.cluster_state import Books
+from framework.core.state.executor_choice import Purse
+from placement.offer import Offer, Pool
+from placement.pools import draw
+from placement.request import Placement, Request
+from specs.ids import AgentId, TaskId, is_same_make, make_of, task_id
+from specs.stack import Container
+from specs.states import Goal, Health, Readiness, TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The launches on the offers of one agent, to be saved and then sent together."""
+
+    accept: Accept
+    tasks: tuple[Task, ...]
+    next_serial: int
+
+
+def bare_request(books: Books, wish: GroupWish) -> Request:
+    """What the placement of a group asks for, without any slots yet."""
+    version = books.versions[wish.id.stack, wish.version]
+    return Request(
+        group=wish.id,
+        version=make_of(wish.version),
+        slots=(),
+        instances=len(books.group(wish.id).wanted),
+        resources=version.resources,
+        host_ports=tuple(port.host_port for port in version.container.ports),
+        rules=wish.rules,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """How a slot is filled: as what, and beside which running task, if beside one. `last` is the last ended task of the
+    slot where its container, or one of the `predecessors`, may still be on the agent."""
+
+    wish: GroupWish
+    beside: TaskId | None = None
+    last: Task | None = None
+    predecessors: tuple[TaskId, ...] = ()
+
+
+def batches(
+    books: Books,
+    placements: Sequence[tuple[Placement, Filling]],
+    offers: Mapping[AgentId, Sequence[Offer]],
+    purses: Mapping[AgentId, Purse],
+    *,
+    refuse_seconds: float,
+    now: Instant,
+) -> list[Batch]:
+    """The tasks of the placements, numbered from the books' next serial on, one batch for each agent: all of its offers
+    are accepted together."""
+    serial = books.next_serial
+    by_agent: dict[AgentId, list[Launch]] = {}
+    pools = {id: purse.pools for id, purse in purses.items()}
+    links = Links(books)
+    for placement, filling in placements:
+        id = placement.agent_id
+        taken: tuple[Pool, ...] = ()
+        if pools[id]:
+            taken, pools[id] = draw(pools[id], placement.resources)
+        launch = _launch(books, placement, filling, offers[id][0], purses[id], taken, serial, now, links)
+        by_agent.setdefault(id, []).append(launch)
+        serial += 1
+    result = []
+    for id, launches in by_agent.items():
+        accept = Accept(
+            offer_ids=tuple(offer.id for offer in offers[id]), launches=tuple(launches), refuse_seconds=refuse_seconds
+        )
+        result.append(Batch(accept=accept, tasks=tuple(launch.task for launch in launches), next_serial=serial))
+    return result
+
+
+def _launch(
+    books: Books,
+    placement: Placement,
+    filling: Filling,
+    offer: Offer,
+    purse: Purse,
+    pools: tuple[Pool, ...],
+    serial: int,
+    now: Instant,
+    links: Links,
+) -> Launch:
+    wish = filling.wish
+    version = books.versions[wish.id.stack, wish.version]
+    last = filling.last
+    adopts = last is not None and _may_adopt(last, wish, placement)
+    task = Task(
+        id=task_id(wish.id, placement.slot, serial),
+        group=wish.id,
+        slot=placement.slot,
+        attempt=books.group(wish.id).attempts.get(placement.slot, 0) + 1,
+        version=wish.version,
+        generation=last.generation if adopts and last is not None else _generation(books, wish),
+        goal=Goal.RUN,
+        state=TaskState.INTENT,
+        health=Health.UNKNOWN if version.container.health else Health.NONE,
+        agent_id=offer.agent_id,
+        hostname=offer.hostname,
+        address=offer.address,
+        executor_id=purse.executor_id,
+        host_ports=placement.host_ports,
+        launched_at=now,
+        state_since=now,
+        predecessors=filling.predecessors,
+        adopts=adopts,
+        readiness=_readiness(version.container, last if adopts else None),
+        beside=filling.beside,
+        failures=count_for(books, wish, placement.slot),
+        signals=last.signals if adopts and last is not None else signals_due(books, wish),
+    )
+    return Launch(
+        task=task,
+        container=version.container,
+        resources=placement.resources,
+        metadata=wish.metadata,
+        pools=pools,
+        executor_reservation=purse.reservation,
+        environment=links.variables(wish, placement.slot, endpoint_of(offer.address, placement.host_ports)),
+    )
+
+
+def _readiness(container: Container, adopted: Task | None) -> Readiness:
+    """Of a task that is launched. What is adopted with its post_start done has them not run again."""
+    if container.ready is None and not container.post_start:
+        return Readiness.NONE
+    return Readiness.NOT_READY if adopted is not None and adopted.is_prepared else Readiness.UNKNOWN
+
+
+def _generation(books: Books, wish: GroupWish) -> int:
+    """Which restarts a container that is made now comes after: also that of what its stack may go back to, where that
+    is of the same make."""
+    rollouts = books.rollouts.get(wish.id.stack)
+    was = rollouts.current.was(wish.id) if rollouts is not None and rollouts.current is not None else None
+    if was is None or not is_same_make(was.version, wish.version):
+        return wish.generation
+    return max(wish.generation, was.generation)
+
+
+def _may_adopt(last: Task, wish: GroupWish, placement: Placement) -> bool:
+    """Whether the container that a task left is just what is wanted now, its ports included."""
+    is_current = is_same_make(last.version, wish.version) and last.generation >= wish.generation
+    return last.is_orphaned and is_current and last.host_ports == placement.host_ports

@@ -1,0 +1,119 @@
+"""What a task is told at its launch of those it works with: variables with the addresses of what is ready then, or of
+what just started.
+
+A container's environment cannot change, so this is how things were at its start. Templates and discovery.resolver tell
+how they are.
+"""
+
+from __future__ import annotations
+
+from discovery.endpoints import reached_from_bridge
+from framework.core.model import GroupWish, Task
+from framework.core.state.cluster_state import Books
+from specs.ids import GroupId, VersionId, variable_name
+from specs.stack import Condition, Container, Dependency, Network
+
+MOST_ENDPOINTS = 256
+"""So many are named in one variable: a kernel takes 128 KiB of each."""
+
+Variables = tuple[tuple[str, str], ...]
+
+
+class Links:
+    """The variables of tasks that are launched together: who is meant is looked up once for each group."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._linked: dict[GroupId, dict[str, list[Task]]] = {}
+        self._first: dict[GroupId, Task | None] = {}
+
+    def variables(self, wish: GroupWish, slot: int, own: str) -> Variables:
+        """For the task of a slot; `own` is where that itself will be reached, "" where it has no port.
+
+        NAME_HOST and NAME_PORT are those of one task of the linked service, another one for each slot in turn;
+        NAME_ENDPOINTS has all, host:port with commas between; each named port has NAME_PORT_HTTP and
+        NAME_ENDPOINTS_HTTP too. Those of a service that are ready are meant; where none is, and the group waited for no
+        more than that it runs, those that run. FRAMEWORK_LEADER is where the lowest slot of the group is reached: of
+        those that are ready, and this one.
+        """
+        found: dict[str, str] = {}
+        is_bridged = self._container(wish.id.stack, wish.version).network is Network.BRIDGE
+        for service, tasks in self._of(wish).items():
+            if tasks:
+                found |= self._of_service(variable_name(service), tasks, tasks[slot % len(tasks)], is_bridged)
+        first = self._lowest(wish.id)
+        leads = first is None or slot <= first.slot
+        found["FRAMEWORK_LEADER"] = own if leads or first is None else self._endpoint(first, 0, is_bridged)
+        return tuple(sorted(found.items()))
+
+    def _of(self, wish: GroupWish) -> dict[str, list[Task]]:
+        if wish.id not in self._linked:
+            self._linked[wish.id] = {each.service: self._meant(wish.id, each) for each in wish.dependencies}
+        return self._linked[wish.id]
+
+    def _meant(self, id: GroupId, dependency: Dependency) -> list[Task]:
+        """The tasks of a service that a group means: those of groups all of whose labels it has too, those with most of
+        them first; of all groups where there is none such."""
+        groups = [wish.id for wish in self._books.stacks[id.stack].groups if wish.id.service == dependency.service]
+        fitting = [each for each in groups if set(each.labels) <= set(id.labels)]
+        books = [
+            self._books.group(each) for each in sorted(fitting or groups, key=lambda each: (-len(each.labels), each))
+        ]
+        ready = [book.seats[slot] for book in books for slot in sorted(book.ready)]
+        if not ready and dependency.condition is Condition.STARTED:
+            # It was enough that they run; without their address the group could do nothing with that.
+            ready = [book.seats[slot] for book in books for slot in sorted(book.running)]
+        tasks = (self._books.tasks[task] for task in ready)
+        return [task for task in tasks if task.host_ports][:MOST_ENDPOINTS]
+
+    def _of_service(self, name: str, tasks: list[Task], chosen: Task, is_bridged: bool) -> dict[str, str]:
+        host, number = self._reached(chosen, 0, is_bridged)
+        found = {
+            f"{name}_HOST": host,
+            f"{name}_PORT": str(number),
+            f"{name}_ENDPOINTS": ",".join(self._endpoint(task, 0, is_bridged) for task in tasks),
+        }
+        for port, index in self._ports(chosen).items():
+            having = ((task, self._ports(task).get(port)) for task in tasks)
+            found[f"{name}_PORT_{port}"] = str(self._reached(chosen, index, is_bridged)[1])
+            found[f"{name}_ENDPOINTS_{port}"] = ",".join(
+                self._endpoint(task, at, is_bridged) for task, at in having if at is not None
+            )
+        return found
+
+    def _reached(self, task: Task, index: int, is_bridged: bool) -> tuple[str, int]:
+        """Address and number of a task's port, for a client on a bridge, or on its agent's own network."""
+        if not is_bridged:
+            return task.address, task.host_ports[index]
+        number = task.host_ports[index]
+        port = self._container(task.group.stack, task.version).ports[index]
+        return reached_from_bridge(task.address, number, task.addresses, port.container_port or number)
+
+    def _endpoint(self, task: Task, index: int, is_bridged: bool) -> str:
+        address, number = self._reached(task, index, is_bridged)
+        return f"{_bracketed(address)}:{number}"
+
+    def _container(self, stack: str, version: VersionId) -> Container:
+        return self._books.versions[stack, version].container
+
+    def _ports(self, task: Task) -> dict[str, int]:
+        """Which of a task's ports has which name, as variables have it."""
+        ports = self._container(task.group.stack, task.version).ports
+        return {variable_name(port.name): index for index, port in enumerate(ports) if port.name}
+
+    def _lowest(self, id: GroupId) -> Task | None:
+        if id not in self._first:
+            book = self._books.group(id)
+            slot = min(book.ready, default=None)
+            task = None if slot is None else self._books.tasks[book.seats[slot]]
+            self._first[id] = task if task is not None and task.host_ports else None
+        return self._first[id]
+
+
+def endpoint_of(address: str, host_ports: tuple[int, ...]) -> str:
+    """Where a task with these host ports is reached first; "" where it has none."""
+    return f"{_bracketed(address)}:{host_ports[0]}" if host_ports else ""
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,76 @@
+"""Where pending slots would go if every agent made an offer: who waits for which (core.state.delay_scheduling)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from framework.core.model import Instant
+from framework.core.state.context import Context
+from framework.core.state.delay_scheduling import ANSWER_SECONDS, PATIENCE_SECONDS
+from placement.engine import Result, place
+from placement.request import Request
+from placement.situation import Situation
+from specs.ids import AgentId, GroupId
+from specs.resources import Resources
+
+MOST_NAMED = 3
+
+
+def look_around(
+    context: Context, requests: Sequence[Request], situation: Situation, now: Instant
+) -> tuple[Result | None, dict[GroupId, str]]:
+    """Places the requests as if every agent offered what is believed to be free there; (the result where it holds for
+    the offers at hand, the groups that wait for others, each with the sentence that says so)."""
+    groups = {request.group: request for request in requests if _may_wait(context, request, now)}
+    believed = _believed(context, situation) if groups else {}
+    if not believed:
+        return None, {}
+    result = place(list(groups.values()), _with(context, situation, believed), seed=context.books.next_serial)
+    better: dict[GroupId, dict[AgentId, str]] = {}
+    for placement in result.placements:
+        id = placement.agent_id
+        if id in believed and placement.slot not in groups[placement.group].pins:
+            better.setdefault(placement.group, {})[id] = context.agents.present[id].hostname
+    for group, agents in better.items():
+        context.patience.wait(group, groups[group].slots, agents, now)
+    is_whole = not better and len(groups) == len(requests)
+    is_at_hand = all(placement.agent_id not in believed for placement in result.placements)
+    return (result if is_whole and is_at_hand else None), {group: _cause(agents) for group, agents in better.items()}
+
+
+def _cause(agents: Mapping[AgentId, str]) -> str:
+    more = f" and {len(agents) - MOST_NAMED} more" if len(agents) > MOST_NAMED else ""
+    named = ", ".join(sorted(agents.values())[:MOST_NAMED])
+    return f"waits a moment for offers of {named}{more}, which suit it better than those at hand"
+
+
+def _may_wait(context: Context, request: Request, now: Instant) -> bool:
+    """Whether a request may wait for better offers: it has not done so, and Mesos can be asked in time."""
+    if all(slot in request.pins or context.patience.has_waited(request.group, slot, now) for slot in request.slots):
+        return False
+    in_time = context.pool.may_revive_at(len(context.agents.present)) <= now + PATIENCE_SECONDS - ANSWER_SECONDS
+    return in_time or context.patience.is_waiting(request.group)
+
+
+def _believed(context: Context, situation: Situation) -> dict[AgentId, Resources]:
+    """The agents of which no offer is held, and which would make one if they were asked, with what is free there."""
+    return {
+        id: free
+        for id, free in context.pool.believed.items()
+        if id in context.agents.present
+        and not context.pool.is_held(id)
+        and id not in situation.unavailable
+        and id not in context.patience.silent
+    }
+
+
+def _with(context: Context, situation: Situation, believed: Mapping[AgentId, Resources]) -> Situation:
+    executors = context.books.executors
+    present = situation.overhead.present.union(id for id in believed if executors.get(id))
+    return replace(
+        situation,
+        room={**situation.room, **believed},
+        overhead=replace(situation.overhead, present=present),
+        believed=frozenset(believed),
+    )

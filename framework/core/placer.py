@@ -1,0 +1,367 @@
+"""Pending slots meet held offers: launches, declines, suppress, revive. What would rather go to an agent whose offer is
+not held waits for it for a moment (core.state.delay_scheduling)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from framework.core import agent_changes
+from framework.core.commands import Accept, PutFramework
+from framework.core.converge.converge import forget_if_over, review_slot
+from framework.core.groups.completion import unmet_dependency
+from framework.core.launch import container_sweep
+from framework.core.launch.adoption import adoptions, awaiting, left_on
+from framework.core.launch.launch import Batch, Filling, batches
+from framework.core.launch.placement_request import filled_as, fillings, request_for
+from framework.core.launch.preferred_agents import look_around
+from framework.core.model import GroupWish, Instant, Task
+from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
+from framework.core.state.context import Context
+from framework.core.state.delay_scheduling import PATIENCE_SECONDS
+from framework.core.state.executor_choice import NO_ROOM, Purse, purse_of, room_of
+from framework.core.views import Connection
+from placement.checks import Offered
+from placement.engine import place
+from placement.offer import Offer
+from placement.refusals import Refused
+from placement.request import Overhead, Placement, Request, Tenants
+from placement.situation import Situation
+from specs.ids import AgentId, GroupId
+
+SEEK_MOVED_EVERY_SECONDS = 10.0
+WITHOUT_OFFERS_SECONDS = 2.0
+"""After so long without any offer the cause is looked for in what the master told of its agents."""
+
+
+def settle(context: Context, now: Instant) -> None:
+    """Launches what fits on the held offers; then holds, declines, revives or suppresses as there is need."""
+    if context.connection is not Connection.SUBSCRIBED:
+        return
+    context.is_unsettled = False
+    if context.agents.is_awaited:
+        return
+    _end_waits(context, now)
+    has_tried = bool(context.pool.held)
+    may_launch = not context.suspects.halts_placing and not context.outbox.is_full
+    if has_tried and may_launch:
+        _adopt(context, now)
+    sweeps = _sweep(context, now) if context.books.left and may_launch else {}
+    parts = _eligible(context, now)
+    requests = [request for asked in parts for request in asked]
+    if requests and has_tried:
+        # What stays as it was goes first, and is seen to be there by what follows.
+        rounds = (list(each) for each in zip_longest(*parts))
+        requests = [left for each in rounds for left in _launch(context, [one for one in each if one], now)]
+    waiting = awaiting(context, now)
+    for group, count in sweeps.items():
+        waiting[group] = waiting.get(group, 0) + count
+    _seek(context, requests, waiting, now)
+    _wake_for_waits(context, now)
+    if requests or waiting:
+        if has_tried:
+            _hold(context, now)
+        elif not context.timers.has("why", ""):
+            context.timers.set("why", "", now + WITHOUT_OFFERS_SECONDS)
+        return
+    context.moved.clear()
+    context.say(*context.pool.decline(context.settings.decline_seconds, now))
+    if not context.pending and context.pool.received:
+        context.say(*context.pool.suppress())
+
+
+def explain_without_offers(context: Context, now: Instant) -> None:
+    """Notes why pending groups find no place, where nothing is offered at all: a full cluster makes no offers."""
+    is_ready = context.connection is Connection.SUBSCRIBED and not context.agents.is_awaited
+    requests = [asked[0] for asked in _eligible(context, now)] if is_ready and not context.pool.held else []
+    if requests:
+        result = place(requests, _table(context).situation, seed=context.books.next_serial)
+        _unplaced(context, requests, result.refusals, now)
+
+
+def _eligible(context: Context, now: Instant) -> list[list[Request]]:
+    """What may be placed now, of each group one request a version, those that stay what they were first; for the other
+    pending groups the cause is noted."""
+    requests = []
+    for group in sorted(context.pending):
+        if context.suspects.halts_placing:
+            _note(context, group, "waits for an operator: `framework approve` says what for")
+            continue
+        if context.outbox.is_full:
+            _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
+            continue
+        asked = _asked(context, context.books.wishes[group], now)
+        if isinstance(asked, str):
+            _note(context, group, asked)
+        else:
+            requests.append(asked)
+    return requests
+
+
+def _asked(context: Context, wish: GroupWish, now: Instant) -> list[Request] | str:
+    """The requests for the pending slots of a group, one a version, or why there is none now. A version that waits
+    after a failure keeps no other waiting."""
+    parts = fillings(context, wish, now)
+    causes = [_held_back(context, as_wish, now) for as_wish, _ in parts]
+    if all(causes):
+        return causes[0] if causes else "waits for an offer of the agent on which its containers run"
+    if unmet := unmet_dependency(context.books, wish):
+        return f"waits for {unmet}"
+    ready = (part for part, cause in zip(parts, causes, strict=True) if not cause)
+    requests = (request_for(context, wish, as_wish, slots, now) for as_wish, slots in ready)
+    return [part for request in requests for part in _by_patience(context, request, now)]
+
+
+def _by_patience(context: Context, request: Request, now: Instant) -> list[Request]:
+    """The slots that have waited for better offers, and then those that may wait."""
+    parts: dict[bool, list[int]] = {True: [], False: []}
+    for slot in request.slots:
+        parts[context.patience.has_waited(request.group, slot, now)].append(slot)
+    return [replace(request, slots=tuple(slots)) for slots in parts.values() if slots]
+
+
+def _held_back(context: Context, as_wish: GroupWish, now: Instant) -> str:
+    """Why nothing of this version of the group may be launched after what has failed, "" where it may."""
+    backoff = context.books.backoffs.get((as_wish.id, as_wish.version))
+    if backoff is not None and has_given_up(backoff):
+        return surrender(backoff, str(as_wish.id))
+    return sentence(backoff) if backoff is not None and is_waiting(backoff, now) else ""
+
+
+def _note(context: Context, group: GroupId, cause: str) -> None:
+    if context.causes.get(group) != cause:
+        context.causes[group] = cause
+        context.books.touched[group] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """What lies on the table: offers by agent, what pays there, and the situation for placement."""
+
+    offers: Mapping[AgentId, Sequence[Offer]]
+    purses: Mapping[AgentId, Purse]
+    situation: Situation
+
+
+def _table(context: Context) -> _Table:
+    books, agents, settings = context.books, context.agents, context.settings
+    offers = context.pool.by_agent()
+    purses: dict[AgentId, Purse] = {}
+    without_room: dict[AgentId, str] = {}
+    for id, held in offers.items():
+        purse = purse_of(held, books.executors.get(id, {}), context.reservations, settings)
+        if purse is None:
+            without_room[id] = NO_ROOM
+        else:
+            purses[id] = purse
+    present = frozenset(id for id, purse in purses.items() if purse.is_present)
+    return _Table(
+        offers=offers,
+        purses=purses,
+        situation=Situation(
+            cluster=agents.cluster,
+            room={id: room_of(held) for id, held in offers.items()},
+            tenants=Tenants(counts=books.counts, apart=books.apart),
+            overhead=Overhead(resources=settings.executor_resources, present=present),
+            unavailable={**agents.unavailable, **without_room} if without_room else agents.unavailable,
+            region=agents.region,
+        ),
+    )
+
+
+def _launch(context: Context, requests: list[Request], now: Instant) -> list[Request]:
+    """Launches what fits, unless it is to wait for a better offer; returns the rest, with its causes noted."""
+    table = _table(context)
+    seed = context.books.next_serial
+    result, put_off = look_around(context, requests, table.situation, now)
+    if result is None:
+        result = place([each for each in requests if each.group not in put_off], table.situation, seed=seed)
+    refuse_seconds = context.settings.decline_again_seconds if result.refusals else context.settings.decline_seconds
+    _accept(context, table, result.placements, refuse_seconds, now)
+    for group, cause in put_off.items():
+        _note(context, group, cause)
+    left = _unplaced(context, requests, result.refusals, now)
+    return left + [each for each in requests if each.group in put_off]
+
+
+def _end_waits(context: Context, now: Instant) -> None:
+    """Ends the waits that were long enough: such groups take what is at hand, or ask for offers as others do."""
+    for group in context.patience.end(context.pool.by_agent(), context.pool.revived_at, now):
+        context.sought.pop(group, None)
+
+
+def _wake_for_waits(context: Context, now: Instant) -> None:
+    times = (context.patience.until(now), context.patience.asks_at(context.pool.revived_at, now))
+    if next_at := min((at for at in times if at is not None and now < at), default=0.0):
+        context.timers.set("patience", "", next_at)
+
+
+def _adopt(context: Context, now: Instant) -> None:
+    """Gives tasks whose executor died back to their agents, before others take the room."""
+    if not awaiting(context, now):
+        return
+    table = _table(context)
+    placements = adoptions(context, table.situation, table.purses, now)
+    _accept(context, table, placements, context.settings.decline_again_seconds, now)
+
+
+def _sweep(context: Context, now: Instant) -> dict[GroupId, int]:
+    """Launches what removes containers that nobody takes over; returns how many of each group wait for an offer."""
+    for group in container_sweep.give_up(context, now):
+        forget_if_over(context, group)
+    sweeps = container_sweep.due(context, now)
+    if not sweeps or not context.pool.held:
+        return container_sweep.waiting(sweeps)
+    table = _table(context)
+    for agent_id in dict.fromkeys(sweep.agent_id for sweep in sweeps):
+        there = [sweep for sweep in sweeps if sweep.agent_id == agent_id]
+        purse = table.purses.get(agent_id)
+        if purse is None:
+            continue
+        batch = container_sweep.batch_of(context, there, table.situation, table.offers, purse, now)
+        if batch is not None:
+            _send(context, table, batch, now)
+            sweeps = [sweep for sweep in sweeps if sweep not in there[: len(batch.tasks)]]
+    return container_sweep.waiting(sweeps)
+
+
+def _accept(
+    context: Context, table: _Table, placements: Sequence[Placement], refuse_seconds: float, now: Instant
+) -> None:
+    """Launches what was placed."""
+    filled = [(each, _filling(context, each, table.offers[each.agent_id][0])) for each in placements]
+    for batch in batches(context.books, filled, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
+        _send(context, table, batch, now)
+    context.flush()
+
+
+def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
+    """Stores the tasks of one agent, and has them launched once that is done."""
+    context.flush()
+    context.books.next_serial = batch.next_serial
+    context.write(
+        "framework",
+        "",
+        PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
+    )
+    agent_changes.remember_facts(context, batch.tasks[0].agent_id)
+    waits = {task.id: context.patience.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps}
+    for task in batch.tasks:
+        context.put(container_sweep.handed_on(context, task))
+        review_slot(context, task.group, task.slot, now)
+        context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
+    context.after_save(batch.accept)
+    for task in batch.tasks:
+        context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
+        why = _why_there(context, task, batch.accept, len(table.offers)) + waits.get(task.id, "")
+        context.stories.note(task.id, "TaskPlaced", why, now)
+    for offer_id in batch.accept.offer_ids:
+        context.pool.remove(offer_id)
+    taken = [launch.resources for launch in batch.accept.launches]
+    id = batch.tasks[0].agent_id
+    if id not in table.situation.overhead.present:
+        taken.append(context.settings.executor_resources)
+    room = table.situation.room[id]
+    context.agents.launch(id, room, taken)
+    for amount in taken:
+        room = room - amount if room.covers(amount) else room
+    context.pool.give_back(id, room, now)
+
+
+def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
+    wish, book = context.books.wishes[placement.group], context.books.group(placement.group)
+    beside = book.seats.get(placement.slot) if placement.slot in book.succeeding else None
+    last, predecessors = left_on(context, wish.id, placement.slot, offer)
+    as_wish = filled_as(context, wish, placement.slot)
+    return Filling(wish=as_wish, beside=beside, last=last, predecessors=predecessors)
+
+
+def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
+    """Out of how many agents this one was taken, and by how many rules."""
+    if task.sweeps:
+        return (
+            f"on {task.hostname}, where the container is; {task.stop_cause}; with offer {', '.join(accept.offer_ids)}"
+        )
+    rules = context.books.wishes[task.group].rules
+    weights = [rule.weight for rule in rules.spread] + [rule.weight for rule in (*rules.near, *rules.apart)]
+    hard = len(rules.constraints) + weights.count(0)
+    soft = len(rules.prefer) + len(weights) - weights.count(0)
+    by = f"{hard} hard rules met, worth most by {soft} wishes and {rules.strategy.value}"
+    return (
+        f"slot {task.slot}, attempt {task.attempt}, version {task.version}: agent {task.hostname} was taken out of"
+        f" {offered} on offer: {by}; with offer {', '.join(accept.offer_ids)}"
+    )
+
+
+def _unplaced(
+    context: Context, requests: list[Request], refusals: Mapping[GroupId, Refused], now: Instant
+) -> list[Request]:
+    unplaced = []
+    for request in requests:
+        refused = refusals.get(request.group)
+        if refused is None:
+            continue
+        rest = context.pending.get(request.group, {})
+        context.refused_at[request.group] = now
+        unplaced.append(replace(request, slots=tuple(slot for slot in request.slots if slot in rest)))
+        rules = tuple(sorted(reason.rule for reason in refused.reasons if reason.rule != Offered.rule))
+        if not rules and refused.agents:
+            _note(context, request.group, "waits for offers")
+            continue
+        _note(context, request.group, refused.sentence())
+        context.tell_waiting(request.group, refused.sentence(), rules, now)
+    return unplaced
+
+
+def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, int], now: Instant) -> None:
+    """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where tasks
+    have moved at which their rules look."""
+    wanted = dict(waiting)
+    for request in unplaced:
+        wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
+    has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
+    asks_at = context.patience.asks_at(context.pool.revived_at, now)
+    has_more = has_more or (asks_at is not None and asks_at <= now)
+    if has_more or _may_have_opened(context, unplaced, now):
+        commands, again = context.pool.revive(now, len(context.agents.present))
+        context.say(*commands)
+        if again:
+            context.timers.set("revive", "", again)
+            return
+        if not context.pool.held:
+            for request in unplaced:
+                context.patience.began(request.group, request.slots, now)
+        context.moved.clear()
+        context.moves_sought_at = now
+    context.sought = wanted
+
+
+def _may_have_opened(context: Context, unplaced: list[Request], now: Instant) -> bool:
+    """Whether rules may allow an agent that they did not when Mesos was last asked; not more often than is good."""
+    if not any(_looks_at_moved(context, request) for request in unplaced):
+        return False
+    earliest = context.moves_sought_at + SEEK_MOVED_EVERY_SECONDS
+    if now < earliest:
+        context.timers.set("moved", "", earliest)
+    return now >= earliest
+
+
+def _looks_at_moved(context: Context, request: Request) -> bool:
+    rules = request.rules
+    if rules.near or rules.apart or context.books.apart:
+        return bool(context.moved)
+    counts = bool(rules.spread) or any(rule.is_counting for rule in rules.constraints)
+    return counts and request.group in context.moved
+
+
+def _hold(context: Context, now: Instant) -> None:
+    """Keeps offers for a while in which more may come, so that placement sees the cluster; then lets them go, unless
+    somebody waits for better ones and falls back on these."""
+    pool, seconds = context.pool, context.settings.offer_hold_seconds
+    if context.patience.until(now) is not None:
+        seconds += PATIENCE_SECONDS
+    context.say(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
+    oldest = pool.oldest()
+    if oldest is not None:
+        context.timers.set("hold", "", oldest + seconds)

@@ -1,0 +1,234 @@
+"""Builds what readers see, anew only for the groups that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from framework.core.converge import executor_upgrade
+from framework.core.converge.kill_guard import questions
+from framework.core.groups.completion import has_finished, is_given_up
+from framework.core.groups.restart_delay import given_up_cause
+from framework.core.groups.rollout_gate import rollout_of
+from framework.core.launch.global_groups import why_nowhere
+from framework.core.launch.placement_request import filled_as
+from framework.core.model import GroupWish, History, Instant, Task, Version
+from framework.core.read.overdue import waits_of
+from framework.core.rollout.progress import progress_of
+from framework.core.state.agent_failures import count_now, points_for
+from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
+from framework.core.state.context import Context
+from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
+from specs.constraints import Mode
+from specs.ids import AgentId, GroupId, VersionId
+from specs.states import Goal
+
+
+class Viewer:
+    """Remembers the views of groups, stacks and agents, as long as nothing about them changes."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._groups: dict[GroupId, GroupView] = {}
+        self._stacks: dict[str, StackView] = {}
+        self._agents: dict[str, AgentView] = {}
+        self._histories: dict[str, HistoryView] = {}
+
+    def view(self, now: Instant) -> View:
+        """The picture of now."""
+        context = self._context
+        touched, context.books.touched = context.books.touched, {}
+        for group in touched:
+            if group in context.books.groups:
+                self._groups[group] = self._group(group)
+            else:
+                self._groups.pop(group, None)
+        for name in dict.fromkeys(group.stack for group in touched):
+            if name in context.books.stacks:
+                self._stacks[name] = self._stack(name)
+            else:
+                self._stacks.pop(name, None)
+        asked = questions(context)
+        sentences = (question.sentence for question in asked)
+        return View(
+            at=now,
+            connection=context.connection,
+            problem="; ".join(filter(None, (context.store_problem, context.problem, *sentences))),
+            framework_id=context.books.framework_id,
+            master=context.master,
+            stacks=dict(sorted(self._stacks.items())),
+            agents=self._seen_agents(now),
+            progress=dict(context.progress),
+            region=context.agents.region,
+            executor=context.settings.executor_resources,
+            agents_problem=context.agents.problem,
+            questions=asked,
+            store_problem=context.store_problem,
+            executor_id=context.settings.executor_id,
+            is_rolling=context.roll is not None,
+            rolling=executor_upgrade.at(context),
+            to_roll=len(context.roll.waiting) if context.roll is not None else 0,
+            roll_problem=context.roll_problem,
+            histories=self._seen_histories(),
+            answers=context.books.answers,
+        )
+
+    def _seen_histories(self) -> dict[str, HistoryView]:
+        """The histories by stack; the same mapping as before where none has changed."""
+        books = self._context.books
+        revised, books.revised = books.revised, {}
+        if revised:
+            self._histories = {
+                name: _history(history, books.versions) if name in revised else self._histories[name]
+                for name, history in sorted(books.histories.items())
+            }
+        return self._histories
+
+    def _seen_agents(self, now: Instant) -> dict[str, AgentView]:
+        """The agents by id; the same mapping as before where nothing about them has changed."""
+        agents, pool = self._context.agents, self._context.pool
+        touched = {**agents.touched, **pool.touched}
+        if touched:
+            agents.touched, pool.touched = {}, {}
+            seen = dict(self._agents)
+            for id in touched:
+                view = self._agent(id, now)
+                if view is None:
+                    seen.pop(id, None)
+                else:
+                    seen[id] = view
+            self._agents = seen
+        return self._agents
+
+    def _agent(self, id: AgentId, now: Instant) -> AgentView | None:
+        context = self._context
+        agent, stored = context.agents.seen(id), context.books.agents.get(id)
+        if agent is None:
+            return None
+        counts = {each.group: count_now(each, now, context.settings) for each in (stored.failures if stored else ())}
+        return AgentView(
+            agent=agent,
+            offered=context.pool.room(id),
+            unavailable=context.agents.unavailable.get(id, ""),
+            penalties={group: points_for(count) for group, count in counts.items() if count},
+        )
+
+    def _stack(self, name: str) -> StackView:
+        members = sorted(self._context.books.by_stack.get(name, {}))
+        books = self._context.books
+        groups = tuple(self._groups[group] for group in members)
+        return StackView(wish=books.stacks[name], groups=groups, rollouts=books.rollouts.get(name))
+
+    def _group(self, group: GroupId) -> GroupView:
+        books = self._context.books
+        book = books.groups[group]
+        wish = books.wishes.get(group)
+        tasks = [books.tasks[id] for id in (*book.seats.values(), *book.incoming.values(), *book.leaving)]
+        tasks.sort(key=lambda task: (task.slot, task.launched_at))
+        ended = tuple(books.tasks[id] for id in reversed(book.ended))
+        version = self._version(group, wish, (*tasks, *ended))
+        return GroupView(
+            wish=wish or GroupWish(id=group, version=version.id, instances=0),
+            container=version.container,
+            resources=version.resources,
+            state=self._state(group, wish),
+            tasks=tuple(tasks),
+            ended=ended,
+            waiting=self._waiting(group, wish),
+            wanted=len(book.wanted),
+            stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
+            stall=book.stall,
+            waits=waits_of(self._context, group),
+            progress=progress_of(self._context, group),
+            refused_by=self._context.told.get(group, ((), 0.0))[0] if group in self._context.pending else (),
+            scaling=scaler.told if (scaler := self._context.scalers.get(group)) and wish and wish.autoscale else None,
+        )
+
+    def _version(self, group: GroupId, wish: GroupWish | None, tasks: tuple[Task, ...]) -> Version:
+        """The settings that are wished; of a group that is on its way out, those of a task of it."""
+        books = self._context.books
+        if wish is not None:
+            return books.versions[group.stack, wish.version]
+        if tasks:
+            return books.versions[group.stack, tasks[0].version]
+        raise ValueError(f"{group}: wanted a wish or a task to show; got neither, and it is still in the books")
+
+    def _state(self, group: GroupId, wish: GroupWish | None) -> GroupState:
+        books = self._context.books
+        book = books.groups[group]
+        if wish is None:
+            return GroupState.REMOVING
+        wanted = len(book.wanted)
+        if wish.wanted == 0:
+            return GroupState.STOPPED if book.is_empty else GroupState.WAITING
+        if wanted == 0:
+            return GroupState.WAITING
+        if self._is_changing(group):
+            return GroupState.CHANGING
+        if len(book.ready) == wanted == len(book.seats) and not book.outdated:
+            return GroupState.RUNNING
+        finished = sum(has_finished(books, wish, slot) for slot in book.wanted if slot not in book.seats)
+        has_surrendered = self._has_surrendered(wish)
+        if has_surrendered or self._given_up(wish):
+            pending = len(self._context.pending.get(group, ())) if has_surrendered else 0
+            is_over = finished + pending + len(book.ready) == wanted
+            return GroupState.FAILED if is_over else GroupState.WAITING
+        if finished == wanted:
+            return GroupState.FINISHED
+        if finished and finished + len(book.ready) == wanted:
+            return GroupState.RUNNING
+        return GroupState.WAITING
+
+    def _is_changing(self, group: GroupId) -> bool:
+        """Whether a rollout is not done with the group, and will still do something."""
+        rollout = rollout_of(self._context, group.stack)
+        part = rollout.part(group) if rollout else None
+        return rollout is not None and part is not None and not (part.is_done or rollout.state.is_over)
+
+    def _waiting(self, group: GroupId, wish: GroupWish | None) -> tuple[Waiting, ...]:
+        context = self._context
+        book = context.books.group(group)
+        if group in context.held:
+            running = (slot for slot, id in sorted(book.seats.items()) if context.books.tasks[id].goal is Goal.RUN)
+            return tuple(Waiting(slot=slot, cause=context.held[group]) for slot in running)
+        if wish is None or wish.is_stopped:
+            return ()
+        is_nowhere = wish.mode is Mode.GLOBAL and not context.books.group(group).wanted
+        slots = {0: None} if is_nowhere else context.pending.get(group, {})
+        waiting = [self._pending(wish, slot, is_nowhere=is_nowhere) for slot in slots]
+        waiting += [
+            Waiting(slot=task.slot, cause=given_up_cause(task, wish), is_final=True) for task in self._given_up(wish)
+        ]
+        return tuple(sorted(waiting, key=lambda each: each.slot))
+
+    def _pending(self, wish: GroupWish, slot: int, *, is_nowhere: bool) -> Waiting:
+        context, group = self._context, wish.id
+        version = filled_as(context, wish, slot).version
+        backoff = context.books.backoffs.get((group, version))
+        if backoff is not None and has_given_up(backoff):
+            return Waiting(slot=slot, cause=surrender(backoff, str(group)), is_final=True)
+        if context.connection is not Connection.SUBSCRIBED:
+            return Waiting(slot=slot, cause=f"waits for Mesos: {context.problem}")
+        if context.agents.is_awaited:
+            return Waiting(slot=slot, cause="waits for the master to tell its agents")
+        if backoff is not None and is_waiting(backoff, context.now):
+            return Waiting(slot=slot, cause=sentence(backoff), until=backoff.until, backoff=backoff)
+        cause = why_nowhere(context, wish) if is_nowhere else context.causes.get(group, "waits for offers")
+        return Waiting(slot=slot, cause=cause)
+
+    def _given_up(self, wish: GroupWish) -> list[Task]:
+        """The last tasks of the slots that were given up."""
+        if not wish.retry.attempts:
+            return []
+        books = self._context.books
+        book = books.group(wish.id)
+        last = (books.tasks[id] for slot, id in book.last_ended.items() if slot in book.wanted)
+        return [task for task in last if task.slot not in book.seats and is_given_up(task, wish)]
+
+    def _has_surrendered(self, wish: GroupWish) -> bool:
+        backoff = self._context.books.backoffs.get((wish.id, wish.version))
+        return backoff is not None and has_given_up(backoff)
+
+
+def _history(history: History, versions: Mapping[tuple[str, VersionId], Version]) -> HistoryView:
+    named = {id: versions[history.stack, id] for id in history.versions}
+    return HistoryView(revisions=history.revisions, versions=named)

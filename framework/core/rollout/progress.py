@@ -1,0 +1,93 @@
+"""How far the change of a group is, for readers: in which step, how many are new, and what it waits for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework.core.groups.rollout_gate import Course, course_of, permit_of
+from framework.core.model import GroupRollout, Instant, Rollout, RolloutState
+from framework.core.rollout.rollouts import done_at, last_progress, standstill, why_not
+from framework.core.state.context import Context
+from framework.core.views import GroupProgress
+from specs.ids import GroupId
+from specs.states import TaskState
+
+
+def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
+    """How far the rollout of now is with the group; None where that changes nothing of it."""
+    course = course_of(context, group)
+    if course is None:
+        return None
+    rollout, part, update, book = course.rollout, course.part, course.update, context.books.group(group)
+    steps = () if rollout.is_all_at_once else update.steps
+    cause, until = ("", 0.0) if part.is_done else _awaited(context, course)
+    is_patient = not course.is_open or part.problem or permit_of(context, course.wish).is_standing or course.is_held
+    limit = 0.0 if is_patient else update.deadline_seconds
+    return GroupProgress(
+        number=rollout.number,
+        kind=rollout.kind,
+        state=_state(rollout, part),
+        step=part.step + 1 if course.step is not None else 0,
+        steps=tuple(str(step) for step in steps),
+        changed=sum(slot not in book.outdated and slot not in book.incoming for slot in book.ready),
+        total=len(book.wanted),
+        failures=part.failures,
+        most_failures=update.max_failures.ceil(len(book.wanted)),
+        on_failure=update.on_failure,
+        problem=part.problem,
+        cause=cause,
+        until=until,
+        deadline_at=last_progress(context, course) + limit if limit else 0.0,
+    )
+
+
+def _state(rollout: Rollout, part: GroupRollout) -> RolloutState:
+    if part.is_done:
+        return RolloutState.DONE
+    if rollout.state.is_over:
+        return rollout.state
+    if part.problem:
+        return RolloutState.FAILED
+    return RolloutState.PAUSED if part.paused else RolloutState.RUNNING
+
+
+def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
+    """What the group waits for now, in a sentence, and when that is over, 0 where nobody can know."""
+    wish = course.wish
+    permit = permit_of(context, wish)
+    if permit.cause:
+        return permit.cause, 0.0
+    book = context.books.group(wish.id)
+    if wish.id in context.causes:
+        backoff = context.books.backoffs.get((wish.id, wish.version))
+        return why_not(context, wish), backoff.until if backoff is not None else 0.0
+    watched = sorted(_watched(context, course))
+    unready = any(not context.books.tasks[id].is_ready for id in (*book.incoming.values(), *book.seats.values()))
+    if unready or context.pending.get(wish.id):
+        return why_not(context, wish), 0.0
+    held = _held_until(course)
+    if held and not book.incoming:
+        return book.stall or permit.sentence, held
+    if done_at(context, course) is not None and watched:
+        return "all are changed, and are watched for a while (wait, monitor)", watched[-1]
+    if watched and (book.incoming or not book.stall):
+        return "new tasks are ready, and are watched for a while (wait, monitor)", watched[0]
+    return standstill(context, wish.id), 0.0
+
+
+def _watched(context: Context, course: Course) -> Iterator[Instant]:
+    """When tasks of the rollout that are ready have been so for long enough."""
+    book, tasks = context.books.group(course.wish.id), context.books.tasks
+    seconds, since = course.proof_seconds, course.rollout.started_at
+    for slot, id in (*book.seats.items(), *book.incoming.items()):
+        task = tasks[id]
+        is_new = slot not in book.outdated or slot in book.incoming
+        if is_new and task.state is TaskState.RUNNING and task.is_ready and task.ready_since > since and seconds:
+            yield task.ready_since + seconds
+
+
+def _held_until(course: Course) -> Instant:
+    """When the pause of now ends by itself, 0 where there is none."""
+    step = course.step
+    is_timed = step is not None and step.until is None and step.hold_seconds
+    return course.part.step_since + step.hold_seconds if step is not None and is_timed else 0.0

@@ -1,0 +1,393 @@
+"""The life of a rollout: how it begins, gets on, fails, and is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework.core.events import Ask, RestartAsked, RolloutAction, RolloutAsked, StackSubmitted
+from framework.core.groups.completion import (
+    has_completed,
+    has_finished,
+    is_finished,
+    is_init_step,
+    unmet_dependency,
+)
+from framework.core.groups.pace import update_of
+from framework.core.groups.restart_delay import cause_of
+from framework.core.groups.rollout_gate import Course, course_of, most_new, permit_of, rollout_of
+from framework.core.launch.global_groups import fits_somewhere
+from framework.core.model import (
+    GroupRollout,
+    GroupWish,
+    Instant,
+    Rollout,
+    RolloutKind,
+    Rollouts,
+    RolloutState,
+    StackWish,
+    Task,
+)
+from framework.core.rollout.updater import advance, pace_now
+from framework.core.state.context import Context
+from specs.constraints import Mode
+from specs.ids import GroupId, is_same_make
+from specs.states import Goal, TaskState
+from specs.update import OnFailure, Step
+
+
+def go_on(context: Context, group: GroupId, now: Instant) -> None:
+    """Goes on with what is to be replaced of a group, and with the rollout to which that belongs."""
+    advance(context, group, now)
+    while _take_step(context, group, now):
+        advance(context, group, now)
+    _note_unmet(context, group)
+
+
+def _note_unmet(context: Context, group: GroupId) -> None:
+    """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
+    course = course_of(context, group)
+    if course is not None and not course.part.is_done and unmet_dependency(context.books, course.wish):
+        context.unmet[group] = None
+
+
+# ---- the beginning -------------------------------------------------------------------
+
+
+def begun(
+    known: Rollouts | None, old: StackWish | None, new: StackWish, ask: Ask, now: Instant, kept: int
+) -> Rollouts | None:
+    """The rollouts of a stack once its wish is another; None where they stay as they are.
+
+    A group that is new starts all at once, and needs no rollout. What an unfinished rollout has not changed yet goes on
+    from where it is, and may still go back to what was before that one.
+    """
+    current = known.current if known else None
+    past = known.past if known else ()
+    if new.is_removed:
+        if current is None:
+            return None
+        return Rollouts(
+            stack=new.name, past=_ended(current, past, RolloutState.SUPERSEDED, "the stack is removed", now, kept)
+        )
+    if old is None or old.is_removed:
+        return None
+    before = {wish.id: wish for wish in old.groups}
+    failed = {part.group for part in current.groups if part.problem and not part.is_done} if current else set()
+    is_moved = any(_moves(before[wish.id], wish) for wish in new.groups if wish.id in before)
+    # What failed may be mended in place, as by another health check.
+    is_mended = any(before[wish.id].version != wish.version for wish in new.groups if wish.id in failed)
+    if not is_moved and not is_mended:
+        return _without_gone(known, old, new, now, kept) if known is not None else None
+    open_parts = {part.group for part in current.groups if not part.is_done} if current else set()
+    parts = tuple(
+        GroupRollout(group=wish.id, step_since=now)
+        for wish in new.groups
+        if wish.id in before and (wish.id in open_parts or _moves(before[wish.id], wish))
+    )
+    kind = RolloutKind.UPDATE
+    if isinstance(ask, RestartAsked):
+        kind = RolloutKind.RESTART
+    elif isinstance(ask, RolloutAsked):
+        kind = RolloutKind.ROLLBACK
+    is_back = kind is RolloutKind.ROLLBACK
+    if current is not None:
+        state = RolloutState.ROLLED_BACK if is_back else RolloutState.SUPERSEDED
+        past = _ended(current, past, state, _why_ended(ask, new), now, kept)
+    rollout = Rollout(
+        stack=new.name,
+        number=new.index,
+        kind=kind,
+        started_at=now,
+        started_by=new.submitted_by,
+        message=new.message,
+        wait_seconds=ask.wait_seconds if isinstance(ask, RestartAsked) else None,
+        is_all_at_once=ask.is_all_at_once if isinstance(ask, RestartAsked | StackSubmitted) else False,
+        before=current.before if current is not None and not is_back else old.groups,
+        groups=parts,
+    )
+    return Rollouts(stack=new.name, current=rollout, past=past)
+
+
+def _without_gone(known: Rollouts, old: StackWish, new: StackWish, now: Instant, kept: int) -> Rollouts | None:
+    """The rollouts without what the one of now had to do for groups that the stack has no longer: nobody can do it, and
+    others may wait for it: the patience with those begins now. None where there is none."""
+    current, there = known.current, {wish.id for wish in new.groups}
+    if current is None or all(part.group in there for part in current.groups):
+        return None
+    gone = {part.group.service for part in current.groups if part.group not in there}
+    freed = {wish.id for wish in old.groups if any(each.service in gone for each in wish.dependencies)}
+    left = (part for part in current.groups if part.group in there)
+    parts = tuple(replace(part, step_since=now) if part.group in freed else part for part in left)
+    if any(not part.is_done for part in parts):
+        state = current.state if current.state.is_over else state_of(parts)
+        return replace(known, current=replace(current, groups=parts, state=state))
+    state = RolloutState.DONE if parts else RolloutState.SUPERSEDED
+    cause = "" if parts else f"its groups were taken out of the stack by {new.index}"
+    return Rollouts(stack=new.name, past=_ended(replace(current, groups=parts), known.past, state, cause, now, kept))
+
+
+def _moves(old: GroupWish, new: GroupWish) -> bool:
+    """Whether tasks that run may have to be replaced."""
+    return not is_same_make(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
+
+
+def _why_ended(ask: Ask, new: StackWish) -> str:
+    if isinstance(ask, RolloutAsked):
+        return ask.cause or f"rolled back by {ask.asked_by or 'somebody'}"
+    return f"superseded by {new.index}"
+
+
+def _ended(
+    current: Rollout, past: tuple[Rollout, ...], state: RolloutState, cause: str, now: Instant, kept: int
+) -> tuple[Rollout, ...]:
+    """The past with the rollout that was the current one; how it ended already stays."""
+    if not current.state.is_over:
+        current = replace(current, state=state, cause=cause, ended_at=now)
+    return (replace(current, before=()), *past)[:kept]
+
+
+# ---- getting on ------------------------------------------------------------------------
+
+
+def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
+    """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
+    course = course_of(context, group)
+    permit = permit_of(context, course.wish) if course is not None else None
+    if course is None or permit is None or not course.is_open or permit.is_standing:
+        return False
+    if _may_expire(course) and not context.timers.has("deadline", str(group)):
+        due = last_progress(context, course) + course.update.deadline_seconds
+        context.timers.set("deadline", str(group), due)
+    if permit.cause or (course.wish.mode is Mode.GLOBAL and not context.agents.is_told):
+        return False  # of a global group a new leader knows only with the agents how much is to be done
+    if course.step is not None:
+        return _next_step(context, course, course.step, now)
+    over_at = done_at(context, course)
+    if over_at is None:
+        return False
+    if now < over_at:
+        context.wake_group("advance", group, over_at)
+        return False
+    _put_part(context, course.rollout, replace(course.part, is_done=True))
+    context.timers.drop("deadline", str(group))
+    for wish in context.books.stacks[group.stack].groups:
+        if wish.signals and any(each.service == group.service for each in wish.dependencies):
+            context.wake_group("tell", wish.id, now)  # their signals may be due
+    context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
+    _release(context, group, now)
+    _finish_if_done(context, group.stack, now)
+    return False
+
+
+def _next_step(context: Context, course: Course, step: Step, now: Instant) -> bool:
+    group, part = course.part.group, course.part
+    if step.until is None:
+        if not step.hold_seconds:
+            return False
+        due = part.step_since + step.hold_seconds
+        if now < due:
+            context.wake_group("advance", group, due)
+            return False
+    elif not _has_reached(context, course, now):
+        return False
+    number = part.step + 1
+    _put_part(context, course.rollout, replace(part, step=number, step_since=now))
+    text = f"{group}: step {number} of {len(course.update.steps)} ({step}) is done: rollout {course.rollout.number}"
+    context.announce_group("RolloutStep", group, text)
+    return True
+
+
+def _has_reached(context: Context, course: Course, now: Instant) -> bool:
+    """Whether as many slots are new and have proved themselves as the step says."""
+    books, book = context.books, context.books.group(course.part.group)
+    wanted = most_new(course, len(book.wanted))
+    proved = 0
+    next_at: Instant | None = None
+    for slot in book.ready:
+        if slot in book.outdated or slot in book.incoming:
+            continue
+        since = books.tasks[book.seats[slot]].ready_since + course.proof_seconds
+        if since <= now:
+            proved += 1
+        else:
+            next_at = since if next_at is None else min(next_at, since)
+    if proved < wanted and next_at is not None:
+        context.wake_group("advance", book.id, next_at)
+    return proved >= wanted
+
+
+def done_at(context: Context, course: Course) -> Instant | None:
+    """When the group is as wished and has been watched for long enough; None while it is not."""
+    wish, books, book = course.wish, context.books, context.books.group(course.wish.id)
+    is_moving = book.outdated or book.misplaced or book.incoming or book.succeeding or wish.id in context.pending
+    if is_moving or len(book.ready) != len(book.seats):
+        return None
+    finished = len(book.wanted) - len(book.seats)
+    if finished and not all(slot in book.seats or has_finished(books, wish, slot) for slot in book.wanted):
+        return None
+    if book.wanted and is_init_step(books, wish) and not has_completed(books, wish.id):
+        return None  # that it runs is not yet what others wait for
+    seconds, began = course.proof_seconds, course.rollout.started_at
+    since = (books.tasks[id].ready_since for id in book.seats.values())
+    return max((at + seconds for at in since if at > began), default=0.0)
+
+
+def _release(context: Context, done: GroupId, now: Instant) -> None:
+    """Lets those go on that have waited until a group is changed: the patience with them begins now."""
+    for group in list(context.books.by_stack[done.stack]):
+        course = course_of(context, group)
+        if course is None or course.part.is_done:
+            continue
+        if any(each.service == done.service for each in course.wish.dependencies):
+            _put_part(context, course.rollout, replace(course.part, step_since=now))
+        context.wake_group("advance", group, now)
+
+
+def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
+    rollouts = context.books.rollouts[stack]
+    current = rollouts.current
+    if current is None or not all(part.is_done for part in current.groups):
+        return
+    past = _ended(current, rollouts.past, RolloutState.DONE, "", now, context.settings.rollouts_kept)
+    context.put_rollouts(Rollouts(stack=stack, past=past))
+    context.tell("RolloutDone", f"rollout {current.number} of {stack} is done", stack)
+
+
+def _put_part(context: Context, rollout: Rollout, part: GroupRollout) -> None:
+    """Takes how far a group is; the rollout's own state follows from its parts."""
+    parts = tuple(part if each.group == part.group else each for each in rollout.groups)
+    changed = replace(rollout, groups=parts, state=state_of(parts))
+    context.put_rollouts(replace(context.books.rollouts[rollout.stack], current=changed))
+
+
+def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
+    """What the parts make of a rollout that is not over."""
+    left = [part for part in parts if not part.is_done]
+    if any(part.problem for part in left):
+        return RolloutState.FAILED
+    if left and all(part.paused for part in left):
+        return RolloutState.PAUSED
+    return RolloutState.RUNNING
+
+
+# ---- failing ---------------------------------------------------------------------------
+
+
+def note_failure(context: Context, task: Task, now: Instant) -> None:
+    """A task has ended by itself, or is no longer ready: perhaps a failure of the rollout that brought it."""
+    course = course_of(context, task.group)
+    if course is None or not course.is_open or course.part.problem:
+        return
+    wish, rollout, update = course.wish, course.rollout, course.update
+    is_new = is_same_make(task.version, wish.version) and task.generation >= wish.generation
+    is_step, is_last = is_init_step(context.books, wish), task.state.is_terminal and is_finished(task, wish)
+    if is_last and not is_step:
+        return  # nobody waits for how it ends
+    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + course.proof_seconds
+    if not is_new or is_proved or task.launched_at < rollout.started_at:
+        return
+    failures = course.part.failures + 1
+    most = 0 if is_last else update.max_failures.ceil(len(context.books.group(task.group).wanted))
+    _put_part(context, rollout, replace(course.part, failures=failures))
+    if failures > most and update.on_failure is not OnFailure.CONTINUE:
+        allowed = f", and max_failures is {update.max_failures}" if most else ""
+        count = "a new task" if failures == 1 else f"{failures} new tasks"
+        _fail(context, task.group, f"{count} failed{allowed}; the last one, {task.id}: {cause_of(task)}", now)
+
+
+def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
+    """Ends the patience with a group that makes no progress."""
+    course = course_of(context, group)
+    if course is None or not course.is_open or not _may_expire(course):
+        return
+    if permit_of(context, course.wish).is_standing:
+        return
+    seconds = course.update.deadline_seconds
+    due = last_progress(context, course) + seconds
+    if now < due:
+        context.timers.set("deadline", str(group), due)
+        return
+    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, course.wish)}", now)
+
+
+def _may_expire(course: Course) -> bool:
+    """Whether the patience with a group may end: it has a bound, has not ended, and the group does not hold."""
+    return bool(course.update.deadline_seconds) and not course.part.problem and not course.is_held
+
+
+def last_progress(context: Context, course: Course) -> Instant:
+    """When the group last came nearer to its end: a step, or another new task that is ready."""
+    books, book, part = context.books, context.books.group(course.part.group), course.part
+    tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
+    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.wish.version))
+    return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
+
+
+def why_not(context: Context, wish: GroupWish) -> str:
+    """What keeps a group from being as wished, in a sentence."""
+    books, book = context.books, context.books.group(wish.id)
+    if wish.id in context.causes:
+        return context.causes[wish.id] + _kept_in_place(context, wish)
+    for id in (*book.incoming.values(), *book.seats.values()):
+        task = books.tasks[id]
+        if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, wish.version):
+            said = task.message or task.reason
+            return f"{id} is not ready ({task.state.value}, {task.health.value}){f': {said}' if said else ''}"
+    return standstill(context, wish.id)
+
+
+def _kept_in_place(context: Context, wish: GroupWish) -> str:
+    """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
+    may, or none is to."""
+    book, rollout = context.books.group(wish.id), rollout_of(context, wish.id.stack)
+    waits = [one.since for slot, one in book.succeeding.items() if slot in book.ready]
+    if not waits or context.refused_at.get(wish.id, 0.0) <= min(waits):
+        return ""
+    update, pace = update_of(wish, rollout), pace_now(context, wish)
+    is_enough = update.min_healthy is None or len(book.ready) > pace.ready_after_stop
+    if (is_enough and pace.may_fall_back) or not fits_somewhere(context, wish):
+        return ""
+    cause = "order is start-first" if is_enough else f"min_healthy is {update.min_healthy}"
+    return f"; no old task may make room, as {cause}"
+
+
+def standstill(context: Context, group: GroupId) -> str:
+    """What a group is at whose tasks are all ready and that has no other cause to wait, in a sentence."""
+    books, book = context.books, context.books.group(group)
+    going = [id for id in (*book.seats.values(), *book.leaving) if _is_going(books.tasks[id])]
+    stopping = f"{going[0]} is being stopped" if len(going) == 1 else f"{len(going)} old tasks are being stopped"
+    said = "; ".join(part for part in (book.stall, stopping if going else "") if part)
+    return said or ("waits for offers" if book.succeeding else "the next task is about to begin")
+
+
+def _is_going(task: Task) -> bool:
+    return task.goal is Goal.STOP and task.state is not TaskState.UNREACHABLE
+
+
+def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
+    course = course_of(context, group)
+    if course is None:
+        return
+    _put_part(context, course.rollout, replace(course.part, problem=problem))
+    context.announce_group("RolloutFailed", group, f"rollout {course.rollout.number}: {group}: {problem}")
+    for each in course.rollout.groups:
+        if not each.is_done:
+            context.wake_group("advance", each.group, now)  # others may have waited for this one
+    go_back_if_asked(context, group)
+
+
+def go_back_if_asked(context: Context, group: GroupId) -> None:
+    """Has the stack go back where a group has failed that is to do so. One that goes back already stands still."""
+    course = course_of(context, group)
+    if course is None or not course.part.problem or course.rollout.kind is RolloutKind.ROLLBACK:
+        return
+    if course.update.on_failure is OnFailure.ROLLBACK and not course.rollout.state.is_over:
+        context.ask(
+            RolloutAsked(
+                request_id=0,
+                stack=group.stack,
+                action=RolloutAction.ROLLBACK,
+                number=course.rollout.number,
+                cause=f"{group}: {course.part.problem}",
+            )
+        )

@@ -1,0 +1,378 @@
+"""From what people ask to a stack's new wish, or to a refusal. Pure: the wish is stored before it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from framework.core.commands import PutHistory, PutRollouts, PutStack, PutTask, PutVersion, Refused, Write
+from framework.core.events import (
+    Ask,
+    AttachAsked,
+    DestructionApproved,
+    KillAsked,
+    RestartAsked,
+    RollAsked,
+    RollbackAsked,
+    RolloutAsked,
+    ScaleAsked,
+    StackRemoved,
+    StackSubmitted,
+    StartAsked,
+    StopAsked,
+)
+from framework.core.model import GroupWish, Instant, Revision, StackWish, Task, Version
+from framework.core.stacks import history
+from framework.core.state.cluster_state import Books
+from framework.core.state.stack_change import StackChange
+from specs.canonical import version_of
+from specs.constraints import Mode
+from specs.ids import GroupId, TaskId, VersionId
+from specs.stack import Group
+from specs.states import Goal
+
+MOST_INSTANCES = 100_000
+_COMMANDS: dict[type, str] = {
+    StackSubmitted: "submit",
+    StackRemoved: "remove",
+    ScaleAsked: "scale",
+    RestartAsked: "restart",
+    StopAsked: "stop",
+    StartAsked: "start",
+    RollbackAsked: "rollback",
+    RolloutAsked: "rollback",
+    KillAsked: "kill",
+}
+"""What the history calls them."""
+
+
+def writes_of(change: StackChange, books: Books) -> tuple[Write, ...]:
+    """What is to be stored for it."""
+    writes: list[Write] = [PutVersion(version=version) for version in change.versions]
+    if change.history is not None:
+        writes.append(PutHistory(history=change.history))
+    if change.stack != books.stacks.get(change.stack.name):
+        writes.append(PutStack(stack=change.stack))
+    if change.rollouts is not None:
+        writes.append(PutRollouts(rollouts=change.rollouts))
+    for id in change.killed:
+        if id in books.tasks:
+            writes.append(PutTask(task=replace(books.tasks[id], goal=Goal.STOP, stop_cause=change.killed_because)))
+    return tuple(writes)
+
+
+def consider(ask: Ask, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
+    """What the ask makes of the stacks' wishes; an empty tuple where nothing would be different."""
+    if isinstance(ask, StackSubmitted):
+        return _submit(ask, books, now)
+    if isinstance(ask, RollbackAsked):
+        return _roll_back(ask, books, now)
+    if isinstance(ask, StackRemoved):
+        return _remove(ask, books.stacks.get(ask.name))
+    if isinstance(ask, KillAsked):
+        return _give_up(ask, books)
+    if isinstance(ask, ScaleAsked | RestartAsked | StopAsked | StartAsked):
+        return _adjust(ask, books)
+    return Refused(kind="invalid", message=f"{type(ask).__name__} does not change a stack")
+
+
+def remembered(change: StackChange, ask: Ask, books: Books, now: Instant, most: int) -> StackChange:
+    """The change with the stack's history, where its wish is another; `most` definitions are kept. Who submits a stack
+    that is there is told what that changes."""
+    stack, command = change.stack, _COMMANDS[type(ask)]
+    before = books.stacks.get(stack.name)
+    if stack == before:
+        return change
+    old = () if before is None or before.is_removed else before.groups
+    text, services = history.told(old, () if stack.is_removed else stack.groups)
+    if isinstance(ask, RollbackAsked):
+        text = f"{change.message}: {text}"
+    made = Revision(
+        number=stack.index,
+        at=now,
+        command=command,
+        text=text,
+        by=_by(ask),
+        message=_message(ask),
+        services=services,
+        groups=stack.groups if command in history.DEFINING else None,
+    )
+    known = history.revised(books.histories.get(stack.name), before, made, stack.name, most)
+    message = text if isinstance(ask, StackSubmitted) and old else change.message
+    return replace(change, history=known, message=message)
+
+
+def _message(ask: Ask) -> str:
+    if isinstance(ask, RolloutAsked):
+        return ask.cause
+    return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.message
+
+
+def _by(ask: Ask) -> str:
+    if isinstance(ask, StackSubmitted):
+        return ask.submitted_by
+    if isinstance(ask, RolloutAsked):
+        return ask.asked_by
+    return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.by
+
+
+def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
+    old = books.stacks.get(ask.stack.name)
+    current = None if old is None or old.is_removed else old
+    if refused := _changed_meanwhile(ask.stack.name, current, ask.if_index, "submit"):
+        return refused
+    before = {wish.id: wish for wish in current.groups} if current else {}
+    ids = ask.versions or tuple(version_of(group) for group in ask.stack.groups)
+    made = tuple(zip(ask.stack.groups, ids, strict=True))
+    wishes = tuple(_wish(group, id, before.get(group.id)) for group, id in made)
+    if current and current.groups == wishes:
+        return ()
+    versions = {
+        id: Version(stack=ask.stack.name, id=id, container=group.container, resources=group.resources)
+        for group, id in made
+    }
+    stack = StackWish(
+        name=ask.stack.name,
+        groups=wishes,
+        index=_next_index(ask.stack.name, books),
+        submitted_at=now,
+        submitted_by=ask.submitted_by,
+        message=ask.message,
+    )
+    return (
+        StackChange(
+            stack=stack,
+            versions=tuple(versions.values()),
+            changed=_differing(before, wishes),
+            message="created" if current is None else "changed",
+        ),
+    )
+
+
+def _roll_back(ask: RollbackAsked, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
+    old = books.stacks.get(ask.name)
+    current = None if old is None or old.is_removed else old
+    if refused := _changed_meanwhile(ask.name, current, ask.if_index, "roll back"):
+        return refused
+    known = books.histories.get(ask.name)
+    found = history.target(known, old, ask.name, ask.to, with_instances=ask.with_instances)
+    if isinstance(found, Refused):
+        return found
+    wishes = history.returned(found, current, with_instances=ask.with_instances)
+    if current and current.groups == wishes:
+        return ()
+    stack = StackWish(
+        name=ask.name,
+        groups=wishes,
+        index=_next_index(ask.name, books),
+        submitted_at=now,
+        submitted_by=ask.by,
+        message=ask.message,
+    )
+    before = {wish.id: wish for wish in current.groups} if current else {}
+    return (StackChange(stack=stack, changed=_differing(before, wishes), message=f"back to {found.number}"),)
+
+
+def _changed_meanwhile(name: str, current: StackWish | None, if_index: int | None, verb: str) -> Refused | None:
+    index = current.index if current else 0
+    if if_index is None or if_index == index:
+        return None
+    return Refused(
+        kind="conflict",
+        message=f"stack {name} has index {index}, not {if_index}: it was changed meanwhile;"
+        f" look at the plan again and {verb} with its index",
+    )
+
+
+def _next_index(name: str, books: Books) -> int:
+    """One that its history does not have yet either, where that is kept of a removed stack."""
+    stack, known = books.stacks.get(name), books.histories.get(name)
+    newest = known.revisions[-1].number if known and known.revisions else 0
+    return max(stack.index if stack else 0, newest) + 1
+
+
+def _differing(before: Mapping[GroupId, GroupWish], wishes: tuple[GroupWish, ...]) -> tuple[str, ...]:
+    """The groups that are not as before, as texts, in the order of their ids."""
+    after = {wish.id: wish for wish in wishes}
+    return tuple(str(id) for id in sorted({*before, *after}) if before.get(id) != after.get(id))
+
+
+def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWish:
+    return GroupWish(
+        id=group.id,
+        version=version,
+        instances=instances_of(group, before.instances if before else None),
+        is_stopped=before.is_stopped if before else False,
+        generation=before.generation if before else 0,
+        signals=before.signals if before else 0,
+        restart=group.restart,
+        retry=group.retry,
+        dependencies=group.dependencies,
+        metadata=group.metadata,
+        mode=group.mode,
+        rules=group.rules,
+        unreachable=group.unreachable,
+        update=group.update,
+        rollback=group.rollback,
+        kill_order=group.kill_order,
+        routes=group.routes,
+        autoscale=group.autoscale,
+    )
+
+
+def instances_of(group: Group, now: int | None) -> int:
+    """How many a submitted group shall have, where there are so many `now`: of one that is scaled by its load that
+    stays, as far as its bounds allow."""
+    return group.instances if group.autoscale is None or now is None else group.autoscale.bounded(now)
+
+
+def _remove(ask: StackRemoved, old: StackWish | None) -> tuple[StackChange, ...] | Refused:
+    if old is None:
+        return Refused(kind="not_found", message=f"there is no stack {ask.name}; `framework ls` names those there are")
+    if old.is_removed:
+        return ()
+    stack = replace(old, is_removed=True, index=old.index + 1)
+    return (StackChange(stack=stack, changed=tuple(str(wish.id) for wish in old.groups), message="removing"),)
+
+
+def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Books) -> tuple[StackChange, ...] | Refused:
+    matched = False
+    changes: list[StackChange] = []
+    for stack in books.stacks.values():
+        if stack.is_removed:
+            continue
+        wishes = []
+        for wish in stack.groups:
+            if not _is_meant(ask, wish):
+                wishes.append(wish)
+                continue
+            matched = True
+            adjusted = _adjusted(ask, wish, books)
+            if isinstance(adjusted, Refused):
+                return adjusted
+            wishes.append(adjusted)
+        changed = tuple(str(new.id) for new, old in zip(wishes, stack.groups, strict=True) if new != old)
+        if changed:
+            new = replace(stack, groups=tuple(wishes), index=stack.index + 1)
+            order = ask.order if isinstance(ask, ScaleAsked) else None
+            changes.append(StackChange(stack=new, changed=changed, order=order))
+    if not matched:
+        return Refused(
+            kind="not_found", message=f"no group matches {ask.pattern}; `framework ps` names those there are"
+        )
+    return tuple(changes)
+
+
+def _is_meant(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish) -> bool:
+    if isinstance(ask, ScaleAsked) and ask.only is not None:
+        return wish.id == ask.only
+    return wish.id.matches(ask.pattern)
+
+
+def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
+    """Tasks and their slots: each group has so many fewer instances."""
+    tasks = living(ask.tasks, books)
+    if isinstance(tasks, Refused):
+        return tasks
+    fewer: dict[str, dict[GroupId, int]] = {}
+    for task in tasks:
+        wish, book = books.wishes.get(task.group), books.group(task.group)
+        if wish is not None and wish.mode is Mode.GLOBAL:
+            return _no_number(wish)
+        if wish is None or task.slot not in book.wanted or book.seats.get(task.slot) != task.id:
+            return Refused(
+                kind="conflict",
+                message=f"{task.id} holds no slot that its group wants: there is none to give up. Nothing was stopped;"
+                " kill it without --scale",
+            )
+        counts = fewer.setdefault(task.group.stack, {})
+        counts[task.group] = counts.get(task.group, 0) + 1
+    changes = []
+    for name, counts in fewer.items():
+        stack = books.stacks[name]
+        wishes = tuple(replace(wish, instances=wish.instances - counts.get(wish.id, 0)) for wish in stack.groups)
+        for wish in wishes:
+            if wish.id in counts and (refused := _out_of_bounds(wish)):
+                return refused
+        new = replace(stack, groups=wishes, index=stack.index + 1)
+        killed = tuple(task.id for task in tasks if task.group.stack == name)
+        changed = tuple(str(id) for id in sorted(counts))
+        changes.append(StackChange(stack=new, changed=changed, killed=killed, killed_because=kill_cause(ask)))
+    return tuple(changes)
+
+
+def living(ids: tuple[TaskId, ...], books: Books) -> tuple[Task, ...] | Refused:
+    """The tasks of these ids, each once, or why they cannot be stopped."""
+    found = []
+    for id in dict.fromkeys(ids):
+        task = books.tasks.get(id)
+        if task is None:
+            message = f"there is no task {id}; `framework ps` lists those there are; nothing was stopped"
+            return Refused(kind="not_found", message=message)
+        if task.state.is_terminal:
+            return Refused(kind="conflict", message=f"{id} has ended already ({task.state.value}); nothing was stopped")
+        found.append(task)
+    return tuple(found)
+
+
+def kill_cause(ask: KillAsked) -> str:
+    """Why the tasks stop: the phrase that readers see."""
+    who = f" by {ask.by}" if ask.by else ""
+    return f"killed{who}" + (f": {ask.message}" if ask.message else "")
+
+
+def restarted(wish: GroupWish, books: Books) -> GroupWish:
+    """The group's wish by which all its tasks are to be replaced: also those of a restart from which the stack has gone
+    back meanwhile."""
+    newest = max((task.generation for task in books.tasks_of(wish.id)), default=0)
+    return replace(wish, generation=max(wish.generation, newest) + 1)
+
+
+def _adjusted(
+    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish, books: Books
+) -> GroupWish | Refused:
+    if isinstance(ask, RestartAsked):
+        return restarted(wish, books)
+    if isinstance(ask, StopAsked):
+        return replace(wish, is_stopped=True)
+    if isinstance(ask, StartAsked):
+        return replace(wish, is_stopped=False)
+    if wish.mode is Mode.GLOBAL:
+        return _no_number(wish)
+    instances = wish.instances
+    if ask.instances is not None:
+        instances = ask.instances
+    elif ask.delta is not None:
+        instances += ask.delta
+    elif ask.factor is not None:
+        instances = round(instances * ask.factor)
+    if not 0 <= instances <= MOST_INSTANCES:
+        return Refused(
+            kind="invalid",
+            message=f"{wish.id} would have {instances} instances; wanted 0 to {MOST_INSTANCES}; it has"
+            f" {wish.instances} now",
+            details=(("instances", f"{instances} is not in 0..{MOST_INSTANCES}"),),
+        )
+    scaled = replace(wish, instances=instances)
+    return _out_of_bounds(scaled) or scaled
+
+
+def _out_of_bounds(wish: GroupWish) -> Refused | None:
+    """Why a group that is scaled by its load cannot have so many."""
+    bounds = wish.autoscale
+    if bounds is None or wish.fitting(wish.instances) == wish.instances:
+        return None
+    return Refused(
+        kind="invalid",
+        message=f"{wish.id} is scaled by its load, from {bounds.min} to {bounds.max}; wanted a number of these, got"
+        f" {wish.instances}. StackChange autoscale in the stack file, or `framework stop {wish.id}` for none",
+        details=(("instances", f"{wish.instances} is not in {bounds.min}..{bounds.max}, the bounds of autoscale"),),
+    )
+
+
+def _no_number(wish: GroupWish) -> Refused:
+    return Refused(
+        kind="invalid",
+        message=f"{wish.id} is global: it has one on every agent on which it can run, and no number of its own;"
+        " name the groups that are to be scaled, or stop it",
+    )

@@ -1,0 +1,409 @@
+"""The books: wishes, versions, tasks and agents, and what is derived from them, kept in step with every change.
+
+Stored: stacks, versions, tasks, agents, answers, framework id, next serial. All else here equals its recomputation from
+those, and `invariants.check` says so after every test; but for `GroupBook.wanted`, which also remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from framework.core.model import (
+    Answered,
+    Backoff,
+    Failures,
+    GroupWish,
+    History,
+    Instant,
+    KnownAgent,
+    Rollouts,
+    StackWish,
+    Stored,
+    Task,
+    Version,
+)
+from framework.core.state.group_index import GroupBook, holds_seat, is_behind, is_counted, is_outdated
+from specs.constraints import Mode, Neighbour
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, make_of
+from specs.states import Goal, TaskState
+
+J = TypeVar("J")
+K = TypeVar("K")
+
+
+class Books:
+    """The scheduler's mutable state, changed only by the methods here."""
+
+    def __init__(self) -> None:
+        self.framework_id: FrameworkId | None = None
+        self.next_serial = 1
+        self.stacks: dict[str, StackWish] = {}
+        self.histories: dict[str, History] = {}
+        """Of removed stacks too, as far as they are kept."""
+        self.versions: dict[tuple[str, VersionId], Version] = {}
+        self.tasks: dict[TaskId, Task] = {}
+        self.wishes: dict[GroupId, GroupWish] = {}
+        self.groups: dict[GroupId, GroupBook] = {}
+        self.by_stack: dict[str, dict[GroupId, None]] = {}
+        self.agents: dict[AgentId, KnownAgent] = {}
+        self.rollouts: dict[str, Rollouts] = {}
+        self.answers: dict[str, Answered] = {}
+        """Requests that have changed something, by their keys, oldest first. Replaced as a whole, never changed."""
+        self.departing: dict[AgentId, None] = {}
+        """The agents that are to be left: those that drain, and those whose maintenance begins soon."""
+        self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
+        """How many tasks can be reached, by group, agent and version without its care (specs.ids.make_of)."""
+        self.executors: dict[AgentId, dict[ExecutorId, int]] = {}
+        """How many tasks can be reached, by agent and executor."""
+        self.agent_uses: dict[AgentId, int] = {}
+        """How many tasks name an agent, ended ones too."""
+        self.failing: dict[GroupId, dict[AgentId, Failures]] = {}
+        self.left: dict[TaskId, None] = {}
+        """The ended tasks whose containers may run on, without a task that sees to them."""
+        self.backoffs: dict[tuple[GroupId, VersionId], Backoff] = {}
+        """The waits of groups' versions: of each the newest that an ended task carries."""
+        self.everywhere: dict[GroupId, None] = {}
+        """The groups that have one on every agent."""
+        self.apart: tuple[tuple[GroupId, Neighbour], ...] = ()
+        """The hard rules by which groups keep others away."""
+        self._keeping_apart: dict[GroupId, tuple[Neighbour, ...]] = {}
+        self.version_uses: dict[tuple[str, VersionId], int] = {}
+        self.touched: dict[GroupId, None] = {}
+        """Groups of which something changed since the view was last built."""
+        self.revised: dict[str, None] = {}
+        """Stacks of whose history something did."""
+
+    @classmethod
+    def of(cls, stored: Stored) -> Books:
+        """The books that the store holds. The next serial is above that of every task, whatever the store says."""
+        books = cls()
+        highest = max((serial_of(task.id) for task in stored.tasks), default=0)
+        books.framework_id, books.next_serial = stored.framework_id, max(stored.next_serial, highest + 1)
+        for version in stored.versions:
+            books.versions[version.stack, version.id] = version
+        for stack in stored.stacks:
+            books.put_stack(stack)
+        for history in stored.histories:
+            books.put_history(history)
+        for agent in stored.agents:
+            books.put_agent(agent)
+        for rollouts in stored.rollouts:
+            books.put_rollouts(rollouts)
+        for task in sorted(stored.tasks, key=lambda task: serial_of(task.id)):
+            books.put_task(task)
+        books.answers = {answer.key.text: answer for answer in sorted(stored.answers, key=lambda each: each.number)}
+        return books
+
+    def group(self, group: GroupId) -> GroupBook:
+        """The book of a group, made if there is none."""
+        book = self.groups.get(group)
+        if book is None:
+            book = self.groups[group] = GroupBook(group)
+            self.by_stack.setdefault(group.stack, {})[group] = None
+        return book
+
+    def tasks_of(self, group: GroupId) -> Iterator[Task]:
+        """The tasks of a group that are known, living and ended."""
+        book = self.groups.get(group)
+        if book is not None:
+            for id in (*book.seats.values(), *book.incoming.values(), *book.leaving, *book.ended):
+                yield self.tasks[id]
+
+    def put_stack(self, stack: StackWish) -> None:
+        """Takes a stack's new wish; groups that are no longer in it lose theirs."""
+        old = self.stacks.get(stack.name)
+        for wish in old.groups if old else ():
+            self._forget_wish(wish)
+        self.stacks[stack.name] = stack
+        for wish in () if stack.is_removed else stack.groups:
+            self.wishes[wish.id] = wish
+            if wish.mode is Mode.GLOBAL:
+                self.everywhere[wish.id] = None
+            if hard := tuple(rule for rule in wish.rules.apart if not rule.weight):
+                self._keeping_apart[wish.id] = hard
+            self.group(wish.id)
+        self._list_apart()
+        for wish in stack.groups:
+            self._use(stack.name, wish.version, 1)
+        self._doubt_ready(stack.name)
+        for group in self.by_stack.get(stack.name, {}):
+            book = self.groups[group]
+            for slot, id in sorted(book.seats.items()):
+                self._mark_due(book, slot, self.tasks[id])
+            for id in (id for living in book.living.values() for id in living):
+                _mark(book.behind, id, is_behind(self.tasks[id], self.wishes.get(group)))
+            self.touched[group] = None
+
+    def drop_stack(self, name: str) -> None:
+        """Forgets a stack's wish."""
+        stack = self.stacks.pop(name)
+        for wish in stack.groups:
+            self._forget_wish(wish)
+        self._list_apart()
+
+    def put_rollouts(self, rollouts: Rollouts) -> None:
+        """Takes what becomes of a stack's rollouts."""
+        self._use_before(rollouts.stack, -1)
+        self.rollouts[rollouts.stack] = rollouts
+        self._doubt_ready(rollouts.stack)
+        self._use_before(rollouts.stack, 1)
+        self.touched |= dict.fromkeys(self.by_stack.get(rollouts.stack, ()))
+
+    def _doubt_ready(self, stack: str) -> None:
+        """What is ready may have to be so for longer than it had to until now."""
+        for group in self.by_stack.get(stack, ()):
+            book = self.groups[group]
+            book.fresh = dict(book.ready)
+
+    def drop_rollouts(self, stack: str) -> None:
+        """Forgets a stack's rollouts."""
+        self._use_before(stack, -1)
+        self.rollouts.pop(stack, None)
+
+    def _use_before(self, stack: str, by: int) -> None:
+        rollouts = self.rollouts.get(stack)
+        for wish in rollouts.current.before if rollouts and rollouts.current else ():
+            self._use(stack, wish.version, by)
+
+    def depart(self, agents: Iterable[AgentId]) -> dict[GroupId, None]:
+        """Takes which agents are to be left; returns the groups that have a task to move now, or no longer."""
+        departing = dict.fromkeys(agents)
+        changed = departing.keys() ^ self.departing.keys()
+        self.departing = departing
+        moved: dict[GroupId, None] = {}
+        if changed:
+            for task in self.tasks.values():
+                book = self.groups[task.group]
+                if task.agent_id in changed and book.seats.get(task.slot) == task.id:
+                    self._mark_due(book, task.slot, task)
+                    moved[task.group] = self.touched[task.group] = None
+        return moved
+
+    def _mark_due(self, book: GroupBook, slot: int, holder: Task | None) -> None:
+        """Notes whether the task that holds a slot is to be replaced, and why."""
+        is_old = holder is not None and is_outdated(holder, self.wishes.get(book.id))
+        departs = holder is not None and self._departs(holder)
+        _mark(book.outdated, slot, is_old)
+        _mark(book.departing, slot, departs)
+        _mark(book.useless, slot, (is_old or departs) and holder is not None and not holder.is_ready)
+
+    def _departs(self, task: Task) -> bool:
+        """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
+        return task.goal is Goal.RUN and (task.agent_id in self.departing or task.state is TaskState.KILLING)
+
+    def _forget_wish(self, wish: GroupWish) -> None:
+        self.wishes.pop(wish.id, None)
+        self.everywhere.pop(wish.id, None)
+        self._keeping_apart.pop(wish.id, None)
+        self._use(wish.id.stack, wish.version, -1)
+        self.touched[wish.id] = None
+
+    def _list_apart(self) -> None:
+        self.apart = tuple((id, rule) for id in sorted(self._keeping_apart) for rule in self._keeping_apart[id])
+
+    def put_history(self, history: History) -> None:
+        """Takes the history of a stack, instead of the one that it had; the versions that it names are in use."""
+        if history.stack in self.histories:
+            self.drop_history(history.stack)
+        self.histories[history.stack] = history
+        for version in history.versions:
+            self._use(history.stack, version, 1)
+        self.revised[history.stack] = None
+
+    def drop_history(self, name: str) -> None:
+        """Forgets the history of a stack."""
+        for version in self.histories.pop(name).versions:
+            self._use(name, version, -1)
+        self.revised[name] = None
+
+    def put_agent(self, agent: KnownAgent) -> None:
+        """Takes what is known of an agent."""
+        self._unlist_failures(agent.id)
+        self.agents[agent.id] = agent
+        for failures in agent.failures:
+            self.failing.setdefault(failures.group, {})[agent.id] = failures
+
+    def drop_agent(self, id: AgentId) -> None:
+        """Forgets an agent."""
+        self._unlist_failures(id)
+        del self.agents[id]
+
+    def _unlist_failures(self, id: AgentId) -> None:
+        old = self.agents.get(id)
+        for failures in old.failures if old else ():
+            agents = self.failing[failures.group]
+            del agents[id]
+            if not agents:
+                del self.failing[failures.group]
+
+    def forget_group(self, group: GroupId) -> None:
+        """Forgets a group of which there is no task and no wish."""
+        self.groups.pop(group, None)
+        members = self.by_stack.get(group.stack)
+        if members is not None:
+            members.pop(group, None)
+            if not members:
+                del self.by_stack[group.stack]
+        self.touched[group] = None
+
+    def put_task(self, task: Task) -> None:
+        """Takes a task's new state."""
+        old = self.tasks.get(task.id)
+        if old is None:
+            self._use(task.group.stack, task.version, 1)
+            _add(self.agent_uses, task.agent_id, 1)
+        else:
+            self._unlist(old)
+            if old.version != task.version:
+                self._use(task.group.stack, old.version, -1)
+                self._use(task.group.stack, task.version, 1)
+        self.tasks[task.id] = task
+        book = self.group(task.group)
+        self._note_backoff(old, task)
+        book.attempts[task.slot] = max(task.attempt, book.attempts.get(task.slot, 0))
+        if task.state.is_terminal:
+            book.ended[task.id] = None
+            last = book.last_ended.get(task.slot)
+            if not task.sweeps and (last is None or serial_of(last) < serial_of(task.id)):
+                book.last_ended[task.slot] = task.id
+        else:
+            book.living.setdefault(task.slot, {})[task.id] = None
+            _mark(book.behind, task.id, is_behind(task, self.wishes.get(book.id)))
+        if is_counted(task):
+            self._count(task, 1)
+        _mark(self.left, task.id, task.is_left and task.state.is_terminal)
+        self._arrange(book, task.slot)
+        self.touched[task.group] = None
+
+    def _arrange(self, book: GroupBook, slot: int) -> None:
+        """Says of each living task of a slot whether it holds that, comes in, or leaves: by all that is stored of them,
+        and by nothing else.
+
+        Of two the later one holds the slot: one that was given up may come back to find it taken. But one that was
+        launched beside the holder comes in only when that is to stop; and if it is given up before, it never does.
+        """
+        holder: Task | None = None
+        coming: Task | None = None
+        living = book.living.get(slot, ())
+        for task in sorted((self.tasks[id] for id in living), key=lambda task: serial_of(task.id)):
+            book.leaving.pop(task.id, None)
+            if not holds_seat(task) or (task.beside is not None and task.goal is Goal.STOP):
+                book.leaving[task.id] = None
+            elif holder is not None and task.beside == holder.id and holder.goal is Goal.RUN:
+                coming = task
+            else:
+                for one in (holder, coming):
+                    if one is not None:
+                        book.leaving[one.id] = None
+                holder, coming = task, None
+        _set(book.incoming, slot, coming.id if coming else None)
+        _set(book.seats, slot, holder.id if holder else None)
+        self._mark_due(book, slot, holder)
+        runs = holder is not None and holder.goal is Goal.RUN
+        is_ready = runs and holder is not None and holder.is_ready
+        _mark(book.ready, slot, is_ready)
+        _mark(book.fresh, slot, is_ready)
+        _mark(book.unproved, slot, runs and holder is not None and holder.has_failed_probation)
+        _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
+
+    def drop_task(self, id: TaskId) -> None:
+        """Forgets a task."""
+        task = self.tasks[id]
+        self._unlist(task)
+        del self.tasks[id]
+        self.left.pop(id, None)
+        self._note_backoff(task, None)
+        book = self.groups[task.group]
+        self._arrange(book, task.slot)
+        if book.last_ended.get(task.slot) == id:
+            del book.last_ended[task.slot]
+        self._use(task.group.stack, task.version, -1)
+        _add(self.agent_uses, task.agent_id, -1)
+        self.touched[task.group] = None
+
+    def carries_backoff(self, task: Task) -> bool:
+        """Whether its group's wait is known from this task."""
+        return task.backoff is not None and task.backoff == self.backoffs.get((task.group, task.version))
+
+    def _note_backoff(self, old: Task | None, new: Task | None) -> None:
+        """Keeps the waits in step with a task that has come, changed or gone."""
+        had, has = old.backoff if old else None, new.backoff if new else None
+        task = new or old
+        if had == has or task is None:
+            return
+        key = (task.group, task.version)
+        if had is not None:
+            self.backoffs.pop(key, None)
+            tasks = (self.tasks[id] for id in self.groups[task.group].ended)
+            carried = [one.backoff for one in tasks if one.version == task.version and one.backoff is not None]
+        else:
+            carried = [one for one in (self.backoffs.get(key),) if one is not None]
+        if has is not None:
+            carried.append(has)
+        if carried:
+            self.backoffs[key] = max(carried, key=_age)
+
+    def unused_versions(self, stack: str, candidates: dict[VersionId, None]) -> list[VersionId]:
+        """Which of the versions nothing refers to."""
+        return [id for id in candidates if (stack, id) in self.versions and not self.version_uses.get((stack, id))]
+
+    def _unlist(self, task: Task) -> None:
+        book = self.groups[task.group]
+        for listed in (book.leaving, book.ended, book.behind):
+            listed.pop(task.id, None)
+        living = book.living.get(task.slot)
+        if living is not None and task.id in living:
+            del living[task.id]
+            if not living:
+                del book.living[task.slot]
+        if is_counted(task):
+            self._count(task, -1)
+
+    def _count(self, task: Task, by: int) -> None:
+        agents = self.counts.setdefault(task.group, {})
+        _add_below(agents, task.agent_id, make_of(task.version), by)
+        if not agents:
+            del self.counts[task.group]
+        _add_below(self.executors, task.agent_id, task.executor_id, by)
+
+    def _use(self, stack: str, version: VersionId, by: int) -> None:
+        _add(self.version_uses, (stack, version), by)
+
+
+def _age(backoff: Backoff) -> tuple[Instant, int, int, str]:
+    return backoff.at, backoff.failures, backoff.tries, backoff.cause
+
+
+def _add(counter: dict[K, int], key: K, by: int) -> None:
+    value = counter.get(key, 0) + by
+    if value:
+        counter[key] = value
+    else:
+        counter.pop(key, None)
+
+
+def _add_below(counters: dict[J, dict[K, int]], of: J, key: K, by: int) -> None:
+    counter = counters.setdefault(of, {})
+    _add(counter, key, by)
+    if not counter:
+        del counters[of]
+
+
+def _set(ids: dict[int, TaskId], slot: int, id: TaskId | None) -> None:
+    if id is None:
+        ids.pop(slot, None)
+    else:
+        ids[slot] = id
+
+
+def _mark(marks: dict[K, None], key: K, is_marked: bool) -> None:
+    if is_marked:
+        marks[key] = None
+    else:
+        marks.pop(key, None)
+
+
+def serial_of(id: TaskId) -> int:
+    """The serial number at the end of a task id."""
+    return int(id.rpartition(".")[2])

@@ -1,0 +1,385 @@
+"""What the parts of the scheduler work on: the state, and the commands of the step under way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from framework.core.commands import (
+    Accept,
+    Announce,
+    Command,
+    DeleteAgent,
+    DeleteHistory,
+    DeleteRollouts,
+    DeleteTask,
+    DeleteVersion,
+    Kill,
+    PutAgent,
+    PutFramework,
+    PutHistory,
+    PutRollouts,
+    PutTask,
+    Write,
+)
+from framework.core.events import Ask
+from framework.core.model import Answered, History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
+from framework.core.state.agent_failures import with_failure
+from framework.core.state.agents import Agents
+from framework.core.state.cluster_state import Books
+from framework.core.state.delay_scheduling import Patience
+from framework.core.state.executor_choice import Reservations, Roll
+from framework.core.state.group_index import is_counted
+from framework.core.state.load_window import Scaler
+from framework.core.state.offer_pool import OfferPool
+from framework.core.state.outbox import Outbox, Waiting
+from framework.core.state.task_log import Stories
+from framework.core.state.timers import Timers
+from framework.core.state.unknown_tasks import Suspects
+from framework.core.views import Connection, Progress
+from specs.ids import AgentId, GroupId, TaskId, VersionId
+from specs.resources import PortRanges
+from specs.stack import KillOrder
+from specs.states import Goal, TaskState
+
+WRITES_PER_SAVE = 200
+"""So many changed tasks make a save of their own."""
+TELL_WAITING_EVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """What the executor of a task was last told to give it: the care of a version, and so many signals; and when."""
+
+    what: tuple[VersionId, int]
+    at: Instant
+
+
+class Context:
+    """State and step. Every change of a task goes through `put`, so that it is stored and the views notice."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.books = Books()
+        self.agents = Agents()
+        self.reservations = Reservations()
+        self.pool = OfferPool()
+        self.outbox = Outbox()
+        self.has_shed = False
+        """Whether statuses were not taken since the outbox was last full."""
+        self.timers = Timers()
+        self.connection = Connection.LOADING
+        self.problem = ""
+        self.store_problem = ""
+        self.master = ""
+        self.session = 0
+        self.pending: dict[GroupId, dict[int, None]] = {}
+        self.lost: dict[GroupId, dict[int, int]] = {}
+        """How many launches of a slot were lost one after the other, by group and slot; core.groups.never_started says
+        more."""
+        self.causes: dict[GroupId, str] = {}
+        """Why the pending slots of a group found no place when last looked: sentences for people."""
+        self.refused_at: dict[GroupId, Instant] = {}
+        """When placement last found no place for a slot of a group, although nothing else kept it waiting."""
+        self.answered: list[Answered] = []
+        """Answers that the step's save stores with what the step has changed (core.stacks.repeated_requests)."""
+        self._last_answer = 0
+        self.own_asks: list[Ask] = []
+        """What the scheduler asks of itself, to be decided in its turn."""
+        self.changing: dict[str, None] = {}
+        """The stacks of which a change is being stored: what their rollouts are by then is not known yet."""
+        self.held: dict[GroupId, str] = {}
+        """Groups that are to stop once others have, and why, as a phrase; core.converge.stop_order says more."""
+        self.unmet: dict[GroupId, None] = {}
+        """Groups whose tasks are not replaced for now because what they depend on is not there."""
+        self.astray: dict[GroupId, None] = {}
+        """Groups of which tasks are to move, as they break a rule that has changed. They may stay where tasks of others
+        come or go."""
+        self.has_moved = False
+        """Whether tasks came or went since those were last looked at."""
+        self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
+        """By which rules a group found no place when that was last told as an event, and when."""
+        self.progress: dict[TaskId, Progress] = {}
+        self.informed: dict[TaskId, Informed] = {}
+        """Of the tasks that lack something, as far as their executors were told on this connection
+        (core.converge.inplace_update)."""
+        self.sought: dict[GroupId, int] = {}
+        """For how many unplaced slots of each group Mesos was asked for offers already."""
+        self.patience = Patience()
+        self.moved: dict[GroupId, None] = {}
+        """Groups of which tasks came or went since Mesos was last asked for offers: rules that look at where tasks are
+        may allow now what was declined."""
+        self.moves_sought_at: Instant = 0.0
+        self.refreshed_at: Instant = 0.0
+        self.reviewed = (0, False)
+        """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
+        self.kill_orders: dict[GroupId, KillOrder] = {}
+        """Another order than the group's own, while what was asked with it is brought about."""
+        self.scalers: dict[GroupId, Scaler] = {}
+        """What is remembered of the groups that are scaled by their load; core.autoscaler says more."""
+        self.is_unsettled = False
+        """Whether something happened that placement should look at."""
+        self.suspects = Suspects()
+        self.stories = Stories()
+        self.roll: Roll | None = None
+        """The roll of executors that is under way; core.converge.executor_upgrade says more."""
+        self.roll_problem = ""
+        """Why the last one was given up, "" where it was not."""
+        self.now: Instant = 0.0
+        """When the event under way is handled."""
+        self._out: list[Command] = []
+        self._writes: dict[tuple[str, str], Write] = {}
+        self._after: list[Command] = []
+
+    # ---- the step ------------------------------------------------------------
+
+    def say(self, *commands: Command) -> None:
+        """Commands that rest on nothing stored: they go at once."""
+        self._out += commands
+
+    def write(self, kind: str, name: str, write: Write) -> None:
+        """Adds a write to the step's save; a later one of the same kind and name takes its place."""
+        self._writes[kind, name] = write
+
+    def after_save(self, *commands: Command) -> None:
+        """Commands that go when the step's save is acknowledged, or at once where the step saves nothing."""
+        self._after += commands
+
+    def after_all_saves(self, *commands: Command) -> None:
+        """Commands that rest on what was put in this step or before: they go when all of it is stored."""
+        if self._writes or not self.outbox.follow(*commands):
+            self._after += commands
+
+    def after_fence(self, *commands: Command) -> None:
+        """Commands about what the store does not know, as far as we know that: they go when a save shows that nobody
+        else leads by now, who may have stored it. It saves nothing new where the step has nothing to save."""
+        if not self._writes:
+            books = self.books
+            self.write("framework", "", PutFramework(framework_id=books.framework_id, next_serial=books.next_serial))
+        self._after += commands
+
+    def flush(self) -> None:
+        """Closes the save that was gathered so far."""
+        writes, self._writes = tuple(self._writes.values()), {}
+        after, self._after = tuple(self._after), []
+        answers, self.answered = tuple(self.answered), []
+        if writes:
+            waiting = Waiting(commands=after, session=self.session, answers=answers)
+            self._out.append(self.outbox.save(writes, waiting))
+        else:
+            self._out += after
+
+    def next_answer(self) -> int:
+        """The number of the next answer that is kept; never given twice by a leader, nor lower than a stored one."""
+        newest = max((answer.number for answer in self.books.answers.values()), default=0)
+        self._last_answer = max(self._last_answer, newest) + 1
+        return self._last_answer
+
+    def take(self) -> tuple[Command, ...]:
+        """Ends the step: its commands in order."""
+        self.flush()
+        out, self._out = tuple(self._out), []
+        return out
+
+    # ---- slots ---------------------------------------------------------------
+
+    def want(self, group: GroupId, slot: int) -> None:
+        """A task is to be launched for the slot."""
+        slots = self.pending.setdefault(group, {})
+        if slot not in slots:
+            slots[slot] = None
+            self.is_unsettled = True
+            self.books.touched[group] = None
+
+    def unwant(self, group: GroupId, slot: int) -> None:
+        """No task is to be launched for the slot."""
+        slots = self.pending.get(group)
+        if slots is not None and slot in slots:
+            del slots[slot]
+            self.patience.forget(group, slot)
+            self.is_unsettled = True
+            self.books.touched[group] = None
+            if not slots:
+                del self.pending[group]
+                self.causes.pop(group, None)
+                self.refused_at.pop(group, None)
+                if group in self.told:
+                    self.told[group] = ((), self.told[group][1])
+
+    def call_off(self, group: GroupId, slot: int) -> None:
+        """No successor is to be launched beside the slot's task."""
+        book = self.books.group(group)
+        if slot in book.succeeding:
+            del book.succeeding[slot]
+            if slot in book.seats:
+                self.unwant(group, slot)
+
+    def wake_group(self, kind: str, group: GroupId, at: Instant) -> None:
+        """Has a group looked at again at a time, or earlier if it is to be so already."""
+        known = self.timers.due(kind, str(group))
+        if known is None or at < known:
+            self.timers.set(kind, str(group), at)
+
+    # ---- tasks ---------------------------------------------------------------
+
+    def put(self, task: Task) -> None:
+        """Takes a task's new state into the books and the step's save."""
+        old = self.books.tasks.get(task.id)
+        self.books.put_task(task)
+        self.write("task", task.id, PutTask(task=task))
+        if old is not None and is_counted(old) and task.state.is_terminal:
+            version = self.books.versions.get((task.group.stack, task.version))
+            if version is not None:
+                self.pool.free_again(
+                    task.agent_id, replace(version.resources, ports=PortRanges.single(task.host_ports))
+                )
+        if old is None or is_counted(old) is not is_counted(task):
+            self.has_moved = True
+            if self.pending:
+                self.moved[task.group] = None
+        if self.pending:
+            self.is_unsettled = True  # a dependency may be met now
+
+    def drop(self, task: Task) -> None:
+        """Forgets a task, in the books and in the store, and its version if nothing else needs it."""
+        self.books.drop_task(task.id)
+        self.stories.forget(task.id)
+        self.write("task", task.id, DeleteTask(id=task.id))
+        self.collect_versions(task.group.stack, {task.version: None})
+
+    def put_history(self, history: History) -> None:
+        """Takes a history into the books and the step's save."""
+        self.books.put_history(history)
+        self.write("history", history.stack, PutHistory(history=history))
+
+    def drop_history(self, name: str) -> None:
+        """Forgets the history of a stack, in the books and in the store, and the versions that only it named."""
+        versions = dict.fromkeys(self.books.histories[name].versions)
+        self.books.drop_history(name)
+        self.write("history", name, DeleteHistory(stack=name))
+        self.collect_versions(name, versions)
+
+    def put_agent(self, agent: KnownAgent) -> None:
+        """Takes what is known of an agent into the books and the step's save."""
+        self.books.put_agent(agent)
+        self.agents.touched[agent.id] = None
+        self.write("agent", agent.id, PutAgent(agent=agent))
+
+    def drop_agent(self, id: AgentId) -> None:
+        """Forgets an agent, in the books and in the store."""
+        self.books.drop_agent(id)
+        self.agents.touched[id] = None
+        self.write("agent", id, DeleteAgent(id=id))
+
+    def blame(self, task: Task, now: Instant) -> None:
+        """Remembers that the task's agent failed its group."""
+        agent = self.books.agents[task.agent_id]
+        self.put_agent(with_failure(agent, task.group, now, self.settings, task.permanent))
+
+    def put_rollouts(self, rollouts: Rollouts) -> None:
+        """Takes what becomes of a stack's rollouts into the books, and into the step's save, unless a change of that
+        stack is being stored: of it hangs what they are then, and `rollouts_again` is to be called."""
+        before = self.books.rollouts.get(rollouts.stack)
+        self.books.put_rollouts(rollouts)
+        if rollouts.stack in self.changing:
+            return
+        self.write("rollouts", rollouts.stack, PutRollouts(rollouts=rollouts))
+        kept = before.current.before if before is not None and before.current is not None else ()
+        self.collect_versions(rollouts.stack, dict.fromkeys(wish.version for wish in kept))
+
+    def rollouts_again(self, stack: str) -> None:
+        """Stores what was not while a change of the stack was being stored."""
+        rollouts = self.books.rollouts.get(stack)
+        if rollouts is not None:
+            self.write("rollouts", stack, PutRollouts(rollouts=rollouts))
+
+    def drop_rollouts(self, stack: str) -> None:
+        """Forgets a stack's rollouts, in the books and in the store."""
+        if stack in self.books.rollouts:
+            self.books.drop_rollouts(stack)
+            self.write("rollouts", stack, DeleteRollouts(stack=stack))
+
+    def collect_versions(self, stack: str, candidates: dict[VersionId, None]) -> None:
+        """Deletes those of the versions to which nothing refers. While a change of the stack is being stored, which may
+        refer to any, that is put off to `collect_all`."""
+        if stack in self.changing:
+            return
+        for id in self.books.unused_versions(stack, candidates):
+            del self.books.versions[stack, id]
+            self.write("version", f"{stack}/{id}", DeleteVersion(stack=stack, id=id))
+
+    def collect_all(self, stack: str) -> None:
+        """Deletes those of all versions of a stack to which nothing refers."""
+        self.collect_versions(stack, {id: None for name, id in list(self.books.versions) if name == stack})
+
+    def stop(self, task: Task, cause: str, now: Instant, *, makes_way: bool = False) -> None:
+        """Sets a task's goal to STOP; the kill goes out once that is stored. `makes_way` is as a Task's."""
+        if task.goal is Goal.STOP:
+            return
+        self.put(replace(task, goal=Goal.STOP, stop_cause=cause, makes_way=makes_way))
+        self.announce("TaskStopping", task, f"{task.id} is to stop: {cause}")
+        if task.state is not TaskState.UNREACHABLE:
+            self.kill(self.books.tasks[task.id], now)
+        if len(self._writes) >= WRITES_PER_SAVE:
+            self.flush()  # the first kills go out while the last goals are still being stored
+
+    def kill(self, task: Task, now: Instant) -> None:
+        """Kills a task whose goal is STOP, once that is stored, and again until it has ended."""
+        version = self.books.versions.get((task.group.stack, task.version))
+        stop = version.container.stop if version else None
+        grace = stop.grace_seconds if stop else None
+        self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
+        self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
+        takes_seconds = stop.drain_seconds + stop.grace_seconds if stop else 0.0
+        self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + takes_seconds)
+
+    def announce(self, kind: str, task: Task, text: str) -> None:
+        """Tells the event stream of a task, once the step is stored; and its story."""
+        self.stories.note(task.id, kind, text, self.now)
+        self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
+
+    def announce_group(self, kind: str, group: GroupId, text: str) -> None:
+        """Tells the event stream of a group, once the step is stored."""
+        self.after_save(Announce(kind=kind, text=text, stack=group.stack, group=str(group)))
+
+    def ask(self, ask: Ask) -> None:
+        """Asks something of the scheduler as a user might, after this step."""
+        self.own_asks.append(ask)
+
+    def tell(self, kind: str, text: str, stack: str = "") -> None:
+        """Tells the event stream of something else, once the step is stored."""
+        self.after_save(Announce(kind=kind, text=text, stack=stack))
+
+    def tell_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
+        """Tells the event stream why a group finds no place, when the rules that keep it from one are others than those
+        told last, and not too often."""
+        known, at = self.told.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
+        if rules != known and now - at >= TELL_WAITING_EVERY_SECONDS:
+            self.told[group] = (rules, now)
+            text = f"{group} waits: {sentence}"
+            self.after_save(Announce(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
+
+    def touch_pending(self) -> None:
+        """What all groups that wait are waiting for may be another thing now: readers are to see it."""
+        self.books.touched |= dict.fromkeys(self.pending)
+
+    def unsent(self, accept: Accept) -> tuple[Task, ...]:
+        """The tasks of an Accept that never reached Mesos, as far as they still wait for it."""
+        found = (self.books.tasks.get(launch.task.id) for launch in accept.launches)
+        return tuple(task for task in found if task is not None and task.state is TaskState.INTENT)
+
+    def load(self, stored: Stored) -> None:
+        """Takes over what the store holds. Of an agent of a task of which it says nothing, the task knows the name."""
+        self.books = Books.of(stored)
+        next_serial = self.books.next_serial
+        if next_serial != stored.next_serial:
+            self.write("framework", "", PutFramework(framework_id=stored.framework_id, next_serial=next_serial))
+            text = (
+                f"the store said that {stored.next_serial} is the next number for a task, and it holds one numbered"
+                f" {next_serial - 1}: it goes on from {next_serial}. Was the store changed by hand?"
+            )
+            self.tell("SerialRaised", text)
+        for task in self.books.tasks.values():
+            if task.state.is_lively and task.agent_id not in self.books.agents:
+                self.put_agent(KnownAgent(id=task.agent_id, hostname=task.hostname))
+                if len(self._writes) >= WRITES_PER_SAVE:
+                    self.flush()

@@ -1,0 +1,87 @@
+"""What there is of one group: who holds its slots, and what of that is to be replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from framework.core.model import GroupWish, Instant, Task
+from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make
+from specs.states import Goal, TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """A successor that is to be launched beside a running task: of which version, and since when."""
+
+    version: VersionId
+    since: Instant
+
+
+@dataclass(slots=True)
+class GroupBook:
+    """What there is of one group.
+
+    `seats` has the task that holds each slot; `incoming` those that are to take over from it once they are ready, while
+    it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
+    has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
+    whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
+    that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose task
+    serves on although it has failed a check that was changed. `behind` are the tasks that run
+    on and lack something that their executor is to be told (core.converge.inplace_update).
+
+    `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
+    agent; core.converge.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
+    `misplaced` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not go on:
+    core.rollout.updater finds these.
+    """
+
+    id: GroupId
+    seats: dict[int, TaskId] = field(default_factory=dict)
+    incoming: dict[int, TaskId] = field(default_factory=dict)
+    leaving: dict[TaskId, None] = field(default_factory=dict)
+    living: dict[int, dict[TaskId, None]] = field(default_factory=dict)
+    ended: dict[TaskId, None] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    last_ended: dict[int, TaskId] = field(default_factory=dict)
+    outdated: dict[int, None] = field(default_factory=dict)
+    departing: dict[int, None] = field(default_factory=dict)
+    useless: dict[int, None] = field(default_factory=dict)
+    unproved: dict[int, None] = field(default_factory=dict)
+    behind: dict[TaskId, None] = field(default_factory=dict)
+    ready: dict[int, None] = field(default_factory=dict)
+    fresh: dict[int, None] = field(default_factory=dict)
+    running: dict[int, None] = field(default_factory=dict)
+    wanted: dict[int, AgentId | None] = field(default_factory=dict)
+    succeeding: dict[int, Succession] = field(default_factory=dict)
+    misplaced: dict[int, str] = field(default_factory=dict)
+    stall: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no task of the group lives."""
+        return not self.seats and not self.incoming and not self.leaving
+
+
+def holds_seat(task: Task) -> bool:
+    """Whether the task occupies its slot: it lives, and was not given up as unreachable."""
+    is_given_up = task.goal is Goal.STOP or bool(task.replaced_at)
+    return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and is_given_up)
+
+
+def is_counted(task: Task) -> bool:
+    """Whether rules that look at where tasks are see this one: it lives, and can be reached."""
+    return task.state.is_lively and task.state is not TaskState.UNREACHABLE
+
+
+def is_outdated(task: Task, wish: GroupWish | None) -> bool:
+    """Whether the task shall run, but not as it is."""
+    if wish is None or task.goal is Goal.STOP:
+        return False
+    return not is_same_make(task.version, wish.version) or task.generation < wish.generation
+
+
+def is_behind(task: Task, wish: GroupWish | None) -> bool:
+    """Whether the task shall run, and lacks what it can be given as it runs: the care that is wished, or a signal."""
+    if wish is None or task.goal is Goal.STOP or not is_same_make(task.version, wish.version):
+        return False
+    return task.version != wish.version or task.signals < wish.signals
