@@ -1,6 +1,6 @@
 """The confined process that renders templates: `answer` is what specs.confined calls there.
 
-Executors ask it for files of tasks; where a stack is checked (specs.template_trial) its templates are tried. Both
+Executors ask it for files of tasks; where a stack is checked (specs.rules.template_trial) its templates are tried. Both
 render with discovery.render, so that a trial is what an agent would do.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 from discovery.endpoints import Endpoint, endpoint_from_json
 from discovery.render import Many, Reached, Renderer, RenderFault, TooLong
 from discovery.render_requests import Groups, Own
-from specs.harmless import plain_line
 from specs.ids import GroupId, TaskId, group_id
 from specs.messages import shortened
+from specs.plain_text import plain_line
 
 _TRIAL_ENDPOINTS = 8
 """Endpoints that every service has in a trial."""

@@ -1,4 +1,4 @@
-"""Another care for tasks that run (specs.care), or a signal, as the scheduler says: their containers stay."""
+"""Another care for tasks that run (specs.model.in_place), or a signal, as the scheduler says: their containers stay."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from executor import events as on
 from executor import watching
 from executor.context import Context
 from executor.task import Phase, Task
-from specs.care import Care, care_of, with_care
 from specs.ids import VersionId, is_same_make
+from specs.model.in_place import Care, care_of, with_care
 from specs.states import TaskState
 
 

@@ -27,25 +27,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive: the first that zip knows."""
 OURS = ("discovery", "executor")
 LIGHT_SPECS = (
-    "__init__",
-    "addresses",
-    "autoscale",
-    "canonical",
-    "care",
-    "confined",
-    "constraints",
-    "foreign_json",
-    "ids",
-    "messages",
-    "permanence",
-    "harmless",
-    "records_pb2",
-    "resources",
-    "routes",
-    "stack",
-    "states",
-    "update",
-    "urls",
+    *("__init__", "addresses", "confined", "foreign_json", "ids", "messages", "permanence", "plain_text"),
+    *("records_pb2", "states", "urls", "model/__init__", "model/autoscale", "model/canonical", "model/constraints"),
+    *("model/in_place", "model/resources", "model/routes", "model/stack", "model/update"),
 )
 LIBRARIES = (
     "addict",
@@ -183,7 +167,7 @@ def _all_files() -> Iterator[tuple[PurePosixPath, bytes]]:
         yield from _files(module)
     specs = _one("specs").parent
     for name in LIGHT_SPECS:
-        yield PurePosixPath("specs", f"{name}.py"), (specs / f"{name}.py").read_bytes()
+        yield PurePosixPath(f"specs/{name}.py"), (specs / f"{name}.py").read_bytes()
     # A namespace package has no file of its own, and without one an archive's is not found.
     yield PurePosixPath("google", "__init__.py"), b""
     yield PurePosixPath("certifi", "__init__.py"), CERTIFI

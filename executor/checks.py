@@ -13,7 +13,7 @@ from executor.ports import binding
 from executor.probes import Done, Probes, Target
 from executor.runtime import CheckOutcome, Runtime
 from executor.workers import Workers
-from specs.stack import CheckKind, HealthCheck, Hook
+from specs.model.stack import CheckKind, HealthCheck, Hook
 
 CHECK_THREADS = 8
 HOOK_THREADS = 16

@@ -22,12 +22,12 @@ from executor.events import (
 )
 from executor.order import order_from_bytes
 from executor.statuses import CheckStatus, Status
-from specs.canonical import care_from_json
-from specs.harmless import plain_lines
 from specs.ids import TaskId, VersionId
 from specs.messages import shortened
+from specs.model.canonical import care_from_json
+from specs.model.stack import CheckKind
+from specs.plain_text import plain_lines
 from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail, Strays
-from specs.stack import CheckKind
 
 
 def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:

@@ -11,7 +11,7 @@ from executor.events import Purpose
 from executor.order import Order
 from executor.statuses import Status
 from specs.ids import TaskId
-from specs.stack import Hook
+from specs.model.stack import Hook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

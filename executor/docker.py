@@ -33,7 +33,7 @@ from executor.settings import (
 from executor.templates import Templates
 from executor.terminal import Terminal, Wanted
 from specs.ids import TaskId, VersionId, is_same_make
-from specs.stack import Hook, Network
+from specs.model.stack import Hook, Network
 
 DRAIN_SECONDS = 5.0
 REAP_GRACE_SECONDS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from executor.order import Order
 from specs.ids import variable_name
-from specs.resources import format_cpus
+from specs.model.resources import format_cpus
 
 CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
 """Where a container sees its task's sandbox directory."""

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from executor.order import Order
-from specs.care import Care
 from specs.ids import TaskId, VersionId
+from specs.model.in_place import Care
 
 
 class Operation(StrEnum):

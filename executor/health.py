@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from specs.stack import HealthCheck
+from specs.model.stack import HealthCheck
 
 TELL_AFTER_SECONDS = 5.0
 """What keeps a task from its first success is told of only if it does so for this long."""

@@ -13,7 +13,7 @@ from docker.errors import APIError
 
 from executor.engine import AWAY, Engine, engine_address, words
 from executor.runtime import CheckOutcome, exit_message
-from specs.stack import Hook
+from specs.model.stack import Hook
 
 OUTPUT_BYTES = 4096
 """So much of the end of a command's output is looked at."""

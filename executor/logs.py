@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from executor.sandbox import Sandbox
 from executor.workers import start_thread
-from specs.harmless import plain_line
 from specs.ids import TaskId
+from specs.plain_text import plain_line
 
 READ_BYTES = 64 * 1024
 HEADER_BYTES = 8

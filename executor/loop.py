@@ -37,7 +37,7 @@ from executor.sandbox import Sandbox
 from executor.sessions import Sessions
 from executor.survey import SurveyAsked
 from executor.workers import Workers
-from specs.stack import Hook
+from specs.model.stack import Hook
 
 LONGEST_SLEEP_SECONDS = 3600.0
 URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}

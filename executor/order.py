@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from specs.canonical import container_from_json
 from specs.ids import AgentId, FrameworkId, GroupId, TaskId, VersionId, group_id
+from specs.model.canonical import container_from_json
+from specs.model.stack import Container
 from specs.records_pb2 import LaunchOrder
-from specs.stack import Container
 
 SCHEMA = 2
 """The newest form of a launch order that this executor understands."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from executor.order import Order
-from specs.stack import Network, Protocol
+from specs.model.stack import Network, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

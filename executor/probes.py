@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from executor.http_answers import Answer, host_header, request_bytes
 from executor.runtime import CheckOutcome
 from executor.workers import start_thread
-from specs.stack import CheckKind, HealthCheck
+from specs.model.stack import CheckKind, HealthCheck
 
 AT_ONCE = 500
 """So many connections are open at a time; more wait for their turn."""

@@ -32,8 +32,8 @@ from executor.supervision.wire import Program
 from executor.terminal import Wanted
 from executor.terminal_beside import SYSTEM_PATH, Beside
 from specs.ids import TaskId
+from specs.model.stack import Hook
 from specs.permanence import Permanent
-from specs.stack import Hook
 
 P = TypeVar("P", bound=Process)
 

@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 from executor.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
 from executor.order import Order
 from executor.terminal import Terminal, Wanted
-from specs.stack import Hook
+from specs.model.stack import Hook
 
 Post = Callable[[Event], None]
 

@@ -7,7 +7,7 @@ from typing import Any
 from executor.environment import CONTAINER_SANDBOX, environment
 from executor.order import Order
 from executor.ports import port_settings
-from specs.stack import Container
+from specs.model.stack import Container
 
 LEAST_MEMORY_MIB = 6
 """Less than this the engine refuses."""

@@ -8,8 +8,8 @@ from executor import stopping, templating, watching
 from executor.context import Context
 from executor.stopping import LOOK_AGAIN_SECONDS
 from executor.task import LAUNCH_FAILED, Phase, Task, Verdict, seconds
+from specs.model.stack import Pull
 from specs.permanence import Permanent
-from specs.stack import Pull
 from specs.states import TaskState
 
 PROGRESS_SECONDS = 1.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from specs.ids import TaskId
-from specs.stack import CheckKind
+from specs.model.stack import CheckKind
 from specs.states import TaskState
 
 FIRST_RESEND_SECONDS = 5.0

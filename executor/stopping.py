@@ -8,7 +8,7 @@ from executor import events as on
 from executor import publishing, readiness
 from executor.context import Context
 from executor.task import Phase, Task, Verdict, ending, seconds
-from specs.stack import Hook
+from specs.model.stack import Hook
 from specs.states import TaskState
 
 REMOVE_AGAIN_SECONDS = 5.0

@@ -12,7 +12,7 @@ from executor.health import Judge
 from executor.order import Order
 from executor.permanence import permanence_of_end
 from executor.statuses import CheckStatus
-from specs.stack import CheckKind
+from specs.model.stack import CheckKind
 from specs.states import TaskState
 
 LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"

@@ -25,8 +25,8 @@ from executor.rendering import IDLE_SECONDS, TASK_SECONDS, Rendering, TooMuch
 from executor.runtime import Fault, Post
 from executor.workers import start_thread
 from specs.ids import TaskId
+from specs.model.stack import Network, Template
 from specs.permanence import Permanent
-from specs.stack import Network, Template
 
 READ_SECONDS = 10.0
 """So long a task waits for the first reading of the endpoints."""

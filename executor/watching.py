@@ -9,8 +9,8 @@ from executor.context import Context
 from executor.events import Purpose
 from executor.health import Finding, Judge
 from executor.task import CHECKED, LAUNCH_FAILED, UNHEALTHY, Phase, Task, Verdict
-from specs.care import Care
-from specs.stack import HealthCheck
+from specs.model.in_place import Care
+from specs.model.stack import HealthCheck
 from specs.states import TaskState
 
 SERVES_ON = "it serves as before, and has never passed this new check"

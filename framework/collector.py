@@ -13,8 +13,8 @@ from framework.core.model import Task, TaskUsage
 from framework.core.views import Connection, GroupView, View
 from framework.ports import Post
 from framework.usage import Executor, Figures, Usage
-from specs.autoscale import Autoscale
 from specs.ids import TaskId
+from specs.model.autoscale import Autoscale
 
 LEAST_SECONDS, MOST_SECONDS = 1.0, 30.0
 """Asked more seldom than that a group would seem to tell nothing, however seldom executors measure."""

@@ -10,7 +10,7 @@ from discovery.configs import Configs
 from discovery.janitor import Janitor, Living
 from framework.core.views import Connection, GroupView, View
 from framework.ports import Clock, Front, Leadership
-from specs.canonical import to_plain
+from specs.model.canonical import to_plain
 
 TICK_SECONDS = 2.0
 """So soon after a change groups' configurations follow."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from specs.ids import AgentId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 
 class AgentState(StrEnum):

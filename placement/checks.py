@@ -9,9 +9,9 @@ from placement.bits import bits_of, numbers_in
 from placement.cluster import DIMENSIONS, Cluster, take_custom
 from placement.counting import CountingRule, GroupBy, HardSpread
 from placement.room import Need, Room
-from specs.constraints import COMBINING, Constraint, Operator
 from specs.ids import AgentId
-from specs.resources import Resources, format_cpus
+from specs.model.constraints import COMBINING, Constraint, Operator
+from specs.model.resources import Resources, format_cpus
 
 _SHOWN_VALUES = 3
 

@@ -10,9 +10,9 @@ from placement.agent import Agent
 from placement.bits import bits_of, numbers_in
 from placement.predicates import holds_of_any
 from placement.thresholds import Threshold
-from specs.constraints import DEDICATED, GPUS, HOSTNAME, ID, REGION, ZONE, Constraint, Operator
 from specs.ids import AgentId
-from specs.resources import Resources
+from specs.model.constraints import DEDICATED, GPUS, HOSTNAME, ID, REGION, ZONE, Constraint, Operator
+from specs.model.resources import Resources
 
 UNKNOWN = 1 << 60
 """An amount that was not told: more than is ever wanted, so that it is no reason to refuse an agent."""

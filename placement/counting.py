@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from placement.cluster import Cluster, Domains
-from specs.constraints import REST, Constraint, Counted, GroupByMode, Operator, Spread
+from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Operator, Spread
 
 
 class CountingRule(Protocol):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from placement.cluster import Cluster
 from placement.occupancy import Crowd, Groups, Meant, Selectors
 from placement.request import Tenants
-from specs.constraints import Neighbour, Selector
 from specs.ids import AgentId, GroupId, VersionId
+from specs.model.constraints import Neighbour, Selector
 
 
 def selects(selector: Selector, home: GroupId, group: GroupId) -> bool:

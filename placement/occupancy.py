@@ -18,8 +18,8 @@ from operator import or_
 from typing import Generic, TypeVar
 
 from placement.cluster import Domains
-from specs.constraints import Selector
 from specs.ids import GroupId
+from specs.model.constraints import Selector
 
 Thing = TypeVar("Thing")
 Names = tuple[str | None, str | None]

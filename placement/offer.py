@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specs.ids import AgentId, ExecutorId, OfferId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

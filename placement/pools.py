@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from placement.offer import Pool
-from specs.resources import Resources, Scalars, Sets
+from specs.model.resources import Resources, Scalars, Sets
 
 
 def draw(pools: Sequence[Pool], want: Resources) -> tuple[tuple[Pool, ...], tuple[Pool, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
-from specs.resources import PortRanges
+from specs.model.resources import PortRanges
 
 
 class Ports:

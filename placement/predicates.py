@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from specs import patterns, versions
-from specs.constraints import Constraint, Operator
-from specs.thousandths import thousandths
+from specs.model import patterns, versions
+from specs.model.constraints import Constraint, Operator
+from specs.model.thousandths import thousandths
 
 _NEGATIVE = frozenset({Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET})
 

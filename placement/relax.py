@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from placement.cluster import DIMENSIONS, amounts
 from placement.request import Request
 from placement.situation import Situation
-from specs.constraints import COMBINING, DEDICATED, GPUS, REGION, Constraint, Neighbour, Operator, Rules, Spread
-from specs.resources import Resources
+from specs.model.constraints import COMBINING, DEDICATED, GPUS, REGION, Constraint, Neighbour, Operator, Rules, Spread
+from specs.model.resources import Resources
 
 Pair = tuple[Request, Situation]
 _MORE_PER_DOMAIN = (1, 2, 4, 8)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from specs.constraints import Neighbour, Rules
 from specs.ids import AgentId, GroupId, VersionId
-from specs.resources import Resources
+from specs.model.constraints import Neighbour, Rules
+from specs.model.resources import Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from placement.ports import Ports
 from placement.request import Request
 from placement.situation import Situation
 from placement.thresholds import Threshold
-from specs.constraints import Strategy
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import Strategy
+from specs.model.resources import PortRanges, Resources
 
 STEPS = 64
 """Agents are told apart by shares of what they have in so many steps."""

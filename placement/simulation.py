@@ -16,11 +16,11 @@ from placement.explanation import Cure
 from placement.refusals import Refused
 from placement.request import Overhead, Placement, Request, Tenants
 from placement.situation import Situation
-from specs.canonical import version_of
-from specs.constraints import Mode, Neighbour, Operator, Rules
 from specs.ids import AgentId, GroupId, VersionId, make_of
-from specs.resources import Resources
-from specs.stack import Group, Stack
+from specs.model.canonical import version_of
+from specs.model.constraints import Mode, Neighbour, Operator, Rules
+from specs.model.resources import Resources
+from specs.model.stack import Group, Stack
 
 MOST_EXPLAINED = 20
 """Groups whose cures are looked for; the others that did not fit are told in a sentence only."""

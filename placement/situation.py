@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from placement.cluster import Cluster
 from placement.request import Overhead, Tenants
 from specs.ids import AgentId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from placement.cluster import Cluster
-from specs.constraints import REST, Operator, Rules, Spread
 from specs.ids import AgentId
-from specs.stack import KillOrder
+from specs.model.constraints import REST, Operator, Rules, Spread
+from specs.model.stack import KillOrder
 
 Domain = tuple[str | None, ...]
 

@@ -29,9 +29,9 @@ from placement.request import Request
 from placement.room import Need, Room
 from placement.situation import Situation
 from placement.wishes import Wishes
-from specs.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
 from specs.ids import GroupId
-from specs.resources import Resources
+from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
+from specs.model.resources import Resources
 
 _BLAMED = tuple(map(DIMENSIONS.index, ("gpus", "cpus", "mem", "disk")))
 """The amounts in the order in which they are blamed: what is rarest on agents first."""

@@ -8,8 +8,8 @@ from placement.cluster import Cluster
 from placement.neighbours import Beside, Standing, selects
 from placement.request import Tenants
 from placement.trial import possible
-from specs.constraints import Constraint, Operator, Rules
 from specs.ids import AgentId, GroupId
+from specs.model.constraints import Constraint, Operator, Rules
 
 
 def violations(

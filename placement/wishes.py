@@ -12,7 +12,7 @@ from placement.cluster import Cluster
 from placement.counting import Counting, SoftSpread
 from placement.neighbours import Beside, Standing
 from placement.request import Request
-from specs.constraints import STICKY_POINTS
+from specs.model.constraints import STICKY_POINTS
 
 _MOST_COMBINATIONS = 1000
 FAILED = "failed the group lately"

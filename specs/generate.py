@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from specs.schema import schema_text
-from specs.tables import with_tables
+from specs.file.schema import schema_text
+from specs.file.tables import with_tables
 
 HERE = Path(__file__).resolve().parent
 SCHEMA = HERE / "stack.schema.json"

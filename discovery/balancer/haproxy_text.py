@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.lines import Line, Lines, LineState
 from discovery.balancer.model import Backend, Frontend, Model, Rule
-from specs.routes import Balance, RouteMode
+from specs.model.routes import Balance, RouteMode
 
 NOBODY = "127.0.0.1:1"
 """Stands in a line without a server, which is disabled."""

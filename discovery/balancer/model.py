@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from discovery.endpoints import Endpoint
 from specs.ids import GroupId
-from specs.routes import HTTP_PORT, HTTPS_PORT, Balance, Route, RouteMode, Tls
+from specs.model.routes import HTTP_PORT, HTTPS_PORT, Balance, Route, RouteMode, Tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

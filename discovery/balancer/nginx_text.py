@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.model import Backend, Frontend, Model, Rule
-from specs.routes import Balance, RouteMode
+from specs.model.routes import Balance, RouteMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from discovery.balancer.model import Exposed, Model, model_of
 from discovery.directory import Directory, Snapshot
 from discovery.watching import Contents, Watching
 from specs import records_pb2 as pb
-from specs.canonical import from_plain
 from specs.ids import group_id
-from specs.routes import Route
+from specs.model.canonical import from_plain
+from specs.model.routes import Route
 
 STACKS = "/stacks"
 """Below the root of the store: a node for each stack."""

@@ -20,7 +20,7 @@ from executor.metrics.stats import usage_of_stats
 from executor.metrics.usage import Usage, never_falling
 from executor.survey import Seen
 from specs.ids import TaskId
-from specs.stack import Network
+from specs.model.stack import Network
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -18,17 +18,17 @@ from framework.adapters.mesos_resources import pools, total, written
 from framework.core.commands import Launch
 from framework.core.model import Status, Task
 from placement.offer import Offer, Pool
-from specs.canonical import container_json
-from specs.executors import address_of, executor_variant, served_from
+from specs.executor_ids import address_of, executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
+from specs.model.canonical import container_json
+from specs.model.resources import Resources
+from specs.model.stack import CheckKind, Container, HealthCheck, Network
 from specs.records_pb2 import (
     CustomResource,
     LaunchOrder,
     StatusDetail,
     Variable,
 )
-from specs.resources import Resources
-from specs.stack import CheckKind, Container, HealthCheck, Network
 from specs.states import TaskState
 
 CAPABILITIES = (

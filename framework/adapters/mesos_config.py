@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 DEFAULT_PORT = 5050

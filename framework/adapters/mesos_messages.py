@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from framework.core import commands
-from specs.canonical import care_json
 from specs.ids import TaskId
+from specs.model.canonical import care_json
 from specs.records_pb2 import Apply, Attach, ExecutorMessage, Leave, SchedulerMessage, Unwanted
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from placement.offer import Pool
-from specs.resources import PortRanges, Resources
+from specs.model.resources import PortRanges, Resources
 
 Json = dict[str, Any]
 

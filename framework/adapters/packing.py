@@ -11,8 +11,8 @@ from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from specs.canonical import from_plain, to_plain
 from specs.foreign_json import parse_json
+from specs.model.canonical import from_plain, to_plain
 
 SCHEMA = 3
 """What this program writes, and the newest that it reads; it reads the older ones too.

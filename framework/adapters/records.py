@@ -12,8 +12,8 @@ from framework.adapters.wish_records import one_group
 from framework.core.commands import PutFramework
 from framework.core.model import Answered, Backoff, Failures, KnownAgent, RequestKey, Task, Version
 from specs import records_pb2 as pb
-from specs.canonical import version_from_json, version_json
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
+from specs.model.canonical import version_from_json, version_json
 from specs.states import Goal, Health, Readiness, TaskState
 
 # Tasks have one field number in their bucket, agents and answers the same in theirs.

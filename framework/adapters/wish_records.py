@@ -8,12 +8,12 @@ from typing import Any
 from framework.adapters.packing import SCHEMA, RecordFault, canonical, fold, from_canonical, parse
 from framework.core.model import GroupWish, Rollouts, StackWish
 from specs import records_pb2 as pb
-from specs.autoscale import Autoscale
-from specs.constraints import Mode, Rules
 from specs.ids import GroupId, VersionId
-from specs.routes import Route
-from specs.stack import Condition, Dependency, Keep, KillOrder, OnChange, Restart, Retry, Unreachable
-from specs.update import Update
+from specs.model.autoscale import Autoscale
+from specs.model.constraints import Mode, Rules
+from specs.model.routes import Route
+from specs.model.stack import Condition, Dependency, Keep, KillOrder, OnChange, Restart, Retry, Unreachable
+from specs.model.update import Update
 
 _NO_RULES = Rules()
 _USUAL_UPDATE = Update()

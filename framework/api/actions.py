@@ -18,7 +18,7 @@ from framework.api.tasks import task_or_problem
 from framework.core.events import Ask, BackoffResetAsked, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
 from framework.core.read.pace_warnings import warnings_of
 from framework.ports import Front
-from specs.stack import KillOrder
+from specs.model.stack import KillOrder
 
 
 def router(front: Front, limits: Limits) -> APIRouter:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from framework.core.read.plan import allowed, is_gone
 from framework.core.views import View
 from placement.agent import Agent
-from specs.resources import Resources, format_cpus
-from specs.stack import Group, Stack
+from specs.model.resources import Resources, format_cpus
+from specs.model.stack import Group, Stack
 
 Details = list[tuple[str, str]]
 _Amount = tuple[str, Callable[[Resources], int], Callable[[int], str]]

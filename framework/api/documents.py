@@ -10,9 +10,9 @@ from anyio import to_thread
 from anyio.lowlevel import RunVar
 
 from framework.api.errors import Problem
-from specs.errors import StackError
-from specs.load import stack_from_json
-from specs.stack import Stack
+from specs.file.load import stack_from_json
+from specs.model.errors import StackError
+from specs.model.stack import Stack
 
 _AT_A_TIME = 4
 _changing: RunVar[anyio.CapacityLimiter] = RunVar("stacks that are submitted")

@@ -19,7 +19,7 @@ from framework.api.stacks import done_plain
 from framework.core.events import RollAsked
 from framework.core.views import View
 from framework.ports import Front
-from specs.executors import is_version_of
+from specs.executor_ids import is_version_of
 from specs.ids import ExecutorId
 
 

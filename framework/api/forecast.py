@@ -12,8 +12,8 @@ from framework.core.read.plan import GroupPlan, Plan
 from framework.core.views import AgentView, View
 from placement.agent import Agent
 from placement.explanation import AgentVerdicts, Cure
-from specs.difference import GroupDifference
 from specs.ids import AgentId
+from specs.model.difference import GroupDifference
 from specs.states import TaskState
 
 Plain = dict[str, Any]

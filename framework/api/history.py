@@ -25,7 +25,7 @@ from framework.core.read.definitions import stack_at, stack_back
 from framework.core.read.plan import plan
 from framework.core.views import HistoryView, View
 from framework.ports import Front
-from specs.load import stack_to_json
+from specs.file.load import stack_to_json
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="of the revision", examples=[7])]
 

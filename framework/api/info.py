@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framework.core.model import Instant
-from specs.limits import MAX_JSON_BYTES
+from specs.model.limits import MAX_JSON_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

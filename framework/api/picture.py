@@ -13,11 +13,11 @@ from framework.core.model import Backoff, Task
 from framework.core.read.gone_agents import why_not_over
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
 from placement.agent import AgentState
-from specs.autoscale import Autoscale
-from specs.constraints import Rules, Strategy
 from specs.ids import is_same_make
-from specs.resources import Resources
-from specs.stack import Restart, Retry
+from specs.model.autoscale import Autoscale
+from specs.model.constraints import Rules, Strategy
+from specs.model.resources import Resources
+from specs.model.stack import Restart, Retry
 from specs.states import Goal, TaskState
 
 Plain = dict[str, Any]

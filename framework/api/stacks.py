@@ -22,9 +22,9 @@ from framework.core.events import StackRemoved, StackSubmitted
 from framework.core.read.plan import plan, stack_of, warnings
 from framework.core.views import StackView, View
 from framework.ports import Front
+from specs.file.load import stack_to_json
 from specs.ids import name_fault
-from specs.load import stack_to_json
-from specs.stack import Stack
+from specs.model.stack import Stack
 
 _BODY: dict[str, Any] = {
     "requestBody": {

@@ -12,7 +12,7 @@ from framework.cli.options import complete_agents, who, with_message, with_retry
 from framework.cli.output import cell, note, plural, print_json, print_table
 from framework.cli.server import Answer, Server, path_of
 from framework.exits import CliExit
-from specs.values import format_size_mib
+from specs.model.resources import format_size_mib
 
 _MOST_NAMED = 20
 

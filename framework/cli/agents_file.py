@@ -10,16 +10,16 @@ from typing import Any
 
 from framework.cli.fleet import EXECUTOR, MAX_AGENTS, Fleet, content_of, parse_ports
 from placement.agent import Agent
-from specs.errors import Faults, StackError
-from specs.fields import Field, Found, Table
+from specs.file.fields import Field, Found, Table
+from specs.file.kinds import Anything, Integer, Parsed, Schema, Text
+from specs.file.reader import Reader, Unreadable
+from specs.file.source import Mapping as MappingNode
+from specs.file.source import Node, Scalar, Sequence, describe, read_yaml
+from specs.file.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_size_mib
 from specs.ids import AgentId
-from specs.kinds import Anything, Integer, Parsed, Schema, Text
-from specs.limits import MAX_FILE_BYTES, MAX_GPUS
-from specs.reader import Reader, Unreadable
-from specs.resources import PortRanges, Resources
-from specs.source import Mapping as MappingNode
-from specs.source import Node, Scalar, Sequence, describe, read_yaml
-from specs.values import WANTED_CPUS, WANTED_SIZE, parse_cpus_milli, parse_size_mib
+from specs.model.errors import Faults, StackError
+from specs.model.limits import MAX_FILE_BYTES, MAX_GPUS
+from specs.model.resources import PortRanges, Resources
 
 PORTS = PortRanges.of([(31000, 32000)])
 """What a Mesos agent offers that was not told otherwise."""

@@ -17,7 +17,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.options import Duration
 from framework.cli.store_access import with_zk
 from framework.exits import CliExit
-from specs.routes import DEFAULT_BALANCER
+from specs.model.routes import DEFAULT_BALANCER
 
 READ_SECONDS = 15.0
 """So long --dry-run waits for ZooKeeper."""

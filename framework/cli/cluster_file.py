@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from framework.cli.fleet import EXECUTOR, MAX_AGENTS, Fleet, content_of, parse_ports
 from placement.agent import Agent, AgentState
-from specs.errors import Fault, StackError
 from specs.foreign_json import parse_json
 from specs.ids import AgentId, GroupId, VersionId, parse_group_id
-from specs.limits import MAX_INSTANCES
-from specs.resources import PortRanges, Resources
+from specs.model.errors import Fault, StackError
+from specs.model.limits import MAX_INSTANCES
+from specs.model.resources import PortRanges, Resources
 
 MAX_CLUSTER_BYTES = 64 << 20
 MAX_AMOUNT = 10**12

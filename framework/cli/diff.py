@@ -15,11 +15,11 @@ from framework.cli.output import plural, print_json
 from framework.cli.plan import show_change
 from framework.cli.server import Answer, Server, path_of
 from framework.exits import CliExit
-from specs.difference import GroupDifference, difference, renames
-from specs.errors import StackError
+from specs.file.load import stack_from_json
 from specs.ids import name_fault
-from specs.load import stack_from_json
-from specs.stack import Stack
+from specs.model.difference import GroupDifference, difference, renames
+from specs.model.errors import StackError
+from specs.model.stack import Stack
 
 _STACK = re.compile(r"(?P<name>[a-z0-9-]+)(@(?P<number>[0-9]{1,15}))?")
 

@@ -12,10 +12,10 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.exits import CliExit
-from specs.errors import StackError
-from specs.limits import MAX_FILE_BYTES
-from specs.load import Override, load_files, load_stack
-from specs.stack import Stack
+from specs.file.load import Override, load_files, load_stack
+from specs.model.errors import StackError
+from specs.model.limits import MAX_FILE_BYTES
+from specs.model.stack import Stack
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from placement.agent import Agent
-from specs.errors import Fault, StackError
+from specs.file.values import parse_integer
 from specs.ids import AgentId, GroupId, VersionId
-from specs.resources import PortRanges, Resources
-from specs.values import parse_integer
+from specs.model.errors import Fault, StackError
+from specs.model.resources import PortRanges, Resources
 
 MAX_AGENTS = 20_000
 EXECUTOR = Resources(cpus_milli=100, mem_mib=64)

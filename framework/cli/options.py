@@ -15,7 +15,7 @@ import click
 from framework.cli.faults import CommandFault
 from framework.cli.retrying import Retry
 from framework.cli.server import Refused, Server, find_address, read_token
-from specs.values import parse_seconds
+from specs.file.values import parse_seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from specs.harmless import plain_line
+from specs.plain_text import plain_line
 
 _NO_LETTERS = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 _COLOURS = {

@@ -12,7 +12,7 @@ from framework.cli.files import load, with_file
 from framework.cli.options import with_server
 from framework.cli.output import cell, note, plural, print_json
 from framework.cli.server import Answer, Server, path_of
-from specs.load import stack_to_json
+from specs.file.load import stack_to_json
 
 _SHOWN = 12
 _REASONS = 3

@@ -16,7 +16,7 @@ import requests
 from framework.cli.faults import CommandFault
 from framework.cli.retrying import NoScheduler, Retry
 from framework.exits import CliExit
-from specs.harmless import plain_lines
+from specs.plain_text import plain_lines
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _CONNECT_SECONDS = 3.0

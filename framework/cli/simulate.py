@@ -20,12 +20,11 @@ from placement.request import Request, Tenants
 from placement.simulation import Balance, Outcome, Settled, balances, situation_of_agents
 from placement.simulation import simulate as simulate_stack
 from placement.situation import Situation
-from specs.constraints import Mode
-from specs.errors import StackError
 from specs.ids import AgentId, GroupId
-from specs.resources import Resources, format_cpus
-from specs.stack import Stack
-from specs.values import format_size_mib
+from specs.model.constraints import Mode
+from specs.model.errors import StackError
+from specs.model.resources import Resources, format_cpus, format_size_mib
+from specs.model.stack import Stack
 
 _DOMAINS_SHOWN = 12
 _SLOTS_SHOWN = 12

@@ -10,7 +10,7 @@ from framework.cli.options import who, with_message, with_retry, with_server, wi
 from framework.cli.output import print_json
 from framework.cli.server import Server, path_of
 from framework.cli.waiting import echo_done
-from specs.load import stack_to_json
+from specs.file.load import stack_to_json
 
 
 @click.command()

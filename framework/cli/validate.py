@@ -7,8 +7,8 @@ import click
 from framework.cli.files import load, with_file
 from framework.cli.options import with_json
 from framework.cli.output import plural, print_json
-from specs.load import stack_to_json
-from specs.resources import format_cpus
+from specs.file.load import stack_to_json
+from specs.model.resources import format_cpus
 
 
 @click.command()

@@ -10,9 +10,9 @@ from framework.core.model import GroupWish, Instant, Task, TaskUsage
 from framework.core.state.context import Context
 from framework.core.state.load_window import Reading, Scaler, reading
 from framework.core.views import Scaling
-from specs.autoscale import Autoscale
 from specs.ids import GroupId, TaskId
-from specs.resources import Resources
+from specs.model.autoscale import Autoscale
+from specs.model.resources import Resources
 from specs.states import Goal
 
 SETTLING_SECONDS = 15.0

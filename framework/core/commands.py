@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Task, Version
 from placement.offer import Pool
-from specs.care import Care
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
-from specs.resources import Resources
-from specs.stack import Container
+from specs.model.in_place import Care
+from specs.model.resources import Resources
+from specs.model.stack import Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

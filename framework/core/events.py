@@ -11,7 +11,7 @@ from framework.core.model import Doubt, RequestKey, Status, Stored, TaskUsage
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, OfferId, TaskId, VersionId
-from specs.stack import KillOrder, Stack
+from specs.model.stack import KillOrder, Stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,9 +65,9 @@ from framework.core.model import (
     Task,
     Version,
 )
-from specs.canonical import version_of
-from specs.care import care_of, with_care
-from specs.stack import Container, HealthCheck, Hook, Template
+from specs.model.canonical import version_of
+from specs.model.in_place import care_of, with_care
+from specs.model.stack import Container, HealthCheck, Hook, Template
 
 Pairs = tuple[tuple[str, str], ...]
 MARK = "hashed:"

@@ -8,22 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from specs.autoscale import Autoscale
-from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
-from specs.resources import Resources
-from specs.routes import Route
-from specs.stack import Container, Dependency, KillOrder, Restart, Retry, Unreachable
+from specs.model.autoscale import Autoscale
+from specs.model.constraints import Mode, Rules
+from specs.model.resources import Resources
+from specs.model.routes import Route
+from specs.model.stack import Container, Dependency, KillOrder, Restart, Retry, Unreachable
+from specs.model.update import Update
 from specs.states import Goal, Health, Readiness, TaskState
-from specs.update import Update
 
 Instant = float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """The settings that containers of groups of a stack are made of, with the care that they are given (specs.care);
-    stored once for all groups that have them."""
+    """The settings that containers of groups of a stack are made of, with the care that they are given
+    (specs.model.in_place); stored once for all groups that have them."""
 
     stack: str
     id: VersionId

@@ -30,10 +30,10 @@ from framework.core.state.group_index import is_behind
 from framework.core.state.task_log import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
-from specs.resources import Resources
-from specs.stack import Container
+from specs.model.resources import Resources
+from specs.model.stack import Container
+from specs.model.update import OnFailure
 from specs.states import Goal, TaskState
-from specs.update import OnFailure
 
 
 class Connection(StrEnum):

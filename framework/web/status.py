@@ -10,7 +10,7 @@ from framework.core.views import AgentView, Connection, GroupState, GroupView, S
 from framework.web.html import Content, Html, element, joined, page
 from placement.agent import Agent, AgentState
 from specs.ids import is_same_make
-from specs.resources import format_cpus
+from specs.model.resources import format_cpus
 from specs.states import Health, Readiness, TaskState
 
 _REFRESH_SECONDS = 5

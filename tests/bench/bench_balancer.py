@@ -20,7 +20,7 @@ from typing import Any
 from discovery.directory import Directory
 from framework.local import images, requirements
 from framework.local.cluster import Cluster
-from specs.stack import Stack
+from specs.model.stack import Stack
 from tests.bench import subject
 from tests.bench.report import Bench, Row
 from tests.bench.subject import Subject

@@ -34,8 +34,8 @@ from placement.offer import Offer
 from placement.request import Overhead, Request
 from placement.situation import Situation
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
-from specs.resources import PortRanges, Resources
-from specs.stack import Container, Group, Stack
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Group, Stack
 from specs.states import TaskState
 from tests.bench.report import Bench, Row
 

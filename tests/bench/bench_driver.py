@@ -34,8 +34,8 @@ from framework.core.model import Task
 from framework.local.cluster import Cluster
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, TaskId, VersionId, group_id
-from specs.resources import Resources
-from specs.stack import Container
+from specs.model.resources import Resources
+from specs.model.stack import Container
 from specs.states import Goal, Health, TaskState
 from tests.bench.lean_client import AGENT_ID, TASK_ID, LeanClient
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from framework.cli.server import path_of
 from framework.local.daemon import Daemon
-from specs.load import stack_to_json
+from specs.file.load import stack_to_json
 from tests.bench import subject
 from tests.bench.bench_control import NOOP, RESOURCES, SERVICE
 from tests.bench.bench_failover import ask, get, leading, ready, with_session

@@ -13,8 +13,8 @@ from framework.cli.server import Address, Refused, Server, path_of
 from framework.local import commands
 from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon, http_status
-from specs.load import stack_to_json
-from specs.stack import Stack
+from specs.file.load import stack_to_json
+from specs.model.stack import Stack
 from tests.bench import subject
 from tests.bench.bench_control import NOOP, RESOURCES, SERVICE
 from tests.bench.report import Bench, Row

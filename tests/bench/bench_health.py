@@ -20,7 +20,7 @@ from executor.order import Order
 from executor.probes import Done, Probes, Target
 from executor.runtime import CheckOutcome
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
-from specs.stack import CheckKind, Container, HealthCheck
+from specs.model.stack import CheckKind, Container, HealthCheck
 from tests.bench.report import Bench, Row
 
 TASKS = 500

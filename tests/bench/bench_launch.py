@@ -19,7 +19,7 @@ from executor.order import Order
 from executor.settings import container_settings
 from framework.local import engine, images
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
-from specs.stack import Group, Stack
+from specs.model.stack import Group, Stack
 from tests.bench import subject
 from tests.bench.report import Bench, Row, middle
 from tests.bench.subject import Subject

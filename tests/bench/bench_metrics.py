@@ -15,7 +15,7 @@ from executor.task import Phase
 from framework.local import images
 from framework.local.cluster import Cluster
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
-from specs.stack import Container
+from specs.model.stack import Container
 from tests.bench import bench_launch, machine, subject
 from tests.bench.report import Bench, Row
 from tests.bench.subject import Subject

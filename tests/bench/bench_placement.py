@@ -14,9 +14,9 @@ from placement.engine import Result, place
 from placement.explain import explain
 from placement.request import Request, Tenants
 from placement.situation import Situation
-from specs.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
 from specs.ids import AgentId, VersionId, group_id
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
+from specs.model.resources import PortRanges, Resources
 from tests.bench.report import Bench, Row
 
 RACKS, ZONES = 50, 3

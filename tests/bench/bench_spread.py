@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from framework.cli.server import path_of
-from specs.load import stack_to_json
-from specs.stack import Stack
+from specs.file.load import stack_to_json
+from specs.model.stack import Stack
 from tests.bench import subject
 from tests.bench.report import Bench, Row, middle
 from tests.bench.subject import Subject

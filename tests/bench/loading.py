@@ -15,7 +15,7 @@ from framework.core.events import BecameLeader
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
 from specs.ids import ExecutorId
-from specs.resources import Resources
+from specs.model.resources import Resources
 from tests.bench.machine import MIB, PAGE_BYTES
 
 NOW = 1.8e9

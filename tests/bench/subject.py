@@ -14,8 +14,8 @@ from typing import Any
 from framework.cli.server import Address, Refused, Server, path_of
 from framework.local.cluster import Cluster
 from framework.local.ports import is_free
-from specs.load import load_stack, stack_to_json
-from specs.stack import Stack
+from specs.file.load import load_stack, stack_to_json
+from specs.model.stack import Stack
 from tests.bench import machine
 from tests.bench.machine import Usage
 

@@ -24,7 +24,7 @@ from executor.workers import start_thread
 from framework.local.images import BUSYBOX
 from framework.local.waiting import wait_for
 from specs.ids import FrameworkId
-from specs.stack import Container, Network
+from specs.model.stack import Container, Network
 from tests.simulation.engine import Engine as EngineModel
 from tests.simulation.images import Registry
 from tests.simulation.kernel import Delays, Kernel

@@ -10,9 +10,9 @@ import base64
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from specs.canonical import container_json
+from specs.model.canonical import container_json
+from specs.model.stack import Container, Stop
 from specs.records_pb2 import LaunchOrder
-from specs.stack import Container, Stop
 
 Json = dict[str, Any]
 Value = TypeVar("Value")

@@ -19,9 +19,9 @@ from executor.archive import ArchiveInfo, build_archive
 from executor.mesos import Records
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
-from specs.canonical import container_json
+from specs.model.canonical import container_json
+from specs.model.stack import Container, Network
 from specs.records_pb2 import ExecutorMessage, LaunchOrder, StatusDetail
-from specs.stack import Container, Network
 
 API = "/api/v1/scheduler"
 TERMINAL = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"}

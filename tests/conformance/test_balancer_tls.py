@@ -14,7 +14,7 @@ from discovery.balancer.haproxy_text import Settings
 from discovery.balancer.model import Frontend, Model, Rule, Server
 from discovery.balancer.nginx import Nginx
 from discovery.balancer.nginx_text import NginxSettings
-from specs.routes import RouteMode
+from specs.model.routes import RouteMode
 from tests.conformance.executor_kit import wait_until
 from tests.kit.certificates import Authority, TlsConnection, serial
 from tests.kit.origins import HOST, NewServer, ask, model

@@ -17,7 +17,7 @@ from executor.archive import ArchiveInfo
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.conformance.executor_kit import MiniScheduler, log, mini_scheduler, wait_until
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import NewCluster, running_cluster

@@ -27,7 +27,7 @@ from executor.sandbox import Sandbox
 from executor.workers import start_thread
 from framework.local.images import BUSYBOX
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
-from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Stop, Volume
+from specs.model.stack import CheckKind, Container, HealthCheck, Network, Port, Stop, Volume
 from tests.conformance.executor_kit import wait_until
 from tests.unit.executor.talk import look, order
 

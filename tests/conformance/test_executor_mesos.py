@@ -15,7 +15,7 @@ import pytest
 from executor.archive import ArchiveInfo
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
-from specs.stack import CheckKind, Container, HealthCheck, Port, Stop
+from specs.model.stack import CheckKind, Container, HealthCheck, Port, Stop
 from tests.conformance.executor_kit import MiniScheduler, containers, detail, mini_scheduler, shell, wait_until
 from tests.kit.cluster import running_cluster
 

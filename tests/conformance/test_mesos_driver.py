@@ -50,8 +50,8 @@ from placement.agent import Agent, AgentState
 from placement.offer import Offer
 from placement.pools import draw
 from specs.ids import AgentId, FrameworkId, TaskId
-from specs.resources import PortRanges, Resources
-from specs.stack import CheckKind, Container, HealthCheck, Port
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import CheckKind, Container, HealthCheck, Port
 from specs.states import TaskState
 from tests.kit.cluster import NewCluster, leased_subnet, running_cluster
 from tests.unit.adapters.fake_master import Inbox

@@ -16,7 +16,7 @@ from discovery.executors import DIRECTORY, Announcement, announcement_from_json
 from executor.archive import ArchiveInfo, build_archive
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX
-from specs.stack import Container, MetricsPage, Port
+from specs.model.stack import Container, MetricsPage, Port
 from tests.conformance.executor_kit import MiniScheduler, wait_until
 from tests.kit.cluster import running_cluster
 

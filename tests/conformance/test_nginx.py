@@ -13,7 +13,7 @@ import pytest
 from discovery.balancer.model import Frontend, Model, Rule
 from discovery.balancer.nginx import RELOAD_SECONDS, Nginx
 from discovery.balancer.nginx_text import NginxSettings
-from specs.routes import RouteMode
+from specs.model.routes import RouteMode
 from tests.conformance.executor_kit import wait_until
 from tests.kit.origins import HOST, NewServer, ask, body, model
 

@@ -41,8 +41,8 @@ from framework.core.events import Saved, SaveFailed
 from framework.core.model import Answered, RequestKey, Stored
 from framework.local.daemon import Daemon
 from framework.ports import StoreFault
-from specs.constraints import Mode
 from specs.ids import AgentId, FrameworkId, TaskId
+from specs.model.constraints import Mode
 from specs.states import TaskState
 from tests.conformance.store_kit import (
     SECONDS,

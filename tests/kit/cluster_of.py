@@ -10,9 +10,9 @@ from placement.cluster import Cluster
 from placement.engine import Result, place
 from placement.request import Overhead, Request, Tenants
 from placement.situation import Situation
-from specs.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules
 from specs.ids import AgentId, GroupId, VersionId, group_id, parse_group_id
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules
+from specs.model.resources import PortRanges, Resources
 
 ROOMY = Resources(cpus_milli=16_000, mem_mib=16_384, disk_mib=1_000, ports=PortRanges.of([(31000, 31999)]))
 SMALL = Resources(cpus_milli=500, mem_mib=64)

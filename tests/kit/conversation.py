@@ -59,10 +59,10 @@ from framework.core.model import (
 from framework.core.scheduler import Scheduler
 from placement.agent import Agent
 from placement.offer import Offer
-from specs.constraints import Mode, Rules
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
-from specs.resources import PortRanges, Resources
-from specs.stack import Container, Dependency, Group, Restart, Retry, Stack
+from specs.model.constraints import Mode, Rules
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Dependency, Group, Restart, Retry, Stack
 from specs.states import TaskState
 from tests.kit.invariants import check
 

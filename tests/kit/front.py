@@ -23,10 +23,10 @@ from framework.core.views import (
 )
 from framework.ports import Happening
 from placement.agent import Agent
-from specs.canonical import version_of
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, task_id
-from specs.resources import PortRanges, Resources
-from specs.stack import Container, Group, Port, Stack
+from specs.model.canonical import version_of
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Group, Port, Stack
 from specs.states import Goal, Health, TaskState
 
 NOW: Instant = 1_800_000_000.0

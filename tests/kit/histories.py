@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from framework.core.model import GroupWish, Revision, Version
 from framework.core.views import HistoryView, View
-from specs.canonical import version_of
 from specs.ids import VersionId
-from specs.stack import Group, Stack
+from specs.model.canonical import version_of
+from specs.model.stack import Group, Stack
 from tests.kit.front import NOW, a_view, an_agent, running
 
 

@@ -10,7 +10,7 @@ from framework.core.state.cluster_state import Books
 from framework.core.state.delay_scheduling import PATIENCE_SECONDS
 from framework.core.state.group_index import GroupBook
 from framework.core.views import Connection
-from specs.constraints import Mode
+from specs.model.constraints import Mode
 from specs.states import Goal
 
 

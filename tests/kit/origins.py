@@ -14,7 +14,7 @@ import pytest
 
 from discovery.balancer.model import Backend, Frontend, Model, Rule, Server
 from framework.local import requirements
-from specs.routes import Balance, RouteMode
+from specs.model.routes import Balance, RouteMode
 from tests.kit.cluster import leased_subnet, need
 
 HOST = "shop.example.org"

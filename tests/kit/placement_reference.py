@@ -13,9 +13,9 @@ from placement.agent import Agent
 from placement.predicates import holds
 from placement.request import Placement, Request
 from placement.situation import Situation
-from specs.constraints import REST, Constraint, Counted, GroupByMode, Neighbour, Operator, Selector, Spread
 from specs.ids import AgentId, GroupId, VersionId
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Neighbour, Operator, Selector, Spread
+from specs.model.resources import PortRanges, Resources
 
 Tasks = dict[GroupId, dict[AgentId, dict[VersionId, int]]]
 

@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any
 
 from framework.core.model import Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
-from specs.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
-from specs.resources import Resources
-from specs.stack import CheckKind as Kind
-from specs.stack import Container, Dependency, HealthCheck, Port
+from specs.model.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
+from specs.model.resources import Resources
+from specs.model.stack import CheckKind as Kind
+from specs.model.stack import Container, Dependency, HealthCheck, Port
 from specs.states import Goal, Health, TaskState
 
 VERSION = VersionId("0123456789ab")

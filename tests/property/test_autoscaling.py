@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.core.state.load_window import MOST_AT_ONCE, Scaler, reading
-from specs.autoscale import Autoscale
+from specs.model.autoscale import Autoscale
 
 BOUNDS = st.builds(
     lambda least, more, up_after, cool_down: Autoscale(

@@ -38,7 +38,8 @@ from framework.core.model import GroupWish, RolloutState, Status, Task
 from framework.core.views import Connection
 from placement.agent import Agent, AgentState
 from placement.neighbours import selects
-from specs.constraints import (
+from specs.ids import AgentId, GroupId, TaskId
+from specs.model.constraints import (
     STICKY_ALWAYS,
     Constraint,
     GroupByMode,
@@ -50,9 +51,8 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.ids import AgentId, GroupId, TaskId
-from specs.resources import Resources
-from specs.stack import Dependency, Group, Restart
+from specs.model.resources import Resources
+from specs.model.stack import Dependency, Group, Restart
 from specs.states import Goal, TaskState
 from tests.kit.conversation import FRAMEWORK, Conversation, Shelf, group, stack
 

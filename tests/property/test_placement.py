@@ -18,7 +18,8 @@ from placement.cluster import Cluster
 from placement.engine import Result, eligible, place
 from placement.request import Overhead, Request, Tenants
 from placement.situation import Situation
-from specs.constraints import (
+from specs.ids import AgentId, GroupId, VersionId, group_id
+from specs.model.constraints import (
     Constraint,
     Counted,
     GroupByMode,
@@ -30,8 +31,7 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.ids import AgentId, GroupId, VersionId, group_id
-from specs.resources import PortRanges, Resources
+from specs.model.resources import PortRanges, Resources
 from tests.bench.bench_placement import packed, skew
 from tests.kit.cluster_of import NEW, OLD, racks, request, situation
 from tests.kit.placement_reference import World

@@ -12,8 +12,9 @@ from framework.adapters import packing, records, wish_records
 from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
 from framework.core.model import Backoff, Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
-from specs.autoscale import Autoscale, MetricTarget
-from specs.constraints import (
+from specs.ids import AgentId, GroupId
+from specs.model.autoscale import Autoscale, MetricTarget
+from specs.model.constraints import (
     Constraint,
     Counted,
     GroupByMode,
@@ -26,10 +27,9 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.ids import AgentId, GroupId
-from specs.resources import PortRanges, Resources
-from specs.routes import Route, RouteMode, Tls
-from specs.stack import (
+from specs.model.resources import PortRanges, Resources
+from specs.model.routes import Route, RouteMode, Tls
+from specs.model.stack import (
     CheckKind,
     Condition,
     Container,
@@ -43,7 +43,7 @@ from specs.stack import (
     Restart,
     Retry,
 )
-from specs.stack import Stop as StopSettings
+from specs.model.stack import Stop as StopSettings
 from specs.states import Goal, Health, Readiness, TaskState
 
 TEXT = st.text(max_size=40)

@@ -11,7 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from specs.canonical import (
+from specs.file.interpolate import InterpolationError, interpolate
+from specs.file.load import load_stack, stack_from_json, stack_to_json
+from specs.file.source import read_yaml
+from specs.file.values import MAX_SIZE_MIB, parse_cpus_milli, parse_size_mib
+from specs.ids import GroupId, group_id, name_fault, parse_group_id, task_id
+from specs.model.canonical import (
     container_from_json,
     container_json,
     from_plain,
@@ -20,7 +25,7 @@ from specs.canonical import (
     version_json,
     version_of,
 )
-from specs.constraints import (
+from specs.model.constraints import (
     STICKY_ALWAYS,
     Constraint,
     Counted,
@@ -33,15 +38,10 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.difference import Change, difference
-from specs.errors import StackError
-from specs.ids import GroupId, group_id, name_fault, parse_group_id, task_id
-from specs.interpolate import InterpolationError, interpolate
-from specs.load import load_stack, stack_from_json, stack_to_json
-from specs.resources import PortRanges, Resources
-from specs.rules import check
-from specs.source import read_yaml
-from specs.stack import (
+from specs.model.difference import Change, difference
+from specs.model.errors import StackError
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import (
     CheckKind,
     Condition,
     Container,
@@ -56,8 +56,8 @@ from specs.stack import (
     Ulimit,
     Volume,
 )
-from specs.update import OnFailure, Order, Share, Step, Update
-from specs.values import MAX_SIZE_MIB, parse_cpus_milli, parse_size_mib
+from specs.model.update import OnFailure, Order, Share, Step, Update
+from specs.rules.stack_rules import check
 
 words = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=6)
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)

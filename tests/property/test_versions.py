@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specs.versions import condition_fault, satisfies
+from specs.model.versions import condition_fault, satisfies
 
 _NUMBERS = st.one_of(st.integers(0, 12).map(str), st.integers(0, 10**30).map(str), st.sampled_from(["00", "07"]))
 _WORDS = st.sampled_from(["generic", "el7", "x86", "rc1", "SNAPSHOT", "a1", "k", "deb12u3", "ubuntu4", "dev", "M2", ""])

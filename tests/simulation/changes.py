@@ -12,8 +12,8 @@ from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, 
 from framework.core.rollout.updater import UNPROVED
 from framework.core.views import GroupState
 from specs.ids import GroupId, TaskId
+from specs.model.update import Order, Update
 from specs.states import Goal, Health, Readiness, TaskState
-from specs.update import Order, Update
 from tests.simulation.zookeeper import Tree
 
 if TYPE_CHECKING:

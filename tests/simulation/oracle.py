@@ -10,7 +10,7 @@ from framework.core.model import Task
 from framework.core.state.cluster_state import serial_of
 from framework.core.state.lifecycle import Effect, follow
 from specs.ids import TaskId, is_same_make
-from specs.stack import Keep, Unreachable
+from specs.model.stack import Keep, Unreachable
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Tree
 

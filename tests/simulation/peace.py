@@ -10,10 +10,10 @@ from framework.core.converge import kill_guard
 from framework.core.events import RolloutAction
 from framework.core.groups.rollout_gate import course_of
 from framework.core.model import GroupWish, Rollout, RolloutState, Task
-from specs.canonical import version_of
-from specs.constraints import Mode, Operator
 from specs.ids import GroupId, TaskId
-from specs.stack import Restart
+from specs.model.canonical import version_of
+from specs.model.constraints import Mode, Operator
+from specs.model.stack import Restart
 from specs.states import Goal, TaskState
 from tests.simulation.master import TERMINAL
 from tests.simulation.oracle import Broken

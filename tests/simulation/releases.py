@@ -14,8 +14,8 @@ from framework.core.events import (
     RolloutAsked,
     StackSubmitted,
 )
-from specs.stack import Group, OnChange, Retry, Stack
-from specs.update import OnFailure, Order, Share, Step, Update
+from specs.model.stack import Group, OnChange, Retry, Stack
+from specs.model.update import OnFailure, Order, Share, Step, Update
 from tests.simulation.images import Fate, image
 
 BAD = tuple(fate for fate in Fate if fate is not Fate.WELL)

@@ -15,10 +15,10 @@ import pytest
 
 from framework.core.events import StackSubmitted
 from framework.core.model import Rollout, RolloutState, Task
-from specs.resources import Resources
-from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, Port
+from specs.model.resources import Resources
+from specs.model.stack import CheckKind, Container, Dependency, Group, HealthCheck, Port
+from specs.model.update import OnFailure, Order, Share, Update
 from specs.states import Goal
-from specs.update import OnFailure, Order, Share, Update
 from tests.kit.conversation import group, stack
 from tests.simulation.faults import Faults
 from tests.simulation.images import Fate, image

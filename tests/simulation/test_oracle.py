@@ -9,7 +9,7 @@ import pytest
 from framework.core.commands import Accept, Launch
 from framework.core.model import Task
 from specs.ids import GroupId, OfferId
-from specs.resources import Resources
+from specs.model.resources import Resources
 from specs.states import Goal, TaskState
 from tests.kit.front import WEB, a_task
 from tests.simulation.oracle import Broken, Oracle

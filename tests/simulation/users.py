@@ -22,9 +22,9 @@ from framework.core.events import (
 )
 from framework.core.model import RequestKey
 from framework.core.views import Question
-from specs.constraints import Constraint, Mode, Operator, Rules, Spread
-from specs.resources import Resources
-from specs.stack import (
+from specs.model.constraints import Constraint, Mode, Operator, Rules, Spread
+from specs.model.resources import Resources
+from specs.model.stack import (
     CheckKind,
     Condition,
     Container,

@@ -26,7 +26,7 @@ from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
 from framework.core.model import Rollouts, StackWish, Task
 from specs.ids import GroupId, TaskId
-from specs.stack import Unreachable
+from specs.model.stack import Unreachable
 from specs.states import TaskState
 
 URL = "zk://simulated:2181/framework"

@@ -8,7 +8,7 @@ from framework.core.model import Doubt
 from framework.core.views import Connection, Question
 from framework.sweeping import living, settings_of
 from specs.ids import group_id
-from specs.stack import Container, Hook, Template
+from specs.model.stack import Container, Hook, Template
 from specs.states import TaskState
 from tests.kit.front import FRAMEWORK, a_group, a_stack, a_task, a_view
 

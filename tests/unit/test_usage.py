@@ -11,8 +11,8 @@ from framework.core.events import Event, UsageMeasured
 from framework.core.model import TaskUsage
 from framework.core.views import Connection, View
 from framework.usage import figures_from_json
-from specs.autoscale import Autoscale, MetricTarget
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId
+from specs.model.autoscale import Autoscale, MetricTarget
 from specs.states import TaskState
 from tests.kit.front import a_group, a_stack, a_task, a_view
 from tests.kit.usage import FakeUsage, figures

@@ -24,9 +24,9 @@ from framework.core.rollout.updater import has_taken_over
 from framework.core.stacks.history import superfluous
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Action, act
-from specs.constraints import Mode
 from specs.ids import GroupId
-from specs.stack import Restart
+from specs.model.constraints import Mode
+from specs.model.stack import Restart
 from specs.states import Goal, TaskState
 
 # Ends that are no fault of the task: Mesos never started it or has forgotten it, its agent went away, or somebody else

@@ -14,7 +14,7 @@ from framework.core.events import RollAsked
 from framework.core.model import Instant, Task
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import Roll
-from specs.executors import is_version_of
+from specs.executor_ids import is_version_of
 from specs.ids import AgentId, ExecutorId, GroupId
 from specs.states import Goal
 

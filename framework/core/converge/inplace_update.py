@@ -1,4 +1,4 @@
-"""Telling executors what is new of tasks that run on: that they get another care (specs.care), or a signal.
+"""Telling executors what is new of tasks that run on: that they get another care (specs.model.in_place), or a signal.
 
 What a task has is stored with it, what it shall have with its group's wish. While the two differ its executor is told,
 and again after a while, as messages to executors may be lost, until a status says that the task has it.
@@ -16,9 +16,9 @@ from framework.core.state.cluster_state import Books
 from framework.core.state.context import Context, Informed
 from framework.core.state.group_index import is_behind
 from framework.core.views import Connection
-from specs.care import care_of
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_make
-from specs.stack import Container
+from specs.model.in_place import care_of
+from specs.model.stack import Container
 from specs.states import Health, Readiness, TaskState
 
 TELL_AGAIN_SECONDS = 10.0

@@ -8,8 +8,8 @@ from framework.core.model import GroupWish, Task
 from framework.core.state.context import Context
 from framework.core.state.group_index import holds_seat
 from placement.surplus import Filled, Worth, given_up
-from specs.constraints import Mode
 from specs.ids import AgentId, GroupId
+from specs.model.constraints import Mode
 from specs.states import Goal, Health, TaskState
 
 

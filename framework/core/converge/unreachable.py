@@ -8,7 +8,7 @@ from framework.core.model import Instant, Task
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Back, back
 from specs.ids import TaskId, is_same_make
-from specs.stack import Keep
+from specs.model.stack import Keep
 from specs.states import Goal
 
 

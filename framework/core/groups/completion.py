@@ -6,7 +6,7 @@ from framework.core.groups.never_started import is_lost
 from framework.core.model import GroupWish, Task
 from framework.core.state.cluster_state import Books
 from specs.ids import GroupId, is_same_make
-from specs.stack import Condition, Dependency, Group, OnChange, Restart
+from specs.model.stack import Condition, Dependency, Group, OnChange, Restart
 from specs.states import Goal, TaskState
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from framework.core.model import GroupWish, Rollout, RolloutKind
-from specs.stack import Container
-from specs.update import Order, Update
+from specs.model.stack import Container
+from specs.model.update import Order, Update
 
 ALIVE_SECONDS = 1.0
 WHAT_MOVES_IT = "a smaller min_healthy, more instances or order: start-first would let it go on"

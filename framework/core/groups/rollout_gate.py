@@ -9,7 +9,7 @@ from framework.core.groups.pace import update_of, wait_of
 from framework.core.model import GroupRollout, GroupWish, Rollout, RolloutState
 from framework.core.state.context import Context
 from specs.ids import GroupId, is_same_make
-from specs.update import OnFailure, Step, Update
+from specs.model.update import OnFailure, Step, Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from placement.offer import Offer
 from placement.request import Placement
 from placement.situation import Situation
 from specs.ids import AgentId, GroupId, TaskId, is_same_make
-from specs.resources import PortRanges, Resources
+from specs.model.resources import PortRanges, Resources
 from specs.states import Goal, TaskState
 
 MOST_PREDECESSORS = 5

@@ -25,8 +25,8 @@ from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.situation import Situation
 from specs.ids import AgentId, GroupId, TaskId, task_id
-from specs.resources import Resources
-from specs.stack import Container
+from specs.model.resources import Resources
+from specs.model.stack import Container
 from specs.states import Goal, Health, Readiness, TaskState
 
 RESOURCES = Resources(cpus_milli=10, mem_mib=1)

@@ -15,7 +15,7 @@ from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.request import Placement, Request
 from specs.ids import AgentId, TaskId, is_same_make, make_of, task_id
-from specs.stack import Container
+from specs.model.stack import Container
 from specs.states import Goal, Health, Readiness, TaskState
 
 

@@ -11,7 +11,7 @@ from discovery.endpoints import reached_from_bridge
 from framework.core.model import GroupWish, Task
 from framework.core.state.cluster_state import Books
 from specs.ids import GroupId, VersionId, variable_name
-from specs.stack import Condition, Container, Dependency, Network
+from specs.model.stack import Condition, Container, Dependency, Network
 
 MOST_ENDPOINTS = 256
 """So many are named in one variable: a kernel takes 128 KiB of each."""

@@ -14,8 +14,8 @@ from framework.core.state.cluster_state import Books, serial_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import is_counted
 from placement.request import Request
-from specs.constraints import STICKY_ALWAYS
 from specs.ids import AgentId, VersionId, is_same_make, make_of
+from specs.model.constraints import STICKY_ALWAYS
 from specs.states import Goal
 
 

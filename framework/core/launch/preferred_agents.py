@@ -12,7 +12,7 @@ from placement.engine import Result, place
 from placement.request import Request
 from placement.situation import Situation
 from specs.ids import AgentId, GroupId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 MOST_NAMED = 3
 

@@ -9,7 +9,7 @@ from framework.core.model import GroupWish, History, Revision
 from framework.core.read.plan import group_with
 from framework.core.stacks.history import definition, returned, target
 from framework.core.views import HistoryView, View
-from specs.stack import Stack
+from specs.model.stack import Stack
 
 
 def stack_at(name: str, history: HistoryView, number: int) -> tuple[Revision, Stack] | Refused:

@@ -15,9 +15,9 @@ from placement.request import Request
 from placement.simulation import missing, request_of
 from placement.situation import Situation
 from placement.wishes import FAILED
-from specs.constraints import Mode
 from specs.ids import AgentId, GroupId, TaskId
-from specs.resources import PortRanges
+from specs.model.constraints import Mode
+from specs.model.resources import PortRanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from framework.core.rollout.rollouts import why_not
 from framework.core.rollout.updater import is_pinned, pace_now, why_replaced
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupBook
-from specs.constraints import Mode
 from specs.ids import GroupId, TaskId
+from specs.model.constraints import Mode
 from specs.states import Goal, TaskState
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from framework.core.groups.pace import WHAT_MOVES_IT, pace_of
 from framework.core.model import GroupWish
 from framework.core.views import View
-from specs.constraints import Mode
 from specs.ids import GroupId
-from specs.stack import Container, Group
-from specs.update import Update
+from specs.model.constraints import Mode
+from specs.model.stack import Container, Group
+from specs.model.update import Update
 
 _MANY = 1000
 """Agents on which a global group is taken to run before that is known."""

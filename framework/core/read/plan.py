@@ -18,14 +18,14 @@ from placement.request import Counts, Overhead, Request, Tenants
 from placement.simulation import Outcome, hard_apart, missing, request_of, settle
 from placement.situation import Situation
 from placement.violations import violations
-from specs.canonical import version_of
-from specs.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
-from specs.difference import Change, GroupDifference, difference, renames
-from specs.followers import Follower, followers
+from specs.file.route_labels import passed_over
 from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make, make_of
-from specs.resources import PortRanges, Resources
-from specs.route_labels import passed_over
-from specs.stack import Container, Group, HealthCheck, OnChange, Restart, Stack
+from specs.model.canonical import version_of
+from specs.model.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
+from specs.model.dependants import Follower, followers
+from specs.model.difference import Change, GroupDifference, difference, renames
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Group, HealthCheck, OnChange, Restart, Stack
 from specs.states import Goal, TaskState
 
 _Held = tuple[GroupView, Task]

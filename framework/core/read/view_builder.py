@@ -18,8 +18,8 @@ from framework.core.state.agent_failures import count_now, points_for
 from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.state.context import Context
 from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
-from specs.constraints import Mode
 from specs.ids import AgentId, GroupId, VersionId
+from specs.model.constraints import Mode
 from specs.states import Goal
 
 

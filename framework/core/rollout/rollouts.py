@@ -29,10 +29,10 @@ from framework.core.model import (
 )
 from framework.core.rollout.updater import advance, pace_now
 from framework.core.state.context import Context
-from specs.constraints import Mode
 from specs.ids import GroupId, is_same_make
+from specs.model.constraints import Mode
+from specs.model.update import OnFailure, Step
 from specs.states import Goal, TaskState
-from specs.update import OnFailure, Step
 
 
 def go_on(context: Context, group: GroupId, now: Instant) -> None:

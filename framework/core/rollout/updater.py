@@ -21,10 +21,10 @@ from framework.core.stacks.dependants import cause_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupBook, Succession
 from framework.core.views import Connection
-from specs.constraints import STICKY_ALWAYS, Mode
 from specs.ids import GroupId, VersionId, is_same_make
+from specs.model.constraints import STICKY_ALWAYS, Mode
+from specs.model.update import Order
 from specs.states import Health, TaskState
-from specs.update import Order
 
 UNPROVED = "it has never passed its new check"
 """Why a task goes that serves only because it did before its check was changed."""

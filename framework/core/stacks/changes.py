@@ -25,10 +25,10 @@ from framework.core.model import GroupWish, Instant, Revision, StackWish, Task, 
 from framework.core.stacks import history
 from framework.core.state.cluster_state import Books
 from framework.core.state.stack_change import StackChange
-from specs.canonical import version_of
-from specs.constraints import Mode
 from specs.ids import GroupId, TaskId, VersionId
-from specs.stack import Group
+from specs.model.canonical import version_of
+from specs.model.constraints import Mode
+from specs.model.stack import Group
 from specs.states import Goal
 
 MOST_INSTANCES = 100_000

@@ -8,9 +8,9 @@ from framework.core.model import GroupWish, Rollout
 from framework.core.stacks.changes import restarted
 from framework.core.state.cluster_state import Books
 from framework.core.state.stack_change import StackChange
-from specs.followers import Follower, followers
 from specs.ids import is_same_make
-from specs.stack import OnChange
+from specs.model.dependants import Follower, followers
+from specs.model.stack import OnChange
 
 
 def with_followers(change: StackChange, books: Books) -> StackChange:

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from framework.core.commands import Refused
 from framework.core.model import GroupWish, History, Revision, StackWish
-from specs.canonical import to_plain
-from specs.constraints import Mode
 from specs.ids import GroupId, VersionId, make_of
+from specs.model.canonical import to_plain
+from specs.model.constraints import Mode
 
 MOST_CHANGES = 100
 """So many changes without a definition are remembered of a stack."""

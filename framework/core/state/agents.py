@@ -10,7 +10,7 @@ from placement.agent import Agent, AgentState
 from placement.cluster import Cluster
 from placement.offer import Offer
 from specs.ids import AgentId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 _PHRASES = {
     AgentState.DRAINING: "is draining",

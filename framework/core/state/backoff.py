@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.model import Backoff, Instant, Task
+from specs.model.stack import Retry
 from specs.permanence import is_of_agent
-from specs.stack import Retry
 
 PERMANENT_DELAY_SECONDS = 10.0
 PERMANENT_FACTOR = 3.0

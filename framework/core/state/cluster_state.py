@@ -24,8 +24,8 @@ from framework.core.model import (
     Version,
 )
 from framework.core.state.group_index import GroupBook, holds_seat, is_behind, is_counted, is_outdated
-from specs.constraints import Mode, Neighbour
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, make_of
+from specs.model.constraints import Mode, Neighbour
 from specs.states import Goal, TaskState
 
 J = TypeVar("J")

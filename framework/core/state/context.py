@@ -37,8 +37,8 @@ from framework.core.state.timers import Timers
 from framework.core.state.unknown_tasks import Suspects
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
-from specs.resources import PortRanges
-from specs.stack import KillOrder
+from specs.model.resources import PortRanges
+from specs.model.stack import KillOrder
 from specs.states import Goal, TaskState
 
 WRITES_PER_SAVE = 200

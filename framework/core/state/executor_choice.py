@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from framework.core.model import Instant, Settings
 from placement.offer import Offer, Pool
-from specs.executors import content_of, executor_variant
+from specs.executor_ids import content_of, executor_variant
 from specs.ids import AgentId, ExecutorId, GroupId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 NO_ROOM = "has no reservation with room for the executor"
 MOST_RESERVATIONS = 1000

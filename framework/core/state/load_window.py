@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from framework.core.model import Instant
 from framework.core.views import Scaling
-from specs.autoscale import Autoscale
+from specs.model.autoscale import Autoscale
 
 TOLERANCE = 0.1
 """A load that is so near to what the tasks are there for, as a part of it, changes nothing."""

@@ -11,7 +11,7 @@ from framework.core.state.executor_choice import room_of
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, OfferId
-from specs.resources import Resources
+from specs.model.resources import Resources
 
 REVIVE_LEAST_SECONDS, REVIVE_MOST_SECONDS = 0.1, 1.0
 REVIVE_SECONDS_PER_AGENT = 0.002

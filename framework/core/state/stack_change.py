@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from framework.core.model import History, Rollouts, StackWish, Version
 from specs.ids import TaskId
-from specs.stack import KillOrder
+from specs.model.stack import KillOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from discovery.balancer.haproxy_text import BASE, Settings, haproxy_text
 from discovery.balancer.lines import allotted
 from discovery.balancer.model import Model
 from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
-from specs.routes import Balance, Route, RouteMode, Tls
+from specs.model.routes import Balance, Route, RouteMode, Tls
 from tests.unit.discovery.test_balancer_model import API, DEV, HOST, WEB, served
 
 HERE = Path(__file__).parent

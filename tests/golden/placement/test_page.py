@@ -13,11 +13,11 @@ from placement.cluster import Cluster
 from placement.engine import place
 from placement.request import Request, Tenants
 from placement.situation import Situation
-from specs.constraints import Operator
+from specs.file.load import load_stack
 from specs.ids import AgentId, VersionId, group_id
-from specs.load import load_stack
-from specs.resources import Resources
-from specs.stack import Group
+from specs.model.constraints import Operator
+from specs.model.resources import Resources
+from specs.model.stack import Group
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "placement.md"
 _BLOCK = re.compile(r"```placement\n(.*?)\n```", re.DOTALL)

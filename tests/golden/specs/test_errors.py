@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from specs.errors import StackError
-from specs.load import load_stack
+from specs.file.load import load_stack
+from specs.model.errors import StackError
 
 WRONG = Path(__file__).parent / "wrong"
 

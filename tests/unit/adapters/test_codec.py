@@ -29,12 +29,12 @@ from framework.core.commands import (
     Suppress,
 )
 from placement.offer import Pool
-from specs.canonical import container_from_json
-from specs.executors import executor_variant
+from specs.executor_ids import executor_variant
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, group_id
+from specs.model.canonical import container_from_json
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol, Stop
 from specs.records_pb2 import ExecutorMessage, LaunchOrder, Progress, StatusDetail
-from specs.resources import PortRanges, Resources
-from specs.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol, Stop
 from specs.states import TaskState
 from tests.unit.adapters.samples import GROUP, make_offer, make_task
 

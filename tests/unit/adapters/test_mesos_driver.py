@@ -42,8 +42,8 @@ from framework.core.events import (
     Subscribed,
 )
 from specs.ids import AgentId, FrameworkId, OfferId, TaskId
-from specs.resources import Resources
-from specs.stack import Container
+from specs.model.resources import Resources
+from specs.model.stack import Container
 from tests.unit.adapters.fake_master import FRAMEWORK_ID, FakeMaster, Inbox, Say, eventually
 from tests.unit.adapters.samples import make_offer, make_task
 

@@ -11,7 +11,7 @@ import pytest
 from framework.adapters.mesos_report import AgentReader, windows
 from placement.agent import Agent, AgentState
 from specs.ids import AgentId
-from specs.resources import Resources
+from specs.model.resources import Resources
 from tests.unit.adapters.samples import make_agent, scalar
 
 DOMAIN = {"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "eu-2"}}}

@@ -10,7 +10,7 @@ import pytest
 
 from framework.adapters import mesos_resources
 from placement.offer import Pool
-from specs.resources import PortRanges, Resources
+from specs.model.resources import PortRanges, Resources
 from tests.unit.adapters.samples import items, ports, scalar
 
 STATIC = [{"type": "STATIC", "role": "apps"}]

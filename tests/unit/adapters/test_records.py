@@ -13,9 +13,9 @@ from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import Failures
 from specs import records_pb2 as pb
-from specs.constraints import Mode, Rules
 from specs.ids import FrameworkId, TaskId, group_id
-from specs.stack import Container
+from specs.model.constraints import Mode, Rules
+from specs.model.stack import Container
 from tests.kit.stored import stored_agent, stored_rules, stored_stack, stored_task, stored_version
 
 

@@ -7,10 +7,10 @@ import pytest
 from framework.api.capacity import too_large
 from framework.core.views import AgentView
 from placement.agent import AgentState
-from specs.constraints import Constraint, Operator, Rules
 from specs.ids import group_id
-from specs.resources import PortRanges, Resources
-from specs.stack import Container, Group, Port, Stack
+from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Group, Port, Stack
 from tests.kit.front import a_view, a_wish, an_agent
 
 WEB = group_id("shop", "web")

@@ -18,10 +18,10 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
+from specs.file.load import stack_to_json
 from specs.ids import group_id
-from specs.load import stack_to_json
-from specs.stack import Container, Stack
-from specs.update import Order, Share, Update
+from specs.model.stack import Container, Stack
+from specs.model.update import Order, Share, Update
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, a_wish, running
 from tests.unit.api.conftest import MakeClient
 

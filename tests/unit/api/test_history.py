@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from framework.core.commands import Done
 from framework.core.events import KillAsked, RollbackAsked
+from specs.file.load import stack_from_json
 from specs.ids import group_id
-from specs.load import stack_from_json
-from specs.stack import Stack
+from specs.model.stack import Stack
 from tests.kit.front import WEB, FakeFront, a_group, a_stack, a_task, a_view, a_wish
 from tests.kit.histories import with_history
 

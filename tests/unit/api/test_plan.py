@@ -10,11 +10,11 @@ from fastapi.testclient import TestClient
 
 from framework.api.why_shapes import PlanAnswer
 from framework.core.views import Connection, GroupState, Waiting
-from specs.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Operator, Rules, Selector
+from specs.file.load import stack_to_json
 from specs.ids import group_id
-from specs.load import stack_to_json
-from specs.resources import Resources
-from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, OnChange, Restart, Stack, Stop
+from specs.model.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Operator, Rules, Selector
+from specs.model.resources import Resources
+from specs.model.stack import CheckKind, Container, Dependency, Group, HealthCheck, OnChange, Restart, Stack, Stop
 from specs.states import Goal, TaskState
 from tests.kit.front import AGENT, NOW, SMALL, FakeFront, a_group, a_stack, a_task, a_view, a_wish, an_agent
 

@@ -11,9 +11,9 @@ from framework.core.read.explain import explain
 from framework.core.read.plan import plan
 from framework.core.views import View
 from placement.agent import Agent
-from specs.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread
-from specs.resources import PortRanges, Resources
-from specs.stack import Group, Stack
+from specs.model.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Group, Stack
 from tests.kit.conversation import Conversation, group, stack
 
 HAS = Resources(cpus_milli=2000, mem_mib=1024, ports=PortRanges.of([(31000, 31099)]))

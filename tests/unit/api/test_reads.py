@@ -10,9 +10,9 @@ from framework.api import shapes
 from framework.api.endpoint_shapes import EndpointsAnswer
 from framework.core.views import Connection, GroupState, Progress, Waiting
 from placement.agent import AgentState
+from specs.file.load import stack_from_json
 from specs.ids import GroupId, TaskId, group_id
-from specs.load import stack_from_json
-from specs.stack import Condition, Container, Dependency, Keep, Port, Restart, Unreachable
+from specs.model.stack import Condition, Container, Dependency, Keep, Port, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
 from tests.kit.front import (
     FRAMEWORK,

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from framework.core.commands import Done
 from framework.core.model import Answered
 from framework.core.stacks.repeated_requests import KEPT_SECONDS
+from specs.file.load import stack_to_json
 from specs.ids import group_id
-from specs.load import stack_to_json
-from specs.stack import Stack
+from specs.model.stack import Stack
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, a_wish
 from tests.unit.api.conftest import MakeClient
 

@@ -11,7 +11,7 @@ from framework.api.rollout_shapes import RolloutAnswer, RolloutsAnswer
 from framework.api.shapes import GroupsAnswer, TasksAnswer
 from framework.core.commands import Done
 from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, StackSubmitted
-from specs.load import stack_to_json
+from specs.file.load import stack_to_json
 from tests.kit.conversation import stack
 from tests.kit.front import FakeFront
 from tests.unit.core.rollout.test_progress import STEPS

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from framework.api.usage_shapes import UsageAnswer
 from framework.core.views import Scaling
-from specs.autoscale import Autoscale
 from specs.ids import GroupId
+from specs.model.autoscale import Autoscale
 from specs.states import TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
 from tests.kit.usage import FakeUsage, figures

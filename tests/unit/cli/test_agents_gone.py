@@ -14,7 +14,7 @@ from framework.api.server import Server
 from framework.core.state.agents import ABSENT
 from framework.core.views import GroupState
 from specs.ids import group_id
-from specs.stack import Container, Volume
+from specs.model.stack import Container, Volume
 from specs.states import Goal, TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.api.conftest import INFO

@@ -24,9 +24,9 @@ from framework.core.events import (
     StopAsked,
 )
 from framework.core.views import GroupState, Waiting
+from specs.file.load import load_stack, stack_from_json
 from specs.ids import group_id
-from specs.load import load_stack, stack_from_json
-from specs.stack import KillOrder
+from specs.model.stack import KillOrder
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, an_agent, running, runs_at_once
 from tests.unit.cli.conftest import STACK, Run, Serve
 

@@ -10,10 +10,10 @@ import pytest
 
 from framework.core.views import AgentView, Connection, GroupState, Progress, Waiting
 from placement.agent import AgentState
-from specs.constraints import Constraint, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.ids import group_id
-from specs.resources import Resources
-from specs.stack import Container, Dependency, Restart
+from specs.model.constraints import Constraint, Neighbour, Operator, Preference, Rules, Selector, Spread
+from specs.model.resources import Resources
+from specs.model.stack import Container, Dependency, Restart
 from specs.states import Goal, Health, TaskState
 from tests.kit.front import AGENT, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.cli.conftest import Run, Serve

@@ -11,7 +11,7 @@ import pytest
 from framework.core.commands import Done
 from framework.core.events import KillAsked, RollbackAsked
 from specs.ids import group_id
-from specs.stack import Stack
+from specs.model.stack import Stack
 from tests.kit.front import WEB, FakeFront, a_group, a_stack, a_task, a_view, a_wish
 from tests.kit.histories import with_history
 from tests.unit.cli.conftest import Run, Serve

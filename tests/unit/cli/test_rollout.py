@@ -13,7 +13,7 @@ from framework.cli.following import Follow
 from framework.cli.server import Address, Server
 from framework.core.commands import Done, Outcome
 from framework.core.events import Ask, RestartAsked, RolloutAction, RolloutAsked
-from specs.update import OnFailure
+from specs.model.update import OnFailure
 from tests.kit.front import FakeFront
 from tests.kit.rollouts import Play
 from tests.unit.cli.conftest import Run, Serve

@@ -13,9 +13,9 @@ from framework.adapters.mesos_config import EXECUTOR_RESOURCES
 from framework.cli.agents_file import read_agents
 from framework.cli.cluster_file import read_cluster
 from framework.cli.fleet import EXECUTOR, MAX_AGENTS, content_of
-from specs.errors import StackError
 from specs.ids import group_id
-from specs.resources import PortRanges, Resources
+from specs.model.errors import StackError
+from specs.model.resources import PortRanges, Resources
 from tests.kit.front import AGENT, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.cli.conftest import Run, Serve
 

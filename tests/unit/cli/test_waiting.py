@@ -12,9 +12,9 @@ from framework.cli.server import Address, Server
 from framework.cli.waiting import Wait
 from framework.core.model import Backoff, Task
 from framework.core.views import Connection, GroupState, Progress, StackView, View, Waiting
-from specs.constraints import Mode
 from specs.ids import group_id
-from specs.stack import Container, Restart
+from specs.model.constraints import Mode
+from specs.model.stack import Container, Restart
 from specs.states import Goal, Health, TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
 from tests.unit.cli.conftest import Serve

@@ -11,10 +11,10 @@ from framework.core.events import KillAsked, ScaleAsked, StopAsked, UsageMeasure
 from framework.core.model import TaskUsage
 from framework.core.state.load_window import MOST_AT_ONCE, Scaler, Window, reading
 from framework.core.views import GroupView
-from specs.autoscale import Autoscale, MetricTarget
-from specs.stack import Container
+from specs.model.autoscale import Autoscale, MetricTarget
+from specs.model.stack import Container
+from specs.model.update import Step, Update
 from specs.states import TaskState
-from specs.update import Step, Update
 from tests.kit.conversation import Conversation, group, outcome, stack
 
 BOUNDS = Autoscale(min=2, max=10, cpu_percent=60, up_after_seconds=30, cool_down_seconds=180)

@@ -41,8 +41,8 @@ from framework.core.model import Version
 from framework.core.state.offer_pool import between_revives
 from framework.core.views import GroupState, GroupView
 from specs.ids import TaskId, VersionId
-from specs.resources import Resources
-from specs.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Port, Restart
+from specs.model.resources import Resources
+from specs.model.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Port, Restart
 from specs.states import Goal, Health, TaskState
 from tests.kit.conversation import (
     FRAMEWORK,

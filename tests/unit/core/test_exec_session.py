@@ -9,7 +9,7 @@ import pytest
 from framework.core.commands import Attach, Done, Refused, Save
 from framework.core.events import AttachAsked
 from specs.ids import TaskId
-from specs.stack import Container
+from specs.model.stack import Container
 from tests.kit.conversation import Conversation, group, outcome, stack
 
 ASK = AttachAsked(request_id=7, task_id=TaskId("none"), url="http://10.0.0.9:8080", key="k")

@@ -22,13 +22,13 @@ from framework.core.journal import MARK, Masker, decode, members
 from framework.core.model import Instant, Status, Stored
 from framework.core.scheduler import Scheduler
 from framework.recorder import JournalFault, Recorder, mark, replay
-from specs.canonical import version_of
-from specs.constraints import Constraint, Operator
 from specs.ids import TaskId
-from specs.resources import Resources
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Template
+from specs.model.canonical import version_of
+from specs.model.constraints import Constraint, Operator
+from specs.model.resources import Resources
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Template
+from specs.model.update import OnFailure, Share, Update
 from specs.states import TaskState
-from specs.update import OnFailure, Share, Update
 from tests.kit.conversation import SETTINGS, Conversation, Shelf, group, stack
 
 EVENTS = members(events.Event)

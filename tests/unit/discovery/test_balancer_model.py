@@ -14,7 +14,7 @@ from discovery.endpoints import Endpoint, EndpointPort
 from framework.adapters.wish_records import stack_node
 from framework.core.model import GroupWish, StackWish
 from specs.ids import GroupId, TaskId, VersionId, group_id
-from specs.routes import Balance, Route, RouteMode, Tls
+from specs.model.routes import Balance, Route, RouteMode, Tls
 
 WEB = group_id("shop", "web", ["prod"])
 DEV = group_id("shop", "web", ["dev"])

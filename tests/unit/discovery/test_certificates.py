@@ -17,7 +17,7 @@ from discovery.balancer.certificate_files import CertificateFiles
 from discovery.balancer.certificates import Certificate, Keyring, certificate_of, untrusted
 from discovery.balancer.model import Frontend, Model, Rule
 from discovery.balancer.nginx_text import NginxSettings, nginx_text
-from specs.routes import RouteMode
+from specs.model.routes import RouteMode
 from tests.kit.certificates import Authority, key_pem, new_key
 
 AUTHORITY = Authority()

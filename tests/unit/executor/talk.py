@@ -21,7 +21,7 @@ from executor.order import Order
 from executor.runtime import CheckOutcome, Runtime
 from executor.statuses import Status
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
-from specs.stack import Container, HealthCheck
+from specs.model.stack import Container, HealthCheck
 
 EPOCH = 1000.0
 C = TypeVar("C")

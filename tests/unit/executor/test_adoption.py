@@ -12,8 +12,8 @@ from executor.codec import status_message
 from executor.events import Found, Operation, Purpose
 from executor.order import Order
 from specs.ids import TaskId
+from specs.model.stack import CheckKind, Container, HealthCheck, Pull
 from specs.records_pb2 import StatusDetail
-from specs.stack import CheckKind, Container, HealthCheck, Pull
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 
 OLD = TaskId("shop.web.1.1")

@@ -10,9 +10,9 @@ from executor import commands as do
 from executor import events as on
 from executor.order import Order
 from executor.watching import SERVES_ON
-from specs.care import Care
 from specs.ids import VersionId
-from specs.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Stop
+from specs.model.in_place import Care
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Stop
 from tests.unit.executor.talk import Talk, only, order
 
 CHECK = HealthCheck(kind=CheckKind.TCP, interval_seconds=5, grace_seconds=20, failures=2)

@@ -65,7 +65,7 @@ def test_every_module_of_ours_in_it_finds_all_that_it_imports(built: ArchiveInfo
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert {"executor.loop", "discovery.zookeeper", "specs.stack"} <= set(done.stdout.split())
+    assert {"executor.loop", "discovery.zookeeper", "specs.model.stack"} <= set(done.stdout.split())
 
 
 def test_started_by_hand_it_says_what_it_is_for(built: ArchiveInfo, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_it_holds_what_an_agent_needs_and_no_more(built: ArchiveInfo) -> None:
         "urllib3",
     }
     assert not [name for name in names if not name.endswith((".py", ".pyc"))]
-    assert "specs/load.py" not in names
+    assert "specs/file/load.py" not in names
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

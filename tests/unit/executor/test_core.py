@@ -12,8 +12,8 @@ from executor import events as on
 from executor.codec import status_message
 from executor.events import Found, Operation
 from specs.ids import TaskId
+from specs.model.stack import Container, Pull, Stop
 from specs.records_pb2 import StatusDetail
-from specs.stack import Container, Pull, Stop
 from specs.states import TaskState
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 

@@ -9,7 +9,7 @@ from executor import commands as do
 from executor import events as on
 from executor.events import Purpose
 from executor.statuses import CheckStatus
-from specs.stack import CheckKind, Container, HealthCheck, Hook
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook
 from tests.unit.executor.talk import Talk, only, order
 
 TASK = order().task_id

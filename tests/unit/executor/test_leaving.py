@@ -11,7 +11,7 @@ from executor import events as on
 from executor.codec import events_of
 from executor.leaving import LEAVE_SECONDS
 from framework.adapters.mesos_messages import leave_message
-from specs.stack import Container
+from specs.model.stack import Container
 from tests.unit.executor.talk import Talk, only, order
 
 TASK = order().task_id

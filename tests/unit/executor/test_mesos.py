@@ -29,8 +29,8 @@ from executor.events import (
 from executor.mesos import STEADY_SECONDS, ExecutorDriver, Records
 from executor.statuses import CheckStatus, Status
 from specs.ids import TaskId
+from specs.model.stack import CheckKind
 from specs.records_pb2 import StatusDetail
-from specs.stack import CheckKind
 from specs.states import TaskState
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

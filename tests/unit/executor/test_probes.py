@@ -19,7 +19,7 @@ import pytest
 
 from executor.probes import AT_ONCE, Probes, Target, host_in
 from executor.runtime import CheckOutcome
-from specs.stack import CheckKind, HealthCheck
+from specs.model.stack import CheckKind, HealthCheck
 
 CHECK = HealthCheck(kind=CheckKind.HTTP, path="/x", timeout_seconds=5.0)
 HTTPS = replace(CHECK, kind=CheckKind.HTTPS)

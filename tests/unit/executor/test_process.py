@@ -22,7 +22,7 @@ from executor.sandbox import Sandbox, is_abandoned
 from executor.terminal import Terminal, Wanted
 from executor.workers import Workers
 from specs.ids import TaskId
-from specs.stack import CheckKind, Container, HealthCheck, Port, Ulimit
+from specs.model.stack import CheckKind, Container, HealthCheck, Port, Ulimit
 from tests.kit.processes import has_ended, within
 from tests.unit.executor.talk import look, order
 

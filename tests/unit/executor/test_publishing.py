@@ -10,7 +10,7 @@ from executor import events as on
 from executor.events import Purpose
 from executor.publishing import WITHDRAW_SECONDS
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.unit.executor.talk import EPOCH, Talk, only, order
 
 TASK = order().task_id

@@ -10,10 +10,10 @@ from executor.environment import environment
 from executor.order import order_from_bytes
 from executor.ports import binding, bindings
 from executor.settings import container_settings
-from specs.canonical import container_json
 from specs.ids import group_id
+from specs.model.canonical import container_json
+from specs.model.stack import Container, Network, Port, Protocol, Ulimit, Volume
 from specs.records_pb2 import CustomResource, LaunchOrder
-from specs.stack import Container, Network, Port, Protocol, Ulimit, Volume
 from tests.unit.executor.talk import order
 
 WEB = Container(

@@ -8,7 +8,7 @@ from typing import Any
 from executor import commands as do
 from executor import events as on
 from executor.events import Purpose
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Stop
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Stop
 from tests.unit.executor.talk import Talk, only, order
 
 TASK = order().task_id

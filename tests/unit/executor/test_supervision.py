@@ -22,7 +22,7 @@ from executor.runtime import Fault
 from executor.sandbox import Sandbox
 from executor.supervision.abandoned import end_abandoned
 from executor.terminal import Wanted
-from specs.stack import CheckKind, Container, HealthCheck, Hook
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook
 from tests.kit.processes import below, has_ended, parent_of, processes_of, within
 from tests.unit.executor.talk import look, order
 
@@ -38,7 +38,7 @@ EXECUTOR = textwrap.dedent(
     from executor.process import Processes
     from executor.sandbox import Sandbox
     from executor.terminal import Wanted
-    from specs.stack import Container, Hook
+    from specs.model.stack import Container, Hook
     from tests.unit.executor.talk import order
 
     sandbox = Sandbox(Path(sys.argv[1]))

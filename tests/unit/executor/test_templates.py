@@ -16,8 +16,8 @@ from executor import events as on
 from executor import templates as module
 from executor.runtime import Fault
 from executor.templates import Templates
+from specs.model.stack import Container, Template
 from specs.permanence import Permanent
-from specs.stack import Container, Template
 from tests.unit.discovery.test_render import endpoint, groups
 from tests.unit.executor.talk import Talk, only, order
 

@@ -10,9 +10,9 @@ from placement.agent import Agent
 from placement.bits import bits_of, first_in, numbers_in
 from placement.cluster import UNKNOWN, Cluster, take_custom
 from placement.thresholds import Threshold
-from specs.constraints import Constraint, Operator
 from specs.ids import AgentId
-from specs.resources import Resources
+from specs.model.constraints import Constraint, Operator
+from specs.model.resources import Resources
 from tests.kit.cluster_of import agent, combined, rule
 
 AGENTS = (

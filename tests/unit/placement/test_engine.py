@@ -9,8 +9,8 @@ import pytest
 from placement.agent import Agent
 from placement.engine import eligible, place
 from placement.refusals import Reason, Refused
-from specs.constraints import Neighbour, Operator, Rules, Selector, Spread
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import Neighbour, Operator, Rules, Selector, Spread
+from specs.model.resources import PortRanges, Resources
 from tests.kit.cluster_of import (
     ROOMY,
     SMALL,

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from placement.engine import place
-from specs.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
+from specs.model.resources import PortRanges, Resources
 from tests.kit.cluster_of import agent, group, request, situation
 from tests.kit.steps import steps
 

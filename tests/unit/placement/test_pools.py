@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from placement.offer import Pool
 from placement.pools import common, draw
-from specs.resources import PortRanges, Resources
+from specs.model.resources import PortRanges, Resources
 
 FREE = Pool(resources=Resources(cpus_milli=2000, mem_mib=512, ports=PortRanges.of([(31000, 31009)])))
 TEAM = Pool(

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from placement.ports import Ports
-from specs.resources import PortRanges
+from specs.model.resources import PortRanges
 
 
 @pytest.mark.parametrize("seed", range(30))

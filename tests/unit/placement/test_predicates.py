@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from placement.predicates import holds
-from specs.constraints import COMBINING, Constraint, Operator
+from specs.model.constraints import COMBINING, Constraint, Operator
 from tests.kit.cluster_of import rule
 
 NEGATIVE = {Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET}

@@ -11,9 +11,9 @@ import pytest
 from placement.agent import Agent
 from placement.engine import place
 from placement.request import Request
-from specs.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules, Selector, Spread
 from specs.ids import AgentId, VersionId
-from specs.resources import Resources
+from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.resources import Resources
 from tests.kit.cluster_of import (
     NEW,
     OLD,

@@ -19,10 +19,10 @@ from placement.simulation import (
     situation_of_agents,
 )
 from placement.situation import Situation
-from specs.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread
 from specs.ids import AgentId, GroupId, VersionId, group_id
-from specs.resources import PortRanges, Resources
-from specs.stack import Container, Group, Port, Stack
+from specs.model.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Group, Port, Stack
 
 WEB, AUTH, REDIS = group_id("shop", "web"), group_id("shop", "auth"), group_id("shop", "redis")
 SMALL = Resources(cpus_milli=500, mem_mib=64)

@@ -11,9 +11,9 @@ from hypothesis import strategies as some
 from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.surplus import Filled, Worth, given_up
-from specs.constraints import Constraint, Operator, Rules, Spread
 from specs.ids import AgentId
-from specs.stack import KillOrder
+from specs.model.constraints import Constraint, Operator, Rules, Spread
+from specs.model.stack import KillOrder
 
 RACKS = ("a", "a", "b", "b", "c", "c")
 CLUSTER = Cluster(

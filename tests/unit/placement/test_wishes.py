@@ -9,8 +9,8 @@ import pytest
 
 from placement.agent import Agent
 from placement.engine import place
-from specs.constraints import Neighbour, Operator, Preference, Rules, Selector, Spread, Strategy
-from specs.resources import Resources
+from specs.model.constraints import Neighbour, Operator, Preference, Rules, Selector, Spread, Strategy
+from specs.model.resources import Resources
 from tests.kit.cluster_of import (
     ROOMY,
     SMALL,

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from specs.autoscale import Autoscale, MetricTarget
-from specs.canonical import version_of
-from specs.constraints import Mode
-from specs.difference import Change, difference
-from specs.errors import StackError
-from specs.load import load_stack, stack_from_json, stack_to_json
-from specs.rules import check
-from specs.stack import Group, Stack
+from specs.file.load import load_stack, stack_from_json, stack_to_json
+from specs.model.autoscale import Autoscale, MetricTarget
+from specs.model.canonical import version_of
+from specs.model.constraints import Mode
+from specs.model.difference import Change, difference
+from specs.model.errors import StackError
+from specs.model.stack import Group, Stack
+from specs.rules.stack_rules import check
 
 METRICS = "ports: {http: 80}, metrics: {path: /m}"
 

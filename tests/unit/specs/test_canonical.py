@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from specs.canonical import (
+from specs.ids import group_id, is_same_make
+from specs.model.canonical import (
     care_from_json,
     care_json,
     container_from_json,
@@ -18,11 +19,10 @@ from specs.canonical import (
     version_json,
     version_of,
 )
-from specs.care import Care, care_of, with_care
-from specs.constraints import Mode, Rules, Spread
-from specs.ids import group_id, is_same_make
-from specs.resources import PortRanges, Resources
-from specs.stack import (
+from specs.model.constraints import Mode, Rules, Spread
+from specs.model.in_place import Care, care_of, with_care
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import (
     Condition,
     Container,
     Dependency,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from specs import generate
-from specs.constraints import (
+from specs.file.load import Override, load_files, load_stack
+from specs.model.constraints import (
     STICKY_ALWAYS,
     Constraint,
     Counted,
@@ -21,9 +22,8 @@ from specs.constraints import (
     Spread,
     Strategy,
 )
-from specs.errors import StackError
-from specs.load import Override, load_files, load_stack
-from specs.stack import Group
+from specs.model.errors import StackError
+from specs.model.stack import Group
 
 
 def groups(body: str, **more: object) -> list[Group]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from specs.difference import Change, FieldDifference, difference
-from specs.load import load_stack
-from specs.stack import Stack
+from specs.file.load import load_stack
+from specs.model.difference import Change, FieldDifference, difference
+from specs.model.stack import Stack
 
 OLD = """
 services:

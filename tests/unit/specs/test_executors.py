@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from specs.executors import MAX_EXECUTOR_ID_LENGTH, address_of, content_of, executor_variant, served_from
+from specs.executor_ids import MAX_EXECUTOR_ID_LENGTH, address_of, content_of, executor_variant, served_from
 from specs.ids import ExecutorId
 
 BASE = ExecutorId("framework-executor-0123456789ab")

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from specs import generate, limits
-from specs.errors import StackError
-from specs.load import load_files, load_stack
-from specs.schema import schema_text, stack_schema
-from specs.sections import DEPLOY
-from specs.source import Mapping, Node, Scalar, Sequence, read_yaml
-from specs.tables import with_tables
-from specs.vocabulary import SERVICE
+from specs import generate
+from specs.file.load import load_files, load_stack
+from specs.file.schema import schema_text, stack_schema
+from specs.file.sections import DEPLOY
+from specs.file.source import Mapping, Node, Scalar, Sequence, read_yaml
+from specs.file.tables import with_tables
+from specs.file.vocabulary import SERVICE
+from specs.model import limits
+from specs.model.errors import StackError
 
 EXAMPLES = sorted((generate.HERE / "examples").glob("*.yml"))
 WRONG = generate.HERE.parent / "tests" / "golden" / "specs" / "wrong"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specs.harmless import plain_line, plain_lines
+from specs.plain_text import plain_line, plain_lines
 
 TEXT = "caf\u00e9\u00a0\U0001f469\u200d\U0001f4bb \u05d0\u200f\u2028\u3000"
 CONTROLS = "\x00\a\b\x0b\x0c\r\x1b\x7f\x85\x9b\ud800"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import specs
-from specs.errors import StackError
-from specs.load import load_files, load_stack, stack_from_json, stack_to_json
+from specs.file.load import load_files, load_stack, stack_from_json, stack_to_json
+from specs.model.errors import StackError
 
 EXAMPLES = sorted((Path(specs.__path__[0]) / "examples").glob("*.yml"))
 GROUP: dict[str, Any] = {"id": {"stack": "s", "service": "web"}, "instances": 1, "container": {"image": "a"}}

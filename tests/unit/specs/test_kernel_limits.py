@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from specs.kernel_limits import (
+from specs.rules.kernel_limits import (
     MAX_FILE_NAME_BYTES,
     MAX_PATH_BYTES,
     MAX_STRING_BYTES,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from specs.errors import StackError
-from specs.load import load_files, load_stack, stack_from_json
+from specs.file.load import load_files, load_stack, stack_from_json
+from specs.model.errors import StackError
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from specs.errors import StackError
+from specs.file.load import Override, load_files, load_stack
 from specs.ids import GroupId
-from specs.load import Override, load_files, load_stack
-from specs.resources import Resources
-from specs.stack import (
+from specs.model.errors import StackError
+from specs.model.resources import Resources
+from specs.model.stack import (
     CheckKind,
     Condition,
     Container,

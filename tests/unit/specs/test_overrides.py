@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from specs.errors import StackError
-from specs.load import Override, load_stack
-from specs.stack import Stack
+from specs.file.load import Override, load_stack
+from specs.model.errors import StackError
+from specs.model.stack import Stack
 
 PATHS = "services.web.instances=3 or services.web.groups[0].instances=3"
 BASE = """

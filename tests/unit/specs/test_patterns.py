@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from specs.patterns import matches, pattern_fault
+from specs.model.patterns import matches, pattern_fault
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from specs.constraints import Constraint
-from specs.contradictions import contradictions
-from specs.errors import StackError
-from specs.load import load_stack, stack_from_json, stack_to_json
+from specs.file.load import load_stack, stack_from_json, stack_to_json
+from specs.model.constraints import Constraint
+from specs.model.errors import StackError
+from specs.rules.contradictions import contradictions
 
 
 def group(**more: Any) -> dict[str, Any]:

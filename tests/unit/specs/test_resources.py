@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from specs.resources import PortRanges, Resources, format_cpus
+from specs.model.resources import PortRanges, Resources, format_cpus
 
 
 def test_port_ranges_are_joined_and_ordered() -> None:

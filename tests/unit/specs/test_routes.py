@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from specs.canonical import version_of
-from specs.difference import Change, difference
-from specs.errors import StackError
-from specs.load import load_stack
-from specs.routes import Balance, Route, RouteMode, Tls
-from specs.stack import Group
+from specs.file.load import load_stack
+from specs.model.canonical import version_of
+from specs.model.difference import Change, difference
+from specs.model.errors import StackError
+from specs.model.routes import Balance, Route, RouteMode, Tls
+from specs.model.stack import Group
 
 
 def group(service: dict[str, object]) -> Group:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from discovery import render_requests
-from specs import template_trial
-from specs.errors import StackError
-from specs.load import load_files, load_stack
-from specs.stack import Template
+from specs.file.load import load_files, load_stack
+from specs.model.errors import StackError
+from specs.model.stack import Template
+from specs.rules import template_trial
 
 HEAD = "name: shop\nservices:\n  web:\n    image: acme/web:1\n    templates:\n"
 
@@ -78,7 +78,7 @@ def test_a_template_in_the_stack_file_and_one_beside_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_refused(line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specs.template_trial.ALL_SECONDS", 600.0)  # however busy the machine is
+    monkeypatch.setattr("specs.rules.template_trial.ALL_SECONDS", 600.0)  # however busy the machine is
     with pytest.raises(StackError) as caught:
         load(f"      - {line}\n")
     assert words in str(caught.value)
@@ -102,7 +102,7 @@ def test_names_that_may_be_there_when_it_counts_are_no_fault() -> None:
 
 def test_no_process_computes_templates_that_others_share() -> None:
     program = (
-        "import sys\nfrom specs.load import load_stack\n"
+        "import sys\nfrom specs.file.load import load_stack\n"
         f"load_stack({HEAD!r} + '      - {{content: x, target: /a}}', name=None, variables={{}})\n"
         "sys.exit('jinja2' in sys.modules)"
     )
@@ -110,7 +110,7 @@ def test_no_process_computes_templates_that_others_share() -> None:
 
 
 def test_the_trial_of_a_stack_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specs.template_trial.ALL_SECONDS", 0.0)
+    monkeypatch.setattr("specs.rules.template_trial.ALL_SECONDS", 0.0)
     lines = "".join(f"      - {{content: one of many {number}, target: /{number}}}\n" for number in range(3))
     with pytest.raises(StackError) as caught:
         load(lines)

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from specs.canonical import version_of
-from specs.errors import StackError
-from specs.load import load_stack, stack_from_json, stack_to_json
-from specs.rules import check
-from specs.stack import Group, Stack
-from specs.update import OnFailure, Order, Share, Step, Update
-from specs.update_forms import parse_share
+from specs.file.load import load_stack, stack_from_json, stack_to_json
+from specs.file.update_forms import parse_share
+from specs.model.canonical import version_of
+from specs.model.errors import StackError
+from specs.model.stack import Group, Stack
+from specs.model.update import OnFailure, Order, Share, Step, Update
+from specs.rules.stack_rules import check
 
 ALL = Share(percent=100)
 COMPOSE = Update(parallelism=Share(count=1), order=Order.STOP_FIRST, max_failures=Share())

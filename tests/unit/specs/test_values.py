@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from specs.interpolate import InterpolationError, interpolate
-from specs.values import (
-    format_size_mib,
+from specs.file.interpolate import InterpolationError, interpolate
+from specs.file.values import (
     parse_boolean,
     parse_cpus_milli,
     parse_integer,
@@ -14,6 +13,7 @@ from specs.values import (
     parse_signal,
     parse_size_mib,
 )
+from specs.model.resources import format_size_mib
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import pytest
 
-from specs import versions
-from specs.versions import condition_fault, satisfies
+from specs.model import versions
+from specs.model.versions import condition_fault, satisfies
 
 _BEFORE_RELEASE = ["1-alpha", "1-alpha2", "1-beta", "1-dev", "1-m1", "1-pre", "1-rc1", "1-rc10", "1-snapshot"]
 

@@ -8,9 +8,9 @@ from framework.core.commands import Command, Done, Leave, Outcome, Refused
 from framework.core.converge.executor_upgrade import ROLL_SECONDS, TELL_AGAIN_SECONDS
 from framework.core.events import RollAsked
 from framework.core.model import Task
-from specs.constraints import Constraint, Operator, Rules
 from specs.ids import ExecutorId
-from specs.stack import Container
+from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.stack import Container
 from specs.states import TaskState
 from tests.kit.conversation import SETTINGS, Conversation, group, launched, outcome, stack
 

@@ -12,11 +12,11 @@ from framework.core.model import RolloutState, Task
 from framework.core.rollout.updater import UNPROVED
 from framework.core.views import GroupState
 from placement.surplus import Worth
-from specs.care import Care
 from specs.ids import VersionId, is_same_make
-from specs.stack import CheckKind, Container, Group, HealthCheck, Stop
+from specs.model.in_place import Care
+from specs.model.stack import CheckKind, Container, Group, HealthCheck, Stop
+from specs.model.update import Order, Share, Update
 from specs.states import Health, Readiness, TaskState
-from specs.update import Order, Share, Update
 from tests.kit.conversation import Conversation, announced, group, killed, stack
 from tests.kit.rollouts import Play, fine
 

@@ -9,7 +9,7 @@ from framework.core.events import DestructionApproved, Disconnected, StatusRecei
 from framework.core.model import Doubt, Status, Task
 from framework.core.views import Question
 from specs.ids import AgentId, TaskId
-from specs.resources import Resources
+from specs.model.resources import Resources
 from specs.states import TaskState
 from tests.kit.conversation import (
     Conversation,

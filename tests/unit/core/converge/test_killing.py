@@ -8,9 +8,9 @@ import pytest
 
 from framework.core.commands import Done, Kill, PutStack, PutTask, Refused, Save
 from framework.core.events import KillAsked, ScaleAsked
-from specs.constraints import Mode
 from specs.ids import TaskId
-from specs.stack import CheckKind, Container, HealthCheck, KillOrder
+from specs.model.constraints import Mode
+from specs.model.stack import CheckKind, Container, HealthCheck, KillOrder
 from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
 

@@ -7,7 +7,7 @@ import pytest
 from framework.core.commands import Announce, Kill
 from framework.core.converge.statuses import RECONCILED
 from framework.core.views import GroupState, GroupView
-from specs.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
+from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from specs.states import Health, Readiness, TaskState
 from tests.kit.conversation import Conversation, announced, group, killed
 

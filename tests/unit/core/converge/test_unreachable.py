@@ -10,7 +10,7 @@ import pytest
 from framework.core.commands import Done
 from framework.core.model import Task
 from framework.core.state.lifecycle import Back, back
-from specs.stack import Group, Keep, Unreachable
+from specs.model.stack import Group, Keep, Unreachable
 from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, group, killed, launched, stack
 

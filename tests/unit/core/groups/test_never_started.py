@@ -6,7 +6,7 @@ import pytest
 
 from framework.core.groups.never_started import MOST_LOST
 from framework.core.model import Task
-from specs.stack import Restart
+from specs.model.stack import Restart
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, launched, stack
 

@@ -10,9 +10,9 @@ from framework.core.commands import Announce, Command, Done, Outcome, Refused, R
 from framework.core.events import BackoffResetAsked
 from framework.core.model import Task
 from framework.core.views import GroupState, GroupView
-from specs.constraints import Mode
+from specs.model.constraints import Mode
+from specs.model.stack import Restart, Retry
 from specs.permanence import Permanent
-from specs.stack import Restart, Retry
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, launched, outcome, stack
 

@@ -10,9 +10,9 @@ from framework.core.launch.adoption import MOST_PREDECESSORS
 from framework.core.model import Task
 from placement.agent import AgentState
 from placement.offer import Offer
-from specs.constraints import Mode
 from specs.ids import AgentId
-from specs.stack import Container, Group, Port, Restart
+from specs.model.constraints import Mode
+from specs.model.stack import Container, Group, Port, Restart
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, killed, launched, stack
 

@@ -9,9 +9,9 @@ from framework.core.events import AgentFailed
 from framework.core.model import Task
 from placement.agent import Agent
 from placement.offer import Offer
-from specs.constraints import Constraint, Operator, Rules
 from specs.ids import AgentId
-from specs.stack import Container, Group, Port
+from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.stack import Container, Group, Port
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, launched
 

@@ -10,7 +10,7 @@ from framework.core.launch.container_sweep import AGAIN_SECONDS, MOST_SECONDS, M
 from framework.core.model import Task
 from framework.core.read.gone_agents import why_not_over
 from specs.ids import AgentId, ExecutorId, TaskId
-from specs.stack import Container, Port
+from specs.model.stack import Container, Port
 from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, announced, group, killed, launched
 

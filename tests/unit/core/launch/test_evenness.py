@@ -9,9 +9,9 @@ from framework.core.events import RestartAsked
 from framework.core.model import Task
 from framework.core.read.explain import explain
 from framework.core.state.delay_scheduling import ANSWER_SECONDS, PATIENCE_SECONDS
-from specs.constraints import Constraint, Mode, Operator, Preference, Rules
 from specs.ids import AgentId
-from specs.resources import PortRanges, Resources
+from specs.model.constraints import Constraint, Mode, Operator, Preference, Rules
+from specs.model.resources import PortRanges, Resources
 from specs.states import Goal, TaskState
 from tests.kit.conversation import SETTINGS, Conversation, group, launched, stack
 

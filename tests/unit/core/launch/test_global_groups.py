@@ -6,10 +6,10 @@ from framework.core.commands import Refused, Revive
 from framework.core.events import AgentFailed, OffersReceived, ScaleAsked, StartAsked, StopAsked
 from framework.core.views import GroupState, GroupView
 from placement.agent import AgentState
-from specs.constraints import Constraint, Mode, Operator, Rules
 from specs.ids import AgentId
-from specs.resources import Resources
-from specs.stack import Restart
+from specs.model.constraints import Constraint, Mode, Operator, Rules
+from specs.model.resources import Resources
+from specs.model.stack import Restart
 from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from framework.core.commands import Accept, Command
-from specs.stack import CheckKind, Container, Dependency, Group, HealthCheck, Network, Port
+from specs.model.stack import CheckKind, Container, Dependency, Group, HealthCheck, Network, Port
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, stack
 

@@ -10,13 +10,13 @@ from framework.core.model import Task
 from framework.core.state.executor_choice import Reservations, purse_of
 from framework.core.views import AgentView
 from placement.offer import Pool
-from specs.constraints import STICKY_ALWAYS, Constraint, Neighbour, Operator, Rules, Selector, Spread
-from specs.executors import executor_variant, served_from
+from specs.executor_ids import executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, OfferId
-from specs.resources import PortRanges, Resources
-from specs.stack import Container, Port
+from specs.model.constraints import STICKY_ALWAYS, Constraint, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.resources import PortRanges, Resources
+from specs.model.stack import Container, Port
+from specs.model.update import Order, Update
 from specs.states import Goal, TaskState
-from specs.update import Order, Update
 from tests.kit.conversation import FRAMEWORK, SETTINGS, Conversation, announced, group, killed, launched, stack
 
 UNIQUE_HOST = Rules(constraints=(Constraint(operator=Operator.UNIQUE, field="hostname"),))

@@ -16,7 +16,7 @@ from framework.core.state.agents import ABSENT
 from framework.core.views import GroupState, GroupView, View
 from placement.agent import AgentState
 from specs.ids import AgentId, group_id
-from specs.stack import Container, Volume
+from specs.model.stack import Container, Volume
 from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, group
 from tests.kit.front import NOW, a_group, a_stack, a_task, a_view, an_agent

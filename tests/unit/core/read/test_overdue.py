@@ -14,11 +14,11 @@ from framework.core.read.explain import explain
 from framework.core.read.pace_warnings import warned
 from framework.core.views import GroupView, View
 from placement.agent import AgentState
-from specs.autoscale import Autoscale
-from specs.constraints import STICKY_ALWAYS, Mode, Rules
-from specs.stack import Container, Dependency, Group, Port, Unreachable
+from specs.model.autoscale import Autoscale
+from specs.model.constraints import STICKY_ALWAYS, Mode, Rules
+from specs.model.stack import Container, Dependency, Group, Port, Unreachable
+from specs.model.update import Order, Share, Step, Update
 from specs.states import TaskState
-from specs.update import Order, Share, Step, Update
 from tests.kit.conversation import Conversation, group, stack
 from tests.kit.rollouts import Play
 from tests.unit.core.rollout.test_rollouts import ALL, ONE, PROMPT, STOP_FIRST, ask, change, is_new, playing, web

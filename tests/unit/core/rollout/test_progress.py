@@ -9,8 +9,8 @@ from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.model import RolloutState
 from framework.core.read.plan import stack_of
 from framework.core.views import GroupProgress, GroupState, GroupView, StackView
+from specs.model.update import OnFailure, Share, Step, Update
 from specs.states import Goal
-from specs.update import OnFailure, Share, Step, Update
 from tests.kit.conversation import stack
 from tests.kit.rollouts import Play
 from tests.unit.core.rollout.test_rollouts import ONE, PROMPT, STOP_FIRST, ask, change, is_new, playing, web

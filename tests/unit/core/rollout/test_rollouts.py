@@ -20,11 +20,11 @@ from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.model import RolloutKind, RolloutState, Task
 from framework.core.views import Waiting
 from placement.agent import AgentState
-from specs.constraints import Constraint, Operator, Rules, Spread
 from specs.ids import AgentId, OfferId
-from specs.stack import Container, Dependency, Group, Port, Restart, Retry, Stack
+from specs.model.constraints import Constraint, Operator, Rules, Spread
+from specs.model.stack import Container, Dependency, Group, Port, Restart, Retry, Stack
+from specs.model.update import OnFailure, Order, Share, Step, Update
 from specs.states import Goal, TaskState
-from specs.update import OnFailure, Order, Share, Step, Update
 from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
 from tests.kit.rollouts import Play
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from framework.core.commands import Command, Done
 from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, SaveFailed, StackSubmitted, StopAsked
 from framework.core.model import RolloutState
-from specs.constraints import Constraint, Neighbour, Operator, Rules, Selector
-from specs.stack import Dependency, Group
+from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector
+from specs.model.stack import Dependency, Group
+from specs.model.update import Order, Step, Update
 from specs.states import Goal, TaskState
-from specs.update import Order, Step, Update
 from tests.kit.conversation import SETTINGS, Conversation, group, stack
 from tests.kit.rollouts import Play
 from tests.unit.core.rollout.test_rollouts import ONE, PROMPT

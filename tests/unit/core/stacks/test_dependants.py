@@ -9,9 +9,9 @@ import pytest
 from framework.core.commands import Apply, Command, Done
 from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, StartAsked, StopAsked
 from framework.core.model import Task
-from specs.stack import Condition, Dependency, Group, OnChange, Restart, Stop
+from specs.model.stack import Condition, Dependency, Group, OnChange, Restart, Stop
+from specs.model.update import OnFailure, Order, Share, Update
 from specs.states import Goal, TaskState
-from specs.update import OnFailure, Order, Share, Update
 from tests.kit.conversation import Conversation, announced, group, killed, outcome, stack
 from tests.kit.rollouts import Play
 

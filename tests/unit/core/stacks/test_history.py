@@ -23,9 +23,9 @@ from framework.core.read.definitions import stack_at
 from framework.core.read.plan import stack_of
 from framework.core.stacks.history import MOST_BYTES, MOST_CHANGES, MOST_REMOVED, bounded
 from specs.ids import group_id
-from specs.stack import KillOrder, Restart, Stack, Unreachable
+from specs.model.stack import KillOrder, Restart, Stack, Unreachable
+from specs.model.update import Order, Update
 from specs.states import TaskState
-from specs.update import Order, Update
 from tests.kit.conversation import SETTINGS, Conversation, group, outcome, stack
 from tests.kit.stored import stored_stack
 

@@ -12,9 +12,9 @@ from framework.core.state.agents import Agents, utc
 from framework.core.state.executor_choice import MOST_RESERVATIONS, Reservations
 from placement.agent import Agent, AgentState
 from placement.offer import Pool
-from specs.executors import executor_variant
+from specs.executor_ids import executor_variant
 from specs.ids import AgentId, group_id
-from specs.resources import Resources
+from specs.model.resources import Resources
 from tests.kit.conversation import SETTINGS, Conversation
 
 ONE = Agent(id=AgentId("agent-1"), hostname="agent1")

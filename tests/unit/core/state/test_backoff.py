@@ -20,8 +20,8 @@ from framework.core.state.backoff import (
     surrender,
 )
 from specs.ids import AgentId
+from specs.model.stack import Retry
 from specs.permanence import Permanent
-from specs.stack import Retry
 from tests.kit.stored import stored_task
 
 T0 = 1_000.0

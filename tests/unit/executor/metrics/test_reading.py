@@ -19,7 +19,7 @@ from executor.sandbox import Sandbox
 from executor.survey import Seen
 from executor.task import Phase
 from executor.terminal import Wanted
-from specs.stack import Container, Network
+from specs.model.stack import Container, Network
 from tests.kit.processes import within
 from tests.unit.executor.metrics.recorded import ID, NETWORK, SECOND_FILES, STATS, STOPPED
 from tests.unit.executor.talk import order

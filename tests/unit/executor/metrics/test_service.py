@@ -22,7 +22,7 @@ from executor.metrics.serving import AT_ONCE, Server
 from executor.metrics.usage import Usage
 from executor.survey import Seen, Survey, SurveyAsked
 from executor.task import Phase
-from specs.stack import Container, MetricsPage, Port
+from specs.model.stack import Container, MetricsPage, Port
 from tests.unit.executor.talk import order
 
 HERE = "127.0.0.1"
