@@ -13,23 +13,23 @@ import sys
 import time
 from pathlib import Path
 
-from discovery.back_ends import parse, registry_at
-from discovery.executors import Announcement
-from discovery.registry import Registry, Several
-from executor.context import Settings
-from executor.core import Executor
-from executor.docker import Docker
-from executor.events import Event, ShutdownReceived
-from executor.images import Images
+from discovery.backends.by_address import parse, registry_at
+from discovery.backends.registry import Registry, Several
+from discovery.executor_addresses import Announcement
+from executor.container.containers import Docker
+from executor.container.images import Images
+from executor.core.context import Settings
+from executor.core.events import Event, ShutdownReceived
+from executor.core.machine import Executor
+from executor.core.survey import SurveyAsked
 from executor.logs import Logs
 from executor.loop import Loop
 from executor.mesos import ExecutorDriver
 from executor.metrics.service import Metrics
-from executor.process import Processes
+from executor.process.processes import Processes
 from executor.runtime import Nothing
 from executor.sandbox import Sandbox
 from executor.sessions import Sessions
-from executor.survey import SurveyAsked
 from executor.workers import start_thread
 from specs.ids import AgentId, ExecutorId
 

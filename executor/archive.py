@@ -49,8 +49,7 @@ LIBRARIES = (
 NOT_FOR_AGENTS = (
     "executor/archive.py",
     "discovery/balancer/",
-    "discovery/dns",
-    "discovery/names.py",
+    "discovery/dns/",
     "kazoo/handlers/eventlet.py",
     "kazoo/handlers/gevent.py",
     "kazoo/testing/",

@@ -8,7 +8,7 @@ from typing import Any
 
 from addict import Dict
 
-from executor.events import (
+from executor.core.events import (
     Acknowledged,
     ApplyReceived,
     AttachReceived,
@@ -20,8 +20,8 @@ from executor.events import (
     ShutdownReceived,
     UnwantedReported,
 )
-from executor.order import order_from_bytes
-from executor.statuses import CheckStatus, Status
+from executor.core.order import order_from_bytes
+from executor.core.statuses import CheckStatus, Status
 from specs.ids import TaskId, VersionId
 from specs.messages import shortened
 from specs.model.canonical import care_from_json

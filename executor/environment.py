@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executor.order import Order
+from executor.core.order import Order
 from specs.ids import variable_name
 from specs.model.resources import format_cpus
 

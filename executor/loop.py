@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import assert_never
 
-from discovery.registry import Registry
-from executor import commands as do
-from executor.checks import Checks
-from executor.commands import Command
-from executor.core import Executor
-from executor.docker import Docker
-from executor.events import (
+from discovery.backends.registry import Registry
+from executor.checks.performing import Checks
+from executor.container.containers import Docker
+from executor.container.images import Images
+from executor.core import commands as do
+from executor.core.commands import Command
+from executor.core.events import (
     CheckReported,
     ContainersListed,
     Event,
@@ -28,14 +28,14 @@ from executor.events import (
     Withdrawn,
     Woke,
 )
-from executor.images import Images
+from executor.core.machine import Executor
+from executor.core.order import Order
+from executor.core.survey import SurveyAsked
 from executor.mesos import ExecutorDriver
 from executor.metrics.histogram import Histogram
-from executor.order import Order
 from executor.runtime import CheckOutcome, Fault, Runtime
 from executor.sandbox import Sandbox
 from executor.sessions import Sessions
-from executor.survey import SurveyAsked
 from executor.workers import Workers
 from specs.model.stack import Hook
 

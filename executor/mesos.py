@@ -21,11 +21,11 @@ from pymesos.executor import MesosExecutorDriver
 from pymesos.utils import parse_duration
 
 from executor.codec import events_of, progress_message, status_message, strays_message
-from executor.commands import AskWanted, SendProgress, Subscribe
-from executor.events import Disconnected, Subscribed, Superseded
+from executor.core.commands import AskWanted, SendProgress, Subscribe
+from executor.core.events import Disconnected, Subscribed, Superseded
+from executor.core.statuses import Status
 from executor.identity import is_disowned, run_of, stranger, successor_of
 from executor.runtime import Post
-from executor.statuses import Status
 from executor.workers import start_thread
 from specs.foreign_json import parse_json
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discovery.render_requests import LIBRARIES, TARGET, Groups, Own, groups_request, text_request
+from discovery.templates.requests import LIBRARIES, TARGET, Groups, Own, groups_request, text_request
 from specs.confined import Confined, Exceeded, Unavailable
 
 TASK_SECONDS = 10.0

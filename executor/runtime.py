@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from executor.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
-from executor.order import Order
+from executor.core.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
+from executor.core.order import Order
 from executor.terminal import Terminal, Wanted
 from specs.model.stack import Hook
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import requests
 
-from executor.commands import Attach
-from executor.order import Order
+from executor.core.commands import Attach
+from executor.core.order import Order
 from executor.runtime import Fault
 from executor.terminal import Terminal, Wanted
 from executor.workers import start_thread

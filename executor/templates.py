@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from discovery.directory import Directory
-from discovery.render_requests import Groups, Own
+from discovery.readers.directory import Directory
+from discovery.templates.requests import Groups, Own
+from executor.core.events import TemplatesRendered
+from executor.core.order import Order
 from executor.environment import CONTAINER_SANDBOX, CONTAINER_TEMPLATES, environment
-from executor.events import TemplatesRendered
-from executor.order import Order
 from executor.rendering import IDLE_SECONDS, TASK_SECONDS, Rendering, TooMuch
 from executor.runtime import Fault, Post
 from executor.workers import start_thread

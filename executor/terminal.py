@@ -1,5 +1,5 @@
-"""A command with somebody at its other end: the port. Inside a container it is executor.terminal_inside, beside a plain
-process executor.terminal_beside."""
+"""A command with somebody at its other end: the port. Inside a container it is executor.container.exec_session, beside
+a plain process executor.process.exec_session."""
 
 from __future__ import annotations
 

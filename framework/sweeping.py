@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from discovery.back_ends import parse
-from discovery.configs import Configs
-from discovery.janitor import Janitor, Living
+from discovery.backends.by_address import parse
+from discovery.backends.configs import Configs
+from discovery.backends.janitor import Janitor, Living
 from framework.core.views import Connection, GroupView, View
 from framework.ports import Clock, Front, Leadership
 from specs.model.canonical import to_plain

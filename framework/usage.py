@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from discovery.executors import Announcement
+from discovery.executor_addresses import Announcement
 from specs.foreign_json import parse_json
 from specs.ids import AgentId, ExecutorId, TaskId
 

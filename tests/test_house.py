@@ -93,33 +93,52 @@ ROOMS = (
     Room(name="specs.records_pb2", libraries=PROTOBUF),
     Room(name="specs.generate", ours=("specs",), libraries={"grpc_tools"}),
     Room(name="placement", ours=("placement", "specs"), is_pure=True),
-    Room(name="discovery", ours=("discovery", "specs"), libraries={"kazoo", "requests"}),
-    Room(name="discovery.endpoints", ours=("discovery.endpoints", "specs"), is_pure=True),
-    Room(name="discovery.layout", ours=("discovery.endpoints", "specs"), is_pure=True),
-    Room(name="discovery.executors", ours=("discovery.executors", "specs"), is_pure=True),
-    Room(name="discovery.balancer.certificates", ours=("discovery", "specs"), libraries={"cryptography"}, is_pure=True),
-    Room(name="discovery.balancer.source", ours=("discovery", "specs"), libraries=PROTOBUF),
+    Room(name="discovery"),
+    Room(name="discovery.endpoints", ours=("specs",), is_pure=True),
+    Room(name="discovery.executor_addresses", ours=("specs",), is_pure=True),
+    Room(
+        name="discovery.backends",
+        ours=("discovery.backends", "discovery.endpoints", "discovery.executor_addresses", "specs"),
+        libraries={"kazoo", "requests"},
+    ),
+    Room(name="discovery.backends.theseus_layout", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(
+        name="discovery.readers",
+        ours=("discovery.backends", "discovery.endpoints", "discovery.readers", "specs"),
+        libraries={"kazoo"},
+    ),
+    Room(
+        name="discovery.dns",
+        ours=("discovery.dns", "discovery.endpoints", "discovery.readers", "specs"),
+        libraries={"dns"},
+    ),
+    Room(name="discovery.dns.names", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(
+        name="discovery.balancer",
+        ours=("discovery.balancer", "discovery.endpoints", "discovery.readers", "specs"),
+    ),
+    Room(
+        name="discovery.balancer.certificates",
+        ours=("discovery.balancer", "specs"),
+        libraries={"cryptography"},
+        is_pure=True,
+    ),
+    Room(
+        name="discovery.balancer.source",
+        ours=("discovery.balancer", "discovery.endpoints", "discovery.readers", "specs"),
+        libraries=PROTOBUF,
+    ),
     *(
         Room(
             name=f"discovery.balancer.{pure}", ours=("discovery.balancer", "discovery.endpoints", "specs"), is_pure=True
         )
         for pure in ("model", "lines", "haproxy_text", "nginx_text")
     ),
-    Room(name="discovery.names", ours=("discovery.endpoints", "specs"), is_pure=True),
-    *(
-        Room(name=f"discovery.{each}", ours=("discovery", "specs"), libraries={"dns"})
-        for each in ("dns", "dns_answers", "dns_forward", "dns_server", "dns_status", "dns_zone")
-    ),
-    Room(name="discovery.render_requests", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(name="discovery.templates", ours=("discovery.templates", "discovery.endpoints", "specs"), is_pure=True),
     Room(
-        name="discovery.render",
-        ours=("discovery.endpoints", "discovery.render_requests", "specs"),
+        name="discovery.templates.render",
+        ours=("discovery.templates.requests", "discovery.endpoints", "specs"),
         libraries={"jinja2"},
-        is_pure=True,
-    ),
-    Room(
-        name="discovery.rendering",
-        ours=("discovery.endpoints", "discovery.render", "discovery.render_requests", "specs"),
         is_pure=True,
     ),
     Room(name="framework"),
@@ -154,7 +173,7 @@ ROOMS = (
         ours=("specs.ids", *(f"framework.core.{each}" for each in ("commands", "events", "model", "views"))),
     ),
     # What tasks use: its form, who asks for it, and the way to whom is asked.
-    Room(name="framework.usage", ours=("discovery.executors", "specs"), is_pure=True),
+    Room(name="framework.usage", ours=("discovery.executor_addresses", "specs"), is_pure=True),
     Room(
         name="framework.collector",
         ours=("framework.core", "framework.ports", "framework.usage", "specs"),
@@ -162,7 +181,7 @@ ROOMS = (
     Room(name="framework.meter", ours=("framework.core", "specs"), libraries={"prometheus_client"}),
     Room(
         name="framework.adapters.usage",
-        ours=("framework.usage", "discovery.executors", "specs"),
+        ours=("framework.usage", "discovery.executor_addresses", "specs"),
         libraries={"kazoo"},
     ),
     Room(name="framework.loop", ours=("framework.core", "framework.ports", "framework.exits", "specs")),
@@ -250,7 +269,7 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
-            *("framework.collector", "discovery.executors"),
+            *("framework.collector", "discovery.executor_addresses"),
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "read.plan")),
             *(
                 "framework.core.read.explain",
@@ -345,19 +364,28 @@ ROOMS = (
     # What runs beside an executor has little in memory, so imports little.
     *(
         Room(
-            name=f"executor.supervision.{each}",
-            ours=tuple(f"executor.supervision.{one}" for one in ("kernel", "supervisor", "waking", "wire")),
+            name=f"executor.process.supervision.{each}",
+            ours=tuple(f"executor.process.supervision.{one}" for one in ("kernel", "supervisor", "waking", "wire")),
         )
         for each in ("kernel", "spawner", "supervisor", "waking", "wire")
     ),
+    Room(name="executor.core", ours=("executor.core", "specs", "discovery.endpoints"), is_pure=True),
+    Room(name="executor.core.order", ours=("executor.core", "specs"), libraries=PROTOBUF, is_pure=True),
+    # It takes the names of signals.
+    Room(name="executor.core.task", ours=("executor.core", "specs", "discovery.endpoints")),
     *(
-        Room(name=f"executor.{pure}", ours=("executor", "specs", "discovery.endpoints"), is_pure=True)
-        for pure in (
-            *("core", "context", "health", "publishing", "reaper", "readiness", "templating", "http_answers"),
-            *("permanence", "starting", "statuses", "stopping", "survey", "watching"),
-            *(f"metrics.{name}" for name in ("cgroups", "exposition", "histogram", "processes", "stats", "usage")),
-            "metrics.snapshot",
+        Room(name=f"executor.{room}", ours=("executor", "specs"), libraries=set(libraries))
+        for room, libraries in (
+            ("container", ("docker", "requests", "urllib3")),
+            ("process", ()),
+            ("checks", ()),
+            ("metrics", ("docker", "requests", "urllib3")),
         )
+    ),
+    Room(name="executor.http_answers", is_pure=True),
+    *(
+        Room(name=f"executor.metrics.{pure}", ours=("executor.core", "executor.metrics", "specs"), is_pure=True)
+        for pure in ("cgroups", "exposition", "histogram", "processes", "snapshot", "stats", "usage")
     ),
 )
 
@@ -372,7 +400,7 @@ SHIELDS = {
     "framework/loop.py": "the one place where a bug of ours is caught",
     "executor/loop.py": "the executor's loop: the one place where a bug of ours is caught",
     "executor/__main__.py": "the executor's last word is its log",
-    "executor/checks.py": "a command that cannot be run is a failed check, and its thread goes on",
+    "executor/checks/performing.py": "a command that cannot be run is a failed check, and its thread goes on",
     "framework/local/cluster.py": "what was started is stopped, and the cause goes on",
     "framework/local/engine.py": "what was started is stopped, and the cause goes on",
     "framework/adapters/mesos.py": "a shield around the driver's thread",
@@ -538,7 +566,7 @@ class TestImports:
             ("placement.engine", "specs.model.resources", False, True),
             ("placement.engine", "time", True, False),
             ("framework.core.scheduler", "placement.engine", False, True),
-            ("framework.core.scheduler", "discovery.dns", False, False),
+            ("framework.core.scheduler", "discovery.dns.service", False, False),
             ("framework.core.scheduler", "kazoo.client", False, False),
             ("framework.core.scheduler", "logging", True, False),
             ("framework.core.scheduler", "framework.ports", False, False),
@@ -557,8 +585,8 @@ class TestImports:
             ("framework.cli.ps", "framework.local.cluster", False, False),
             ("framework.cli.scheduler", "framework.app", True, True),
             ("framework.cli.scheduler", "framework.app", False, False),
-            ("executor.core", "specs.states", False, True),
-            ("executor.core", "framework.exits", False, False),
+            ("executor.core.machine", "specs.states", False, True),
+            ("executor.core.machine", "framework.exits", False, False),
             ("executor.loop", "placement.offer", True, False),
         ],
     )

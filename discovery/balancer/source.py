@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from google.protobuf.message import DecodeError
 
 from discovery.balancer.model import Exposed, Model, model_of
-from discovery.directory import Directory, Snapshot
-from discovery.watching import Contents, Watching
+from discovery.readers.directory import Directory, Snapshot
+from discovery.readers.zookeeper_watch import Contents, Watching
 from specs import records_pb2 as pb
 from specs.ids import group_id
 from specs.model.canonical import from_plain

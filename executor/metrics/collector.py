@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from executor.core.survey import Survey, SurveyAsked
+from executor.core.task import Phase
 from executor.metrics.reading import Measuring
 from executor.metrics.scraping import Scraping
 from executor.metrics.snapshot import Measured, Snapshot
 from executor.metrics.usage import Usage, cpus
-from executor.survey import Survey, SurveyAsked
-from executor.task import Phase
 from specs.ids import TaskId
 
 RUNS = frozenset((Phase.RUNNING, Phase.DRAINING, Phase.LEAVING, Phase.STOPPING))

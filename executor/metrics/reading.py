@@ -12,13 +12,13 @@ from typing import Any, Protocol, TypeVar
 
 from docker.errors import APIError
 
-from executor.engine import AWAY, Engine, engine_address
+from executor.container.engine import AWAY, Engine, engine_address
+from executor.core.survey import Seen
 from executor.metrics import cgroups
 from executor.metrics.cgroups import Files
 from executor.metrics.processes import Table, blocks_of, network_of, process_of
 from executor.metrics.stats import usage_of_stats
 from executor.metrics.usage import Usage, never_falling
-from executor.survey import Seen
 from specs.ids import TaskId
 from specs.model.stack import Network
 
@@ -48,7 +48,7 @@ class _Place:
 
 
 class Connected(Protocol):
-    """What is wanted of executor.engine.Engine."""
+    """What is wanted of executor.container.engine.Engine."""
 
     def connected(self) -> Any:
         """The client of docker-py. Raises one of AWAY."""

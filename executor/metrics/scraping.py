@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from executor.core.order import Order
+from executor.core.port_bindings import binding
+from executor.core.survey import Seen
 from executor.http_answers import Answer, host_header, request_bytes
 from executor.metrics.exposition import CONTENT_TYPE, parse
 from executor.metrics.snapshot import Scraped, labels_of
-from executor.order import Order
-from executor.ports import binding
-from executor.survey import Seen
 from executor.workers import Workers
 from specs.ids import TaskId
 

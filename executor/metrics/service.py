@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from executor.core.survey import SurveyAsked
 from executor.metrics.collector import Collector
 from executor.metrics.exposition import CONTENT_TYPE
 from executor.metrics.histogram import Histogram
@@ -16,7 +17,6 @@ from executor.metrics.reading import PAGE, Measuring
 from executor.metrics.scraping import Scraping
 from executor.metrics.serving import Server
 from executor.metrics.snapshot import Own, page_of, usage_json
-from executor.survey import SurveyAsked
 from executor.workers import start_thread
 
 DELAYS = (0.01, 0.1, 1.0, 10.0)

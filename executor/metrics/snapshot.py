@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from executor.core.order import Order
+from executor.core.survey import Seen, Survey
+from executor.core.task import Phase
 from executor.metrics.exposition import Family, Page, labels_text, plain_values
 from executor.metrics.histogram import Histogram
 from executor.metrics.usage import Usage
-from executor.order import Order
-from executor.survey import Seen, Survey
-from executor.task import Phase
 
 TASK_LABELS = ("stack", "service", "group", "slot", "task")
 """Which task a sample is of."""

@@ -13,7 +13,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
-from discovery.executors import DIRECTORY, Announcement, announcement_from_json
+from discovery.executor_addresses import DIRECTORY, Announcement, announcement_from_json
 from framework.usage import Executor, Figures, Pulled, figures_from_json
 from specs.ids import AgentId, ExecutorId
 

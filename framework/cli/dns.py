@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 
-from discovery.dns import DnsSettings, Everything, serve
-from discovery.dns_forward import Address, is_own
-from discovery.dns_server import PRIVATE
-from discovery.dns_zone import ZoneSettings
-from discovery.names import Groups, Reach
+from discovery.dns.forward import Address, is_own
+from discovery.dns.names import Groups, Reach
+from discovery.dns.server import PRIVATE
+from discovery.dns.service import DnsSettings, Everything, serve
+from discovery.dns.zone import ZoneSettings
 from framework.cli.dns_tasks import all_tasks
 from framework.cli.domains import DEFAULT_DOMAIN, checked_domain
 from framework.cli.faults import CommandFault

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from discovery.dns.names import Groups
 from discovery.endpoints import Endpoint, EndpointPort
-from discovery.names import Groups
 from framework.cli.server import Answer
 from specs.ids import GroupId, TaskId, VersionId, group_id
 

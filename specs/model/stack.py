@@ -155,8 +155,8 @@ class Template:
     """A file that the executor writes before the container is created, and again when the endpoints in it have changed.
 
     `target` absolute: the file is bound there, and written in place; relative: it is below /mnt/mesos/templates, and
-    another takes its place at once. `content` is in Jinja's language (discovery.render). After a change the container's
-    first process gets `signal`, or `command` is run in the container; both empty: nothing.
+    another takes its place at once. `content` is in Jinja's language (discovery.templates.render). After a change the
+    container's first process gets `signal`, or `command` is run in the container; both empty: nothing.
     """
 
     target: str

@@ -16,7 +16,7 @@ from specs.model.stack import Container, Template
 from specs.rules.broken import Broken
 
 # Named, not imported: only the process that renders loads it.
-TARGET = "discovery.rendering"
+TARGET = "discovery.templates.confined_render"
 LIBRARIES = ("jinja2", "markupsafe")
 ALL_SECONDS = 20.0
 """Limit on the trial of all templates of a stack, in seconds of the clock."""

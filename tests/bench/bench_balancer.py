@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from discovery.directory import Directory
+from discovery.readers.directory import Directory
 from framework.local import images, requirements
 from framework.local.cluster import Cluster
 from specs.model.stack import Stack

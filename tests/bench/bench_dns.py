@@ -15,7 +15,7 @@ import dns.exception
 import dns.message
 import dns.query
 
-from discovery.zookeeper import ZooKeeper
+from discovery.backends.zookeeper import ZooKeeper
 from specs.urls import parse_url
 from tests.bench.report import Bench, Row
 from tests.kit.cluster import running_zookeeper
@@ -32,10 +32,10 @@ LONGEST_SECONDS = 60.0
 DOMAIN = "framework.internal"
 SERVER = f"""
 import asyncio, os, random, sys, time
-from discovery.dns_answers import Answers
-from discovery.dns_server import Server
-from discovery.dns_zone import Zone, ZoneSettings
-from discovery.names import Names, Reach
+from discovery.dns.answers import Answers
+from discovery.dns.server import Server
+from discovery.dns.zone import Zone, ZoneSettings
+from discovery.dns.names import Names, Reach
 from tests.unit.discovery.samples import endpoint, grouped
 names = Names(Reach.AGENT)
 names.update(grouped(*(

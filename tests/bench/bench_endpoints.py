@@ -15,10 +15,10 @@ from pathlib import Path
 import requests
 from kazoo.client import KazooClient
 
+from discovery.backends.etcd import Etcd
+from discovery.backends.etcd_client import encoded
+from discovery.backends.theseus_layout import task_in
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
-from discovery.etcd import Etcd
-from discovery.etcd_client import encoded
-from discovery.layout import task_in
 from framework.local import images
 from framework.local.cluster import Cluster
 from specs.ids import TaskId, VersionId, group_id

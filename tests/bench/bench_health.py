@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from executor import commands as do
-from executor import events as on
-from executor.context import Settings
-from executor.core import Executor
-from executor.events import Event, Purpose
-from executor.order import Order
-from executor.probes import Done, Probes, Target
+from executor.checks.probes import Done, Probes, Target
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.context import Settings
+from executor.core.events import Event, Purpose
+from executor.core.machine import Executor
+from executor.core.order import Order
 from executor.runtime import CheckOutcome
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
 from specs.model.stack import CheckKind, Container, HealthCheck

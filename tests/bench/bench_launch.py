@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
-from executor.order import Order
-from executor.settings import container_settings
+from executor.container.settings import container_settings
+from executor.core.order import Order
 from framework.local import engine, images
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 from specs.model.stack import Group, Stack

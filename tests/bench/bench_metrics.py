@@ -8,10 +8,10 @@ from pathlib import Path
 
 import docker
 
+from executor.core.order import Order
+from executor.core.survey import Seen
+from executor.core.task import Phase
 from executor.metrics.reading import Measuring
-from executor.order import Order
-from executor.survey import Seen
-from executor.task import Phase
 from framework.local import images
 from framework.local.cluster import Cluster
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id

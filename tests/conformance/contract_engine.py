@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import docker
 
-from executor import events as on
-from executor.docker import Docker
+from executor.container.containers import Docker
+from executor.core import events as on
+from executor.core.order import Order
 from executor.logs import Logs
-from executor.order import Order
 from executor.sandbox import Sandbox
 from executor.workers import start_thread
 from framework.local.images import BUSYBOX
@@ -40,7 +40,7 @@ SCRIPT = f"trap 'exit {OWN_CODE}' USR1; trap 'exit 143' TERM; while :; do sleep 
 
 
 class Executor(Protocol):
-    """An executor's runtime; see executor.docker."""
+    """An executor's runtime; see executor.container.containers."""
 
     def adopt(self, order: Order) -> on.Event: ...
     def create(self, order: Order) -> on.Event: ...

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionLoss, NoNodeError, SessionExpiredError
 
-from discovery.consul import EXECUTORS, Consul, endpoint_of, task_of
+from discovery.backends.consul import EXECUTORS, Consul, endpoint_of, task_of
+from discovery.backends.etcd import Etcd
+from discovery.backends.etcd_client import Client
+from discovery.backends.registry import Memory, Registry
+from discovery.backends.zookeeper import ZooKeeper
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
-from discovery.etcd import Etcd
-from discovery.etcd_client import Client
-from discovery.executors import DIRECTORY, Announcement, announcement_from_json
-from discovery.registry import Memory, Registry
-from discovery.watching import Watching
-from discovery.zookeeper import ZooKeeper
+from discovery.executor_addresses import DIRECTORY, Announcement, announcement_from_json
+from discovery.readers.zookeeper_watch import Watching
 from framework.local.daemon import Daemon
 from specs.ids import AgentId, ExecutorId, TaskId, VersionId, group_id
 from specs.urls import parse_url

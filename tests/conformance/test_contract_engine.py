@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from executor import events as on
-from executor.order import Order
+from executor.core import events as on
+from executor.core.order import Order
 from specs.ids import FrameworkId, TaskId, VersionId
 from tests.conformance.contract_engine import OWN_CODE, Engine, Executor, ModelEngine, RealEngine, order_of
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from discovery.directory import Directory, Snapshot
+from discovery.backends.zookeeper import ZooKeeper
 from discovery.endpoints import Endpoint, path_of
-from discovery.zookeeper import ZooKeeper
+from discovery.readers.directory import Directory, Snapshot
 from framework.local.daemon import Daemon
 from specs.ids import TaskId, group_id
 from tests.conformance.executor_kit import wait_until

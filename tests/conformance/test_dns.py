@@ -18,7 +18,7 @@ import dns.query
 import dns.rcode
 import pytest
 
-from discovery.zookeeper import ZooKeeper
+from discovery.backends.zookeeper import ZooKeeper
 from framework.cli.domains import DEFAULT_DOMAIN
 from framework.local import engine
 from framework.local.daemon import Daemon

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
-from discovery.consul import endpoint_of
+from discovery.backends.consul import endpoint_of
+from discovery.backends.theseus import EtcdDriver
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
-from discovery.theseus import EtcdDriver
 from executor.archive import ArchiveInfo
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX

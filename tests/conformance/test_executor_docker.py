@@ -16,12 +16,22 @@ from typing import Any
 import docker
 import pytest
 
-from executor import engine as engine_module
-from executor.docker import Docker
-from executor.events import Adopted, Created, Event, Exited, ImageMissing, Operation, OperationFailed, Pulled, Vacant
-from executor.images import Images
+from executor.container import engine as engine_module
+from executor.container.containers import Docker
+from executor.container.images import Images
+from executor.core.events import (
+    Adopted,
+    Created,
+    Event,
+    Exited,
+    ImageMissing,
+    Operation,
+    OperationFailed,
+    Pulled,
+    Vacant,
+)
+from executor.core.order import Order
 from executor.logs import Logs
-from executor.order import Order
 from executor.runtime import Fault
 from executor.sandbox import Sandbox
 from executor.workers import start_thread
@@ -37,7 +47,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("images")]
 @pytest.fixture(autouse=True, scope="module")
 def quiet_watchers() -> None:
     """Watchers go on until the process ends, and need not say that the tests' engine was stopped before."""
-    logging.getLogger("executor.docker").setLevel(logging.ERROR)
+    logging.getLogger("executor.container.containers").setLevel(logging.ERROR)
 
 
 class Engine:

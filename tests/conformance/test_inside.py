@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from discovery.resolver import Resolver
+from discovery.readers.resolver import Resolver
 from framework.local.cluster import Cluster
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import running_cluster

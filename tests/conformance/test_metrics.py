@@ -12,7 +12,7 @@ import pytest
 from kazoo.client import KazooClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from discovery.executors import DIRECTORY, Announcement, announcement_from_json
+from discovery.executor_addresses import DIRECTORY, Announcement, announcement_from_json
 from executor.archive import ArchiveInfo, build_archive
 from framework.local.cluster import Cluster
 from framework.local.images import BUSYBOX

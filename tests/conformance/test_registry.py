@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from discovery.back_ends import parse
+from discovery.backends.by_address import parse
+from discovery.backends.etcd import Etcd
+from discovery.backends.inventory import inventory_at
+from discovery.backends.theseus_layout import info_of
 from discovery.endpoints import Endpoint, path_of
-from discovery.etcd import Etcd
-from discovery.executors import announcement_path
-from discovery.inventory import inventory_at
-from discovery.layout import info_of
+from discovery.executor_addresses import announcement_path
 from framework.local.daemon import Daemon
 from specs.ids import TaskId, group_id
 from specs.urls import parse_url

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from discovery.back_ends import parse, registry_at
-from discovery.configs import Configs
-from discovery.registry import Several
-from discovery.theseus import EtcdDriver
+from discovery.backends.by_address import parse, registry_at
+from discovery.backends.configs import Configs
+from discovery.backends.registry import Several
+from discovery.backends.theseus import EtcdDriver
 from framework.local.daemon import Daemon
 from specs.ids import FrameworkId, group_id
 from tests.conformance.executor_kit import wait_until

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from discovery.executors import Announcement
+from discovery.executor_addresses import Announcement
 from framework.usage import Executor, Figures, Pulled
 from specs.ids import AgentId, ExecutorId, TaskId
 

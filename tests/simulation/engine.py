@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from executor.order import Order
+from executor.core.order import Order
 from tests.simulation.images import LATE_SECONDS, Fate, Registry
 from tests.simulation.kernel import Delays, Kernel
 

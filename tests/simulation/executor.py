@@ -6,13 +6,13 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from executor import commands as do
-from executor import events as on
 from executor.codec import events_of, progress_message, status_message, strays_message
-from executor.context import Settings
-from executor.core import Executor
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.context import Settings
+from executor.core.machine import Executor
+from executor.core.order import Order
 from executor.identity import is_disowned, stranger
-from executor.order import Order
 from specs.permanence import Permanent
 from tests.simulation.agent import copied
 from tests.simulation.engine import RELOAD

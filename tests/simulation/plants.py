@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from executor.reaper import Strays
-from executor.statuses import Outbox as StatusOutbox
+from executor.core.orphan_containers import Strays
+from executor.core.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
 from framework.core.converge import inplace_update, kill_guard, statuses

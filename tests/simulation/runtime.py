@@ -1,11 +1,12 @@
-"""What an executor can do with a modelled engine: the operations that executor.docker performs on a real one."""
+"""What an executor can do with a modelled engine: the operations that executor.container.containers performs on a real
+one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from executor import events as on
-from executor.order import Order
+from executor.core import events as on
+from executor.core.order import Order
 from specs.ids import is_same_make
 from tests.simulation.engine import Container, Died, Engine
 

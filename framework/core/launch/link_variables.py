@@ -1,8 +1,8 @@
 """What a task is told at its launch of those it works with: variables with the addresses of what is ready then, or of
 what just started.
 
-A container's environment cannot change, so this is how things were at its start. Templates and discovery.resolver tell
-how they are.
+A container's environment cannot change, so this is how things were at its start. Templates and
+discovery.readers.resolver tell how they are.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kazoo.exceptions import ConnectionLoss, NoNodeError
 
-from discovery.executors import Announcement, announcement_json
+from discovery.executor_addresses import Announcement, announcement_json
 from framework.adapters import usage as adapter
 from framework.adapters.usage import ExecutorUsage
 from tests.kit.usage import serving_executor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from discovery.executors import Announcement
+from discovery.executor_addresses import Announcement
 from framework.api.usage_shapes import TargetGroup
 from framework.meter import Meter
 from specs.ids import AgentId, ExecutorId

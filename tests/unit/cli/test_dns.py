@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from discovery.dns import DnsSettings, Everything
-from discovery.dns_server import PRIVATE
-from discovery.dns_zone import ZoneSettings
-from discovery.names import Reach
+from discovery.dns.names import Reach
+from discovery.dns.server import PRIVATE
+from discovery.dns.service import DnsSettings, Everything
+from discovery.dns.zone import ZoneSettings
 from specs.ids import group_id
 from specs.states import Health, TaskState
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view

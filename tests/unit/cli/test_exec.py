@@ -13,8 +13,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from executor.commands import Attach
-from executor.order import Order
+from executor.core.commands import Attach
+from executor.core.order import Order
 from executor.runtime import Fault
 from executor.sessions import Sessions
 from executor.terminal import Wanted

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from discovery.dns.names import Groups
 from discovery.endpoints import Endpoint, EndpointPort
-from discovery.names import Groups
 from specs.ids import GroupId, VersionId, parse_group_id, task_id
 
 HTTP = (EndpointPort(name="http", number=31000, container_port=80),)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
-from discovery.dns_answers import MOST_UDP_BYTES, OWN_UDP_BYTES, Answers, Elsewhere
-from discovery.dns_zone import Zone, ZoneSettings
-from discovery.names import Groups, Names, Reach
+from discovery.dns.answers import MOST_UDP_BYTES, OWN_UDP_BYTES, Answers, Elsewhere
+from discovery.dns.names import Groups, Names, Reach
+from discovery.dns.zone import Zone, ZoneSettings
 from tests.unit.discovery.samples import endpoint, grouped
 
 DOMAIN = "fw.internal"

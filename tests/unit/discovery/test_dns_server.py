@@ -15,13 +15,13 @@ import dns.message
 import dns.rcode
 import pytest
 
-from discovery import dns_server
-from discovery.dns_answers import Answers
-from discovery.dns_forward import Address, Forwarder, is_own
-from discovery.dns_server import Server
-from discovery.dns_status import StatusPage
-from discovery.dns_zone import Zone, ZoneSettings
-from discovery.names import Groups, Names, Reach
+from discovery.dns import server as dns_server
+from discovery.dns.answers import Answers
+from discovery.dns.forward import Address, Forwarder, is_own
+from discovery.dns.names import Groups, Names, Reach
+from discovery.dns.server import Server
+from discovery.dns.status import StatusPage
+from discovery.dns.zone import Zone, ZoneSettings
 from tests.unit.discovery.samples import endpoint, grouped
 
 LOCALHOST = "127.0.0.1"
@@ -154,7 +154,7 @@ def test_strangers_are_told_nothing_of_others_names() -> None:
 
 
 def test_no_more_queries_wait_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("discovery.dns_forward.MOST_IN_FLIGHT", 1)
+    monkeypatch.setattr("discovery.dns.forward.MOST_IN_FLIGHT", 1)
 
     async def test() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from discovery.executors import Announcement, announcement_from_json, announcement_json, announcement_path
+from discovery.executor_addresses import Announcement, announcement_from_json, announcement_json, announcement_path
 from specs.ids import AgentId, ExecutorId
 
 ONE = Announcement(

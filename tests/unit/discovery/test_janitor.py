@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from discovery.backends.inventory import Found, Inventory
+from discovery.backends.janitor import GRACE_SECONDS, MOST_AT_A_TIME, Janitor, Living
+from discovery.backends.publisher import Away
 from discovery.endpoints import Endpoint
-from discovery.inventory import Found, Inventory
-from discovery.janitor import GRACE_SECONDS, MOST_AT_A_TIME, Janitor, Living
-from discovery.publisher import Away
 from specs.ids import FrameworkId, TaskId
 from specs.urls import Url, parse_url
 from tests.unit.discovery.test_endpoints import WEB

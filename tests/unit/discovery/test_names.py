@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from discovery.dns.names import Found, Names, Reach, Target, address_label, address_of_label
 from discovery.endpoints import EndpointPort
-from discovery.names import Found, Names, Reach, Target, address_label, address_of_label
 from tests.unit.discovery.samples import endpoint, grouped
 
 PORTS = (

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from discovery import publisher
+from discovery.backends import publisher
+from discovery.backends.publisher import Away, Publisher, Refused
 from discovery.endpoints import Endpoint
-from discovery.executors import Announcement
-from discovery.publisher import Away, Publisher, Refused
+from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
 from tests.unit.discovery.test_endpoints import WEB
 from tests.unit.discovery.test_executors import ONE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from discovery.backends.registry import Done, Memory, Several
 from discovery.endpoints import Endpoint
-from discovery.executors import Announcement
-from discovery.registry import Done, Memory, Several
+from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
 from tests.unit.discovery.test_endpoints import WEB
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from discovery.endpoints import Endpoint, EndpointPort
-from discovery.render import Renderer, RenderFault
-from discovery.render_requests import MAX_TEXT, Groups, Own, text_request
-from discovery.rendering import answer
+from discovery.templates.confined_render import answer
+from discovery.templates.render import Renderer, RenderFault
+from discovery.templates.requests import MAX_TEXT, Groups, Own, text_request
 from specs.ids import TaskId, VersionId, group_id
 from specs.messages import MAX_MESSAGE_LENGTH
 

@@ -7,10 +7,10 @@ from itertools import islice
 
 import pytest
 
-from discovery import resolver as module
-from discovery.directory import Snapshot
 from discovery.endpoints import Endpoint
-from discovery.resolver import NotRead, Resolver
+from discovery.readers import resolver as module
+from discovery.readers.directory import Snapshot
+from discovery.readers.resolver import NotRead, Resolver
 from tests.unit.discovery.test_render import endpoint, groups
 
 ONE, TWO, DEV = endpoint("shop/web", 1, "prod"), endpoint("shop/web", 2, "prod"), endpoint("shop/web", 3, "dev")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discovery.returning import Returning
+from discovery.readers.outage_grace import Returning
 
 ONE, TWO = {"/a/1": b"one"}, {"/a/2": b"two"}
 

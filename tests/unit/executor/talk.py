@@ -9,17 +9,17 @@ import time
 from functools import cache
 from typing import Any, TypeVar
 
-from executor import commands as do
-from executor import events as on
-from executor.checks import Checks
-from executor.commands import Command
-from executor.context import Settings
-from executor.core import Executor
-from executor.events import Event
+from executor.checks.performing import Checks
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.commands import Command
+from executor.core.context import Settings
+from executor.core.events import Event
+from executor.core.machine import Executor
+from executor.core.order import Order
+from executor.core.statuses import Status
 from executor.metrics.histogram import Histogram
-from executor.order import Order
 from executor.runtime import CheckOutcome, Runtime
-from executor.statuses import Status
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId, group_id
 from specs.model.stack import Container, HealthCheck
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 
-from executor import commands as do
-from executor import events as on
-from executor.claims import Claims
 from executor.codec import status_message
-from executor.events import Found, Operation, Purpose
-from executor.order import Order
+from executor.container.claims import Claims
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.events import Found, Operation, Purpose
+from executor.core.order import Order
 from specs.ids import TaskId
 from specs.model.stack import CheckKind, Container, HealthCheck, Pull
 from specs.records_pb2 import StatusDetail

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from executor import commands as do
-from executor import events as on
-from executor.order import Order
-from executor.watching import SERVES_ON
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.check_schedule import SERVES_ON
+from executor.core.order import Order
 from specs.ids import VersionId
 from specs.model.in_place import Care
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Stop

@@ -65,7 +65,7 @@ def test_every_module_of_ours_in_it_finds_all_that_it_imports(built: ArchiveInfo
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert {"executor.loop", "discovery.zookeeper", "specs.model.stack"} <= set(done.stdout.split())
+    assert {"executor.loop", "discovery.backends.zookeeper", "specs.model.stack"} <= set(done.stdout.split())
 
 
 def test_started_by_hand_it_says_what_it_is_for(built: ArchiveInfo, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_python_that_is_too_old_is_told_so() -> None:
 RENDER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from discovery.render_requests import Own
+from discovery.templates.requests import Own
 from executor.rendering import Rendering, TooMuch
 from specs.ids import group_id
 own = Own(group=group_id("shop", "web"), slot=3, environment={})
@@ -179,7 +179,7 @@ try:
     rendering.text("{{ 'x' * 1500000000 }}", own, {})
 except TooMuch as fault:
     print(fault)
-print(any(name in sys.modules for name in ("jinja2", "discovery.render")))
+print(any(name in sys.modules for name in ("jinja2", "discovery.templates.render")))
 """
 
 

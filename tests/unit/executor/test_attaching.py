@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from executor import commands as do
-from executor import events as on
 from executor.codec import events_of
+from executor.core import commands as do
+from executor.core import events as on
 from framework.adapters.mesos_messages import attach_message
 from specs.ids import TaskId
 from tests.unit.executor.talk import Talk, only, order

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from executor import claims
-from executor.claims import Claims
+from executor.container import claims
+from executor.container.claims import Claims
 from specs.ids import TaskId
 
 TASK = TaskId("shop.web.0.1")

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from executor import commands as do
-from executor import events as on
 from executor.codec import status_message
-from executor.events import Found, Operation
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.events import Found, Operation
 from specs.ids import TaskId
 from specs.model.stack import Container, Pull, Stop
 from specs.records_pb2 import StatusDetail

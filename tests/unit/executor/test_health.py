@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from executor import commands as do
-from executor import events as on
-from executor.events import Purpose
-from executor.statuses import CheckStatus
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.events import Purpose
+from executor.core.statuses import CheckStatus
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook
 from tests.unit.executor.talk import Talk, only, order
 

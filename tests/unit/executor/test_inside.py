@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executor.inside import Frames
+from executor.container.container_exec import Frames
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 9, 1000])

@@ -6,10 +6,10 @@ import base64
 
 import pytest
 
-from executor import commands as do
-from executor import events as on
 from executor.codec import events_of
-from executor.leaving import LEAVE_SECONDS
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.leaving import LEAVE_SECONDS
 from framework.adapters.mesos_messages import leave_message
 from specs.model.stack import Container
 from tests.unit.executor.talk import Talk, only, order

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from executor.codec import events_of, status_message
-from executor.commands import Subscribe
-from executor.events import (
+from executor.core.commands import Subscribe
+from executor.core.events import (
     Acknowledged,
     Disconnected,
     Event,
@@ -26,8 +26,8 @@ from executor.events import (
     Subscribed,
     Superseded,
 )
+from executor.core.statuses import CheckStatus, Status
 from executor.mesos import STEADY_SECONDS, ExecutorDriver, Records
-from executor.statuses import CheckStatus, Status
 from specs.ids import TaskId
 from specs.model.stack import CheckKind
 from specs.records_pb2 import StatusDetail

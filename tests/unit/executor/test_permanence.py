@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from executor.permanence import permanence_of, permanence_of_end, permanence_of_error
+from executor.core.permanence import permanence_of, permanence_of_end, permanence_of_error
 from specs.permanence import Permanent, is_of_agent
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.probes import AT_ONCE, Probes, Target, host_in
+from executor.checks.probes import AT_ONCE, Probes, Target, host_in
 from executor.runtime import CheckOutcome
 from specs.model.stack import CheckKind, HealthCheck
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from executor import sandbox as boxes
-from executor.events import Event, Exited
+from executor.core.events import Event, Exited
+from executor.core.order import Order
 from executor.logs import Logs
-from executor.order import Order
-from executor.process import Processes
+from executor.process.processes import Processes
 from executor.runtime import Fault
 from executor.sandbox import Sandbox, is_abandoned
 from executor.terminal import Terminal, Wanted

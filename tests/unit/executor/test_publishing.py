@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from discovery.endpoints import Endpoint, EndpointPort
-from executor import commands as do
-from executor import events as on
-from executor.events import Purpose
-from executor.publishing import WITHDRAW_SECONDS
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.events import Purpose
+from executor.core.publishing import WITHDRAW_SECONDS
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from tests.unit.executor.talk import EPOCH, Talk, only, order

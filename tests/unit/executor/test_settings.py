@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from executor.container.settings import container_settings
+from executor.core.order import order_from_bytes
+from executor.core.port_bindings import binding, bindings
 from executor.environment import environment
-from executor.order import order_from_bytes
-from executor.ports import binding, bindings
-from executor.settings import container_settings
 from specs.ids import group_id
 from specs.model.canonical import container_json
 from specs.model.stack import Container, Network, Port, Protocol, Ulimit, Volume

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from executor import commands as do
-from executor import events as on
-from executor.events import Purpose
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.events import Purpose
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Stop
 from tests.unit.executor.talk import Talk, only, order
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from executor.events import Event, Exited
+from executor.core.events import Event, Exited
 from executor.logs import Logs
-from executor.process import Processes
+from executor.process.processes import Processes
+from executor.process.supervision.abandoned import end_abandoned
 from executor.runtime import Fault
 from executor.sandbox import Sandbox
-from executor.supervision.abandoned import end_abandoned
 from executor.terminal import Wanted
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook
 from tests.kit.processes import below, has_ended, parent_of, processes_of, within
@@ -35,7 +35,7 @@ EXECUTOR = textwrap.dedent(
     import os, queue, signal, sys, threading
     from pathlib import Path
     from executor.logs import Logs
-    from executor.process import Processes
+    from executor.process.processes import Processes
     from executor.sandbox import Sandbox
     from executor.terminal import Wanted
     from specs.model.stack import Container, Hook

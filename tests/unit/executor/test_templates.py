@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from discovery.directory import Snapshot
 from discovery.endpoints import Endpoint
-from executor import commands as do
-from executor import events as on
+from discovery.readers.directory import Snapshot
 from executor import templates as module
+from executor.core import commands as do
+from executor.core import events as on
 from executor.runtime import Fault
 from executor.templates import Templates
 from specs.model.stack import Container, Template

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from executor.terminal_inside import Inside
+from executor.container.exec_session import Inside
 
 
 class Upgraded:

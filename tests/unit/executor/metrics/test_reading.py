@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from docker.errors import APIError
 
-from executor.events import Event
+from executor.core.events import Event
+from executor.core.survey import Seen
+from executor.core.task import Phase
 from executor.logs import Logs
 from executor.metrics.reading import ENGINE_AT_ONCE, Measuring
-from executor.process import Processes
+from executor.process.processes import Processes
 from executor.sandbox import Sandbox
-from executor.survey import Seen
-from executor.task import Phase
 from executor.terminal import Wanted
 from specs.model.stack import Container, Network
 from tests.kit.processes import within

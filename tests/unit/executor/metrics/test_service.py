@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
+from executor.core.survey import Seen, Survey, SurveyAsked
+from executor.core.task import Phase
 from executor.metrics import scraping
 from executor.metrics.collector import Collector
 from executor.metrics.reading import Measuring
 from executor.metrics.scraping import Scraping, fetch
 from executor.metrics.serving import AT_ONCE, Server
 from executor.metrics.usage import Usage
-from executor.survey import Seen, Survey, SurveyAsked
-from executor.task import Phase
 from specs.model.stack import Container, MetricsPage, Port
 from tests.unit.executor.talk import order
 

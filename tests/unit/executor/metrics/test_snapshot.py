@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from executor.context import End
+from executor.core.context import End
+from executor.core.survey import Seen, Survey
+from executor.core.task import Phase
 from executor.metrics.exposition import parse
 from executor.metrics.histogram import Histogram
 from executor.metrics.snapshot import Measured, Own, Scraped, Snapshot, labels_of, page_of, usage_json
 from executor.metrics.usage import Usage
-from executor.survey import Seen, Survey
-from executor.task import Phase
 from specs.ids import group_id
 from specs.states import TaskState
 from tests.unit.executor.talk import order

@@ -1,0 +1,27 @@
+"""The back ends by their addresses: what stands before `://` says which."""
+
+from __future__ import annotations
+
+from discovery.backends.consul import Consul
+from discovery.backends.etcd import Etcd
+from discovery.backends.registry import Registry
+from discovery.backends.zookeeper import ZooKeeper
+from specs.urls import Url, parse_url
+
+SCHEMES = ("zk", "etcd", "consul")
+
+
+def parse(text: str) -> Url:
+    """Where endpoints are to be published. Raises ValueError, in words for users."""
+    return parse_url(text, *SCHEMES)
+
+
+def registry_at(url: Url) -> Registry:
+    """What publishes there; connects in its own time."""
+    match url.scheme:
+        case "zk":
+            return ZooKeeper(url)
+        case "etcd":
+            return Etcd(url)
+        case _:
+            return Consul(url)

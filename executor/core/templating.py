@@ -1,0 +1,51 @@
+"""What the core makes of templates: after a change the task is told as it wishes; of what does not render its status
+tells."""
+
+from __future__ import annotations
+
+from executor.core import commands as do
+from executor.core import events as on
+from executor.core.context import Context
+from executor.core.task import Phase, Task
+from specs.states import TaskState
+
+_BEFORE = (Phase.ADOPTING, Phase.PULLING, Phase.CREATING, Phase.STARTING)
+
+
+def rendered(context: Context, task: Task, event: on.TemplatesRendered) -> None:
+    """Files of a task are others now, or one does not render (any more, or again)."""
+    if task.phase in _BEFORE:
+        # What it reads when it starts may be what the file was a moment ago.
+        task.changed_templates |= dict.fromkeys(event.changed)
+    elif task.phase is Phase.RUNNING:
+        _notify(context, task, event.changed)
+    _tell(context, task, event.fault)
+
+
+def begin(context: Context, task: Task) -> None:
+    """The task runs: what has changed since its files were first written is made up for."""
+    changed, task.changed_templates = tuple(task.changed_templates), {}
+    _notify(context, task, changed)
+
+
+def notified(context: Context, task: Task, event: on.Notified) -> None:
+    """It was told, or could not be: that is said, and said again each time."""
+    if event.fault and task.phase is Phase.RUNNING:
+        context.say(task, TaskState.RUNNING, event.fault)
+
+
+def _notify(context: Context, task: Task, changed: tuple[int, ...]) -> None:
+    """Each signal and each command once, however many files they are about."""
+    templates = task.order.container.templates
+    ways = dict.fromkeys((templates[index].signal, templates[index].command) for index in changed)
+    for signal, command in ways:
+        if signal or command:
+            context.do(do.Notify(order=task.order, signal=signal, command=command))
+
+
+def _tell(context: Context, task: Task, fault: str) -> None:
+    if fault == task.template_fault:
+        return
+    task.template_fault = fault
+    if task.phase is Phase.RUNNING:
+        context.say(task, TaskState.RUNNING, fault or "its templates are as they should be again")
