@@ -57,8 +57,8 @@ class Collector:
 
 def scaled_groups(view: View) -> tuple[GroupView, ...]:
     """The groups that are scaled by their load now."""
-    groups = (group for stack in view.stacks.values() if not stack.wish.is_removed for group in stack.groups)
-    return tuple(group for group in groups if group.wish.autoscale is not None and not group.wish.is_stopped)
+    groups = (group for stack in view.stacks.values() if not stack.spec.is_removed for group in stack.groups)
+    return tuple(group for group in groups if group.spec.autoscale is not None and not group.spec.is_stopped)
 
 
 def executor_of(task: Task) -> Executor:
@@ -72,7 +72,7 @@ def _telling(group: GroupView) -> Iterator[Task]:
 
 def _usages(groups: tuple[GroupView, ...], figures: Mapping[TaskId, Figures]) -> Iterator[TaskUsage]:
     for group in groups:
-        bounds = group.wish.autoscale
+        bounds = group.spec.autoscale
         for task in _telling(group) if bounds else ():
             if bounds and (told := figures.get(task.id)):
                 yield _usage(told, bounds)

@@ -22,7 +22,7 @@ import orjson
 from framework.core.commands import Command
 from framework.core.events import Event
 from framework.core.journal import Masker, comparable, decode, members
-from framework.core.model import Instant, Settings, StackWish
+from framework.core.model import Instant, Settings, StackSpec
 from framework.core.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Recorder:
                 log.debug("the journal was not closed in order: %s", error.strerror)
 
 
-def mark(commands: tuple[Command, ...], stack: Callable[[StackWish], StackWish]) -> str:
+def mark(commands: tuple[Command, ...], stack: Callable[[StackSpec], StackSpec]) -> str:
     """What stands for commands: their names, and a checksum of all that is compared. "" where there are none."""
     if not commands:
         return ""

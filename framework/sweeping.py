@@ -57,12 +57,12 @@ class Sweeper:
         if view.connection is not Connection.SUBSCRIBED or view.framework_id is None:
             return
         groups = [group for stack in view.stacks.values() for group in stack.groups]
-        wishes: list[Any] = [group.wish for group in groups]
-        if is_due or wishes != self._told:
-            configs = {group.wish.id: settings_of(group) for group in groups}
+        specs: list[Any] = [group.spec for group in groups]
+        if is_due or specs != self._told:
+            configs = {group.spec.id: settings_of(group) for group in groups}
             are_done = [each.keep(configs, view.framework_id) for each in self._configs]
             if all(are_done):
-                self._told = wishes
+                self._told = specs
 
 
 def living(view: View) -> Living | None:
@@ -82,8 +82,8 @@ def settings_of(group: GroupView) -> dict[str, Any]:
     """What a group is deployed with. Of variables only the names, and of templates all but their text: values and texts
     are often secrets, and many may read this."""
     return {
-        "version": group.wish.version,
-        "instances": group.wish.instances,
+        "version": group.spec.version,
+        "instances": group.spec.instances,
         "resources": to_plain(group.resources),
         "container": _without_values(to_plain(group.container)),
     }

@@ -27,8 +27,8 @@ from placement.neighbours import Beside, Standing
 from placement.refusals import Reason, Refused
 from placement.request import Request
 from placement.room import Need, Room
+from placement.scoring import Wishes
 from placement.situation import Situation
-from placement.wishes import Wishes
 from specs.ids import GroupId
 from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
 from specs.model.resources import Resources

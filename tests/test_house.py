@@ -48,7 +48,7 @@ WORLD = frozenset(
     }
 )
 PROTOBUF = {"google"}
-RECORDS = ("packing", "wish_records", "records")
+RECORDS = ("packing", "spec_records", "records")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +198,8 @@ ROOMS = (
         )
         for adapter, allowed, libraries, is_pure in (
             ("packing", (), PROTOBUF, True),
-            ("wish_records", ("packing",), (), True),
-            ("records", ("packing", "wish_records"), (), True),
+            ("spec_records", ("packing",), (), True),
+            ("records", ("packing", "spec_records"), (), True),
             ("codec", ("mesos_config", "mesos_resources"), {"addict", "orjson"}, True),
             ("histories", (*RECORDS,), (), True),
             ("nodes", (*RECORDS, "histories"), (), True),

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from framework.adapters import marks, nodes, records, wish_records
+from framework.adapters import marks, nodes, records, spec_records
 from framework.adapters.histories import history_of
 from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import History, KnownAgent, Rollouts, StackWish, Task, Version
+from framework.core.model import History, KnownAgent, Rollouts, StackSpec, Task, Version
 from specs.ids import AgentId, GroupId, VersionId
 from specs.states import Goal, TaskState
 
@@ -97,7 +97,7 @@ class _Checker:
     def __init__(self, found: Mapping[str, bytes]) -> None:
         self._nodes = found
         self._findings: list[Finding] = []
-        self._stacks: list[StackWish] = []
+        self._stacks: list[StackSpec] = []
         self._rollouts: list[Rollouts] = []
         self._histories: list[History] = []
         self._versions: dict[tuple[str, VersionId], Version] = {}
@@ -143,11 +143,11 @@ class _Checker:
         if not nodes.is_ours(path):
             self._say(Severity.NOTE, path, "is no node of a framework; nobody reads it, and no backup holds it")
         elif directory == nodes.STACKS_NODE:
-            stack = self._decode(path, wish_records.stack_of)
+            stack = self._decode(path, spec_records.stack_of)
             if stack and self._holds(path, stack.name == name, f"names stack {stack.name!r}"):
                 self._stacks.append(stack)
         elif directory == nodes.ROLLOUTS_NODE:
-            rollouts = self._decode(path, wish_records.rollouts_of)
+            rollouts = self._decode(path, spec_records.rollouts_of)
             if rollouts and self._holds(path, rollouts.stack == name, f"names stack {rollouts.stack!r}"):
                 self._rollouts.append(rollouts)
         elif directory == nodes.HISTORY_NODE:
@@ -224,15 +224,15 @@ class _Checker:
         used = {(task.group.stack, task.version) for _, task in self._tasks}
         for rollouts in self._rollouts:
             before = rollouts.current.before if rollouts.current else ()
-            used |= {(rollouts.stack, wish.version) for wish in before}
+            used |= {(rollouts.stack, spec.version) for spec in before}
         for stack in self._stacks:
             path = f"{nodes.STACKS_NODE}/{stack.name}"
-            for wish in stack.groups:
-                used.add((stack.name, wish.version))
-                if (stack.name, wish.version) not in self._versions and not self._unreadable_versions:
-                    where = f"{nodes.VERSIONS_NODE}/{stack.name}/{wish.version}"
+            for spec in stack.groups:
+                used.add((stack.name, spec.version))
+                if (stack.name, spec.version) not in self._versions and not self._unreadable_versions:
+                    where = f"{nodes.VERSIONS_NODE}/{stack.name}/{spec.version}"
                     self._say(
-                        Severity.DAMAGE, path, f"says that {wish.id} is of version {wish.version}: {where} is not there"
+                        Severity.DAMAGE, path, f"says that {spec.id} is of version {spec.version}: {where} is not there"
                     )
         used |= self._compare_histories()
         for stack_name, version in sorted(self._versions):

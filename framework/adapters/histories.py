@@ -6,14 +6,14 @@ Definitions share the groups that are the same in them: each is stored once, and
 from __future__ import annotations
 
 from framework.adapters.packing import SCHEMA, RecordFault, fold, parse
-from framework.adapters.wish_records import group_record, group_wish_of
-from framework.core.model import GroupWish, History, Revision
+from framework.adapters.spec_records import group_record, group_spec_of
+from framework.core.model import GroupSpec, History, Revision
 from specs import records_pb2 as pb
 
 
 def history_node(history: History) -> bytes:
     """A history as a node holds it; raises ValueError for what no record can hold."""
-    places: dict[GroupWish, int] = {}
+    places: dict[GroupSpec, int] = {}
     known: dict[int, int] = {}
     """Places by identity: most groups are the very same value in the next definition, and hashing one takes long."""
     revisions = []
@@ -28,12 +28,12 @@ def history_node(history: History) -> bytes:
             services=revision.services,
             has_definition=revision.groups is not None,
         )
-        for wish in revision.groups or ():
-            if id(wish) not in known:
-                known[id(wish)] = places.setdefault(wish, len(places))
-            record.groups.append(known[id(wish)])
+        for spec in revision.groups or ():
+            if id(spec) not in known:
+                known[id(spec)] = places.setdefault(spec, len(places))
+            record.groups.append(known[id(spec)])
         revisions.append(record)
-    groups = [group_record(wish) for wish in places]
+    groups = [group_record(spec) for spec in places]
     return fold(
         pb.HistoryRecord(schema=SCHEMA, stack=history.stack, groups=groups, revisions=revisions).SerializeToString()
     )
@@ -43,7 +43,7 @@ def history_of(data: bytes) -> History:
     """The way back; raises RecordFault."""
     record = parse(pb.HistoryRecord(), data)
     try:
-        groups = tuple(group_wish_of(record.stack, group) for group in record.groups)
+        groups = tuple(group_spec_of(record.stack, group) for group in record.groups)
     except RecordFault:
         raise
     except ValueError as error:
@@ -51,7 +51,7 @@ def history_of(data: bytes) -> History:
     return History(stack=record.stack, revisions=tuple(_revision_of(each, groups) for each in record.revisions))
 
 
-def _revision_of(record: pb.RevisionRecord, groups: tuple[GroupWish, ...]) -> Revision:
+def _revision_of(record: pb.RevisionRecord, groups: tuple[GroupSpec, ...]) -> Revision:
     if any(place >= len(groups) for place in record.groups):
         raise RecordFault(f"has revision {record.number} with a group that is not there")
     return Revision(

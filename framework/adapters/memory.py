@@ -29,7 +29,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import Saved, SaveFailed
-from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import Answered, History, KnownAgent, Rollouts, StackSpec, Stored, Task, Version
 from framework.ports import Post
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 
@@ -40,7 +40,7 @@ class Shelf:
 
     framework_id: FrameworkId | None = None
     next_serial: int = 1
-    stacks: dict[str, StackWish] = field(default_factory=dict)
+    stacks: dict[str, StackSpec] = field(default_factory=dict)
     histories: dict[str, History] = field(default_factory=dict)
     versions: dict[tuple[str, VersionId], Version] = field(default_factory=dict)
     tasks: dict[TaskId, Task] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from framework.adapters import records, wish_records
+from framework.adapters import records, spec_records
 from framework.adapters.histories import history_node
 from framework.adapters.records import serial_of
 from framework.core.commands import (
@@ -208,11 +208,11 @@ def _change(write: Write) -> tuple[Key, bytes | None]:
         case PutFramework():
             return FrameworkKey(), records.framework_node(write)
         case PutStack():
-            return StackKey(write.stack.name), wish_records.stack_node(write.stack)
+            return StackKey(write.stack.name), spec_records.stack_node(write.stack)
         case DeleteStack():
             return StackKey(write.name), None
         case PutRollouts():
-            return RolloutsKey(write.rollouts.stack), wish_records.rollouts_node(write.rollouts)
+            return RolloutsKey(write.rollouts.stack), spec_records.rollouts_node(write.rollouts)
         case DeleteRollouts():
             return RolloutsKey(write.stack), None
         case PutHistory():

@@ -10,14 +10,14 @@ from typing import TypeVar
 from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, NodeExistsError
 
-from framework.adapters import marks, nodes, packing, records, wish_records
+from framework.adapters import marks, nodes, packing, records, spec_records
 from framework.adapters.ensemble import UNCERTAIN, Ensemble
 from framework.adapters.histories import history_of
 from framework.adapters.image import Image
 from framework.adapters.marks import BeingRestored, Epoch
 from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Stored, Task, Version
+from framework.core.model import Answered, History, KnownAgent, Rollouts, StackSpec, Stored, Task, Version
 from specs.ids import VersionId
 from specs.urls import Url
 
@@ -140,13 +140,13 @@ def _named(
     return tuple(found)
 
 
-def _stack(data: bytes) -> tuple[str, StackWish]:
-    stack = wish_records.stack_of(data)
+def _stack(data: bytes) -> tuple[str, StackSpec]:
+    stack = spec_records.stack_of(data)
     return stack.name, stack
 
 
 def _rollouts(data: bytes) -> tuple[str, Rollouts]:
-    rollouts = wish_records.rollouts_of(data)
+    rollouts = spec_records.rollouts_of(data)
     return rollouts.stack, rollouts
 
 

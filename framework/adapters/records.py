@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from framework.adapters.packing import NOT_PLAIN, SCHEMA, RecordFault, fold, parse, unfold
-from framework.adapters.wish_records import one_group
+from framework.adapters.spec_records import one_group
 from framework.core.commands import PutFramework
 from framework.core.model import Answered, Backoff, Failures, KnownAgent, RequestKey, Task, Version
 from specs import records_pb2 as pb

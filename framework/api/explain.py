@@ -77,14 +77,14 @@ def _meant(view: View, of: str) -> tuple[GroupView, int | None]:
 def _group(view: View, pattern: str) -> GroupView:
     found = tuple(picture.groups_of(view, pattern))
     exact = parse_group_id(pattern)
-    group = next((group for group in found if group.wish.id == exact), None)
+    group = next((group for group in found if group.spec.id == exact), None)
     if group is None and len(found) == 1:
         group = found[0]
     if group is not None:
         return group
     if not found:
         raise Problem(404, f"No group matches {pattern}. `framework ls` lists the stacks, `framework ps` their groups.")
-    names = ", ".join(str(group.wish.id) for group in found[:_MOST_NAMED])
+    names = ", ".join(str(group.spec.id) for group in found[:_MOST_NAMED])
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     raise Problem(
         422,

@@ -43,7 +43,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         content = {
             **standing(view),
             "stack": name,
-            "index": stack.wish.index if stack else None,
+            "index": stack.spec.index if stack else None,
             "revisions": [_revision_plain(revision) for revision in found.revisions],
         }
         return Json(content)

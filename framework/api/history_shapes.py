@@ -11,7 +11,7 @@ from framework.api.why_shapes import PlanAnswer
 
 
 class RevisionLine(Shape):
-    """A change of a stack's wish."""
+    """A change of a stack's spec."""
 
     number: int = Field(description="the stack's index since then", examples=[7])
     at: Seconds

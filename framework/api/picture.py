@@ -41,7 +41,7 @@ def groups_of(view: View, pattern: str = "") -> Iterator[GroupView]:
     """The groups that the pattern means, all where it is empty, in the order of their ids."""
     for name in sorted(view.stacks):
         for group in view.stacks[name].groups:
-            if not pattern or group.wish.id.matches(pattern):
+            if not pattern or group.spec.id.matches(pattern):
                 yield group
 
 
@@ -63,18 +63,18 @@ def standing(view: View) -> Plain:
 
 def stack_plain(stack: StackView) -> Plain:
     """A stack in a line."""
-    wish = stack.wish
+    spec = stack.spec
     return {
-        "name": wish.name,
+        "name": spec.name,
         "state": stack_state(stack).value,
         "ready": sum(group.ready for group in stack.groups),
         "wanted": sum(group.wanted for group in stack.groups),
         "groups": len(stack.groups),
-        "index": wish.index,
-        "submitted_at": wish.submitted_at,
-        "submitted_by": wish.submitted_by,
-        "message": wish.message,
-        "is_removed": wish.is_removed,
+        "index": spec.index,
+        "submitted_at": spec.submitted_at,
+        "submitted_by": spec.submitted_by,
+        "message": spec.message,
+        "is_removed": spec.is_removed,
         "awaited": next(filter(None, map(why_not_over, stack.groups)), ""),
     }
 
@@ -82,25 +82,25 @@ def stack_plain(stack: StackView) -> Plain:
 def stack_state(stack: StackView) -> GroupState:
     """The state of the group that most needs to be looked at."""
     states = {group.state for group in stack.groups}
-    if stack.wish.is_removed:
+    if stack.spec.is_removed:
         return GroupState.REMOVING
     return next((state for state in _STATES_BY_URGENCY if state in states), GroupState.RUNNING)
 
 
 def group_plain(view: View, group: GroupView) -> Plain:
     """A group without its tasks, small however many there are: what a wait has to look at."""
-    wish = group.wish
+    spec = group.spec
     return {
-        "group": str(wish.id),
-        "stack": wish.id.stack,
-        "service": wish.id.service,
-        "labels": list(wish.id.labels),
+        "group": str(spec.id),
+        "stack": spec.id.stack,
+        "service": spec.id.service,
+        "labels": list(spec.id.labels),
         "state": group.state.value,
-        "instances": wish.instances,
-        "autoscale": autoscale_plain(wish.autoscale, group.scaling) if wish.autoscale else None,
+        "instances": spec.instances,
+        "autoscale": autoscale_plain(spec.autoscale, group.scaling) if spec.autoscale else None,
         "wanted": group.wanted,
-        "mode": wish.mode.value,
-        "rules": list(rules_texts(wish.rules)),
+        "mode": spec.mode.value,
+        "rules": list(rules_texts(spec.rules)),
         "ready": group.ready,
         "live": len(group.tasks),
         "outdated": group.outdated,
@@ -110,16 +110,16 @@ def group_plain(view: View, group: GroupView) -> Plain:
         "stall": group.stall,
         "awaited": why_not_over(group),
         "rollout": progress_plain(group.progress) if group.progress else None,
-        "index": view.stacks[wish.id.stack].wish.index,
-        "version": wish.version,
-        "generation": wish.generation,
-        "is_stopped": wish.is_stopped,
-        "restart": wish.restart.value,
+        "index": view.stacks[spec.id.stack].spec.index,
+        "version": spec.version,
+        "generation": spec.generation,
+        "is_stopped": spec.is_stopped,
+        "restart": spec.restart.value,
         "unreachable": {
-            "replace_after_seconds": wish.unreachable.replace_after_seconds,
-            "keep": wish.unreachable.keep.value,
+            "replace_after_seconds": spec.unreachable.replace_after_seconds,
+            "keep": spec.unreachable.keep.value,
         },
-        "retry": retry_plain(wish.retry),
+        "retry": retry_plain(spec.retry),
         "image": group.container.image,
         "command": list(group.container.command) if group.container.command is not None else None,
         "cpus": group.resources.cpus_milli / 1000,
@@ -134,7 +134,7 @@ def group_plain(view: View, group: GroupView) -> Plain:
                 "on_change": dependency.on_change.value,
                 "signal": dependency.signal,
             }
-            for dependency in wish.dependencies
+            for dependency in spec.dependencies
         ],
         "states": group.states,
         "waiting": _causes(group),
@@ -160,9 +160,9 @@ def autoscale_plain(bounds: Autoscale, scaling: Scaling | None) -> Plain:
 def scaling_plain(groups: Iterable[GroupView]) -> list[Plain]:
     """Of the groups that are scaled by their load, what was last thought of their number."""
     return [
-        {"group": str(group.wish.id), **autoscale_plain(group.wish.autoscale, group.scaling)}
+        {"group": str(group.spec.id), **autoscale_plain(group.spec.autoscale, group.scaling)}
         for group in groups
-        if group.wish.autoscale and not group.wish.is_stopped
+        if group.spec.autoscale and not group.spec.is_stopped
     ]
 
 
@@ -248,10 +248,10 @@ def waiting_plain(group: GroupView) -> Iterator[Plain]:
     """The slots of a group that are not filled, and why."""
     for waiting in group.waiting:
         yield {
-            "group": str(group.wish.id),
-            "stack": group.wish.id.stack,
-            "service": group.wish.id.service,
-            "labels": list(group.wish.id.labels),
+            "group": str(group.spec.id),
+            "stack": group.spec.id.stack,
+            "service": group.spec.id.service,
+            "labels": list(group.spec.id.labels),
             "slot": waiting.slot,
             "cause": waiting.cause,
             "until": waiting.until or None,
@@ -323,7 +323,7 @@ def _endpoint(task: Task, port: int) -> str:
 
 
 def _ports(group: GroupView, task: Task) -> Iterator[Plain]:
-    ports = group.container.ports if is_same_make(task.version, group.wish.version) else ()
+    ports = group.container.ports if is_same_make(task.version, group.spec.version) else ()
     for position, host_port in enumerate(task.host_ports):
         port = ports[position] if position < len(ports) else None
         yield {
@@ -366,7 +366,7 @@ def _progress(view: View, tasks: Iterable[Task]) -> Iterator[Plain]:
 def _failed(group: GroupView) -> int:
     """How many slots failed for good: their last task did not finish, and no other follows."""
     given_up = sum(waiting.is_final for waiting in group.waiting)
-    if group.wish.restart is Restart.ALWAYS:
+    if group.spec.restart is Restart.ALWAYS:
         return given_up
     pending = {task.slot for task in group.tasks} | {waiting.slot for waiting in group.waiting}
     last: dict[int, Task] = {}

@@ -12,7 +12,7 @@ Plain = dict[str, Any]
 
 def rollout_plain(stack: StackView, rollout: Rollout) -> Plain:
     """A rollout and how far each of its groups is."""
-    views = {group.wish.id: group.progress for group in stack.groups}
+    views = {group.spec.id: group.progress for group in stack.groups}
     return {
         "stack": rollout.stack,
         "number": rollout.number,

@@ -37,7 +37,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             {
                 **picture.standing(view),
                 "stack": name,
-                "index": stack.wish.index,
+                "index": stack.spec.index,
                 "rollout": rollout_plain(stack, current) if current else None,
                 "last": rollout_plain(stack, past[0]) if past else None,
             }
@@ -51,7 +51,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
         current = stack.rollouts.current if stack.rollouts else None
         past = stack.rollouts.past if stack.rollouts else ()
         lines = [rollout_plain(stack, each) for each in (*([current] if current else []), *past)]
-        return Json({**picture.standing(view), "stack": name, "index": stack.wish.index, "rollouts": lines})
+        return Json({**picture.standing(view), "stack": name, "index": stack.spec.index, "rollouts": lines})
 
     @routes.post("/rollout/{action}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def act(name: Name, action: Action, body: RolloutBody | None = None) -> Response:

@@ -169,7 +169,7 @@ class UnreachableLine(Shape):
 
 
 class RolloutProgress(Shape):
-    """How far a rollout is with a group: `changed` of `total` slots are as wished and ready."""
+    """How far a rollout is with a group: `changed` of `total` slots are as desired and ready."""
 
     number: int = Field(description="of the rollout", examples=[8])
     kind: str = Field(description="update, restart or rollback", examples=["update"])
@@ -217,7 +217,7 @@ class GroupLine(Shape):
     )
     mode: str = Field(description="replicated or global", examples=["replicated"])
     rules: list[str] = Field(description="what it asks of agents", examples=[["hostname UNIQUE", "rack GROUP_BY 3"]])
-    ready: int = Field(description="tasks of the wished version that are ready", examples=[3])
+    ready: int = Field(description="tasks of the desired version that are ready", examples=[3])
     live: int = Field(description="tasks that have not ended", examples=[4])
     outdated: int = Field(description="of these, the ones to be replaced", examples=[0])
     stopping: int = Field(

@@ -71,7 +71,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
             "group_lines": [picture.group_plain(view, group) for group in found.groups],
             "definition": stack_to_json(stack_of(found)),
         }
-        return Json(content, headers={"ETag": f'"{found.wish.index}"'})
+        return Json(content, headers={"ETag": f'"{found.spec.index}"'})
 
     @routes.put(
         "/{name}",

@@ -107,7 +107,7 @@ class ExplainRow(Shape):
     is_own: bool = Field(description="whether the slot's task is there")
     fits: bool
     rank: int = Field(description="1: the agent that is taken next; 0: it does not fit", examples=[1])
-    points: int = Field(description="what it is worth by wishes", examples=[50])
+    points: int = Field(description="what it is worth by preferences", examples=[50])
     worth: list[Worth]
     tasks: int = Field(description="of the group")
     free_share: float = Field(description="0 to 1", examples=[0.75])

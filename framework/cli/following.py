@@ -167,7 +167,7 @@ def _way_back(rollouts: dict[int, Answer], rollout: Answer) -> Answer | None:
 
 
 def wait_for_change(server: Server, answer: Answer, pattern: str, timeout_seconds: float) -> None:
-    """Follows what a submit or restart has begun, and then waits until all groups are as wished.
+    """Follows what a submit or restart has begun, and then waits until all groups are as desired.
 
     Ends the command by a fault where a rollout fails, or not all is done in time.
     """

@@ -161,7 +161,7 @@ def _explain_nothing(server: Server, pattern: str, with_ended: bool) -> None:
     groups = server.get("/v1/groups", pattern=pattern)["groups"]
     if groups:
         stopped = sum(group["is_stopped"] for group in groups)
-        hint = "`framework start` starts them" if stopped == len(groups) else "no task is wished now"
+        hint = "`framework start` starts them" if stopped == len(groups) else "no task is desired now"
         note(f"No task runs: {hint}." + ("" if with_ended else " With -a the ended ones are shown."))
         return
     if not pattern:

@@ -1,4 +1,4 @@
-"""What was asked and is stored, brought about; and what is asked that changes no wish."""
+"""What was asked and is stored, brought about; and what is asked that changes no spec."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from framework.core.commands import Done, Refused, Reply
 from framework.core.converge import converge
 from framework.core.events import BackoffResetAsked, KillAsked
 from framework.core.groups import restart_delay
-from framework.core.model import Instant, StackWish
+from framework.core.model import Instant, StackSpec
 from framework.core.stacks import changes, repeated_requests
 from framework.core.stacks.history import tidied
 from framework.core.state.context import Context
@@ -16,7 +16,7 @@ from specs.states import Goal
 
 
 def change(context: Context, change: StackChange, now: Instant) -> None:
-    """Makes a change count that is stored: the stack's wish, its history, the tasks that stop with it."""
+    """Makes a change count that is stored: the stack's spec, its history, the tasks that stop with it."""
     books, name = context.books, change.stack.name
     for version in change.versions:
         books.versions[version.stack, version.id] = version
@@ -55,23 +55,23 @@ def _tell(context: Context, change: StackChange, *, is_new: bool) -> None:
     context.tell("StackChanged", text, stack.name)
 
 
-def _tell_scaled(context: Context, change: StackChange, old: StackWish | None) -> None:
+def _tell_scaled(context: Context, change: StackChange, old: StackSpec | None) -> None:
     """Tells of groups that have another number than before: who gave it to them, and why."""
     if old is None or old.is_removed or change.stack.is_removed:
         return
     made = change.history.revisions[-1] if change.history and change.history.revisions else None
     by = f" by {made.by}" if made and made.by else ""
     why = f": {made.message}" if made and made.message else ""
-    before = {wish.id: wish.instances for wish in old.groups}
-    for wish in change.stack.groups:
-        was = before.get(wish.id, wish.instances)
-        if was != wish.instances:
-            text = f"{wish.id} is scaled from {was} to {wish.instances}{by}{why}"
-            context.announce_group("GroupScaled", wish.id, text)
+    before = {spec.id: spec.instances for spec in old.groups}
+    for spec in change.stack.groups:
+        was = before.get(spec.id, spec.instances)
+        if was != spec.instances:
+            text = f"{spec.id} is scaled from {was} to {spec.instances}{by}{why}"
+            context.announce_group("GroupScaled", spec.id, text)
 
 
 def kill(context: Context, ask: KillAsked, now: Instant) -> None:
-    """Stops tasks whose slots are filled again: no wish changes."""
+    """Stops tasks whose slots are filled again: no spec changes."""
     tasks = changes.living(ask.tasks, context.books)
     if isinstance(tasks, Refused):
         context.say(Reply(request_id=ask.request_id, outcome=tasks))
@@ -86,7 +86,7 @@ def kill(context: Context, ask: KillAsked, now: Instant) -> None:
 
 
 def reset_backoff(context: Context, ask: BackoffResetAsked, now: Instant) -> None:
-    """Has groups tried again at once that wait after failures, or were given up: no wish changes."""
+    """Has groups tried again at once that wait after failures, or were given up: no spec changes."""
     outcome, groups = restart_delay.reset(context, ask)
     for group in groups:
         converge.review_group(context, group, now)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from framework.core.events import ScaleAsked, UsageMeasured
 from framework.core.groups.rollout_gate import course_of
-from framework.core.model import GroupWish, Instant, Task, TaskUsage
+from framework.core.model import GroupSpec, Instant, Task, TaskUsage
 from framework.core.state.context import Context
 from framework.core.state.load_window import Reading, Scaler, reading
 from framework.core.views import Scaling
@@ -24,41 +24,41 @@ def measure(context: Context, event: UsageMeasured, now: Instant) -> None:
     """Looks at every group that is scaled by its load, and asks for another number where that is due."""
     usage = {each.task_id: each for each in event.tasks}
     scalers: dict[GroupId, Scaler] = {}
-    for group, wish in context.books.wishes.items():
-        if wish.autoscale is not None and not wish.is_stopped:
+    for group, spec in context.books.specs.items():
+        if spec.autoscale is not None and not spec.is_stopped:
             scaler = scalers[group] = context.scalers.get(group) or Scaler()
-            _look(context, wish, wish.autoscale, scaler, usage, now)
+            _look(context, spec, spec.autoscale, scaler, usage, now)
     context.scalers = scalers
 
 
 def _look(
     context: Context,
-    wish: GroupWish,
+    spec: GroupSpec,
     bounds: Autoscale,
     scaler: Scaler,
     usage: Mapping[TaskId, TaskUsage],
     now: Instant,
 ) -> None:
-    readings = readings_of(context, wish, bounds, usage, now)
-    context.books.touched[wish.id] = None
+    readings = readings_of(context, spec, bounds, usage, now)
+    context.books.touched[spec.id] = None
     figures = ", ".join(map(str, readings))
     if not readings:
         text = "waits for what its tasks use: none that has been ready for long enough has told it"
-        scaler.told = Scaling(at=now, wants=wish.instances, sentence=text)
+        scaler.told = Scaling(at=now, wants=spec.instances, sentence=text)
         return
     wants = max(each.wants for each in readings)
-    shall = scaler.settle(bounds, wish.instances, bounds.bounded(wants), now)
+    shall = scaler.settle(bounds, spec.instances, bounds.bounded(wants), now)
     told = min(each.told for each in readings)
-    figures += f", {told} of {wish.instances} tasks measured" if told < wish.instances else ""
-    if shall < wish.instances and (why := _why_not_fewer(context, wish.id)):
+    figures += f", {told} of {spec.instances} tasks measured" if told < spec.instances else ""
+    if shall < spec.instances and (why := _why_not_fewer(context, spec.id)):
         sentence = f"{wants} would do: {figures}; {why}"
-    elif shall != wish.instances:
-        sentence = f"from {wish.instances} to {shall}: {figures}"
+    elif shall != spec.instances:
+        sentence = f"from {spec.instances} to {shall}: {figures}"
         context.ask(
-            ScaleAsked(request_id=0, pattern=str(wish.id), only=wish.id, instances=shall, by=ASKED_BY, message=figures)
+            ScaleAsked(request_id=0, pattern=str(spec.id), only=spec.id, instances=shall, by=ASKED_BY, message=figures)
         )
     else:
-        sentence = f"{_stays(bounds, wish.instances, wants)}: {figures}"
+        sentence = f"{_stays(bounds, spec.instances, wants)}: {figures}"
     scaler.told = Scaling(at=now, wants=wants, sentence=sentence)
 
 
@@ -83,13 +83,13 @@ def _why_not_fewer(context: Context, group: GroupId) -> str:
 
 
 def readings_of(
-    context: Context, wish: GroupWish, bounds: Autoscale, usage: Mapping[TaskId, TaskUsage], now: Instant
+    context: Context, spec: GroupSpec, bounds: Autoscale, usage: Mapping[TaskId, TaskUsage], now: Instant
 ) -> list[Reading]:
     """What the ready tasks told, for each target of which any did."""
     uses: dict[str, list[float]] = {}
     targets = {"cpu": float(bounds.cpu_percent), "memory": float(bounds.memory_percent)}
     own = {each.name: each.target for each in bounds.metrics}
-    for task in _ready_tasks(context, wish.id, now):
+    for task in _ready_tasks(context, spec.id, now):
         told = usage.get(task.id)
         if told is None:
             continue
@@ -100,9 +100,9 @@ def readings_of(
         for name, value in told.metrics:
             if name in own:
                 uses.setdefault(f"metric {name}", []).append(value)
-    readings = [reading(name, uses[name], target, wish.instances) for name, target in targets.items() if name in uses]
+    readings = [reading(name, uses[name], target, spec.instances) for name, target in targets.items() if name in uses]
     return readings + [
-        reading(name, uses[f"metric {name}"], target, wish.instances)
+        reading(name, uses[f"metric {name}"], target, spec.instances)
         for name, target in own.items()
         if f"metric {name}" in uses
     ]

@@ -55,10 +55,10 @@ def _versions_lost(stored: Stored) -> str:
     """Which versions stacks name that the store does not hold, as a sentence; "" where it holds all of them."""
     there = {(version.stack, version.id) for version in stored.versions}
     lost = [
-        f"{wish.version} of {wish.id}"
+        f"{spec.version} of {spec.id}"
         for stack in stored.stacks
-        for wish in stack.groups
-        if (stack.name, wish.version) not in there
+        for spec in stack.groups
+        if (stack.name, spec.version) not in there
     ]
     if not lost:
         return ""

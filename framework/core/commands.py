@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from framework.core.model import Answered, History, KnownAgent, Rollouts, StackWish, Task, Version
+from framework.core.model import Answered, History, KnownAgent, Rollouts, StackSpec, Task, Version
 from placement.offer import Pool
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.model.in_place import Care
@@ -22,7 +22,7 @@ class PutFramework:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutStack:
-    stack: StackWish
+    stack: StackSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,13 +53,13 @@ from framework.core.launch.adoption import is_removed
 from framework.core.model import (
     Backoff,
     GroupRollout,
-    GroupWish,
+    GroupSpec,
     History,
     RequestKey,
     Revision,
     Rollout,
     Rollouts,
-    StackWish,
+    StackSpec,
     Status,
     Stored,
     Task,
@@ -87,7 +87,7 @@ QUOTING: Mapping[type, frozenset[str]] = {
     Status: frozenset({"message"}),
     Task: frozenset({"message"}),
     Backoff: frozenset({"cause"}),
-    StackWish: frozenset({"message"}),
+    StackSpec: frozenset({"message"}),
     Rollout: frozenset({"message", "cause"}),
     GroupRollout: frozenset({"problem"}),
     Revision: frozenset({"text", "message"}),
@@ -146,9 +146,9 @@ class Masker:
             return replace(event, call=replace(event.call, care=care_of(container)))
         return event
 
-    def stack(self, stack: StackWish) -> StackWish:
-        """A stack's wish without secrets."""
-        groups = tuple(self._wish(wish) for wish in stack.groups)
+    def stack(self, stack: StackSpec) -> StackSpec:
+        """A stack's spec without secrets."""
+        groups = tuple(self._spec(spec) for spec in stack.groups)
         return replace(stack, message=self._text(stack.message), groups=groups)
 
     def rollouts(self, rollouts: Rollouts) -> Rollouts:
@@ -161,7 +161,7 @@ class Masker:
             rollout,
             message=self._text(rollout.message),
             cause=self._text(rollout.cause),
-            before=tuple(self._wish(wish) for wish in rollout.before),
+            before=tuple(self._spec(spec) for spec in rollout.before),
             groups=tuple(replace(part, problem=self._text(part.problem)) for part in rollout.groups),
         )
 
@@ -186,7 +186,7 @@ class Masker:
                 each,
                 text=self._text(each.text),
                 message=self._text(each.message),
-                groups=None if each.groups is None else tuple(self._wish(wish) for wish in each.groups),
+                groups=None if each.groups is None else tuple(self._spec(spec) for spec in each.groups),
             )
             for each in history.revisions
         )
@@ -200,8 +200,8 @@ class Masker:
     def _version(self, version: Version) -> Version:
         return replace(version, container=self._container(version.container))
 
-    def _wish(self, wish: GroupWish) -> GroupWish:
-        return replace(wish, metadata=self._pairs(wish.metadata)) if wish.metadata else wish
+    def _spec(self, spec: GroupSpec) -> GroupSpec:
+        return replace(spec, metadata=self._pairs(spec.metadata)) if spec.metadata else spec
 
     def _container(self, container: Container) -> Container:
         masked: Container = self._masked(container)
@@ -237,12 +237,12 @@ class Masker:
 # ---- writing --------------------------------------------------------------------------
 
 
-def comparable(commands: Iterable[Command], stack: Callable[[StackWish], StackWish]) -> list[Any]:
+def comparable(commands: Iterable[Command], stack: Callable[[StackSpec], StackSpec]) -> list[Any]:
     """The commands as far as they are compared, one after the other.
 
     All of them is, but containers and metadata, which the version's id stands for; texts that may quote the output of a
     task; and of a task that is stored what can become of it: where it is placed and with what is compared as it is
-    launched. `stack` is what makes of a stack's wish one without secrets.
+    launched. `stack` is what makes of a stack's spec one without secrets.
     """
     found: list[Any] = []
     for command in commands:
@@ -263,7 +263,7 @@ def _put(write: PutTask) -> Any:
     return (_OF_PUT(write), None if backoff is None else _OF_BACKOFF(backoff))
 
 
-def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
+def _write(write: Write, stack: Callable[[StackSpec], StackSpec]) -> Any:
     name = type(write).__name__
     if isinstance(write, PutVersion):
         return (name, write.version.stack, write.version.id, write.version.resources)
@@ -281,7 +281,7 @@ def _write(write: Write, stack: Callable[[StackWish], StackWish]) -> Any:
 def _bare(rollouts: Rollouts) -> tuple[Any, ...]:
     """A stack's rollouts, of what was before them the versions alone, and no text that may quote a task."""
     known = (*([rollouts.current] if rollouts.current else ()), *rollouts.past)
-    before = [(wish.id, wish.version, wish.generation) for each in known for wish in each.before]
+    before = [(spec.id, spec.version, spec.generation) for each in known for spec in each.before]
     parts = [(_OF_ROLLOUT(each), [_OF_PART(part) for part in each.groups]) for each in known]
     return (rollouts.stack, rollouts.current is None, parts, before)
 

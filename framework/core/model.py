@@ -1,4 +1,4 @@
-"""What the scheduler knows and stores: wishes, versions, tasks. All values are frozen.
+"""What the scheduler knows and stores: specs, versions, tasks. All values are frozen.
 
 An `Instant` is seconds since 1970 as the loop's clock told them with the event.
 """
@@ -32,8 +32,8 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupWish:
-    """What is wished of a group. `instances` holds also while it is stopped; `generation` is raised by a restart, and
+class GroupSpec:
+    """What is desired of a group. `instances` holds also while it is stopped; `generation` is raised by a restart, and
     `signals` when its tasks are to get a signal.
 
     A GLOBAL group has as many slots as there are agents on which it can run: `Books.wanted` knows which.
@@ -69,11 +69,11 @@ class GroupWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackWish:
-    """What is wished of a stack. `index` is raised by every change; groups are sorted by id."""
+class StackSpec:
+    """What is desired of a stack. `index` is raised by every change; groups are sorted by id."""
 
     name: str
-    groups: tuple[GroupWish, ...]
+    groups: tuple[GroupSpec, ...]
     index: int
     submitted_at: Instant
     submitted_by: str = ""
@@ -83,7 +83,7 @@ class StackWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A change of a stack's wish: `number` is the stack's index since then, `command` what was asked, `text` what it
+    """A change of a stack's spec: `number` is the stack's index since then, `command` what was asked, `text` what it
     changed, as a phrase, in `services`. `groups` is the definition that a submit or a rollback gave the stack; None for
     any other change, and where it is no longer kept."""
 
@@ -94,12 +94,12 @@ class Revision:
     by: str = ""
     message: str = ""
     services: tuple[str, ...] = ()
-    groups: tuple[GroupWish, ...] | None = None
+    groups: tuple[GroupSpec, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What became of a stack's wish, oldest first; of a removed one it is kept for a while."""
+    """What became of a stack's spec, oldest first; of a removed one it is kept for a while."""
 
     stack: str
     revisions: tuple[Revision, ...]
@@ -107,7 +107,7 @@ class History:
     @property
     def versions(self) -> tuple[VersionId, ...]:
         """Those that its definitions name, each once."""
-        named = (wish.version for revision in self.revisions for wish in revision.groups or ())
+        named = (spec.version for revision in self.revisions for spec in revision.groups or ())
         return tuple(dict.fromkeys(named))
 
 
@@ -143,7 +143,7 @@ class Task:
     specs.permanence where it failed in a way that trying again does not mend. `failures` counts the tasks of the slot
     that failed in a row, up to this one. `backoff` is the wait that its end brought about. `version` is that of the
     care that it has by now; `signals` counts those of its group that it has had, or that were before it began.
-    `makes_way`: it was stopped for its slot to become what is wished, and not for a reason of its own.
+    `makes_way`: it was stopped for its slot to become what is desired, and not for a reason of its own.
     `is_on_probation`: it is ready as before, though it has not passed a check that was changed as it ran.
     `is_left`: its executor died, and no later task was launched to take over or remove its container; while it lives:
     it was launched to do that for an earlier one. One that `sweeps` does nothing but remove what its predecessors have
@@ -261,7 +261,7 @@ class GroupRollout:
 class Rollout:
     """A change of a stack's tasks under way, or over. `number` is the index of the stack with which it began.
 
-    `before` is what was wished when the stack last was as wished: what the rollout goes back to. `wait_seconds` and
+    `before` is what was desired when the stack last was as desired: what the rollout goes back to. `wait_seconds` and
     `is_all_at_once` were asked for with it, and hold instead of what the groups say. `cause` says how it ended.
     """
 
@@ -276,16 +276,16 @@ class Rollout:
     ended_at: Instant = 0.0
     wait_seconds: float | None = None
     is_all_at_once: bool = False
-    before: tuple[GroupWish, ...] = ()
+    before: tuple[GroupSpec, ...] = ()
     groups: tuple[GroupRollout, ...] = ()
 
     def part(self, group: GroupId) -> GroupRollout | None:
         """The part of one group, None where that is not changed."""
         return next((part for part in self.groups if part.group == group), None)
 
-    def was(self, group: GroupId) -> GroupWish | None:
+    def was(self, group: GroupId) -> GroupSpec | None:
         """What the group was before, None where it is new."""
-        return next((wish for wish in self.before if wish.id == group), None)
+        return next((spec for spec in self.before if spec.id == group), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,7 +350,7 @@ class Stored:
 
     framework_id: FrameworkId | None = None
     next_serial: int = 1
-    stacks: tuple[StackWish, ...] = ()
+    stacks: tuple[StackSpec, ...] = ()
     versions: tuple[Version, ...] = ()
     tasks: tuple[Task, ...] = ()
     agents: tuple[KnownAgent, ...] = ()

@@ -16,7 +16,7 @@ from framework.core.launch.adoption import adoptions, awaiting, left_on
 from framework.core.launch.launch import Batch, Filling, batches
 from framework.core.launch.placement_request import filled_as, fillings, request_for
 from framework.core.launch.preferred_agents import look_around
-from framework.core.model import GroupWish, Instant, Task
+from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import PATIENCE_SECONDS
@@ -91,7 +91,7 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
         if context.outbox.is_full:
             _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
             continue
-        asked = _asked(context, context.books.wishes[group], now)
+        asked = _asked(context, context.books.specs[group], now)
         if isinstance(asked, str):
             _note(context, group, asked)
         else:
@@ -99,17 +99,17 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
     return requests
 
 
-def _asked(context: Context, wish: GroupWish, now: Instant) -> list[Request] | str:
+def _asked(context: Context, spec: GroupSpec, now: Instant) -> list[Request] | str:
     """The requests for the pending slots of a group, one a version, or why there is none now. A version that waits
     after a failure keeps no other waiting."""
-    parts = fillings(context, wish, now)
-    causes = [_held_back(context, as_wish, now) for as_wish, _ in parts]
+    parts = fillings(context, spec, now)
+    causes = [_held_back(context, as_spec, now) for as_spec, _ in parts]
     if all(causes):
         return causes[0] if causes else "waits for an offer of the agent on which its containers run"
-    if unmet := unmet_dependency(context.books, wish):
+    if unmet := unmet_dependency(context.books, spec):
         return f"waits for {unmet}"
     ready = (part for part, cause in zip(parts, causes, strict=True) if not cause)
-    requests = (request_for(context, wish, as_wish, slots, now) for as_wish, slots in ready)
+    requests = (request_for(context, spec, as_spec, slots, now) for as_spec, slots in ready)
     return [part for request in requests for part in _by_patience(context, request, now)]
 
 
@@ -121,11 +121,11 @@ def _by_patience(context: Context, request: Request, now: Instant) -> list[Reque
     return [replace(request, slots=tuple(slots)) for slots in parts.values() if slots]
 
 
-def _held_back(context: Context, as_wish: GroupWish, now: Instant) -> str:
+def _held_back(context: Context, as_spec: GroupSpec, now: Instant) -> str:
     """Why nothing of this version of the group may be launched after what has failed, "" where it may."""
-    backoff = context.books.backoffs.get((as_wish.id, as_wish.version))
+    backoff = context.books.backoffs.get((as_spec.id, as_spec.version))
     if backoff is not None and has_given_up(backoff):
-        return surrender(backoff, str(as_wish.id))
+        return surrender(backoff, str(as_spec.id))
     return sentence(backoff) if backoff is not None and is_waiting(backoff, now) else ""
 
 
@@ -270,11 +270,11 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
 
 
 def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
-    wish, book = context.books.wishes[placement.group], context.books.group(placement.group)
+    spec, book = context.books.specs[placement.group], context.books.group(placement.group)
     beside = book.seats.get(placement.slot) if placement.slot in book.succeeding else None
-    last, predecessors = left_on(context, wish.id, placement.slot, offer)
-    as_wish = filled_as(context, wish, placement.slot)
-    return Filling(wish=as_wish, beside=beside, last=last, predecessors=predecessors)
+    last, predecessors = left_on(context, spec.id, placement.slot, offer)
+    as_spec = filled_as(context, spec, placement.slot)
+    return Filling(spec=as_spec, beside=beside, last=last, predecessors=predecessors)
 
 
 def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
@@ -283,11 +283,11 @@ def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> st
         return (
             f"on {task.hostname}, where the container is; {task.stop_cause}; with offer {', '.join(accept.offer_ids)}"
         )
-    rules = context.books.wishes[task.group].rules
+    rules = context.books.specs[task.group].rules
     weights = [rule.weight for rule in rules.spread] + [rule.weight for rule in (*rules.near, *rules.apart)]
     hard = len(rules.constraints) + weights.count(0)
     soft = len(rules.prefer) + len(weights) - weights.count(0)
-    by = f"{hard} hard rules met, worth most by {soft} wishes and {rules.strategy.value}"
+    by = f"{hard} hard rules met, worth most by {soft} preferences and {rules.strategy.value}"
     return (
         f"slot {task.slot}, attempt {task.attempt}, version {task.version}: agent {task.hostname} was taken out of"
         f" {offered} on offer: {by}; with offer {', '.join(accept.offer_ids)}"

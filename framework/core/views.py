@@ -15,13 +15,13 @@ from framework.core.model import (
     Answered,
     Backoff,
     Doubt,
-    GroupWish,
+    GroupSpec,
     Instant,
     Revision,
     RolloutKind,
     Rollouts,
     RolloutState,
-    StackWish,
+    StackSpec,
     Task,
     Version,
 )
@@ -45,7 +45,7 @@ class Connection(StrEnum):
 
 
 class GroupState(StrEnum):
-    """One word for a group: every slot ready; some not yet; a rollout is not done with it; stopped by wish; its last
+    """One word for a group: every slot ready; some not yet; a rollout is not done with it; stopped by spec; its last
     tasks ending; finished; all as it will be, with slots that were given up."""
 
     RUNNING = "running"
@@ -85,7 +85,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupProgress:
-    """How far rollout `number` is with a group. `changed` of `total` slots are as wished and ready.
+    """How far rollout `number` is with a group. `changed` of `total` slots are as desired and ready.
 
     `step` is the one of `steps` that it is in, from 1; 0 where it is in none. `cause` says what is waited for, "" once
     it is done; `until` is when that is over, and `deadline_at` when the rollout fails without progress; 0 where there
@@ -119,9 +119,9 @@ class Scaling:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupView:
-    """A group: its wish and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
+    """A group: its spec and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
 
-    wish: GroupWish
+    spec: GroupSpec
     container: Container
     resources: Resources
     state: GroupState
@@ -147,7 +147,7 @@ class GroupView:
         """Whether the task runs on until another takes its place; one that is told to stop already does not."""
         if task.goal is Goal.STOP or self.state is GroupState.REMOVING:
             return False
-        return not is_same_make(task.version, self.wish.version) or task.generation < self.wish.generation
+        return not is_same_make(task.version, self.spec.version) or task.generation < self.spec.generation
 
     @cached_property
     def outdated(self) -> int:
@@ -161,7 +161,7 @@ class GroupView:
 
     def is_applying(self, task: Task) -> bool:
         """Whether the task runs on, and its executor has not said yet that it has what is new for it."""
-        return self.state is not GroupState.REMOVING and task.state.is_lively and is_behind(task, self.wish)
+        return self.state is not GroupState.REMOVING and task.state.is_lively and is_behind(task, self.spec)
 
     @cached_property
     def applying(self) -> int:
@@ -180,20 +180,20 @@ class GroupView:
 
     @cached_property
     def ready(self) -> int:
-        """How many tasks are ready and are the ones that are wished."""
+        """How many tasks are ready and are the ones that are desired."""
         return sum(task.is_ready and task.goal is Goal.RUN and not self.is_outdated(task) for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackView:
-    wish: StackWish
+    spec: StackSpec
     groups: tuple[GroupView, ...]
     rollouts: Rollouts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryView:
-    """What became of a stack's wish, oldest first, and the versions that its definitions name."""
+    """What became of a stack's spec, oldest first, and the versions that its definitions name."""
 
     revisions: tuple[Revision, ...]
     versions: Mapping[VersionId, Version]

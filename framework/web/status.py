@@ -83,25 +83,25 @@ def _facts(view: View) -> Html:
 
 
 def _stack(view: View, stack: StackView, now: Instant) -> Html:
-    wish = stack.wish
-    said = f"index {wish.index}, changed {_ago(now - wish.submitted_at)}"
-    said += f" by {wish.submitted_by}" if wish.submitted_by else ""
-    said += f": {wish.message}" if wish.message else ""
+    spec = stack.spec
+    said = f"index {spec.index}, changed {_ago(now - spec.submitted_at)}"
+    said += f" by {spec.submitted_by}" if spec.submitted_by else ""
+    said += f": {spec.message}" if spec.message else ""
     head = element(
         "header",
-        element("h2", wish.name),
-        _mark("removing", "wait") if wish.is_removed else "",
+        element("h2", spec.name),
+        _mark("removing", "wait") if spec.is_removed else "",
         element("span", said, css="dim push"),
     )
-    return element("section", head, *(_group(view, group, now) for group in stack.groups), css="card", id=wish.name)
+    return element("section", head, *(_group(view, group, now) for group in stack.groups), css="card", id=spec.name)
 
 
 def _group(view: View, group: GroupView, now: Instant) -> Html:
-    wish = group.wish
+    spec = group.spec
     head = element(
         "header",
-        element("h3", wish.id.service),
-        *(element("span", label, css="label") for label in wish.id.labels),
+        element("h3", spec.id.service),
+        *(element("span", label, css="label") for label in spec.id.labels),
         _mark(_state(group), _GROUP_CSS[group.state]),
         element("span", f"{group.container.image or 'plain process'} · {group.resources}", css="dim push"),
     )
@@ -120,7 +120,7 @@ def _tasks(view: View, group: GroupView, now: Instant) -> Html:
     rows = [_row(view, group, task, now) for task in group.tasks[:_MOST_TASKS_SHOWN]]
     table = element("table", element("tr", *(element("th", head) for head in heads)), *rows)
     left = len(group.tasks) - _MOST_TASKS_SHOWN
-    more = element("p", f"and {left} more: framework ps {group.wish.id}", css="dim") if left > 0 else ""
+    more = element("p", f"and {left} more: framework ps {group.spec.id}", css="dim") if left > 0 else ""
     return element("div", table, more, css="scroll")
 
 
@@ -146,7 +146,7 @@ def _row(view: View, group: GroupView, task: Task, now: Instant) -> Html:
 
 
 def _ports(group: GroupView, task: Task) -> Iterable[Content]:
-    names = [port.name for port in group.container.ports] if is_same_make(task.version, group.wish.version) else []
+    names = [port.name for port in group.container.ports] if is_same_make(task.version, group.spec.version) else []
     for position, port in enumerate(task.host_ports):
         if position:
             yield Html("<br>")

@@ -161,9 +161,9 @@ def loading(server: Daemon, count: int, agents: int) -> Iterator[Row]:
     """Writes so many tasks and agents, and has a new leader load them."""
     subject = Subject(server, "/load")
     groups, tasks = tasks_of(count)
-    wishes = stored_stack(groups=len(groups)).groups
-    wishes = tuple(dataclasses.replace(wish, instances=TASKS_PER_GROUP, generation=1) for wish in wishes)
-    stack = dataclasses.replace(stored_stack(), groups=wishes)
+    specs = stored_stack(groups=len(groups)).groups
+    specs = tuple(dataclasses.replace(spec, instances=TASKS_PER_GROUP, generation=1) for spec in specs)
+    stack = dataclasses.replace(stored_stack(), groups=specs)
     version = dataclasses.replace(stored_version(), id=VERSION)
     framework = PutFramework(framework_id=FrameworkId("bench"), next_serial=count)
     subject.write([framework, PutVersion(version=version), PutStack(stack=stack)], 3)
@@ -197,9 +197,9 @@ def loaded(url: str) -> dict[str, Any]:
     return found
 
 
-def wishes(server: Daemon, stacks: int) -> Iterator[Row]:
+def specs(server: Daemon, stacks: int) -> Iterator[Row]:
     """Stacks whose groups have rules."""
-    subject = Subject(server, "/wishes")
+    subject = Subject(server, "/specs")
     rules = [stored_rules(number) for number in range(DIFFERENT_RULES)]
     writes = []
     for number in range(stacks):
@@ -239,7 +239,7 @@ def run(is_quick: bool) -> list[Row]:
         with a_zookeeper() as server:
             rows += loading(server, tasks, agents)
     with a_zookeeper() as server:
-        rows += wishes(server, 2 if is_quick else STACKS)
+        rows += specs(server, 2 if is_quick else STACKS)
     return rows
 
 

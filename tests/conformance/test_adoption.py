@@ -101,7 +101,7 @@ class Visitor:
 
 
 def check_adopted(cli: Cli, before: list[dict[str, Any]], began: dict[str, str], agent: str) -> None:
-    """All wished tasks run once, in the same containers; those of the agent under new ids."""
+    """All desired tasks run once, in the same containers; those of the agent under new ids."""
 
     def is_back() -> bool:
         tasks = cli.tasks("adopt")
@@ -174,12 +174,12 @@ def test_an_executor_killed_while_it_starts_containers_leaves_none_twice(
     eventually(lambda: containers("begun"), "the first containers are made", 60)
     kill_executors(cluster, "agent3")
 
-    def is_as_wished() -> bool:
+    def is_as_desired() -> bool:
         tasks = cli.tasks("begun")
         is_running = len(tasks) == 12 and {task["state"] for task in tasks} == {"RUNNING"}
         return is_running and containers("begun") == sorted(task["id"] for task in tasks)
 
-    eventually(is_as_wished, "twelve tasks run, each in one container", 90)
+    eventually(is_as_desired, "twelve tasks run, each in one container", 90)
     running("begun")
 
 

@@ -56,13 +56,13 @@ def test_a_restarted_engine_costs_no_executor_and_its_tasks_run_again(
         own.stop(number)
         own.start()
 
-        def is_as_wished(before: set[str] = before) -> bool:
+        def is_as_desired(before: set[str] = before) -> bool:
             tasks = cli.tasks("engine")
             is_running = len(tasks) == 4 and {task["state"] for task in tasks} == {"RUNNING"}
             ids = sorted(task["id"] for task in tasks)
             return is_running and not before & set(ids) and containers("engine") == ids
 
-        eventually(is_as_wished, f"all tasks run again after {number.name}", 120)
+        eventually(is_as_desired, f"all tasks run again after {number.name}", 120)
         assert executors_of(cluster, "agent1") == executors
     cli.run("remove", "engine", "--yes", "--wait")
     assert containers("engine") == []

@@ -17,7 +17,7 @@ import pytest
 from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import ConnectionLoss
 
-from framework.adapters import marks, nodes, packing, records, wish_records
+from framework.adapters import marks, nodes, packing, records, spec_records
 from framework.adapters.ensemble import Ensemble
 from framework.adapters.memory import MemoryStore
 from framework.adapters.term import MAX_BREAKS
@@ -384,11 +384,11 @@ class TestZooKeeper:
         stack = stored_stack("large", groups=0)
         length = 1_200_000
         while (
-            len(wish_records.stack_node(stack)) < room - 2000
-            or len(wish_records.stack_node(stack)) > nodes.MAX_NODE_BYTES
+            len(spec_records.stack_node(stack)) < room - 2000
+            or len(spec_records.stack_node(stack)) > nodes.MAX_NODE_BYTES
         ):
             stack = stored_stack("large", groups=0, message=incompressible(length))
-            length = length * room // len(wish_records.stack_node(stack))
+            length = length * room // len(spec_records.stack_node(stack))
         opened.saved(PutStack(stack=stack), PutTask(task=stored_task(1)))
         assert real.stored().stacks == (stack,)
 
@@ -405,7 +405,7 @@ class TestZooKeeper:
         stored = Stored(next_serial=7, stacks=(stored_stack(),), versions=(stored_version(),), tasks=(stored_task(1),))
         put = PutFramework(framework_id=None, next_serial=7)
         for path, node in (
-            ("stacks/shop", wish_records.stack_node(stored_stack())),
+            ("stacks/shop", spec_records.stack_node(stored_stack())),
             ("versions/shop/000000000000", records.version_node(stored_version())),
             ("tasks/0", records.bucket_node([records.task_bytes(stored_task(1))])),
             ("framework", records.framework_node(put)),
@@ -488,7 +488,7 @@ class TestZooKeeper:
             (f"agents/{AGENT_BUCKET}", b"\x08\x02", "has agents of another bucket"),
             (f"agents/{AGENT_BUCKET}", agents_node(2), "has agents of another bucket"),
             (f"agents/{AGENT_BUCKET}", agents_node(1, 1), "has an agent twice"),
-            ("stacks/shop", wish_records.stack_node(stored_stack("other")), "names stack 'other'"),
+            ("stacks/shop", spec_records.stack_node(stored_stack("other")), "names stack 'other'"),
             ("versions/shop/000000000000", b"\x08\x01", "has settings that are none"),
             ("epoch", b"7", "is no epoch"),
             ("schema", b"mine", "is not ours"),

@@ -83,10 +83,10 @@ def test_the_leader_is_killed_twenty_times(stage: Stage) -> None:
     """Each time while it launches. Executors run on all agents before: they are fetched from the leader."""
     stage.submit("warm", workers(3, rule="hostname UNIQUE"))
     stage.submit("loop", workers(1, cpus=0.05))
-    for wished in range(5, 105, 5):
+    for desired in range(5, 105, 5):
         stage.leader(120)
-        stage.cli.run("scale", "loop/work", str(wished))
-        has_begun(stage, "loop", wished - 4)
+        stage.cli.run("scale", "loop/work", str(desired))
+        has_begun(stage, "loop", desired - 4)
         stage.leader().kill(signal.SIGKILL).start()
     stage.at_rest("loop", 100, 300)
     stage.started_once("loop")

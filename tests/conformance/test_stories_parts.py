@@ -137,11 +137,11 @@ def test_an_agent_is_frozen_until_mesos_gives_it_up(stage: Stage) -> None:
     agent = stage.cluster.daemon("agent2")
     before = on(stage, "away", "agent2")
     with stage.frozen(agent):
-        stage.until(lambda: not before & wished(stage, "away"), "away", "its tasks are replaced")
+        stage.until(lambda: not before & desired(stage, "away"), "away", "its tasks are replaced")
     stage.at_rest("away", 6, 120, without=before)
 
 
-def wished(stage: Stage, name: str) -> set[str]:
+def desired(stage: Stage, name: str) -> set[str]:
     return {task["id"] for task in stage.tasks(name) if task["goal"] == "RUN"}
 
 
@@ -180,7 +180,7 @@ def test_an_agent_is_cut_off_for_longer_than_mesos_waits(stage: Stage) -> None:
     others = set(stage.ids("wire")) - before
     master_ip, agent_ip = (daemon.address.partition(":")[0] for daemon in (master, agent))
     with cut((AGENT_GROUP, master_ip), (MASTER_GROUP, agent_ip)):
-        stage.until(lambda: not before & wished(stage, "wire"), "wire", "its tasks are replaced")
+        stage.until(lambda: not before & desired(stage, "wire"), "wire", "its tasks are replaced")
         stage.until(lambda: len(running_elsewhere(stage)) == 6, "wire", "six run on the other agents")
         assert before <= set(stage.containers("wire")), "those on the agent run on, as nobody can reach them"
     assert others <= set(stage.at_rest("wire", 6, 120, without=before))

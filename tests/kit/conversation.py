@@ -50,7 +50,7 @@ from framework.core.model import (
     KnownAgent,
     Rollouts,
     Settings,
-    StackWish,
+    StackSpec,
     Status,
     Stored,
     Task,
@@ -109,7 +109,7 @@ class Shelf:
     def __init__(self) -> None:
         self.framework_id: FrameworkId | None = None
         self.next_serial = 1
-        self.stacks: dict[str, StackWish] = {}
+        self.stacks: dict[str, StackSpec] = {}
         self.histories: dict[str, History] = {}
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
@@ -272,10 +272,10 @@ class Conversation:
         heard = self.say(OffersReceived(offers=offers or (self.offer(1), self.offer(2), self.offer(3))))
         return heard + self.wait(0.1)
 
-    def submit(self, wished: Stack) -> Outcome:
+    def submit(self, desired: Stack) -> Outcome:
         self._requests += 1
         request = self._requests
-        return outcome(self.say(StackSubmitted(request_id=request, stack=wished)), request)
+        return outcome(self.say(StackSubmitted(request_id=request, stack=desired)), request)
 
     def remove(self, name: str = "shop") -> Outcome:
         self._requests += 1

@@ -10,7 +10,7 @@ from itertools import count
 
 from framework.core.commands import Done, Outcome
 from framework.core.events import Ask, StackSubmitted
-from framework.core.model import GroupWish, Instant, RequestKey, StackWish, Task
+from framework.core.model import GroupSpec, Instant, RequestKey, StackSpec, Task
 from framework.core.views import (
     AgentView,
     Connection,
@@ -123,7 +123,7 @@ def a_view(
         store_problem=store_problem,
         framework_id=FRAMEWORK if connection is Connection.SUBSCRIBED else None,
         master="10.0.0.1:5050" if connection is Connection.SUBSCRIBED else "",
-        stacks={stack.wish.name: stack for stack in stacks},
+        stacks={stack.spec.name: stack for stack in stacks},
         agents={one.agent.id: one for one in agents},
         progress=progress or {},
         executor=EXECUTOR,
@@ -161,18 +161,18 @@ def an_agent(
     )
 
 
-def a_stack(name: str, groups: Iterable[GroupView], *, index: int = 1, **wish: object) -> StackView:
-    """A stack of these groups; `wish` are other fields of its StackWish."""
-    groups = tuple(sorted(groups, key=lambda group: group.wish.id))
-    stack_wish = StackWish(
+def a_stack(name: str, groups: Iterable[GroupView], *, index: int = 1, **spec: object) -> StackView:
+    """A stack of these groups; `spec` are other fields of its StackSpec."""
+    groups = tuple(sorted(groups, key=lambda group: group.spec.id))
+    stack_spec = StackSpec(
         name=name,
-        groups=tuple(group.wish for group in groups),
+        groups=tuple(group.spec for group in groups),
         index=index,
         submitted_at=NOW - 3600,
         submitted_by="anna@desk",
         message="the first",
     )
-    return StackView(wish=replace(stack_wish, **wish), groups=groups)  # type: ignore[arg-type]
+    return StackView(spec=replace(stack_spec, **spec), groups=groups)  # type: ignore[arg-type]
 
 
 def a_group(
@@ -186,20 +186,20 @@ def a_group(
     container: Container = WEB,
     resources: Resources = SMALL,
     wanted: int | None = None,
-    **wish: object,
+    **spec: object,
 ) -> GroupView:
-    """A group of acme/web; `wish` are other fields of its GroupWish."""
-    group_wish = GroupWish(id=gid, version=version(gid, container, resources), instances=instances)
-    group_wish = replace(group_wish, **wish)  # type: ignore[arg-type]
+    """A group of acme/web; `spec` are other fields of its GroupSpec."""
+    group_spec = GroupSpec(id=gid, version=version(gid, container, resources), instances=instances)
+    group_spec = replace(group_spec, **spec)  # type: ignore[arg-type]
     return GroupView(
-        wish=group_wish,
+        spec=group_spec,
         container=container,
         resources=resources,
         state=state,
         tasks=tuple(tasks),
         ended=tuple(ended),
         waiting=tuple(waiting),
-        wanted=group_wish.wanted if wanted is None else wanted,
+        wanted=group_spec.wanted if wanted is None else wanted,
     )
 
 
@@ -240,15 +240,15 @@ def a_task(
 
 def version(gid: GroupId, container: Container, resources: Resources = SMALL) -> VersionId:
     """The version that tasks of the group have with these settings."""
-    return version_of(a_wish(gid, container=container, resources=resources))
+    return version_of(a_spec(gid, container=container, resources=resources))
 
 
-def a_wish(
+def a_spec(
     gid: GroupId, *, instances: int = 1, container: Container = WEB, resources: Resources = SMALL, **group: object
 ) -> Group:
     """A group as a stack file gives it; `group` are other fields of Group."""
-    wish = Group(id=gid, instances=instances, container=container, resources=resources)
-    return replace(wish, **group)  # type: ignore[arg-type]
+    spec = Group(id=gid, instances=instances, container=container, resources=resources)
+    return replace(spec, **group)  # type: ignore[arg-type]
 
 
 def running(stack: Stack, *, index: int = 1) -> StackView:
@@ -279,7 +279,7 @@ def runs_at_once(front: FakeFront) -> Callable[[Ask], Outcome | None]:
     def answer(asked: Ask) -> Outcome | None:
         assert isinstance(asked, StackSubmitted)
         old = front.view.stacks.get(asked.stack.name)
-        index = (old.wish.index if old else 0) + 1
+        index = (old.spec.index if old else 0) + 1
         front.publish(
             replace(front.view, stacks={**front.view.stacks, asked.stack.name: running(asked.stack, index=index)})
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.model import GroupWish, Revision, Version
+from framework.core.model import GroupSpec, Revision, Version
 from framework.core.views import HistoryView, View
 from specs.ids import VersionId
 from specs.model.canonical import version_of
@@ -12,9 +12,9 @@ from specs.model.stack import Group, Stack
 from tests.kit.front import NOW, a_view, an_agent, running
 
 
-def wish_of(group: Group) -> GroupWish:
-    """What is wished of a group as a stack file gives it."""
-    return GroupWish(
+def spec_of(group: Group) -> GroupSpec:
+    """What is desired of a group as a stack file gives it."""
+    return GroupSpec(
         id=group.id,
         version=version_of(group),
         instances=group.instances,
@@ -43,7 +43,7 @@ def history_of(*definitions: Stack) -> HistoryView:
                 by="anna@desk",
                 message=f"release {number}",
                 services=("web",),
-                groups=tuple(wish_of(group) for group in stack.groups),
+                groups=tuple(spec_of(group) for group in stack.groups),
             )
         )
         if stack is not definitions[-1]:

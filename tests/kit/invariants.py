@@ -39,7 +39,7 @@ def check(scheduler: Scheduler) -> None:
     assert again.everywhere == books.everywhere
     assert again.backoffs == books.backoffs
     assert again.apart == books.apart
-    assert again.wishes == books.wishes
+    assert again.specs == books.specs
     assert again.left == books.left
     assert again.version_uses == books.version_uses
     assert again.answers == books.answers
@@ -48,8 +48,8 @@ def check(scheduler: Scheduler) -> None:
     for task in books.tasks.values():
         assert (task.group.stack, task.version) in books.versions, f"{task.id}: its version is gone"
     _check_histories(books)
-    for wish in books.wishes.values():
-        assert (wish.id.stack, wish.version) in books.versions, f"{wish.id}: its version is gone"
+    for spec in books.specs.values():
+        assert (spec.id.stack, spec.version) in books.versions, f"{spec.id}: its version is gone"
     _check_agents(scheduler)
     _check_slots(scheduler)
     _check_waits(scheduler)
@@ -99,7 +99,7 @@ def _check_waits(scheduler: Scheduler) -> None:
 
 
 def _check_slots(scheduler: Scheduler) -> None:
-    """As many slots are wanted as is wished, or one an agent; each is held, finished, or pending, and no other is."""
+    """As many slots are wanted as is desired, or one an agent; each is held, finished, or pending, and no other is."""
     context = scheduler.context
     for group, slots in context.pending.items():
         book = context.books.group(group)
@@ -108,15 +108,15 @@ def _check_slots(scheduler: Scheduler) -> None:
             is_open = slot in book.succeeding and slot not in book.incoming
             assert slot not in book.seats or is_open, f"{group}/{slot} is pending, though {book.seats[slot]} holds it"
     for group, book in context.books.groups.items():
-        wish = context.books.wishes.get(group)
-        if wish is None or wish.is_stopped:
+        spec = context.books.specs.get(group)
+        if spec is None or spec.is_stopped:
             assert not book.wanted
             assert not book.misplaced, f"{group}: nothing of it is to be anywhere, and {book.misplaced} are to move"
-        elif wish.mode is Mode.GLOBAL:
+        elif spec.mode is Mode.GLOBAL:
             assert None not in book.wanted.values()
             assert len(set(book.wanted.values())) == len(book.wanted), f"{group}: two slots of one agent"
         else:
-            assert len(book.wanted) == wish.instances and set(book.wanted.values()) <= {None}
+            assert len(book.wanted) == spec.instances and set(book.wanted.values()) <= {None}
         for slot, id in book.incoming.items():
             task = context.books.tasks[id]
             assert task.goal is Goal.RUN and task.beside == book.seats[slot], f"{id} comes in beside nothing"
@@ -126,7 +126,7 @@ def _check_slots(scheduler: Scheduler) -> None:
             task = context.books.tasks[id]
             is_held = group in context.held and bool(stops_after(context.books, group))
             assert slot in book.wanted or task.goal is Goal.STOP or is_held, f"{id} is surplus and shall run"
-        for slot in book.wanted if wish else ():
-            is_done = wish is not None and has_finished(context.books, wish, slot)
+        for slot in book.wanted if spec else ():
+            is_done = spec is not None and has_finished(context.books, spec, slot)
             is_pending = slot in context.pending.get(group, ())
             assert slot in book.seats or is_done or is_pending, f"{group}/{slot} is wanted, and nothing comes of it"

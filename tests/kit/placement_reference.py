@@ -212,11 +212,11 @@ class World:
         return [id for id in found if tasks(id) == least] if not request.penalties else found
 
     def points(self, request: Request, id: AgentId) -> int:
-        """What an agent is worth by all wishes but spreads."""
+        """What an agent is worth by all specs but spreads."""
         agent, rules = self.agents[id], request.rules
         near = [each.weight for each in rules.near if each.weight and self._is_near(each, request.group, agent)]
         apart = [each.weight for each in rules.apart if each.weight and not self._is_beside(each, request.group, agent)]
-        liked = [wish.weight for wish in rules.prefer if is_met_by(wish.rule, agent)]
+        liked = [spec.weight for spec in rules.prefer if is_met_by(spec.rule, agent)]
         return sum(near) + sum(apart) + sum(liked) - request.penalties.get(id, 0)
 
     def _holds_now(self, rule: Constraint, request: Request, agent: Agent) -> bool:

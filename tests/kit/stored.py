@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from framework.core.model import Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
+from framework.core.model import Failures, GroupSpec, History, KnownAgent, Revision, StackSpec, Task, Version
 from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
 from specs.model.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.model.resources import Resources
@@ -102,10 +102,10 @@ def stored_version(stack: str = "shop", number: int = 0, **changes: Any) -> Vers
     return dataclasses.replace(version, **changes)
 
 
-def stored_stack(name: str = "shop", groups: int = 2, **changes: Any) -> StackWish:
+def stored_stack(name: str = "shop", groups: int = 2, **changes: Any) -> StackSpec:
     """A stack of so many groups."""
-    wishes = tuple(
-        GroupWish(
+    specs = tuple(
+        GroupSpec(
             id=group_id(name, f"web{number:05d}", ("prod", "frontend")),
             version=VERSION,
             instances=4,
@@ -114,7 +114,7 @@ def stored_stack(name: str = "shop", groups: int = 2, **changes: Any) -> StackWi
         )
         for number in range(groups)
     )
-    stack = StackWish(name=name, groups=wishes, index=3, submitted_at=1.7e9, submitted_by="ann", message="1.4")
+    stack = StackSpec(name=name, groups=specs, index=3, submitted_at=1.7e9, submitted_by="ann", message="1.4")
     return dataclasses.replace(stack, **changes)
 
 

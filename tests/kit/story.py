@@ -201,7 +201,7 @@ class Stage:
         assert not twice, self.report(name, f"ran before, and do not any more: {twice}")
 
     def faults(self, name: str, count: int) -> list[str]:
-        """What is otherwise than wished; none where just `count` tasks run and each serves at its endpoint."""
+        """What is otherwise than desired; none where just `count` tasks run and each serves at its endpoint."""
         leader = self.leading()
         if leader is None:
             return ["nobody leads"]

@@ -1,4 +1,4 @@
-"""Whatever users, Mesos and crashes do: once they are kind again, just what is wished runs, each slot once."""
+"""Whatever users, Mesos and crashes do: once they are kind again, just what is desired runs, each slot once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from framework.core.events import (
     StopAsked,
     Woke,
 )
-from framework.core.model import GroupWish, RolloutState, Status, Task
+from framework.core.model import GroupSpec, RolloutState, Status, Task
 from framework.core.views import Connection
 from placement.agent import Agent, AgentState
 from placement.neighbours import selects
@@ -109,7 +109,7 @@ class World(RuleBasedStateMachine):
         self.running: dict[TaskId, Task] = {}
         self.away: dict[TaskId, Task] = {}
         self.was_away: dict[TaskId, None] = {}
-        self.launched: dict[TaskId, GroupWish | None] = {}
+        self.launched: dict[TaskId, GroupSpec | None] = {}
         self.requests = 1000
         self.connected = False
 
@@ -126,15 +126,15 @@ class World(RuleBasedStateMachine):
 
     def hear(self, commands: list[Command], lost: bool = False) -> None:
         """Does what it is told, or loses it."""
-        wishes = self.talk.scheduler.context.books.wishes
+        specs = self.talk.scheduler.context.books.specs
         for command in commands:
             if isinstance(command, Accept):
                 for launch in command.launches:
                     assert launch.task.id in self.shelf.tasks, "launched before its intent was stored"
                     assert launch.task.id not in self.launched, "launched twice"
-                    # What only removes containers may be of a group that is wished no longer, and is under no rule.
-                    wish = None if launch.task.sweeps else wishes[launch.task.group]
-                    self.launched[launch.task.id] = wish
+                    # What only removes containers may be of a group that is desired no longer, and is under no rule.
+                    spec = None if launch.task.sweeps else specs[launch.task.group]
+                    self.launched[launch.task.id] = spec
                     if not lost:
                         self.running[launch.task.id] = launch.task
             elif isinstance(command, Kill) and not lost and command.task_id in self.running:
@@ -181,10 +181,10 @@ class World(RuleBasedStateMachine):
 
     # ---- the cruel act ------------------------------------------------------------
 
-    @initialize(wished=groups_with(*KEEPING, *CLASHING))
-    def begin(self, wished: list[Group]) -> None:
+    @initialize(desired=groups_with(*KEEPING, *CLASHING))
+    def begin(self, desired: list[Group]) -> None:
         self.connect()
-        self.submit(wished)
+        self.submit(desired)
         self.thrive()
 
     @precondition(lambda self: self.connected)
@@ -199,10 +199,10 @@ class World(RuleBasedStateMachine):
             for id in list(self.running):
                 self.do_well(id)
 
-    @rule(wished=groups_with(*KEEPING, *CLASHING))
-    def submit(self, wished: list[Group]) -> None:
+    @rule(desired=groups_with(*KEEPING, *CLASHING))
+    def submit(self, desired: list[Group]) -> None:
         self.requests += 1
-        self.hear(self.talk.say(StackSubmitted(request_id=self.requests, stack=stack(*wished))))
+        self.hear(self.talk.say(StackSubmitted(request_id=self.requests, stack=stack(*desired))))
 
     @rule(
         kind=some.sampled_from([RestartAsked, StopAsked, StartAsked]), pattern=some.sampled_from(["shop", "shop/web"])
@@ -326,23 +326,23 @@ class World(RuleBasedStateMachine):
         for id, task in self.running.items():
             if id in self.was_away:
                 continue
-            wish, rack = self.launched[id], RACKS[int(task.hostname.removeprefix("agent"))]
-            if wish is None:
+            spec, rack = self.launched[id], RACKS[int(task.hostname.removeprefix("agent"))]
+            if spec is None:
                 continue
             known = self.talk.scheduler.context.books.tasks.get(id)
             is_alone = known is not None and known.goal is Goal.RUN and known.beside is None
-            if wish.mode is Mode.GLOBAL and is_alone:
+            if spec.mode is Mode.GLOBAL and is_alone:
                 seen[task.group, "everywhere", task.hostname] += 1
-            if UNIQUE in wish.rules.constraints:
+            if UNIQUE in spec.rules.constraints:
                 seen[task.group, "unique", task.hostname] += 1
-            if TWO_A_RACK in wish.rules.constraints:
+            if TWO_A_RACK in spec.rules.constraints:
                 seen[task.group, "two a rack", rack] += 1
         assert all(count <= (2 if rule == "two a rack" else 1) for (_, rule, _), count in seen.items()), seen
 
     # ---- the kind act -----------------------------------------------------------------
 
     def teardown(self) -> None:
-        """All is well again: within bounded time just what is wished runs."""
+        """All is well again: within bounded time just what is desired runs."""
         for id in list(self.away):
             self.running[id] = self.away.pop(id)
         self.agents = dict.fromkeys(RACKS, AgentState.ACTIVE)
@@ -379,10 +379,10 @@ class World(RuleBasedStateMachine):
 
     def excused(self) -> set[GroupId]:
         """Groups that others may keep from every agent."""
-        wishes = self.talk.scheduler.context.books.wishes
-        excused = {id for id, wish in wishes.items() if wish.rules in CLASHING}
-        for id, wish in wishes.items():
-            excused |= {other for rule in wish.rules.apart for other in wishes if selects(rule.to, id, other)}
+        specs = self.talk.scheduler.context.books.specs
+        excused = {id for id, spec in specs.items() if spec.rules in CLASHING}
+        for id, spec in specs.items():
+            excused |= {other for rule in spec.rules.apart for other in specs if selects(rule.to, id, other)}
         return excused
 
     def check_peace(self) -> None:
@@ -394,17 +394,17 @@ class World(RuleBasedStateMachine):
         assert [group for group in context.pending if group not in excused] == [], context.causes
         lively = {id for id, task in context.books.tasks.items() if task.state.is_lively}
         assert lively == set(self.running), "the books and Mesos agree"
-        for wish in context.books.wishes.values():
-            book = context.books.group(wish.id)
+        for spec in context.books.specs.values():
+            book = context.books.group(spec.id)
             assert not book.leaving
-            assert len(book.wanted) == (0 if wish.is_stopped else 6 if wish.mode is Mode.GLOBAL else wish.instances)
+            assert len(book.wanted) == (0 if spec.is_stopped else 6 if spec.mode is Mode.GLOBAL else spec.instances)
             assert set(book.seats) <= set(book.wanted)
-            if wish.id not in excused:
+            if spec.id not in excused:
                 assert not book.outdated
-                if wish.restart is Restart.ALWAYS:
+                if spec.restart is Restart.ALWAYS:
                     assert sorted(book.seats) == sorted(book.wanted)
         held = {task.group for id in lively if (task := context.books.tasks[id])}
-        assert held <= set(context.books.wishes)
+        assert held <= set(context.books.specs)
         assert self.talk.shelf.stored == Conversation(shelf=self.shelf).shelf.stored
 
 
@@ -417,18 +417,18 @@ def test_every_history_ends_in_peace() -> None:
     )
 
 
-@given(wished=groups_with(*KEEPING))
+@given(desired=groups_with(*KEEPING))
 @settings(max_examples=40)
-def test_a_converged_stack_stays_so(wished: list[Group]) -> None:
+def test_a_converged_stack_stays_so(desired: list[Group]) -> None:
     talk = Conversation()
     talk.attributes = {number: {"rack": rack} for number, rack in RACKS.items()}
     talk.subscribe(*(talk.agent(number) for number in RACKS))
-    talk.submit(stack(*wished))
+    talk.submit(stack(*desired))
     for _ in range(4):
         talk.offers(*(talk.offer(number, cpus=16) for number in RACKS))
         talk.run(*(task for task in talk.tasks if task.state is TaskState.INTENT))
     before = {task.id for task in talk.tasks}
-    assert len(before) == sum(len(RACKS) if group.mode is Mode.GLOBAL else group.instances for group in wished)
+    assert len(before) == sum(len(RACKS) if group.mode is Mode.GLOBAL else group.instances for group in desired)
     heard = talk.wait(550) + talk.offers() + talk.report(*(talk.agent(number) for number in RACKS))
     assert not [command for command in heard if isinstance(command, Accept | Kill)]
     assert {task.id for task in talk.tasks} == before
@@ -484,7 +484,7 @@ def test_a_group_that_is_stopped_while_it_was_to_move_has_its_rollout_over() -> 
 
 def test_dependencies_are_part_of_peace() -> None:
     world = World()
-    wished = [group("shop/web", dependencies=(Dependency(service="db"),), instances=2), group("shop/db")]
-    world.submit(wished)
+    desired = [group("shop/web", dependencies=(Dependency(service="db"),), instances=2), group("shop/db")]
+    world.submit(desired)
     world.teardown()
     assert len(world.running) == 3

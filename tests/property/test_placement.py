@@ -238,7 +238,7 @@ def as_in_large_clusters(is_large: bool) -> Iterator[None]:
     with (
         mock.patch("placement.trial._FEW", 0),
         mock.patch("placement.thresholds._STRIDE", 2),
-        mock.patch("placement.wishes._MOST_COMBINATIONS", 2),
+        mock.patch("placement.scoring._MOST_COMBINATIONS", 2),
     ):
         yield
 
@@ -329,7 +329,7 @@ def test_of_the_agents_that_fit_one_of_those_worth_most_is_taken(seed: int, is_l
     asked, picture = case_of(seed)
     plain = (replace(each.rules, constraints=(), spread=(), strategy=Strategy.SPREAD) for each in asked)
     asked = [replace(each, homes={}, rules=rules) for each, rules in zip(asked, plain, strict=True)]
-    with as_in_large_clusters(is_large), mock.patch("placement.wishes._MOST_COMBINATIONS", 1000):
+    with as_in_large_clusters(is_large), mock.patch("placement.scoring._MOST_COMBINATIONS", 1000):
         result = place(asked, picture, seed=seed)
     world = World(picture)
     by_group = {each.group: each for each in asked}

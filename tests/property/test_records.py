@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework.adapters import packing, records, wish_records
+from framework.adapters import packing, records, spec_records
 from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
-from framework.core.model import Backoff, Failures, GroupWish, History, KnownAgent, Revision, StackWish, Task, Version
+from framework.core.model import Backoff, Failures, GroupSpec, History, KnownAgent, Revision, StackSpec, Task, Version
 from specs.ids import AgentId, GroupId
 from specs.model.autoscale import Autoscale, MetricTarget
 from specs.model.constraints import (
@@ -149,7 +149,7 @@ AGENTS = st.builds(
     failures=st.lists(st.builds(Failures, group=GROUPS, count=st.floats(0, 1e9), at=INSTANTS), max_size=2).map(tuple),
 )
 WISHES = st.builds(
-    GroupWish,
+    GroupSpec,
     id=GROUPS,
     version=NAMES,
     instances=COUNTS,
@@ -213,7 +213,7 @@ RESOURCES = st.builds(
 
 
 DECODERS = (
-    *(records.bucket_of, records.agents_of, wish_records.stack_of),
+    *(records.bucket_of, records.agents_of, spec_records.stack_of),
     *(records.version_of, records.framework_of, history_of),
 )
 
@@ -230,15 +230,15 @@ def test_agents_in_a_bucket(agents: list[KnownAgent]) -> None:
     assert records.agents_of(records.bucket_node(kept)) == list(zip(agents, kept, strict=True))
 
 
-@given(st.builds(StackWish, name=NAMES, groups=st.lists(WISHES, max_size=8).map(tuple), index=COUNTS,
+@given(st.builds(StackSpec, name=NAMES, groups=st.lists(WISHES, max_size=8).map(tuple), index=COUNTS,
                  submitted_at=INSTANTS, submitted_by=TEXT, message=TEXT, is_removed=st.booleans()))  # fmt: skip
-def test_stacks(stack: StackWish) -> None:
+def test_stacks(stack: StackSpec) -> None:
     # A group's stack is not stored with it: it is the stack's own.
     stack = dataclasses.replace(stack, groups=tuple(_with_stack(group, stack.name) for group in stack.groups))
-    assert wish_records.stack_of(wish_records.stack_node(stack)) == stack
+    assert spec_records.stack_of(spec_records.stack_node(stack)) == stack
 
 
-def _with_stack(group: GroupWish, stack: str) -> GroupWish:
+def _with_stack(group: GroupSpec, stack: str) -> GroupSpec:
     return dataclasses.replace(group, id=GroupId(stack, group.id.service, group.id.labels))
 
 
@@ -248,7 +248,7 @@ def _with_stack(group: GroupWish, stack: str) -> GroupWish:
     pool=st.lists(WISHES, min_size=1, max_size=5),
     data=st.data(),
 )
-def test_histories(name: str, numbers: list[int], pool: list[GroupWish], data: st.DataObject) -> None:
+def test_histories(name: str, numbers: list[int], pool: list[GroupSpec], data: st.DataObject) -> None:
     pool = [_with_stack(group, name) for group in pool]
     definitions = st.none() | st.lists(st.sampled_from(pool), max_size=8).map(tuple)
     texts = dict.fromkeys(("command", "text", "by", "message"), TEXT)

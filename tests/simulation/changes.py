@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from framework.core.commands import Command, DeleteTask, PutTask, Save
 from framework.core.groups.completion import has_finished
-from framework.core.model import GroupWish, Rollout, RolloutKind, RolloutState, Task
+from framework.core.model import GroupSpec, Rollout, RolloutKind, RolloutState, Task
 from framework.core.rollout.updater import UNPROVED
 from framework.core.views import GroupState
 from specs.ids import GroupId, TaskId
@@ -61,23 +61,23 @@ class ChangeOracle:
                 stopped[task.id] = before
         for before in stopped.values():
             self._stopped(process, before, self._known[before.id])
-        for group, wish in process.scheduler.context.books.wishes.items():
-            self._counted(process, group, wish)
+        for group, spec in process.scheduler.context.books.specs.items():
+            self._counted(process, group, spec)
 
     def _stopped(self, process: SchedulerProcess, before: Task, task: Task) -> None:
         """A task that served is to stop: where that is because it is to be replaced, enough others serve."""
         books = process.scheduler.context.books
-        wish, book = books.wishes.get(task.group), books.groups[task.group]
+        spec, book = books.specs.get(task.group), books.groups[task.group]
         rollouts = books.rollouts.get(task.group.stack)
         rollout = rollouts.current if rollouts is not None else None
-        if wish is None or before.beside is not None or not _is_replaced(task):
+        if spec is None or before.beside is not None or not _is_replaced(task):
             return
         if rollout is not None and rollout.kind is RolloutKind.ROLLBACK:
-            self._kept(wish, rollout, task)
+            self._kept(spec, rollout, task)
         if rollout is not None and rollout.is_all_at_once:
             return
-        update = _update(wish, rollout)
-        wanted = sum(slot in book.seats or not has_finished(books, wish, slot) for slot in book.wanted)
+        update = _update(spec, rollout)
+        wanted = sum(slot in book.seats or not has_finished(books, spec, slot) for slot in book.wanted)
         serving = [each for each in self._of(task.group) if each.goal is Goal.RUN and _serves(each)]
         is_followed = any(each.slot == task.slot for each in serving)
         if not is_followed and update.order is Order.START_FIRST:
@@ -91,15 +91,15 @@ class ChangeOracle:
             what = f"{task.id} stops ({task.stop_cause}): {len(serving)} of {wanted} serve, and {least} are to"
             self._broken("too few serve", what, task.id)
 
-    def _kept(self, wish: GroupWish, rollout: Rollout, task: Task) -> None:
+    def _kept(self, spec: GroupSpec, rollout: Rollout, task: Task) -> None:
         """Going back, what is still as it was stays."""
-        was = next((each for each in rollout.before if each.id == wish.id), None)
+        was = next((each for each in rollout.before if each.id == spec.id), None)
         is_left = task.stop_cause.split(":")[0].endswith(IS_LEFT)
-        if was is not None and task.version == wish.version and task.generation >= was.generation and not is_left:
+        if was is not None and task.version == spec.version and task.generation >= was.generation and not is_left:
             self._broken("kept task replaced", f"{task.id} is as the stack goes back to: {task.stop_cause}", task.id)
 
-    def _counted(self, process: SchedulerProcess, group: GroupId, wish: GroupWish) -> None:
-        """There are no more tasks than instances and surge, but where there were more when that was wished."""
+    def _counted(self, process: SchedulerProcess, group: GroupId, spec: GroupSpec) -> None:
+        """There are no more tasks than instances and surge, but where there were more when that was desired."""
         context = process.scheduler.context
         wanted = context.books.groups[group].wanted
         living = [task for task in self._of(group) if task.slot in wanted and task.id not in self._tree.were_away]
@@ -111,7 +111,7 @@ class ChangeOracle:
         if count <= before or index != then or is_ended_by_mesos:
             return
         rollouts = context.books.rollouts.get(group.stack)
-        update = _update(wish, rollouts.current if rollouts is not None else None)
+        update = _update(spec, rollouts.current if rollouts is not None else None)
         surge = update.max_surge.floor(len(wanted))
         most = len(wanted) + (surge if update.order is Order.STOP_FIRST else max(surge, 1))
         if count > most:
@@ -158,10 +158,10 @@ class ChangeOracle:
             for group in stack.groups:
                 progress = group.progress
                 if progress is not None and progress.state is not RolloutState.DONE and not progress.cause:
-                    what = f"{group.wish.id} is {progress.state.value}, and nothing says what it waits for"
-                    self._broken("wait without a sentence", what, str(group.wish.id))
-                book = process.scheduler.context.books.groups[group.wish.id]
-                due = {**book.departing, **book.outdated, **book.misplaced} if not group.wish.is_stopped else {}
+                    what = f"{group.spec.id} is {progress.state.value}, and nothing says what it waits for"
+                    self._broken("wait without a sentence", what, str(group.spec.id))
+                book = process.scheduler.context.books.groups[group.spec.id]
+                due = {**book.departing, **book.outdated, **book.misplaced} if not group.spec.is_stopped else {}
                 silent = [id for slot, id in book.seats.items() if slot in due and id not in group.waits]
                 silent = [id for id in silent if process.scheduler.context.books.tasks[id].goal is Goal.RUN]
                 if silent and group.state is not GroupState.REMOVING:
@@ -181,6 +181,6 @@ def _is_replaced(task: Task) -> bool:
     return cause.startswith(REPLACING) or cause.endswith(IS_LEFT)
 
 
-def _update(wish: GroupWish, rollout: Rollout | None) -> Update:
+def _update(spec: GroupSpec, rollout: Rollout | None) -> Update:
     is_back = rollout is not None and rollout.kind is RolloutKind.ROLLBACK
-    return wish.rollback if is_back and wish.rollback is not None else wish.update
+    return spec.rollback if is_back and spec.rollback is not None else spec.update

@@ -98,13 +98,13 @@ class Oracle:
     def _original_stopped(self, task: Task, patience: tuple[Unreachable, ...]) -> None:
         """One that was away is back and stops, though it was to keep its slot and another has it."""
         stack = self._tree.stacks.get(task.group.stack)
-        wish = next((each for each in stack.groups if each.id == task.group), None) if stack else None
-        if wish is None or any(each.keep is not Keep.ORIGINAL for each in patience):
+        spec = next((each for each in stack.groups if each.id == task.group), None) if stack else None
+        if spec is None or any(each.keep is not Keep.ORIGINAL for each in patience):
             return
-        is_wished = is_same_make(task.version, wish.version) and task.generation >= wish.generation
+        is_desired = is_same_make(task.version, spec.version) and task.generation >= spec.generation
         others = (each for each in self._tree.tasks.values() if (each.group, each.slot) == (task.group, task.slot))
         stays = [each.id for each in others if each.id != task.id and each.goal is Goal.RUN and each.state.is_lively]
-        if is_wished and stays and task.state is TaskState.RUNNING:
+        if is_desired and stays and task.state is TaskState.RUNNING:
             what = f"{task.id} is back and was to keep its slot, and it stops and {stays[0]} stays"
             self.broken("original stopped", what, task.id, stays[0])
 

@@ -1,4 +1,4 @@
-"""The kind act: what comes of rollouts when nobody helps them, and then peace, when all is to be as people wished."""
+"""The kind act: what comes of rollouts when nobody helps them, and then peace, when all is to be as people desired."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from framework.core.converge import kill_guard
 from framework.core.events import RolloutAction
 from framework.core.groups.rollout_gate import course_of
-from framework.core.model import GroupWish, Rollout, RolloutState, Task
+from framework.core.model import GroupSpec, Rollout, RolloutState, Task
 from specs.ids import GroupId, TaskId
 from specs.model.canonical import version_of
 from specs.model.constraints import Mode, Operator
@@ -29,7 +29,7 @@ STAND_SECONDS = 3600.0
 """Within this time of kindness every rollout is over, or stands for a cause that it names: the deadlines are 60 and 120
 s, and 600 s where nothing is said; each step and each new task that is ready is progress."""
 PEACE_SECONDS = 3600.0
-"""Within this time of kindness all must be as wished: the longest back-off, launch time-out, reconciliation and resend
+"""Within this time of kindness all must be as desired: the longest back-off, launch time-out, reconciliation and resend
 of a status may each follow the one before."""
 MEND_SECONDS = 600.0
 """After this time of standing still people look whether their pace was one at which nothing can move."""
@@ -50,7 +50,7 @@ class Peace:
         """The stacks of which a last file was submitted."""
 
     def come(self) -> float:
-        """Returns after how many seconds all is as wished; raises Broken."""
+        """Returns after how many seconds all is as desired; raises Broken."""
         world = self._world
         if world.has_rollouts:
             self._stand()
@@ -97,7 +97,7 @@ class Peace:
             for part in rollouts.current.groups if rollouts.current is not None else ():
                 if rollouts.current is not None and not self._stands(rollouts.current, part.group):
                     view = process.scheduler.view(process.now).stacks[rollouts.stack]
-                    group = next(each for each in view.groups if each.wish.id == part.group)
+                    group = next(each for each in view.groups if each.spec.id == part.group)
                     cause = group.progress.cause if group.progress is not None else "nothing is said"
                     return f"rollout {rollouts.current.number} of {part.group} goes on: {cause}", (str(part.group),)
         return "", ()
@@ -110,17 +110,17 @@ class Peace:
             return True
         if rollout.state.is_over or (course.is_held and course.step is not None and not course.step.hold_seconds):
             return True
-        needed = {dependency.service for dependency in course.wish.dependencies}
+        needed = {dependency.service for dependency in course.spec.dependencies}
         others = [part for part in rollout.groups if part.group.service in needed and not part.is_done]
         if others:
             return all(self._stands(rollout, part.group) for part in others)
-        return bool(needed) and rollout.state is not RolloutState.DONE and self._is_unmet(course.wish)
+        return bool(needed) and rollout.state is not RolloutState.DONE and self._is_unmet(course.spec)
 
-    def _is_unmet(self, wish: GroupWish) -> bool:
+    def _is_unmet(self, spec: GroupSpec) -> bool:
         """Whether a service on which the group depends does not run: by the tasks that are stored."""
-        services = {dependency.service for dependency in wish.dependencies}
+        services = {dependency.service for dependency in spec.dependencies}
         tasks = self._world.tree.tasks.values()
-        running = {task.group.service for task in tasks if task.group.stack == wish.id.stack and task.is_ready}
+        running = {task.group.service for task in tasks if task.group.stack == spec.id.stack and task.is_ready}
         return not services <= running
 
     # ---- people who help ----------------------------------------------------------------
@@ -167,7 +167,7 @@ class Peace:
     # ---- looking ------------------------------------------------------------------------
 
     def trouble(self) -> tuple[str, tuple[str, ...]]:
-        """What is not as wished, in words, and the ids concerned; nothing where all is."""
+        """What is not as desired, in words, and the ids concerned; nothing where all is."""
         process = self._world.leader
         if process is None or not process.is_alive:
             return "nobody leads", ()
@@ -183,50 +183,50 @@ class Peace:
         if self._world.has_rollouts and (problem := self._unfinished()):
             return problem, ()
         seats = {(task.group, task.slot): task for task in lively.values()}
-        wished: dict[GroupId, None] = {}
+        desired: dict[GroupId, None] = {}
         for stack in self._world.tree.stacks.values():
             if stack.is_removed:
                 return f"stack {stack.name} is still being removed", ()
-            for wish in stack.groups:
-                wished[wish.id] = None
-                if problem := self._unlike_the_file(wish):
-                    return problem, (str(wish.id),)
-                if problem := self._amiss(wish, [task for task in lively.values() if task.group == wish.id]):
-                    return f"{wish.id}: {problem}; {context.causes.get(wish.id, '')}", (str(wish.id),)
-        unwished = [id for id, task in lively.items() if task.group not in wished]
-        if unwished or len(seats) != len(lively):
-            return f"{len(lively)} tasks in {len(seats)} slots run, nobody wished {unwished}", tuple(lively)
+            for spec in stack.groups:
+                desired[spec.id] = None
+                if problem := self._unlike_the_file(spec):
+                    return problem, (str(spec.id),)
+                if problem := self._amiss(spec, [task for task in lively.values() if task.group == spec.id]):
+                    return f"{spec.id}: {problem}; {context.causes.get(spec.id, '')}", (str(spec.id),)
+        undesired = [id for id, task in lively.items() if task.group not in desired]
+        if undesired or len(seats) != len(lively):
+            return f"{len(lively)} tasks in {len(seats)} slots run, nobody desired {undesired}", tuple(lively)
         return self._reality(dict.fromkeys(lively))
 
-    def _amiss(self, wish: GroupWish, running: list[Task]) -> str:
-        """What is not as wished of a group, in words."""
-        wanted = wish.wanted
-        if wish.mode is Mode.GLOBAL:
-            wanted = 0 if wish.is_stopped else self._open_agents()
-        old = [task for task in running if task.version != wish.version or task.generation < wish.generation]
+    def _amiss(self, spec: GroupSpec, running: list[Task]) -> str:
+        """What is not as desired of a group, in words."""
+        wanted = spec.wanted
+        if spec.mode is Mode.GLOBAL:
+            wanted = 0 if spec.is_stopped else self._open_agents()
+        old = [task for task in running if task.version != spec.version or task.generation < spec.generation]
         if old:
-            return f"{old[0].id} runs as it was wished before"
-        unheeded = [task for task in running if task.signals < wish.signals]
+            return f"{old[0].id} runs as it was desired before"
+        unheeded = [task for task in running if task.signals < spec.signals]
         if unheeded:
-            return f"{unheeded[0].id} has had {unheeded[0].signals} of {wish.signals} signals"
+            return f"{unheeded[0].id} has had {unheeded[0].signals} of {spec.signals} signals"
         finished = 0
-        if wish.restart is not Restart.ALWAYS:
+        if spec.restart is not Restart.ALWAYS:
             slots = {task.slot for task in running}
             over = [
-                task for task in self._world.tree.tasks.values() if task.group == wish.id and task.slot not in slots
+                task for task in self._world.tree.tasks.values() if task.group == spec.id and task.slot not in slots
             ]
             finished = len({task.slot for task in over if task.state is TaskState.FINISHED})
-        if not min(self._most(wish, wanted), wanted) - finished <= len(running) <= wanted:
-            return f"{len(running)} of {wanted} run as wished"
+        if not min(self._most(spec, wanted), wanted) - finished <= len(running) <= wanted:
+            return f"{len(running)} of {wanted} run as desired"
         return ""
 
     def _open_agents(self) -> int:
         return len([agent for agent in self._world.living() if agent.id not in self._world.master.draining])
 
-    def _most(self, wish: GroupWish, wanted: int) -> int:
+    def _most(self, spec: GroupSpec, wanted: int) -> int:
         """How many tasks its rules allow, where people ask for more than there are agents for: one is drained for
         good."""
-        per_agent = (int(rule.values[0]) for rule in wish.rules.constraints if rule.operator is Operator.MAX_PER)
+        per_agent = (int(rule.values[0]) for rule in spec.rules.constraints if rule.operator is Operator.MAX_PER)
         return min((most * self._open_agents() for most in per_agent), default=wanted)
 
     def _reality(self, lively: dict[str, None]) -> tuple[str, tuple[str, ...]]:
@@ -234,8 +234,8 @@ class Peace:
         process = self._world.leader
         # One that throws out a frozen scheduler has its long declines: without an offer there is nothing to be rid of.
         has_offers = process is not None and bool(process.scheduler.context.pool.received)
-        wishes = (wish for stack in self._world.tree.stacks.values() for wish in stack.groups)
-        has_too_many = any(self._most(wish, wish.wanted) < wish.wanted for wish in wishes)
+        specs = (spec for stack in self._world.tree.stacks.values() for spec in stack.groups)
+        has_too_many = any(self._most(spec, spec.wanted) < spec.wanted for spec in specs)
         if has_offers and not self._world.master.is_suppressed and not has_too_many:
             return "the scheduler asks for offers still, though nothing is pending", ()
         rows = self._world.master.registered.values()
@@ -281,12 +281,12 @@ class Peace:
                 return f"rollout {current.number} of {rollouts.stack} is {current.state.value}: {'; '.join(left)}"
         return ""
 
-    def _unlike_the_file(self, wish: GroupWish) -> str:
+    def _unlike_the_file(self, spec: GroupSpec) -> str:
         """Whether a group is another one than the last file says: the newest submit wins."""
-        if wish.id.stack not in self._mended:
+        if spec.id.stack not in self._mended:
             return ""
-        file = self._world.users.files[wish.id.stack]
+        file = self._world.users.files[spec.id.stack]
         wanted = {group.id: version_of(group) for group in file.groups}
-        if wanted.get(wish.id) == wish.version:
+        if wanted.get(spec.id) == spec.version:
             return ""
-        return f"{wish.id} is wished as {wish.version}, and the last file says {wanted.get(wish.id)}"
+        return f"{spec.id} is desired as {spec.version}, and the last file says {wanted.get(spec.id)}"

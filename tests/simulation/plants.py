@@ -19,7 +19,7 @@ from framework.core.converge import inplace_update, kill_guard, statuses
 from framework.core.groups import completion
 from framework.core.groups.pace import Pace, pace_of
 from framework.core.launch import container_sweep, global_groups
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.rollout import actions
 from framework.core.rollout.updater import _Move
 from framework.core.scheduler import Scheduler
@@ -257,8 +257,8 @@ def _one_too_few() -> Installed:
 def _kept_forgotten() -> Installed:
     real = actions._as_before
 
-    def planted(wish: GroupWish, now: GroupWish | None) -> GroupWish:
-        was = real(wish, now)
+    def planted(spec: GroupSpec, now: GroupSpec | None) -> GroupSpec:
+        was = real(spec, now)
         return replace(was, generation=was.generation + 1)
 
     return patch.object(actions, "_as_before", planted)

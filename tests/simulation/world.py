@@ -351,7 +351,7 @@ class World:
     # ---- the kind act --------------------------------------------------------------------------
 
     def kind_act(self) -> float:
-        """Everything comes back; returns after how many seconds all is as wished. Raises Broken."""
+        """Everything comes back; returns after how many seconds all is as desired. Raises Broken."""
         self.dice.is_cruel = False
         self.journal.note("fault", "the kind act begins")
         self.is_store_away = False

@@ -20,11 +20,11 @@ from kazoo.exceptions import (
     RuntimeInconsistency,
 )
 
-from framework.adapters import marks, nodes, records, wish_records
+from framework.adapters import marks, nodes, records, spec_records
 from framework.adapters.ensemble import SessionLost
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.events import Event
-from framework.core.model import Rollouts, StackWish, Task
+from framework.core.model import Rollouts, StackSpec, Task
 from specs.ids import GroupId, TaskId
 from specs.model.stack import Unreachable
 from specs.states import TaskState
@@ -65,7 +65,7 @@ class Tree:
     def __init__(self) -> None:
         self.nodes: dict[str, tuple[bytes, int]] = {"/": (b"", 0)}
         self.tasks: dict[TaskId, Task] = {}
-        self.stacks: dict[str, StackWish] = {}
+        self.stacks: dict[str, StackSpec] = {}
         self.rollouts: dict[str, Rollouts] = {}
         self.last_words: dict[TaskId, Task] = {}
         """Every task that was ever stored, as it was stored last."""
@@ -76,7 +76,7 @@ class Tree:
         self.deposed_writes = 0
         """How many transactions were of a term that was over."""
         self.patience: dict[GroupId, tuple[Unreachable, ...]] = {}
-        """How long each group's slots wait for unreachable tasks, and who stays: as it is wished, and was before."""
+        """How long each group's slots wait for unreachable tasks, and who stays: as it is desired, and was before."""
         self.changed: list[tuple[Task, Task]] = []
         """What each task was and is, of those that the last transaction changed."""
         self._by_bucket: dict[str, list[TaskId]] = {}
@@ -152,15 +152,15 @@ class Tree:
         elif directory == nodes.ROLLOUTS_NODE:
             self.rollouts.pop(name, None)
             if data is not None:
-                self.rollouts[name] = wish_records.rollouts_of(data)
+                self.rollouts[name] = spec_records.rollouts_of(data)
         elif directory == nodes.STACKS_NODE:
             self.stacks.pop(name, None)
             if data is not None:
-                self.stacks[name] = wish_records.stack_of(data)
-                for wish in self.stacks[name].groups:
-                    known = self.patience.get(wish.id, ())
-                    if known[:1] != (wish.unreachable,):
-                        self.patience[wish.id] = (wish.unreachable, *known[:1])
+                self.stacks[name] = spec_records.stack_of(data)
+                for spec in self.stacks[name].groups:
+                    known = self.patience.get(spec.id, ())
+                    if known[:1] != (spec.unreachable,):
+                        self.patience[spec.id] = (spec.unreachable, *known[:1])
 
 
 class Session:

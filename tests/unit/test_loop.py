@@ -71,7 +71,7 @@ def test_whoever_is_told_done_sees_it_done() -> None:
     with running() as rig:
         rig.lead()
         assert rig.submit().result(SECONDS) == Done(changed=("shop/web",), index=1, message="created")
-        assert rig.loop.view.stacks["shop"].groups[0].wish.instances == 2
+        assert rig.loop.view.stacks["shop"].groups[0].spec.instances == 2
         assert rig.loop.view.connection is Connection.SUBSCRIBED
         assert rig.master.calls[0] == Subscribe(framework_id=None)
 

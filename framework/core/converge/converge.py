@@ -1,4 +1,4 @@
-"""Wish against books, slot by slot: what is missing, surplus, outdated, ended."""
+"""Spec against books, slot by slot: what is missing, surplus, outdated, ended."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
 
 
 def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> None:
-    """Brings one slot in line with its group's wish: its task stays, stops, or another is wanted."""
+    """Brings one slot in line with its group's spec: its task stays, stops, or another is wanted."""
     books = context.books
-    wish = books.wishes.get(group)
+    spec = books.specs.get(group)
     book = books.group(group)
     for _ in range(2 if slot not in book.wanted else 0):  # the holder; then who was to take over from it
         surplus = _running_in(context, group, slot)
@@ -77,7 +77,7 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
             return
         del book.succeeding[slot]
     # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
-    if slot not in book.seats and wish is not None and slot in book.wanted and not has_finished(books, wish, slot):
+    if slot not in book.seats and spec is not None and slot in book.wanted and not has_finished(books, spec, slot):
         context.want(group, slot)
         return
     context.unwant(group, slot)
@@ -90,10 +90,10 @@ def release(context: Context, now: Instant) -> None:
         if not hold(context, group) and group in context.books.groups:
             review_group(context, group, now)
     for group in list(context.unmet):
-        wish = context.books.wishes.get(group)
-        if wish is None or not unmet_dependency(context.books, wish):
+        spec = context.books.specs.get(group)
+        if spec is None or not unmet_dependency(context.books, spec):
             del context.unmet[group]
-            if wish is not None:
+            if spec is not None:
                 review_group(context, group, now)
     if context.has_moved:
         context.has_moved = False
@@ -109,13 +109,13 @@ def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
 
 
 def _surplus_cause(context: Context, task: Task) -> str:
-    wish = context.books.wishes.get(task.group)
-    if wish is None:
+    spec = context.books.specs.get(task.group)
+    if spec is None:
         stack = context.books.stacks.get(task.group.stack)
         return "the stack is removed" if stack is None or stack.is_removed else "the group was taken out of the stack"
-    if wish.is_stopped:
+    if spec.is_stopped:
         return "the group is stopped"
-    return why_not_there(context, task) if wish.mode is Mode.GLOBAL else f"scaled to {wish.instances}"
+    return why_not_there(context, task) if spec.mode is Mode.GLOBAL else f"scaled to {spec.instances}"
 
 
 def end_task(context: Context, task: Task, now: Instant) -> None:
@@ -125,12 +125,12 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
     context.informed.pop(task.id, None)
-    wish = books.wishes.get(group)
-    is_followed = task.goal is Goal.RUN and wish is not None and not is_finished(task, wish)
-    if wish is not None and is_followed and not _is_blameless(context, task, now):
-        note_failure(context, task, wish, now)
+    spec = books.specs.get(group)
+    is_followed = task.goal is Goal.RUN and spec is not None and not is_finished(task, spec)
+    if spec is not None and is_followed and not _is_blameless(context, task, now):
+        note_failure(context, task, spec, now)
         note_failed_change(context, task, now)
-    elif not is_followed and wish is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
+    elif not is_followed and spec is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
         note_failed_change(context, task, now)
     if task.is_left:
         context.is_unsettled = True  # what it left is to be removed
@@ -153,16 +153,16 @@ def _trim(context: Context, group: GroupId) -> None:
     """Keeps the newest ended tasks, those that carry the wait of a version that may be launched, and the last one of
     each empty slot that needs to know of it: for its policy, or for the container that another task is to take over."""
     books = context.books
-    book, wish = books.group(group), books.wishes.get(group)
+    book, spec = books.group(group), books.specs.get(group)
     is_rolling = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
-    needs_last = wish is not None and (
-        wish.restart is not Restart.ALWAYS or wish.rules.sticky or wish.retry.attempts > 0 or is_rolling
+    needs_last = spec is not None and (
+        spec.restart is not Restart.ALWAYS or spec.rules.sticky or spec.retry.attempts > 0 or is_rolling
     )
     empty = max(len(book.wanted) - len(book.seats), 0) if needs_last else 0
     if len(book.ended) <= context.settings.history_per_group + empty:
         return
-    kept = kept_as(context, wish) if wish is not None else None
-    alive = {each.version for each in (wish, kept) if each is not None}
+    kept = kept_as(context, spec) if spec is not None else None
+    alive = {each.version for each in (spec, kept) if each is not None}
     for task in [books.tasks[id] for id in book.ended]:
         if len(book.ended) <= context.settings.history_per_group:
             return
@@ -174,11 +174,11 @@ def _trim(context: Context, group: GroupId) -> None:
 
 
 def forget_if_over(context: Context, group: GroupId) -> None:
-    """Forgets a group without wish and living tasks, of which nothing is left on an agent; with the last such group,
+    """Forgets a group without spec and living tasks, of which nothing is left on an agent; with the last such group,
     the removed stack."""
     books = context.books
     book = books.groups.get(group)
-    if book is None or group in books.wishes or not book.is_empty or container_sweep.holds(context, group):
+    if book is None or group in books.specs or not book.is_empty or container_sweep.holds(context, group):
         return
     for id in list(book.ended):
         context.drop(books.tasks[id])
@@ -199,7 +199,7 @@ def forget_stack_if_over(context: Context, name: str) -> None:
     stack = books.stacks.get(name)
     if stack is None or not stack.is_removed or name in books.by_stack:
         return
-    candidates = dict.fromkeys(wish.version for wish in stack.groups)
+    candidates = dict.fromkeys(spec.version for spec in stack.groups)
     books.drop_stack(name)
     context.drop_rollouts(name)
     context.collect_versions(name, candidates)

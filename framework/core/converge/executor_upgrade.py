@@ -31,7 +31,7 @@ def older_executors(context: Context, id: AgentId) -> list[ExecutorId]:
 
 
 def begin(context: Context, event: RollAsked, now: Instant) -> Outcome:
-    """Starts to roll the agents that match, by host name; those with plain processes only where that is wished."""
+    """Starts to roll the agents that match, by host name; those with plain processes only where that is desired."""
     if context.roll is not None:
         return Refused(kind="conflict", message=f"a roll is under way already, {_standing(context, context.roll)}")
     found = {id: context.books.agents[id].hostname for id in context.books.executors if older_executors(context, id)}

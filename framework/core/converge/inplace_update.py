@@ -1,6 +1,6 @@
 """Telling executors what is new of tasks that run on: that they get another care (specs.model.in_place), or a signal.
 
-What a task has is stored with it, what it shall have with its group's wish. While the two differ its executor is told,
+What a task has is stored with it, what it shall have with its group's spec. While the two differ its executor is told,
 and again after a while, as messages to executors may be lost, until a status says that the task has it.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from framework.core.commands import Apply
 from framework.core.groups.completion import signal_of, signals_due
-from framework.core.model import GroupWish, Instant, Status, Task
+from framework.core.model import GroupSpec, Instant, Status, Task
 from framework.core.state.cluster_state import Books
 from framework.core.state.context import Context, Informed
 from framework.core.state.group_index import is_behind
@@ -32,50 +32,50 @@ def tell(context: Context, group: GroupId, now: Instant) -> None:
 
 def tell_of(context: Context, task: Task, now: Instant) -> None:
     """Tells of one task, if it lacks something."""
-    if is_behind(task, context.books.wishes.get(task.group)):
+    if is_behind(task, context.books.specs.get(task.group)):
         _tell(context, task.group, (task.id,), now)
 
 
 def tell_all(context: Context, now: Instant) -> None:
     """There is a new connection: nothing that was told before is known to have arrived."""
     context.informed.clear()
-    for group in sorted(context.books.wishes):
+    for group in sorted(context.books.specs):
         tell(context, group, now)
 
 
 def _tell(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant) -> None:
     books = context.books
-    wish = books.wishes.get(group)
-    if wish is None or context.connection is not Connection.SUBSCRIBED:
+    spec = books.specs.get(group)
+    if spec is None or context.connection is not Connection.SUBSCRIBED:
         return
-    due = signals_due(books, wish)
+    due = signals_due(books, spec)
     told: dict[tuple[AgentId, ExecutorId], list[TaskId]] = {}
     for id in ids:
         task = books.tasks[id]
-        lacks = task.version != wish.version or task.signals < due
+        lacks = task.version != spec.version or task.signals < due
         # Before an executor has spoken of a task it may not know it.
         if not lacks or task.state not in (TaskState.STARTING, TaskState.RUNNING):
             continue
         known = context.informed.get(id)
-        if known is None or known.what != (wish.version, due) or now >= known.at + TELL_AGAIN_SECONDS:
-            context.informed[id] = Informed(what=(wish.version, due), at=now)
+        if known is None or known.what != (spec.version, due) or now >= known.at + TELL_AGAIN_SECONDS:
+            context.informed[id] = Informed(what=(spec.version, due), at=now)
             told.setdefault((task.agent_id, task.executor_id), []).append(id)
         context.wake_group("tell", group, context.informed[id].at + TELL_AGAIN_SECONDS)
     for (agent_id, executor_id), tasks in told.items():
-        context.after_save(_apply(books, wish, due, agent_id, executor_id, tasks))
+        context.after_save(_apply(books, spec, due, agent_id, executor_id, tasks))
 
 
 def _apply(
-    books: Books, wish: GroupWish, due: int, agent_id: AgentId, executor_id: ExecutorId, tasks: list[TaskId]
+    books: Books, spec: GroupSpec, due: int, agent_id: AgentId, executor_id: ExecutorId, tasks: list[TaskId]
 ) -> Apply:
     return Apply(
         agent_id=agent_id,
         executor_id=executor_id,
         tasks=tuple(tasks),
-        version=wish.version,
-        care=care_of(books.versions[wish.id.stack, wish.version].container),
+        version=spec.version,
+        care=care_of(books.versions[spec.id.stack, spec.version].container),
         signals=due,
-        signal=signal_of(wish),
+        signal=signal_of(spec),
     )
 
 
@@ -113,6 +113,6 @@ def announce(context: Context, before: Task, task: Task) -> None:
     if task.version != before.version:
         context.announce("TaskApplied", task, f"{task.id} has the settings of version {task.version}, applied in place")
         context.collect_versions(task.group.stack, {before.version: None})
-    wish = context.books.wishes.get(task.group)
-    if task.signals > before.signals and wish is not None and (signal := signal_of(wish)):
+    spec = context.books.specs.get(task.group)
+    if task.signals > before.signals and spec is not None and (signal := signal_of(spec)):
         context.announce("TaskSignalled", task, f"{task.id} got {signal}, as what it depends on was changed")

@@ -86,8 +86,8 @@ def judge(context: Context, now: Instant) -> tuple[Status, ...]:
     if not suspects.missing:
         _close(context, Doubt.MISSING)
         return ()
-    wished = sum(task.goal is Goal.RUN and task.state.is_lively for task in context.books.tasks.values())
-    if len(suspects.missing) > max(context.settings.destruction_budget, wished / 2):
+    desired = sum(task.goal is Goal.RUN and task.state.is_lively for task in context.books.tasks.values())
+    if len(suspects.missing) > max(context.settings.destruction_budget, desired / 2):
         _ask(context, Doubt.MISSING)
         return ()
     return _believed(context)

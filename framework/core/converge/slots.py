@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framework.core.groups.completion import has_finished
 from framework.core.launch.global_groups import wanted_everywhere
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.state.context import Context
 from framework.core.state.group_index import holds_seat
 from placement.surplus import Filled, Worth, given_up
@@ -20,44 +20,44 @@ def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
     which the group stays even, and thus there may be gaps. After a start nothing is remembered: then the slots are
     wanted in which a task shall run, was orphaned or has finished, and again the lowest free numbers.
     """
-    wish = context.books.wishes.get(group)
-    if wish is None or wish.is_stopped:
+    spec = context.books.specs.get(group)
+    if spec is None or spec.is_stopped:
         return {}
-    if wish.mode is Mode.GLOBAL:
-        return wanted_everywhere(context, wish)
-    return dict.fromkeys(_wanted_of_many(context, wish))
+    if spec.mode is Mode.GLOBAL:
+        return wanted_everywhere(context, spec)
+    return dict.fromkeys(_wanted_of_many(context, spec))
 
 
-def _wanted_of_many(context: Context, wish: GroupWish) -> list[int]:
+def _wanted_of_many(context: Context, spec: GroupSpec) -> list[int]:
     books = context.books
-    book = books.group(wish.id)
+    book = books.group(spec.id)
     kept = dict.fromkeys(book.wanted)
     there = (*book.seats.values(), *(id for id in book.leaving if holds_seat(books.tasks[id])))
     kept |= dict.fromkeys(books.tasks[id].slot for id in there if books.tasks[id].goal is Goal.RUN)
     if not book.wanted:
         orphaned = [slot for slot, id in sorted(book.last_ended.items()) if books.tasks[id].is_orphaned]
-        kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(wish.instances - len(kept), 0)])
-        done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, wish, slot))
-        kept |= dict.fromkeys(list(done)[: max(wish.instances - len(kept), 0)])
-    if len(kept) > wish.instances:
-        slots = [_filled(context, wish, slot) for slot in kept]
-        order = context.kill_orders.get(wish.id, wish.kill_order)
-        surplus = given_up(slots, len(kept) - wish.instances, wish.rules, context.agents.cluster, order)
+        kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(spec.instances - len(kept), 0)])
+        done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, spec, slot))
+        kept |= dict.fromkeys(list(done)[: max(spec.instances - len(kept), 0)])
+    if len(kept) > spec.instances:
+        slots = [_filled(context, spec, slot) for slot in kept]
+        order = context.kill_orders.get(spec.id, spec.kill_order)
+        surplus = given_up(slots, len(kept) - spec.instances, spec.rules, context.agents.cluster, order)
         gone = frozenset(surplus)
         return sorted(slot for slot in kept if slot not in gone)
     number = 0
-    while len(kept) < wish.instances:
+    while len(kept) < spec.instances:
         kept.setdefault(number)
         number += 1
     return sorted(kept)
 
 
-def _filled(context: Context, wish: GroupWish, slot: int) -> Filled:
+def _filled(context: Context, spec: GroupSpec, slot: int) -> Filled:
     books = context.books
-    book = books.group(wish.id)
+    book = books.group(spec.id)
     seat = book.seats.get(slot)
     if seat is None:
-        return Filled(slot=slot, worth=Worth.FINISHED if has_finished(books, wish, slot) else Worth.EMPTY)
+        return Filled(slot=slot, worth=Worth.FINISHED if has_finished(books, spec, slot) else Worth.EMPTY)
     task = books.tasks[seat]
     if task.goal is Goal.STOP:
         return Filled(slot=slot, worth=Worth.EMPTY)

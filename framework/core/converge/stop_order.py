@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.core.model import StackWish
+from framework.core.model import StackSpec
 from framework.core.state.cluster_state import Books
 from framework.core.state.context import Context
 from specs.ids import GroupId
@@ -13,7 +13,7 @@ def stops_after(books: Books, group: GroupId) -> tuple[GroupId, ...]:
     """The groups that have to stop before this one: they depend on it, perhaps through others, are to stop as a whole
     as it is, and a task of theirs lives. What cannot be reached is not waited for.
 
-    It follows from the stored wishes alone, so that the next leader goes on with the same order. A group that was taken
+    It follows from the stored specs alone, so that the next leader goes on with the same order. A group that was taken
     out of the stack has none: with it went what it depended on.
     """
     stack = books.stacks.get(group.stack)
@@ -21,9 +21,9 @@ def stops_after(books: Books, group: GroupId) -> tuple[GroupId, ...]:
         return ()
     services = _dependants(stack, group.service)
     return tuple(
-        wish.id
-        for wish in stack.groups
-        if wish.id.service in services and _stops(books, wish.id) and _is_there(books, wish.id)
+        spec.id
+        for spec in stack.groups
+        if spec.id.service in services and _stops(books, spec.id) and _is_there(books, spec.id)
     )
 
 
@@ -42,15 +42,15 @@ def hold(context: Context, group: GroupId) -> bool:
     return bool(sentence)
 
 
-def _dependants(stack: StackWish, service: str) -> dict[str, None]:
+def _dependants(stack: StackSpec, service: str) -> dict[str, None]:
     """The services that depend on this one, directly or through others; never itself, as there are no cycles."""
     found: dict[str, None] = {}
     left = [service]
     while left:
         needed = left.pop()
-        for wish in stack.groups:
-            one = wish.id.service
-            if one not in found and any(dependency.service == needed for dependency in wish.dependencies):
+        for spec in stack.groups:
+            one = spec.id.service
+            if one not in found and any(dependency.service == needed for dependency in spec.dependencies):
                 found[one] = None
                 left.append(one)
     found.pop(service, None)
@@ -58,9 +58,9 @@ def _dependants(stack: StackWish, service: str) -> dict[str, None]:
 
 
 def _stops(books: Books, group: GroupId) -> bool:
-    """Whether none of the group is wished any more."""
-    wish = books.wishes.get(group)
-    return wish is None or wish.wanted == 0
+    """Whether none of the group is desired any more."""
+    spec = books.specs.get(group)
+    return spec is None or spec.wanted == 0
 
 
 def _is_there(books: Books, group: GroupId) -> bool:

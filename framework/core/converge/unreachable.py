@@ -15,12 +15,12 @@ from specs.states import Goal
 def give_up(context: Context, task: Task, now: Instant) -> None:
     """Gives the slot of an unreachable task to another, unless its group waits for it: then sets the timer for the end
     of the wait."""
-    wish = context.books.wishes[task.group]
-    due = task.state_since + wish.unreachable.replace_after_seconds
+    spec = context.books.specs[task.group]
+    due = task.state_since + spec.unreachable.replace_after_seconds
     if now < due:
         context.timers.set("unreachable", task.id, due)
         return
-    if wish.unreachable.keep is Keep.REPLACEMENT:
+    if spec.unreachable.keep is Keep.REPLACEMENT:
         context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
         return
     context.put(replace(task, replaced_at=now))
@@ -33,7 +33,7 @@ def welcome(context: Context, task: Task, now: Instant) -> None:
     context.timers.drop("unreachable", task.id)
     substitute = _substitute(context, task)
     has_lost_its_slot = bool(task.replaced_at)
-    verdict = back(task.goal, task.state, is_replaced=has_lost_its_slot, is_wished=_is_wished(context, task))
+    verdict = back(task.goal, task.state, is_replaced=has_lost_its_slot, is_desired=_is_desired(context, task))
     if has_lost_its_slot:
         task = replace(task, replaced_at=0.0)
         context.put(task)
@@ -52,10 +52,10 @@ def _substitute(context: Context, task: Task) -> Task | None:
     return context.books.tasks[id] if id is not None and id != task.id else None
 
 
-def _is_wished(context: Context, task: Task) -> bool:
+def _is_desired(context: Context, task: Task) -> bool:
     """Whether its slot is wanted still, with just what the task is, and an original is to stay."""
-    wish = context.books.wishes.get(task.group)
-    if wish is None or task.slot not in context.books.group(task.group).wanted:
+    spec = context.books.specs.get(task.group)
+    if spec is None or task.slot not in context.books.group(task.group).wanted:
         return False
-    is_current = is_same_make(task.version, wish.version) and task.generation >= wish.generation
-    return is_current and wish.unreachable.keep is Keep.ORIGINAL
+    is_current = is_same_make(task.version, spec.version) and task.generation >= spec.generation
+    return is_current and spec.unreachable.keep is Keep.ORIGINAL

@@ -3,94 +3,94 @@
 from __future__ import annotations
 
 from framework.core.groups.never_started import is_lost
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.state.cluster_state import Books
 from specs.ids import GroupId, is_same_make
 from specs.model.stack import Condition, Dependency, Group, OnChange, Restart
 from specs.states import Goal, TaskState
 
 
-def is_finished(task: Task | None, wish: GroupWish) -> bool:
-    """Whether the last ended task of a slot fulfilled the wish, so that none follows it."""
-    if task is None or wish.restart is Restart.ALWAYS or task.goal is Goal.STOP or task.is_orphaned:
+def is_finished(task: Task | None, spec: GroupSpec) -> bool:
+    """Whether the last ended task of a slot fulfilled the spec, so that none follows it."""
+    if task is None or spec.restart is Restart.ALWAYS or task.goal is Goal.STOP or task.is_orphaned:
         return False
     if is_lost(task):
         return False  # it never began
-    if not _is_current(task, wish):
+    if not _is_current(task, spec):
         return False
-    return wish.restart is Restart.NEVER or task.state is TaskState.FINISHED
+    return spec.restart is Restart.NEVER or task.state is TaskState.FINISHED
 
 
-def is_given_up(task: Task, wish: GroupWish) -> bool:
+def is_given_up(task: Task, spec: GroupSpec) -> bool:
     """Whether so many tasks of a slot have failed in a row, this one the last, that none follows it."""
-    if not wish.retry.attempts or task.failures <= wish.retry.attempts:
+    if not spec.retry.attempts or task.failures <= spec.retry.attempts:
         return False
-    return _is_current(task, wish) and task.goal is Goal.RUN and task.state.is_terminal and not is_finished(task, wish)
+    return _is_current(task, spec) and task.goal is Goal.RUN and task.state.is_terminal and not is_finished(task, spec)
 
 
-def _is_current(task: Task, wish: GroupWish) -> bool:
-    """Whether it was what is wished now, but for the care of it."""
-    return is_same_make(task.version, wish.version) and task.generation >= wish.generation
+def _is_current(task: Task, spec: GroupSpec) -> bool:
+    """Whether it was what is desired now, but for the care of it."""
+    return is_same_make(task.version, spec.version) and task.generation >= spec.generation
 
 
-def has_finished(books: Books, wish: GroupWish, slot: int) -> bool:
+def has_finished(books: Books, spec: GroupSpec, slot: int) -> bool:
     """Whether a slot of the group needs no other task, or gets none."""
-    last = books.group(wish.id).last_ended.get(slot)
-    return last is not None and (is_finished(books.tasks[last], wish) or is_given_up(books.tasks[last], wish))
+    last = books.group(spec.id).last_ended.get(slot)
+    return last is not None and (is_finished(books.tasks[last], spec) or is_given_up(books.tasks[last], spec))
 
 
-def slots_to_fill(books: Books, wish: GroupWish) -> int:
+def slots_to_fill(books: Books, spec: GroupSpec) -> int:
     """How many slots of the group have a task, or are to have one: all that are wanted but those that have finished."""
-    book = books.group(wish.id)
-    if wish.restart is Restart.ALWAYS and not wish.retry.attempts:
+    book = books.group(spec.id)
+    if spec.restart is Restart.ALWAYS and not spec.retry.attempts:
         return len(book.wanted)
-    return sum(slot in book.seats or not has_finished(books, wish, slot) for slot in book.wanted)
+    return sum(slot in book.seats or not has_finished(books, spec, slot) for slot in book.wanted)
 
 
-def count_for(books: Books, wish: GroupWish, slot: int) -> int:
+def count_for(books: Books, spec: GroupSpec, slot: int) -> int:
     """How many tasks of the slot have failed in a row before the one that comes next."""
-    last = books.group(wish.id).last_ended.get(slot)
+    last = books.group(spec.id).last_ended.get(slot)
     task = books.tasks[last] if last is not None else None
-    if task is None or not _is_current(task, wish):
+    if task is None or not _is_current(task, spec):
         return 0
     return task.failures
 
 
-def unmet_dependency(books: Books, wish: GroupWish) -> str:
+def unmet_dependency(books: Books, spec: GroupSpec) -> str:
     """What the group waits for, as a phrase ("shop/redis to run"), or "" when nothing keeps it."""
-    for dependency in wish.dependencies:
-        for other in books.stacks[wish.id.stack].groups:
+    for dependency in spec.dependencies:
+        for other in books.stacks[spec.id.stack].groups:
             if other.id.service == dependency.service and not _meets(books, other, dependency.condition):
                 return f"{other.id} {_PHRASES[dependency.condition]}{_why_it_never_will(books, other, dependency)}"
     return ""
 
 
-def signal_of(wish: GroupWish | Group) -> str:
+def signal_of(spec: GroupSpec | Group) -> str:
     """The signal that a group's tasks get when what they depend on was changed, "" where they get none."""
-    signals = (each.signal for each in wish.dependencies if each.on_change is OnChange.SIGNAL)
+    signals = (each.signal for each in spec.dependencies if each.on_change is OnChange.SIGNAL)
     return next(signals, "")
 
 
-def signals_due(books: Books, wish: GroupWish) -> int:
+def signals_due(books: Books, spec: GroupSpec) -> int:
     """How many signals each task of the group shall have had by now: the last one not before the changed tasks of what
     it depends on have proved themselves."""
-    rollouts = books.rollouts.get(wish.id.stack)
+    rollouts = books.rollouts.get(spec.id.stack)
     current = rollouts.current if rollouts else None
-    heeded = {each.service for each in wish.dependencies if each.on_change is OnChange.SIGNAL}
+    heeded = {each.service for each in spec.dependencies if each.on_change is OnChange.SIGNAL}
     is_early = current is not None and any(part.group.service in heeded and not part.is_done for part in current.groups)
-    return max(wish.signals - is_early, 0)
+    return max(spec.signals - is_early, 0)
 
 
-def is_init_step(books: Books, wish: GroupWish) -> bool:
+def is_init_step(books: Books, spec: GroupSpec) -> bool:
     """Whether others of its stack wait until the group has completed."""
     return any(
-        dependency.service == wish.id.service and dependency.condition is Condition.COMPLETED
-        for other in books.stacks[wish.id.stack].groups
+        dependency.service == spec.id.service and dependency.condition is Condition.COMPLETED
+        for other in books.stacks[spec.id.stack].groups
         for dependency in other.dependencies
     )
 
 
-def _why_it_never_will(books: Books, other: GroupWish, dependency: Dependency) -> str:
+def _why_it_never_will(books: Books, other: GroupSpec, dependency: Dependency) -> str:
     """Of a step that has failed for good: which task, how, and what would help; "" of all others."""
     if dependency.condition is not Condition.COMPLETED:
         return ""
@@ -110,8 +110,8 @@ _PHRASES = {
 }
 
 
-def _meets(books: Books, other: GroupWish, condition: Condition) -> bool:
-    """A dependency that is wished at no instances keeps nobody waiting."""
+def _meets(books: Books, other: GroupSpec, condition: Condition) -> bool:
+    """A dependency that is desired at no instances keeps nobody waiting."""
     if other.wanted == 0:
         return True
     book = books.group(other.id)
@@ -123,9 +123,9 @@ def _meets(books: Books, other: GroupWish, condition: Condition) -> bool:
 
 
 def has_completed(books: Books, group: GroupId) -> bool:
-    """Whether the last task of every wanted slot, of what is wished now, has exited with 0."""
-    wish, book = books.wishes[group], books.group(group)
+    """Whether the last task of every wanted slot, of what is desired now, has exited with 0."""
+    spec, book = books.specs[group], books.group(group)
     last = [books.tasks[book.last_ended[slot]] for slot in book.wanted if slot in book.last_ended]
     return 0 < len(last) == len(book.wanted) and all(
-        is_finished(task, wish) and task.state is TaskState.FINISHED for task in last
+        is_finished(task, spec) and task.state is TaskState.FINISHED for task in last
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.core.groups.rollout_gate import course_of
-from framework.core.model import GroupWish
+from framework.core.model import GroupSpec
 from framework.core.state.context import Context
 from placement.request import Tenants
 from placement.violations import violations
@@ -11,18 +11,18 @@ from specs.ids import AgentId
 from specs.states import Goal
 
 
-def misplaced(context: Context, wish: GroupWish) -> dict[int, str]:
+def misplaced(context: Context, spec: GroupSpec) -> dict[int, str]:
     """The held slots of a group that break its rules, with the reasons; none unless the rollout of now changed these.
 
     What agents' attributes become later moves nothing: a rule is asked where something is placed.
     """
-    course = course_of(context, wish.id)
-    was = course.rollout.was(wish.id) if course is not None and not course.part.is_done else None
-    if was is None or was.rules == wish.rules:
+    course = course_of(context, spec.id)
+    was = course.rollout.was(spec.id) if course is not None and not course.part.is_done else None
+    if was is None or was.rules == spec.rules:
         return {}
-    books, book = context.books, context.books.group(wish.id)
+    books, book = context.books, context.books.group(spec.id)
     held: dict[int, AgentId] = {
         slot: books.tasks[id].agent_id for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN
     }
     tenants = Tenants(counts=books.counts, apart=books.apart)
-    return violations(wish.id, wish.rules, held, context.agents.cluster, tenants)
+    return violations(spec.id, spec.rules, held, context.agents.cluster, tenants)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from framework.core.model import GroupWish, Rollout, RolloutKind
+from framework.core.model import GroupSpec, Rollout, RolloutKind
 from specs.model.stack import Container
 from specs.model.update import Order, Update
 
@@ -37,11 +37,11 @@ class Pace:
         return self.order is Order.STOP_FIRST and 0 < self.instances <= self.ready_after_stop
 
 
-def update_of(wish: GroupWish, rollout: Rollout | None) -> Update:
+def update_of(spec: GroupSpec, rollout: Rollout | None) -> Update:
     """What the group says of its pace; of going back, where it goes back: that has no steps."""
     if rollout is None or rollout.kind is not RolloutKind.ROLLBACK:
-        return wish.update
-    update = wish.update if wish.rollback is None else wish.rollback
+        return spec.update
+    update = spec.update if spec.rollback is None else spec.rollback
     return replace(update, steps=()) if update.steps else update
 
 

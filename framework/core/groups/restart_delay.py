@@ -1,4 +1,5 @@
-"""Ends that were not wished: what waits for how long because of them, which slots are given up, and a new beginning."""
+"""Ends that were not desired: what waits for how long because of them, which slots are given up, and a new
+beginning."""
 
 from __future__ import annotations
 
@@ -7,26 +8,26 @@ from dataclasses import replace
 from framework.core.commands import Announce, Done, Outcome, Refused
 from framework.core.events import BackoffResetAsked
 from framework.core.groups.completion import is_given_up
-from framework.core.model import Backoff, GroupWish, Instant, Task
+from framework.core.model import Backoff, GroupSpec, Instant, Task
 from framework.core.state.backoff import after_failure, has_given_up, is_waiting, seconds
 from framework.core.state.context import Context
 from specs.ids import GroupId, VersionId
 
 
-def note_failure(context: Context, task: Task, wish: GroupWish, now: Instant) -> None:
+def note_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) -> None:
     """A task that should have run on (in the books as ended) has not: its group waits, its slot counts it, its agent is
     avoided. All of that is stored with the task."""
     ran = now - task.running_since if task.running_since else 0.0
     before = context.books.backoffs.get((task.group, task.version))
-    backoff = after_failure(before, task=task, ran_seconds=ran, cause=cause_of(task), now=now, retry=wish.retry)
-    failures = 1 if ran >= wish.retry.window_seconds else task.failures + 1
+    backoff = after_failure(before, task=task, ran_seconds=ran, cause=cause_of(task), now=now, retry=spec.retry)
+    failures = 1 if ran >= spec.retry.window_seconds else task.failures + 1
     ended = replace(task, failures=failures, backoff=None if backoff is before else backoff)
     context.put(ended)
     if backoff is not before:
         _announce(context, ended, backoff)
         _schedule(context, task.group, task.version, backoff, now)
-    if is_given_up(ended, wish):
-        context.announce("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {given_up_cause(ended, wish)}")
+    if is_given_up(ended, spec):
+        context.announce("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {given_up_cause(ended, spec)}")
     context.blame(task, now)
 
 
@@ -56,12 +57,12 @@ def cause_of(task: Task) -> str:
     return task.message or task.reason or task.state.value
 
 
-def given_up_cause(task: Task, wish: GroupWish) -> str:
+def given_up_cause(task: Task, spec: GroupSpec) -> str:
     """Why a slot has no task any more, and what to do, for people."""
-    window = seconds(wish.retry.window_seconds)
+    window = seconds(spec.retry.window_seconds)
     return (
         f"failed: {task.failures} attempts, none of which ran for {window}; the last: {cause_of(task)}; submit it"
-        f" mended, or `framework reset-backoff '{wish.id}'`"
+        f" mended, or `framework reset-backoff '{spec.id}'`"
     )
 
 
@@ -69,7 +70,7 @@ def reset(context: Context, ask: BackoffResetAsked) -> tuple[Outcome, tuple[Grou
     """Forgets the waits and the given-up slots of the groups that match. Returns the answer, and the groups for which
     something is other than before: they are to be reviewed."""
     books, pattern = context.books, ask.pattern
-    matching = [group for group in sorted(books.wishes) if group.matches(pattern)]
+    matching = [group for group in sorted(books.specs) if group.matches(pattern)]
     if not matching:
         message = f"no group matches {pattern}; `framework ps` names those there are"
         return Refused(kind="not_found", message=message), ()

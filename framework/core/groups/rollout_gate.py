@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from framework.core.groups.completion import unmet_dependency
 from framework.core.groups.pace import update_of, wait_of
-from framework.core.model import GroupRollout, GroupWish, Rollout, RolloutState
+from framework.core.model import GroupRollout, GroupSpec, Rollout, RolloutState
 from framework.core.state.context import Context
 from specs.ids import GroupId, is_same_make
 from specs.model.update import OnFailure, Step, Update
@@ -42,7 +42,7 @@ class Course:
 
     rollout: Rollout
     part: GroupRollout
-    wish: GroupWish
+    spec: GroupSpec
 
     @property
     def is_open(self) -> bool:
@@ -52,7 +52,7 @@ class Course:
     @property
     def update(self) -> Update:
         """The group's pace."""
-        return update_of(self.wish, self.rollout)
+        return update_of(self.spec, self.rollout)
 
     @property
     def step(self) -> Step | None:
@@ -72,23 +72,23 @@ class Course:
 
 
 def rollout_of(context: Context, stack: str) -> Rollout | None:
-    """The stack's rollout of now, which may be aborted; None where all is as wished."""
+    """The stack's rollout of now, which may be aborted; None where all is as desired."""
     rollouts = context.books.rollouts.get(stack)
     return rollouts.current if rollouts else None
 
 
 def course_of(context: Context, group: GroupId) -> Course | None:
     """What the rollout of now is for a group; None where that changes nothing of it."""
-    rollout, wish = rollout_of(context, group.stack), context.books.wishes.get(group)
+    rollout, spec = rollout_of(context, group.stack), context.books.specs.get(group)
     part = rollout.part(group) if rollout else None
-    if rollout is None or part is None or wish is None:
+    if rollout is None or part is None or spec is None:
         return None
-    return Course(rollout=rollout, part=part, wish=wish)
+    return Course(rollout=rollout, part=part, spec=spec)
 
 
-def permit_of(context: Context, wish: GroupWish) -> Permit:
+def permit_of(context: Context, spec: GroupSpec) -> Permit:
     """What may be changed of a group now."""
-    course = course_of(context, wish.id)
+    course = course_of(context, spec.id)
     if course is None or course.part.is_done:
         return _FREE
     rollout, part = course.rollout, course.part
@@ -100,19 +100,19 @@ def permit_of(context: Context, wish: GroupWish) -> Permit:
         return Permit(cause=f"the rollout failed: {part.problem}")
     if rollout.is_all_at_once:
         return _FREE
-    if first := _changed_before(wish, rollout):
+    if first := _changed_before(spec, rollout):
         why = f", which failed: {first.problem}" if first.problem else ""
         return Permit(cause=f"waits until {first.group} is changed{why}")
-    if unmet := unmet_dependency(context.books, wish):
+    if unmet := unmet_dependency(context.books, spec):
         return Permit(cause=f"waits for {unmet}", is_wait=True)  # the new tasks could not start yet
-    return _by_step(course, len(context.books.group(wish.id).wanted))
+    return _by_step(course, len(context.books.group(spec.id).wanted))
 
 
-def _changed_before(wish: GroupWish, rollout: Rollout) -> GroupRollout | None:
+def _changed_before(spec: GroupSpec, rollout: Rollout) -> GroupRollout | None:
     """The part of a group that this one depends on, and that is changed by the same rollout and not done."""
-    services = {dependency.service for dependency in wish.dependencies}
+    services = {dependency.service for dependency in spec.dependencies}
     for part in rollout.groups:
-        if part.group.service in services and part.group != wish.id and not part.is_done:
+        if part.group.service in services and part.group != spec.id and not part.is_done:
             return part
     return None
 
@@ -136,26 +136,26 @@ def most_new(course: Course, instances: int) -> int:
     return min(shares[-1].ceil(instances), instances) if shares else 0
 
 
-def refill(context: Context, wish: GroupWish, slot: int) -> GroupWish:
-    """As what an empty slot is filled: as is wished now, or, while a rollout keeps to less than all, as what it was.
+def refill(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
+    """As what an empty slot is filled: as is desired now, or, while a rollout keeps to less than all, as what it was.
 
     A slot stays what it was until it is changed: it is new once its old task was told to make way. One that was
     stopped for another reason, as by `framework kill`, is followed by what it was.
     """
-    was = kept_as(context, wish)
+    was = kept_as(context, spec)
     if was is None:
-        return wish
-    last = context.books.group(wish.id).last_ended.get(slot)
+        return spec
+    last = context.books.group(spec.id).last_ended.get(slot)
     if last is None:
         return was
     task = context.books.tasks[last]
-    return wish if is_same_make(task.version, wish.version) or task.makes_way else was
+    return spec if is_same_make(task.version, spec.version) or task.makes_way else was
 
 
-def kept_as(context: Context, wish: GroupWish) -> GroupWish | None:
+def kept_as(context: Context, spec: GroupSpec) -> GroupSpec | None:
     """What the slots are that a rollout does not change yet; None where it may change all, or nothing that runs."""
-    rollout = rollout_of(context, wish.id.stack)
-    was = rollout.was(wish.id) if rollout else None
-    if was is None or is_same_make(was.version, wish.version) or not permit_of(context, wish).is_limited:
+    rollout = rollout_of(context, spec.id.stack)
+    was = rollout.was(spec.id) if rollout else None
+    if was is None or is_same_make(was.version, spec.version) or not permit_of(context, spec).is_limited:
         return None
     return was

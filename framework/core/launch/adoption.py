@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from framework.core.groups.never_started import is_lost
 from framework.core.groups.rollout_gate import refill
-from framework.core.model import GroupWish, Instant, KnownAgent, Task
+from framework.core.model import GroupSpec, Instant, KnownAgent, Task
 from framework.core.state.agents import LEAVING, Agents
 from framework.core.state.cluster_state import Books
 from framework.core.state.context import Context
@@ -119,28 +119,28 @@ def keeper_of(agents: Agents, task: Task) -> Agent | None:
     return agents.present.get(task.agent_id) or agents.successor(task.agent_id, task.hostname, task.address)
 
 
-def awaited(context: Context, wish: GroupWish, slot: int, now: Instant) -> Task | None:
+def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task | None:
     """The orphaned task of a slot that waits for its own agent's offer; None where it may go anywhere.
 
     It waits for a bounded time, and not for an agent that is away or leaving; nor for one that has another id and
     other attributes now, unless the group asks nothing of agents: then its rules say where it goes.
     """
     books = context.books
-    id = books.group(wish.id).last_ended.get(slot)
+    id = books.group(spec.id).last_ended.get(slot)
     last = books.tasks[id] if id is not None else None
     if last is None or not last.is_orphaned or now >= _awaited_until(context, last):
         return None
-    wanted = refill(context, wish, slot)
+    wanted = refill(context, spec, slot)
     is_current = is_same_make(last.version, wanted.version) and last.generation >= wanted.generation
-    if slot in books.group(wish.id).seats or not is_current:
+    if slot in books.group(spec.id).seats or not is_current:
         return None
     agent = keeper_of(context.agents, last)
     if agent is None:
-        is_coming = is_removed(last) and books.group(wish.id).wanted.get(slot) is None
+        is_coming = is_removed(last) and books.group(spec.id).wanted.get(slot) is None
         return last if is_coming else None
-    if agent.state in LEAVING or not _suits(agent, books.agents.get(last.agent_id), wish, last):
+    if agent.state in LEAVING or not _suits(agent, books.agents.get(last.agent_id), spec, last):
         return None
-    return last if books.group(wish.id).wanted.get(slot) in (None, agent.id) else None
+    return last if books.group(spec.id).wanted.get(slot) in (None, agent.id) else None
 
 
 def _awaited_until(context: Context, last: Task) -> Instant:
@@ -150,7 +150,7 @@ def _awaited_until(context: Context, last: Task) -> Instant:
     return last.ended_at + (SUCCESSOR_SECONDS if _SAME_ADDRESS in last.message else 0.0)
 
 
-def _suits(agent: Agent, before: KnownAgent | None, wish: GroupWish, last: Task) -> bool:
+def _suits(agent: Agent, before: KnownAgent | None, spec: GroupSpec, last: Task) -> bool:
     """Whether the agent is the task's own, or one in its place of which rules would say the same."""
     if agent.id == last.agent_id:
         return True
@@ -160,7 +160,7 @@ def _suits(agent: Agent, before: KnownAgent | None, wish: GroupWish, last: Task)
         agent.zone,
     ):
         return True
-    rules = wish.rules
+    rules = spec.rules
     return not (rules.constraints or rules.spread or rules.near or rules.apart)
 
 
@@ -168,8 +168,8 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
     """How many pending slots of each group wait for their agents. Sets the timer for the end of each group's wait."""
     counts: dict[GroupId, int] = {}
     for group in sorted(context.pending):
-        wish = context.books.wishes[group]
-        found = [task for slot in context.pending[group] if (task := awaited(context, wish, slot, now)) is not None]
+        spec = context.books.specs[group]
+        found = [task for slot in context.pending[group] if (task := awaited(context, spec, slot, now)) is not None]
         if found:
             counts[group] = len(found)
             end = min(_awaited_until(context, task) for task in found)
@@ -185,9 +185,9 @@ def adoptions(
     left: dict[AgentId, Resources] = {}
     found: list[Placement] = []
     for group in sorted(context.pending):
-        wish = context.books.wishes[group]
+        spec = context.books.specs[group]
         for slot in sorted(context.pending[group]):
-            task = awaited(context, wish, slot, now)
+            task = awaited(context, spec, slot, now)
             keeper = keeper_of(context.agents, task) if task is not None else None
             if task is None or keeper is None or keeper.id not in purses:
                 continue

@@ -197,7 +197,7 @@ def _kept_seconds(context: Context, task: Task) -> float:
     there. It is the same where an operator has marked the agent as gone: its machine may be back under another id, and
     not be known again to a master that has just begun to lead."""
     is_there = not context.agents.is_told or keeper_of(context.agents, task) is not None
-    return MOST_SECONDS if is_there or task.group in context.books.wishes else NOWHERE_SECONDS
+    return MOST_SECONDS if is_there or task.group in context.books.specs else NOWHERE_SECONDS
 
 
 def holds(context: Context, group: GroupId) -> bool:

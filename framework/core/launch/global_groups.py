@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.core.groups.completion import has_finished
 from framework.core.launch.launch import bare_request
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.state.agents import LEAVING, Agents
 from framework.core.state.context import Context
 from placement.agent import AgentState
@@ -17,7 +17,7 @@ from specs.ids import AgentId
 from specs.states import Goal
 
 
-def wanted_everywhere(context: Context, wish: GroupWish) -> dict[int, AgentId | None]:
+def wanted_everywhere(context: Context, spec: GroupSpec) -> dict[int, AgentId | None]:
     """The slots of a GLOBAL group that shall be filled, with their agents.
 
     An agent keeps the slot of its task; the others get the lowest free numbers. A task that runs keeps its slot until
@@ -25,18 +25,18 @@ def wanted_everywhere(context: Context, wish: GroupWish) -> dict[int, AgentId | 
     says itself when tasks are lost. Until the agents are known nothing is stopped, and nothing new is wanted.
     """
     books, agents = context.books, context.agents
-    book = books.group(wish.id)
-    fitting = dict.fromkeys(eligible(*_asked(context, wish)))
+    book = books.group(spec.id)
+    fitting = dict.fromkeys(eligible(*_asked(context, spec)))
     wanted: dict[int, AgentId | None] = {}
     taken: dict[AgentId, None] = {}
-    for slot, agent_id in _claims(context, wish):
+    for slot, agent_id in _claims(context, spec):
         seat = book.seats.get(slot)
         runs = seat is not None and books.tasks[seat].goal is Goal.RUN
         if agent_id in taken:
             continue
         if runs:
             keeps = not agents.is_told or _may_stay(agents, agent_id, fitting)
-        elif has_finished(books, wish, slot):
+        elif has_finished(books, spec, slot):
             keeps = not agents.is_told or agent_id in agents.present
         else:
             keeps = agents.is_told and _may_come(agents, agent_id, fitting)
@@ -54,13 +54,13 @@ def wanted_everywhere(context: Context, wish: GroupWish) -> dict[int, AgentId | 
     return dict(sorted(wanted.items()))
 
 
-def _claims(context: Context, wish: GroupWish) -> list[tuple[int, AgentId]]:
+def _claims(context: Context, spec: GroupSpec) -> list[tuple[int, AgentId]]:
     """(slot, its agent), the ready ones first: by the task that holds it, by memory, by the one that finished in it."""
     books = context.books
-    book = books.group(wish.id)
+    book = books.group(spec.id)
     claims: dict[int, AgentId] = {}
     for slot, id in book.last_ended.items():
-        if has_finished(books, wish, slot):
+        if has_finished(books, spec, slot):
             claims[slot] = books.tasks[id].agent_id
     claims |= {slot: agent_id for slot, agent_id in book.wanted.items() if agent_id is not None}
     claims |= {slot: books.tasks[id].agent_id for slot, id in book.seats.items()}
@@ -76,7 +76,7 @@ def _may_come(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -
     return agent_id in fitting and agent_id in agents.present and agent_id not in agents.unavailable
 
 
-def _asked(context: Context, wish: GroupWish) -> tuple[Request, Situation]:
+def _asked(context: Context, spec: GroupSpec) -> tuple[Request, Situation]:
     """By rules and size alone: who is avoided now is looked at later, and tasks there may run on."""
     situation = Situation(
         cluster=context.agents.cluster,
@@ -84,12 +84,12 @@ def _asked(context: Context, wish: GroupWish) -> tuple[Request, Situation]:
         overhead=Overhead(resources=context.settings.executor_resources),
         region=context.agents.region,
     )
-    return bare_request(context.books, wish), situation
+    return bare_request(context.books, spec), situation
 
 
-def fits_somewhere(context: Context, wish: GroupWish) -> bool:
+def fits_somewhere(context: Context, spec: GroupSpec) -> bool:
     """Whether there is an agent, and one that may be given more, on which a group could run if that were empty."""
-    request, situation = _asked(context, wish)
+    request, situation = _asked(context, spec)
     return bool(eligible(request, replace(situation, unavailable=context.agents.unavailable)))
 
 
@@ -104,9 +104,9 @@ def why_not_there(context: Context, task: Task) -> str:
     return f"agent {task.hostname} no longer fits"
 
 
-def why_nowhere(context: Context, wish: GroupWish) -> str:
+def why_nowhere(context: Context, spec: GroupSpec) -> str:
     """Why a GLOBAL group is on no agent: a sentence."""
-    request, situation = _asked(context, wish)
+    request, situation = _asked(context, spec)
     agents = context.agents
     asked = Request(
         group=request.group,
@@ -124,5 +124,5 @@ def why_nowhere(context: Context, wish: GroupWish) -> str:
         unavailable=agents.unavailable,
         region=situation.region,
     )
-    refused = place((asked,), avoiding, seed=0).refusals[wish.id]
+    refused = place((asked,), avoiding, seed=0).refusals[spec.id]
     return f"runs on every agent that fits: {refused.sentence()}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from framework.core.commands import Accept, Launch
 from framework.core.groups.completion import count_for, signals_due
 from framework.core.launch.link_variables import Links, endpoint_of
-from framework.core.model import GroupWish, Instant, Task
+from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.cluster_state import Books
 from framework.core.state.executor_choice import Purse
 from placement.offer import Offer, Pool
@@ -28,17 +28,17 @@ class Batch:
     next_serial: int
 
 
-def bare_request(books: Books, wish: GroupWish) -> Request:
+def bare_request(books: Books, spec: GroupSpec) -> Request:
     """What the placement of a group asks for, without any slots yet."""
-    version = books.versions[wish.id.stack, wish.version]
+    version = books.versions[spec.id.stack, spec.version]
     return Request(
-        group=wish.id,
-        version=make_of(wish.version),
+        group=spec.id,
+        version=make_of(spec.version),
         slots=(),
-        instances=len(books.group(wish.id).wanted),
+        instances=len(books.group(spec.id).wanted),
         resources=version.resources,
         host_ports=tuple(port.host_port for port in version.container.ports),
-        rules=wish.rules,
+        rules=spec.rules,
     )
 
 
@@ -47,7 +47,7 @@ class Filling:
     """How a slot is filled: as what, and beside which running task, if beside one. `last` is the last ended task of the
     slot where its container, or one of the `predecessors`, may still be on the agent."""
 
-    wish: GroupWish
+    spec: GroupSpec
     beside: TaskId | None = None
     last: Task | None = None
     predecessors: tuple[TaskId, ...] = ()
@@ -96,17 +96,17 @@ def _launch(
     now: Instant,
     links: Links,
 ) -> Launch:
-    wish = filling.wish
-    version = books.versions[wish.id.stack, wish.version]
+    spec = filling.spec
+    version = books.versions[spec.id.stack, spec.version]
     last = filling.last
-    adopts = last is not None and _may_adopt(last, wish, placement)
+    adopts = last is not None and _may_adopt(last, spec, placement)
     task = Task(
-        id=task_id(wish.id, placement.slot, serial),
-        group=wish.id,
+        id=task_id(spec.id, placement.slot, serial),
+        group=spec.id,
         slot=placement.slot,
-        attempt=books.group(wish.id).attempts.get(placement.slot, 0) + 1,
-        version=wish.version,
-        generation=last.generation if adopts and last is not None else _generation(books, wish),
+        attempt=books.group(spec.id).attempts.get(placement.slot, 0) + 1,
+        version=spec.version,
+        generation=last.generation if adopts and last is not None else _generation(books, spec),
         goal=Goal.RUN,
         state=TaskState.INTENT,
         health=Health.UNKNOWN if version.container.health else Health.NONE,
@@ -121,17 +121,17 @@ def _launch(
         adopts=adopts,
         readiness=_readiness(version.container, last if adopts else None),
         beside=filling.beside,
-        failures=count_for(books, wish, placement.slot),
-        signals=last.signals if adopts and last is not None else signals_due(books, wish),
+        failures=count_for(books, spec, placement.slot),
+        signals=last.signals if adopts and last is not None else signals_due(books, spec),
     )
     return Launch(
         task=task,
         container=version.container,
         resources=placement.resources,
-        metadata=wish.metadata,
+        metadata=spec.metadata,
         pools=pools,
         executor_reservation=purse.reservation,
-        environment=links.variables(wish, placement.slot, endpoint_of(offer.address, placement.host_ports)),
+        environment=links.variables(spec, placement.slot, endpoint_of(offer.address, placement.host_ports)),
     )
 
 
@@ -142,17 +142,17 @@ def _readiness(container: Container, adopted: Task | None) -> Readiness:
     return Readiness.NOT_READY if adopted is not None and adopted.is_prepared else Readiness.UNKNOWN
 
 
-def _generation(books: Books, wish: GroupWish) -> int:
+def _generation(books: Books, spec: GroupSpec) -> int:
     """Which restarts a container that is made now comes after: also that of what its stack may go back to, where that
     is of the same make."""
-    rollouts = books.rollouts.get(wish.id.stack)
-    was = rollouts.current.was(wish.id) if rollouts is not None and rollouts.current is not None else None
-    if was is None or not is_same_make(was.version, wish.version):
-        return wish.generation
-    return max(wish.generation, was.generation)
+    rollouts = books.rollouts.get(spec.id.stack)
+    was = rollouts.current.was(spec.id) if rollouts is not None and rollouts.current is not None else None
+    if was is None or not is_same_make(was.version, spec.version):
+        return spec.generation
+    return max(spec.generation, was.generation)
 
 
-def _may_adopt(last: Task, wish: GroupWish, placement: Placement) -> bool:
+def _may_adopt(last: Task, spec: GroupSpec, placement: Placement) -> bool:
     """Whether the container that a task left is just what is wanted now, its ports included."""
-    is_current = is_same_make(last.version, wish.version) and last.generation >= wish.generation
+    is_current = is_same_make(last.version, spec.version) and last.generation >= spec.generation
     return last.is_orphaned and is_current and last.host_ports == placement.host_ports

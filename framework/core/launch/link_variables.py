@@ -8,7 +8,7 @@ discovery.readers.resolver tell how they are.
 from __future__ import annotations
 
 from discovery.endpoints import reached_from_bridge
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.state.cluster_state import Books
 from specs.ids import GroupId, VersionId, variable_name
 from specs.model.stack import Condition, Container, Dependency, Network
@@ -27,7 +27,7 @@ class Links:
         self._linked: dict[GroupId, dict[str, list[Task]]] = {}
         self._first: dict[GroupId, Task | None] = {}
 
-    def variables(self, wish: GroupWish, slot: int, own: str) -> Variables:
+    def variables(self, spec: GroupSpec, slot: int, own: str) -> Variables:
         """For the task of a slot; `own` is where that itself will be reached, "" where it has no port.
 
         NAME_HOST and NAME_PORT are those of one task of the linked service, another one for each slot in turn;
@@ -37,24 +37,24 @@ class Links:
         those that are ready, and this one.
         """
         found: dict[str, str] = {}
-        is_bridged = self._container(wish.id.stack, wish.version).network is Network.BRIDGE
-        for service, tasks in self._of(wish).items():
+        is_bridged = self._container(spec.id.stack, spec.version).network is Network.BRIDGE
+        for service, tasks in self._of(spec).items():
             if tasks:
                 found |= self._of_service(variable_name(service), tasks, tasks[slot % len(tasks)], is_bridged)
-        first = self._lowest(wish.id)
+        first = self._lowest(spec.id)
         leads = first is None or slot <= first.slot
         found["FRAMEWORK_LEADER"] = own if leads or first is None else self._endpoint(first, 0, is_bridged)
         return tuple(sorted(found.items()))
 
-    def _of(self, wish: GroupWish) -> dict[str, list[Task]]:
-        if wish.id not in self._linked:
-            self._linked[wish.id] = {each.service: self._meant(wish.id, each) for each in wish.dependencies}
-        return self._linked[wish.id]
+    def _of(self, spec: GroupSpec) -> dict[str, list[Task]]:
+        if spec.id not in self._linked:
+            self._linked[spec.id] = {each.service: self._meant(spec.id, each) for each in spec.dependencies}
+        return self._linked[spec.id]
 
     def _meant(self, id: GroupId, dependency: Dependency) -> list[Task]:
         """The tasks of a service that a group means: those of groups all of whose labels it has too, those with most of
         them first; of all groups where there is none such."""
-        groups = [wish.id for wish in self._books.stacks[id.stack].groups if wish.id.service == dependency.service]
+        groups = [spec.id for spec in self._books.stacks[id.stack].groups if spec.id.service == dependency.service]
         fitting = [each for each in groups if set(each.labels) <= set(id.labels)]
         books = [
             self._books.group(each) for each in sorted(fitting or groups, key=lambda each: (-len(each.labels), each))

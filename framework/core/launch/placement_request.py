@@ -7,7 +7,7 @@ from dataclasses import replace
 from framework.core.groups.rollout_gate import kept_as, refill
 from framework.core.launch.adoption import awaited
 from framework.core.launch.launch import bare_request
-from framework.core.model import GroupWish, Instant, Task
+from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.agent_failures import penalties
 from framework.core.state.agents import LEAVING
 from framework.core.state.cluster_state import Books, serial_of
@@ -19,56 +19,56 @@ from specs.model.constraints import STICKY_ALWAYS
 from specs.states import Goal
 
 
-def fillings(context: Context, wish: GroupWish, now: Instant) -> tuple[tuple[GroupWish, tuple[int, ...]], ...]:
+def fillings(context: Context, spec: GroupSpec, now: Instant) -> tuple[tuple[GroupSpec, tuple[int, ...]], ...]:
     """The pending slots of a group, each with as what it is filled, but those that wait for the agent on which their
     container runs: there may be none left. Those that stay what they were for now come first."""
-    slots = [slot for slot in sorted(context.pending[wish.id]) if awaited(context, wish, slot, now) is None]
-    wishes: dict[VersionId, GroupWish] = {}
+    slots = [slot for slot in sorted(context.pending[spec.id]) if awaited(context, spec, slot, now) is None]
+    specs: dict[VersionId, GroupSpec] = {}
     parts: dict[VersionId, list[int]] = {}
     for slot in slots:
-        as_wish = filled_as(context, wish, slot)
-        wishes.setdefault(as_wish.version, as_wish)
-        parts.setdefault(as_wish.version, []).append(slot)
-    ordered = sorted(parts, key=lambda version: version == wish.version)
-    return tuple((wishes[version], tuple(parts[version])) for version in ordered)
+        as_spec = filled_as(context, spec, slot)
+        specs.setdefault(as_spec.version, as_spec)
+        parts.setdefault(as_spec.version, []).append(slot)
+    ordered = sorted(parts, key=lambda version: version == spec.version)
+    return tuple((specs[version], tuple(parts[version])) for version in ordered)
 
 
-def request_for(context: Context, wish: GroupWish, as_wish: GroupWish, slots: tuple[int, ...], now: Instant) -> Request:
-    """The request for these pending slots of a group, which are filled as `as_wish`: a request is of one version.
+def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tuple[int, ...], now: Instant) -> Request:
+    """The request for these pending slots of a group, which are filled as `as_spec`: a request is of one version.
     Sets the timer for the end of a wait for an agent."""
-    wanted = context.books.group(wish.id).wanted
+    wanted = context.books.group(spec.id).wanted
     pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
     homes: dict[int, AgentId] = {}
-    if wish.rules.sticky:
-        last = _last_tasks(context, wish)
+    if spec.rules.sticky:
+        last = _last_tasks(context, spec)
         homes = {slot: last[slot].agent_id for slot in slots if slot in last}
-        pins |= _pins(context, wish, [last[slot] for slot in homes], now)
+        pins |= _pins(context, spec, [last[slot] for slot in homes], now)
     return replace(
-        bare_request(context.books, as_wish),
+        bare_request(context.books, as_spec),
         instances=len(wanted),
-        rules=wish.rules,
+        rules=spec.rules,
         slots=slots,
         pins=pins,
         homes=homes,
-        penalties=penalties(context.books.failing, wish.id, now, context.settings),
-        leaving=_leaving(context.books, wish, slots),
+        penalties=penalties(context.books.failing, spec.id, now, context.settings),
+        leaving=_leaving(context.books, spec, slots),
     )
 
 
-def filled_as(context: Context, wish: GroupWish, slot: int) -> GroupWish:
-    """As what the next task of a slot is launched: as is wished, or as what a rollout keeps the slot for now."""
-    succession = context.books.group(wish.id).succeeding.get(slot)
+def filled_as(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
+    """As what the next task of a slot is launched: as is desired, or as what a rollout keeps the slot for now."""
+    succession = context.books.group(spec.id).succeeding.get(slot)
     if succession is None:
-        return refill(context, wish, slot)
-    return wish if is_same_make(succession.version, wish.version) else kept_as(context, wish) or wish
+        return refill(context, spec, slot)
+    return spec if is_same_make(succession.version, spec.version) else kept_as(context, spec) or spec
 
 
-def _leaving(books: Books, wish: GroupWish, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
+def _leaving(books: Books, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
     """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now. Only
     rules that count need to know all that are being stopped, and pay for a look at every seat."""
-    book = books.group(wish.id)
+    book = books.group(spec.id)
     followed = dict.fromkeys((*slots, *book.incoming))
-    counts = bool(wish.rules.constraints or wish.rules.spread)
+    counts = bool(spec.rules.constraints or spec.rules.spread)
     seats = book.seats.values() if counts else [book.seats[slot] for slot in followed if slot in book.seats]
     found: dict[AgentId, dict[VersionId, int]] = {}
     for id in (*book.leaving, *seats):
@@ -80,10 +80,10 @@ def _leaving(books: Books, wish: GroupWish, slots: tuple[int, ...]) -> dict[Agen
     return found
 
 
-def _last_tasks(context: Context, wish: GroupWish) -> dict[int, Task]:
+def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
     """The last task of each slot: ended, given up as unreachable, or about to be followed where it is."""
     books = context.books
-    book = books.group(wish.id)
+    book = books.group(spec.id)
     last: dict[int, Task] = {}
     followed = (book.seats[slot] for slot in book.succeeding if slot not in book.departing)
     leaving = (id for id in book.leaving if not books.tasks[id].sweeps)
@@ -92,9 +92,9 @@ def _last_tasks(context: Context, wish: GroupWish) -> dict[int, Task]:
     return last
 
 
-def _pins(context: Context, wish: GroupWish, last: list[Task], now: Instant) -> dict[int, AgentId]:
+def _pins(context: Context, spec: GroupSpec, last: list[Task], now: Instant) -> dict[int, AgentId]:
     """Slots that are to go nowhere else: ever, or for a while as long as their agent may take them back."""
-    wait_seconds = wish.rules.sticky_wait_seconds
+    wait_seconds = spec.rules.sticky_wait_seconds
     if wait_seconds == STICKY_ALWAYS:
         return {task.slot: task.agent_id for task in last}
     pins: dict[int, AgentId] = {}
@@ -106,5 +106,5 @@ def _pins(context: Context, wish: GroupWish, last: list[Task], now: Instant) -> 
             pins[task.slot] = task.agent_id
             until.append(end)
     if until:
-        context.timers.set("sticky", str(wish.id), min(until))
+        context.timers.set("sticky", str(spec.id), min(until))
     return pins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from framework.core.commands import Refused
-from framework.core.model import GroupWish, History, Revision
+from framework.core.model import GroupSpec, History, Revision
 from framework.core.read.plan import group_with
 from framework.core.stacks.history import definition, returned, target
 from framework.core.views import HistoryView, View
@@ -24,15 +24,15 @@ def stack_back(view: View, name: str, to: int | None, *, with_instances: bool) -
     """What a rollback would submit now, and the revision whose definition it is."""
     seen, stack = view.histories.get(name), view.stacks.get(name)
     history = History(stack=name, revisions=seen.revisions) if seen else None
-    wish = stack.wish if stack else None
-    found = target(history, wish, name, to, with_instances=with_instances)
+    spec = stack.spec if stack else None
+    found = target(history, spec, name, to, with_instances=with_instances)
     if isinstance(found, Refused) or seen is None:
         return found if isinstance(found, Refused) else Refused(kind="not_found", message=f"{name} has no history")
-    current = None if wish is None or wish.is_removed else wish
+    current = None if spec is None or spec.is_removed else spec
     return found, _stack(name, seen, returned(found, current, with_instances=with_instances))
 
 
-def _stack(name: str, history: HistoryView, wishes: Iterable[GroupWish]) -> Stack:
+def _stack(name: str, history: HistoryView, specs: Iterable[GroupSpec]) -> Stack:
     versions = history.versions
-    groups = (group_with(wish, versions[wish.version].container, versions[wish.version].resources) for wish in wishes)
+    groups = (group_with(spec, versions[spec.version].container, versions[spec.version].resources) for spec in specs)
     return Stack(name=name, groups=tuple(groups))

@@ -12,9 +12,9 @@ from framework.core.views import GroupState, GroupView, View
 from placement.explain import explain as explain_request
 from placement.explanation import AgentVerdicts, Explanation
 from placement.request import Request
+from placement.scoring import FAILED
 from placement.simulation import missing, request_of
 from placement.situation import Situation
-from placement.wishes import FAILED
 from specs.ids import AgentId, GroupId, TaskId
 from specs.model.constraints import Mode
 from specs.model.resources import PortRanges
@@ -41,8 +41,8 @@ def slot_fault(group: GroupView, slot: int) -> str:
     if slot in slots:
         return ""
     if not slots:
-        return f"{group.wish.id} has no slots now"
-    return f"{group.wish.id} has no slot {slot}; it has {_ranges(slots)}"
+        return f"{group.spec.id} has no slots now"
+    return f"{group.spec.id} has no slot {slot}; it has {_ranges(slots)}"
 
 
 def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
@@ -65,7 +65,7 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
 
 def _request(view: View, group: GroupView, slots: tuple[int, ...], situation: Situation) -> Request:
     request = request_of(group_of(group), slots, instances=group.wanted)
-    if group.wish.mode is Mode.GLOBAL:
+    if group.spec.mode is Mode.GLOBAL:
         kept = {task.slot: task.agent_id for task in group.tasks if not is_lost(task)}
         others = missing(group_of(group), situation, kept).pins
         # The slots that wait belong, from the lowest on, to the agents without a task.
@@ -86,7 +86,7 @@ def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> To
     # A cause that is a placement's own sentence is told anew, as of now.
     sentences = [now] if " agents fit" in cause else [cause] if waiting.is_final else [cause, now]
     return Told(
-        group=group.wish.id,
+        group=group.spec.id,
         slot=slot,
         fits=explanation.refused is None and not waiting.is_final,
         sentences=(*sentences, *_agents_problem(view)),
@@ -102,7 +102,7 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
     explanation = explain_request(_request(view, group, (at,), situation), situation)
     sentences: tuple[str, ...] = first or (_standing(group),)
     fits = True
-    if group.wish.mode is Mode.GLOBAL:
+    if group.spec.mode is Mode.GLOBAL:
         if not group.wanted and group.state is GroupState.WAITING:
             sentences, fits = (_now(explanation),), explanation.refused is None
         else:
@@ -111,7 +111,7 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
         best = next((row for row in explanation.rows if row.rank == 1), None)
         sentences += (f"one more would {f'go to {best.hostname}' if best else f'not fit: {_now(explanation)}'}",)
     return Told(
-        group=group.wish.id,
+        group=group.spec.id,
         slot=slot,
         fits=fits,
         sentences=(*sentences, *_agents_problem(view)),
@@ -124,7 +124,7 @@ def _told_of_task(view: View, group: GroupView, task: Task) -> Told:
     request = replace(_request(view, group, (task.slot,), situation), pins={})
     explanation = explain_request(request, situation)
     return Told(
-        group=group.wish.id,
+        group=group.spec.id,
         slot=task.slot,
         fits=True,
         sentences=(*_why_there(task, explanation), *_waits(group, task.slot), *_agents_problem(view)),
@@ -190,9 +190,9 @@ def _merits(row: AgentVerdicts) -> str:
 
 def _scaled(group: GroupView) -> Iterator[str]:
     """What was last thought of the number of a group that is scaled by its load."""
-    if group.wish.autoscale and not group.wish.is_stopped:
+    if group.spec.autoscale and not group.spec.is_stopped:
         said = group.scaling.sentence if group.scaling else "was not measured yet"
-        yield f"scaled by its load, {group.wish.autoscale}: {said}"
+        yield f"scaled by its load, {group.spec.autoscale}: {said}"
 
 
 def _replacing(group: GroupView) -> Iterator[str]:
@@ -216,10 +216,10 @@ def _waits(group: GroupView, slot: int) -> Iterator[str]:
 
 
 def _standing(group: GroupView) -> str:
-    if group.wish.is_stopped and (said := why_not_over(group)):
+    if group.spec.is_stopped and (said := why_not_over(group)):
         return f"it is stopped, and {said}"
-    if group.wish.is_stopped:
-        return f"it is stopped: `framework start {group.wish.id}` starts it"
+    if group.spec.is_stopped:
+        return f"it is stopped: `framework start {group.spec.id}` starts it"
     if group.state is GroupState.REMOVING:
         said = why_not_over(group)
         return f"it is being removed, and {said}" if said else "it is being removed"

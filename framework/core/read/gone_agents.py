@@ -107,13 +107,13 @@ def _loss(view: View, id: AgentId, hostname: str) -> Loss:
         for group in stack.groups:
             here = [task for task in group.tasks if task.agent_id == id]
             tasks += here
-            slots |= dict.fromkeys(f"{group.wish.id}/{task.slot}" for task in here)
+            slots |= dict.fromkeys(f"{group.spec.id}/{task.slot}" for task in here)
             was_here = here or [task for task in group.ended if task.agent_id == id]
             for volume in group.container.volumes if was_here else ():
                 if volume.source and not volume.is_read_only:
-                    volumes[f"{volume.source}: of {group.wish.id}"] = None
-            if here and stack.wish.is_removed:
-                stacks[stack.wish.name] = None
+                    volumes[f"{volume.source}: of {group.spec.id}"] = None
+            if here and stack.spec.is_removed:
+                stacks[stack.spec.name] = None
     return Loss(
         agent_id=id,
         hostname=hostname,

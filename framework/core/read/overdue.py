@@ -7,7 +7,7 @@ sentence: a test walks them.
 
 from __future__ import annotations
 
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.rollout.rollouts import why_not
 from framework.core.rollout.updater import is_pinned, pace_now, why_replaced
 from framework.core.state.context import Context
@@ -19,42 +19,42 @@ from specs.states import Goal, TaskState
 
 def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
     """The tasks of a group that are to go, each with what it waits for; empty where all may stay."""
-    book, wish = context.books.group(group), context.books.wishes.get(group)
-    if wish is None or wish.is_stopped:
+    book, spec = context.books.group(group), context.books.specs.get(group)
+    if spec is None or spec.is_stopped:
         return {}
     due = dict.fromkeys(sorted({**book.departing, **book.outdated, **book.misplaced}))
-    awaited = (book.stall or why_not(context, wish)) if due else ""
+    awaited = (book.stall or why_not(context, spec)) if due else ""
     waits: dict[TaskId, str] = {}
     for slot in due:
         task = context.books.tasks[book.seats[slot]] if slot in book.seats else None
         if task is not None and task.goal is Goal.RUN:
-            waits[task.id] = _sentence(context, wish, book, task, awaited)
+            waits[task.id] = _sentence(context, spec, book, task, awaited)
     for slot, id in book.seats.items():
         task = context.books.tasks[id]
-        if task.state is TaskState.UNREACHABLE and slot not in due and wish.unreachable.replace_after_seconds:
+        if task.state is TaskState.UNREACHABLE and slot not in due and spec.unreachable.replace_after_seconds:
             waits[id] = (
-                f"is away, and its slot is kept for it for {wish.unreachable.replace_after_seconds:g} s (unreachable)"
+                f"is away, and its slot is kept for it for {spec.unreachable.replace_after_seconds:g} s (unreachable)"
             )
     return waits
 
 
-def _sentence(context: Context, wish: GroupWish, book: GroupBook, task: Task, awaited: str) -> str:
-    if is_pinned(wish) and task.slot not in book.outdated and task.slot not in book.misplaced:
-        mode = "mode: global" if wish.mode is Mode.GLOBAL else "sticky: always"
+def _sentence(context: Context, spec: GroupSpec, book: GroupBook, task: Task, awaited: str) -> str:
+    if is_pinned(spec) and task.slot not in book.outdated and task.slot not in book.misplaced:
+        mode = "mode: global" if spec.mode is Mode.GLOBAL else "sticky: always"
         return f"stays on {task.hostname}, which is to be left: its slot belongs to that agent ({mode})"
-    cause = why_replaced(context, wish, task.slot).removeprefix("replaced ")
+    cause = why_replaced(context, spec, task.slot).removeprefix("replaced ")
     coming = book.incoming.get(task.slot)
     if coming is not None:
-        awaited = _of_successor(context, wish, context.books.tasks[coming]) or awaited
+        awaited = _of_successor(context, spec, context.books.tasks[coming]) or awaited
     elif task.slot in book.succeeding:
-        awaited = context.causes.get(wish.id, "waits for offers")
+        awaited = context.causes.get(spec.id, "waits for offers")
     return f"waits to be replaced ({cause}): {awaited}"
 
 
-def _of_successor(context: Context, wish: GroupWish, coming: Task) -> str:
+def _of_successor(context: Context, spec: GroupSpec, coming: Task) -> str:
     """Why the task launched beside an old one has not taken its place; "" where it has no reason of its own."""
     if not coming.is_ready:
         said = coming.message or coming.reason
         return f"{coming.id} is not ready ({coming.state.value}, {coming.health.value}){f': {said}' if said else ''}"
-    is_watched = context.now < coming.ready_since + pace_now(context, wish).wait_seconds
+    is_watched = context.now < coming.ready_since + pace_now(context, spec).wait_seconds
     return f"{coming.id} is ready, and is watched for a while (wait)" if is_watched else ""

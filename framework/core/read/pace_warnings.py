@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from framework.core.groups.pace import WHAT_MOVES_IT, pace_of
-from framework.core.model import GroupWish
+from framework.core.model import GroupSpec
 from framework.core.views import View
 from specs.ids import GroupId
 from specs.model.constraints import Mode
@@ -21,11 +21,11 @@ _MANY = 1000
 
 def warnings_of(view: View, changed: tuple[str, ...]) -> tuple[str, ...]:
     """The warnings about these groups, as they are now."""
-    groups = [group for stack in view.stacks.values() for group in stack.groups if str(group.wish.id) in changed]
-    return tuple(line for group in groups for line in warned(group.wish, group.container, group.wanted))
+    groups = [group for stack in view.stacks.values() for group in stack.groups if str(group.spec.id) in changed]
+    return tuple(line for group in groups for line in warned(group.spec, group.container, group.wanted))
 
 
-def warned(group: Group | GroupWish, container: Container, slots: int) -> Iterator[str]:
+def warned(group: Group | GroupSpec, container: Container, slots: int) -> Iterator[str]:
     """The warnings about a group of so many slots, 0 where that is not known."""
     numbers = [slots or (_MANY if group.mode is Mode.GLOBAL else group.instances)]
     if group.autoscale is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from framework.core.groups.completion import signal_of
-from framework.core.model import GroupWish, Task
+from framework.core.model import GroupSpec, Task
 from framework.core.read.pace_warnings import warned
 from framework.core.stacks.changes import instances_of
 from framework.core.views import AgentView, Connection, GroupView, StackView, View
@@ -61,7 +61,7 @@ class Plan:
 
 def stack_of(view: StackView) -> Stack:
     """The stack as it was submitted, with the numbers that scaling gave it since."""
-    return Stack(name=view.wish.name, groups=tuple(group_of(group) for group in view.groups))
+    return Stack(name=view.spec.name, groups=tuple(group_of(group) for group in view.groups))
 
 
 def situation_of(view: View, *, without: Task | None = None) -> Situation:
@@ -76,11 +76,11 @@ def situation_of(view: View, *, without: Task | None = None) -> Situation:
 def plan(view: View, new: Stack) -> Plan:
     """What submitting the stack would change, and where what it adds or lacks would go now."""
     found = view.stacks.get(new.name)
-    standing = None if found is None or found.wish.is_removed else found
+    standing = None if found is None or found.spec.is_removed else found
     old = stack_of(standing) if standing else None
     new = _with_numbers(old, new)
     changes = {change.group: change for change in difference(old, new)}
-    now = {group.wish.id: group for group in (standing.groups if standing else ())}
+    now = {group.spec.id: group for group in (standing.groups if standing else ())}
     following = _followers(new, now, changes)
     restarted = {id for id, one in following.items() if one.on_change is OnChange.RESTART}
     kept = {
@@ -96,7 +96,7 @@ def plan(view: View, new: Stack) -> Plan:
     ]
     rules = [(id, rules) for id, rules in _rules(view) if id.stack != new.name]
     situation = _situation(view, leaving, hard_apart([*rules, *((group.id, group.rules) for group in new.groups)]))
-    stopped = {id for id, group in now.items() if group.wish.is_stopped}
+    stopped = {id for id, group in now.items() if group.spec.is_stopped}
     requests = [
         remembered(missing(group, situation, kept[group.id]), view, now.get(group.id))
         for group in new.groups
@@ -116,7 +116,7 @@ def plan(view: View, new: Stack) -> Plan:
     )
     return Plan(
         stack=new.name,
-        index=found.wish.index if found else 0,
+        index=found.spec.index if found else 0,
         is_new=old is None,
         changes=tuple(changes.values()),
         groups=groups,
@@ -157,7 +157,7 @@ def _follows(group: Group, follower: Follower | None) -> str:
 def warnings(view: View, new: Stack) -> tuple[str, ...]:
     """What may be meant, and may be a mistake: neighbours in other stacks that are not there, labels that mean
     nothing here, and rules that no agent meets."""
-    others = [group.wish.id for name, stack in view.stacks.items() if name != new.name for group in stack.groups]
+    others = [group.spec.id for name, stack in view.stacks.items() if name != new.name for group in stack.groups]
     ours = [group.id for group in new.groups]
     found = []
     for group in new.groups:
@@ -172,13 +172,13 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
 def _frozen(view: View, new: Stack) -> Iterator[str]:
     """Which groups could never be changed, by their own pace."""
     standing = view.stacks.get(new.name)
-    now = {group.wish.id: group for group in (standing.groups if standing else ())}
+    now = {group.spec.id: group for group in (standing.groups if standing else ())}
     for group in new.groups:
         was = now.get(group.id)
         if group.mode is Mode.GLOBAL:
             slots = was.wanted if was else 0
         else:
-            slots = instances_of(group, was.wish.instances if was else None)
+            slots = instances_of(group, was.spec.instances if was else None)
         yield from warned(group, group.container, slots)
 
 
@@ -192,10 +192,10 @@ def _passed_over(new: Stack) -> Iterator[str]:
 def _renamed(view: View, new: Stack) -> Iterator[str]:
     """Which groups get other labels or another name: they are others then."""
     standing = view.stacks.get(new.name)
-    if standing is None or standing.wish.is_removed:
+    if standing is None or standing.spec.is_removed:
         return
     old = Stack(
-        name=new.name, groups=tuple(group_of(one) for one in standing.groups if one.wish in standing.wish.groups)
+        name=new.name, groups=tuple(group_of(one) for one in standing.groups if one.spec in standing.spec.groups)
     )
     for rename in renames(old, new):
         yield str(rename)
@@ -204,10 +204,10 @@ def _renamed(view: View, new: Stack) -> Iterator[str]:
 def _checked_anew(view: View, new: Stack) -> Iterator[str]:
     """Which groups' running tasks get another check."""
     standing = view.stacks.get(new.name)
-    now = {group.wish.id: group for group in (standing.groups if standing else ())}
+    now = {group.spec.id: group for group in (standing.groups if standing else ())}
     for group in new.groups:
         was, check = now.get(group.id), group.container.health
-        if was is None or check is None or not was.tasks or not is_same_make(was.wish.version, version_of(group)):
+        if was is None or check is None or not was.tasks or not is_same_make(was.spec.version, version_of(group)):
             continue
         if was.container.health is None or _asks(was.container.health) != _asks(check):
             yield (
@@ -257,7 +257,7 @@ def is_lost(task: Task) -> bool:
 def _rules(view: View) -> Iterator[tuple[GroupId, Rules]]:
     for stack in view.stacks.values():
         for group in stack.groups:
-            yield group.wish.id, group.wish.rules
+            yield group.spec.id, group.spec.rules
 
 
 def _situation(view: View, leaving: Iterable[_Held], apart: tuple[tuple[GroupId, Neighbour], ...]) -> Situation:
@@ -310,34 +310,34 @@ def _freed(view: View, group: GroupView, task: Task, room: Resources) -> Resourc
 
 def group_of(view: GroupView) -> Group:
     """The group as a stack has it."""
-    return group_with(view.wish, view.container, view.resources)
+    return group_with(view.spec, view.container, view.resources)
 
 
-def group_with(wish: GroupWish, container: Container, resources: Resources) -> Group:
-    """The group that is wished, with the settings of its version."""
+def group_with(spec: GroupSpec, container: Container, resources: Resources) -> Group:
+    """The group that is desired, with the settings of its version."""
     return Group(
-        id=wish.id,
-        instances=wish.instances,
+        id=spec.id,
+        instances=spec.instances,
         container=container,
         resources=resources,
-        restart=wish.restart,
-        retry=wish.retry,
-        dependencies=wish.dependencies,
-        metadata=wish.metadata,
-        mode=wish.mode,
-        rules=wish.rules,
-        unreachable=wish.unreachable,
-        kill_order=wish.kill_order,
-        routes=wish.routes,
-        update=wish.update,
-        rollback=wish.rollback,
-        autoscale=wish.autoscale,
+        restart=spec.restart,
+        retry=spec.retry,
+        dependencies=spec.dependencies,
+        metadata=spec.metadata,
+        mode=spec.mode,
+        rules=spec.rules,
+        unreachable=spec.unreachable,
+        kill_order=spec.kill_order,
+        routes=spec.routes,
+        update=spec.update,
+        rollback=spec.rollback,
+        autoscale=spec.autoscale,
     )
 
 
 def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     """The slots that are as they shall be: those with a task, and those whose task has ended for good (None)."""
-    if not is_same_make(now.wish.version, version_of(new)):
+    if not is_same_make(now.spec.version, version_of(new)):
         return {}
     seats: dict[int, AgentId | None] = {
         task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not is_lost(task)
@@ -352,7 +352,7 @@ def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
 
 def _moving(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentId | None]) -> dict[int, str]:
     """The slots whose task breaks a rule that was changed, with the rule; those of a global group belong to agents."""
-    if now.wish.rules == new.rules or new.mode is Mode.GLOBAL:
+    if now.spec.rules == new.rules or new.mode is Mode.GLOBAL:
         return {}
     situation = situation_of(view)
     held = {slot: agent for slot, agent in kept.items() if agent is not None}

@@ -11,7 +11,7 @@ from framework.core.groups.restart_delay import given_up_cause
 from framework.core.groups.rollout_gate import rollout_of
 from framework.core.launch.global_groups import why_nowhere
 from framework.core.launch.placement_request import filled_as
-from framework.core.model import GroupWish, History, Instant, Task, Version
+from framework.core.model import GroupSpec, History, Instant, Task, Version
 from framework.core.read.overdue import waits_of
 from framework.core.rollout.progress import progress_of
 from framework.core.state.agent_failures import count_now, points_for
@@ -116,49 +116,49 @@ class Viewer:
         members = sorted(self._context.books.by_stack.get(name, {}))
         books = self._context.books
         groups = tuple(self._groups[group] for group in members)
-        return StackView(wish=books.stacks[name], groups=groups, rollouts=books.rollouts.get(name))
+        return StackView(spec=books.stacks[name], groups=groups, rollouts=books.rollouts.get(name))
 
     def _group(self, group: GroupId) -> GroupView:
         books = self._context.books
         book = books.groups[group]
-        wish = books.wishes.get(group)
+        spec = books.specs.get(group)
         tasks = [books.tasks[id] for id in (*book.seats.values(), *book.incoming.values(), *book.leaving)]
         tasks.sort(key=lambda task: (task.slot, task.launched_at))
         ended = tuple(books.tasks[id] for id in reversed(book.ended))
-        version = self._version(group, wish, (*tasks, *ended))
+        version = self._version(group, spec, (*tasks, *ended))
         return GroupView(
-            wish=wish or GroupWish(id=group, version=version.id, instances=0),
+            spec=spec or GroupSpec(id=group, version=version.id, instances=0),
             container=version.container,
             resources=version.resources,
-            state=self._state(group, wish),
+            state=self._state(group, spec),
             tasks=tuple(tasks),
             ended=ended,
-            waiting=self._waiting(group, wish),
+            waiting=self._waiting(group, spec),
             wanted=len(book.wanted),
             stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
             stall=book.stall,
             waits=waits_of(self._context, group),
             progress=progress_of(self._context, group),
             refused_by=self._context.told.get(group, ((), 0.0))[0] if group in self._context.pending else (),
-            scaling=scaler.told if (scaler := self._context.scalers.get(group)) and wish and wish.autoscale else None,
+            scaling=scaler.told if (scaler := self._context.scalers.get(group)) and spec and spec.autoscale else None,
         )
 
-    def _version(self, group: GroupId, wish: GroupWish | None, tasks: tuple[Task, ...]) -> Version:
-        """The settings that are wished; of a group that is on its way out, those of a task of it."""
+    def _version(self, group: GroupId, spec: GroupSpec | None, tasks: tuple[Task, ...]) -> Version:
+        """The settings that are desired; of a group that is on its way out, those of a task of it."""
         books = self._context.books
-        if wish is not None:
-            return books.versions[group.stack, wish.version]
+        if spec is not None:
+            return books.versions[group.stack, spec.version]
         if tasks:
             return books.versions[group.stack, tasks[0].version]
-        raise ValueError(f"{group}: wanted a wish or a task to show; got neither, and it is still in the books")
+        raise ValueError(f"{group}: wanted a spec or a task to show; got neither, and it is still in the books")
 
-    def _state(self, group: GroupId, wish: GroupWish | None) -> GroupState:
+    def _state(self, group: GroupId, spec: GroupSpec | None) -> GroupState:
         books = self._context.books
         book = books.groups[group]
-        if wish is None:
+        if spec is None:
             return GroupState.REMOVING
         wanted = len(book.wanted)
-        if wish.wanted == 0:
+        if spec.wanted == 0:
             return GroupState.STOPPED if book.is_empty else GroupState.WAITING
         if wanted == 0:
             return GroupState.WAITING
@@ -166,9 +166,9 @@ class Viewer:
             return GroupState.CHANGING
         if len(book.ready) == wanted == len(book.seats) and not book.outdated:
             return GroupState.RUNNING
-        finished = sum(has_finished(books, wish, slot) for slot in book.wanted if slot not in book.seats)
-        has_surrendered = self._has_surrendered(wish)
-        if has_surrendered or self._given_up(wish):
+        finished = sum(has_finished(books, spec, slot) for slot in book.wanted if slot not in book.seats)
+        has_surrendered = self._has_surrendered(spec)
+        if has_surrendered or self._given_up(spec):
             pending = len(self._context.pending.get(group, ())) if has_surrendered else 0
             is_over = finished + pending + len(book.ready) == wanted
             return GroupState.FAILED if is_over else GroupState.WAITING
@@ -184,25 +184,25 @@ class Viewer:
         part = rollout.part(group) if rollout else None
         return rollout is not None and part is not None and not (part.is_done or rollout.state.is_over)
 
-    def _waiting(self, group: GroupId, wish: GroupWish | None) -> tuple[Waiting, ...]:
+    def _waiting(self, group: GroupId, spec: GroupSpec | None) -> tuple[Waiting, ...]:
         context = self._context
         book = context.books.group(group)
         if group in context.held:
             running = (slot for slot, id in sorted(book.seats.items()) if context.books.tasks[id].goal is Goal.RUN)
             return tuple(Waiting(slot=slot, cause=context.held[group]) for slot in running)
-        if wish is None or wish.is_stopped:
+        if spec is None or spec.is_stopped:
             return ()
-        is_nowhere = wish.mode is Mode.GLOBAL and not context.books.group(group).wanted
+        is_nowhere = spec.mode is Mode.GLOBAL and not context.books.group(group).wanted
         slots = {0: None} if is_nowhere else context.pending.get(group, {})
-        waiting = [self._pending(wish, slot, is_nowhere=is_nowhere) for slot in slots]
+        waiting = [self._pending(spec, slot, is_nowhere=is_nowhere) for slot in slots]
         waiting += [
-            Waiting(slot=task.slot, cause=given_up_cause(task, wish), is_final=True) for task in self._given_up(wish)
+            Waiting(slot=task.slot, cause=given_up_cause(task, spec), is_final=True) for task in self._given_up(spec)
         ]
         return tuple(sorted(waiting, key=lambda each: each.slot))
 
-    def _pending(self, wish: GroupWish, slot: int, *, is_nowhere: bool) -> Waiting:
-        context, group = self._context, wish.id
-        version = filled_as(context, wish, slot).version
+    def _pending(self, spec: GroupSpec, slot: int, *, is_nowhere: bool) -> Waiting:
+        context, group = self._context, spec.id
+        version = filled_as(context, spec, slot).version
         backoff = context.books.backoffs.get((group, version))
         if backoff is not None and has_given_up(backoff):
             return Waiting(slot=slot, cause=surrender(backoff, str(group)), is_final=True)
@@ -212,20 +212,20 @@ class Viewer:
             return Waiting(slot=slot, cause="waits for the master to tell its agents")
         if backoff is not None and is_waiting(backoff, context.now):
             return Waiting(slot=slot, cause=sentence(backoff), until=backoff.until, backoff=backoff)
-        cause = why_nowhere(context, wish) if is_nowhere else context.causes.get(group, "waits for offers")
+        cause = why_nowhere(context, spec) if is_nowhere else context.causes.get(group, "waits for offers")
         return Waiting(slot=slot, cause=cause)
 
-    def _given_up(self, wish: GroupWish) -> list[Task]:
+    def _given_up(self, spec: GroupSpec) -> list[Task]:
         """The last tasks of the slots that were given up."""
-        if not wish.retry.attempts:
+        if not spec.retry.attempts:
             return []
         books = self._context.books
-        book = books.group(wish.id)
+        book = books.group(spec.id)
         last = (books.tasks[id] for slot, id in book.last_ended.items() if slot in book.wanted)
-        return [task for task in last if task.slot not in book.seats and is_given_up(task, wish)]
+        return [task for task in last if task.slot not in book.seats and is_given_up(task, spec)]
 
-    def _has_surrendered(self, wish: GroupWish) -> bool:
-        backoff = self._context.books.backoffs.get((wish.id, wish.version))
+    def _has_surrendered(self, spec: GroupSpec) -> bool:
+        backoff = self._context.books.backoffs.get((spec.id, spec.version))
         return backoff is not None and has_given_up(backoff)
 
 

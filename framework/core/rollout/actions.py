@@ -1,4 +1,4 @@
-"""What people ask of a rollout, and what becomes of the stack's wish and rollouts by that. Pure."""
+"""What people ask of a rollout, and what becomes of the stack's spec and rollouts by that. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import replace
 from framework.core.commands import Done, Refused
 from framework.core.events import RolloutAction, RolloutAsked
 from framework.core.groups.pace import update_of
-from framework.core.model import GroupRollout, GroupWish, Instant, Rollout, Rollouts, RolloutState, StackWish
+from framework.core.model import GroupRollout, GroupSpec, Instant, Rollout, Rollouts, RolloutState, StackSpec
 from framework.core.rollout.rollouts import state_of
 from framework.core.state.stack_change import StackChange
 from specs.ids import GroupId, is_same_make
 
 
 def consider(
-    ask: RolloutAsked, stack: StackWish | None, known: Rollouts | None, now: Instant
+    ask: RolloutAsked, stack: StackSpec | None, known: Rollouts | None, now: Instant
 ) -> StackChange | Done | Refused:
-    """The change of a stack's rollout by the ask: another wish, for a way back; else the wish stays. Done where all is
+    """The change of a stack's rollout by the ask: another spec, for a way back; else the spec stays. Done where all is
     as asked for already: nothing changes, and the message says so."""
     if stack is None or stack.is_removed:
         return Refused(kind="not_found", message=f"there is no stack {ask.stack}; `framework ls` names those there are")
@@ -43,7 +43,7 @@ def consider(
 
 
 def _adjusted(
-    ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, groups: list[GroupId], now: Instant
+    ask: RolloutAsked, stack: StackSpec, known: Rollouts, rollout: Rollout, groups: list[GroupId], now: Instant
 ) -> StackChange | Done | Refused:
     who = ask.asked_by or "somebody"
     changes: dict[RolloutAction, Callable[[GroupRollout], GroupRollout]] = {
@@ -67,7 +67,7 @@ def _adjusted(
     return StackChange(stack=stack, rollouts=replace(known, current=changed), changed=names, message=_DONE[ask.action])
 
 
-def _nothing_to_do(ask: RolloutAsked, stack: StackWish, rollout: Rollout, parts: list[GroupRollout]) -> str:
+def _nothing_to_do(ask: RolloutAsked, stack: StackSpec, rollout: Rollout, parts: list[GroupRollout]) -> str:
     """Why the ask changes nothing, as all of the parts are so already; "" where it does, or no part is left."""
     if not parts or rollout.state is RolloutState.ABORTED:
         return ""
@@ -76,21 +76,21 @@ def _nothing_to_do(ask: RolloutAsked, stack: StackWish, rollout: Rollout, parts:
     if ask.action is RolloutAction.RESUME and not any(part.paused or part.problem for part in parts):
         return "neither paused nor failed; nothing changes"
     if ask.action is RolloutAction.PROMOTE:
-        wishes = {wish.id: wish for wish in stack.groups}
-        if rollout.is_all_at_once or not any(_has_step(wishes.get(part.group), part, rollout) for part in parts):
+        specs = {spec.id: spec for spec in stack.groups}
+        if rollout.is_all_at_once or not any(_has_step(specs.get(part.group), part, rollout) for part in parts):
             return "it is in no step that could be ended; nothing changes"
     return ""
 
 
-def _has_step(wish: GroupWish | None, part: GroupRollout, rollout: Rollout) -> bool:
-    return wish is not None and part.step < len(update_of(wish, rollout).steps)
+def _has_step(spec: GroupSpec | None, part: GroupRollout, rollout: Rollout) -> bool:
+    return spec is not None and part.step < len(update_of(spec, rollout).steps)
 
 
 _DONE = {RolloutAction.PAUSE: "paused", RolloutAction.RESUME: "resumed", RolloutAction.PROMOTE: "promoted"}
 
 
 def _abort(
-    ask: RolloutAsked, stack: StackWish, known: Rollouts, rollout: Rollout, now: Instant
+    ask: RolloutAsked, stack: StackSpec, known: Rollouts, rollout: Rollout, now: Instant
 ) -> StackChange | Done | Refused:
     if ask.service:
         message = "a rollout is aborted as a whole; pause a service of it, or give the stack alone"
@@ -107,13 +107,13 @@ def _left(rollout: Rollout) -> tuple[str, ...]:
     return tuple(str(part.group) for part in rollout.groups if not part.is_done)
 
 
-def _back(ask: RolloutAsked, stack: StackWish, rollout: Rollout, now: Instant) -> StackChange | Refused:
+def _back(ask: RolloutAsked, stack: StackSpec, rollout: Rollout, now: Instant) -> StackChange | Refused:
     """The stack as it was before the rollout, with as many instances as it has now, stopped where it is stopped."""
     if ask.service:
         message = "a stack goes back as a whole; give the stack alone, or submit a file with the service as it was"
         return Refused(kind="invalid", message=message)
-    now_there = {wish.id: wish for wish in stack.groups}
-    groups = tuple(_as_before(wish, now_there.get(wish.id)) for wish in rollout.before)
+    now_there = {spec.id: spec for spec in stack.groups}
+    groups = tuple(_as_before(spec, now_there.get(spec.id)) for spec in rollout.before)
     if groups == stack.groups:
         message = f"rollout {rollout.number} of {ask.stack} changes nothing that could go back"
         return Refused(kind="conflict", message=message)
@@ -126,13 +126,13 @@ def _back(ask: RolloutAsked, stack: StackWish, rollout: Rollout, now: Instant) -
         submitted_by=ask.asked_by,
         message=f"rollback of {rollout.number}: {why}",
     )
-    names = {str(wish.id) for wish in (*groups, *stack.groups) if now_there.get(wish.id) != wish or wish not in groups}
+    names = {str(spec.id) for spec in (*groups, *stack.groups) if now_there.get(spec.id) != spec or spec not in groups}
     return StackChange(stack=changed, changed=tuple(sorted(names)), message="rolling back")
 
 
-def _as_before(wish: GroupWish, now: GroupWish | None) -> GroupWish:
+def _as_before(spec: GroupSpec, now: GroupSpec | None) -> GroupSpec:
     if now is None:
-        return wish
-    generation = max(wish.generation, now.generation) if is_same_make(wish.version, now.version) else wish.generation
-    instances = wish.fitting(now.instances)
-    return replace(wish, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)
+        return spec
+    generation = max(spec.generation, now.generation) if is_same_make(spec.version, now.version) else spec.generation
+    instances = spec.fitting(now.instances)
+    return replace(spec, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)

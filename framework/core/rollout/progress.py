@@ -21,7 +21,7 @@ def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
     rollout, part, update, book = course.rollout, course.part, course.update, context.books.group(group)
     steps = () if rollout.is_all_at_once else update.steps
     cause, until = ("", 0.0) if part.is_done else _awaited(context, course)
-    is_patient = not course.is_open or part.problem or permit_of(context, course.wish).is_standing or course.is_held
+    is_patient = not course.is_open or part.problem or permit_of(context, course.spec).is_standing or course.is_held
     limit = 0.0 if is_patient else update.deadline_seconds
     return GroupProgress(
         number=rollout.number,
@@ -53,18 +53,18 @@ def _state(rollout: Rollout, part: GroupRollout) -> RolloutState:
 
 def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
     """What the group waits for now, in a sentence, and when that is over, 0 where nobody can know."""
-    wish = course.wish
-    permit = permit_of(context, wish)
+    spec = course.spec
+    permit = permit_of(context, spec)
     if permit.cause:
         return permit.cause, 0.0
-    book = context.books.group(wish.id)
-    if wish.id in context.causes:
-        backoff = context.books.backoffs.get((wish.id, wish.version))
-        return why_not(context, wish), backoff.until if backoff is not None else 0.0
+    book = context.books.group(spec.id)
+    if spec.id in context.causes:
+        backoff = context.books.backoffs.get((spec.id, spec.version))
+        return why_not(context, spec), backoff.until if backoff is not None else 0.0
     watched = sorted(_watched(context, course))
     unready = any(not context.books.tasks[id].is_ready for id in (*book.incoming.values(), *book.seats.values()))
-    if unready or context.pending.get(wish.id):
-        return why_not(context, wish), 0.0
+    if unready or context.pending.get(spec.id):
+        return why_not(context, spec), 0.0
     held = _held_until(course)
     if held and not book.incoming:
         return book.stall or permit.sentence, held
@@ -72,12 +72,12 @@ def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
         return "all are changed, and are watched for a while (wait, monitor)", watched[-1]
     if watched and (book.incoming or not book.stall):
         return "new tasks are ready, and are watched for a while (wait, monitor)", watched[0]
-    return standstill(context, wish.id), 0.0
+    return standstill(context, spec.id), 0.0
 
 
 def _watched(context: Context, course: Course) -> Iterator[Instant]:
     """When tasks of the rollout that are ready have been so for long enough."""
-    book, tasks = context.books.group(course.wish.id), context.books.tasks
+    book, tasks = context.books.group(course.spec.id), context.books.tasks
     seconds, since = course.proof_seconds, course.rollout.started_at
     for slot, id in (*book.seats.items(), *book.incoming.items()):
         task = tasks[id]

@@ -18,13 +18,13 @@ from framework.core.groups.rollout_gate import Course, course_of, most_new, perm
 from framework.core.launch.global_groups import fits_somewhere
 from framework.core.model import (
     GroupRollout,
-    GroupWish,
+    GroupSpec,
     Instant,
     Rollout,
     RolloutKind,
     Rollouts,
     RolloutState,
-    StackWish,
+    StackSpec,
     Task,
 )
 from framework.core.rollout.updater import advance, pace_now
@@ -46,7 +46,7 @@ def go_on(context: Context, group: GroupId, now: Instant) -> None:
 def _note_unmet(context: Context, group: GroupId) -> None:
     """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
     course = course_of(context, group)
-    if course is not None and not course.part.is_done and unmet_dependency(context.books, course.wish):
+    if course is not None and not course.part.is_done and unmet_dependency(context.books, course.spec):
         context.unmet[group] = None
 
 
@@ -54,9 +54,9 @@ def _note_unmet(context: Context, group: GroupId) -> None:
 
 
 def begun(
-    known: Rollouts | None, old: StackWish | None, new: StackWish, ask: Ask, now: Instant, kept: int
+    known: Rollouts | None, old: StackSpec | None, new: StackSpec, ask: Ask, now: Instant, kept: int
 ) -> Rollouts | None:
-    """The rollouts of a stack once its wish is another; None where they stay as they are.
+    """The rollouts of a stack once its spec is another; None where they stay as they are.
 
     A group that is new starts all at once, and needs no rollout. What an unfinished rollout has not changed yet goes on
     from where it is, and may still go back to what was before that one.
@@ -71,18 +71,18 @@ def begun(
         )
     if old is None or old.is_removed:
         return None
-    before = {wish.id: wish for wish in old.groups}
+    before = {spec.id: spec for spec in old.groups}
     failed = {part.group for part in current.groups if part.problem and not part.is_done} if current else set()
-    is_moved = any(_moves(before[wish.id], wish) for wish in new.groups if wish.id in before)
+    is_moved = any(_moves(before[spec.id], spec) for spec in new.groups if spec.id in before)
     # What failed may be mended in place, as by another health check.
-    is_mended = any(before[wish.id].version != wish.version for wish in new.groups if wish.id in failed)
+    is_mended = any(before[spec.id].version != spec.version for spec in new.groups if spec.id in failed)
     if not is_moved and not is_mended:
         return _without_gone(known, old, new, now, kept) if known is not None else None
     open_parts = {part.group for part in current.groups if not part.is_done} if current else set()
     parts = tuple(
-        GroupRollout(group=wish.id, step_since=now)
-        for wish in new.groups
-        if wish.id in before and (wish.id in open_parts or _moves(before[wish.id], wish))
+        GroupRollout(group=spec.id, step_since=now)
+        for spec in new.groups
+        if spec.id in before and (spec.id in open_parts or _moves(before[spec.id], spec))
     )
     kind = RolloutKind.UPDATE
     if isinstance(ask, RestartAsked):
@@ -108,14 +108,14 @@ def begun(
     return Rollouts(stack=new.name, current=rollout, past=past)
 
 
-def _without_gone(known: Rollouts, old: StackWish, new: StackWish, now: Instant, kept: int) -> Rollouts | None:
+def _without_gone(known: Rollouts, old: StackSpec, new: StackSpec, now: Instant, kept: int) -> Rollouts | None:
     """The rollouts without what the one of now had to do for groups that the stack has no longer: nobody can do it, and
     others may wait for it: the patience with those begins now. None where there is none."""
-    current, there = known.current, {wish.id for wish in new.groups}
+    current, there = known.current, {spec.id for spec in new.groups}
     if current is None or all(part.group in there for part in current.groups):
         return None
     gone = {part.group.service for part in current.groups if part.group not in there}
-    freed = {wish.id for wish in old.groups if any(each.service in gone for each in wish.dependencies)}
+    freed = {spec.id for spec in old.groups if any(each.service in gone for each in spec.dependencies)}
     left = (part for part in current.groups if part.group in there)
     parts = tuple(replace(part, step_since=now) if part.group in freed else part for part in left)
     if any(not part.is_done for part in parts):
@@ -126,12 +126,12 @@ def _without_gone(known: Rollouts, old: StackWish, new: StackWish, now: Instant,
     return Rollouts(stack=new.name, past=_ended(replace(current, groups=parts), known.past, state, cause, now, kept))
 
 
-def _moves(old: GroupWish, new: GroupWish) -> bool:
+def _moves(old: GroupSpec, new: GroupSpec) -> bool:
     """Whether tasks that run may have to be replaced."""
     return not is_same_make(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
 
 
-def _why_ended(ask: Ask, new: StackWish) -> str:
+def _why_ended(ask: Ask, new: StackSpec) -> str:
     if isinstance(ask, RolloutAsked):
         return ask.cause or f"rolled back by {ask.asked_by or 'somebody'}"
     return f"superseded by {new.index}"
@@ -152,13 +152,13 @@ def _ended(
 def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
     course = course_of(context, group)
-    permit = permit_of(context, course.wish) if course is not None else None
+    permit = permit_of(context, course.spec) if course is not None else None
     if course is None or permit is None or not course.is_open or permit.is_standing:
         return False
     if _may_expire(course) and not context.timers.has("deadline", str(group)):
         due = last_progress(context, course) + course.update.deadline_seconds
         context.timers.set("deadline", str(group), due)
-    if permit.cause or (course.wish.mode is Mode.GLOBAL and not context.agents.is_told):
+    if permit.cause or (course.spec.mode is Mode.GLOBAL and not context.agents.is_told):
         return False  # of a global group a new leader knows only with the agents how much is to be done
     if course.step is not None:
         return _next_step(context, course, course.step, now)
@@ -170,9 +170,9 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
         return False
     _put_part(context, course.rollout, replace(course.part, is_done=True))
     context.timers.drop("deadline", str(group))
-    for wish in context.books.stacks[group.stack].groups:
-        if wish.signals and any(each.service == group.service for each in wish.dependencies):
-            context.wake_group("tell", wish.id, now)  # their signals may be due
+    for spec in context.books.stacks[group.stack].groups:
+        if spec.signals and any(each.service == group.service for each in spec.dependencies):
+            context.wake_group("tell", spec.id, now)  # their signals may be due
     context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
     _release(context, group, now)
     _finish_if_done(context, group.stack, now)
@@ -217,15 +217,15 @@ def _has_reached(context: Context, course: Course, now: Instant) -> bool:
 
 
 def done_at(context: Context, course: Course) -> Instant | None:
-    """When the group is as wished and has been watched for long enough; None while it is not."""
-    wish, books, book = course.wish, context.books, context.books.group(course.wish.id)
-    is_moving = book.outdated or book.misplaced or book.incoming or book.succeeding or wish.id in context.pending
+    """When the group is as desired and has been watched for long enough; None while it is not."""
+    spec, books, book = course.spec, context.books, context.books.group(course.spec.id)
+    is_moving = book.outdated or book.misplaced or book.incoming or book.succeeding or spec.id in context.pending
     if is_moving or len(book.ready) != len(book.seats):
         return None
     finished = len(book.wanted) - len(book.seats)
-    if finished and not all(slot in book.seats or has_finished(books, wish, slot) for slot in book.wanted):
+    if finished and not all(slot in book.seats or has_finished(books, spec, slot) for slot in book.wanted):
         return None
-    if book.wanted and is_init_step(books, wish) and not has_completed(books, wish.id):
+    if book.wanted and is_init_step(books, spec) and not has_completed(books, spec.id):
         return None  # that it runs is not yet what others wait for
     seconds, began = course.proof_seconds, course.rollout.started_at
     since = (books.tasks[id].ready_since for id in book.seats.values())
@@ -238,7 +238,7 @@ def _release(context: Context, done: GroupId, now: Instant) -> None:
         course = course_of(context, group)
         if course is None or course.part.is_done:
             continue
-        if any(each.service == done.service for each in course.wish.dependencies):
+        if any(each.service == done.service for each in course.spec.dependencies):
             _put_part(context, course.rollout, replace(course.part, step_since=now))
         context.wake_group("advance", group, now)
 
@@ -278,9 +278,9 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
     course = course_of(context, task.group)
     if course is None or not course.is_open or course.part.problem:
         return
-    wish, rollout, update = course.wish, course.rollout, course.update
-    is_new = is_same_make(task.version, wish.version) and task.generation >= wish.generation
-    is_step, is_last = is_init_step(context.books, wish), task.state.is_terminal and is_finished(task, wish)
+    spec, rollout, update = course.spec, course.rollout, course.update
+    is_new = is_same_make(task.version, spec.version) and task.generation >= spec.generation
+    is_step, is_last = is_init_step(context.books, spec), task.state.is_terminal and is_finished(task, spec)
     if is_last and not is_step:
         return  # nobody waits for how it ends
     is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + course.proof_seconds
@@ -300,14 +300,14 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     course = course_of(context, group)
     if course is None or not course.is_open or not _may_expire(course):
         return
-    if permit_of(context, course.wish).is_standing:
+    if permit_of(context, course.spec).is_standing:
         return
     seconds = course.update.deadline_seconds
     due = last_progress(context, course) + seconds
     if now < due:
         context.timers.set("deadline", str(group), due)
         return
-    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, course.wish)}", now)
+    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, course.spec)}", now)
 
 
 def _may_expire(course: Course) -> bool:
@@ -319,33 +319,33 @@ def last_progress(context: Context, course: Course) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
     books, book, part = context.books, context.books.group(course.part.group), course.part
     tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
-    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.wish.version))
+    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.spec.version))
     return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
 
-def why_not(context: Context, wish: GroupWish) -> str:
-    """What keeps a group from being as wished, in a sentence."""
-    books, book = context.books, context.books.group(wish.id)
-    if wish.id in context.causes:
-        return context.causes[wish.id] + _kept_in_place(context, wish)
+def why_not(context: Context, spec: GroupSpec) -> str:
+    """What keeps a group from being as desired, in a sentence."""
+    books, book = context.books, context.books.group(spec.id)
+    if spec.id in context.causes:
+        return context.causes[spec.id] + _kept_in_place(context, spec)
     for id in (*book.incoming.values(), *book.seats.values()):
         task = books.tasks[id]
-        if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, wish.version):
+        if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, spec.version):
             said = task.message or task.reason
             return f"{id} is not ready ({task.state.value}, {task.health.value}){f': {said}' if said else ''}"
-    return standstill(context, wish.id)
+    return standstill(context, spec.id)
 
 
-def _kept_in_place(context: Context, wish: GroupWish) -> str:
+def _kept_in_place(context: Context, spec: GroupSpec) -> str:
     """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
     may, or none is to."""
-    book, rollout = context.books.group(wish.id), rollout_of(context, wish.id.stack)
+    book, rollout = context.books.group(spec.id), rollout_of(context, spec.id.stack)
     waits = [one.since for slot, one in book.succeeding.items() if slot in book.ready]
-    if not waits or context.refused_at.get(wish.id, 0.0) <= min(waits):
+    if not waits or context.refused_at.get(spec.id, 0.0) <= min(waits):
         return ""
-    update, pace = update_of(wish, rollout), pace_now(context, wish)
+    update, pace = update_of(spec, rollout), pace_now(context, spec)
     is_enough = update.min_healthy is None or len(book.ready) > pace.ready_after_stop
-    if (is_enough and pace.may_fall_back) or not fits_somewhere(context, wish):
+    if (is_enough and pace.may_fall_back) or not fits_somewhere(context, spec):
         return ""
     cause = "order is start-first" if is_enough else f"min_healthy is {update.min_healthy}"
     return f"; no old task may make room, as {cause}"

@@ -1,6 +1,6 @@
 """Replacing a group's tasks that run: which, in which order, and how many at a time.
 
-A task is to be replaced where its version or generation is not the wished one, where its agent is to be left, or where
+A task is to be replaced where its version or generation is not the desired one, where its agent is to be left, or where
 it breaks a rule that has changed. Start-first, a successor is launched beside it, and the old one is stopped once that
 is ready; stop-first, the successor follows in the emptied slot. What serves nobody, as it is not ready, goes at once.
 """
@@ -16,7 +16,7 @@ from framework.core.groups.pace import WHAT_MOVES_IT, Pace, pace_of, update_of
 from framework.core.groups.rollout_gate import Permit, kept_as, permit_of, refill, rollout_of
 from framework.core.launch.global_groups import fits_somewhere
 from framework.core.launch.placement_request import filled_as
-from framework.core.model import GroupWish, Instant, Task
+from framework.core.model import GroupSpec, Instant, Task
 from framework.core.stacks.dependants import cause_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupBook, Succession
@@ -32,45 +32,45 @@ UNPROVED = "it has never passed its new check"
 
 def advance(context: Context, group: GroupId, now: Instant) -> None:
     """Goes on with replacing tasks of a group, as far as its pace and its rollout allow now."""
-    book, wish = context.books.group(group), context.books.wishes.get(group)
-    if wish is None or wish.is_stopped:
+    book, spec = context.books.group(group), context.books.specs.get(group)
+    if spec is None or spec.is_stopped:
         for slot in list(book.succeeding):
             context.call_off(group, slot)
         book.misplaced = {}  # nothing of it is to be anywhere, and its rollout waits for no move
         context.astray.pop(group, None)
         _stall(context, book, "")
         return
-    astray = misplaced(context, wish)
+    astray = misplaced(context, spec)
     book.misplaced = {**dict.fromkeys(book.unproved, UNPROVED), **astray}
     if astray:
         context.astray[group] = None
     else:
         context.astray.pop(group, None)
-    departing = {} if is_pinned(wish) else book.departing
+    departing = {} if is_pinned(spec) else book.departing
     if departing or book.outdated or book.misplaced or book.incoming or book.succeeding:
-        _Move(context, wish, book, now).advance()
+        _Move(context, spec, book, now).advance()
     else:
         _stall(context, book, "")
 
 
-def pace_now(context: Context, wish: GroupWish) -> Pace:
+def pace_now(context: Context, spec: GroupSpec) -> Pace:
     """The pace at which a group is changed now. What has finished is not to be ready, and keeps nobody waiting."""
-    books, rollout = context.books, rollout_of(context, wish.id.stack)
-    container = books.versions[wish.id.stack, wish.version].container
-    return pace_of(update_of(wish, rollout), rollout, slots_to_fill(books, wish), container)
+    books, rollout = context.books, rollout_of(context, spec.id.stack)
+    container = books.versions[spec.id.stack, spec.version].container
+    return pace_of(update_of(spec, rollout), rollout, slots_to_fill(books, spec), container)
 
 
-def why_replaced(context: Context, wish: GroupWish, slot: int) -> str:
+def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
     """Why the task that holds a slot is to make room for another, as the beginning of a sentence."""
-    books, book = context.books, context.books.group(wish.id)
+    books, book = context.books, context.books.group(spec.id)
     task = books.tasks[book.seats[slot]]
-    if slot in book.departing and not is_pinned(wish):
+    if slot in book.departing and not is_pinned(spec):
         return f"agent {task.hostname} is to be left"
     if slot not in book.outdated:
         return book.misplaced[slot]
-    if not is_same_make(task.version, wish.version):
-        return f"replaced by version {wish.version}"
-    return cause_of(wish, rollout_of(context, wish.id.stack))
+    if not is_same_make(task.version, spec.version):
+        return f"replaced by version {spec.version}"
+    return cause_of(spec, rollout_of(context, spec.id.stack))
 
 
 def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
@@ -81,9 +81,9 @@ def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
         context.put(replace(task, beside=None))
 
 
-def is_pinned(wish: GroupWish) -> bool:
+def is_pinned(spec: GroupSpec) -> bool:
     """Whether its slots belong to their agents, so that leaving one is nothing that they can do."""
-    return wish.mode is Mode.GLOBAL or wish.rules.sticky_wait_seconds == STICKY_ALWAYS
+    return spec.mode is Mode.GLOBAL or spec.rules.sticky_wait_seconds == STICKY_ALWAYS
 
 
 def _stall(context: Context, book: GroupBook, sentence: str) -> None:
@@ -95,12 +95,12 @@ def _stall(context: Context, book: GroupBook, sentence: str) -> None:
 class _Move:
     """One look at a group."""
 
-    def __init__(self, context: Context, wish: GroupWish, book: GroupBook, now: Instant) -> None:
-        self._context, self._wish, self._book, self._now = context, wish, book, now
-        self._pace: Pace = pace_now(context, wish)
-        self._permit: Permit = permit_of(context, wish)
-        self._kept = kept_as(context, wish)
-        self._departing: dict[int, None] = {} if is_pinned(wish) else book.departing
+    def __init__(self, context: Context, spec: GroupSpec, book: GroupBook, now: Instant) -> None:
+        self._context, self._spec, self._book, self._now = context, spec, book, now
+        self._pace: Pace = pace_now(context, spec)
+        self._permit: Permit = permit_of(context, spec)
+        self._kept = kept_as(context, spec)
+        self._departing: dict[int, None] = {} if is_pinned(spec) else book.departing
         """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
         """Why the pace stands still now."""
@@ -116,12 +116,12 @@ class _Move:
         self._begin()
         _stall(self._context, self._book, "; ".join(filter(None, (self._forbidden, self._stall))))
         if self._again is not None:
-            self._context.wake_group("advance", self._wish.id, self._again)
+            self._context.wake_group("advance", self._spec.id, self._again)
 
     # ---- what is under way ------------------------------------------------------
 
     def _abandon(self) -> None:
-        """Gives up successors that nothing asks for any more, or that are not what is wished now."""
+        """Gives up successors that nothing asks for any more, or that are not what is desired now."""
         context, book, now = self._context, self._book, self._now
         for slot, id in list(book.incoming.items()):
             task = context.books.tasks[id]
@@ -131,13 +131,13 @@ class _Move:
                 context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
             elif not self._is_due(slot):
                 context.stop(task, "the task that it was to replace stays", now)
-            elif not self._is_wished(task):
-                context.stop(task, f"replaced by version {self._wish.version}", now)
+            elif not self._is_desired(task):
+                context.stop(task, f"replaced by version {self._spec.version}", now)
         for slot, succession in list(book.succeeding.items()):
             is_open = slot in book.seats and slot not in book.incoming and slot in book.wanted
             is_due = self._is_due(slot) and (slot in self._departing or not self._permit.cause)
             if not (is_open and is_due and is_same_make(succession.version, self._version_for(slot))):
-                context.call_off(self._wish.id, slot)
+                context.call_off(self._spec.id, slot)
 
     def _swap(self) -> None:
         """Stops old tasks whose successors have been ready for long enough."""
@@ -152,10 +152,10 @@ class _Move:
             elif slot in book.ready and self._ready() - 1 < self._pace.ready_after_swap:
                 self._note(self._too_few(self._pace.ready_after_swap))
             else:
-                makes_way = is_same_make(task.version, self._wish.version)
+                makes_way = is_same_make(task.version, self._spec.version)
                 cause = f"{self._cause(slot)}: {id} has taken its place"
                 context.stop(old, cause, self._now, makes_way=makes_way)
-                has_taken_over(context, self._wish.id, slot)
+                has_taken_over(context, self._spec.id, slot)
 
     def _replace_unready(self) -> None:
         """What is to be replaced and is not ready serves nobody: it goes at once, as far as the rollout allows."""
@@ -223,12 +223,12 @@ class _Move:
     def _stop(self, slot: int) -> None:
         """Stops a slot's task, without a successor yet."""
         context, book = self._context, self._book
-        makes_way = is_same_make(self._version_for(slot), self._wish.version)
-        context.call_off(self._wish.id, slot)
+        makes_way = is_same_make(self._version_for(slot), self._spec.version)
+        context.call_off(self._spec.id, slot)
         task = context.books.tasks[book.seats[slot]]
         context.stop(task, self._cause(slot), self._now, makes_way=makes_way)
         if slot not in book.seats and slot in book.wanted:
-            context.want(self._wish.id, slot)  # one that is unreachable leaves it at once: nobody hears the kill
+            context.want(self._spec.id, slot)  # one that is unreachable leaves it at once: nobody hears the kill
 
     def _fall_back(self, slot: int) -> None:
         """Where a successor finds no place, the old task makes room for it, if that may be, and if it can help."""
@@ -240,16 +240,16 @@ class _Move:
         if self._now < due:
             self._later(due)
             return
-        is_refused = context.refused_at.get(self._wish.id, 0.0) > succession.since
-        as_wish = filled_as(context, self._wish, slot)
-        if context.connection is Connection.SUBSCRIBED and is_refused and fits_somewhere(context, as_wish):
+        is_refused = context.refused_at.get(self._spec.id, 0.0) > succession.since
+        as_spec = filled_as(context, self._spec, slot)
+        if context.connection is Connection.SUBSCRIBED and is_refused and fits_somewhere(context, as_spec):
             self._stop_first(slot)
 
     def _succeed(self, slot: int) -> None:
         book = self._book
         if slot not in book.succeeding:
             book.succeeding[slot] = Succession(version=self._version_for(slot), since=self._now)
-            self._context.want(self._wish.id, slot)
+            self._context.want(self._spec.id, slot)
             if self._pace.may_fall_back:
                 self._later(self._now + self._context.settings.no_place_seconds)
 
@@ -264,18 +264,18 @@ class _Move:
     def _is_due(self, slot: int) -> bool:
         return slot in self._departing or slot in self._book.outdated or slot in self._book.misplaced
 
-    def _is_wished(self, task: Task) -> bool:
-        """Whether a successor is one still: as is wished now, or as its slot is kept while it leaves an agent."""
-        wish = self._wish
-        if is_same_make(task.version, wish.version):
-            return task.generation >= wish.generation
+    def _is_desired(self, task: Task) -> bool:
+        """Whether a successor is one still: as is desired now, or as its slot is kept while it leaves an agent."""
+        spec = self._spec
+        if is_same_make(task.version, spec.version):
+            return task.generation >= spec.generation
         is_kept = self._kept is not None and is_same_make(task.version, self._kept.version)
         return is_kept and task.slot in self._departing
 
     def _version_for(self, slot: int) -> VersionId:
         """What a held slot's successor is."""
         is_kept = self._kept is not None and slot in self._book.outdated and not self._may_change(slot)
-        return self._kept.version if is_kept and self._kept is not None else self._wish.version
+        return self._kept.version if is_kept and self._kept is not None else self._spec.version
 
     def _may_begin(self, slot: int) -> bool:
         return slot in self._departing or self._may_change(slot)
@@ -293,24 +293,24 @@ class _Move:
         return True
 
     def _moves_to_new(self, slot: int) -> bool:
-        """Whether a successor of the wished version is there, or is to be launched."""
+        """Whether a successor of the desired version is there, or is to be launched."""
         book = self._book
         if (coming := book.incoming.get(slot)) is not None:
-            return is_same_make(self._context.books.tasks[coming].version, self._wish.version)
+            return is_same_make(self._context.books.tasks[coming].version, self._spec.version)
         succession = book.succeeding.get(slot)
-        return succession is not None and is_same_make(succession.version, self._wish.version)
+        return succession is not None and is_same_make(succession.version, self._spec.version)
 
     def _new(self) -> int:
         """How many slots are new, or are becoming so."""
         book = self._book
         old = sum(not self._moves_to_new(slot) for slot in book.outdated)
-        vacant = (slot for slot in self._context.pending.get(self._wish.id, ()) if slot not in book.seats)
-        wished = self._wish.version
-        kept = sum(not is_same_make(refill(self._context, self._wish, slot).version, wished) for slot in vacant)
+        vacant = (slot for slot in self._context.pending.get(self._spec.id, ()) if slot not in book.seats)
+        desired = self._spec.version
+        kept = sum(not is_same_make(refill(self._context, self._spec, slot).version, desired) for slot in vacant)
         return len(book.wanted) - old - kept
 
     def _vacant(self) -> int:
-        return len(self._context.pending.get(self._wish.id, ())) - len(self._book.succeeding)
+        return len(self._context.pending.get(self._spec.id, ())) - len(self._book.succeeding)
 
     def _under_way(self) -> int:
         """How many slots are being changed: empty, not ready, with a successor, or not yet ready for long enough."""
@@ -347,7 +347,7 @@ class _Move:
         return f"{self._ready()} of {len(self._book.wanted)} are ready, and {least} must stay so"
 
     def _cause(self, slot: int) -> str:
-        return why_replaced(self._context, self._wish, slot)
+        return why_replaced(self._context, self._spec, slot)
 
     def _note(self, sentence: str) -> None:
         self._stall = self._stall or sentence

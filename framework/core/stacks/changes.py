@@ -1,4 +1,4 @@
-"""From what people ask to a stack's new wish, or to a refusal. Pure: the wish is stored before it counts."""
+"""From what people ask to a stack's new spec, or to a refusal. Pure: the spec is stored before it counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from framework.core.events import (
     StartAsked,
     StopAsked,
 )
-from framework.core.model import GroupWish, Instant, Revision, StackWish, Task, Version
+from framework.core.model import GroupSpec, Instant, Revision, StackSpec, Task, Version
 from framework.core.stacks import history
 from framework.core.state.cluster_state import Books
 from framework.core.state.stack_change import StackChange
@@ -62,7 +62,7 @@ def writes_of(change: StackChange, books: Books) -> tuple[Write, ...]:
 
 
 def consider(ask: Ask, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
-    """What the ask makes of the stacks' wishes; an empty tuple where nothing would be different."""
+    """What the ask makes of the stacks' specs; an empty tuple where nothing would be different."""
     if isinstance(ask, StackSubmitted):
         return _submit(ask, books, now)
     if isinstance(ask, RollbackAsked):
@@ -77,7 +77,7 @@ def consider(ask: Ask, books: Books, now: Instant) -> tuple[StackChange, ...] | 
 
 
 def remembered(change: StackChange, ask: Ask, books: Books, now: Instant, most: int) -> StackChange:
-    """The change with the stack's history, where its wish is another; `most` definitions are kept. Who submits a stack
+    """The change with the stack's history, where its spec is another; `most` definitions are kept. Who submits a stack
     that is there is told what that changes."""
     stack, command = change.stack, _COMMANDS[type(ask)]
     before = books.stacks.get(stack.name)
@@ -121,19 +121,19 @@ def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[StackChang
     current = None if old is None or old.is_removed else old
     if refused := _changed_meanwhile(ask.stack.name, current, ask.if_index, "submit"):
         return refused
-    before = {wish.id: wish for wish in current.groups} if current else {}
+    before = {spec.id: spec for spec in current.groups} if current else {}
     ids = ask.versions or tuple(version_of(group) for group in ask.stack.groups)
     made = tuple(zip(ask.stack.groups, ids, strict=True))
-    wishes = tuple(_wish(group, id, before.get(group.id)) for group, id in made)
-    if current and current.groups == wishes:
+    specs = tuple(_spec(group, id, before.get(group.id)) for group, id in made)
+    if current and current.groups == specs:
         return ()
     versions = {
         id: Version(stack=ask.stack.name, id=id, container=group.container, resources=group.resources)
         for group, id in made
     }
-    stack = StackWish(
+    stack = StackSpec(
         name=ask.stack.name,
-        groups=wishes,
+        groups=specs,
         index=_next_index(ask.stack.name, books),
         submitted_at=now,
         submitted_by=ask.submitted_by,
@@ -143,7 +143,7 @@ def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[StackChang
         StackChange(
             stack=stack,
             versions=tuple(versions.values()),
-            changed=_differing(before, wishes),
+            changed=_differing(before, specs),
             message="created" if current is None else "changed",
         ),
     )
@@ -158,22 +158,22 @@ def _roll_back(ask: RollbackAsked, books: Books, now: Instant) -> tuple[StackCha
     found = history.target(known, old, ask.name, ask.to, with_instances=ask.with_instances)
     if isinstance(found, Refused):
         return found
-    wishes = history.returned(found, current, with_instances=ask.with_instances)
-    if current and current.groups == wishes:
+    specs = history.returned(found, current, with_instances=ask.with_instances)
+    if current and current.groups == specs:
         return ()
-    stack = StackWish(
+    stack = StackSpec(
         name=ask.name,
-        groups=wishes,
+        groups=specs,
         index=_next_index(ask.name, books),
         submitted_at=now,
         submitted_by=ask.by,
         message=ask.message,
     )
-    before = {wish.id: wish for wish in current.groups} if current else {}
-    return (StackChange(stack=stack, changed=_differing(before, wishes), message=f"back to {found.number}"),)
+    before = {spec.id: spec for spec in current.groups} if current else {}
+    return (StackChange(stack=stack, changed=_differing(before, specs), message=f"back to {found.number}"),)
 
 
-def _changed_meanwhile(name: str, current: StackWish | None, if_index: int | None, verb: str) -> Refused | None:
+def _changed_meanwhile(name: str, current: StackSpec | None, if_index: int | None, verb: str) -> Refused | None:
     index = current.index if current else 0
     if if_index is None or if_index == index:
         return None
@@ -191,14 +191,14 @@ def _next_index(name: str, books: Books) -> int:
     return max(stack.index if stack else 0, newest) + 1
 
 
-def _differing(before: Mapping[GroupId, GroupWish], wishes: tuple[GroupWish, ...]) -> tuple[str, ...]:
+def _differing(before: Mapping[GroupId, GroupSpec], specs: tuple[GroupSpec, ...]) -> tuple[str, ...]:
     """The groups that are not as before, as texts, in the order of their ids."""
-    after = {wish.id: wish for wish in wishes}
+    after = {spec.id: spec for spec in specs}
     return tuple(str(id) for id in sorted({*before, *after}) if before.get(id) != after.get(id))
 
 
-def _wish(group: Group, version: VersionId, before: GroupWish | None) -> GroupWish:
-    return GroupWish(
+def _spec(group: Group, version: VersionId, before: GroupSpec | None) -> GroupSpec:
+    return GroupSpec(
         id=group.id,
         version=version,
         instances=instances_of(group, before.instances if before else None),
@@ -226,13 +226,13 @@ def instances_of(group: Group, now: int | None) -> int:
     return group.instances if group.autoscale is None or now is None else group.autoscale.bounded(now)
 
 
-def _remove(ask: StackRemoved, old: StackWish | None) -> tuple[StackChange, ...] | Refused:
+def _remove(ask: StackRemoved, old: StackSpec | None) -> tuple[StackChange, ...] | Refused:
     if old is None:
         return Refused(kind="not_found", message=f"there is no stack {ask.name}; `framework ls` names those there are")
     if old.is_removed:
         return ()
     stack = replace(old, is_removed=True, index=old.index + 1)
-    return (StackChange(stack=stack, changed=tuple(str(wish.id) for wish in old.groups), message="removing"),)
+    return (StackChange(stack=stack, changed=tuple(str(spec.id) for spec in old.groups), message="removing"),)
 
 
 def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Books) -> tuple[StackChange, ...] | Refused:
@@ -241,19 +241,19 @@ def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Book
     for stack in books.stacks.values():
         if stack.is_removed:
             continue
-        wishes = []
-        for wish in stack.groups:
-            if not _is_meant(ask, wish):
-                wishes.append(wish)
+        specs = []
+        for spec in stack.groups:
+            if not _is_meant(ask, spec):
+                specs.append(spec)
                 continue
             matched = True
-            adjusted = _adjusted(ask, wish, books)
+            adjusted = _adjusted(ask, spec, books)
             if isinstance(adjusted, Refused):
                 return adjusted
-            wishes.append(adjusted)
-        changed = tuple(str(new.id) for new, old in zip(wishes, stack.groups, strict=True) if new != old)
+            specs.append(adjusted)
+        changed = tuple(str(new.id) for new, old in zip(specs, stack.groups, strict=True) if new != old)
         if changed:
-            new = replace(stack, groups=tuple(wishes), index=stack.index + 1)
+            new = replace(stack, groups=tuple(specs), index=stack.index + 1)
             order = ask.order if isinstance(ask, ScaleAsked) else None
             changes.append(StackChange(stack=new, changed=changed, order=order))
     if not matched:
@@ -263,10 +263,10 @@ def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Book
     return tuple(changes)
 
 
-def _is_meant(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish) -> bool:
+def _is_meant(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: GroupSpec) -> bool:
     if isinstance(ask, ScaleAsked) and ask.only is not None:
-        return wish.id == ask.only
-    return wish.id.matches(ask.pattern)
+        return spec.id == ask.only
+    return spec.id.matches(ask.pattern)
 
 
 def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
@@ -276,10 +276,10 @@ def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
         return tasks
     fewer: dict[str, dict[GroupId, int]] = {}
     for task in tasks:
-        wish, book = books.wishes.get(task.group), books.group(task.group)
-        if wish is not None and wish.mode is Mode.GLOBAL:
-            return _no_number(wish)
-        if wish is None or task.slot not in book.wanted or book.seats.get(task.slot) != task.id:
+        spec, book = books.specs.get(task.group), books.group(task.group)
+        if spec is not None and spec.mode is Mode.GLOBAL:
+            return _no_number(spec)
+        if spec is None or task.slot not in book.wanted or book.seats.get(task.slot) != task.id:
             return Refused(
                 kind="conflict",
                 message=f"{task.id} holds no slot that its group wants: there is none to give up. Nothing was stopped;"
@@ -290,11 +290,11 @@ def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
     changes = []
     for name, counts in fewer.items():
         stack = books.stacks[name]
-        wishes = tuple(replace(wish, instances=wish.instances - counts.get(wish.id, 0)) for wish in stack.groups)
-        for wish in wishes:
-            if wish.id in counts and (refused := _out_of_bounds(wish)):
+        specs = tuple(replace(spec, instances=spec.instances - counts.get(spec.id, 0)) for spec in stack.groups)
+        for spec in specs:
+            if spec.id in counts and (refused := _out_of_bounds(spec)):
                 return refused
-        new = replace(stack, groups=wishes, index=stack.index + 1)
+        new = replace(stack, groups=specs, index=stack.index + 1)
         killed = tuple(task.id for task in tasks if task.group.stack == name)
         changed = tuple(str(id) for id in sorted(counts))
         changes.append(StackChange(stack=new, changed=changed, killed=killed, killed_because=kill_cause(ask)))
@@ -321,25 +321,25 @@ def kill_cause(ask: KillAsked) -> str:
     return f"killed{who}" + (f": {ask.message}" if ask.message else "")
 
 
-def restarted(wish: GroupWish, books: Books) -> GroupWish:
-    """The group's wish by which all its tasks are to be replaced: also those of a restart from which the stack has gone
+def restarted(spec: GroupSpec, books: Books) -> GroupSpec:
+    """The group's spec by which all its tasks are to be replaced: also those of a restart from which the stack has gone
     back meanwhile."""
-    newest = max((task.generation for task in books.tasks_of(wish.id)), default=0)
-    return replace(wish, generation=max(wish.generation, newest) + 1)
+    newest = max((task.generation for task in books.tasks_of(spec.id)), default=0)
+    return replace(spec, generation=max(spec.generation, newest) + 1)
 
 
 def _adjusted(
-    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, wish: GroupWish, books: Books
-) -> GroupWish | Refused:
+    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: GroupSpec, books: Books
+) -> GroupSpec | Refused:
     if isinstance(ask, RestartAsked):
-        return restarted(wish, books)
+        return restarted(spec, books)
     if isinstance(ask, StopAsked):
-        return replace(wish, is_stopped=True)
+        return replace(spec, is_stopped=True)
     if isinstance(ask, StartAsked):
-        return replace(wish, is_stopped=False)
-    if wish.mode is Mode.GLOBAL:
-        return _no_number(wish)
-    instances = wish.instances
+        return replace(spec, is_stopped=False)
+    if spec.mode is Mode.GLOBAL:
+        return _no_number(spec)
+    instances = spec.instances
     if ask.instances is not None:
         instances = ask.instances
     elif ask.delta is not None:
@@ -349,30 +349,30 @@ def _adjusted(
     if not 0 <= instances <= MOST_INSTANCES:
         return Refused(
             kind="invalid",
-            message=f"{wish.id} would have {instances} instances; wanted 0 to {MOST_INSTANCES}; it has"
-            f" {wish.instances} now",
+            message=f"{spec.id} would have {instances} instances; wanted 0 to {MOST_INSTANCES}; it has"
+            f" {spec.instances} now",
             details=(("instances", f"{instances} is not in 0..{MOST_INSTANCES}"),),
         )
-    scaled = replace(wish, instances=instances)
+    scaled = replace(spec, instances=instances)
     return _out_of_bounds(scaled) or scaled
 
 
-def _out_of_bounds(wish: GroupWish) -> Refused | None:
+def _out_of_bounds(spec: GroupSpec) -> Refused | None:
     """Why a group that is scaled by its load cannot have so many."""
-    bounds = wish.autoscale
-    if bounds is None or wish.fitting(wish.instances) == wish.instances:
+    bounds = spec.autoscale
+    if bounds is None or spec.fitting(spec.instances) == spec.instances:
         return None
     return Refused(
         kind="invalid",
-        message=f"{wish.id} is scaled by its load, from {bounds.min} to {bounds.max}; wanted a number of these, got"
-        f" {wish.instances}. StackChange autoscale in the stack file, or `framework stop {wish.id}` for none",
-        details=(("instances", f"{wish.instances} is not in {bounds.min}..{bounds.max}, the bounds of autoscale"),),
+        message=f"{spec.id} is scaled by its load, from {bounds.min} to {bounds.max}; wanted a number of these, got"
+        f" {spec.instances}. StackChange autoscale in the stack file, or `framework stop {spec.id}` for none",
+        details=(("instances", f"{spec.instances} is not in {bounds.min}..{bounds.max}, the bounds of autoscale"),),
     )
 
 
-def _no_number(wish: GroupWish) -> Refused:
+def _no_number(spec: GroupSpec) -> Refused:
     return Refused(
         kind="invalid",
-        message=f"{wish.id} is global: it has one on every agent on which it can run, and no number of its own;"
+        message=f"{spec.id} is global: it has one on every agent on which it can run, and no number of its own;"
         " name the groups that are to be scaled, or stop it",
     )

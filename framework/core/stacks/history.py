@@ -1,4 +1,4 @@
-"""What is remembered of the changes of a stack's wish, and what going back to one of them makes of it. Pure."""
+"""What is remembered of the changes of a stack's spec, and what going back to one of them makes of it. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from framework.core.commands import Refused
-from framework.core.model import GroupWish, History, Revision, StackWish
+from framework.core.model import GroupSpec, History, Revision, StackSpec
 from specs.ids import GroupId, VersionId, make_of
 from specs.model.canonical import to_plain
 from specs.model.constraints import Mode
@@ -31,8 +31,8 @@ _REFERENCE_BYTES = 5
 # ---- remembering ------------------------------------------------------------------------
 
 
-def revised(history: History | None, before: StackWish | None, made: Revision, stack: str, most: int) -> History:
-    """The history with one revision more, bounded: `most` definitions are kept. `before` is the wish as it was; a
+def revised(history: History | None, before: StackSpec | None, made: Revision, stack: str, most: int) -> History:
+    """The history with one revision more, bounded: `most` definitions are kept. `before` is the spec as it was; a
     history that does not know of it begins with it."""
     known = history.revisions if history else ()
     if not known and before is not None:
@@ -40,7 +40,7 @@ def revised(history: History | None, before: StackWish | None, made: Revision, s
     return History(stack=stack, revisions=bounded((*known, made), most))
 
 
-def _beginning(stack: StackWish) -> Revision:
+def _beginning(stack: StackSpec) -> Revision:
     return Revision(
         number=stack.index,
         at=stack.submitted_at,
@@ -48,7 +48,7 @@ def _beginning(stack: StackWish) -> Revision:
         text="as it was when its history began",
         by=stack.submitted_by,
         message=stack.message,
-        services=services_of(wish.id for wish in stack.groups),
+        services=services_of(spec.id for spec in stack.groups),
         groups=stack.groups,
     )
 
@@ -58,12 +58,12 @@ def bounded(revisions: Sequence[Revision], most: int) -> tuple[Revision, ...]:
     whose definition does not fit is kept without it."""
     kept: list[Revision] = []
     definitions, changes, room = 0, 0, MOST_BYTES
-    counted: dict[GroupWish, None] = {}
+    counted: dict[GroupSpec, None] = {}
     for revision in reversed(revisions):
-        new: dict[GroupWish, None] = {}
+        new: dict[GroupSpec, None] = {}
         room -= _text_bytes(revision)
         if revision.groups is not None:
-            new = {wish: None for wish in revision.groups if wish not in counted}
+            new = {spec: None for spec in revision.groups if spec not in counted}
             size = sum(map(_group_bytes, new)) + _REFERENCE_BYTES * len(revision.groups)
             if definitions < most and size <= room:
                 definitions += 1
@@ -86,18 +86,18 @@ def _text_bytes(revision: Revision) -> int:
 
 
 @lru_cache(maxsize=16_384)
-def _group_bytes(wish: GroupWish) -> int:
+def _group_bytes(spec: GroupSpec) -> int:
     """No less than its record takes: JSON names its fields, a record numbers them."""
-    return len(json.dumps(to_plain(wish)))
+    return len(json.dumps(to_plain(spec)))
 
 
-def tidied(history: History, stack: StackWish | None, versions: Collection[tuple[str, VersionId]]) -> History:
+def tidied(history: History, stack: StackSpec | None, versions: Collection[tuple[str, VersionId]]) -> History:
     """The history as far as it belongs to what else is stored: a save that broke off may have left a revision of which
     the stack does not know, and a definition wants its versions."""
     newest = None if stack is None else stack.index
     revisions = tuple(
         revision
-        if revision.groups is None or all((history.stack, wish.version) in versions for wish in revision.groups)
+        if revision.groups is None or all((history.stack, spec.version) in versions for spec in revision.groups)
         else replace(revision, groups=None)
         for revision in history.revisions
         if newest is None or revision.number <= newest
@@ -105,7 +105,7 @@ def tidied(history: History, stack: StackWish | None, versions: Collection[tuple
     return history if revisions == history.revisions else replace(history, revisions=revisions)
 
 
-def superfluous(histories: Mapping[str, History], stacks: Mapping[str, StackWish]) -> tuple[str, ...]:
+def superfluous(histories: Mapping[str, History], stacks: Mapping[str, StackSpec]) -> tuple[str, ...]:
     """The removed stacks whose history is not kept."""
     removed = [history for name, history in histories.items() if name not in stacks]
     removed.sort(key=lambda history: (history.revisions[-1].at if history.revisions else 0.0, history.stack))
@@ -115,9 +115,9 @@ def superfluous(histories: Mapping[str, History], stacks: Mapping[str, StackWish
 # ---- telling ----------------------------------------------------------------------------
 
 
-def told(before: Iterable[GroupWish], after: Iterable[GroupWish]) -> tuple[str, tuple[str, ...]]:
+def told(before: Iterable[GroupSpec], after: Iterable[GroupSpec]) -> tuple[str, tuple[str, ...]]:
     """What differs, as a phrase ("scaled web[prod] 4 → 6"), and the services of the groups that do."""
-    old, new = {wish.id: wish for wish in before}, {wish.id: wish for wish in after}
+    old, new = {spec.id: spec for spec in before}, {spec.id: spec for spec in after}
     said: dict[str, list[str]] = {}
     changed = []
     for id in sorted({*old, *new}):
@@ -140,21 +140,21 @@ _VERBS = (
 )
 
 
-def _verb(was: GroupWish | None, shall: GroupWish | None) -> str:
+def _verb(was: GroupSpec | None, shall: GroupSpec | None) -> str:
     if was is None or shall is None:
         return "added" if was is None else "removed"
-    tests: tuple[tuple[str, Callable[[GroupWish], object]], ...] = (
-        ("replaced", lambda wish: make_of(wish.version)),
-        ("scaled", lambda wish: wish.instances),
-        ("restarted", lambda wish: wish.generation),
-        ("stopped" if shall.is_stopped else "started", lambda wish: wish.is_stopped),
-        ("changed in place", lambda wish: wish.version),
-        ("signalled", lambda wish: wish.signals),
+    tests: tuple[tuple[str, Callable[[GroupSpec], object]], ...] = (
+        ("replaced", lambda spec: make_of(spec.version)),
+        ("scaled", lambda spec: spec.instances),
+        ("restarted", lambda spec: spec.generation),
+        ("stopped" if shall.is_stopped else "started", lambda spec: spec.is_stopped),
+        ("changed in place", lambda spec: spec.version),
+        ("signalled", lambda spec: spec.signals),
     )
     return next((verb for verb, of in tests if of(was) != of(shall)), "changed settings of")
 
 
-def _numbers(was: GroupWish | None, shall: GroupWish | None) -> str:
+def _numbers(was: GroupSpec | None, shall: GroupSpec | None) -> str:
     if was is None or shall is None or was.instances == shall.instances:
         return ""
     return f" {was.instances} → {shall.instances}"
@@ -194,24 +194,24 @@ def _kept(history: History) -> str:
     return f"; those with a definition are {', '.join(numbers)} (`framework history {history.stack}`)"
 
 
-def returned(found: Revision, current: StackWish | None, *, with_instances: bool) -> tuple[GroupWish, ...]:
-    """The wishes of a definition as they are when it is gone back to. A group that there is now keeps its number of
+def returned(found: Revision, current: StackSpec | None, *, with_instances: bool) -> tuple[GroupSpec, ...]:
+    """The specs of a definition as they are when it is gone back to. A group that there is now keeps its number of
     instances (unless `with_instances`), and whether it is stopped."""
-    now = {wish.id: wish for wish in current.groups} if current else {}
-    return tuple(_returned(wish, now.get(wish.id), with_instances) for wish in found.groups or ())
+    now = {spec.id: spec for spec in current.groups} if current else {}
+    return tuple(_returned(spec, now.get(spec.id), with_instances) for spec in found.groups or ())
 
 
-def _returned(wish: GroupWish, now: GroupWish | None, with_instances: bool) -> GroupWish:
+def _returned(spec: GroupSpec, now: GroupSpec | None, with_instances: bool) -> GroupSpec:
     if now is None:
-        return replace(wish, is_stopped=False)
-    keeps = not with_instances and wish.mode is now.mode is Mode.REPLICATED
-    instances = now.instances if keeps else wish.instances
-    instances, generation = wish.fitting(instances), now.generation
-    return replace(wish, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)
+        return replace(spec, is_stopped=False)
+    keeps = not with_instances and spec.mode is now.mode is Mode.REPLICATED
+    instances = now.instances if keeps else spec.instances
+    instances, generation = spec.fitting(instances), now.generation
+    return replace(spec, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)
 
 
 def target(
-    history: History | None, stack: StackWish | None, name: str, to: int | None, *, with_instances: bool
+    history: History | None, stack: StackSpec | None, name: str, to: int | None, *, with_instances: bool
 ) -> Revision | Refused:
     """Which definition a rollback goes to: that of revision `to`; or without one, of a removed stack the last, else the
     newest earlier one that would change something."""

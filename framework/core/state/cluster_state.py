@@ -1,4 +1,4 @@
-"""The books: wishes, versions, tasks and agents, and what is derived from them, kept in step with every change.
+"""The books: specs, versions, tasks and agents, and what is derived from them, kept in step with every change.
 
 Stored: stacks, versions, tasks, agents, answers, framework id, next serial. All else here equals its recomputation from
 those, and `invariants.check` says so after every test; but for `GroupBook.wanted`, which also remembers.
@@ -13,12 +13,12 @@ from framework.core.model import (
     Answered,
     Backoff,
     Failures,
-    GroupWish,
+    GroupSpec,
     History,
     Instant,
     KnownAgent,
     Rollouts,
-    StackWish,
+    StackSpec,
     Stored,
     Task,
     Version,
@@ -38,12 +38,12 @@ class Books:
     def __init__(self) -> None:
         self.framework_id: FrameworkId | None = None
         self.next_serial = 1
-        self.stacks: dict[str, StackWish] = {}
+        self.stacks: dict[str, StackSpec] = {}
         self.histories: dict[str, History] = {}
         """Of removed stacks too, as far as they are kept."""
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
-        self.wishes: dict[GroupId, GroupWish] = {}
+        self.specs: dict[GroupId, GroupSpec] = {}
         self.groups: dict[GroupId, GroupBook] = {}
         self.by_stack: dict[str, dict[GroupId, None]] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
@@ -110,36 +110,36 @@ class Books:
             for id in (*book.seats.values(), *book.incoming.values(), *book.leaving, *book.ended):
                 yield self.tasks[id]
 
-    def put_stack(self, stack: StackWish) -> None:
-        """Takes a stack's new wish; groups that are no longer in it lose theirs."""
+    def put_stack(self, stack: StackSpec) -> None:
+        """Takes a stack's new spec; groups that are no longer in it lose theirs."""
         old = self.stacks.get(stack.name)
-        for wish in old.groups if old else ():
-            self._forget_wish(wish)
+        for spec in old.groups if old else ():
+            self._forget_spec(spec)
         self.stacks[stack.name] = stack
-        for wish in () if stack.is_removed else stack.groups:
-            self.wishes[wish.id] = wish
-            if wish.mode is Mode.GLOBAL:
-                self.everywhere[wish.id] = None
-            if hard := tuple(rule for rule in wish.rules.apart if not rule.weight):
-                self._keeping_apart[wish.id] = hard
-            self.group(wish.id)
+        for spec in () if stack.is_removed else stack.groups:
+            self.specs[spec.id] = spec
+            if spec.mode is Mode.GLOBAL:
+                self.everywhere[spec.id] = None
+            if hard := tuple(rule for rule in spec.rules.apart if not rule.weight):
+                self._keeping_apart[spec.id] = hard
+            self.group(spec.id)
         self._list_apart()
-        for wish in stack.groups:
-            self._use(stack.name, wish.version, 1)
+        for spec in stack.groups:
+            self._use(stack.name, spec.version, 1)
         self._doubt_ready(stack.name)
         for group in self.by_stack.get(stack.name, {}):
             book = self.groups[group]
             for slot, id in sorted(book.seats.items()):
                 self._mark_due(book, slot, self.tasks[id])
             for id in (id for living in book.living.values() for id in living):
-                _mark(book.behind, id, is_behind(self.tasks[id], self.wishes.get(group)))
+                _mark(book.behind, id, is_behind(self.tasks[id], self.specs.get(group)))
             self.touched[group] = None
 
     def drop_stack(self, name: str) -> None:
-        """Forgets a stack's wish."""
+        """Forgets a stack's spec."""
         stack = self.stacks.pop(name)
-        for wish in stack.groups:
-            self._forget_wish(wish)
+        for spec in stack.groups:
+            self._forget_spec(spec)
         self._list_apart()
 
     def put_rollouts(self, rollouts: Rollouts) -> None:
@@ -163,8 +163,8 @@ class Books:
 
     def _use_before(self, stack: str, by: int) -> None:
         rollouts = self.rollouts.get(stack)
-        for wish in rollouts.current.before if rollouts and rollouts.current else ():
-            self._use(stack, wish.version, by)
+        for spec in rollouts.current.before if rollouts and rollouts.current else ():
+            self._use(stack, spec.version, by)
 
     def depart(self, agents: Iterable[AgentId]) -> dict[GroupId, None]:
         """Takes which agents are to be left; returns the groups that have a task to move now, or no longer."""
@@ -182,7 +182,7 @@ class Books:
 
     def _mark_due(self, book: GroupBook, slot: int, holder: Task | None) -> None:
         """Notes whether the task that holds a slot is to be replaced, and why."""
-        is_old = holder is not None and is_outdated(holder, self.wishes.get(book.id))
+        is_old = holder is not None and is_outdated(holder, self.specs.get(book.id))
         departs = holder is not None and self._departs(holder)
         _mark(book.outdated, slot, is_old)
         _mark(book.departing, slot, departs)
@@ -192,12 +192,12 @@ class Books:
         """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
         return task.goal is Goal.RUN and (task.agent_id in self.departing or task.state is TaskState.KILLING)
 
-    def _forget_wish(self, wish: GroupWish) -> None:
-        self.wishes.pop(wish.id, None)
-        self.everywhere.pop(wish.id, None)
-        self._keeping_apart.pop(wish.id, None)
-        self._use(wish.id.stack, wish.version, -1)
-        self.touched[wish.id] = None
+    def _forget_spec(self, spec: GroupSpec) -> None:
+        self.specs.pop(spec.id, None)
+        self.everywhere.pop(spec.id, None)
+        self._keeping_apart.pop(spec.id, None)
+        self._use(spec.id.stack, spec.version, -1)
+        self.touched[spec.id] = None
 
     def _list_apart(self) -> None:
         self.apart = tuple((id, rule) for id in sorted(self._keeping_apart) for rule in self._keeping_apart[id])
@@ -238,7 +238,7 @@ class Books:
                 del self.failing[failures.group]
 
     def forget_group(self, group: GroupId) -> None:
-        """Forgets a group of which there is no task and no wish."""
+        """Forgets a group of which there is no task and no spec."""
         self.groups.pop(group, None)
         members = self.by_stack.get(group.stack)
         if members is not None:
@@ -269,7 +269,7 @@ class Books:
                 book.last_ended[task.slot] = task.id
         else:
             book.living.setdefault(task.slot, {})[task.id] = None
-            _mark(book.behind, task.id, is_behind(task, self.wishes.get(book.id)))
+            _mark(book.behind, task.id, is_behind(task, self.specs.get(book.id)))
         if is_counted(task):
             self._count(task, 1)
         _mark(self.left, task.id, task.is_left and task.state.is_terminal)

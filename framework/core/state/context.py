@@ -284,7 +284,7 @@ class Context:
             return
         self.write("rollouts", rollouts.stack, PutRollouts(rollouts=rollouts))
         kept = before.current.before if before is not None and before.current is not None else ()
-        self.collect_versions(rollouts.stack, dict.fromkeys(wish.version for wish in kept))
+        self.collect_versions(rollouts.stack, dict.fromkeys(spec.version for spec in kept))
 
     def rollouts_again(self, stack: str) -> None:
         """Stores what was not while a change of the stack was being stored."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from framework.core.model import GroupWish, Instant, Task
+from framework.core.model import GroupSpec, Instant, Task
 from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make
 from specs.states import Goal, TaskState
 
@@ -24,7 +24,7 @@ class GroupBook:
     `seats` has the task that holds each slot; `incoming` those that are to take over from it once they are ready, while
     it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
     has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
-    whose task has another version or generation than is wished, as far as they shall run; `departing` those on agents
+    whose task has another version or generation than is desired, as far as they shall run; `departing` those on agents
     that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose task
     serves on although it has failed a check that was changed. `behind` are the tasks that run
     on and lack something that their executor is to be told (core.converge.inplace_update).
@@ -73,15 +73,15 @@ def is_counted(task: Task) -> bool:
     return task.state.is_lively and task.state is not TaskState.UNREACHABLE
 
 
-def is_outdated(task: Task, wish: GroupWish | None) -> bool:
+def is_outdated(task: Task, spec: GroupSpec | None) -> bool:
     """Whether the task shall run, but not as it is."""
-    if wish is None or task.goal is Goal.STOP:
+    if spec is None or task.goal is Goal.STOP:
         return False
-    return not is_same_make(task.version, wish.version) or task.generation < wish.generation
+    return not is_same_make(task.version, spec.version) or task.generation < spec.generation
 
 
-def is_behind(task: Task, wish: GroupWish | None) -> bool:
-    """Whether the task shall run, and lacks what it can be given as it runs: the care that is wished, or a signal."""
-    if wish is None or task.goal is Goal.STOP or not is_same_make(task.version, wish.version):
+def is_behind(task: Task, spec: GroupSpec | None) -> bool:
+    """Whether the task shall run, and lacks what it can be given as it runs: the care that is desired, or a signal."""
+    if spec is None or task.goal is Goal.STOP or not is_same_make(task.version, spec.version):
         return False
-    return task.version != wish.version or task.signals < wish.signals
+    return task.version != spec.version or task.signals < spec.signals

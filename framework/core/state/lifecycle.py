@@ -60,9 +60,9 @@ class Back(StrEnum):
     STOPS = "stops"
 
 
-def back(goal: Goal, said: TaskState, *, is_replaced: bool, is_wished: bool) -> Back:
+def back(goal: Goal, said: TaskState, *, is_replaced: bool, is_desired: bool) -> Back:
     """What becomes of a task that Mesos says is in the state `said` after it was unreachable. `is_replaced`: its slot
-    was given to another; `is_wished`: as it is, it is what its slot shall have.
+    was given to another; `is_desired`: as it is, it is what its slot shall have.
 
     Only one that runs takes over: what is still starting is no better than its replacement.
     """
@@ -70,7 +70,7 @@ def back(goal: Goal, said: TaskState, *, is_replaced: bool, is_wished: bool) -> 
         return Back.STOPS
     if not is_replaced:
         return Back.GOES_ON
-    return Back.TAKES_OVER if said is TaskState.RUNNING and is_wished else Back.STOPS
+    return Back.TAKES_OVER if said is TaskState.RUNNING and is_desired else Back.STOPS
 
 
 def act(goal: Goal, observed: TaskState) -> Action:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from framework.adapters import backup_file, marks, nodes, records, wish_records
+from framework.adapters import backup_file, marks, nodes, records, spec_records
 from framework.adapters.backup_file import Backup, BackupFault, manifest_of
 from framework.adapters.checking import Report, Severity, check
 from framework.adapters.marks import Epoch
 from framework.core.commands import PutFramework
-from framework.core.model import StackWish, Task
+from framework.core.model import StackSpec, Task
 from specs.ids import FrameworkId, TaskId, VersionId
 from specs.states import Goal, TaskState
 from tests.kit.stored import VERSION, stored_agent, stored_stack, stored_task, stored_version
@@ -29,7 +29,7 @@ AGENT = stored_agent(1, id=stored_task(1).agent_id)
 
 def tree(
     *tasks: Task,
-    stacks: tuple[StackWish, ...] = (stored_stack(),),
+    stacks: tuple[StackSpec, ...] = (stored_stack(),),
     framework_id: str = "f-1",
     next_serial: int = 100,
     more: Mapping[str, bytes | None] | None = None,
@@ -46,7 +46,7 @@ def tree(
             PutFramework(framework_id=FrameworkId(framework_id), next_serial=next_serial)
         ),
         **dict.fromkeys(nodes.DIRECTORIES, b""),
-        **{f"/stacks/{stack.name}": wish_records.stack_node(stack) for stack in stacks},
+        **{f"/stacks/{stack.name}": spec_records.stack_node(stack) for stack in stacks},
         "/versions/shop": b"",
         f"/versions/shop/{VERSION}": records.version_node(version),
         **{f"/tasks/{bucket}": records.bucket_node(content) for bucket, content in buckets.items()},
@@ -98,7 +98,7 @@ class TestCheck:
                 "/tasks/0 has a task id 'me': wanted",
             ),
             ("/agents/1", records.bucket_node([records.agent_bytes(AGENT)]), "/agents/1 has agent"),
-            ("/stacks/shop", wish_records.stack_node(stored_stack("other")), "/stacks/shop names stack 'other'"),
+            ("/stacks/shop", spec_records.stack_node(stored_stack("other")), "/stacks/shop names stack 'other'"),
             (f"/versions/shop/{VERSION}", None, "/stacks/shop says that shop/web00000"),
             (f"/versions/shop/{VERSION}", records.version_node(stored_version()), f"/versions/shop/{VERSION} names"),
         ],

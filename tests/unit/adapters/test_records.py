@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from framework.adapters import packing, records, wish_records
+from framework.adapters import packing, records, spec_records
 from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
 from framework.core.model import Failures
@@ -20,17 +20,17 @@ from tests.kit.stored import stored_agent, stored_rules, stored_stack, stored_ta
 
 
 def test_a_small_node_is_its_message() -> None:
-    node = wish_records.stack_node(stored_stack())
+    node = spec_records.stack_node(stored_stack())
     assert pb.StackRecord.FromString(node).name == "shop"
     assert node[0] == 0x08
 
 
 def test_a_large_node_is_compressed() -> None:
     stack = stored_stack(groups=1000)
-    node = wish_records.stack_node(stack)
+    node = spec_records.stack_node(stack)
     assert node[0] == 0x78
     assert len(node) < len(zlib.decompress(node)) / 10
-    assert wish_records.stack_of(node) == stack
+    assert spec_records.stack_of(node) == stack
 
 
 def test_a_large_version_has_its_settings_compressed() -> None:
@@ -51,7 +51,7 @@ def test_a_bucket_that_is_joined_is_what_protobuf_writes() -> None:
 
 
 def test_what_a_group_does_not_say_takes_no_room() -> None:
-    (group, _) = pb.StackRecord.FromString(wish_records.stack_node(stored_stack())).groups
+    (group, _) = pb.StackRecord.FromString(spec_records.stack_node(stored_stack())).groups
     assert {field.name for field, _ in group.ListFields()}.isdisjoint({"mode", "rules_json"})
 
 
@@ -59,8 +59,8 @@ def test_a_groups_mode_and_rules_come_back_and_equal_rules_are_one_value() -> No
     stack = stored_stack(groups=3)
     told = [dataclasses.replace(group, mode=Mode.GLOBAL, rules=stored_rules()) for group in stack.groups[:2]]
     stack = dataclasses.replace(stack, groups=(*told, stack.groups[2]))
-    node = wish_records.stack_node(stack)
-    first, second, third = wish_records.stack_of(node).groups
+    node = spec_records.stack_node(stack)
+    first, second, third = spec_records.stack_of(node).groups
     assert (first, second, third) == stack.groups
     assert first.rules is second.rules
     assert third.rules == Rules()
@@ -86,7 +86,7 @@ def test_a_groups_mode_and_rules_come_back_and_equal_rules_are_one_value() -> No
 def test_a_group_that_says_what_none_says_is_refused(change: dict[str, Any], says: str) -> None:
     node = pb.StackRecord(schema=3, name="shop", groups=[pb.GroupRecord(service="web", restart="always", **change)])
     with pytest.raises(RecordFault, match=says):
-        wish_records.stack_of(node.SerializeToString())
+        spec_records.stack_of(node.SerializeToString())
 
 
 def test_an_agent_that_failed_groups_comes_back() -> None:
@@ -114,7 +114,7 @@ OLD_VERSION = (
 
 def test_what_an_older_program_wrote_is_read() -> None:
     assert records.framework_of(OLD_FRAMEWORK) == PutFramework(framework_id=FrameworkId("f-1"), next_serial=7)
-    assert wish_records.stack_of(OLD_STACK) == stored_stack(groups=1)
+    assert spec_records.stack_of(OLD_STACK) == stored_stack(groups=1)
     assert records.version_of(OLD_VERSION) == stored_version()
     record = records.task_bytes(stored_task(1))
     bucket = pb.TaskBucket(schema=1, tasks=[pb.TaskRecord.FromString(record)])
@@ -124,7 +124,7 @@ def test_what_an_older_program_wrote_is_read() -> None:
 def test_what_is_written_says_the_schema_at_which_older_programs_stop() -> None:
     written = (
         records.framework_node(PutFramework(framework_id=None, next_serial=1)),
-        wish_records.stack_node(stored_stack()),
+        spec_records.stack_node(stored_stack()),
         records.version_node(stored_version()),
         records.bucket_node([records.task_bytes(stored_task(1))]),
         records.bucket_node([records.agent_bytes(stored_agent(1))]),

@@ -22,11 +22,11 @@ from specs.file.load import stack_to_json
 from specs.ids import group_id
 from specs.model.stack import Container, Stack
 from specs.model.update import Order, Share, Update
-from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, a_wish, running
+from tests.kit.front import FakeFront, a_group, a_spec, a_stack, a_task, a_view, running
 from tests.unit.api.conftest import MakeClient
 
 WEB = group_id("shop", "web", ["dev"])
-SHOP = Stack(name="shop", groups=(a_wish(WEB, instances=2),))
+SHOP = Stack(name="shop", groups=(a_spec(WEB, instances=2),))
 CHANGES = [
     ("PUT", "/v1/stacks/shop"),
     ("DELETE", "/v1/stacks/shop"),
@@ -172,7 +172,7 @@ def test_every_route_that_changes_something_says_that_it_needs_the_token(client:
 
 def test_plan_shows_the_difference_and_changes_nothing(client: TestClient, front: FakeFront) -> None:
     front.view = a_view([running(SHOP, index=7)])
-    newer = Stack(name="shop", groups=(a_wish(WEB, instances=3, container=Container(image="acme/web:2")),))
+    newer = Stack(name="shop", groups=(a_spec(WEB, instances=3, container=Container(image="acme/web:2")),))
     plan = client.post("/v1/stacks/shop/plan", json=stack_to_json(newer)).json()
     assert (plan["index"], plan["is_new"]) == (7, False)
     (change,) = plan["changes"]

@@ -248,7 +248,7 @@ def test_agents_with_all_that_is_known(client: TestClient, front: FakeFront) -> 
     AgentsAnswer.model_validate(answer)
     assert (answer["agents_problem"], answer["executor"]["cpus"]) == ("told late", 0.1)
     one, two = answer["agents"]
-    assert one["tasks"] == [{"group": "shop/web[prod]", "version": group.wish.version, "count": 2}]
+    assert one["tasks"] == [{"group": "shop/web[prod]", "version": group.spec.version, "count": 2}]
     assert one["total"] == {
         "cpus": 4.0,
         "mem_mib": 4096,

@@ -67,7 +67,7 @@ def _placed(talk: Conversation) -> dict[str, Counter[str]]:
 
 
 @pytest.mark.parametrize(
-    "wished",
+    "desired",
     [
         stack(_with("shop/web", Rules(), 7)),
         stack(_with("shop/web", RACK, 5), _with("shop/db", UNIQUE, 4)),
@@ -79,10 +79,10 @@ def _placed(talk: Conversation) -> dict[str, Counter[str]]:
     ],
     ids=["plain", "racks", "crowded", "global", "apart", "near", "large"],
 )
-def test_a_plan_comes_true(wished: Stack) -> None:
+def test_a_plan_comes_true(desired: Stack) -> None:
     talk, _ = _talk()
-    found = plan(_view(talk), wished)
-    assert isinstance(talk.submit(wished), Done)
+    found = plan(_view(talk), desired)
+    assert isinstance(talk.submit(desired), Done)
     for _round in range(3):
         _offer_all(talk)
     expected = {
@@ -93,7 +93,7 @@ def test_a_plan_comes_true(wished: Stack) -> None:
     assert _placed(talk) == expected
     view = _view(talk)
     for line in found.groups:
-        shown = next(one for one in view.stacks["shop"].groups if one.wish.id == line.group)
+        shown = next(one for one in view.stacks["shop"].groups if one.spec.id == line.group)
         refused = line.outcome.refused
         assert len(shown.waiting) == (len(refused.slots) if refused else 0)
         if refused:
@@ -104,12 +104,12 @@ def test_a_plan_comes_true(wished: Stack) -> None:
 
 def test_after_it_has_come_true_nothing_is_left_to_do() -> None:
     talk, agents = _talk()
-    wished = stack(_with("shop/web", RACK, 5), _with("shop/agent", Rules(), 1, Mode.GLOBAL, 100))
-    talk.submit(wished)
+    desired = stack(_with("shop/web", RACK, 5), _with("shop/agent", Rules(), 1, Mode.GLOBAL, 100))
+    talk.submit(desired)
     _offer_all(talk)
     talk.run(*talk.tasks)
     talk.report(*agents)
-    again = plan(_view(talk), wished)
+    again = plan(_view(talk), desired)
     assert again.changes == ()
     assert [(line.outcome.kept, line.outcome.placements, line.outcome.refused) for line in again.groups] == [
         (6, (), None),

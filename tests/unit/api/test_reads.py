@@ -74,8 +74,8 @@ def test_answers_have_the_shapes_that_are_documented(client: TestClient, path: s
 
 
 def test_a_group_tells_what_becomes_of_tasks_that_cannot_be_reached(client: TestClient, front: FakeFront) -> None:
-    wish = Unreachable(replace_after_seconds=90.0, keep=Keep.ORIGINAL)
-    front.view = a_view([a_stack("batch", [a_group(JOB, unreachable=wish)])])
+    spec = Unreachable(replace_after_seconds=90.0, keep=Keep.ORIGINAL)
+    front.view = a_view([a_stack("batch", [a_group(JOB, unreachable=spec)])])
     (group,) = client.get("/v1/groups").json()["groups"]
     assert group["unreachable"] == {"replace_after_seconds": 90.0, "keep": "original"}
 

@@ -14,12 +14,12 @@ from framework.core.stacks.repeated_requests import KEPT_SECONDS
 from specs.file.load import stack_to_json
 from specs.ids import group_id
 from specs.model.stack import Stack
-from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, a_wish
+from tests.kit.front import NOW, FakeFront, a_group, a_spec, a_stack, a_task, a_view
 from tests.unit.api.conftest import MakeClient
 
 KEY = {"Idempotency-Key": "6f0c"}
 DONE = Done(changed=("shop/web",), index=8, message="changed")
-SHOP = stack_to_json(Stack(name="shop", groups=(a_wish(group_id("shop", "web", []), instances=2),)))
+SHOP = stack_to_json(Stack(name="shop", groups=(a_spec(group_id("shop", "web", []), instances=2),)))
 
 
 def remember(front: FakeFront, **more: Any) -> None:

@@ -138,7 +138,7 @@ def test_plan_tells_of_slots_without_a_task_though_nothing_changes(serve: Serve,
     serve()
     standing = running(SHOP, index=4)
     auth = replace(standing.groups[0], tasks=(), waiting=(Waiting(slot=0, cause="waits for offers"),))
-    stopped = replace(standing.groups[1], wish=replace(standing.groups[1].wish, is_stopped=True), tasks=())
+    stopped = replace(standing.groups[1], spec=replace(standing.groups[1].spec, is_stopped=True), tasks=())
     groups = (auth, stopped, *standing.groups[2:])
     front.view = a_view([replace(standing, groups=groups)], agents=[an_agent(1)])
     result = run("plan", "-", "--set", "services.web.groups[0].instances=3", stdin=STACK)

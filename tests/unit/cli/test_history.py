@@ -12,7 +12,7 @@ from framework.core.commands import Done
 from framework.core.events import KillAsked, RollbackAsked
 from specs.ids import group_id
 from specs.model.stack import Stack
-from tests.kit.front import WEB, FakeFront, a_group, a_stack, a_task, a_view, a_wish
+from tests.kit.front import WEB, FakeFront, a_group, a_spec, a_stack, a_task, a_view
 from tests.kit.histories import with_history
 from tests.unit.cli.conftest import Run, Serve
 
@@ -20,7 +20,7 @@ WEB_ID = group_id("shop", "web", ["prod"])
 
 
 def shop(image: str, instances: int = 1) -> Stack:
-    return Stack(name="shop", groups=(a_wish(WEB_ID, instances=instances, container=replace(WEB, image=image)),))
+    return Stack(name="shop", groups=(a_spec(WEB_ID, instances=instances, container=replace(WEB, image=image)),))
 
 
 FIRST, SECOND = shop("acme/web:1", 2), shop("acme/web:2", 3)

@@ -26,8 +26,8 @@ class Load:
 
     def __init__(self, bounds: Autoscale = BOUNDS, instances: int = 4) -> None:
         self.talk = Conversation()
-        self.wished = replace(group("shop/web", instances=instances), autoscale=bounds)
-        self.talk.up(self.wished)
+        self.desired = replace(group("shop/web", instances=instances), autoscale=bounds)
+        self.talk.up(self.desired)
         self.talk.wait(20)
 
     def measure(self, times: int = 1, *, cpu: float | None = None, silent: int = 0, **metrics: float) -> list[Command]:
@@ -37,7 +37,7 @@ class Load:
         for _ in range(times):
             heard += self.talk.wait(EVERY)
             telling = self.talk.tasks[: len(self.talk.tasks) - silent]
-            cpus = None if cpu is None else round(self.wished.resources.cpus_milli * cpu / 100)
+            cpus = None if cpu is None else round(self.desired.resources.cpus_milli * cpu / 100)
             usages = (
                 TaskUsage(task_id=task.id, cpus_milli=cpus, metrics=tuple(sorted(metrics.items()))) for task in telling
             )
@@ -48,7 +48,7 @@ class Load:
 
     @property
     def instances(self) -> int:
-        return self.view.wish.instances
+        return self.view.spec.instances
 
     @property
     def view(self) -> GroupView:
@@ -218,10 +218,10 @@ def test_numbers_outside_the_bounds_are_refused() -> None:
 def test_the_same_file_again_keeps_the_number() -> None:
     load = Load()
     load.measure(4, cpu=90)
-    done = load.talk.submit(stack(load.wished))
+    done = load.talk.submit(stack(load.desired))
     assert isinstance(done, Done)
     assert (load.instances, done.message) == (6, "unchanged")
-    narrower = replace(load.wished, autoscale=replace(BOUNDS, max=5))
+    narrower = replace(load.desired, autoscale=replace(BOUNDS, max=5))
     load.talk.submit(stack(narrower))
     assert load.instances == 5
 
@@ -236,7 +236,7 @@ def test_nothing_is_scaled_while_it_is_stopped() -> None:
 def test_a_rollout_may_grow_and_not_shrink() -> None:
     load = Load(replace(BOUNDS, cool_down_seconds=30))
     update = Update(steps=(Step(),))
-    load.talk.submit(stack(replace(load.wished, container=Container(image="other"), update=update)))
+    load.talk.submit(stack(replace(load.desired, container=Container(image="other"), update=update)))
     load.measure(8, cpu=20)
     assert load.instances == 4
     assert "is under way, and until it is done there are not fewer" in load.sentence
@@ -265,5 +265,5 @@ def test_only_the_group_itself_is_scaled() -> None:
     talk.wait(20)
     usages = tuple(TaskUsage(task_id=task.id, cpus_milli=10_000) for task in talk.tasks)
     talk.say(UsageMeasured(tasks=usages))
-    wishes = talk.scheduler.context.books.wishes
-    assert [(str(id), wish.instances) for id, wish in wishes.items()] == [("shop/web", 6), ("shop/web[dev]", 2)]
+    specs = talk.scheduler.context.books.specs
+    assert [(str(id), spec.instances) for id, spec in specs.items()] == [("shop/web", 6), ("shop/web[dev]", 2)]

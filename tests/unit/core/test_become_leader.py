@@ -39,6 +39,6 @@ def test_a_rollout_that_was_under_way_comes_to_its_end() -> None:
         for task in launched(after.offers()):
             after.status(task, TaskState.RUNNING)
         after.wait(1.0)
-    wish = after.shelf.stacks["shop"].groups[0]
-    assert [task.version for task in after.tasks] == [wish.version] * 2
+    spec = after.shelf.stacks["shop"].groups[0]
+    assert [task.version for task in after.tasks] == [spec.version] * 2
     assert after.shelf.rollouts["shop"].current is None

@@ -158,7 +158,7 @@ def test_scaled_down_the_highest_slots_stop_after_that_is_stored() -> None:
     talk.up(group(instances=4))
     heard = talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=2))
     kinds = [type(command) for command in heard if isinstance(command, Save | Kill)]
-    assert kinds == [Save, Save, Kill, Kill], "the wish, then the goals, then the kills"
+    assert kinds == [Save, Save, Kill, Kill], "the spec, then the goals, then the kills"
     assert sorted(talk.scheduler.context.books.tasks[id].slot for id in killed(heard)) == [2, 3]
 
 
@@ -169,8 +169,8 @@ def test_many_stops_are_stored_in_pieces_each_before_its_kills() -> None:
     talk.offers()
     talk.holds_saves = True
     talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=0))
-    wish, talk.held = talk.held[0], []
-    heard = talk.say(Saved(ticket=wish.ticket))
+    spec, talk.held = talk.held[0], []
+    heard = talk.say(Saved(ticket=spec.ticket))
     saves = [command for command in heard if isinstance(command, Save)]
     assert [sum(isinstance(write, PutTask) for write in save.writes) for save in saves] == [200, 200, 50]
     assert killed(heard) == []
@@ -333,7 +333,7 @@ def test_a_group_taken_out_of_the_file_is_stopped() -> None:
     (task,) = [task for task in talk.tasks if task.goal is Goal.STOP]
     assert (task.group.service, task.stop_cause) == ("web", "the group was taken out of the stack")
     talk.status(task, TaskState.KILLED)
-    assert [str(view.wish.id) for view in talk.scheduler.view(talk.now).stacks["shop"].groups] == ["shop/redis"]
+    assert [str(view.spec.id) for view in talk.scheduler.view(talk.now).stacks["shop"].groups] == ["shop/redis"]
 
 
 def test_ends_back_off_and_well_run_resets() -> None:

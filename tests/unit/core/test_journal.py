@@ -206,12 +206,12 @@ class TestSecrets:
         path = tmp_path / "journal"
         talk = Recorded(path)
         talk.subscribe()
-        wish = replace(secretive(1), update=Update(on_failure=OnFailure.ROLLBACK, max_failures=Share(count=0)))
-        talk.submit(stack(wish))
+        spec = replace(secretive(1), update=Update(on_failure=OnFailure.ROLLBACK, max_failures=Share(count=0)))
+        talk.submit(stack(spec))
         talk.offers()
         talk.run(*talk.tasks)
         talk.wait(60)
-        talk.submit(stack(replace(wish, container=replace(wish.container, image="acme/web:2"))))
+        talk.submit(stack(replace(spec, container=replace(spec.container, image="acme/web:2"))))
         for _ in range(3):
             talk.offers()
             for task in talk.tasks:
@@ -259,10 +259,10 @@ class TestSecrets:
         assert Masker(b"other salt")._text(SECRET) != first
 
     def test_versions_keep_their_ids(self) -> None:
-        wished = stack(secretive())
-        masked = Masker(b"salt").event(StackSubmitted(request_id=1, stack=wished))
+        desired = stack(secretive())
+        masked = Masker(b"salt").event(StackSubmitted(request_id=1, stack=desired))
         assert isinstance(masked, StackSubmitted)
-        assert masked.versions == (version_of(wished.groups[0]),)
+        assert masked.versions == (version_of(desired.groups[0]),)
         assert masked.versions != (version_of(masked.stack.groups[0]),)
 
     def test_what_stands_for_a_container_is_its_version(self) -> None:

@@ -11,8 +11,8 @@ from discovery.balancer.lines import FREE, LEAST_LINES, Line, LineState, allotte
 from discovery.balancer.model import Exposed, Model, Rule, Server, model_of
 from discovery.balancer.source import routes_of
 from discovery.endpoints import Endpoint, EndpointPort
-from framework.adapters.wish_records import stack_node
-from framework.core.model import GroupWish, StackWish
+from framework.adapters.spec_records import stack_node
+from framework.core.model import GroupSpec, StackSpec
 from specs.ids import GroupId, TaskId, VersionId, group_id
 from specs.model.routes import Balance, Route, RouteMode, Tls
 
@@ -186,15 +186,15 @@ class TestLines:
 
 
 def test_the_routes_of_a_stack_are_read_from_its_record() -> None:
-    wish = GroupWish(
+    spec = GroupSpec(
         id=WEB,
         version=VersionId("0123456789ab"),
         instances=1,
         routes=(Route(port="http", hosts=HOST, balance=Balance.SOURCE), Route(port="admin", listen=81)),
     )
-    stack = StackWish(name="shop", groups=(wish, replace(wish, id=API, routes=())), index=1, submitted_at=0.0)
-    assert routes_of(stack_node(stack)) == tuple(Exposed(group=WEB, route=route) for route in wish.routes)
-    large = replace(stack, groups=tuple(replace(wish, id=group_id("shop", f"s{each}")) for each in range(100)))
+    stack = StackSpec(name="shop", groups=(spec, replace(spec, id=API, routes=())), index=1, submitted_at=0.0)
+    assert routes_of(stack_node(stack)) == tuple(Exposed(group=WEB, route=route) for route in spec.routes)
+    large = replace(stack, groups=tuple(replace(spec, id=group_id("shop", f"s{each}")) for each in range(100)))
     assert len(routes_of(stack_node(large))) == 200, "compressed"
     with pytest.raises(ValueError, match="wanted the record of a stack"):
         routes_of(b"{")

@@ -40,14 +40,14 @@ def submitted(talk: Conversation, group: Group) -> list[Command]:
     return talk.heard[before:]
 
 
-def wished(talk: Conversation) -> VersionId:
-    (wish,) = talk.scheduler.context.books.wishes.values()
-    return wish.version
+def desired(talk: Conversation) -> VersionId:
+    (spec,) = talk.scheduler.context.books.specs.values()
+    return spec.version
 
 
 def has(talk: Conversation, task: Task, **more: object) -> list[Command]:
-    """The executor says that a task has what is wished."""
-    return talk.status(task, TaskState.RUNNING, version=wished(talk), **more)
+    """The executor says that a task has what is desired."""
+    return talk.status(task, TaskState.RUNNING, version=desired(talk), **more)
 
 
 def up(**changes: object) -> Conversation:
@@ -61,26 +61,26 @@ def test_another_care_is_told_at_once_and_again_until_each_task_has_it() -> None
     first, second = talk.tasks
     heard = told(submitted(talk, web(stop=Stop(drain_seconds=5.0))))
     assert {id for each in heard for id in each.tasks} == {first.id, second.id}
-    assert all(each.care == Care(stop=Stop(drain_seconds=5.0)) and each.version == wished(talk) for each in heard)
+    assert all(each.care == Care(stop=Stop(drain_seconds=5.0)) and each.version == desired(talk) for each in heard)
     assert not told(talk.wait(TELL_AGAIN_SECONDS - 1))
     has(talk, first)
     assert [each.tasks for each in told(talk.wait(2))] == [(second.id,)]
     assert "TaskApplied" in announced(has(talk, second))
     assert not told(talk.wait(100)) and not killed(talk.heard)
-    assert [(task.id, task.version) for task in talk.tasks] == [(first.id, wished(talk)), (second.id, wished(talk))]
+    assert [(task.id, task.version) for task in talk.tasks] == [(first.id, desired(talk)), (second.id, desired(talk))]
     assert len(talk.scheduler.context.books.versions) == 2  # that of the tasks, and of the definition before
 
 
 def test_it_is_no_rollout_and_going_back_is_none_either() -> None:
     talk = up()
-    before = wished(talk)
+    before = desired(talk)
     submitted(talk, web(health=CHECK))
     books = talk.scheduler.context.books
     assert not books.rollouts and books.histories["shop"].revisions[-1].text == "changed in place web"
     for task in talk.tasks:
         has(talk, task, is_healthy=True)
     talk.say(RollbackAsked(request_id=77, name="shop"))
-    assert wished(talk) == before and not books.rollouts and not killed(talk.heard)
+    assert desired(talk) == before and not books.rollouts and not killed(talk.heard)
     assert {each.version for each in told(talk.heard)[-2:]} == {before}
 
 
@@ -107,7 +107,7 @@ def test_a_task_that_has_not_begun_is_told_once_its_executor_speaks_of_it() -> N
     task, _ = talk.tasks
     assert not told(submitted(talk, web(health=CHECK)))
     assert [each.tasks for each in told(talk.status(task, TaskState.STARTING, version=task.version))] == [(task.id,)]
-    assert is_same_make(task.version, wished(talk)) and task.version != wished(talk)
+    assert is_same_make(task.version, desired(talk)) and task.version != desired(talk)
 
 
 def test_the_next_leader_and_the_next_connection_tell_again() -> None:

@@ -15,7 +15,7 @@ from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, group, killed, launched, stack
 
 
-def wished(replace_after: float = 0.0, keep: Keep = Keep.REPLACEMENT, **more: object) -> Group:
+def desired(replace_after: float = 0.0, keep: Keep = Keep.REPLACEMENT, **more: object) -> Group:
     plain = group(**more)  # type: ignore[arg-type]
     return replace(plain, unreachable=Unreachable(replace_after_seconds=replace_after, keep=keep))
 
@@ -44,22 +44,22 @@ def by_id(talk: Conversation, task: Task) -> Task:
 
 
 @pytest.mark.parametrize(
-    ("goal", "said", "is_replaced", "is_wished"),
+    ("goal", "said", "is_replaced", "is_desired"),
     list(product(Goal, [state for state in TaskState if state.is_lively], (False, True), (False, True))),
 )
 def test_every_cell_of_what_becomes_of_one_that_is_back(
-    goal: Goal, said: TaskState, is_replaced: bool, is_wished: bool
+    goal: Goal, said: TaskState, is_replaced: bool, is_desired: bool
 ) -> None:
     wanted = Back.STOPS
     if goal is Goal.RUN and not is_replaced:
         wanted = Back.GOES_ON
-    elif goal is Goal.RUN and said is TaskState.RUNNING and is_wished:
+    elif goal is Goal.RUN and said is TaskState.RUNNING and is_desired:
         wanted = Back.TAKES_OVER
-    assert back(goal, said, is_replaced=is_replaced, is_wished=is_wished) is wanted
+    assert back(goal, said, is_replaced=is_replaced, is_desired=is_desired) is wanted
 
 
 def test_another_takes_its_slot_at_once_and_stays() -> None:
-    talk, old, new = replaced(wished())
+    talk, old, new = replaced(desired())
     assert killed(talk.heard) == []
     assert old.id in killed(talk.status(old, TaskState.RUNNING))
     talk.status(old, TaskState.KILLED)
@@ -67,7 +67,7 @@ def test_another_takes_its_slot_at_once_and_stays() -> None:
 
 
 def test_its_slot_waits_for_it() -> None:
-    talk, old = cut_off(wished(replace_after=60.0))
+    talk, old = cut_off(desired(replace_after=60.0))
     talk.wait(59.0)
     assert launched(talk.offers()) == []
     assert killed(talk.status(old, TaskState.RUNNING)) == []
@@ -77,14 +77,14 @@ def test_its_slot_waits_for_it() -> None:
 
 
 def test_its_slot_does_not_wait_longer() -> None:
-    talk, old = cut_off(wished(replace_after=60.0))
+    talk, old = cut_off(desired(replace_after=60.0))
     talk.wait(60.0)
     (new,) = launched(talk.offers())
     assert new.slot == old.slot
 
 
 def test_the_wait_goes_on_with_another_leader() -> None:
-    talk, old = cut_off(wished(replace_after=60.0))
+    talk, old = cut_off(desired(replace_after=60.0))
     talk.wait(30.0)
     next_one = Conversation(shelf=talk.shelf)
     next_one.now = talk.now
@@ -97,14 +97,14 @@ def test_the_wait_goes_on_with_another_leader() -> None:
 
 
 def test_a_wait_that_is_shortened_ends() -> None:
-    talk, _ = cut_off(wished(replace_after=3600.0))
+    talk, _ = cut_off(desired(replace_after=3600.0))
     talk.wait(60.0)
-    assert isinstance(talk.submit(stack(wished(replace_after=30.0))), Done)
+    assert isinstance(talk.submit(stack(desired(replace_after=30.0))), Done)
     assert launched(talk.offers())
 
 
 def test_the_original_stays_where_it_shall() -> None:
-    talk, old, new = replaced(wished(replace_after=10.0, keep=Keep.ORIGINAL))
+    talk, old, new = replaced(desired(replace_after=10.0, keep=Keep.ORIGINAL))
     heard = talk.status(old, TaskState.RUNNING)
     assert killed(heard) == [new.id]
     assert by_id(talk, old).goal is Goal.RUN
@@ -115,7 +115,7 @@ def test_the_original_stays_where_it_shall() -> None:
 
 
 def test_the_original_stays_with_another_leader_too() -> None:
-    talk, old, new = replaced(wished(keep=Keep.ORIGINAL))
+    talk, old, new = replaced(desired(keep=Keep.ORIGINAL))
     next_one = Conversation(shelf=talk.shelf)
     next_one.now = talk.now
     next_one.subscribe()
@@ -130,7 +130,7 @@ def test_the_original_stays_with_another_leader_too() -> None:
 
 
 def test_an_original_without_a_replacement_yet_goes_on() -> None:
-    talk, old = cut_off(wished(keep=Keep.ORIGINAL))
+    talk, old = cut_off(desired(keep=Keep.ORIGINAL))
     assert killed(talk.status(old, TaskState.RUNNING)) == []
     talk.wait(1.0)
     assert launched(talk.offers()) == []
@@ -142,11 +142,11 @@ def test_an_original_without_a_replacement_yet_goes_on() -> None:
 
 def test_an_original_that_is_not_wished_any_more_is_stopped() -> None:
     for change in ("version", "scaled", "removed", "not running"):
-        talk, old, new = replaced(wished(keep=Keep.ORIGINAL))
+        talk, old, new = replaced(desired(keep=Keep.ORIGINAL))
         if change == "version":
-            talk.submit(stack(wished(keep=Keep.ORIGINAL, image="busybox:2")))
+            talk.submit(stack(desired(keep=Keep.ORIGINAL, image="busybox:2")))
         elif change == "scaled":
-            talk.submit(stack(wished(keep=Keep.ORIGINAL, instances=0)))
+            talk.submit(stack(desired(keep=Keep.ORIGINAL, instances=0)))
         elif change == "removed":
             talk.remove()
         said = TaskState.STARTING if change == "not running" else TaskState.RUNNING
@@ -155,7 +155,7 @@ def test_an_original_that_is_not_wished_any_more_is_stopped() -> None:
 
 
 def test_an_original_that_is_gone_for_good_changes_nothing() -> None:
-    talk, old, new = replaced(wished(keep=Keep.ORIGINAL))
+    talk, old, new = replaced(desired(keep=Keep.ORIGINAL))
     talk.status(old, TaskState.GONE)
     talk.wait(60.0)
     assert [task.id for task in talk.tasks] == [new.id]
@@ -163,7 +163,7 @@ def test_an_original_that_is_gone_for_good_changes_nothing() -> None:
 
 
 def test_it_may_be_cut_off_again() -> None:
-    talk, old, new = replaced(wished(keep=Keep.ORIGINAL))
+    talk, old, new = replaced(desired(keep=Keep.ORIGINAL))
     talk.status(old, TaskState.RUNNING)
     talk.status(new, TaskState.KILLED)
     talk.status(old, TaskState.UNREACHABLE)
@@ -174,9 +174,9 @@ def test_it_may_be_cut_off_again() -> None:
 
 
 def test_one_that_is_waited_for_gives_its_slot_up_when_another_version_is_wished() -> None:
-    talk, old = cut_off(wished(replace_after=3600.0))
+    talk, old = cut_off(desired(replace_after=3600.0))
     assert launched(talk.offers()) == []
-    changed = wished(replace_after=3600.0, image="acme/web:2")
+    changed = desired(replace_after=3600.0, image="acme/web:2")
     assert isinstance(talk.submit(stack(changed)), Done)
     (new,) = launched(talk.offers())
     assert (new.slot, new.version != old.version) == (old.slot, True)

@@ -18,7 +18,7 @@ WAYS = [
 ]
 
 
-def wished(restart: Restart = Restart.ALWAYS, instances: int = 1) -> tuple[Conversation, list[Task]]:
+def desired(restart: Restart = Restart.ALWAYS, instances: int = 1) -> tuple[Conversation, list[Task]]:
     """A group that was launched, and of which no executor has spoken."""
     talk = Conversation()
     talk.subscribe()
@@ -28,7 +28,7 @@ def wished(restart: Restart = Restart.ALWAYS, instances: int = 1) -> tuple[Conve
 
 @pytest.mark.parametrize(("state", "reason"), WAYS)
 def test_the_first_is_launched_again_at_once_and_nobody_is_blamed(state: TaskState, reason: str) -> None:
-    talk, (task,) = wished()
+    talk, (task,) = desired()
     talk.status(task, state, reason=reason)
     assert not talk.scheduler.context.books.backoffs
     assert not talk.scheduler.context.books.failing
@@ -37,7 +37,7 @@ def test_the_first_is_launched_again_at_once_and_nobody_is_blamed(state: TaskSta
 
 @pytest.mark.parametrize(("state", "reason"), WAYS)
 def test_the_second_in_a_row_speaks_against_its_agent(state: TaskState, reason: str) -> None:
-    talk, (task,) = wished()
+    talk, (task,) = desired()
     talk.status(task, state, reason=reason)
     (task,) = launched(talk.offers())
     talk.status(task, state, reason=reason)
@@ -49,7 +49,7 @@ def test_the_second_in_a_row_speaks_against_its_agent(state: TaskState, reason: 
 
 @pytest.mark.parametrize(("state", "reason"), WAYS)
 def test_those_that_go_on_being_lost_begin_a_back_off(state: TaskState, reason: str) -> None:
-    talk, (task,) = wished()
+    talk, (task,) = desired()
     for _ in range(MOST_LOST - 1):
         talk.status(task, state, reason=reason)
         (task,) = launched(talk.offers())
@@ -63,7 +63,7 @@ def test_those_that_go_on_being_lost_begin_a_back_off(state: TaskState, reason: 
 
 
 def test_one_that_came_to_its_executor_ends_the_row() -> None:
-    talk, (task,) = wished()
+    talk, (task,) = desired()
     for _ in range(MOST_LOST):
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
         (task,) = launched(talk.offers())
@@ -75,7 +75,7 @@ def test_one_that_came_to_its_executor_ends_the_row() -> None:
 
 
 def test_slots_are_counted_each_for_itself() -> None:
-    talk, tasks = wished(instances=2 * MOST_LOST)
+    talk, tasks = desired(instances=2 * MOST_LOST)
     for task in tasks:
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
     assert not talk.scheduler.context.books.backoffs
@@ -83,7 +83,7 @@ def test_slots_are_counted_each_for_itself() -> None:
 
 
 def test_what_its_executor_has_spoken_of_was_not_lost() -> None:
-    talk, (task,) = wished()
+    talk, (task,) = desired()
     reason = "REASON_CONTAINER_LAUNCH_FAILED"
     talk.status(task, TaskState.FAILED, reason=reason, sandbox="/tmp", message="no such image")
     assert talk.scheduler.context.books.backoffs
@@ -91,7 +91,7 @@ def test_what_its_executor_has_spoken_of_was_not_lost() -> None:
 
 @pytest.mark.parametrize("restart", [Restart.NEVER, Restart.ON_FAILURE])
 def test_a_job_that_never_began_is_not_done(restart: Restart) -> None:
-    talk, (task,) = wished(restart)
+    talk, (task,) = desired(restart)
     for _ in range(MOST_LOST):
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
         talk.wait(2)
@@ -99,7 +99,7 @@ def test_a_job_that_never_began_is_not_done(restart: Restart) -> None:
 
 
 def test_it_is_forgotten_with_its_group() -> None:
-    talk, (task,) = wished()
+    talk, (task,) = desired()
     talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
     assert talk.scheduler.context.lost
     talk.remove()

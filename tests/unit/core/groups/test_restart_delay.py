@@ -113,7 +113,7 @@ class TestWaits:
         talk = Conversation()
         talk.up(group())
         assert isinstance(talk.submit(stack(group(retry=FEW))), Done)
-        assert seen(talk).wish.retry == FEW and seen(talk).outdated == 0
+        assert seen(talk).spec.retry == FEW and seen(talk).outdated == 0
         assert talk.tasks[0].state is TaskState.RUNNING
 
     def test_an_agent_that_fails_the_group_is_avoided(self) -> None:

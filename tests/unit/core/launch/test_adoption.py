@@ -24,9 +24,9 @@ def web(**more: object) -> Group:
     return group(container=WEB, **more)  # type: ignore[arg-type]
 
 
-def up(wished: Group, container: Container | None = None) -> Conversation:
+def up(desired: Group, container: Container | None = None) -> Conversation:
     talk = Conversation()
-    talk.up(wished)
+    talk.up(desired)
     talk.offers()
     return talk
 

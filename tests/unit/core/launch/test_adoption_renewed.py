@@ -29,8 +29,8 @@ ON_SSD = Rules(constraints=(Constraint(operator=Operator.LIKE, field="disk", val
 def up(rules: Rules | None = None, container: Container = WEB) -> tuple[Conversation, Task]:
     talk = Conversation()
     talk.attributes = {number: {"disk": "ssd"} for number in (1, 2, 3)}
-    wished: Group = group(container=container, rules=rules)
-    talk.up(wished)
+    desired: Group = group(container=container, rules=rules)
+    talk.up(desired)
     (task,) = talk.tasks
     return talk, task
 

@@ -140,8 +140,8 @@ class TestHardRules:
     def test_a_stricter_rule_stops_nobody_who_cannot_go_elsewhere(self) -> None:
         talk = Conversation()
         talk.up(group(instances=4))
-        wish = replace(group(instances=4, rules=UNIQUE_HOST), update=Update(order=Order.START_FIRST))
-        talk.submit(stack(wish))
+        spec = replace(group(instances=4, rules=UNIQUE_HOST), update=Update(order=Order.START_FIRST))
+        talk.submit(stack(spec))
         assert killed(talk.wait(30)) == []
         assert all(task.goal is Goal.RUN for task in talk.tasks)
 

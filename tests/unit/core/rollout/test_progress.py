@@ -102,7 +102,7 @@ def test_who_paused_it_why_it_failed_and_who_aborted_it_are_said() -> None:
 
 def test_the_stall_says_which_number_keeps_it() -> None:
     play = playing(update=Update(min_healthy=Share(percent=100), max_surge=Share(), order=STOP_FIRST.order))
-    group, progress = of(change(play, 5, update=seen(play).groups[0].wish.update))
+    group, progress = of(change(play, 5, update=seen(play).groups[0].spec.update))
     assert group.stall == f"3 of 3 are ready, and 3 must stay so: {WHAT_MOVES_IT}"
     assert progress.cause == group.stall
     assert all(task.goal is Goal.RUN for task in group.tasks)

@@ -268,8 +268,8 @@ class TestFailure:
         assert [task.id for task in play.talk.tasks][1:] == before[1:], "the old ones that ran still run"
         assert play.past == [RolloutState.DONE, RolloutState.ROLLED_BACK]
         assert play.least == 3
-        wish = play.talk.scheduler.context.books.stacks["shop"]
-        assert wish.message.startswith("rollback of 2: shop/web: a new task failed")
+        spec = play.talk.scheduler.context.books.stacks["shop"]
+        assert spec.message.startswith("rollback of 2: shop/web: a new task failed")
 
     def test_going_back_that_fails_stands_still(self) -> None:
         update = replace(STOP_FIRST, on_failure=OnFailure.ROLLBACK)

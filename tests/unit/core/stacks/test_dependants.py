@@ -62,7 +62,7 @@ def the(talk: Conversation, service: str) -> Task:
 def cause(talk: Conversation, service: str) -> str:
     """Why a group waits, as its view says."""
     view = talk.scheduler.view(talk.now)
-    found = next(each for each in view.stacks["shop"].groups if each.wish.id.service == service)
+    found = next(each for each in view.stacks["shop"].groups if each.spec.id.service == service)
     return found.waiting[0].cause if found.waiting else ""
 
 
@@ -304,8 +304,8 @@ class TestSignals:
     def test_each_change_has_its_signal_and_the_same_file_again_has_none(self) -> None:
         play = up(one(REDIS), one(WEB, HUPPED))
         for number in (1, 2):
-            wished = stack(one(REDIS, image=f"busybox:{number + 1}"), one(WEB, HUPPED))
-            assert play.talk.submit(wished) == Done(
+            desired = stack(one(REDIS, image=f"busybox:{number + 1}"), one(WEB, HUPPED))
+            assert play.talk.submit(desired) == Done(
                 changed=(REDIS, WEB), index=number + 1, message="replaced redis; signalled web"
             )
             play.talk.heard.clear()
@@ -314,7 +314,7 @@ class TestSignals:
             play.talk.status(
                 the(play.talk, "web"), TaskState.RUNNING, version=the(play.talk, "web").version, signals=number
             )
-            assert play.talk.submit(wished) == Done(index=number + 1, message="unchanged")
+            assert play.talk.submit(desired) == Done(index=number + 1, message="unchanged")
 
     def test_a_task_that_begins_before_the_change_is_proved_gets_it_too_and_a_later_one_does_not(self) -> None:
         play = up(one(REDIS), one(WEB, HUPPED))

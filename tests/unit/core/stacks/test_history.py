@@ -41,8 +41,8 @@ class Talk(Conversation):
         ask: Ask = kind(request_id=self._number, **fields)
         return outcome(self.say(ask), self._number)
 
-    def put(self, wished: Stack, message: str = "", by: str = "ann") -> Any:
-        return self.ask(StackSubmitted, stack=wished, message=message, submitted_by=by)
+    def put(self, desired: Stack, message: str = "", by: str = "ann") -> Any:
+        return self.ask(StackSubmitted, stack=desired, message=message, submitted_by=by)
 
     def back(self, **fields: Any) -> Any:
         return self.ask(RollbackAsked, **{"name": "shop", **fields})
@@ -52,13 +52,13 @@ class Talk(Conversation):
         return self.scheduler.view(self.now).histories["shop"].revisions
 
     @property
-    def wished(self) -> dict[str, tuple[str, int]]:
+    def desired(self) -> dict[str, tuple[str, int]]:
         """Image and instances of each group."""
         view = self.scheduler.view(self.now)
         return {
-            str(one.wish.id): (one.container.image, one.wish.instances)
+            str(one.spec.id): (one.container.image, one.spec.instances)
             for one in view.stacks["shop"].groups
-            if one.wish.id in self.scheduler.context.books.wishes
+            if one.spec.id in self.scheduler.context.books.specs
         }
 
 
@@ -176,12 +176,12 @@ class TestGoingBack:
         assert talk.back(by="eve", message="500s") == Done(
             changed=("shop/db", "shop/web"), index=5, message="back to 2"
         )
-        assert talk.wished == {"shop/web": ("busybox:2", 3), "shop/db": ("busybox:1", 1)}
+        assert talk.desired == {"shop/web": ("busybox:2", 3), "shop/db": ("busybox:1", 1)}
         last = talk.revisions[-1]
         assert (last.command, last.text) == ("rollback", "back to 2: added db; replaced web")
         assert (last.by, last.message, last.groups is not None) == ("eve", "500s", True)
         talk.back()
-        assert talk.wished == {"shop/web": ("busybox:3", 3)}, "and forth again"
+        assert talk.desired == {"shop/web": ("busybox:3", 3)}, "and forth again"
 
     @pytest.mark.parametrize(
         ("to", "wanted"),
@@ -190,19 +190,19 @@ class TestGoingBack:
     )
     def test_to_a_revision(self, talk: Talk, to: int, wanted: tuple[str, int]) -> None:
         assert isinstance(talk.back(to=to), Done)
-        assert talk.wished["shop/web"] == wanted
+        assert talk.desired["shop/web"] == wanted
 
     def test_the_number_of_instances_is_kept_or_not(self, talk: Talk) -> None:
         talk.ask(ScaleAsked, pattern="shop/web", instances=7)
         talk.back(to=1)
-        assert talk.wished["shop/web"] == ("busybox:1", 7)
+        assert talk.desired["shop/web"] == ("busybox:1", 7)
         talk.back(to=4, with_instances=True)
-        assert talk.wished["shop/web"] == ("busybox:3", 3)
+        assert talk.desired["shop/web"] == ("busybox:3", 3)
 
     def test_what_is_stopped_stays_so(self, talk: Talk) -> None:
         talk.ask(StopAsked, pattern="shop")
         talk.back(to=1)
-        assert talk.scheduler.context.books.wishes[group_id("shop", "web")].is_stopped
+        assert talk.scheduler.context.books.specs[group_id("shop", "web")].is_stopped
 
     def test_one_that_changes_nothing_is_passed_over(self) -> None:
         talk = Talk()
@@ -210,7 +210,7 @@ class TestGoingBack:
         talk.put(stack(group(image="a:2")))
         talk.put(stack(group(image="a:2", instances=4)))
         assert talk.back() == Done(changed=("shop/web",), index=4, message="back to 1")
-        assert talk.wished == {"shop/web": ("a:1", 4)}
+        assert talk.desired == {"shop/web": ("a:1", 4)}
 
     def test_to_what_is_already_so(self, talk: Talk) -> None:
         assert talk.back(to=4) == Done(index=4, message="unchanged")
@@ -239,11 +239,11 @@ class TestGoingBack:
         again = Talk(shelf=talk.shelf)
         again.subscribe()
         again.back(to=1)
-        assert again.wished == {"shop/web": ("busybox:1", 3)}
+        assert again.desired == {"shop/web": ("busybox:1", 3)}
 
 
 def test_every_setting_of_a_group_is_in_its_definition() -> None:
-    wished = replace(
+    desired = replace(
         group(instances=2, restart=Restart.ON_FAILURE),
         kill_order=KillOrder.OLDEST,
         unreachable=Unreachable(replace_after_seconds=5.0),
@@ -252,10 +252,10 @@ def test_every_setting_of_a_group_is_in_its_definition() -> None:
         rollback=Update(),
     )
     talk = Talk()
-    talk.put(stack(wished))
+    talk.put(stack(desired))
     view = talk.scheduler.view(talk.now)
-    assert stack_of(view.stacks["shop"]) == stack(wished)
-    assert stack_at("shop", view.histories["shop"], 1) == (view.histories["shop"].revisions[0], stack(wished))
+    assert stack_of(view.stacks["shop"]) == stack(desired)
+    assert stack_at("shop", view.histories["shop"], 1) == (view.histories["shop"].revisions[0], stack(desired))
 
 
 class TestRemovedStacks:
@@ -269,7 +269,7 @@ class TestRemovedStacks:
         assert (last.command, last.text, last.by, last.message) == ("remove", "removed web", "bob", "by mistake")
         again = Talk(shelf=talk.shelf)
         assert again.back() == Done(changed=("shop/web",), index=6, message="back to 4")
-        assert again.wished == {"shop/web": ("busybox:3", 3)}
+        assert again.desired == {"shop/web": ("busybox:3", 3)}
         assert again.revisions[-1].text == "back to 4: added web"
 
     def test_submitted_again_it_goes_on_where_it_was(self, talk: Talk) -> None:

@@ -75,10 +75,10 @@ def test_a_kill_waits_for_its_goal_to_be_stored_also_after_a_new_subscription() 
     (task,) = talk.tasks
     talk.holds_saves = True
     talk.say(StackRemoved(request_id=7, name="shop"))
-    (wish,) = talk.held
+    (spec,) = talk.held
     talk.held = []
-    talk.shelf.write(wish)
-    assert killed(talk.say(Saved(ticket=wish.ticket))) == []
+    talk.shelf.write(spec)
+    assert killed(talk.say(Saved(ticket=spec.ticket))) == []
     assert killed(talk.subscribe()) == []
     assert killed(talk.wait(30)) == []
     assert task.id in killed(talk.release())

@@ -173,7 +173,7 @@ def test_agents_of_no_domain_come_after_all_that_are_in_one() -> None:
 def test_a_spread_over_a_field_that_no_agent_has_leaves_the_other_wishes_alone(most_combinations: int) -> None:
     rules = Rules(spread=(Spread(over="rack", weight=10),), prefer=(like("disk", "ssd", 5),))
     agents = [agent("a0"), agent("a1", disk="ssd"), agent("a2")]
-    with mock.patch("placement.wishes._MOST_COMBINATIONS", most_combinations):
+    with mock.patch("placement.scoring._MOST_COMBINATIONS", most_combinations):
         assert placed(request(2, rules=rules), agents) == ["a1", "a1"]
 
 

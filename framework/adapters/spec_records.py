@@ -1,4 +1,4 @@
-"""What is wished of stacks, and how it is brought about: model values <-> the bytes of a node. Pure."""
+"""What is desired of stacks, and how it is brought about: model values <-> the bytes of a node. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from framework.adapters.packing import SCHEMA, RecordFault, canonical, fold, from_canonical, parse
-from framework.core.model import GroupWish, Rollouts, StackWish
+from framework.core.model import GroupSpec, Rollouts, StackSpec
 from specs import records_pb2 as pb
 from specs.ids import GroupId, VersionId
 from specs.model.autoscale import Autoscale
@@ -25,8 +25,8 @@ _DISTINCT_GROUPS = 16_384
 one_group = lru_cache(maxsize=_DISTINCT_GROUPS)(GroupId)
 
 
-def stack_node(stack: StackWish) -> bytes:
-    """A stack's wish as a node holds it; raises ValueError for what no record can hold."""
+def stack_node(stack: StackSpec) -> bytes:
+    """A stack's spec as a node holds it; raises ValueError for what no record can hold."""
     record = pb.StackRecord(
         schema=SCHEMA,
         name=stack.name,
@@ -40,13 +40,13 @@ def stack_node(stack: StackWish) -> bytes:
     return fold(record.SerializeToString())
 
 
-def stack_of(data: bytes) -> StackWish:
+def stack_of(data: bytes) -> StackSpec:
     """The way back; raises RecordFault."""
     record = parse(pb.StackRecord(), data)
     try:
-        return StackWish(
+        return StackSpec(
             name=record.name,
-            groups=tuple(group_wish_of(record.name, group) for group in record.groups),
+            groups=tuple(group_spec_of(record.name, group) for group in record.groups),
             index=record.index,
             submitted_at=record.submitted_at,
             submitted_by=record.submitted_by,
@@ -59,8 +59,8 @@ def stack_of(data: bytes) -> StackWish:
         raise RecordFault(f"has a word that no stack has: {error}") from error
 
 
-def group_record(group: GroupWish) -> pb.GroupRecord:
-    """A group's wish; raises ValueError for what no record can hold."""
+def group_record(group: GroupSpec) -> pb.GroupRecord:
+    """A group's spec; raises ValueError for what no record can hold."""
     return pb.GroupRecord(
         service=group.id.service,
         labels=group.id.labels,
@@ -93,9 +93,9 @@ def group_record(group: GroupWish) -> pb.GroupRecord:
     )
 
 
-def group_wish_of(stack: str, record: pb.GroupRecord) -> GroupWish:
+def group_spec_of(stack: str, record: pb.GroupRecord) -> GroupSpec:
     """The way back; raises ValueError, RecordFault."""
-    return GroupWish(
+    return GroupSpec(
         id=one_group(stack, record.service, tuple(record.labels)),
         version=VersionId(record.version),
         instances=record.instances,
