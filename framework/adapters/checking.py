@@ -258,7 +258,7 @@ class _Checker:
 
     def _compare_tasks(self) -> None:
         known = {agent.id for agent in self._agents}
-        seats: defaultdict[tuple[GroupId, int], list[Task]] = defaultdict(list)
+        holders: defaultdict[tuple[GroupId, int], list[Task]] = defaultdict(list)
         strangers: dict[AgentId, list[tuple[str, Task]]] = {}
         next_serial = self._framework.next_serial
         for path, task in self._tasks:
@@ -272,7 +272,7 @@ class _Checker:
             if not task.state.is_lively:
                 continue
             if task.goal is Goal.RUN and task.state is not TaskState.UNREACHABLE:
-                seats[task.group, task.slot].append(task)
+                holders[task.group, task.slot].append(task)
             if (task.group.stack, task.version) not in self._versions and not self._unreadable_versions:
                 where = f"{nodes.VERSIONS_NODE}/{task.group.stack}/{task.version}"
                 self._say(Severity.FAULT, path, f"has task {task.id} of version {task.version}: {where} is not there")
@@ -283,7 +283,7 @@ class _Checker:
             others = f" and {len(homeless) - 1} others" if len(homeless) > 1 else ""
             text = f"has task {task.id}{others} on agent {agent}, of which nothing else is stored; the next scheduler"
             self._say(Severity.NOTE, path, f"{text} notes its name")
-        for (group, slot), tasks in seats.items():
+        for (group, slot), tasks in holders.items():
             if len(tasks) > 1:
                 path = f"{nodes.TASKS_NODE}/{nodes.bucket_of(tasks[0].id)}"
                 ids = " and ".join(task.id for task in tasks)

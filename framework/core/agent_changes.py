@@ -41,7 +41,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
     if not event.problem:
         agents.report(event.agents)
         context.patience.heard(context.pool.report(event.agents, now))
-        agents.touched |= {id: None for failing in context.books.failing.values() for id in failing}
+        agents.touched |= {id: None for failing in context.state.failing.values() for id in failing}
         _store(context, now)
     known(context, now)
     if context.pending:
@@ -55,7 +55,7 @@ def known(context: Context, now: Instant) -> None:
         if context.agents.is_awaited:
             context.agents.is_awaited = False
             context.timers.drop("agents", "")
-            context.books.touched |= dict.fromkeys(context.pending)  # they say what they wait for
+            context.state.touched |= dict.fromkeys(context.pending)  # they say what they wait for
             context.is_unsettled = True
     refresh(context, now)
 
@@ -72,8 +72,8 @@ def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
 
 def asked_to_leave(context: Context, offers: tuple[tuple[OfferId, AgentId], ...]) -> None:
     """Answers whether tasks of ours are still on agents that are to be maintained; their moving has begun by itself."""
-    busy = tuple(id for id, agent_id in offers if agent_id in context.books.executors)
-    left = tuple(id for id, agent_id in offers if agent_id not in context.books.executors)
+    busy = tuple(id for id, agent_id in offers if agent_id in context.state.executors)
+    left = tuple(id for id, agent_id in offers if agent_id not in context.state.executors)
     for ids, has_left in ((busy, False), (left, True)):
         if ids:
             context.say(AnswerInverse(offer_ids=ids, has_left=has_left, refuse_seconds=ASK_AGAIN_SECONDS))
@@ -96,9 +96,9 @@ def _refresh_soon(context: Context, now: Instant) -> None:
 
 def refresh(context: Context, now: Instant) -> None:
     """Finds out who is to be avoided; where anything is different, looks anew at what hangs on it."""
-    agents, books = context.agents, context.books
+    agents, state = context.agents, context.state
     context.refreshed_at = now
-    agents.remember({id: books.agents[id] for id in books.executors if id not in agents.present})
+    agents.remember({id: state.agents[id] for id in state.executors if id not in agents.present})
     agents.judge(now, context.settings.maintenance_lead_seconds)
     if agents.boundary:
         context.timers.set("window", "", agents.boundary)
@@ -109,19 +109,19 @@ def refresh(context: Context, now: Instant) -> None:
         context.reviewed = mark
         context.sought.clear()  # what was declined because of these agents may fit now
         context.is_unsettled = True
-        for group in sorted(books.everywhere):
+        for group in sorted(state.everywhere):
             review_group(context, group, now)
-            if not books.group(group).wanted:
-                books.touched[group] = None  # it says why it is nowhere
-        before = books.departing
-        for group in sorted(books.depart(agents.departing)):
+            if not state.group(group).wanted:
+                state.touched[group] = None  # it says why it is nowhere
+        before = state.departing
+        for group in sorted(state.depart(agents.departing)):
             go_on(context, group, now)
-        dismiss_idle(context, (id for id in books.departing if id not in before))
+        dismiss_idle(context, (id for id in state.departing if id not in before))
 
 
 def remember_facts(context: Context, id: AgentId) -> None:
     """Sees to it that the step's save has what rules compare of an agent, unless the store has it."""
-    agent, stored = context.agents.get(id), context.books.agents.get(id)
+    agent, stored = context.agents.get(id), context.state.agents.get(id)
     if agent is None or (stored is not None and has_facts_of(stored, agent)):
         return
     context.put_agent(replace(facts_of(agent), failures=stored.failures if stored else ()))
@@ -129,15 +129,15 @@ def remember_facts(context: Context, id: AgentId) -> None:
 
 def _store(context: Context, now: Instant) -> None:
     """Stores what has changed of agents that have tasks, and forgets those of which nothing is left."""
-    books, present = context.books, context.agents.present
+    state, present = context.state, context.agents.present
     changed = 0
-    for id in list(books.agents):
+    for id in list(state.agents):
         if changed >= MOST_WRITES:
             return
-        before = books.agents[id]
+        before = state.agents[id]
         if id in present:
-            if id in books.agent_uses:
+            if id in state.agent_uses:
                 remember_facts(context, id)
-        elif id not in books.agent_uses and not has_living(before, now, context.settings):
+        elif id not in state.agent_uses and not has_living(before, now, context.settings):
             context.drop_agent(id)
-        changed += books.agents.get(id) is not before
+        changed += state.agents.get(id) is not before

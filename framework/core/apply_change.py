@@ -17,16 +17,16 @@ from specs.states import Goal
 
 def change(context: Context, change: StackChange, now: Instant) -> None:
     """Makes a change count that is stored: the stack's spec, its history, the tasks that stop with it."""
-    books, name = context.books, change.stack.name
+    state, name = context.state, change.stack.name
     for version in change.versions:
-        books.versions[version.stack, version.id] = version
-    old = books.stacks.get(name)
+        state.versions[version.stack, version.id] = version
+    old = state.stacks.get(name)
     for id in change.killed:
         _give_up(context, change, id, now)
-    books.put_stack(change.stack)
+    state.put_stack(change.stack)
     if change.history is not None:
-        books.put_history(change.history)
-    for group in list(books.by_stack.get(name, {})):
+        state.put_history(change.history)
+    for group in list(state.by_stack.get(name, {})):
         context.sought.pop(group, None)
         if change.order is not None:
             context.kill_orders[group] = change.order
@@ -39,12 +39,12 @@ def change(context: Context, change: StackChange, now: Instant) -> None:
 
 def _give_up(context: Context, change: StackChange, id: TaskId, now: Instant) -> None:
     """Stops a task, and its slot is wanted no more."""
-    task = context.books.tasks.get(id)
+    task = context.state.tasks.get(id)
     if task is None or task.state.is_terminal:
         return
-    book = context.books.group(task.group)
-    if book.seats.get(task.slot) == id:
-        book.wanted.pop(task.slot, None)
+    index = context.state.group(task.group)
+    if index.holders.get(task.slot) == id:
+        index.wanted.pop(task.slot, None)
     context.stop(task, change.killed_because, now)
 
 
@@ -72,7 +72,7 @@ def _tell_scaled(context: Context, change: StackChange, old: StackSpec | None) -
 
 def kill(context: Context, ask: KillAsked, now: Instant) -> None:
     """Stops tasks whose slots are filled again: no spec changes."""
-    tasks = changes.living(ask.tasks, context.books)
+    tasks = changes.living(ask.tasks, context.state)
     if isinstance(tasks, Refused):
         context.say(Reply(request_id=ask.request_id, outcome=tasks))
         return
@@ -98,7 +98,7 @@ def reset_backoff(context: Context, ask: BackoffResetAsked, now: Instant) -> Non
 
 def tidy_histories(context: Context) -> None:
     """Takes out of histories, after a start, what belongs to nothing that is stored."""
-    for history in list(context.books.histories.values()):
-        clean = tidied(history, context.books.stacks.get(history.stack), context.books.versions)
+    for history in list(context.state.histories.values()):
+        clean = tidied(history, context.state.stacks.get(history.stack), context.state.versions)
         if clean is not history:
             context.put_history(clean)

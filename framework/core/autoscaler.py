@@ -24,7 +24,7 @@ def measure(context: Context, event: UsageMeasured, now: Instant) -> None:
     """Looks at every group that is scaled by its load, and asks for another number where that is due."""
     usage = {each.task_id: each for each in event.tasks}
     scalers: dict[GroupId, Scaler] = {}
-    for group, spec in context.books.specs.items():
+    for group, spec in context.state.specs.items():
         if spec.autoscale is not None and not spec.is_stopped:
             scaler = scalers[group] = context.scalers.get(group) or Scaler()
             _look(context, spec, spec.autoscale, scaler, usage, now)
@@ -40,7 +40,7 @@ def _look(
     now: Instant,
 ) -> None:
     readings = readings_of(context, spec, bounds, usage, now)
-    context.books.touched[spec.id] = None
+    context.state.touched[spec.id] = None
     figures = ", ".join(map(str, readings))
     if not readings:
         text = "waits for what its tasks use: none that has been ready for long enough has told it"
@@ -93,7 +93,7 @@ def readings_of(
         told = usage.get(task.id)
         if told is None:
             continue
-        resources = context.books.versions[task.group.stack, task.version].resources
+        resources = context.state.versions[task.group.stack, task.version].resources
         for name, value in _shares(told, resources).items():
             if value is not None and targets[name]:
                 uses.setdefault(name, []).append(value)
@@ -109,8 +109,8 @@ def readings_of(
 
 
 def _ready_tasks(context: Context, group: GroupId, now: Instant) -> list[Task]:
-    books, book = context.books, context.books.group(group)
-    tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
+    state, index = context.state, context.state.group(group)
+    tasks = (state.tasks[id] for id in (*index.holders.values(), *index.incoming.values()))
     return [
         task for task in tasks if task.goal is Goal.RUN and task.is_ready and now - task.ready_since >= SETTLING_SECONDS
     ]

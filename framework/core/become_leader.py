@@ -14,7 +14,7 @@ from specs.states import TaskState
 
 
 def begin(context: Context, stored: Stored, now: Instant) -> None:
-    """Loads the books, brings what is derived from them up to date, and seeks Mesos; or halts."""
+    """Loads the state, brings what is derived from them up to date, and seeks Mesos; or halts."""
     if halt := _unfit(stored):
         context.say(halt)
         return
@@ -22,14 +22,14 @@ def begin(context: Context, stored: Stored, now: Instant) -> None:
     context.connection = Connection.CONNECTING
     context.problem = "seeking the Mesos master"
     agent_changes.refresh(context, now)
-    for group in sorted(context.books.groups):
+    for group in sorted(context.state.groups):
         converge.review_group(context, group, now)
         rollouts.go_back_if_asked(context, group)
     restart_delay.schedule_all(context, now)
     apply_change.tidy_histories(context)
-    for name in list(context.books.stacks):
+    for name in list(context.state.stacks):
         converge.forget_stack_if_over(context, name)
-    for stack, id in list(context.books.versions):
+    for stack, id in list(context.state.versions):
         context.collect_versions(stack, {id: None})  # of a submit that broke off before its stack was stored
     for task in stored.tasks:
         if task.state in (TaskState.INTENT, TaskState.STAGING):

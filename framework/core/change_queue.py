@@ -48,7 +48,7 @@ class Desk:
             refusal = Refused(kind="unavailable", message=problem)
             self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
             return
-        if (known := repeated_requests.answer_to(ask, self.context.books, now)) is not None:
+        if (known := repeated_requests.answer_to(ask, self.context.state, now)) is not None:
             self._reply(ask.request_id, known)
             return
         if isinstance(ask, KillAsked) and not ask.scale:
@@ -95,7 +95,7 @@ class Desk:
         context = self.context
         while self._asks and self._asked is None:
             ask = self._asks.popleft()
-            outcome = repeated_requests.answer_to(ask, context.books, now) or self._considered(ask, now)
+            outcome = repeated_requests.answer_to(ask, context.state, now) or self._considered(ask, now)
             if isinstance(outcome, Done | Refused):
                 self._reply(ask.request_id, outcome)
                 continue
@@ -104,7 +104,7 @@ class Desk:
                 index = self._index_of(ask)
                 self._reply(ask.request_id, Done(index=index, message="unchanged"))
                 continue
-            writes = tuple(write for change in outcome for write in changes.writes_of(change, context.books))
+            writes = tuple(write for change in outcome for write in changes.writes_of(change, context.state))
             context.flush()
             context.changing = dict.fromkeys(change.stack.name for change in outcome)
             answer = repeated_requests.answered(context, ask, _done(outcome), now)
@@ -116,27 +116,27 @@ class Desk:
 
     def _considered(self, ask: Ask, now: Instant) -> tuple[StackChange, ...] | Done | Refused:
         """What an ask makes of stacks and their rollouts; nothing of it counts before it is stored."""
-        books = self.context.books
+        state = self.context.state
         if isinstance(ask, RolloutAsked):
-            answer = actions.consider(ask, books.stacks.get(ask.stack), books.rollouts.get(ask.stack), now)
+            answer = actions.consider(ask, state.stacks.get(ask.stack), state.rollouts.get(ask.stack), now)
             if isinstance(answer, Done):
                 return replace(answer, index=self._index_of(ask))
             outcome: tuple[StackChange, ...] | Refused = answer if isinstance(answer, Refused) else (answer,)
         else:
-            outcome = changes.consider(ask, books, now)
+            outcome = changes.consider(ask, state, now)
         if isinstance(outcome, Refused):
             return outcome
         kept = self.context.settings.revisions_kept
-        followed = (dependants.with_followers(change, books) for change in outcome)
-        found = (changes.remembered(change, ask, books, now, kept) for change in followed)
+        followed = (dependants.with_followers(change, state) for change in outcome)
+        found = (changes.remembered(change, ask, state, now, kept) for change in followed)
         return tuple(self._with_rollouts(change, ask, now) for change in found)
 
     def _with_rollouts(self, change: StackChange, ask: Ask, now: Instant) -> StackChange:
         if change.rollouts is not None:
             return change
-        name, books = change.stack.name, self.context.books
+        name, state = change.stack.name, self.context.state
         kept = self.context.settings.rollouts_kept
-        after = rollouts.begun(books.rollouts.get(name), books.stacks.get(name), change.stack, ask, now, kept)
+        after = rollouts.begun(state.rollouts.get(name), state.stacks.get(name), change.stack, ask, now, kept)
         return replace(change, rollouts=after)
 
     def _reply(self, request_id: int, outcome: Done | Refused) -> None:
@@ -152,7 +152,7 @@ class Desk:
             name = ask.name
         elif isinstance(ask, RolloutAsked):
             name = ask.stack
-        stack = self.context.books.stacks.get(name)
+        stack = self.context.state.stacks.get(name)
         return stack.index if stack else 0
 
     def _take_rollouts(self, change: StackChange) -> None:
@@ -161,7 +161,7 @@ class Desk:
         if change.rollouts is None:
             context.rollouts_again(name)
             return
-        context.books.put_rollouts(change.rollouts)  # the change collects what only those before needed
+        context.state.put_rollouts(change.rollouts)  # the change collects what only those before needed
         current = change.rollouts.current
         if current is not None and current.number == change.stack.index:
             groups = ", ".join(str(part.group) for part in current.groups)

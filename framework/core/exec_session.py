@@ -24,7 +24,7 @@ def _attach(context: Context, event: AttachAsked) -> Outcome:
     if context.connection is not Connection.SUBSCRIBED:
         problem = context.problem or "the scheduler is not subscribed to a Mesos master; try again in a moment"
         return Refused(kind="unavailable", message=problem)
-    task = context.books.tasks.get(event.task_id)
+    task = context.state.tasks.get(event.task_id)
     if task is None:
         return Refused(kind="not_found", message=f"there is no task {event.task_id}")
     if task.state not in _RUNS:

@@ -36,7 +36,7 @@ class GroupSpec:
     """What is desired of a group. `instances` holds also while it is stopped; `generation` is raised by a restart, and
     `signals` when its tasks are to get a signal.
 
-    A GLOBAL group has as many slots as there are agents on which it can run: `Books.wanted` knows which.
+    A GLOBAL group has as many slots as there are agents on which it can run: `ClusterState.wanted` knows which.
     """
 
     id: GroupId

@@ -47,7 +47,7 @@ def settle(context: Context, now: Instant) -> None:
     may_launch = not context.suspects.halts_placing and not context.outbox.is_full
     if has_tried and may_launch:
         _adopt(context, now)
-    sweeps = _sweep(context, now) if context.books.left and may_launch else {}
+    sweeps = _sweep(context, now) if context.state.left and may_launch else {}
     parts = _eligible(context, now)
     requests = [request for asked in parts for request in asked]
     if requests and has_tried:
@@ -76,7 +76,7 @@ def explain_without_offers(context: Context, now: Instant) -> None:
     is_ready = context.connection is Connection.SUBSCRIBED and not context.agents.is_awaited
     requests = [asked[0] for asked in _eligible(context, now)] if is_ready and not context.pool.held else []
     if requests:
-        result = place(requests, _table(context).situation, seed=context.books.next_serial)
+        result = place(requests, _table(context).situation, seed=context.state.next_serial)
         _unplaced(context, requests, result.refusals, now)
 
 
@@ -91,7 +91,7 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
         if context.outbox.is_full:
             _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
             continue
-        asked = _asked(context, context.books.specs[group], now)
+        asked = _asked(context, context.state.specs[group], now)
         if isinstance(asked, str):
             _note(context, group, asked)
         else:
@@ -106,7 +106,7 @@ def _asked(context: Context, spec: GroupSpec, now: Instant) -> list[Request] | s
     causes = [_held_back(context, as_spec, now) for as_spec, _ in parts]
     if all(causes):
         return causes[0] if causes else "waits for an offer of the agent on which its containers run"
-    if unmet := unmet_dependency(context.books, spec):
+    if unmet := unmet_dependency(context.state, spec):
         return f"waits for {unmet}"
     ready = (part for part, cause in zip(parts, causes, strict=True) if not cause)
     requests = (request_for(context, spec, as_spec, slots, now) for as_spec, slots in ready)
@@ -123,7 +123,7 @@ def _by_patience(context: Context, request: Request, now: Instant) -> list[Reque
 
 def _held_back(context: Context, as_spec: GroupSpec, now: Instant) -> str:
     """Why nothing of this version of the group may be launched after what has failed, "" where it may."""
-    backoff = context.books.backoffs.get((as_spec.id, as_spec.version))
+    backoff = context.state.backoffs.get((as_spec.id, as_spec.version))
     if backoff is not None and has_given_up(backoff):
         return surrender(backoff, str(as_spec.id))
     return sentence(backoff) if backoff is not None and is_waiting(backoff, now) else ""
@@ -132,7 +132,7 @@ def _held_back(context: Context, as_spec: GroupSpec, now: Instant) -> str:
 def _note(context: Context, group: GroupId, cause: str) -> None:
     if context.causes.get(group) != cause:
         context.causes[group] = cause
-        context.books.touched[group] = None
+        context.state.touched[group] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +145,12 @@ class _Table:
 
 
 def _table(context: Context) -> _Table:
-    books, agents, settings = context.books, context.agents, context.settings
+    state, agents, settings = context.state, context.agents, context.settings
     offers = context.pool.by_agent()
     purses: dict[AgentId, Purse] = {}
     without_room: dict[AgentId, str] = {}
     for id, held in offers.items():
-        purse = purse_of(held, books.executors.get(id, {}), context.reservations, settings)
+        purse = purse_of(held, state.executors.get(id, {}), context.reservations, settings)
         if purse is None:
             without_room[id] = NO_ROOM
         else:
@@ -162,7 +162,7 @@ def _table(context: Context) -> _Table:
         situation=Situation(
             cluster=agents.cluster,
             room={id: room_of(held) for id, held in offers.items()},
-            tenants=Tenants(counts=books.counts, apart=books.apart),
+            tenants=Tenants(counts=state.counts, apart=state.apart),
             overhead=Overhead(resources=settings.executor_resources, present=present),
             unavailable={**agents.unavailable, **without_room} if without_room else agents.unavailable,
             region=agents.region,
@@ -173,7 +173,7 @@ def _table(context: Context) -> _Table:
 def _launch(context: Context, requests: list[Request], now: Instant) -> list[Request]:
     """Launches what fits, unless it is to wait for a better offer; returns the rest, with its causes noted."""
     table = _table(context)
-    seed = context.books.next_serial
+    seed = context.state.next_serial
     result, put_off = look_around(context, requests, table.situation, now)
     if result is None:
         result = place([each for each in requests if each.group not in put_off], table.situation, seed=seed)
@@ -231,7 +231,7 @@ def _accept(
 ) -> None:
     """Launches what was placed."""
     filled = [(each, _filling(context, each, table.offers[each.agent_id][0])) for each in placements]
-    for batch in batches(context.books, filled, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
+    for batch in batches(context.state, filled, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
         _send(context, table, batch, now)
     context.flush()
 
@@ -239,11 +239,11 @@ def _accept(
 def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
     """Stores the tasks of one agent, and has them launched once that is done."""
     context.flush()
-    context.books.next_serial = batch.next_serial
+    context.state.next_serial = batch.next_serial
     context.write(
         "framework",
         "",
-        PutFramework(framework_id=context.books.framework_id, next_serial=batch.next_serial),
+        PutFramework(framework_id=context.state.framework_id, next_serial=batch.next_serial),
     )
     agent_changes.remember_facts(context, batch.tasks[0].agent_id)
     waits = {task.id: context.patience.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps}
@@ -270,8 +270,8 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
 
 
 def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
-    spec, book = context.books.specs[placement.group], context.books.group(placement.group)
-    beside = book.seats.get(placement.slot) if placement.slot in book.succeeding else None
+    spec, index = context.state.specs[placement.group], context.state.group(placement.group)
+    beside = index.holders.get(placement.slot) if placement.slot in index.succeeding else None
     last, predecessors = left_on(context, spec.id, placement.slot, offer)
     as_spec = filled_as(context, spec, placement.slot)
     return Filling(spec=as_spec, beside=beside, last=last, predecessors=predecessors)
@@ -283,7 +283,7 @@ def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> st
         return (
             f"on {task.hostname}, where the container is; {task.stop_cause}; with offer {', '.join(accept.offer_ids)}"
         )
-    rules = context.books.specs[task.group].rules
+    rules = context.state.specs[task.group].rules
     weights = [rule.weight for rule in rules.spread] + [rule.weight for rule in (*rules.near, *rules.apart)]
     hard = len(rules.constraints) + weights.count(0)
     soft = len(rules.prefer) + len(weights) - weights.count(0)
@@ -349,7 +349,7 @@ def _may_have_opened(context: Context, unplaced: list[Request], now: Instant) ->
 
 def _looks_at_moved(context: Context, request: Request) -> bool:
     rules = request.rules
-    if rules.near or rules.apart or context.books.apart:
+    if rules.near or rules.apart or context.state.apart:
         return bool(context.moved)
     counts = bool(rules.spread) or any(rule.is_counting for rule in rules.constraints)
     return counts and request.group in context.moved

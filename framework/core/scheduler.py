@@ -165,12 +165,12 @@ class Scheduler:
 
     def _subscribed(self, event: Subscribed, now: Instant) -> None:
         context = self.context
-        if context.books.framework_id != event.framework_id:
-            context.books.framework_id = event.framework_id
+        if context.state.framework_id != event.framework_id:
+            context.state.framework_id = event.framework_id
             context.write(
                 "framework",
                 "",
-                PutFramework(framework_id=event.framework_id, next_serial=context.books.next_serial),
+                PutFramework(framework_id=event.framework_id, next_serial=context.state.next_serial),
             )
         context.session += 1
         context.master = event.master
@@ -184,7 +184,7 @@ class Scheduler:
         self._reconcile(now, is_new=True)
         inplace_update.tell_all(context, now)
         # What was decided needs no answer first; what is only suspected waits for it.
-        for task in list(context.books.tasks.values()):
+        for task in list(context.state.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
                 context.kill(task, now)
 
@@ -195,7 +195,7 @@ class Scheduler:
     def _reconcile(self, now: Instant, *, is_new: bool = False) -> None:
         """Asks for the state of every living task, then for what else there is."""
         context = self.context
-        known = [(task.id, task.agent_id) for task in context.books.tasks.values() if task.state.is_lively]
+        known = [(task.id, task.agent_id) for task in context.state.tasks.values() if task.state.is_lively]
         kill_guard.begin(context, tuple(known), now, is_new=is_new)
         strangers = context.suspects.strangers.items()
         known += [(id, each.agent_id) for id, each in strangers if each.agent_id is not None]
@@ -207,7 +207,7 @@ class Scheduler:
     def _refused(self, message: str) -> None:
         context = self.context
         is_removed = any(word in message.lower() for word in ("removed", "completed"))
-        what = f"framework {context.books.framework_id}" if context.books.framework_id else "this framework"
+        what = f"framework {context.state.framework_id}" if context.state.framework_id else "this framework"
         if is_removed:
             context.say(
                 Halt(
@@ -227,12 +227,12 @@ class Scheduler:
             )
 
     def _progressed(self, event: ProgressReported) -> None:
-        task = self.context.books.tasks.get(event.task_id)
+        task = self.context.state.tasks.get(event.task_id)
         if task is not None and task.state.is_lively and task.state is not TaskState.RUNNING:
             self.context.progress[event.task_id] = Progress(
                 stage=event.stage, done_bytes=event.done_bytes, total_bytes=event.total_bytes
             )
-            self.context.books.touched[task.group] = None
+            self.context.state.touched[task.group] = None
 
     # ---- asks and saves ---------------------------------------------------------
 
@@ -304,7 +304,7 @@ class Scheduler:
         context = self.context
         while (key := context.timers.pop(now)) is not None:
             kind, name = key
-            task = context.books.tasks.get(TaskId(name)) if kind in ("kill", "launch", "unreachable") else None
+            task = context.state.tasks.get(TaskId(name)) if kind in ("kill", "launch", "unreachable") else None
             if kind == "reconcile":
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
@@ -336,7 +336,7 @@ class Scheduler:
 
     def _look_at(self, kind: str, name: str, now: Instant) -> None:
         group = parse_group_id(name)
-        if group is None or group not in self.context.books.groups:
+        if group is None or group not in self.context.state.groups:
             return
         if kind == "tell":
             inplace_update.tell(self.context, group, now)

@@ -223,8 +223,8 @@ def way(tasks: int, groups: int, recorder: Recorder | None = None) -> dict[str, 
     killed = world.taken_kills()
     world.tell(TaskState.KILLING, killed)
     world.tell(TaskState.KILLED, killed)
-    if world.scheduler.context.books.tasks:
-        raise RuntimeError(f"wanted no task after the removal, got {len(world.scheduler.context.books.tasks)}")
+    if world.scheduler.context.state.tasks:
+        raise RuntimeError(f"wanted no task after the removal, got {len(world.scheduler.context.state.tasks)}")
     phases["removed → gone"] = world.take()
     return phases
 

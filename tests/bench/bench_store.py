@@ -251,7 +251,7 @@ BENCH = Bench(
         " storm all are handed over at once, and the store joins them into transactions. What was sent is as ZooKeeper"
         f" counts it. Each store is loaded {LOADS} times, each time by a process of its own that makes a leader's core"
         " of it; the quickest counts, and its resident memory (/proc/PID/statm), with the store's records, the core's"
-        " books and a view for readers."
+        " state and a view for readers."
     ),
     run=run,
     limit_seconds=300,

@@ -285,7 +285,7 @@ class Conversation:
     def status(self, task: Task | TaskId, state: TaskState, **more: Any) -> list[Command]:
         """Says a status of a task, with a uuid."""
         id = task.id if isinstance(task, Task) else task
-        known = self.scheduler.context.books.tasks.get(id)
+        known = self.scheduler.context.state.tasks.get(id)
         agent = known.agent_id if known else AgentId("agent-1")
         status = Status(task_id=id, state=state, agent_id=agent, uuid=f"uuid-{state}")
         return self.say(StatusReceived(status=replace(status, **more)))
@@ -303,7 +303,7 @@ class Conversation:
     @property
     def tasks(self) -> list[Task]:
         """Living tasks by slot."""
-        tasks = [task for task in self.scheduler.context.books.tasks.values() if task.state.is_lively]
+        tasks = [task for task in self.scheduler.context.state.tasks.values() if task.state.is_lively]
         return sorted(tasks, key=lambda task: (task.group, task.slot, task.launched_at))
 
     def up(self, *groups: Group) -> None:

@@ -73,11 +73,11 @@ class Play:
         return self.talk.run(task)
 
     def _lives(self, id: TaskId) -> bool:
-        task = self.talk.scheduler.context.books.tasks.get(id)
+        task = self.talk.scheduler.context.state.tasks.get(id)
         return task is not None and task.state.is_lively
 
     def _task(self, id: TaskId) -> Task:
-        return self.talk.scheduler.context.books.tasks[id]
+        return self.talk.scheduler.context.state.tasks[id]
 
     def _count(self) -> None:
         tasks = self.talk.tasks
@@ -89,18 +89,18 @@ class Play:
     @property
     def rollout(self) -> Rollout | None:
         """The rollout of now."""
-        rollouts = self.talk.scheduler.context.books.rollouts.get("shop")
+        rollouts = self.talk.scheduler.context.state.rollouts.get("shop")
         return rollouts.current if rollouts else None
 
     @property
     def past(self) -> list[RolloutState]:
         """How the rollouts before ended, newest first."""
-        rollouts = self.talk.scheduler.context.books.rollouts.get("shop")
+        rollouts = self.talk.scheduler.context.state.rollouts.get("shop")
         return [each.state for each in rollouts.past] if rollouts else []
 
     def images(self) -> list[str]:
         """The images of the living tasks, by slot."""
-        versions = self.talk.scheduler.context.books.versions
+        versions = self.talk.scheduler.context.state.versions
         return [versions[task.group.stack, task.version].container.image for task in self.talk.tasks]
 
     def facts(self) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class World(RuleBasedStateMachine):
 
     def hear(self, commands: list[Command], lost: bool = False) -> None:
         """Does what it is told, or loses it."""
-        specs = self.talk.scheduler.context.books.specs
+        specs = self.talk.scheduler.context.state.specs
         for command in commands:
             if isinstance(command, Accept):
                 for launch in command.launches:
@@ -155,7 +155,7 @@ class World(RuleBasedStateMachine):
                 self.tell(id, TaskState.RUNNING)
 
     def tell(self, id: TaskId, state: TaskState) -> None:
-        task = self.talk.scheduler.context.books.tasks.get(id)
+        task = self.talk.scheduler.context.state.tasks.get(id)
         agent = task.agent_id if task else None
         self.hear(self.talk.say(StatusReceived(status=Status(task_id=id, state=state, agent_id=agent))))
 
@@ -308,11 +308,11 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def no_slot_runs_twice_where_both_can_be_reached(self) -> None:
-        books = self.talk.scheduler.context.books
+        state = self.talk.scheduler.context.state
         wanted = [
             (task.group, task.slot)
             for id in self.running
-            if (task := books.tasks.get(id)) is not None
+            if (task := state.tasks.get(id)) is not None
             and task.goal is Goal.RUN
             and task.state.is_lively
             and task.beside is None  # one that is to follow is there beside it
@@ -329,7 +329,7 @@ class World(RuleBasedStateMachine):
             spec, rack = self.launched[id], RACKS[int(task.hostname.removeprefix("agent"))]
             if spec is None:
                 continue
-            known = self.talk.scheduler.context.books.tasks.get(id)
+            known = self.talk.scheduler.context.state.tasks.get(id)
             is_alone = known is not None and known.goal is Goal.RUN and known.beside is None
             if spec.mode is Mode.GLOBAL and is_alone:
                 seen[task.group, "everywhere", task.hostname] += 1
@@ -355,10 +355,10 @@ class World(RuleBasedStateMachine):
                 break
             self.resume()
             for id in list(self.running):
-                task = self.talk.scheduler.context.books.tasks[id]
+                task = self.talk.scheduler.context.state.tasks[id]
                 if id in self.running and (task.sweeps or task.state is not TaskState.RUNNING):
                     self.do_well(id)
-            if self.talk.scheduler.context.pending or self.talk.scheduler.context.books.left:
+            if self.talk.scheduler.context.pending or self.talk.scheduler.context.state.left:
                 offers = tuple(self.talk.offer(number, cpus=16) for number in RACKS)
                 self.hear(self.talk.say(OffersReceived(offers=offers)))
             self.wait(1)
@@ -367,19 +367,19 @@ class World(RuleBasedStateMachine):
     def is_moving(self) -> bool:
         """Whether something is to be launched, stopped, replaced or removed from an agent still."""
         context = self.talk.scheduler.context
-        books = [book for book in context.books.groups.values() if book.outdated or book.incoming or book.leaving]
-        return bool(context.pending or books or context.books.left)
+        state = [index for index in context.state.groups.values() if index.outdated or index.incoming or index.leaving]
+        return bool(context.pending or state or context.state.left)
 
     def resume(self) -> None:
         """Somebody has rollouts go on that have failed."""
-        for rollouts in list(self.talk.scheduler.context.books.rollouts.values()):
+        for rollouts in list(self.talk.scheduler.context.state.rollouts.values()):
             if rollouts.current is not None and rollouts.current.state is RolloutState.FAILED:
                 ask = RolloutAsked(request_id=9999, stack=rollouts.stack, action=RolloutAction.RESUME)
                 self.hear(self.talk.say(ask))
 
     def excused(self) -> set[GroupId]:
         """Groups that others may keep from every agent."""
-        specs = self.talk.scheduler.context.books.specs
+        specs = self.talk.scheduler.context.state.specs
         excused = {id for id, spec in specs.items() if spec.rules in CLASHING}
         for id, spec in specs.items():
             excused |= {other for rule in spec.rules.apart for other in specs if selects(rule.to, id, other)}
@@ -387,24 +387,24 @@ class World(RuleBasedStateMachine):
 
     def check_peace(self) -> None:
         context = self.talk.scheduler.context
-        assert context.connection is Connection.SUBSCRIBED and context.books.framework_id == FRAMEWORK
+        assert context.connection is Connection.SUBSCRIBED and context.state.framework_id == FRAMEWORK
         assert context.outbox.is_empty
-        assert not context.books.left
+        assert not context.state.left
         excused = self.excused()
         assert [group for group in context.pending if group not in excused] == [], context.causes
-        lively = {id for id, task in context.books.tasks.items() if task.state.is_lively}
-        assert lively == set(self.running), "the books and Mesos agree"
-        for spec in context.books.specs.values():
-            book = context.books.group(spec.id)
-            assert not book.leaving
-            assert len(book.wanted) == (0 if spec.is_stopped else 6 if spec.mode is Mode.GLOBAL else spec.instances)
-            assert set(book.seats) <= set(book.wanted)
+        lively = {id for id, task in context.state.tasks.items() if task.state.is_lively}
+        assert lively == set(self.running), "the state and Mesos agree"
+        for spec in context.state.specs.values():
+            index = context.state.group(spec.id)
+            assert not index.leaving
+            assert len(index.wanted) == (0 if spec.is_stopped else 6 if spec.mode is Mode.GLOBAL else spec.instances)
+            assert set(index.holders) <= set(index.wanted)
             if spec.id not in excused:
-                assert not book.outdated
+                assert not index.outdated
                 if spec.restart is Restart.ALWAYS:
-                    assert sorted(book.seats) == sorted(book.wanted)
-        held = {task.group for id in lively if (task := context.books.tasks[id])}
-        assert held <= set(context.books.specs)
+                    assert sorted(index.holders) == sorted(index.wanted)
+        held = {task.group for id in lively if (task := context.state.tasks[id])}
+        assert held <= set(context.state.specs)
         assert self.talk.shelf.stored == Conversation(shelf=self.shelf).shelf.stored
 
 

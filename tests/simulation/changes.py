@@ -61,14 +61,14 @@ class ChangeOracle:
                 stopped[task.id] = before
         for before in stopped.values():
             self._stopped(process, before, self._known[before.id])
-        for group, spec in process.scheduler.context.books.specs.items():
+        for group, spec in process.scheduler.context.state.specs.items():
             self._counted(process, group, spec)
 
     def _stopped(self, process: SchedulerProcess, before: Task, task: Task) -> None:
         """A task that served is to stop: where that is because it is to be replaced, enough others serve."""
-        books = process.scheduler.context.books
-        spec, book = books.specs.get(task.group), books.groups[task.group]
-        rollouts = books.rollouts.get(task.group.stack)
+        state = process.scheduler.context.state
+        spec, index = state.specs.get(task.group), state.groups[task.group]
+        rollouts = state.rollouts.get(task.group.stack)
         rollout = rollouts.current if rollouts is not None else None
         if spec is None or before.beside is not None or not _is_replaced(task):
             return
@@ -77,7 +77,7 @@ class ChangeOracle:
         if rollout is not None and rollout.is_all_at_once:
             return
         update = _update(spec, rollout)
-        wanted = sum(slot in book.seats or not has_finished(books, spec, slot) for slot in book.wanted)
+        wanted = sum(slot in index.holders or not has_finished(state, spec, slot) for slot in index.wanted)
         serving = [each for each in self._of(task.group) if each.goal is Goal.RUN and _serves(each)]
         is_followed = any(each.slot == task.slot for each in serving)
         if not is_followed and update.order is Order.START_FIRST:
@@ -101,16 +101,16 @@ class ChangeOracle:
     def _counted(self, process: SchedulerProcess, group: GroupId, spec: GroupSpec) -> None:
         """There are no more tasks than instances and surge, but where there were more when that was desired."""
         context = process.scheduler.context
-        wanted = context.books.groups[group].wanted
+        wanted = context.state.groups[group].wanted
         living = [task for task in self._of(group) if task.slot in wanted and task.id not in self._tree.were_away]
         count = len(living) + len(context.pending.get(group, ()))
-        index = context.books.stacks[group.stack].index
+        index = context.state.stacks[group.stack].index
         then, before = self._counts.get(group, (0, 0))
         self._counts[group] = index, count
         is_ended_by_mesos = any(task.goal is Goal.RUN and task.state is TaskState.KILLING for task in living)
         if count <= before or index != then or is_ended_by_mesos:
             return
-        rollouts = context.books.rollouts.get(group.stack)
+        rollouts = context.state.rollouts.get(group.stack)
         update = _update(spec, rollouts.current if rollouts is not None else None)
         surge = update.max_surge.floor(len(wanted))
         most = len(wanted) + (surge if update.order is Order.STOP_FIRST else max(surge, 1))
@@ -134,16 +134,16 @@ class ChangeOracle:
     def look(self, process: SchedulerProcess) -> None:
         """What a scheduler knows of rollouts is stored, bounded, and told with what it waits for."""
         context = process.scheduler.context
-        if process.is_deposed or process.session.is_lost or not context.outbox.is_empty or not context.books.stacks:
+        if process.is_deposed or process.session.is_lost or not context.outbox.is_empty or not context.state.stacks:
             return
-        if context.books.rollouts != self._tree.rollouts:
-            name = next(iter(context.books.rollouts.keys() ^ self._tree.rollouts.keys()), "")
-            what = name or next(key for key, each in self._tree.rollouts.items() if context.books.rollouts[key] != each)
+        if context.state.rollouts != self._tree.rollouts:
+            name = next(iter(context.state.rollouts.keys() ^ self._tree.rollouts.keys()), "")
+            what = name or next(key for key, each in self._tree.rollouts.items() if context.state.rollouts[key] != each)
             self._broken("rollouts not stored", f"of {what} is stored {self._tree.rollouts.get(what)}", what)
-        for name, rollouts in context.books.rollouts.items():
+        for name, rollouts in context.state.rollouts.items():
             if len(rollouts.past) > process.scheduler.context.settings.rollouts_kept:
                 self._broken("unbounded", f"{len(rollouts.past)} rollouts of {name} are kept", name)
-        for name, history in context.books.histories.items():
+        for name, history in context.state.histories.items():
             definitions = sum(each.groups is not None for each in history.revisions)
             if definitions > context.settings.revisions_kept:
                 self._broken("unbounded", f"{definitions} definitions of {name} are kept", name)
@@ -160,10 +160,10 @@ class ChangeOracle:
                 if progress is not None and progress.state is not RolloutState.DONE and not progress.cause:
                     what = f"{group.spec.id} is {progress.state.value}, and nothing says what it waits for"
                     self._broken("wait without a sentence", what, str(group.spec.id))
-                book = process.scheduler.context.books.groups[group.spec.id]
-                due = {**book.departing, **book.outdated, **book.misplaced} if not group.spec.is_stopped else {}
-                silent = [id for slot, id in book.seats.items() if slot in due and id not in group.waits]
-                silent = [id for id in silent if process.scheduler.context.books.tasks[id].goal is Goal.RUN]
+                index = process.scheduler.context.state.groups[group.spec.id]
+                due = {**index.departing, **index.outdated, **index.misplaced} if not group.spec.is_stopped else {}
+                silent = [id for slot, id in index.holders.items() if slot in due and id not in group.waits]
+                silent = [id for id in silent if process.scheduler.context.state.tasks[id].goal is Goal.RUN]
                 if silent and group.state is not GroupState.REMOVING:
                     self._broken(
                         "wait without a sentence", f"{silent[0]} is to go, and nothing says why it stays", silent[0]

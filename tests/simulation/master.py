@@ -382,7 +382,7 @@ class Master:
             row.agent.from_master(lambda info=info: row.agent.run(info))
 
     def _spend(self, row: Registered, infos: list[Json], offered: Amounts) -> Amounts:
-        """Books tasks and executors on what was offered; returns what is left."""
+        """ClusterState tasks and executors on what was offered; returns what is left."""
         left = offered
         for info in infos:
             id, executor = info["task_id"]["value"], info["executor"]

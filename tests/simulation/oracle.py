@@ -157,7 +157,7 @@ class Oracle:
         """Compares what Mesos runs with what is stored."""
         if self._tree.deposed_writes:
             self.broken("deposed scheduler writes", "a transaction of a term that was over has happened")
-        seats: dict[tuple[str, int], list[Task]] = {}
+        holders: dict[tuple[str, int], list[Task]] = {}
         for agent_id, row in master.registered.items():
             for id, told in row.tasks.items():
                 if TaskState(told.state.removeprefix("TASK_")).is_terminal:
@@ -169,11 +169,11 @@ class Oracle:
                         self.broken("task lost", f"Mesos runs {id}, and the store has forgotten it", id)
                     continue
                 # One whose slot was given away may have it back: which of the two stops is decided when it is heard of.
-                is_seated = task.goal is Goal.RUN and task.state.is_lively and not task.replaced_at
-                if is_seated and is_reachable(agent_id):
-                    seats.setdefault((str(task.group), task.slot), []).append(task)
-        for seat, tasks in seats.items():
+                is_holder = task.goal is Goal.RUN and task.state.is_lively and not task.replaced_at
+                if is_holder and is_reachable(agent_id):
+                    holders.setdefault((str(task.group), task.slot), []).append(task)
+        for slot, tasks in holders.items():
             tasks.sort(key=lambda task: serial_of(task.id))
             if len(tasks) > 2 or (len(tasks) == 2 and tasks[1].beside != tasks[0].id):
-                what = f"{' and '.join(task.id for task in tasks)} run in {seat[0]}/{seat[1]}"
+                what = f"{' and '.join(task.id for task in tasks)} run in {slot[0]}/{slot[1]}"
                 self.broken("two in a slot", what, *(task.id for task in tasks))

@@ -93,7 +93,7 @@ class Peace:
         process = self._world.leader
         if process is None or not process.is_alive:
             return "nobody leads", ()
-        for rollouts in process.scheduler.context.books.rollouts.values():
+        for rollouts in process.scheduler.context.state.rollouts.values():
             for part in rollouts.current.groups if rollouts.current is not None else ():
                 if rollouts.current is not None and not self._stands(rollouts.current, part.group):
                     view = process.scheduler.view(process.now).stacks[rollouts.stack]
@@ -130,8 +130,8 @@ class Peace:
         world, process = self._world, self._world.leader
         if process is None:
             return
-        books = process.scheduler.context.books
-        for rollouts in list(books.rollouts.values()):
+        state = process.scheduler.context.state
+        for rollouts in list(state.rollouts.values()):
             current = rollouts.current
             if current is None:
                 continue
@@ -182,7 +182,7 @@ class Peace:
                 return f"{id} is {task.state.value}, its goal {task.goal.value}", (id,)
         if self._world.has_rollouts and (problem := self._unfinished()):
             return problem, ()
-        seats = {(task.group, task.slot): task for task in lively.values()}
+        holders = {(task.group, task.slot): task for task in lively.values()}
         desired: dict[GroupId, None] = {}
         for stack in self._world.tree.stacks.values():
             if stack.is_removed:
@@ -194,8 +194,8 @@ class Peace:
                 if problem := self._amiss(spec, [task for task in lively.values() if task.group == spec.id]):
                     return f"{spec.id}: {problem}; {context.causes.get(spec.id, '')}", (str(spec.id),)
         undesired = [id for id, task in lively.items() if task.group not in desired]
-        if undesired or len(seats) != len(lively):
-            return f"{len(lively)} tasks in {len(seats)} slots run, nobody desired {undesired}", tuple(lively)
+        if undesired or len(holders) != len(lively):
+            return f"{len(lively)} tasks in {len(holders)} slots run, nobody desired {undesired}", tuple(lively)
         return self._reality(dict.fromkeys(lively))
 
     def _amiss(self, spec: GroupSpec, running: list[Task]) -> str:
@@ -275,7 +275,7 @@ class Peace:
     def _unfinished(self) -> str:
         """Which rollout is not over, in words."""
         process = self._world.leader
-        for rollouts in process.scheduler.context.books.rollouts.values() if process is not None else ():
+        for rollouts in process.scheduler.context.state.rollouts.values() if process is not None else ():
             if (current := rollouts.current) is not None:
                 left = [f"{part.group}: {part.problem or part}" for part in current.groups if not part.is_done]
                 return f"rollout {current.number} of {rollouts.stack} is {current.state.value}: {'; '.join(left)}"

@@ -25,7 +25,7 @@ from framework.core.rollout.updater import _Move
 from framework.core.scheduler import Scheduler
 from framework.core.stacks import changes, repeated_requests
 from framework.core.state.context import Context
-from framework.core.state.group_index import holds_seat
+from framework.core.state.group_index import holds_slot
 from framework.core.state.offer_pool import OfferPool
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Transaction
@@ -87,7 +87,7 @@ def _kill_before_knowing() -> Installed:
 
     def planted(self: Scheduler, event: Any, now: float) -> None:
         real(self, event, now)
-        for task in self.context.books.tasks.values():
+        for task in self.context.state.tasks.values():
             if task.state is TaskState.INTENT:
                 self.context.say(Kill(task_id=task.id, agent_id=task.agent_id))
 
@@ -110,7 +110,7 @@ def _intent_not_stored() -> Installed:
 
     def planted(self: Context, task: Task) -> None:
         if task.state is TaskState.INTENT and task.goal is Goal.RUN:
-            self.books.put_task(task)
+            self.state.put_task(task)
         else:
             real(self, task)
 
@@ -119,8 +119,8 @@ def _intent_not_stored() -> Installed:
 
 def _slot_freed_at_killing() -> Installed:
     return patch(
-        "framework.core.state.cluster_state.holds_seat",
-        lambda task: holds_seat(task) and task.state is not TaskState.KILLING,
+        "framework.core.state.cluster_state.holds_slot",
+        lambda task: holds_slot(task) and task.state is not TaskState.KILLING,
     )
 
 
@@ -190,7 +190,7 @@ def _returned_not_stopped() -> Installed:
     real = statuses.believe
 
     def planted(context: Context, status: Any, now: float) -> None:
-        task = context.books.tasks.get(status.task_id)
+        task = context.state.tasks.get(status.task_id)
         is_back = task is not None and task.state is TaskState.UNREACHABLE
         if is_back and status.state is not TaskState.UNREACHABLE:
             with patch.object(Context, "kill", lambda self, task, now: None):
@@ -242,7 +242,7 @@ def _drained_still_wanted() -> Installed:
 
 
 def _dependencies_for_ever() -> Installed:
-    return patch.object(completion, "_meets", lambda books, other, condition: False)
+    return patch.object(completion, "_meets", lambda state, other, condition: False)
 
 
 def _one_too_few() -> Installed:
@@ -278,8 +278,8 @@ def _ready_too_early() -> Installed:
 def _pause_not_stored() -> Installed:
     real = changes.writes_of
 
-    def planted(change: Any, books: Any) -> tuple[Any, ...]:
-        return tuple(each for each in real(change, books) if not isinstance(each, PutRollouts))
+    def planted(change: Any, state: Any) -> tuple[Any, ...]:
+        return tuple(each for each in real(change, state) if not isinstance(each, PutRollouts))
 
     return patch.object(changes, "writes_of", planted)
 

@@ -117,7 +117,7 @@ class SchedulerProcess:
         if self._world.has_rollouts and self is self._world.leader:
             self._world.changes.stepped(self, commands)
         self._handled += 1
-        # Books change when something is stored or has been: after other events they are looked at now and then.
+        # ClusterState change when something is stored or has been: after other events they are looked at now and then.
         is_news = isinstance(event, Saved | SaveFailed) or any(isinstance(each, Save) for each in commands)
         if is_news or self._handled % CHECK_EVERY == 0:
             check(self.scheduler)

@@ -59,10 +59,10 @@ class Story:
             self.world.kernel.run(0.5)
 
     @property
-    def books(self) -> Any:
+    def state(self) -> Any:
         self.until(lambda: self.world.leader is not None and self.world.leader.is_alive, 30)
         assert self.world.leader is not None
-        return self.world.leader.scheduler.context.books
+        return self.world.leader.scheduler.context.state
 
     @property
     def rollout(self) -> Rollout | None:
@@ -83,7 +83,7 @@ class Story:
 
     def serving(self, name: str) -> list[Task]:
         """The tasks of web of this image that are ready."""
-        versions = self.books.versions
+        versions = self.state.versions
         mine = (task for task in self.tasks if task.group.service == "web" and task.is_ready)
         return [task for task in mine if versions[NAME, task.version].container.image == name]
 

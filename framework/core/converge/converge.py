@@ -1,4 +1,4 @@
-"""Spec against books, slot by slot: what is missing, surplus, outdated, ended."""
+"""Spec against state, slot by slot: what is missing, surplus, outdated, ended."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _NO_FAULT = frozenset(
 
 def review_group(context: Context, group: GroupId, now: Instant) -> None:
     """Finds out which slots of a group shall be filled, and brings every slot in line with that."""
-    book = context.books.group(group)
+    index = context.state.group(group)
     wanted = wanted_slots(context, group)
-    if wanted != book.wanted:
-        book.wanted = wanted
-        context.books.touched[group] = None
-    slots = dict.fromkeys((*wanted, *book.seats, *context.pending.get(group, ())))
+    if wanted != index.wanted:
+        index.wanted = wanted
+        context.state.touched[group] = None
+    slots = dict.fromkeys((*wanted, *index.holders, *context.pending.get(group, ())))
     for slot in sorted(slots):
         review_slot(context, group, slot, now)
     go_on(context, group, now)
@@ -60,10 +60,10 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
 
 def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> None:
     """Brings one slot in line with its group's spec: its task stays, stops, or another is wanted."""
-    books = context.books
-    spec = books.specs.get(group)
-    book = books.group(group)
-    for _ in range(2 if slot not in book.wanted else 0):  # the holder; then who was to take over from it
+    state = context.state
+    spec = state.specs.get(group)
+    index = state.group(group)
+    for _ in range(2 if slot not in index.wanted else 0):  # the holder; then who was to take over from it
         surplus = _running_in(context, group, slot)
         if surplus is None or (surplus.state is not TaskState.UNREACHABLE and hold(context, group)):
             break
@@ -72,12 +72,12 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     if task is not None and act(task.goal, task.state) is Action.REPLACE:
         give_up(context, task, now)
     has_taken_over(context, group, slot)
-    if slot in book.succeeding:
-        if slot in book.seats and slot in book.wanted and slot not in book.incoming:
+    if slot in index.succeeding:
+        if slot in index.holders and slot in index.wanted and slot not in index.incoming:
             return
-        del book.succeeding[slot]
+        del index.succeeding[slot]
     # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
-    if slot not in book.seats and spec is not None and slot in book.wanted and not has_finished(books, spec, slot):
+    if slot not in index.holders and spec is not None and slot in index.wanted and not has_finished(state, spec, slot):
         context.want(group, slot)
         return
     context.unwant(group, slot)
@@ -87,11 +87,11 @@ def release(context: Context, now: Instant) -> None:
     """Goes on with the groups that have waited for others to stop, for what they depend on, or for a place that keeps
     a changed rule, and need not any more."""
     for group in list(context.held):
-        if not hold(context, group) and group in context.books.groups:
+        if not hold(context, group) and group in context.state.groups:
             review_group(context, group, now)
     for group in list(context.unmet):
-        spec = context.books.specs.get(group)
-        if spec is None or not unmet_dependency(context.books, spec):
+        spec = context.state.specs.get(group)
+        if spec is None or not unmet_dependency(context.state, spec):
             del context.unmet[group]
             if spec is not None:
                 review_group(context, group, now)
@@ -103,15 +103,15 @@ def release(context: Context, now: Instant) -> None:
 
 def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
     """The task that holds the slot and shall run."""
-    id = context.books.group(group).seats.get(slot)
-    task = context.books.tasks[id] if id is not None else None
+    id = context.state.group(group).holders.get(slot)
+    task = context.state.tasks[id] if id is not None else None
     return task if task is not None and task.goal is Goal.RUN else None
 
 
 def _surplus_cause(context: Context, task: Task) -> str:
-    spec = context.books.specs.get(task.group)
+    spec = context.state.specs.get(task.group)
     if spec is None:
-        stack = context.books.stacks.get(task.group.stack)
+        stack = context.state.stacks.get(task.group.stack)
         return "the stack is removed" if stack is None or stack.is_removed else "the group was taken out of the stack"
     if spec.is_stopped:
         return "the group is stopped"
@@ -119,13 +119,13 @@ def _surplus_cause(context: Context, task: Task) -> str:
 
 
 def end_task(context: Context, task: Task, now: Instant) -> None:
-    """What follows when a task (already in the books as ended) is over: timers, back-off, history, its slot."""
-    books, group = context.books, task.group
+    """What follows when a task (already in the state as ended) is over: timers, back-off, history, its slot."""
+    state, group = context.state, task.group
     for kind in ("kill", "launch", "unreachable"):
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
     context.informed.pop(task.id, None)
-    spec = books.specs.get(group)
+    spec = state.specs.get(group)
     is_followed = task.goal is Goal.RUN and spec is not None and not is_finished(task, spec)
     if spec is not None and is_followed and not _is_blameless(context, task, now):
         note_failure(context, task, spec, now)
@@ -152,37 +152,37 @@ def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
 def _trim(context: Context, group: GroupId) -> None:
     """Keeps the newest ended tasks, those that carry the wait of a version that may be launched, and the last one of
     each empty slot that needs to know of it: for its policy, or for the container that another task is to take over."""
-    books = context.books
-    book, spec = books.group(group), books.specs.get(group)
+    state = context.state
+    index, spec = state.group(group), state.specs.get(group)
     is_rolling = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
     needs_last = spec is not None and (
         spec.restart is not Restart.ALWAYS or spec.rules.sticky or spec.retry.attempts > 0 or is_rolling
     )
-    empty = max(len(book.wanted) - len(book.seats), 0) if needs_last else 0
-    if len(book.ended) <= context.settings.history_per_group + empty:
+    empty = max(len(index.wanted) - len(index.holders), 0) if needs_last else 0
+    if len(index.ended) <= context.settings.history_per_group + empty:
         return
     kept = kept_as(context, spec) if spec is not None else None
     alive = {each.version for each in (spec, kept) if each is not None}
-    for task in [books.tasks[id] for id in book.ended]:
-        if len(book.ended) <= context.settings.history_per_group:
+    for task in [state.tasks[id] for id in index.ended]:
+        if len(index.ended) <= context.settings.history_per_group:
             return
-        is_empty = task.slot in book.wanted and task.slot not in book.seats
-        if task.is_left or (task.version in alive and books.carries_backoff(task)):
+        is_empty = task.slot in index.wanted and task.slot not in index.holders
+        if task.is_left or (task.version in alive and state.carries_backoff(task)):
             continue
-        if not ((needs_last or task.is_orphaned) and is_empty and book.last_ended.get(task.slot) == task.id):
+        if not ((needs_last or task.is_orphaned) and is_empty and index.last_ended.get(task.slot) == task.id):
             context.drop(task)
 
 
 def forget_if_over(context: Context, group: GroupId) -> None:
     """Forgets a group without spec and living tasks, of which nothing is left on an agent; with the last such group,
     the removed stack."""
-    books = context.books
-    book = books.groups.get(group)
-    if book is None or group in books.specs or not book.is_empty or container_sweep.holds(context, group):
+    state = context.state
+    index = state.groups.get(group)
+    if index is None or group in state.specs or not index.is_empty or container_sweep.holds(context, group):
         return
-    for id in list(book.ended):
-        context.drop(books.tasks[id])
-    books.forget_group(group)
+    for id in list(index.ended):
+        context.drop(state.tasks[id])
+    state.forget_group(group)
     context.lost.pop(group, None)
     context.causes.pop(group, None)
     context.told.pop(group, None)
@@ -195,16 +195,16 @@ def forget_if_over(context: Context, group: GroupId) -> None:
 
 def forget_stack_if_over(context: Context, name: str) -> None:
     """Forgets a removed stack of which nothing is left."""
-    books = context.books
-    stack = books.stacks.get(name)
-    if stack is None or not stack.is_removed or name in books.by_stack:
+    state = context.state
+    stack = state.stacks.get(name)
+    if stack is None or not stack.is_removed or name in state.by_stack:
         return
     candidates = dict.fromkeys(spec.version for spec in stack.groups)
-    books.drop_stack(name)
+    state.drop_stack(name)
     context.drop_rollouts(name)
     context.collect_versions(name, candidates)
     context.write("stack", name, DeleteStack(name=name))
-    for other in superfluous(books.histories, books.stacks):
+    for other in superfluous(state.histories, state.stacks):
         context.drop_history(other)
     context.tell("StackRemoved", f"stack {name} is removed: its last task has ended", name)
 
@@ -219,6 +219,6 @@ def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> N
         reason="NOT_SENT",
         message=f"not launched: {problem}",
     )
-    ended = marked(context.books, ended)
+    ended = marked(context.state, ended)
     context.put(ended)
     end_task(context, ended, now)

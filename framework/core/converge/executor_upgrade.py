@@ -27,14 +27,14 @@ TELL_AGAIN_SECONDS = 10.0
 def older_executors(context: Context, id: AgentId) -> list[ExecutorId]:
     """The executors of other versions that have tasks on the agent."""
     own = context.settings.executor_id
-    return [each for each in sorted(context.books.executors.get(id, {})) if not is_version_of(each, own)]
+    return [each for each in sorted(context.state.executors.get(id, {})) if not is_version_of(each, own)]
 
 
 def begin(context: Context, event: RollAsked, now: Instant) -> Outcome:
     """Starts to roll the agents that match, by host name; those with plain processes only where that is desired."""
     if context.roll is not None:
         return Refused(kind="conflict", message=f"a roll is under way already, {_standing(context, context.roll)}")
-    found = {id: context.books.agents[id].hostname for id in context.books.executors if older_executors(context, id)}
+    found = {id: context.state.agents[id].hostname for id in context.state.executors if older_executors(context, id)}
     matching = [id for id in found if fnmatchcase(found[id], event.pattern) or fnmatchcase(id, event.pattern)]
     if found and not matching:
         message = f"no agent that has an older executor matches {event.pattern!r}: `framework executor ls` shows them"
@@ -95,13 +95,13 @@ def _older_tasks(context: Context, id: AgentId) -> list[Task]:
     executors = frozenset(older_executors(context, id))
     return [
         task
-        for task in context.books.tasks.values()
+        for task in context.state.tasks.values()
         if task.agent_id == id and task.state.is_lively and task.executor_id in executors
     ]
 
 
 def _is_process(context: Context, task: Task) -> bool:
-    return not context.books.versions[task.group.stack, task.version].container.image
+    return not context.state.versions[task.group.stack, task.version].container.image
 
 
 def _is_back(context: Context, roll: Roll, id: AgentId) -> bool:
@@ -112,8 +112,8 @@ def _missing(context: Context, roll: Roll) -> list[tuple[GroupId, int]]:
     """The slots that do not run again: as ready as before, or with a task at least."""
     missing = []
     for (group, slot), was_ready in roll.moving.items():
-        book = context.books.groups.get(group)
-        if book is not None and slot in book.wanted and slot not in (book.ready if was_ready else book.seats):
+        index = context.state.groups.get(group)
+        if index is not None and slot in index.wanted and slot not in (index.ready if was_ready else index.holders):
             missing.append((group, slot))
     return missing
 
@@ -139,5 +139,5 @@ def _standing(context: Context, roll: Roll) -> str:
 
 
 def _name(context: Context, id: AgentId) -> str:
-    agent = context.books.agents.get(id)
+    agent = context.state.agents.get(id)
     return agent.hostname if agent is not None else id

@@ -12,7 +12,7 @@ from dataclasses import replace
 from framework.core.commands import Apply
 from framework.core.groups.completion import signal_of, signals_due
 from framework.core.model import GroupSpec, Instant, Status, Task
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context, Informed
 from framework.core.state.group_index import is_behind
 from framework.core.views import Connection
@@ -26,32 +26,32 @@ TELL_AGAIN_SECONDS = 10.0
 
 def tell(context: Context, group: GroupId, now: Instant) -> None:
     """Tells of all tasks of a group that lack something; not of those of which the same was told a moment ago."""
-    if context.books.group(group).behind:
-        _tell(context, group, list(context.books.group(group).behind), now)
+    if context.state.group(group).behind:
+        _tell(context, group, list(context.state.group(group).behind), now)
 
 
 def tell_of(context: Context, task: Task, now: Instant) -> None:
     """Tells of one task, if it lacks something."""
-    if is_behind(task, context.books.specs.get(task.group)):
+    if is_behind(task, context.state.specs.get(task.group)):
         _tell(context, task.group, (task.id,), now)
 
 
 def tell_all(context: Context, now: Instant) -> None:
     """There is a new connection: nothing that was told before is known to have arrived."""
     context.informed.clear()
-    for group in sorted(context.books.specs):
+    for group in sorted(context.state.specs):
         tell(context, group, now)
 
 
 def _tell(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant) -> None:
-    books = context.books
-    spec = books.specs.get(group)
+    state = context.state
+    spec = state.specs.get(group)
     if spec is None or context.connection is not Connection.SUBSCRIBED:
         return
-    due = signals_due(books, spec)
+    due = signals_due(state, spec)
     told: dict[tuple[AgentId, ExecutorId], list[TaskId]] = {}
     for id in ids:
-        task = books.tasks[id]
+        task = state.tasks[id]
         lacks = task.version != spec.version or task.signals < due
         # Before an executor has spoken of a task it may not know it.
         if not lacks or task.state not in (TaskState.STARTING, TaskState.RUNNING):
@@ -62,33 +62,33 @@ def _tell(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant)
             told.setdefault((task.agent_id, task.executor_id), []).append(id)
         context.wake_group("tell", group, context.informed[id].at + TELL_AGAIN_SECONDS)
     for (agent_id, executor_id), tasks in told.items():
-        context.after_save(_apply(books, spec, due, agent_id, executor_id, tasks))
+        context.after_save(_apply(state, spec, due, agent_id, executor_id, tasks))
 
 
 def _apply(
-    books: Books, spec: GroupSpec, due: int, agent_id: AgentId, executor_id: ExecutorId, tasks: list[TaskId]
+    state: ClusterState, spec: GroupSpec, due: int, agent_id: AgentId, executor_id: ExecutorId, tasks: list[TaskId]
 ) -> Apply:
     return Apply(
         agent_id=agent_id,
         executor_id=executor_id,
         tasks=tuple(tasks),
         version=spec.version,
-        care=care_of(books.versions[spec.id.stack, spec.version].container),
+        care=care_of(state.versions[spec.id.stack, spec.version].container),
         signals=due,
         signal=signal_of(spec),
     )
 
 
-def heard(books: Books, task: Task, status: Status) -> Task:
+def heard(state: ClusterState, task: Task, status: Status) -> Task:
     """The task with what its executor says that it has by now; the same one where that is nothing new."""
     if task.state.is_terminal or status.state.is_terminal or not status.version:
         return task
-    has = books.versions.get((task.group.stack, status.version))
+    has = state.versions.get((task.group.stack, status.version))
     if has is None or not is_same_make(task.version, has.id):
         return task
     if (task.version, task.signals) == (has.id, status.signals):
         return task
-    before = books.versions[task.group.stack, task.version]
+    before = state.versions[task.group.stack, task.version]
     health, readiness = _watched(task, before.container, has.container)
     return replace(task, version=has.id, signals=status.signals, health=health, readiness=readiness)
 
@@ -113,6 +113,6 @@ def announce(context: Context, before: Task, task: Task) -> None:
     if task.version != before.version:
         context.announce("TaskApplied", task, f"{task.id} has the settings of version {task.version}, applied in place")
         context.collect_versions(task.group.stack, {before.version: None})
-    spec = context.books.specs.get(task.group)
+    spec = context.state.specs.get(task.group)
     if task.signals > before.signals and spec is not None and (signal := signal_of(spec)):
         context.announce("TaskSignalled", task, f"{task.id} got {signal}, as what it depends on was changed")

@@ -86,7 +86,7 @@ def judge(context: Context, now: Instant) -> tuple[Status, ...]:
     if not suspects.missing:
         _close(context, Doubt.MISSING)
         return ()
-    desired = sum(task.goal is Goal.RUN and task.state.is_lively for task in context.books.tasks.values())
+    desired = sum(task.goal is Goal.RUN and task.state.is_lively for task in context.state.tasks.values())
     if len(suspects.missing) > max(context.settings.destruction_budget, desired / 2):
         _ask(context, Doubt.MISSING)
         return ()
@@ -109,7 +109,7 @@ def _stop(context: Context, ids: tuple[TaskId, ...], verdict: Verdict) -> None:
         agent_id = context.suspects.strangers[id].agent_id
         context.suspects.strangers[id] = Stranger(agent_id=agent_id, verdict=verdict)
         _kill(context, id, agent_id)
-        task = context.books.tasks.get(id)
+        task = context.state.tasks.get(id)
         if task is not None:
             context.announce("TaskReturned", task, f"{id} came back after it was given up: it is stopped")
         else:
@@ -118,7 +118,7 @@ def _stop(context: Context, ids: tuple[TaskId, ...], verdict: Verdict) -> None:
 
 def _kill(context: Context, id: TaskId, agent_id: AgentId | None) -> None:
     """Of one that had ended the store knows, whoever leads; one that it does not know may be a new leader's."""
-    wait = context.after_all_saves if id in context.books.tasks else context.after_fence
+    wait = context.after_all_saves if id in context.state.tasks else context.after_fence
     wait(Kill(task_id=id, agent_id=agent_id))
 
 
@@ -178,7 +178,7 @@ def _question(context: Context, doubt: Doubt) -> Question:
     such_as = ", ".join(tasks[:MOST_NAMED])
     if doubt is Doubt.STRANGERS:
         most = context.settings.destruction_budget
-        has_returned = any(id in context.books.tasks for id in tasks)
+        has_returned = any(id in context.state.tasks for id in tasks)
         or_ended = ", or had ended for it" if has_returned else ""
         or_state = ", and --master a cluster in its right state" if has_returned else ""
         sentence = (

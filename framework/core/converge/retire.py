@@ -19,7 +19,7 @@ def dismiss_idle(context: Context, agents: Iterable[AgentId]) -> None:
     """Tells the executors of ended tasks on these agents to leave, as far as no task of theirs lives."""
     asked = dict.fromkeys(agents)
     if asked:
-        tasks = context.books.tasks.values()
+        tasks = context.state.tasks.values()
         for agent_id, executor_id in dict.fromkeys(
             (task.agent_id, task.executor_id) for task in tasks if task.agent_id in asked
         ):
@@ -29,6 +29,6 @@ def dismiss_idle(context: Context, agents: Iterable[AgentId]) -> None:
 def dismiss(context: Context, agent_id: AgentId, executor_id: ExecutorId) -> None:
     """Tells an executor to leave, if its agent drains and no task of it lives."""
     agent = context.agents.present.get(agent_id)
-    if agent is None or agent.state not in LEAVING or executor_id in context.books.executors.get(agent_id, {}):
+    if agent is None or agent.state not in LEAVING or executor_id in context.state.executors.get(agent_id, {}):
         return
     context.after_all_saves(Leave(agent_id=agent_id, executor_id=executor_id))

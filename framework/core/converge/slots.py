@@ -6,7 +6,7 @@ from framework.core.groups.completion import has_finished
 from framework.core.launch.global_groups import wanted_everywhere
 from framework.core.model import GroupSpec, Task
 from framework.core.state.context import Context
-from framework.core.state.group_index import holds_seat
+from framework.core.state.group_index import holds_slot
 from placement.surplus import Filled, Worth, given_up
 from specs.ids import AgentId, GroupId
 from specs.model.constraints import Mode
@@ -20,7 +20,7 @@ def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
     which the group stays even, and thus there may be gaps. After a start nothing is remembered: then the slots are
     wanted in which a task shall run, was orphaned or has finished, and again the lowest free numbers.
     """
-    spec = context.books.specs.get(group)
+    spec = context.state.specs.get(group)
     if spec is None or spec.is_stopped:
         return {}
     if spec.mode is Mode.GLOBAL:
@@ -29,15 +29,15 @@ def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
 
 
 def _wanted_of_many(context: Context, spec: GroupSpec) -> list[int]:
-    books = context.books
-    book = books.group(spec.id)
-    kept = dict.fromkeys(book.wanted)
-    there = (*book.seats.values(), *(id for id in book.leaving if holds_seat(books.tasks[id])))
-    kept |= dict.fromkeys(books.tasks[id].slot for id in there if books.tasks[id].goal is Goal.RUN)
-    if not book.wanted:
-        orphaned = [slot for slot, id in sorted(book.last_ended.items()) if books.tasks[id].is_orphaned]
+    state = context.state
+    index = state.group(spec.id)
+    kept = dict.fromkeys(index.wanted)
+    there = (*index.holders.values(), *(id for id in index.leaving if holds_slot(state.tasks[id])))
+    kept |= dict.fromkeys(state.tasks[id].slot for id in there if state.tasks[id].goal is Goal.RUN)
+    if not index.wanted:
+        orphaned = [slot for slot, id in sorted(index.last_ended.items()) if state.tasks[id].is_orphaned]
         kept |= dict.fromkeys([slot for slot in orphaned if slot not in kept][: max(spec.instances - len(kept), 0)])
-        done = (slot for slot in sorted(book.last_ended) if slot not in kept and has_finished(books, spec, slot))
+        done = (slot for slot in sorted(index.last_ended) if slot not in kept and has_finished(state, spec, slot))
         kept |= dict.fromkeys(list(done)[: max(spec.instances - len(kept), 0)])
     if len(kept) > spec.instances:
         slots = [_filled(context, spec, slot) for slot in kept]
@@ -53,12 +53,12 @@ def _wanted_of_many(context: Context, spec: GroupSpec) -> list[int]:
 
 
 def _filled(context: Context, spec: GroupSpec, slot: int) -> Filled:
-    books = context.books
-    book = books.group(spec.id)
-    seat = book.seats.get(slot)
-    if seat is None:
-        return Filled(slot=slot, worth=Worth.FINISHED if has_finished(books, spec, slot) else Worth.EMPTY)
-    task = books.tasks[seat]
+    state = context.state
+    index = state.group(spec.id)
+    holder = index.holders.get(slot)
+    if holder is None:
+        return Filled(slot=slot, worth=Worth.FINISHED if has_finished(state, spec, slot) else Worth.EMPTY)
+    task = state.tasks[holder]
     if task.goal is Goal.STOP:
         return Filled(slot=slot, worth=Worth.EMPTY)
     since = task.running_since or task.launched_at

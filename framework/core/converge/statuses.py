@@ -28,8 +28,8 @@ _KINDS = {
 
 
 def receive(context: Context, status: Status, now: Instant) -> None:
-    """Takes a status into the books; it is acknowledged once that is stored."""
-    task = context.books.tasks.get(status.task_id)
+    """Takes a status into the state; it is acknowledged once that is stored."""
+    task = context.state.tasks.get(status.task_id)
     if kill_guard.hear(context, status, task, now):
         wait = context.after_fence if task is None and status.uuid else context.after_all_saves
         wait(*_acknowledgement(status))
@@ -38,15 +38,15 @@ def receive(context: Context, status: Status, now: Instant) -> None:
 
 
 def believe(context: Context, status: Status, now: Instant) -> None:
-    """Takes a status of a task that is in the books for what it is."""
-    task = context.books.tasks.get(status.task_id)
+    """Takes a status of a task that is in the state for what it is."""
+    task = context.state.tasks.get(status.task_id)
     if task is None:
         return
     effect = follow(task.state, status.state)
-    heard = inplace_update.heard(context.books, task, status)
+    heard = inplace_update.heard(context.state, task, status)
     moved = _proved(task, _moved(heard, status, now), now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
-        moved = marked(context.books, moved)
+        moved = marked(context.state, moved)
     if moved == task:
         # It may be told again because the save of the first time is still under way.
         context.after_all_saves(*_acknowledgement(status))
@@ -69,7 +69,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         note_failure(context, task, now)
     review_slot(context, moved.group, moved.slot, now)
     go_on(context, moved.group, now)
-    inplace_update.tell_of(context, context.books.tasks[moved.id], now)
+    inplace_update.tell_of(context, context.state.tasks[moved.id], now)
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from framework.core.model import StackSpec
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
 from specs.ids import GroupId
 from specs.states import TaskState
 
 
-def stops_after(books: Books, group: GroupId) -> tuple[GroupId, ...]:
+def stops_after(state: ClusterState, group: GroupId) -> tuple[GroupId, ...]:
     """The groups that have to stop before this one: they depend on it, perhaps through others, are to stop as a whole
     as it is, and a task of theirs lives. What cannot be reached is not waited for.
 
     It follows from the stored specs alone, so that the next leader goes on with the same order. A group that was taken
     out of the stack has none: with it went what it depended on.
     """
-    stack = books.stacks.get(group.stack)
-    if stack is None or not _stops(books, group):
+    stack = state.stacks.get(group.stack)
+    if stack is None or not _stops(state, group):
         return ()
     services = _dependants(stack, group.service)
     return tuple(
         spec.id
         for spec in stack.groups
-        if spec.id.service in services and _stops(books, spec.id) and _is_there(books, spec.id)
+        if spec.id.service in services and _stops(state, spec.id) and _is_there(state, spec.id)
     )
 
 
 def hold(context: Context, group: GroupId) -> bool:
     """Whether the tasks of a group, which are not wanted any more, are to run on for now; that is noted and told."""
-    after = stops_after(context.books, group)
+    after = stops_after(context.state, group)
     sentence = f"stops after {', '.join(str(each) for each in after)}" if after else ""
     if sentence != context.held.get(group, ""):
-        context.books.touched[group] = None
+        context.state.touched[group] = None
         if sentence and group not in context.held:
             context.announce_group("GroupHeld", group, f"{group} {sentence}")
     if sentence:
@@ -57,13 +57,13 @@ def _dependants(stack: StackSpec, service: str) -> dict[str, None]:
     return found
 
 
-def _stops(books: Books, group: GroupId) -> bool:
+def _stops(state: ClusterState, group: GroupId) -> bool:
     """Whether none of the group is desired any more."""
-    spec = books.specs.get(group)
+    spec = state.specs.get(group)
     return spec is None or spec.wanted == 0
 
 
-def _is_there(books: Books, group: GroupId) -> bool:
-    book = books.groups.get(group)
-    living = (books.tasks[id] for ids in book.living.values() for id in ids) if book is not None else ()
+def _is_there(state: ClusterState, group: GroupId) -> bool:
+    index = state.groups.get(group)
+    living = (state.tasks[id] for ids in index.living.values() for id in ids) if index is not None else ()
     return any(task.state is not TaskState.UNREACHABLE for task in living)

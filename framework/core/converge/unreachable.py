@@ -15,7 +15,7 @@ from specs.states import Goal
 def give_up(context: Context, task: Task, now: Instant) -> None:
     """Gives the slot of an unreachable task to another, unless its group waits for it: then sets the timer for the end
     of the wait."""
-    spec = context.books.specs[task.group]
+    spec = context.state.specs[task.group]
     due = task.state_since + spec.unreachable.replace_after_seconds
     if now < due:
         context.timers.set("unreachable", task.id, due)
@@ -29,7 +29,7 @@ def give_up(context: Context, task: Task, now: Instant) -> None:
 
 
 def welcome(context: Context, task: Task, now: Instant) -> None:
-    """Takes note that a task, which is in the books as Mesos tells of it now, can be reached again."""
+    """Takes note that a task, which is in the state as Mesos tells of it now, can be reached again."""
     context.timers.drop("unreachable", task.id)
     substitute = _substitute(context, task)
     has_lost_its_slot = bool(task.replaced_at)
@@ -48,14 +48,14 @@ def welcome(context: Context, task: Task, now: Instant) -> None:
 
 def _substitute(context: Context, task: Task) -> Task | None:
     """The other task that holds the slot, if one does."""
-    id: TaskId | None = context.books.group(task.group).seats.get(task.slot)
-    return context.books.tasks[id] if id is not None and id != task.id else None
+    id: TaskId | None = context.state.group(task.group).holders.get(task.slot)
+    return context.state.tasks[id] if id is not None and id != task.id else None
 
 
 def _is_desired(context: Context, task: Task) -> bool:
     """Whether its slot is wanted still, with just what the task is, and an original is to stay."""
-    spec = context.books.specs.get(task.group)
-    if spec is None or task.slot not in context.books.group(task.group).wanted:
+    spec = context.state.specs.get(task.group)
+    if spec is None or task.slot not in context.state.group(task.group).wanted:
         return False
     is_current = is_same_make(task.version, spec.version) and task.generation >= spec.generation
     return is_current and spec.unreachable.keep is Keep.ORIGINAL

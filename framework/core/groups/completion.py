@@ -1,10 +1,10 @@
-"""What a group still needs before its slots may be filled: pure questions about the books."""
+"""What a group still needs before its slots may be filled: pure questions about the state."""
 
 from __future__ import annotations
 
 from framework.core.groups.never_started import is_lost
 from framework.core.model import GroupSpec, Task
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from specs.ids import GroupId, is_same_make
 from specs.model.stack import Condition, Dependency, Group, OnChange, Restart
 from specs.states import Goal, TaskState
@@ -33,35 +33,35 @@ def _is_current(task: Task, spec: GroupSpec) -> bool:
     return is_same_make(task.version, spec.version) and task.generation >= spec.generation
 
 
-def has_finished(books: Books, spec: GroupSpec, slot: int) -> bool:
+def has_finished(state: ClusterState, spec: GroupSpec, slot: int) -> bool:
     """Whether a slot of the group needs no other task, or gets none."""
-    last = books.group(spec.id).last_ended.get(slot)
-    return last is not None and (is_finished(books.tasks[last], spec) or is_given_up(books.tasks[last], spec))
+    last = state.group(spec.id).last_ended.get(slot)
+    return last is not None and (is_finished(state.tasks[last], spec) or is_given_up(state.tasks[last], spec))
 
 
-def slots_to_fill(books: Books, spec: GroupSpec) -> int:
+def slots_to_fill(state: ClusterState, spec: GroupSpec) -> int:
     """How many slots of the group have a task, or are to have one: all that are wanted but those that have finished."""
-    book = books.group(spec.id)
+    index = state.group(spec.id)
     if spec.restart is Restart.ALWAYS and not spec.retry.attempts:
-        return len(book.wanted)
-    return sum(slot in book.seats or not has_finished(books, spec, slot) for slot in book.wanted)
+        return len(index.wanted)
+    return sum(slot in index.holders or not has_finished(state, spec, slot) for slot in index.wanted)
 
 
-def count_for(books: Books, spec: GroupSpec, slot: int) -> int:
+def count_for(state: ClusterState, spec: GroupSpec, slot: int) -> int:
     """How many tasks of the slot have failed in a row before the one that comes next."""
-    last = books.group(spec.id).last_ended.get(slot)
-    task = books.tasks[last] if last is not None else None
+    last = state.group(spec.id).last_ended.get(slot)
+    task = state.tasks[last] if last is not None else None
     if task is None or not _is_current(task, spec):
         return 0
     return task.failures
 
 
-def unmet_dependency(books: Books, spec: GroupSpec) -> str:
+def unmet_dependency(state: ClusterState, spec: GroupSpec) -> str:
     """What the group waits for, as a phrase ("shop/redis to run"), or "" when nothing keeps it."""
     for dependency in spec.dependencies:
-        for other in books.stacks[spec.id.stack].groups:
-            if other.id.service == dependency.service and not _meets(books, other, dependency.condition):
-                return f"{other.id} {_PHRASES[dependency.condition]}{_why_it_never_will(books, other, dependency)}"
+        for other in state.stacks[spec.id.stack].groups:
+            if other.id.service == dependency.service and not _meets(state, other, dependency.condition):
+                return f"{other.id} {_PHRASES[dependency.condition]}{_why_it_never_will(state, other, dependency)}"
     return ""
 
 
@@ -71,32 +71,32 @@ def signal_of(spec: GroupSpec | Group) -> str:
     return next(signals, "")
 
 
-def signals_due(books: Books, spec: GroupSpec) -> int:
+def signals_due(state: ClusterState, spec: GroupSpec) -> int:
     """How many signals each task of the group shall have had by now: the last one not before the changed tasks of what
     it depends on have proved themselves."""
-    rollouts = books.rollouts.get(spec.id.stack)
+    rollouts = state.rollouts.get(spec.id.stack)
     current = rollouts.current if rollouts else None
     heeded = {each.service for each in spec.dependencies if each.on_change is OnChange.SIGNAL}
     is_early = current is not None and any(part.group.service in heeded and not part.is_done for part in current.groups)
     return max(spec.signals - is_early, 0)
 
 
-def is_init_step(books: Books, spec: GroupSpec) -> bool:
+def is_init_step(state: ClusterState, spec: GroupSpec) -> bool:
     """Whether others of its stack wait until the group has completed."""
     return any(
         dependency.service == spec.id.service and dependency.condition is Condition.COMPLETED
-        for other in books.stacks[spec.id.stack].groups
+        for other in state.stacks[spec.id.stack].groups
         for dependency in other.dependencies
     )
 
 
-def _why_it_never_will(books: Books, other: GroupSpec, dependency: Dependency) -> str:
+def _why_it_never_will(state: ClusterState, other: GroupSpec, dependency: Dependency) -> str:
     """Of a step that has failed for good: which task, how, and what would help; "" of all others."""
     if dependency.condition is not Condition.COMPLETED:
         return ""
-    book = books.group(other.id)
-    for slot in book.wanted:
-        last = books.tasks[book.last_ended[slot]] if slot in book.last_ended else None
+    index = state.group(other.id)
+    for slot in index.wanted:
+        last = state.tasks[index.last_ended[slot]] if slot in index.last_ended else None
         if last is not None and is_finished(last, other) and last.state is not TaskState.FINISHED:
             said = last.message or last.reason or last.state.value
             return f", but {last.id} failed: {said}; `framework restart {other.id}` runs it again"
@@ -110,22 +110,22 @@ _PHRASES = {
 }
 
 
-def _meets(books: Books, other: GroupSpec, condition: Condition) -> bool:
+def _meets(state: ClusterState, other: GroupSpec, condition: Condition) -> bool:
     """A dependency that is desired at no instances keeps nobody waiting."""
     if other.wanted == 0:
         return True
-    book = books.group(other.id)
+    index = state.group(other.id)
     if condition is Condition.STARTED:
-        return bool(book.running) or has_completed(books, other.id)
+        return bool(index.running) or has_completed(state, other.id)
     if condition is Condition.HEALTHY:
-        return bool(book.ready)
-    return has_completed(books, other.id)
+        return bool(index.ready)
+    return has_completed(state, other.id)
 
 
-def has_completed(books: Books, group: GroupId) -> bool:
+def has_completed(state: ClusterState, group: GroupId) -> bool:
     """Whether the last task of every wanted slot, of what is desired now, has exited with 0."""
-    spec, book = books.specs[group], books.group(group)
-    last = [books.tasks[book.last_ended[slot]] for slot in book.wanted if slot in book.last_ended]
-    return 0 < len(last) == len(book.wanted) and all(
+    spec, index = state.specs[group], state.group(group)
+    last = [state.tasks[index.last_ended[slot]] for slot in index.wanted if slot in index.last_ended]
+    return 0 < len(last) == len(index.wanted) and all(
         is_finished(task, spec) and task.state is TaskState.FINISHED for task in last
     )

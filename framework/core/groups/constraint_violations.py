@@ -20,9 +20,9 @@ def misplaced(context: Context, spec: GroupSpec) -> dict[int, str]:
     was = course.rollout.was(spec.id) if course is not None and not course.part.is_done else None
     if was is None or was.rules == spec.rules:
         return {}
-    books, book = context.books, context.books.group(spec.id)
+    state, index = context.state, context.state.group(spec.id)
     held: dict[int, AgentId] = {
-        slot: books.tasks[id].agent_id for slot, id in book.seats.items() if books.tasks[id].goal is Goal.RUN
+        slot: state.tasks[id].agent_id for slot, id in index.holders.items() if state.tasks[id].goal is Goal.RUN
     }
-    tenants = Tenants(counts=books.counts, apart=books.apart)
+    tenants = Tenants(counts=state.counts, apart=state.apart)
     return violations(spec.id, spec.rules, held, context.agents.cluster, tenants)

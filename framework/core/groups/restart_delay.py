@@ -15,10 +15,10 @@ from specs.ids import GroupId, VersionId
 
 
 def note_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) -> None:
-    """A task that should have run on (in the books as ended) has not: its group waits, its slot counts it, its agent is
+    """A task that should have run on (in the state as ended) has not: its group waits, its slot counts it, its agent is
     avoided. All of that is stored with the task."""
     ran = now - task.running_since if task.running_since else 0.0
-    before = context.books.backoffs.get((task.group, task.version))
+    before = context.state.backoffs.get((task.group, task.version))
     backoff = after_failure(before, task=task, ran_seconds=ran, cause=cause_of(task), now=now, retry=spec.retry)
     failures = 1 if ran >= spec.retry.window_seconds else task.failures + 1
     ended = replace(task, failures=failures, backoff=None if backoff is before else backoff)
@@ -48,8 +48,8 @@ def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Bac
 
 def schedule_all(context: Context, now: Instant) -> None:
     """After a start: the waits that the store holds go on."""
-    for group, version in sorted(context.books.backoffs):
-        _schedule(context, group, version, context.books.backoffs[group, version], now)
+    for group, version in sorted(context.state.backoffs):
+        _schedule(context, group, version, context.state.backoffs[group, version], now)
 
 
 def cause_of(task: Task) -> str:
@@ -69,8 +69,8 @@ def given_up_cause(task: Task, spec: GroupSpec) -> str:
 def reset(context: Context, ask: BackoffResetAsked) -> tuple[Outcome, tuple[GroupId, ...]]:
     """Forgets the waits and the given-up slots of the groups that match. Returns the answer, and the groups for which
     something is other than before: they are to be reviewed."""
-    books, pattern = context.books, ask.pattern
-    matching = [group for group in sorted(books.specs) if group.matches(pattern)]
+    state, pattern = context.state, ask.pattern
+    matching = [group for group in sorted(state.specs) if group.matches(pattern)]
     if not matching:
         message = f"no group matches {pattern}; `framework ps` names those there are"
         return Refused(kind="not_found", message=message), ()
@@ -88,8 +88,8 @@ def _asked(ask: BackoffResetAsked) -> str:
 
 
 def _forget(context: Context, group: GroupId, asked: str) -> bool:
-    books, book = context.books, context.books.group(group)
-    tasks = [books.tasks[id] for id in (*book.seats.values(), *book.leaving, *book.ended)]
+    state, index = context.state, context.state.group(group)
+    tasks = [state.tasks[id] for id in (*index.holders.values(), *index.leaving, *index.ended)]
     carriers = [task for task in tasks if task.backoff is not None or task.failures]
     for task in carriers:
         context.put(replace(task, backoff=None, failures=0))

@@ -73,13 +73,13 @@ class Course:
 
 def rollout_of(context: Context, stack: str) -> Rollout | None:
     """The stack's rollout of now, which may be aborted; None where all is as desired."""
-    rollouts = context.books.rollouts.get(stack)
+    rollouts = context.state.rollouts.get(stack)
     return rollouts.current if rollouts else None
 
 
 def course_of(context: Context, group: GroupId) -> Course | None:
     """What the rollout of now is for a group; None where that changes nothing of it."""
-    rollout, spec = rollout_of(context, group.stack), context.books.specs.get(group)
+    rollout, spec = rollout_of(context, group.stack), context.state.specs.get(group)
     part = rollout.part(group) if rollout else None
     if rollout is None or part is None or spec is None:
         return None
@@ -103,9 +103,9 @@ def permit_of(context: Context, spec: GroupSpec) -> Permit:
     if first := _changed_before(spec, rollout):
         why = f", which failed: {first.problem}" if first.problem else ""
         return Permit(cause=f"waits until {first.group} is changed{why}")
-    if unmet := unmet_dependency(context.books, spec):
+    if unmet := unmet_dependency(context.state, spec):
         return Permit(cause=f"waits for {unmet}", is_wait=True)  # the new tasks could not start yet
-    return _by_step(course, len(context.books.group(spec.id).wanted))
+    return _by_step(course, len(context.state.group(spec.id).wanted))
 
 
 def _changed_before(spec: GroupSpec, rollout: Rollout) -> GroupRollout | None:
@@ -145,10 +145,10 @@ def refill(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     was = kept_as(context, spec)
     if was is None:
         return spec
-    last = context.books.group(spec.id).last_ended.get(slot)
+    last = context.state.group(spec.id).last_ended.get(slot)
     if last is None:
         return was
-    task = context.books.tasks[last]
+    task = context.state.tasks[last]
     return spec if is_same_make(task.version, spec.version) or task.makes_way else was
 
 

@@ -13,7 +13,7 @@ from framework.core.groups.never_started import is_lost
 from framework.core.groups.rollout_gate import refill
 from framework.core.model import GroupSpec, Instant, KnownAgent, Task
 from framework.core.state.agents import LEAVING, Agents
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import Purse
 from placement.agent import Agent
@@ -45,14 +45,14 @@ SUCCESSOR_SECONDS = 5.0
 """How long a task waits for the agent that has taken the place of its own: the master offers it within a second."""
 
 
-def marked(books: Books, task: Task) -> Task:
+def marked(state: ClusterState, task: Task) -> Task:
     """An ended task, marked as orphaned where its executor died and its container may run on, to be taken over; and as
     left where that container is to be removed if nobody takes it over.
 
     What never came to the executor has no container, unless it was to see to another's. Plain processes end with the
     executor.
     """
-    version = books.versions.get((task.group.stack, task.version))
+    version = state.versions.get((task.group.stack, task.version))
     if version is None or not version.container.image:
         return task
     if task.sweeps:
@@ -98,9 +98,9 @@ def _lost_its_executor(task: Task) -> bool:
 
 def left_on(context: Context, group: GroupId, slot: int, offer: Offer) -> tuple[Task | None, tuple[TaskId, ...]]:
     """The last ended task of the slot and its predecessors, where its container may still be on the offer's agent."""
-    books = context.books
-    id = books.group(group).last_ended.get(slot)
-    last = books.tasks[id] if id is not None else None
+    state = context.state
+    id = state.group(group).last_ended.get(slot)
+    last = state.tasks[id] if id is not None else None
     if last is None or not is_at(context.agents, last, offer):
         return None, ()
     return last, predecessors_after(last)
@@ -125,22 +125,22 @@ def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task 
     It waits for a bounded time, and not for an agent that is away or leaving; nor for one that has another id and
     other attributes now, unless the group asks nothing of agents: then its rules say where it goes.
     """
-    books = context.books
-    id = books.group(spec.id).last_ended.get(slot)
-    last = books.tasks[id] if id is not None else None
+    state = context.state
+    id = state.group(spec.id).last_ended.get(slot)
+    last = state.tasks[id] if id is not None else None
     if last is None or not last.is_orphaned or now >= _awaited_until(context, last):
         return None
     wanted = refill(context, spec, slot)
     is_current = is_same_make(last.version, wanted.version) and last.generation >= wanted.generation
-    if slot in books.group(spec.id).seats or not is_current:
+    if slot in state.group(spec.id).holders or not is_current:
         return None
     agent = keeper_of(context.agents, last)
     if agent is None:
-        is_coming = is_removed(last) and books.group(spec.id).wanted.get(slot) is None
+        is_coming = is_removed(last) and state.group(spec.id).wanted.get(slot) is None
         return last if is_coming else None
-    if agent.state in LEAVING or not _suits(agent, books.agents.get(last.agent_id), spec, last):
+    if agent.state in LEAVING or not _suits(agent, state.agents.get(last.agent_id), spec, last):
         return None
-    return last if books.group(spec.id).wanted.get(slot) in (None, agent.id) else None
+    return last if state.group(spec.id).wanted.get(slot) in (None, agent.id) else None
 
 
 def _awaited_until(context: Context, last: Task) -> Instant:
@@ -168,7 +168,7 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
     """How many pending slots of each group wait for their agents. Sets the timer for the end of each group's wait."""
     counts: dict[GroupId, int] = {}
     for group in sorted(context.pending):
-        spec = context.books.specs[group]
+        spec = context.state.specs[group]
         found = [task for slot in context.pending[group] if (task := awaited(context, spec, slot, now)) is not None]
         if found:
             counts[group] = len(found)
@@ -185,7 +185,7 @@ def adoptions(
     left: dict[AgentId, Resources] = {}
     found: list[Placement] = []
     for group in sorted(context.pending):
-        spec = context.books.specs[group]
+        spec = context.state.specs[group]
         for slot in sorted(context.pending[group]):
             task = awaited(context, spec, slot, now)
             keeper = keeper_of(context.agents, task) if task is not None else None
@@ -193,7 +193,7 @@ def adoptions(
                 continue
             id = keeper.id
             room = left.get(id) or _room_beside_executor(situation, id)
-            version = context.books.versions[group.stack, task.version]
+            version = context.state.versions[group.stack, task.version]
             wants = replace(version.resources, ports=PortRanges.single(task.host_ports))
             if not room.covers(wants):
                 continue

@@ -56,8 +56,8 @@ def due(context: Context, now: Instant) -> list[Sweep]:
     """The sweeps that wait for an offer. Sets the timer for what is due later."""
     by_place: dict[tuple[GroupId, AgentId], list[Task]] = {}
     looks: list[Instant] = []
-    for id in context.books.left:
-        task = context.books.tasks[id]
+    for id in context.state.left:
+        task = context.state.tasks[id]
         looks.append(task.ended_at + _kept_seconds(context, task))
         keeper = keeper_of(context.agents, task)
         if keeper is None or keeper.state in LEAVING or keeper.state is AgentState.DISCONNECTED:
@@ -107,7 +107,7 @@ def batch_of(
     if agent_id not in situation.overhead.present:
         needed = situation.overhead.resources
         room = room - needed if room.covers(needed) else Resources()
-    serial, launches, pools = context.books.next_serial, [], purse.pools
+    serial, launches, pools = context.state.next_serial, [], purse.pools
     for sweep in sweeps:
         if not room.covers(RESOURCES):
             break
@@ -159,7 +159,7 @@ def _launch(
         sweeps=True,
     )
     # Of the settings none is needed but an image: without one it would be a plain process.
-    image = context.books.versions[newest.group.stack, newest.version].container.image
+    image = context.state.versions[newest.group.stack, newest.version].container.image
     return Launch(
         task=task,
         container=Container(image=image),
@@ -171,7 +171,7 @@ def _launch(
 
 def handed_on(context: Context, task: Task) -> Task:
     """The task as it is launched: what its predecessors have left is its business from now on."""
-    left = [context.books.tasks[id] for id in task.predecessors if id in context.books.left]
+    left = [context.state.tasks[id] for id in task.predecessors if id in context.state.left]
     for each in left:
         context.put(replace(each, is_left=False))
     return replace(task, is_left=True) if left else task
@@ -180,8 +180,8 @@ def handed_on(context: Context, task: Task) -> Task:
 def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
     """Ends the sweeps that have been tried enough, or for long enough; returns the groups that they were of."""
     over: dict[GroupId, None] = {}
-    for id in list(context.books.left):
-        task = context.books.tasks[id]
+    for id in list(context.state.left):
+        task = context.state.tasks[id]
         tries = task.failures if task.sweeps else 0
         if tries < MOST_TRIES and now < task.ended_at + _kept_seconds(context, task):
             continue
@@ -197,12 +197,12 @@ def _kept_seconds(context: Context, task: Task) -> float:
     there. It is the same where an operator has marked the agent as gone: its machine may be back under another id, and
     not be known again to a master that has just begun to lead."""
     is_there = not context.agents.is_told or keeper_of(context.agents, task) is not None
-    return MOST_SECONDS if is_there or task.group in context.books.specs else NOWHERE_SECONDS
+    return MOST_SECONDS if is_there or task.group in context.state.specs else NOWHERE_SECONDS
 
 
 def holds(context: Context, group: GroupId) -> bool:
     """Whether a group is not over because something of it is still to be removed."""
-    return any(context.books.tasks[id].group == group for id in context.books.left)
+    return any(context.state.tasks[id].group == group for id in context.state.left)
 
 
 def answer(context: Context, event: StraysReported, now: Instant) -> None:
@@ -210,19 +210,19 @@ def answer(context: Context, event: StraysReported, now: Instant) -> None:
     its own: they may be away, and come back."""
     if context.suspects.halts_placing:
         return  # the store may be the wrong one
-    tasks = context.books.tasks.values()
+    tasks = context.state.tasks.values()
     named = {id for task in tasks if task.state in _BEFORE_ADOPTION for id in task.predecessors}
     unwanted = tuple(id for id in event.tasks if id not in named and not _is_wanted(context, id, now))
     if not unwanted:
         return
-    is_known = all(id in context.books.tasks for id in unwanted)
+    is_known = all(id in context.state.tasks for id in unwanted)
     wait = context.after_all_saves if is_known else context.after_fence  # a newer leader may have stored it
     wait(Unwanted(agent_id=event.agent_id, executor_id=event.executor_id, tasks=unwanted))
 
 
 def _is_wanted(context: Context, id: TaskId, now: Instant) -> bool:
     """Whether a task lives, or has a container that another may still take over."""
-    task = context.books.tasks.get(id)
+    task = context.state.tasks.get(id)
     if task is None:
         return False
     return task.state.is_lively or (task.is_orphaned and now < task.ended_at + context.settings.adoption_seconds)

@@ -24,19 +24,19 @@ def wanted_everywhere(context: Context, spec: GroupSpec) -> dict[int, AgentId | 
     its agent drains or is found not to fit; that an agent is away, or is not to be given more, does not end it: Mesos
     says itself when tasks are lost. Until the agents are known nothing is stopped, and nothing new is wanted.
     """
-    books, agents = context.books, context.agents
-    book = books.group(spec.id)
+    state, agents = context.state, context.agents
+    index = state.group(spec.id)
     fitting = dict.fromkeys(eligible(*_asked(context, spec)))
     wanted: dict[int, AgentId | None] = {}
     taken: dict[AgentId, None] = {}
     for slot, agent_id in _claims(context, spec):
-        seat = book.seats.get(slot)
-        runs = seat is not None and books.tasks[seat].goal is Goal.RUN
+        holder = index.holders.get(slot)
+        runs = holder is not None and state.tasks[holder].goal is Goal.RUN
         if agent_id in taken:
             continue
         if runs:
             keeps = not agents.is_told or _may_stay(agents, agent_id, fitting)
-        elif has_finished(books, spec, slot):
+        elif has_finished(state, spec, slot):
             keeps = not agents.is_told or agent_id in agents.present
         else:
             keeps = agents.is_told and _may_come(agents, agent_id, fitting)
@@ -47,7 +47,7 @@ def wanted_everywhere(context: Context, spec: GroupSpec) -> dict[int, AgentId | 
         new = (agent_id for agent_id in fitting if agent_id not in taken and _may_come(agents, agent_id, fitting))
         number = 0
         for agent_id in new:
-            while number in wanted or number in book.seats:
+            while number in wanted or number in index.holders:
                 number += 1
             wanted[number] = agent_id
             number += 1
@@ -56,15 +56,17 @@ def wanted_everywhere(context: Context, spec: GroupSpec) -> dict[int, AgentId | 
 
 def _claims(context: Context, spec: GroupSpec) -> list[tuple[int, AgentId]]:
     """(slot, its agent), the ready ones first: by the task that holds it, by memory, by the one that finished in it."""
-    books = context.books
-    book = books.group(spec.id)
+    state = context.state
+    index = state.group(spec.id)
     claims: dict[int, AgentId] = {}
-    for slot, id in book.last_ended.items():
-        if has_finished(books, spec, slot):
-            claims[slot] = books.tasks[id].agent_id
-    claims |= {slot: agent_id for slot, agent_id in book.wanted.items() if agent_id is not None}
-    claims |= {slot: books.tasks[id].agent_id for slot, id in book.seats.items()}
-    return sorted(claims.items(), key=lambda claim: (claim[0] not in book.ready, claim[0] not in book.seats, claim[0]))
+    for slot, id in index.last_ended.items():
+        if has_finished(state, spec, slot):
+            claims[slot] = state.tasks[id].agent_id
+    claims |= {slot: agent_id for slot, agent_id in index.wanted.items() if agent_id is not None}
+    claims |= {slot: state.tasks[id].agent_id for slot, id in index.holders.items()}
+    return sorted(
+        claims.items(), key=lambda claim: (claim[0] not in index.ready, claim[0] not in index.holders, claim[0])
+    )
 
 
 def _may_stay(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -> bool:
@@ -84,7 +86,7 @@ def _asked(context: Context, spec: GroupSpec) -> tuple[Request, Situation]:
         overhead=Overhead(resources=context.settings.executor_resources),
         region=context.agents.region,
     )
-    return bare_request(context.books, spec), situation
+    return bare_request(context.state, spec), situation
 
 
 def fits_somewhere(context: Context, spec: GroupSpec) -> bool:
@@ -98,7 +100,7 @@ def why_not_there(context: Context, task: Task) -> str:
     agent = context.agents.present.get(task.agent_id)
     if agent is not None and agent.state in LEAVING:
         return f"agent {agent.hostname} {'is draining' if agent.state is AgentState.DRAINING else 'is drained'}"
-    wanted = context.books.group(task.group).wanted
+    wanted = context.state.group(task.group).wanted
     if task.agent_id in wanted.values():
         return f"agent {task.hostname} has one already"
     return f"agent {task.hostname} no longer fits"

@@ -9,7 +9,7 @@ from framework.core.commands import Accept, Launch
 from framework.core.groups.completion import count_for, signals_due
 from framework.core.launch.link_variables import Links, endpoint_of
 from framework.core.model import GroupSpec, Instant, Task
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.executor_choice import Purse
 from placement.offer import Offer, Pool
 from placement.pools import draw
@@ -28,14 +28,14 @@ class Batch:
     next_serial: int
 
 
-def bare_request(books: Books, spec: GroupSpec) -> Request:
+def bare_request(state: ClusterState, spec: GroupSpec) -> Request:
     """What the placement of a group asks for, without any slots yet."""
-    version = books.versions[spec.id.stack, spec.version]
+    version = state.versions[spec.id.stack, spec.version]
     return Request(
         group=spec.id,
         version=make_of(spec.version),
         slots=(),
-        instances=len(books.group(spec.id).wanted),
+        instances=len(state.group(spec.id).wanted),
         resources=version.resources,
         host_ports=tuple(port.host_port for port in version.container.ports),
         rules=spec.rules,
@@ -54,7 +54,7 @@ class Filling:
 
 
 def batches(
-    books: Books,
+    state: ClusterState,
     placements: Sequence[tuple[Placement, Filling]],
     offers: Mapping[AgentId, Sequence[Offer]],
     purses: Mapping[AgentId, Purse],
@@ -62,18 +62,18 @@ def batches(
     refuse_seconds: float,
     now: Instant,
 ) -> list[Batch]:
-    """The tasks of the placements, numbered from the books' next serial on, one batch for each agent: all of its offers
+    """The tasks of the placements, numbered from the state' next serial on, one batch for each agent: all of its offers
     are accepted together."""
-    serial = books.next_serial
+    serial = state.next_serial
     by_agent: dict[AgentId, list[Launch]] = {}
     pools = {id: purse.pools for id, purse in purses.items()}
-    links = Links(books)
+    links = Links(state)
     for placement, filling in placements:
         id = placement.agent_id
         taken: tuple[Pool, ...] = ()
         if pools[id]:
             taken, pools[id] = draw(pools[id], placement.resources)
-        launch = _launch(books, placement, filling, offers[id][0], purses[id], taken, serial, now, links)
+        launch = _launch(state, placement, filling, offers[id][0], purses[id], taken, serial, now, links)
         by_agent.setdefault(id, []).append(launch)
         serial += 1
     result = []
@@ -86,7 +86,7 @@ def batches(
 
 
 def _launch(
-    books: Books,
+    state: ClusterState,
     placement: Placement,
     filling: Filling,
     offer: Offer,
@@ -97,16 +97,16 @@ def _launch(
     links: Links,
 ) -> Launch:
     spec = filling.spec
-    version = books.versions[spec.id.stack, spec.version]
+    version = state.versions[spec.id.stack, spec.version]
     last = filling.last
     adopts = last is not None and _may_adopt(last, spec, placement)
     task = Task(
         id=task_id(spec.id, placement.slot, serial),
         group=spec.id,
         slot=placement.slot,
-        attempt=books.group(spec.id).attempts.get(placement.slot, 0) + 1,
+        attempt=state.group(spec.id).attempts.get(placement.slot, 0) + 1,
         version=spec.version,
-        generation=last.generation if adopts and last is not None else _generation(books, spec),
+        generation=last.generation if adopts and last is not None else _generation(state, spec),
         goal=Goal.RUN,
         state=TaskState.INTENT,
         health=Health.UNKNOWN if version.container.health else Health.NONE,
@@ -121,8 +121,8 @@ def _launch(
         adopts=adopts,
         readiness=_readiness(version.container, last if adopts else None),
         beside=filling.beside,
-        failures=count_for(books, spec, placement.slot),
-        signals=last.signals if adopts and last is not None else signals_due(books, spec),
+        failures=count_for(state, spec, placement.slot),
+        signals=last.signals if adopts and last is not None else signals_due(state, spec),
     )
     return Launch(
         task=task,
@@ -142,10 +142,10 @@ def _readiness(container: Container, adopted: Task | None) -> Readiness:
     return Readiness.NOT_READY if adopted is not None and adopted.is_prepared else Readiness.UNKNOWN
 
 
-def _generation(books: Books, spec: GroupSpec) -> int:
+def _generation(state: ClusterState, spec: GroupSpec) -> int:
     """Which restarts a container that is made now comes after: also that of what its stack may go back to, where that
     is of the same make."""
-    rollouts = books.rollouts.get(spec.id.stack)
+    rollouts = state.rollouts.get(spec.id.stack)
     was = rollouts.current.was(spec.id) if rollouts is not None and rollouts.current is not None else None
     if was is None or not is_same_make(was.version, spec.version):
         return spec.generation

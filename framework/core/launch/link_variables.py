@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from discovery.endpoints import reached_from_bridge
 from framework.core.model import GroupSpec, Task
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from specs.ids import GroupId, VersionId, variable_name
 from specs.model.stack import Condition, Container, Dependency, Network
 
@@ -22,8 +22,8 @@ Variables = tuple[tuple[str, str], ...]
 class Links:
     """The variables of tasks that are launched together: who is meant is looked up once for each group."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, state: ClusterState) -> None:
+        self._state = state
         self._linked: dict[GroupId, dict[str, list[Task]]] = {}
         self._first: dict[GroupId, Task | None] = {}
 
@@ -54,16 +54,16 @@ class Links:
     def _meant(self, id: GroupId, dependency: Dependency) -> list[Task]:
         """The tasks of a service that a group means: those of groups all of whose labels it has too, those with most of
         them first; of all groups where there is none such."""
-        groups = [spec.id for spec in self._books.stacks[id.stack].groups if spec.id.service == dependency.service]
+        groups = [spec.id for spec in self._state.stacks[id.stack].groups if spec.id.service == dependency.service]
         fitting = [each for each in groups if set(each.labels) <= set(id.labels)]
-        books = [
-            self._books.group(each) for each in sorted(fitting or groups, key=lambda each: (-len(each.labels), each))
+        state = [
+            self._state.group(each) for each in sorted(fitting or groups, key=lambda each: (-len(each.labels), each))
         ]
-        ready = [book.seats[slot] for book in books for slot in sorted(book.ready)]
+        ready = [index.holders[slot] for index in state for slot in sorted(index.ready)]
         if not ready and dependency.condition is Condition.STARTED:
             # It was enough that they run; without their address the group could do nothing with that.
-            ready = [book.seats[slot] for book in books for slot in sorted(book.running)]
-        tasks = (self._books.tasks[task] for task in ready)
+            ready = [index.holders[slot] for index in state for slot in sorted(index.running)]
+        tasks = (self._state.tasks[task] for task in ready)
         return [task for task in tasks if task.host_ports][:MOST_ENDPOINTS]
 
     def _of_service(self, name: str, tasks: list[Task], chosen: Task, is_bridged: bool) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Links:
         return f"{_bracketed(address)}:{number}"
 
     def _container(self, stack: str, version: VersionId) -> Container:
-        return self._books.versions[stack, version].container
+        return self._state.versions[stack, version].container
 
     def _ports(self, task: Task) -> dict[str, int]:
         """Which of a task's ports has which name, as variables have it."""
@@ -103,9 +103,9 @@ class Links:
 
     def _lowest(self, id: GroupId) -> Task | None:
         if id not in self._first:
-            book = self._books.group(id)
-            slot = min(book.ready, default=None)
-            task = None if slot is None else self._books.tasks[book.seats[slot]]
+            index = self._state.group(id)
+            slot = min(index.ready, default=None)
+            task = None if slot is None else self._state.tasks[index.holders[slot]]
             self._first[id] = task if task is not None and task.host_ports else None
         return self._first[id]
 

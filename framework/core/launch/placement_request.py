@@ -10,7 +10,7 @@ from framework.core.launch.launch import bare_request
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.agent_failures import penalties
 from framework.core.state.agents import LEAVING
-from framework.core.state.cluster_state import Books, serial_of
+from framework.core.state.cluster_state import ClusterState, serial_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import is_counted
 from placement.request import Request
@@ -36,7 +36,7 @@ def fillings(context: Context, spec: GroupSpec, now: Instant) -> tuple[tuple[Gro
 def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tuple[int, ...], now: Instant) -> Request:
     """The request for these pending slots of a group, which are filled as `as_spec`: a request is of one version.
     Sets the timer for the end of a wait for an agent."""
-    wanted = context.books.group(spec.id).wanted
+    wanted = context.state.group(spec.id).wanted
     pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
     homes: dict[int, AgentId] = {}
     if spec.rules.sticky:
@@ -44,36 +44,36 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
         homes = {slot: last[slot].agent_id for slot in slots if slot in last}
         pins |= _pins(context, spec, [last[slot] for slot in homes], now)
     return replace(
-        bare_request(context.books, as_spec),
+        bare_request(context.state, as_spec),
         instances=len(wanted),
         rules=spec.rules,
         slots=slots,
         pins=pins,
         homes=homes,
-        penalties=penalties(context.books.failing, spec.id, now, context.settings),
-        leaving=_leaving(context.books, spec, slots),
+        penalties=penalties(context.state.failing, spec.id, now, context.settings),
+        leaving=_leaving(context.state, spec, slots),
     )
 
 
 def filled_as(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     """As what the next task of a slot is launched: as is desired, or as what a rollout keeps the slot for now."""
-    succession = context.books.group(spec.id).succeeding.get(slot)
+    succession = context.state.group(spec.id).succeeding.get(slot)
     if succession is None:
         return refill(context, spec, slot)
     return spec if is_same_make(succession.version, spec.version) else kept_as(context, spec) or spec
 
 
-def _leaving(books: Books, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
+def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
     """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now. Only
-    rules that count need to know all that are being stopped, and pay for a look at every seat."""
-    book = books.group(spec.id)
-    followed = dict.fromkeys((*slots, *book.incoming))
+    rules that count need to know all that are being stopped, and pay for a look at every slot."""
+    index = state.group(spec.id)
+    followed = dict.fromkeys((*slots, *index.incoming))
     counts = bool(spec.rules.constraints or spec.rules.spread)
-    seats = book.seats.values() if counts else [book.seats[slot] for slot in followed if slot in book.seats]
+    holders = index.holders.values() if counts else [index.holders[slot] for slot in followed if slot in index.holders]
     found: dict[AgentId, dict[VersionId, int]] = {}
-    for id in (*book.leaving, *seats):
-        task = books.tasks[id]
-        if is_counted(task) and (task.goal is Goal.STOP or id in book.leaving or task.slot in followed):
+    for id in (*index.leaving, *holders):
+        task = state.tasks[id]
+        if is_counted(task) and (task.goal is Goal.STOP or id in index.leaving or task.slot in followed):
             versions = found.setdefault(task.agent_id, {})
             make = make_of(task.version)
             versions[make] = versions.get(make, 0) + 1
@@ -82,13 +82,13 @@ def _leaving(books: Books, spec: GroupSpec, slots: tuple[int, ...]) -> dict[Agen
 
 def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
     """The last task of each slot: ended, given up as unreachable, or about to be followed where it is."""
-    books = context.books
-    book = books.group(spec.id)
+    state = context.state
+    index = state.group(spec.id)
     last: dict[int, Task] = {}
-    followed = (book.seats[slot] for slot in book.succeeding if slot not in book.departing)
-    leaving = (id for id in book.leaving if not books.tasks[id].sweeps)
-    for id in sorted((*book.last_ended.values(), *leaving, *followed), key=serial_of):
-        last[books.tasks[id].slot] = books.tasks[id]
+    followed = (index.holders[slot] for slot in index.succeeding if slot not in index.departing)
+    leaving = (id for id in index.leaving if not state.tasks[id].sweeps)
+    for id in sorted((*index.last_ended.values(), *leaving, *followed), key=serial_of):
+        last[state.tasks[id].slot] = state.tasks[id]
     return last
 
 

@@ -26,7 +26,7 @@ def look_around(
     believed = _believed(context, situation) if groups else {}
     if not believed:
         return None, {}
-    result = place(list(groups.values()), _with(context, situation, believed), seed=context.books.next_serial)
+    result = place(list(groups.values()), _with(context, situation, believed), seed=context.state.next_serial)
     better: dict[GroupId, dict[AgentId, str]] = {}
     for placement in result.placements:
         id = placement.agent_id
@@ -66,7 +66,7 @@ def _believed(context: Context, situation: Situation) -> dict[AgentId, Resources
 
 
 def _with(context: Context, situation: Situation, believed: Mapping[AgentId, Resources]) -> Situation:
-    executors = context.books.executors
+    executors = context.state.executors
     present = situation.overhead.present.union(id for id in believed if executors.get(id))
     return replace(
         situation,

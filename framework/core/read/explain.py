@@ -49,14 +49,14 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
     """Why a slot has no task, or why its task is where it is; without a slot the first that waits and does not fit,
     or else where one task more would go. A slot of which `slot_fault` says something is not to be asked for."""
     waiting = tuple(sorted(one.slot for one in group.waiting))
-    seats = {task.slot: task for task in group.tasks if not is_lost(task)}
+    holders = {task.slot: task for task in group.tasks if not is_lost(task)}
     if slot is None and not group.wanted and group.waiting:
         return _told_of_more(view, group, None, group.waiting[0].cause)  # its tasks wait to stop
     if slot is None:
         told = _told_of_waiting(view, group, waiting) if waiting else _told_of_more(view, group)
         return replace(told, sentences=(*told.sentences, *_replacing(group), *_scaled(group)))
-    if slot in seats:
-        return _told_of_task(view, group, seats[slot])
+    if slot in holders:
+        return _told_of_task(view, group, holders[slot])
     if slot in waiting:
         return _told_of_waiting(view, group, (slot,))
     ended = next((task for task in group.ended if task.slot == slot), None)

@@ -11,7 +11,7 @@ from framework.core.model import GroupSpec, Task
 from framework.core.rollout.rollouts import why_not
 from framework.core.rollout.updater import is_pinned, pace_now, why_replaced
 from framework.core.state.context import Context
-from framework.core.state.group_index import GroupBook
+from framework.core.state.group_index import GroupIndex
 from specs.ids import GroupId, TaskId
 from specs.model.constraints import Mode
 from specs.states import Goal, TaskState
@@ -19,18 +19,18 @@ from specs.states import Goal, TaskState
 
 def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
     """The tasks of a group that are to go, each with what it waits for; empty where all may stay."""
-    book, spec = context.books.group(group), context.books.specs.get(group)
+    index, spec = context.state.group(group), context.state.specs.get(group)
     if spec is None or spec.is_stopped:
         return {}
-    due = dict.fromkeys(sorted({**book.departing, **book.outdated, **book.misplaced}))
-    awaited = (book.stall or why_not(context, spec)) if due else ""
+    due = dict.fromkeys(sorted({**index.departing, **index.outdated, **index.misplaced}))
+    awaited = (index.stall or why_not(context, spec)) if due else ""
     waits: dict[TaskId, str] = {}
     for slot in due:
-        task = context.books.tasks[book.seats[slot]] if slot in book.seats else None
+        task = context.state.tasks[index.holders[slot]] if slot in index.holders else None
         if task is not None and task.goal is Goal.RUN:
-            waits[task.id] = _sentence(context, spec, book, task, awaited)
-    for slot, id in book.seats.items():
-        task = context.books.tasks[id]
+            waits[task.id] = _sentence(context, spec, index, task, awaited)
+    for slot, id in index.holders.items():
+        task = context.state.tasks[id]
         if task.state is TaskState.UNREACHABLE and slot not in due and spec.unreachable.replace_after_seconds:
             waits[id] = (
                 f"is away, and its slot is kept for it for {spec.unreachable.replace_after_seconds:g} s (unreachable)"
@@ -38,15 +38,15 @@ def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
     return waits
 
 
-def _sentence(context: Context, spec: GroupSpec, book: GroupBook, task: Task, awaited: str) -> str:
-    if is_pinned(spec) and task.slot not in book.outdated and task.slot not in book.misplaced:
+def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, awaited: str) -> str:
+    if is_pinned(spec) and task.slot not in index.outdated and task.slot not in index.misplaced:
         mode = "mode: global" if spec.mode is Mode.GLOBAL else "sticky: always"
         return f"stays on {task.hostname}, which is to be left: its slot belongs to that agent ({mode})"
     cause = why_replaced(context, spec, task.slot).removeprefix("replaced ")
-    coming = book.incoming.get(task.slot)
+    coming = index.incoming.get(task.slot)
     if coming is not None:
-        awaited = _of_successor(context, spec, context.books.tasks[coming]) or awaited
-    elif task.slot in book.succeeding:
+        awaited = _of_successor(context, spec, context.state.tasks[coming]) or awaited
+    elif task.slot in index.succeeding:
         awaited = context.causes.get(spec.id, "waits for offers")
     return f"waits to be replaced ({cause}): {awaited}"
 

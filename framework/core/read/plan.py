@@ -339,15 +339,15 @@ def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     """The slots that are as they shall be: those with a task, and those whose task has ended for good (None)."""
     if not is_same_make(now.spec.version, version_of(new)):
         return {}
-    seats: dict[int, AgentId | None] = {
+    holders: dict[int, AgentId | None] = {
         task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not is_lost(task)
     }
     if new.restart is not Restart.ALWAYS or new.retry.attempts:
         waiting = {one.slot for one in now.waiting if not one.is_final}
-        seats |= {task.slot: None for task in now.ended if task.slot not in seats and task.slot not in waiting}
+        holders |= {task.slot: None for task in now.ended if task.slot not in holders and task.slot not in waiting}
     if new.mode is Mode.GLOBAL:
-        return dict(sorted(seats.items()))
-    return {slot: seats[slot] for slot in sorted(seats)[: new.instances]}
+        return dict(sorted(holders.items()))
+    return {slot: holders[slot] for slot in sorted(holders)[: new.instances]}
 
 
 def _moving(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentId | None]) -> dict[int, str]:

@@ -36,14 +36,14 @@ class Viewer:
     def view(self, now: Instant) -> View:
         """The picture of now."""
         context = self._context
-        touched, context.books.touched = context.books.touched, {}
+        touched, context.state.touched = context.state.touched, {}
         for group in touched:
-            if group in context.books.groups:
+            if group in context.state.groups:
                 self._groups[group] = self._group(group)
             else:
                 self._groups.pop(group, None)
         for name in dict.fromkeys(group.stack for group in touched):
-            if name in context.books.stacks:
+            if name in context.state.stacks:
                 self._stacks[name] = self._stack(name)
             else:
                 self._stacks.pop(name, None)
@@ -53,7 +53,7 @@ class Viewer:
             at=now,
             connection=context.connection,
             problem="; ".join(filter(None, (context.store_problem, context.problem, *sentences))),
-            framework_id=context.books.framework_id,
+            framework_id=context.state.framework_id,
             master=context.master,
             stacks=dict(sorted(self._stacks.items())),
             agents=self._seen_agents(now),
@@ -69,17 +69,17 @@ class Viewer:
             to_roll=len(context.roll.waiting) if context.roll is not None else 0,
             roll_problem=context.roll_problem,
             histories=self._seen_histories(),
-            answers=context.books.answers,
+            answers=context.state.answers,
         )
 
     def _seen_histories(self) -> dict[str, HistoryView]:
         """The histories by stack; the same mapping as before where none has changed."""
-        books = self._context.books
-        revised, books.revised = books.revised, {}
+        state = self._context.state
+        revised, state.revised = state.revised, {}
         if revised:
             self._histories = {
-                name: _history(history, books.versions) if name in revised else self._histories[name]
-                for name, history in sorted(books.histories.items())
+                name: _history(history, state.versions) if name in revised else self._histories[name]
+                for name, history in sorted(state.histories.items())
             }
         return self._histories
 
@@ -101,7 +101,7 @@ class Viewer:
 
     def _agent(self, id: AgentId, now: Instant) -> AgentView | None:
         context = self._context
-        agent, stored = context.agents.seen(id), context.books.agents.get(id)
+        agent, stored = context.agents.seen(id), context.state.agents.get(id)
         if agent is None:
             return None
         counts = {each.group: count_now(each, now, context.settings) for each in (stored.failures if stored else ())}
@@ -113,18 +113,18 @@ class Viewer:
         )
 
     def _stack(self, name: str) -> StackView:
-        members = sorted(self._context.books.by_stack.get(name, {}))
-        books = self._context.books
+        members = sorted(self._context.state.by_stack.get(name, {}))
+        state = self._context.state
         groups = tuple(self._groups[group] for group in members)
-        return StackView(spec=books.stacks[name], groups=groups, rollouts=books.rollouts.get(name))
+        return StackView(spec=state.stacks[name], groups=groups, rollouts=state.rollouts.get(name))
 
     def _group(self, group: GroupId) -> GroupView:
-        books = self._context.books
-        book = books.groups[group]
-        spec = books.specs.get(group)
-        tasks = [books.tasks[id] for id in (*book.seats.values(), *book.incoming.values(), *book.leaving)]
+        state = self._context.state
+        index = state.groups[group]
+        spec = state.specs.get(group)
+        tasks = [state.tasks[id] for id in (*index.holders.values(), *index.incoming.values(), *index.leaving)]
         tasks.sort(key=lambda task: (task.slot, task.launched_at))
-        ended = tuple(books.tasks[id] for id in reversed(book.ended))
+        ended = tuple(state.tasks[id] for id in reversed(index.ended))
         version = self._version(group, spec, (*tasks, *ended))
         return GroupView(
             spec=spec or GroupSpec(id=group, version=version.id, instances=0),
@@ -134,9 +134,9 @@ class Viewer:
             tasks=tuple(tasks),
             ended=ended,
             waiting=self._waiting(group, spec),
-            wanted=len(book.wanted),
+            wanted=len(index.wanted),
             stories={task.id: self._context.stories.of(task.id) for task in (*tasks, *ended)},
-            stall=book.stall,
+            stall=index.stall,
             waits=waits_of(self._context, group),
             progress=progress_of(self._context, group),
             refused_by=self._context.told.get(group, ((), 0.0))[0] if group in self._context.pending else (),
@@ -145,36 +145,36 @@ class Viewer:
 
     def _version(self, group: GroupId, spec: GroupSpec | None, tasks: tuple[Task, ...]) -> Version:
         """The settings that are desired; of a group that is on its way out, those of a task of it."""
-        books = self._context.books
+        state = self._context.state
         if spec is not None:
-            return books.versions[group.stack, spec.version]
+            return state.versions[group.stack, spec.version]
         if tasks:
-            return books.versions[group.stack, tasks[0].version]
-        raise ValueError(f"{group}: wanted a spec or a task to show; got neither, and it is still in the books")
+            return state.versions[group.stack, tasks[0].version]
+        raise ValueError(f"{group}: wanted a spec or a task to show; got neither, and it is still in the state")
 
     def _state(self, group: GroupId, spec: GroupSpec | None) -> GroupState:
-        books = self._context.books
-        book = books.groups[group]
+        state = self._context.state
+        index = state.groups[group]
         if spec is None:
             return GroupState.REMOVING
-        wanted = len(book.wanted)
+        wanted = len(index.wanted)
         if spec.wanted == 0:
-            return GroupState.STOPPED if book.is_empty else GroupState.WAITING
+            return GroupState.STOPPED if index.is_empty else GroupState.WAITING
         if wanted == 0:
             return GroupState.WAITING
         if self._is_changing(group):
             return GroupState.CHANGING
-        if len(book.ready) == wanted == len(book.seats) and not book.outdated:
+        if len(index.ready) == wanted == len(index.holders) and not index.outdated:
             return GroupState.RUNNING
-        finished = sum(has_finished(books, spec, slot) for slot in book.wanted if slot not in book.seats)
+        finished = sum(has_finished(state, spec, slot) for slot in index.wanted if slot not in index.holders)
         has_surrendered = self._has_surrendered(spec)
         if has_surrendered or self._given_up(spec):
             pending = len(self._context.pending.get(group, ())) if has_surrendered else 0
-            is_over = finished + pending + len(book.ready) == wanted
+            is_over = finished + pending + len(index.ready) == wanted
             return GroupState.FAILED if is_over else GroupState.WAITING
         if finished == wanted:
             return GroupState.FINISHED
-        if finished and finished + len(book.ready) == wanted:
+        if finished and finished + len(index.ready) == wanted:
             return GroupState.RUNNING
         return GroupState.WAITING
 
@@ -186,13 +186,13 @@ class Viewer:
 
     def _waiting(self, group: GroupId, spec: GroupSpec | None) -> tuple[Waiting, ...]:
         context = self._context
-        book = context.books.group(group)
+        index = context.state.group(group)
         if group in context.held:
-            running = (slot for slot, id in sorted(book.seats.items()) if context.books.tasks[id].goal is Goal.RUN)
+            running = (slot for slot, id in sorted(index.holders.items()) if context.state.tasks[id].goal is Goal.RUN)
             return tuple(Waiting(slot=slot, cause=context.held[group]) for slot in running)
         if spec is None or spec.is_stopped:
             return ()
-        is_nowhere = spec.mode is Mode.GLOBAL and not context.books.group(group).wanted
+        is_nowhere = spec.mode is Mode.GLOBAL and not context.state.group(group).wanted
         slots = {0: None} if is_nowhere else context.pending.get(group, {})
         waiting = [self._pending(spec, slot, is_nowhere=is_nowhere) for slot in slots]
         waiting += [
@@ -203,7 +203,7 @@ class Viewer:
     def _pending(self, spec: GroupSpec, slot: int, *, is_nowhere: bool) -> Waiting:
         context, group = self._context, spec.id
         version = filled_as(context, spec, slot).version
-        backoff = context.books.backoffs.get((group, version))
+        backoff = context.state.backoffs.get((group, version))
         if backoff is not None and has_given_up(backoff):
             return Waiting(slot=slot, cause=surrender(backoff, str(group)), is_final=True)
         if context.connection is not Connection.SUBSCRIBED:
@@ -219,13 +219,13 @@ class Viewer:
         """The last tasks of the slots that were given up."""
         if not spec.retry.attempts:
             return []
-        books = self._context.books
-        book = books.group(spec.id)
-        last = (books.tasks[id] for slot, id in book.last_ended.items() if slot in book.wanted)
-        return [task for task in last if task.slot not in book.seats and is_given_up(task, spec)]
+        state = self._context.state
+        index = state.group(spec.id)
+        last = (state.tasks[id] for slot, id in index.last_ended.items() if slot in index.wanted)
+        return [task for task in last if task.slot not in index.holders and is_given_up(task, spec)]
 
     def _has_surrendered(self, spec: GroupSpec) -> bool:
-        backoff = self._context.books.backoffs.get((spec.id, spec.version))
+        backoff = self._context.state.backoffs.get((spec.id, spec.version))
         return backoff is not None and has_given_up(backoff)
 
 

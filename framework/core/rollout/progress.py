@@ -18,7 +18,7 @@ def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
     course = course_of(context, group)
     if course is None:
         return None
-    rollout, part, update, book = course.rollout, course.part, course.update, context.books.group(group)
+    rollout, part, update, index = course.rollout, course.part, course.update, context.state.group(group)
     steps = () if rollout.is_all_at_once else update.steps
     cause, until = ("", 0.0) if part.is_done else _awaited(context, course)
     is_patient = not course.is_open or part.problem or permit_of(context, course.spec).is_standing or course.is_held
@@ -29,10 +29,10 @@ def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
         state=_state(rollout, part),
         step=part.step + 1 if course.step is not None else 0,
         steps=tuple(str(step) for step in steps),
-        changed=sum(slot not in book.outdated and slot not in book.incoming for slot in book.ready),
-        total=len(book.wanted),
+        changed=sum(slot not in index.outdated and slot not in index.incoming for slot in index.ready),
+        total=len(index.wanted),
         failures=part.failures,
-        most_failures=update.max_failures.ceil(len(book.wanted)),
+        most_failures=update.max_failures.ceil(len(index.wanted)),
         on_failure=update.on_failure,
         problem=part.problem,
         cause=cause,
@@ -57,31 +57,31 @@ def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
     permit = permit_of(context, spec)
     if permit.cause:
         return permit.cause, 0.0
-    book = context.books.group(spec.id)
+    index = context.state.group(spec.id)
     if spec.id in context.causes:
-        backoff = context.books.backoffs.get((spec.id, spec.version))
+        backoff = context.state.backoffs.get((spec.id, spec.version))
         return why_not(context, spec), backoff.until if backoff is not None else 0.0
     watched = sorted(_watched(context, course))
-    unready = any(not context.books.tasks[id].is_ready for id in (*book.incoming.values(), *book.seats.values()))
+    unready = any(not context.state.tasks[id].is_ready for id in (*index.incoming.values(), *index.holders.values()))
     if unready or context.pending.get(spec.id):
         return why_not(context, spec), 0.0
     held = _held_until(course)
-    if held and not book.incoming:
-        return book.stall or permit.sentence, held
+    if held and not index.incoming:
+        return index.stall or permit.sentence, held
     if done_at(context, course) is not None and watched:
         return "all are changed, and are watched for a while (wait, monitor)", watched[-1]
-    if watched and (book.incoming or not book.stall):
+    if watched and (index.incoming or not index.stall):
         return "new tasks are ready, and are watched for a while (wait, monitor)", watched[0]
     return standstill(context, spec.id), 0.0
 
 
 def _watched(context: Context, course: Course) -> Iterator[Instant]:
     """When tasks of the rollout that are ready have been so for long enough."""
-    book, tasks = context.books.group(course.spec.id), context.books.tasks
+    index, tasks = context.state.group(course.spec.id), context.state.tasks
     seconds, since = course.proof_seconds, course.rollout.started_at
-    for slot, id in (*book.seats.items(), *book.incoming.items()):
+    for slot, id in (*index.holders.items(), *index.incoming.items()):
         task = tasks[id]
-        is_new = slot not in book.outdated or slot in book.incoming
+        is_new = slot not in index.outdated or slot in index.incoming
         if is_new and task.state is TaskState.RUNNING and task.is_ready and task.ready_since > since and seconds:
             yield task.ready_since + seconds
 

@@ -46,7 +46,7 @@ def go_on(context: Context, group: GroupId, now: Instant) -> None:
 def _note_unmet(context: Context, group: GroupId) -> None:
     """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
     course = course_of(context, group)
-    if course is not None and not course.part.is_done and unmet_dependency(context.books, course.spec):
+    if course is not None and not course.part.is_done and unmet_dependency(context.state, course.spec):
         context.unmet[group] = None
 
 
@@ -170,7 +170,7 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
         return False
     _put_part(context, course.rollout, replace(course.part, is_done=True))
     context.timers.drop("deadline", str(group))
-    for spec in context.books.stacks[group.stack].groups:
+    for spec in context.state.stacks[group.stack].groups:
         if spec.signals and any(each.service == group.service for each in spec.dependencies):
             context.wake_group("tell", spec.id, now)  # their signals may be due
     context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
@@ -199,42 +199,42 @@ def _next_step(context: Context, course: Course, step: Step, now: Instant) -> bo
 
 def _has_reached(context: Context, course: Course, now: Instant) -> bool:
     """Whether as many slots are new and have proved themselves as the step says."""
-    books, book = context.books, context.books.group(course.part.group)
-    wanted = most_new(course, len(book.wanted))
+    state, index = context.state, context.state.group(course.part.group)
+    wanted = most_new(course, len(index.wanted))
     proved = 0
     next_at: Instant | None = None
-    for slot in book.ready:
-        if slot in book.outdated or slot in book.incoming:
+    for slot in index.ready:
+        if slot in index.outdated or slot in index.incoming:
             continue
-        since = books.tasks[book.seats[slot]].ready_since + course.proof_seconds
+        since = state.tasks[index.holders[slot]].ready_since + course.proof_seconds
         if since <= now:
             proved += 1
         else:
             next_at = since if next_at is None else min(next_at, since)
     if proved < wanted and next_at is not None:
-        context.wake_group("advance", book.id, next_at)
+        context.wake_group("advance", index.id, next_at)
     return proved >= wanted
 
 
 def done_at(context: Context, course: Course) -> Instant | None:
     """When the group is as desired and has been watched for long enough; None while it is not."""
-    spec, books, book = course.spec, context.books, context.books.group(course.spec.id)
-    is_moving = book.outdated or book.misplaced or book.incoming or book.succeeding or spec.id in context.pending
-    if is_moving or len(book.ready) != len(book.seats):
+    spec, state, index = course.spec, context.state, context.state.group(course.spec.id)
+    is_moving = index.outdated or index.misplaced or index.incoming or index.succeeding or spec.id in context.pending
+    if is_moving or len(index.ready) != len(index.holders):
         return None
-    finished = len(book.wanted) - len(book.seats)
-    if finished and not all(slot in book.seats or has_finished(books, spec, slot) for slot in book.wanted):
+    finished = len(index.wanted) - len(index.holders)
+    if finished and not all(slot in index.holders or has_finished(state, spec, slot) for slot in index.wanted):
         return None
-    if book.wanted and is_init_step(books, spec) and not has_completed(books, spec.id):
+    if index.wanted and is_init_step(state, spec) and not has_completed(state, spec.id):
         return None  # that it runs is not yet what others wait for
     seconds, began = course.proof_seconds, course.rollout.started_at
-    since = (books.tasks[id].ready_since for id in book.seats.values())
+    since = (state.tasks[id].ready_since for id in index.holders.values())
     return max((at + seconds for at in since if at > began), default=0.0)
 
 
 def _release(context: Context, done: GroupId, now: Instant) -> None:
     """Lets those go on that have waited until a group is changed: the patience with them begins now."""
-    for group in list(context.books.by_stack[done.stack]):
+    for group in list(context.state.by_stack[done.stack]):
         course = course_of(context, group)
         if course is None or course.part.is_done:
             continue
@@ -244,7 +244,7 @@ def _release(context: Context, done: GroupId, now: Instant) -> None:
 
 
 def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
-    rollouts = context.books.rollouts[stack]
+    rollouts = context.state.rollouts[stack]
     current = rollouts.current
     if current is None or not all(part.is_done for part in current.groups):
         return
@@ -257,7 +257,7 @@ def _put_part(context: Context, rollout: Rollout, part: GroupRollout) -> None:
     """Takes how far a group is; the rollout's own state follows from its parts."""
     parts = tuple(part if each.group == part.group else each for each in rollout.groups)
     changed = replace(rollout, groups=parts, state=state_of(parts))
-    context.put_rollouts(replace(context.books.rollouts[rollout.stack], current=changed))
+    context.put_rollouts(replace(context.state.rollouts[rollout.stack], current=changed))
 
 
 def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
@@ -280,14 +280,14 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
         return
     spec, rollout, update = course.spec, course.rollout, course.update
     is_new = is_same_make(task.version, spec.version) and task.generation >= spec.generation
-    is_step, is_last = is_init_step(context.books, spec), task.state.is_terminal and is_finished(task, spec)
+    is_step, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
     if is_last and not is_step:
         return  # nobody waits for how it ends
     is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + course.proof_seconds
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
     failures = course.part.failures + 1
-    most = 0 if is_last else update.max_failures.ceil(len(context.books.group(task.group).wanted))
+    most = 0 if is_last else update.max_failures.ceil(len(context.state.group(task.group).wanted))
     _put_part(context, rollout, replace(course.part, failures=failures))
     if failures > most and update.on_failure is not OnFailure.CONTINUE:
         allowed = f", and max_failures is {update.max_failures}" if most else ""
@@ -317,19 +317,19 @@ def _may_expire(course: Course) -> bool:
 
 def last_progress(context: Context, course: Course) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
-    books, book, part = context.books, context.books.group(course.part.group), course.part
-    tasks = (books.tasks[id] for id in (*book.seats.values(), *book.incoming.values()))
+    state, index, part = context.state, context.state.group(course.part.group), course.part
+    tasks = (state.tasks[id] for id in (*index.holders.values(), *index.incoming.values()))
     ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.spec.version))
     return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
 
 def why_not(context: Context, spec: GroupSpec) -> str:
     """What keeps a group from being as desired, in a sentence."""
-    books, book = context.books, context.books.group(spec.id)
+    state, index = context.state, context.state.group(spec.id)
     if spec.id in context.causes:
         return context.causes[spec.id] + _kept_in_place(context, spec)
-    for id in (*book.incoming.values(), *book.seats.values()):
-        task = books.tasks[id]
+    for id in (*index.incoming.values(), *index.holders.values()):
+        task = state.tasks[id]
         if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, spec.version):
             said = task.message or task.reason
             return f"{id} is not ready ({task.state.value}, {task.health.value}){f': {said}' if said else ''}"
@@ -339,12 +339,12 @@ def why_not(context: Context, spec: GroupSpec) -> str:
 def _kept_in_place(context: Context, spec: GroupSpec) -> str:
     """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
     may, or none is to."""
-    book, rollout = context.books.group(spec.id), rollout_of(context, spec.id.stack)
-    waits = [one.since for slot, one in book.succeeding.items() if slot in book.ready]
+    index, rollout = context.state.group(spec.id), rollout_of(context, spec.id.stack)
+    waits = [one.since for slot, one in index.succeeding.items() if slot in index.ready]
     if not waits or context.refused_at.get(spec.id, 0.0) <= min(waits):
         return ""
     update, pace = update_of(spec, rollout), pace_now(context, spec)
-    is_enough = update.min_healthy is None or len(book.ready) > pace.ready_after_stop
+    is_enough = update.min_healthy is None or len(index.ready) > pace.ready_after_stop
     if (is_enough and pace.may_fall_back) or not fits_somewhere(context, spec):
         return ""
     cause = "order is start-first" if is_enough else f"min_healthy is {update.min_healthy}"
@@ -353,11 +353,11 @@ def _kept_in_place(context: Context, spec: GroupSpec) -> str:
 
 def standstill(context: Context, group: GroupId) -> str:
     """What a group is at whose tasks are all ready and that has no other cause to wait, in a sentence."""
-    books, book = context.books, context.books.group(group)
-    going = [id for id in (*book.seats.values(), *book.leaving) if _is_going(books.tasks[id])]
+    state, index = context.state, context.state.group(group)
+    going = [id for id in (*index.holders.values(), *index.leaving) if _is_going(state.tasks[id])]
     stopping = f"{going[0]} is being stopped" if len(going) == 1 else f"{len(going)} old tasks are being stopped"
-    said = "; ".join(part for part in (book.stall, stopping if going else "") if part)
-    return said or ("waits for offers" if book.succeeding else "the next task is about to begin")
+    said = "; ".join(part for part in (index.stall, stopping if going else "") if part)
+    return said or ("waits for offers" if index.succeeding else "the next task is about to begin")
 
 
 def _is_going(task: Task) -> bool:

@@ -19,7 +19,7 @@ from framework.core.launch.placement_request import filled_as
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.stacks.dependants import cause_of
 from framework.core.state.context import Context
-from framework.core.state.group_index import GroupBook, Succession
+from framework.core.state.group_index import GroupIndex, Succession
 from framework.core.views import Connection
 from specs.ids import GroupId, VersionId, is_same_make
 from specs.model.constraints import STICKY_ALWAYS, Mode
@@ -32,42 +32,42 @@ UNPROVED = "it has never passed its new check"
 
 def advance(context: Context, group: GroupId, now: Instant) -> None:
     """Goes on with replacing tasks of a group, as far as its pace and its rollout allow now."""
-    book, spec = context.books.group(group), context.books.specs.get(group)
+    index, spec = context.state.group(group), context.state.specs.get(group)
     if spec is None or spec.is_stopped:
-        for slot in list(book.succeeding):
+        for slot in list(index.succeeding):
             context.call_off(group, slot)
-        book.misplaced = {}  # nothing of it is to be anywhere, and its rollout waits for no move
+        index.misplaced = {}  # nothing of it is to be anywhere, and its rollout waits for no move
         context.astray.pop(group, None)
-        _stall(context, book, "")
+        _stall(context, index, "")
         return
     astray = misplaced(context, spec)
-    book.misplaced = {**dict.fromkeys(book.unproved, UNPROVED), **astray}
+    index.misplaced = {**dict.fromkeys(index.unproved, UNPROVED), **astray}
     if astray:
         context.astray[group] = None
     else:
         context.astray.pop(group, None)
-    departing = {} if is_pinned(spec) else book.departing
-    if departing or book.outdated or book.misplaced or book.incoming or book.succeeding:
-        _Move(context, spec, book, now).advance()
+    departing = {} if is_pinned(spec) else index.departing
+    if departing or index.outdated or index.misplaced or index.incoming or index.succeeding:
+        _Move(context, spec, index, now).advance()
     else:
-        _stall(context, book, "")
+        _stall(context, index, "")
 
 
 def pace_now(context: Context, spec: GroupSpec) -> Pace:
     """The pace at which a group is changed now. What has finished is not to be ready, and keeps nobody waiting."""
-    books, rollout = context.books, rollout_of(context, spec.id.stack)
-    container = books.versions[spec.id.stack, spec.version].container
-    return pace_of(update_of(spec, rollout), rollout, slots_to_fill(books, spec), container)
+    state, rollout = context.state, rollout_of(context, spec.id.stack)
+    container = state.versions[spec.id.stack, spec.version].container
+    return pace_of(update_of(spec, rollout), rollout, slots_to_fill(state, spec), container)
 
 
 def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
     """Why the task that holds a slot is to make room for another, as the beginning of a sentence."""
-    books, book = context.books, context.books.group(spec.id)
-    task = books.tasks[book.seats[slot]]
-    if slot in book.departing and not is_pinned(spec):
+    state, index = context.state, context.state.group(spec.id)
+    task = state.tasks[index.holders[slot]]
+    if slot in index.departing and not is_pinned(spec):
         return f"agent {task.hostname} is to be left"
-    if slot not in book.outdated:
-        return book.misplaced[slot]
+    if slot not in index.outdated:
+        return index.misplaced[slot]
     if not is_same_make(task.version, spec.version):
         return f"replaced by version {spec.version}"
     return cause_of(spec, rollout_of(context, spec.id.stack))
@@ -75,8 +75,8 @@ def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
 
 def has_taken_over(context: Context, group: GroupId, slot: int) -> None:
     """Notes of a task that holds its slot that it is no longer beside another one."""
-    id = context.books.group(group).seats.get(slot)
-    task = context.books.tasks[id] if id is not None else None
+    id = context.state.group(group).holders.get(slot)
+    task = context.state.tasks[id] if id is not None else None
     if task is not None and task.beside is not None:
         context.put(replace(task, beside=None))
 
@@ -86,21 +86,21 @@ def is_pinned(spec: GroupSpec) -> bool:
     return spec.mode is Mode.GLOBAL or spec.rules.sticky_wait_seconds == STICKY_ALWAYS
 
 
-def _stall(context: Context, book: GroupBook, sentence: str) -> None:
-    if book.stall != sentence:
-        book.stall = sentence
-        context.books.touched[book.id] = None
+def _stall(context: Context, index: GroupIndex, sentence: str) -> None:
+    if index.stall != sentence:
+        index.stall = sentence
+        context.state.touched[index.id] = None
 
 
 class _Move:
     """One look at a group."""
 
-    def __init__(self, context: Context, spec: GroupSpec, book: GroupBook, now: Instant) -> None:
-        self._context, self._spec, self._book, self._now = context, spec, book, now
+    def __init__(self, context: Context, spec: GroupSpec, index: GroupIndex, now: Instant) -> None:
+        self._context, self._spec, self._book, self._now = context, spec, index, now
         self._pace: Pace = pace_now(context, spec)
         self._permit: Permit = permit_of(context, spec)
         self._kept = kept_as(context, spec)
-        self._departing: dict[int, None] = {} if is_pinned(spec) else book.departing
+        self._departing: dict[int, None] = {} if is_pinned(spec) else index.departing
         """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
         """Why the pace stands still now."""
@@ -122,10 +122,10 @@ class _Move:
 
     def _abandon(self) -> None:
         """Gives up successors that nothing asks for any more, or that are not what is desired now."""
-        context, book, now = self._context, self._book, self._now
-        for slot, id in list(book.incoming.items()):
-            task = context.books.tasks[id]
-            if slot not in book.wanted:
+        context, index, now = self._context, self._book, self._now
+        for slot, id in list(index.incoming.items()):
+            task = context.state.tasks[id]
+            if slot not in index.wanted:
                 context.stop(task, "its slot is given up", now)
             elif task.state is TaskState.UNREACHABLE:
                 context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
@@ -133,23 +133,23 @@ class _Move:
                 context.stop(task, "the task that it was to replace stays", now)
             elif not self._is_desired(task):
                 context.stop(task, f"replaced by version {self._spec.version}", now)
-        for slot, succession in list(book.succeeding.items()):
-            is_open = slot in book.seats and slot not in book.incoming and slot in book.wanted
+        for slot, succession in list(index.succeeding.items()):
+            is_open = slot in index.holders and slot not in index.incoming and slot in index.wanted
             is_due = self._is_due(slot) and (slot in self._departing or not self._permit.cause)
             if not (is_open and is_due and is_same_make(succession.version, self._version_for(slot))):
                 context.call_off(self._spec.id, slot)
 
     def _swap(self) -> None:
         """Stops old tasks whose successors have been ready for long enough."""
-        context, book = self._context, self._book
-        for slot, id in sorted(book.incoming.items()):
-            task, old = context.books.tasks[id], context.books.tasks[book.seats[slot]]
+        context, index = self._context, self._book
+        for slot, id in sorted(index.incoming.items()):
+            task, old = context.state.tasks[id], context.state.tasks[index.holders[slot]]
             if not task.is_ready:
                 continue
             since = task.ready_since + self._pace.wait_seconds
             if self._now < since:
                 self._later(since)
-            elif slot in book.ready and self._ready() - 1 < self._pace.ready_after_swap:
+            elif slot in index.ready and self._ready() - 1 < self._pace.ready_after_swap:
                 self._note(self._too_few(self._pace.ready_after_swap))
             else:
                 makes_way = is_same_make(task.version, self._spec.version)
@@ -159,10 +159,10 @@ class _Move:
 
     def _replace_unready(self) -> None:
         """What is to be replaced and is not ready serves nobody: it goes at once, as far as the rollout allows."""
-        book = self._book
-        for slot in sorted(slot for slot in {**book.useless, **book.misplaced} if slot not in book.ready):
-            task = self._context.books.tasks[book.seats[slot]]
-            if slot in book.incoming or not self._is_due(slot) or not self._may_begin(slot):
+        index = self._book
+        for slot in sorted(slot for slot in {**index.useless, **index.misplaced} if slot not in index.ready):
+            task = self._context.state.tasks[index.holders[slot]]
+            if slot in index.incoming or not self._is_due(slot) or not self._may_begin(slot):
                 continue
             if task.state is TaskState.KILLING:
                 self._succeed(slot)  # Mesos ends it, as it does where it drains an agent: its place is taken meanwhile
@@ -173,8 +173,8 @@ class _Move:
 
     def _begin(self) -> None:
         """Begins to replace ready tasks, as many as there may be at a time."""
-        book, pace = self._book, self._pace
-        for slot in list(book.succeeding):
+        index, pace = self._book, self._pace
+        for slot in list(index.succeeding):
             self._fall_back(slot)
         under_way = self._under_way()
         for slot in self._candidates():
@@ -182,9 +182,9 @@ class _Move:
                 if self._permit.cause and slot not in self._departing:
                     self._forbidden = self._permit.cause  # as of a pause, which outlasts what is under way
                 else:
-                    self._note(f"{under_way} of {len(book.wanted)} are being changed, as many as may be at a time")
+                    self._note(f"{under_way} of {len(index.wanted)} are being changed, as many as may be at a time")
                 return
-            if slot in book.incoming or slot in book.succeeding or slot not in book.ready:
+            if slot in index.incoming or slot in index.succeeding or slot not in index.ready:
                 continue
             if not self._may_begin(slot):
                 continue
@@ -211,10 +211,10 @@ class _Move:
     def _may_stop_first(self, slot: int) -> bool:
         """Whether an old task may stop before another is ready. One that goes only for a check that stops none may not,
         as that may be wrong."""
-        book, task = self._book, self._context.books.tasks[self._book.seats[slot]]
-        if slot not in book.unproved or slot in self._departing or slot in book.outdated:
+        index, task = self._book, self._context.state.tasks[self._book.holders[slot]]
+        if slot not in index.unproved or slot in self._departing or slot in index.outdated:
             return True
-        check = self._context.books.versions[task.group.stack, task.version].container.health
+        check = self._context.state.versions[task.group.stack, task.version].container.health
         if check is not None and check.failures and task.health is Health.UNHEALTHY:
             return True
         self._note(f"{task.id}: {UNPROVED}, and no task is stopped for that before another has passed it")
@@ -222,12 +222,12 @@ class _Move:
 
     def _stop(self, slot: int) -> None:
         """Stops a slot's task, without a successor yet."""
-        context, book = self._context, self._book
+        context, index = self._context, self._book
         makes_way = is_same_make(self._version_for(slot), self._spec.version)
         context.call_off(self._spec.id, slot)
-        task = context.books.tasks[book.seats[slot]]
+        task = context.state.tasks[index.holders[slot]]
         context.stop(task, self._cause(slot), self._now, makes_way=makes_way)
-        if slot not in book.seats and slot in book.wanted:
+        if slot not in index.holders and slot in index.wanted:
             context.want(self._spec.id, slot)  # one that is unreachable leaves it at once: nobody hears the kill
 
     def _fall_back(self, slot: int) -> None:
@@ -246,9 +246,9 @@ class _Move:
             self._stop_first(slot)
 
     def _succeed(self, slot: int) -> None:
-        book = self._book
-        if slot not in book.succeeding:
-            book.succeeding[slot] = Succession(version=self._version_for(slot), since=self._now)
+        index = self._book
+        if slot not in index.succeeding:
+            index.succeeding[slot] = Succession(version=self._version_for(slot), since=self._now)
             self._context.want(self._spec.id, slot)
             if self._pace.may_fall_back:
                 self._later(self._now + self._context.settings.no_place_seconds)
@@ -257,8 +257,8 @@ class _Move:
 
     def _candidates(self) -> Iterator[int]:
         """The held slots whose task is to be replaced, those that must go soonest first; some may come twice."""
-        book = self._book
-        for slots in (self._departing, book.outdated, book.misplaced):
+        index = self._book
+        for slots in (self._departing, index.outdated, index.misplaced):
             yield from list(slots)
 
     def _is_due(self, slot: int) -> bool:
@@ -294,54 +294,54 @@ class _Move:
 
     def _moves_to_new(self, slot: int) -> bool:
         """Whether a successor of the desired version is there, or is to be launched."""
-        book = self._book
-        if (coming := book.incoming.get(slot)) is not None:
-            return is_same_make(self._context.books.tasks[coming].version, self._spec.version)
-        succession = book.succeeding.get(slot)
+        index = self._book
+        if (coming := index.incoming.get(slot)) is not None:
+            return is_same_make(self._context.state.tasks[coming].version, self._spec.version)
+        succession = index.succeeding.get(slot)
         return succession is not None and is_same_make(succession.version, self._spec.version)
 
     def _new(self) -> int:
         """How many slots are new, or are becoming so."""
-        book = self._book
-        old = sum(not self._moves_to_new(slot) for slot in book.outdated)
-        vacant = (slot for slot in self._context.pending.get(self._spec.id, ()) if slot not in book.seats)
+        index = self._book
+        old = sum(not self._moves_to_new(slot) for slot in index.outdated)
+        vacant = (slot for slot in self._context.pending.get(self._spec.id, ()) if slot not in index.holders)
         desired = self._spec.version
         kept = sum(not is_same_make(refill(self._context, self._spec, slot).version, desired) for slot in vacant)
-        return len(book.wanted) - old - kept
+        return len(index.wanted) - old - kept
 
     def _vacant(self) -> int:
         return len(self._context.pending.get(self._spec.id, ())) - len(self._book.succeeding)
 
     def _under_way(self) -> int:
         """How many slots are being changed: empty, not ready, with a successor, or not yet ready for long enough."""
-        book = self._book
-        moving = sum(slot in book.ready for slot in (*book.incoming, *book.succeeding))
-        busy = self._vacant() + len(book.seats) - len(book.ready) + moving
+        index = self._book
+        moving = sum(slot in index.ready for slot in (*index.incoming, *index.succeeding))
+        busy = self._vacant() + len(index.holders) - len(index.ready) + moving
         return busy + self._fresh() if busy < self._pace.parallelism else busy
 
     def _fresh(self) -> int:
         """How many slots are as they shall be, and not yet ready for long enough."""
-        book, tasks = self._book, self._context.books.tasks
+        index, tasks = self._book, self._context.state.tasks
         fresh = 0
-        for slot in list(book.fresh):
-            until = tasks[book.seats[slot]].ready_since + self._pace.wait_seconds
+        for slot in list(index.fresh):
+            until = tasks[index.holders[slot]].ready_since + self._pace.wait_seconds
             if self._now >= until:
-                del book.fresh[slot]
-            elif slot not in book.outdated and slot not in book.incoming:
+                del index.fresh[slot]
+            elif slot not in index.outdated and slot not in index.incoming:
                 fresh += 1
                 self._later(until)
         return fresh
 
     def _ready(self) -> int:
-        book, tasks = self._book, self._context.books.tasks
-        return len(book.ready) + sum(tasks[id].is_ready for id in book.incoming.values())
+        index, tasks = self._book, self._context.state.tasks
+        return len(index.ready) + sum(tasks[id].is_ready for id in index.incoming.values())
 
     def _tasks(self) -> int:
         """How many tasks there are, will be, and are on their way out."""
-        book, tasks = self._book, self._context.books.tasks
-        left = (tasks[id] for id in book.leaving)
+        index, tasks = self._book, self._context.state.tasks
+        left = (tasks[id] for id in index.leaving)
         leaving = sum(task.state is not TaskState.UNREACHABLE and not task.sweeps for task in left)
-        return len(book.seats) + self._vacant() + len(book.incoming) + len(book.succeeding) + leaving
+        return len(index.holders) + self._vacant() + len(index.incoming) + len(index.succeeding) + leaving
 
     def _too_few(self, least: int) -> str:
         return f"{self._ready()} of {len(self._book.wanted)} are ready, and {least} must stay so"

@@ -23,7 +23,7 @@ from framework.core.events import (
 )
 from framework.core.model import GroupSpec, Instant, Revision, StackSpec, Task, Version
 from framework.core.stacks import history
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.stack_change import StackChange
 from specs.ids import GroupId, TaskId, VersionId
 from specs.model.canonical import version_of
@@ -46,41 +46,41 @@ _COMMANDS: dict[type, str] = {
 """What the history calls them."""
 
 
-def writes_of(change: StackChange, books: Books) -> tuple[Write, ...]:
+def writes_of(change: StackChange, state: ClusterState) -> tuple[Write, ...]:
     """What is to be stored for it."""
     writes: list[Write] = [PutVersion(version=version) for version in change.versions]
     if change.history is not None:
         writes.append(PutHistory(history=change.history))
-    if change.stack != books.stacks.get(change.stack.name):
+    if change.stack != state.stacks.get(change.stack.name):
         writes.append(PutStack(stack=change.stack))
     if change.rollouts is not None:
         writes.append(PutRollouts(rollouts=change.rollouts))
     for id in change.killed:
-        if id in books.tasks:
-            writes.append(PutTask(task=replace(books.tasks[id], goal=Goal.STOP, stop_cause=change.killed_because)))
+        if id in state.tasks:
+            writes.append(PutTask(task=replace(state.tasks[id], goal=Goal.STOP, stop_cause=change.killed_because)))
     return tuple(writes)
 
 
-def consider(ask: Ask, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
+def consider(ask: Ask, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
     """What the ask makes of the stacks' specs; an empty tuple where nothing would be different."""
     if isinstance(ask, StackSubmitted):
-        return _submit(ask, books, now)
+        return _submit(ask, state, now)
     if isinstance(ask, RollbackAsked):
-        return _roll_back(ask, books, now)
+        return _roll_back(ask, state, now)
     if isinstance(ask, StackRemoved):
-        return _remove(ask, books.stacks.get(ask.name))
+        return _remove(ask, state.stacks.get(ask.name))
     if isinstance(ask, KillAsked):
-        return _give_up(ask, books)
+        return _give_up(ask, state)
     if isinstance(ask, ScaleAsked | RestartAsked | StopAsked | StartAsked):
-        return _adjust(ask, books)
+        return _adjust(ask, state)
     return Refused(kind="invalid", message=f"{type(ask).__name__} does not change a stack")
 
 
-def remembered(change: StackChange, ask: Ask, books: Books, now: Instant, most: int) -> StackChange:
+def remembered(change: StackChange, ask: Ask, state: ClusterState, now: Instant, most: int) -> StackChange:
     """The change with the stack's history, where its spec is another; `most` definitions are kept. Who submits a stack
     that is there is told what that changes."""
     stack, command = change.stack, _COMMANDS[type(ask)]
-    before = books.stacks.get(stack.name)
+    before = state.stacks.get(stack.name)
     if stack == before:
         return change
     old = () if before is None or before.is_removed else before.groups
@@ -97,7 +97,7 @@ def remembered(change: StackChange, ask: Ask, books: Books, now: Instant, most: 
         services=services,
         groups=stack.groups if command in history.DEFINING else None,
     )
-    known = history.revised(books.histories.get(stack.name), before, made, stack.name, most)
+    known = history.revised(state.histories.get(stack.name), before, made, stack.name, most)
     message = text if isinstance(ask, StackSubmitted) and old else change.message
     return replace(change, history=known, message=message)
 
@@ -116,8 +116,8 @@ def _by(ask: Ask) -> str:
     return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.by
 
 
-def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
-    old = books.stacks.get(ask.stack.name)
+def _submit(ask: StackSubmitted, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
+    old = state.stacks.get(ask.stack.name)
     current = None if old is None or old.is_removed else old
     if refused := _changed_meanwhile(ask.stack.name, current, ask.if_index, "submit"):
         return refused
@@ -134,7 +134,7 @@ def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[StackChang
     stack = StackSpec(
         name=ask.stack.name,
         groups=specs,
-        index=_next_index(ask.stack.name, books),
+        index=_next_index(ask.stack.name, state),
         submitted_at=now,
         submitted_by=ask.submitted_by,
         message=ask.message,
@@ -149,12 +149,12 @@ def _submit(ask: StackSubmitted, books: Books, now: Instant) -> tuple[StackChang
     )
 
 
-def _roll_back(ask: RollbackAsked, books: Books, now: Instant) -> tuple[StackChange, ...] | Refused:
-    old = books.stacks.get(ask.name)
+def _roll_back(ask: RollbackAsked, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
+    old = state.stacks.get(ask.name)
     current = None if old is None or old.is_removed else old
     if refused := _changed_meanwhile(ask.name, current, ask.if_index, "roll back"):
         return refused
-    known = books.histories.get(ask.name)
+    known = state.histories.get(ask.name)
     found = history.target(known, old, ask.name, ask.to, with_instances=ask.with_instances)
     if isinstance(found, Refused):
         return found
@@ -164,7 +164,7 @@ def _roll_back(ask: RollbackAsked, books: Books, now: Instant) -> tuple[StackCha
     stack = StackSpec(
         name=ask.name,
         groups=specs,
-        index=_next_index(ask.name, books),
+        index=_next_index(ask.name, state),
         submitted_at=now,
         submitted_by=ask.by,
         message=ask.message,
@@ -184,9 +184,9 @@ def _changed_meanwhile(name: str, current: StackSpec | None, if_index: int | Non
     )
 
 
-def _next_index(name: str, books: Books) -> int:
+def _next_index(name: str, state: ClusterState) -> int:
     """One that its history does not have yet either, where that is kept of a removed stack."""
-    stack, known = books.stacks.get(name), books.histories.get(name)
+    stack, known = state.stacks.get(name), state.histories.get(name)
     newest = known.revisions[-1].number if known and known.revisions else 0
     return max(stack.index if stack else 0, newest) + 1
 
@@ -235,10 +235,12 @@ def _remove(ask: StackRemoved, old: StackSpec | None) -> tuple[StackChange, ...]
     return (StackChange(stack=stack, changed=tuple(str(spec.id) for spec in old.groups), message="removing"),)
 
 
-def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Books) -> tuple[StackChange, ...] | Refused:
+def _adjust(
+    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, state: ClusterState
+) -> tuple[StackChange, ...] | Refused:
     matched = False
     changes: list[StackChange] = []
-    for stack in books.stacks.values():
+    for stack in state.stacks.values():
         if stack.is_removed:
             continue
         specs = []
@@ -247,7 +249,7 @@ def _adjust(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, books: Book
                 specs.append(spec)
                 continue
             matched = True
-            adjusted = _adjusted(ask, spec, books)
+            adjusted = _adjusted(ask, spec, state)
             if isinstance(adjusted, Refused):
                 return adjusted
             specs.append(adjusted)
@@ -269,17 +271,17 @@ def _is_meant(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: Gro
     return spec.id.matches(ask.pattern)
 
 
-def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
+def _give_up(ask: KillAsked, state: ClusterState) -> tuple[StackChange, ...] | Refused:
     """Tasks and their slots: each group has so many fewer instances."""
-    tasks = living(ask.tasks, books)
+    tasks = living(ask.tasks, state)
     if isinstance(tasks, Refused):
         return tasks
     fewer: dict[str, dict[GroupId, int]] = {}
     for task in tasks:
-        spec, book = books.specs.get(task.group), books.group(task.group)
+        spec, index = state.specs.get(task.group), state.group(task.group)
         if spec is not None and spec.mode is Mode.GLOBAL:
             return _no_number(spec)
-        if spec is None or task.slot not in book.wanted or book.seats.get(task.slot) != task.id:
+        if spec is None or task.slot not in index.wanted or index.holders.get(task.slot) != task.id:
             return Refused(
                 kind="conflict",
                 message=f"{task.id} holds no slot that its group wants: there is none to give up. Nothing was stopped;"
@@ -289,7 +291,7 @@ def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
         counts[task.group] = counts.get(task.group, 0) + 1
     changes = []
     for name, counts in fewer.items():
-        stack = books.stacks[name]
+        stack = state.stacks[name]
         specs = tuple(replace(spec, instances=spec.instances - counts.get(spec.id, 0)) for spec in stack.groups)
         for spec in specs:
             if spec.id in counts and (refused := _out_of_bounds(spec)):
@@ -301,11 +303,11 @@ def _give_up(ask: KillAsked, books: Books) -> tuple[StackChange, ...] | Refused:
     return tuple(changes)
 
 
-def living(ids: tuple[TaskId, ...], books: Books) -> tuple[Task, ...] | Refused:
+def living(ids: tuple[TaskId, ...], state: ClusterState) -> tuple[Task, ...] | Refused:
     """The tasks of these ids, each once, or why they cannot be stopped."""
     found = []
     for id in dict.fromkeys(ids):
-        task = books.tasks.get(id)
+        task = state.tasks.get(id)
         if task is None:
             message = f"there is no task {id}; `framework ps` lists those there are; nothing was stopped"
             return Refused(kind="not_found", message=message)
@@ -321,18 +323,18 @@ def kill_cause(ask: KillAsked) -> str:
     return f"killed{who}" + (f": {ask.message}" if ask.message else "")
 
 
-def restarted(spec: GroupSpec, books: Books) -> GroupSpec:
+def restarted(spec: GroupSpec, state: ClusterState) -> GroupSpec:
     """The group's spec by which all its tasks are to be replaced: also those of a restart from which the stack has gone
     back meanwhile."""
-    newest = max((task.generation for task in books.tasks_of(spec.id)), default=0)
+    newest = max((task.generation for task in state.tasks_of(spec.id)), default=0)
     return replace(spec, generation=max(spec.generation, newest) + 1)
 
 
 def _adjusted(
-    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: GroupSpec, books: Books
+    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: GroupSpec, state: ClusterState
 ) -> GroupSpec | Refused:
     if isinstance(ask, RestartAsked):
-        return restarted(spec, books)
+        return restarted(spec, state)
     if isinstance(ask, StopAsked):
         return replace(spec, is_stopped=True)
     if isinstance(ask, StartAsked):

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 from framework.core.model import GroupSpec, Rollout
 from framework.core.stacks.changes import restarted
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.stack_change import StackChange
 from specs.ids import is_same_make
 from specs.model.dependants import Follower, followers
 from specs.model.stack import OnChange
 
 
-def with_followers(change: StackChange, books: Books) -> StackChange:
+def with_followers(change: StackChange, state: ClusterState) -> StackChange:
     """The change, in which those are restarted too, or get a signal, that depend on what it changes or restarts and say
     so; and those that depend on what is restarted, in the same way.
 
     They are part of the same stored spec, and the restarts of the same rollout, in which they wait for what they depend
     on: no crash can come between the two.
     """
-    old = books.stacks.get(change.stack.name)
+    old = state.stacks.get(change.stack.name)
     if old is None or old.is_removed or change.stack.is_removed:
         return change
     before = {spec.id: spec for spec in old.groups}
@@ -29,16 +29,16 @@ def with_followers(change: StackChange, books: Books) -> StackChange:
     found = followers({id: spec.dependencies for id, spec in there.items()}, moved)
     if not found:
         return change
-    specs = tuple(_following(spec, found.get(spec.id), books) for spec in change.stack.groups)
+    specs = tuple(_following(spec, found.get(spec.id), state) for spec in change.stack.groups)
     changed = tuple(sorted({*change.changed, *map(str, found)}))
     return replace(change, stack=replace(change.stack, groups=specs), changed=changed)
 
 
-def _following(spec: GroupSpec, follower: Follower | None, books: Books) -> GroupSpec:
+def _following(spec: GroupSpec, follower: Follower | None, state: ClusterState) -> GroupSpec:
     if follower is None:
         return spec
     if follower.on_change is OnChange.RESTART:
-        return restarted(spec, books)
+        return restarted(spec, state)
     return replace(spec, signals=spec.signals + 1)
 
 

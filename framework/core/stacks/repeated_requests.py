@@ -10,7 +10,7 @@ from __future__ import annotations
 from framework.core.commands import DeleteAnswer, Done, Outcome, PutAnswer, Refused
 from framework.core.events import Asked
 from framework.core.model import Answered, Instant, RequestKey
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
 
 MOST_ANSWERS = 2048
@@ -23,9 +23,9 @@ MOST_TEXT = 8_000
 MOST_MESSAGE = 1_000
 
 
-def answer_to(asked: Asked, books: Books, now: Instant) -> Outcome | None:
+def answer_to(asked: Asked, state: ClusterState, now: Instant) -> Outcome | None:
     """The answer to another try of a request that has changed something; None where this is none."""
-    known = books.answers.get(asked.request_key.text) if asked.request_key else None
+    known = state.answers.get(asked.request_key.text) if asked.request_key else None
     if asked.request_key is None or known is None or now - known.at > KEPT_SECONDS:
         return None
     return answer_of(known, asked.request_key)
@@ -75,7 +75,7 @@ def stored(context: Context, answers: tuple[Answered, ...]) -> None:
     """Answers that are stored now count; the oldest are forgotten where there are too many."""
     if not answers:
         return
-    kept = {**context.books.answers}
+    kept = {**context.state.answers}
     gone = []
     for answer in answers:
         before = kept.pop(answer.key.text, None)
@@ -86,4 +86,4 @@ def stored(context: Context, answers: tuple[Answered, ...]) -> None:
         gone += [kept.pop(text) for text in list(kept)[:FORGOTTEN_AT_ONCE]]
     for each in gone:
         context.write("answer", str(each.number), DeleteAnswer(number=each.number))
-    context.books.answers = kept  # another dictionary each time: views have the one before
+    context.state.answers = kept  # another dictionary each time: views have the one before

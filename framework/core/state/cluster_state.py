@@ -1,7 +1,7 @@
-"""The books: specs, versions, tasks and agents, and what is derived from them, kept in step with every change.
+"""The state: specs, versions, tasks and agents, and what is derived from them, kept in step with every change.
 
 Stored: stacks, versions, tasks, agents, answers, framework id, next serial. All else here equals its recomputation from
-those, and `invariants.check` says so after every test; but for `GroupBook.wanted`, which also remembers.
+those, and `invariants.check` says so after every test; but for `GroupIndex.wanted`, which also remembers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from framework.core.model import (
     Task,
     Version,
 )
-from framework.core.state.group_index import GroupBook, holds_seat, is_behind, is_counted, is_outdated
+from framework.core.state.group_index import GroupIndex, holds_slot, is_behind, is_counted, is_outdated
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, make_of
 from specs.model.constraints import Mode, Neighbour
 from specs.states import Goal, TaskState
@@ -32,7 +32,7 @@ J = TypeVar("J")
 K = TypeVar("K")
 
 
-class Books:
+class ClusterState:
     """The scheduler's mutable state, changed only by the methods here."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Books:
         self.versions: dict[tuple[str, VersionId], Version] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.specs: dict[GroupId, GroupSpec] = {}
-        self.groups: dict[GroupId, GroupBook] = {}
+        self.groups: dict[GroupId, GroupIndex] = {}
         self.by_stack: dict[str, dict[GroupId, None]] = {}
         self.agents: dict[AgentId, KnownAgent] = {}
         self.rollouts: dict[str, Rollouts] = {}
@@ -75,39 +75,39 @@ class Books:
         """Stacks of whose history something did."""
 
     @classmethod
-    def of(cls, stored: Stored) -> Books:
-        """The books that the store holds. The next serial is above that of every task, whatever the store says."""
-        books = cls()
+    def of(cls, stored: Stored) -> ClusterState:
+        """The state that the store holds. The next serial is above that of every task, whatever the store says."""
+        state = cls()
         highest = max((serial_of(task.id) for task in stored.tasks), default=0)
-        books.framework_id, books.next_serial = stored.framework_id, max(stored.next_serial, highest + 1)
+        state.framework_id, state.next_serial = stored.framework_id, max(stored.next_serial, highest + 1)
         for version in stored.versions:
-            books.versions[version.stack, version.id] = version
+            state.versions[version.stack, version.id] = version
         for stack in stored.stacks:
-            books.put_stack(stack)
+            state.put_stack(stack)
         for history in stored.histories:
-            books.put_history(history)
+            state.put_history(history)
         for agent in stored.agents:
-            books.put_agent(agent)
+            state.put_agent(agent)
         for rollouts in stored.rollouts:
-            books.put_rollouts(rollouts)
+            state.put_rollouts(rollouts)
         for task in sorted(stored.tasks, key=lambda task: serial_of(task.id)):
-            books.put_task(task)
-        books.answers = {answer.key.text: answer for answer in sorted(stored.answers, key=lambda each: each.number)}
-        return books
+            state.put_task(task)
+        state.answers = {answer.key.text: answer for answer in sorted(stored.answers, key=lambda each: each.number)}
+        return state
 
-    def group(self, group: GroupId) -> GroupBook:
-        """The book of a group, made if there is none."""
-        book = self.groups.get(group)
-        if book is None:
-            book = self.groups[group] = GroupBook(group)
+    def group(self, group: GroupId) -> GroupIndex:
+        """The index of a group, made if there is none."""
+        index = self.groups.get(group)
+        if index is None:
+            index = self.groups[group] = GroupIndex(group)
             self.by_stack.setdefault(group.stack, {})[group] = None
-        return book
+        return index
 
     def tasks_of(self, group: GroupId) -> Iterator[Task]:
         """The tasks of a group that are known, living and ended."""
-        book = self.groups.get(group)
-        if book is not None:
-            for id in (*book.seats.values(), *book.incoming.values(), *book.leaving, *book.ended):
+        index = self.groups.get(group)
+        if index is not None:
+            for id in (*index.holders.values(), *index.incoming.values(), *index.leaving, *index.ended):
                 yield self.tasks[id]
 
     def put_stack(self, stack: StackSpec) -> None:
@@ -128,11 +128,11 @@ class Books:
             self._use(stack.name, spec.version, 1)
         self._doubt_ready(stack.name)
         for group in self.by_stack.get(stack.name, {}):
-            book = self.groups[group]
-            for slot, id in sorted(book.seats.items()):
-                self._mark_due(book, slot, self.tasks[id])
-            for id in (id for living in book.living.values() for id in living):
-                _mark(book.behind, id, is_behind(self.tasks[id], self.specs.get(group)))
+            index = self.groups[group]
+            for slot, id in sorted(index.holders.items()):
+                self._mark_due(index, slot, self.tasks[id])
+            for id in (id for living in index.living.values() for id in living):
+                _mark(index.behind, id, is_behind(self.tasks[id], self.specs.get(group)))
             self.touched[group] = None
 
     def drop_stack(self, name: str) -> None:
@@ -153,8 +153,8 @@ class Books:
     def _doubt_ready(self, stack: str) -> None:
         """What is ready may have to be so for longer than it had to until now."""
         for group in self.by_stack.get(stack, ()):
-            book = self.groups[group]
-            book.fresh = dict(book.ready)
+            index = self.groups[group]
+            index.fresh = dict(index.ready)
 
     def drop_rollouts(self, stack: str) -> None:
         """Forgets a stack's rollouts."""
@@ -174,19 +174,19 @@ class Books:
         moved: dict[GroupId, None] = {}
         if changed:
             for task in self.tasks.values():
-                book = self.groups[task.group]
-                if task.agent_id in changed and book.seats.get(task.slot) == task.id:
-                    self._mark_due(book, task.slot, task)
+                index = self.groups[task.group]
+                if task.agent_id in changed and index.holders.get(task.slot) == task.id:
+                    self._mark_due(index, task.slot, task)
                     moved[task.group] = self.touched[task.group] = None
         return moved
 
-    def _mark_due(self, book: GroupBook, slot: int, holder: Task | None) -> None:
+    def _mark_due(self, index: GroupIndex, slot: int, holder: Task | None) -> None:
         """Notes whether the task that holds a slot is to be replaced, and why."""
-        is_old = holder is not None and is_outdated(holder, self.specs.get(book.id))
+        is_old = holder is not None and is_outdated(holder, self.specs.get(index.id))
         departs = holder is not None and self._departs(holder)
-        _mark(book.outdated, slot, is_old)
-        _mark(book.departing, slot, departs)
-        _mark(book.useless, slot, (is_old or departs) and holder is not None and not holder.is_ready)
+        _mark(index.outdated, slot, is_old)
+        _mark(index.departing, slot, departs)
+        _mark(index.useless, slot, (is_old or departs) and holder is not None and not holder.is_ready)
 
     def _departs(self, task: Task) -> bool:
         """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
@@ -259,24 +259,24 @@ class Books:
                 self._use(task.group.stack, old.version, -1)
                 self._use(task.group.stack, task.version, 1)
         self.tasks[task.id] = task
-        book = self.group(task.group)
+        index = self.group(task.group)
         self._note_backoff(old, task)
-        book.attempts[task.slot] = max(task.attempt, book.attempts.get(task.slot, 0))
+        index.attempts[task.slot] = max(task.attempt, index.attempts.get(task.slot, 0))
         if task.state.is_terminal:
-            book.ended[task.id] = None
-            last = book.last_ended.get(task.slot)
+            index.ended[task.id] = None
+            last = index.last_ended.get(task.slot)
             if not task.sweeps and (last is None or serial_of(last) < serial_of(task.id)):
-                book.last_ended[task.slot] = task.id
+                index.last_ended[task.slot] = task.id
         else:
-            book.living.setdefault(task.slot, {})[task.id] = None
-            _mark(book.behind, task.id, is_behind(task, self.specs.get(book.id)))
+            index.living.setdefault(task.slot, {})[task.id] = None
+            _mark(index.behind, task.id, is_behind(task, self.specs.get(index.id)))
         if is_counted(task):
             self._count(task, 1)
         _mark(self.left, task.id, task.is_left and task.state.is_terminal)
-        self._arrange(book, task.slot)
+        self._arrange(index, task.slot)
         self.touched[task.group] = None
 
-    def _arrange(self, book: GroupBook, slot: int) -> None:
+    def _arrange(self, index: GroupIndex, slot: int) -> None:
         """Says of each living task of a slot whether it holds that, comes in, or leaves: by all that is stored of them,
         and by nothing else.
 
@@ -285,27 +285,27 @@ class Books:
         """
         holder: Task | None = None
         coming: Task | None = None
-        living = book.living.get(slot, ())
+        living = index.living.get(slot, ())
         for task in sorted((self.tasks[id] for id in living), key=lambda task: serial_of(task.id)):
-            book.leaving.pop(task.id, None)
-            if not holds_seat(task) or (task.beside is not None and task.goal is Goal.STOP):
-                book.leaving[task.id] = None
+            index.leaving.pop(task.id, None)
+            if not holds_slot(task) or (task.beside is not None and task.goal is Goal.STOP):
+                index.leaving[task.id] = None
             elif holder is not None and task.beside == holder.id and holder.goal is Goal.RUN:
                 coming = task
             else:
                 for one in (holder, coming):
                     if one is not None:
-                        book.leaving[one.id] = None
+                        index.leaving[one.id] = None
                 holder, coming = task, None
-        _set(book.incoming, slot, coming.id if coming else None)
-        _set(book.seats, slot, holder.id if holder else None)
-        self._mark_due(book, slot, holder)
+        _set(index.incoming, slot, coming.id if coming else None)
+        _set(index.holders, slot, holder.id if holder else None)
+        self._mark_due(index, slot, holder)
         runs = holder is not None and holder.goal is Goal.RUN
         is_ready = runs and holder is not None and holder.is_ready
-        _mark(book.ready, slot, is_ready)
-        _mark(book.fresh, slot, is_ready)
-        _mark(book.unproved, slot, runs and holder is not None and holder.has_failed_probation)
-        _mark(book.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
+        _mark(index.ready, slot, is_ready)
+        _mark(index.fresh, slot, is_ready)
+        _mark(index.unproved, slot, runs and holder is not None and holder.has_failed_probation)
+        _mark(index.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
 
     def drop_task(self, id: TaskId) -> None:
         """Forgets a task."""
@@ -314,10 +314,10 @@ class Books:
         del self.tasks[id]
         self.left.pop(id, None)
         self._note_backoff(task, None)
-        book = self.groups[task.group]
-        self._arrange(book, task.slot)
-        if book.last_ended.get(task.slot) == id:
-            del book.last_ended[task.slot]
+        index = self.groups[task.group]
+        self._arrange(index, task.slot)
+        if index.last_ended.get(task.slot) == id:
+            del index.last_ended[task.slot]
         self._use(task.group.stack, task.version, -1)
         _add(self.agent_uses, task.agent_id, -1)
         self.touched[task.group] = None
@@ -349,14 +349,14 @@ class Books:
         return [id for id in candidates if (stack, id) in self.versions and not self.version_uses.get((stack, id))]
 
     def _unlist(self, task: Task) -> None:
-        book = self.groups[task.group]
-        for listed in (book.leaving, book.ended, book.behind):
+        index = self.groups[task.group]
+        for listed in (index.leaving, index.ended, index.behind):
             listed.pop(task.id, None)
-        living = book.living.get(task.slot)
+        living = index.living.get(task.slot)
         if living is not None and task.id in living:
             del living[task.id]
             if not living:
-                del book.living[task.slot]
+                del index.living[task.slot]
         if is_counted(task):
             self._count(task, -1)
 

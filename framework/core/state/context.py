@@ -25,7 +25,7 @@ from framework.core.events import Ask
 from framework.core.model import Answered, History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.state.agent_failures import with_failure
 from framework.core.state.agents import Agents
-from framework.core.state.cluster_state import Books
+from framework.core.state.cluster_state import ClusterState
 from framework.core.state.delay_scheduling import Patience
 from framework.core.state.executor_choice import Reservations, Roll
 from framework.core.state.group_index import is_counted
@@ -59,7 +59,7 @@ class Context:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.books = Books()
+        self.state = ClusterState()
         self.agents = Agents()
         self.reservations = Reservations()
         self.pool = OfferPool()
@@ -153,8 +153,8 @@ class Context:
         """Commands about what the store does not know, as far as we know that: they go when a save shows that nobody
         else leads by now, who may have stored it. It saves nothing new where the step has nothing to save."""
         if not self._writes:
-            books = self.books
-            self.write("framework", "", PutFramework(framework_id=books.framework_id, next_serial=books.next_serial))
+            state = self.state
+            self.write("framework", "", PutFramework(framework_id=state.framework_id, next_serial=state.next_serial))
         self._after += commands
 
     def flush(self) -> None:
@@ -170,7 +170,7 @@ class Context:
 
     def next_answer(self) -> int:
         """The number of the next answer that is kept; never given twice by a leader, nor lower than a stored one."""
-        newest = max((answer.number for answer in self.books.answers.values()), default=0)
+        newest = max((answer.number for answer in self.state.answers.values()), default=0)
         self._last_answer = max(self._last_answer, newest) + 1
         return self._last_answer
 
@@ -188,7 +188,7 @@ class Context:
         if slot not in slots:
             slots[slot] = None
             self.is_unsettled = True
-            self.books.touched[group] = None
+            self.state.touched[group] = None
 
     def unwant(self, group: GroupId, slot: int) -> None:
         """No task is to be launched for the slot."""
@@ -197,7 +197,7 @@ class Context:
             del slots[slot]
             self.patience.forget(group, slot)
             self.is_unsettled = True
-            self.books.touched[group] = None
+            self.state.touched[group] = None
             if not slots:
                 del self.pending[group]
                 self.causes.pop(group, None)
@@ -207,10 +207,10 @@ class Context:
 
     def call_off(self, group: GroupId, slot: int) -> None:
         """No successor is to be launched beside the slot's task."""
-        book = self.books.group(group)
-        if slot in book.succeeding:
-            del book.succeeding[slot]
-            if slot in book.seats:
+        index = self.state.group(group)
+        if slot in index.succeeding:
+            del index.succeeding[slot]
+            if slot in index.holders:
                 self.unwant(group, slot)
 
     def wake_group(self, kind: str, group: GroupId, at: Instant) -> None:
@@ -222,12 +222,12 @@ class Context:
     # ---- tasks ---------------------------------------------------------------
 
     def put(self, task: Task) -> None:
-        """Takes a task's new state into the books and the step's save."""
-        old = self.books.tasks.get(task.id)
-        self.books.put_task(task)
+        """Takes a task's new state into the state and the step's save."""
+        old = self.state.tasks.get(task.id)
+        self.state.put_task(task)
         self.write("task", task.id, PutTask(task=task))
         if old is not None and is_counted(old) and task.state.is_terminal:
-            version = self.books.versions.get((task.group.stack, task.version))
+            version = self.state.versions.get((task.group.stack, task.version))
             if version is not None:
                 self.pool.free_again(
                     task.agent_id, replace(version.resources, ports=PortRanges.single(task.host_ports))
@@ -240,46 +240,46 @@ class Context:
             self.is_unsettled = True  # a dependency may be met now
 
     def drop(self, task: Task) -> None:
-        """Forgets a task, in the books and in the store, and its version if nothing else needs it."""
-        self.books.drop_task(task.id)
+        """Forgets a task, in the state and in the store, and its version if nothing else needs it."""
+        self.state.drop_task(task.id)
         self.stories.forget(task.id)
         self.write("task", task.id, DeleteTask(id=task.id))
         self.collect_versions(task.group.stack, {task.version: None})
 
     def put_history(self, history: History) -> None:
-        """Takes a history into the books and the step's save."""
-        self.books.put_history(history)
+        """Takes a history into the state and the step's save."""
+        self.state.put_history(history)
         self.write("history", history.stack, PutHistory(history=history))
 
     def drop_history(self, name: str) -> None:
-        """Forgets the history of a stack, in the books and in the store, and the versions that only it named."""
-        versions = dict.fromkeys(self.books.histories[name].versions)
-        self.books.drop_history(name)
+        """Forgets the history of a stack, in the state and in the store, and the versions that only it named."""
+        versions = dict.fromkeys(self.state.histories[name].versions)
+        self.state.drop_history(name)
         self.write("history", name, DeleteHistory(stack=name))
         self.collect_versions(name, versions)
 
     def put_agent(self, agent: KnownAgent) -> None:
-        """Takes what is known of an agent into the books and the step's save."""
-        self.books.put_agent(agent)
+        """Takes what is known of an agent into the state and the step's save."""
+        self.state.put_agent(agent)
         self.agents.touched[agent.id] = None
         self.write("agent", agent.id, PutAgent(agent=agent))
 
     def drop_agent(self, id: AgentId) -> None:
-        """Forgets an agent, in the books and in the store."""
-        self.books.drop_agent(id)
+        """Forgets an agent, in the state and in the store."""
+        self.state.drop_agent(id)
         self.agents.touched[id] = None
         self.write("agent", id, DeleteAgent(id=id))
 
     def blame(self, task: Task, now: Instant) -> None:
         """Remembers that the task's agent failed its group."""
-        agent = self.books.agents[task.agent_id]
+        agent = self.state.agents[task.agent_id]
         self.put_agent(with_failure(agent, task.group, now, self.settings, task.permanent))
 
     def put_rollouts(self, rollouts: Rollouts) -> None:
-        """Takes what becomes of a stack's rollouts into the books, and into the step's save, unless a change of that
+        """Takes what becomes of a stack's rollouts into the state, and into the step's save, unless a change of that
         stack is being stored: of it hangs what they are then, and `rollouts_again` is to be called."""
-        before = self.books.rollouts.get(rollouts.stack)
-        self.books.put_rollouts(rollouts)
+        before = self.state.rollouts.get(rollouts.stack)
+        self.state.put_rollouts(rollouts)
         if rollouts.stack in self.changing:
             return
         self.write("rollouts", rollouts.stack, PutRollouts(rollouts=rollouts))
@@ -288,14 +288,14 @@ class Context:
 
     def rollouts_again(self, stack: str) -> None:
         """Stores what was not while a change of the stack was being stored."""
-        rollouts = self.books.rollouts.get(stack)
+        rollouts = self.state.rollouts.get(stack)
         if rollouts is not None:
             self.write("rollouts", stack, PutRollouts(rollouts=rollouts))
 
     def drop_rollouts(self, stack: str) -> None:
-        """Forgets a stack's rollouts, in the books and in the store."""
-        if stack in self.books.rollouts:
-            self.books.drop_rollouts(stack)
+        """Forgets a stack's rollouts, in the state and in the store."""
+        if stack in self.state.rollouts:
+            self.state.drop_rollouts(stack)
             self.write("rollouts", stack, DeleteRollouts(stack=stack))
 
     def collect_versions(self, stack: str, candidates: dict[VersionId, None]) -> None:
@@ -303,13 +303,13 @@ class Context:
         refer to any, that is put off to `collect_all`."""
         if stack in self.changing:
             return
-        for id in self.books.unused_versions(stack, candidates):
-            del self.books.versions[stack, id]
+        for id in self.state.unused_versions(stack, candidates):
+            del self.state.versions[stack, id]
             self.write("version", f"{stack}/{id}", DeleteVersion(stack=stack, id=id))
 
     def collect_all(self, stack: str) -> None:
         """Deletes those of all versions of a stack to which nothing refers."""
-        self.collect_versions(stack, {id: None for name, id in list(self.books.versions) if name == stack})
+        self.collect_versions(stack, {id: None for name, id in list(self.state.versions) if name == stack})
 
     def stop(self, task: Task, cause: str, now: Instant, *, makes_way: bool = False) -> None:
         """Sets a task's goal to STOP; the kill goes out once that is stored. `makes_way` is as a Task's."""
@@ -318,13 +318,13 @@ class Context:
         self.put(replace(task, goal=Goal.STOP, stop_cause=cause, makes_way=makes_way))
         self.announce("TaskStopping", task, f"{task.id} is to stop: {cause}")
         if task.state is not TaskState.UNREACHABLE:
-            self.kill(self.books.tasks[task.id], now)
+            self.kill(self.state.tasks[task.id], now)
         if len(self._writes) >= WRITES_PER_SAVE:
             self.flush()  # the first kills go out while the last goals are still being stored
 
     def kill(self, task: Task, now: Instant) -> None:
         """Kills a task whose goal is STOP, once that is stored, and again until it has ended."""
-        version = self.books.versions.get((task.group.stack, task.version))
+        version = self.state.versions.get((task.group.stack, task.version))
         stop = version.container.stop if version else None
         grace = stop.grace_seconds if stop else None
         self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
@@ -360,17 +360,17 @@ class Context:
 
     def touch_pending(self) -> None:
         """What all groups that wait are waiting for may be another thing now: readers are to see it."""
-        self.books.touched |= dict.fromkeys(self.pending)
+        self.state.touched |= dict.fromkeys(self.pending)
 
     def unsent(self, accept: Accept) -> tuple[Task, ...]:
         """The tasks of an Accept that never reached Mesos, as far as they still wait for it."""
-        found = (self.books.tasks.get(launch.task.id) for launch in accept.launches)
+        found = (self.state.tasks.get(launch.task.id) for launch in accept.launches)
         return tuple(task for task in found if task is not None and task.state is TaskState.INTENT)
 
     def load(self, stored: Stored) -> None:
         """Takes over what the store holds. Of an agent of a task of which it says nothing, the task knows the name."""
-        self.books = Books.of(stored)
-        next_serial = self.books.next_serial
+        self.state = ClusterState.of(stored)
+        next_serial = self.state.next_serial
         if next_serial != stored.next_serial:
             self.write("framework", "", PutFramework(framework_id=stored.framework_id, next_serial=next_serial))
             text = (
@@ -378,8 +378,8 @@ class Context:
                 f" {next_serial - 1}: it goes on from {next_serial}. Was the store changed by hand?"
             )
             self.tell("SerialRaised", text)
-        for task in self.books.tasks.values():
-            if task.state.is_lively and task.agent_id not in self.books.agents:
+        for task in self.state.tasks.values():
+            if task.state.is_lively and task.agent_id not in self.state.agents:
                 self.put_agent(KnownAgent(id=task.agent_id, hostname=task.hostname))
                 if len(self._writes) >= WRITES_PER_SAVE:
                     self.flush()

@@ -18,16 +18,16 @@ class Succession:
 
 
 @dataclass(slots=True)
-class GroupBook:
+class GroupIndex:
     """What there is of one group.
 
-    `seats` has the task that holds each slot; `incoming` those that are to take over from it once they are ready, while
-    it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose successor
-    has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the seats
-    whose task has another version or generation than is desired, as far as they shall run; `departing` those on agents
-    that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose task
-    serves on although it has failed a check that was changed. `behind` are the tasks that run
-    on and lack something that their executor is to be told (core.converge.inplace_update).
+    `holders` has the task that holds each slot; `incoming` those that are to take over from it once they are ready,
+    while it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose
+    successor has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the
+    holders whose task has another version or generation than is desired, as far as they shall run; `departing` those on
+    agents that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose
+    task serves on although it has failed a check that was changed. `behind` are the tasks that run on and lack
+    something that their executor is to be told (core.converge.inplace_update).
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
     agent; core.converge.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
@@ -36,7 +36,7 @@ class GroupBook:
     """
 
     id: GroupId
-    seats: dict[int, TaskId] = field(default_factory=dict)
+    holders: dict[int, TaskId] = field(default_factory=dict)
     incoming: dict[int, TaskId] = field(default_factory=dict)
     leaving: dict[TaskId, None] = field(default_factory=dict)
     living: dict[int, dict[TaskId, None]] = field(default_factory=dict)
@@ -59,10 +59,10 @@ class GroupBook:
     @property
     def is_empty(self) -> bool:
         """Whether no task of the group lives."""
-        return not self.seats and not self.incoming and not self.leaving
+        return not self.holders and not self.incoming and not self.leaving
 
 
-def holds_seat(task: Task) -> bool:
+def holds_slot(task: Task) -> bool:
     """Whether the task occupies its slot: it lives, and was not given up as unreachable."""
     is_given_up = task.goal is Goal.STOP or bool(task.replaced_at)
     return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and is_given_up)

@@ -22,7 +22,7 @@ class Entry:
 
 
 class Stories:
-    """The stories of the tasks that are in the books."""
+    """The stories of the tasks that are in the state."""
 
     def __init__(self) -> None:
         self._entries: dict[TaskId, tuple[Entry, ...]] = {}
@@ -41,7 +41,7 @@ class Stories:
         return self._entries.get(id, ())
 
     def forget(self, id: TaskId) -> None:
-        """Drops the story of a task that is no longer in the books."""
+        """Drops the story of a task that is no longer in the state."""
         self._entries.pop(id, None)
 
 

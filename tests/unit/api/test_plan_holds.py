@@ -43,9 +43,9 @@ def _talk() -> tuple[Conversation, list[Agent]]:
 def _offer_all(talk: Conversation) -> None:
     """Offers of each agent what it has free."""
     used: Counter[str] = Counter()
-    books = talk.scheduler.context.books
+    state = talk.scheduler.context.state
     for task in talk.tasks:
-        used[task.agent_id] += books.versions[task.group.stack, task.version].resources.cpus_milli
+        used[task.agent_id] += state.versions[task.group.stack, task.version].resources.cpus_milli
     executors = {task.agent_id for task in talk.tasks}
     offers = []
     for number in range(1, 7):

@@ -265,5 +265,5 @@ def test_only_the_group_itself_is_scaled() -> None:
     talk.wait(20)
     usages = tuple(TaskUsage(task_id=task.id, cpus_milli=10_000) for task in talk.tasks)
     talk.say(UsageMeasured(tasks=usages))
-    specs = talk.scheduler.context.books.specs
+    specs = talk.scheduler.context.state.specs
     assert [(str(id), spec.instances) for id, spec in specs.items()] == [("shop/web", 6), ("shop/web[dev]", 2)]

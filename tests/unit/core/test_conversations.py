@@ -159,7 +159,7 @@ def test_scaled_down_the_highest_slots_stop_after_that_is_stored() -> None:
     heard = talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=2))
     kinds = [type(command) for command in heard if isinstance(command, Save | Kill)]
     assert kinds == [Save, Save, Kill, Kill], "the spec, then the goals, then the kills"
-    assert sorted(talk.scheduler.context.books.tasks[id].slot for id in killed(heard)) == [2, 3]
+    assert sorted(talk.scheduler.context.state.tasks[id].slot for id in killed(heard)) == [2, 3]
 
 
 def test_many_stops_are_stored_in_pieces_each_before_its_kills() -> None:
@@ -365,7 +365,7 @@ def test_many_instances_that_fail_together_have_failed_once() -> None:
     talk.up(group(instances=6))
     for task in talk.tasks:
         talk.status(task, TaskState.FAILED)
-    (backoff,) = talk.scheduler.context.books.backoffs.values()
+    (backoff,) = talk.scheduler.context.state.backoffs.values()
     assert (backoff.delay_seconds, backoff.failures) == (1.0, 1)
 
 

@@ -69,7 +69,7 @@ def test_one_agent_after_the_other_and_every_task_is_adopted() -> None:
     view = talk.scheduler.view(talk.now)
     assert (view.is_rolling, view.rolling, view.roll_problem) == (False, "", "")
     assert {task.executor_id for task in talk.tasks} == {NEW}
-    assert not talk.scheduler.context.books.backoffs and not talk.scheduler.context.books.failing
+    assert not talk.scheduler.context.state.backoffs and not talk.scheduler.context.state.failing
 
 
 def test_without_a_roll_older_executors_are_left_alone() -> None:
@@ -113,7 +113,7 @@ def test_agents_with_processes_are_left_out_unless_asked_for() -> None:
     (new,) = launched(talk.offers())
     talk.run(new)
     assert not talk.scheduler.view(talk.now).is_rolling
-    assert not talk.scheduler.context.books.backoffs
+    assert not talk.scheduler.context.state.backoffs
 
 
 def test_a_message_that_was_lost_is_sent_again() -> None:

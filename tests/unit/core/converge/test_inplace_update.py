@@ -41,7 +41,7 @@ def submitted(talk: Conversation, group: Group) -> list[Command]:
 
 
 def desired(talk: Conversation) -> VersionId:
-    (spec,) = talk.scheduler.context.books.specs.values()
+    (spec,) = talk.scheduler.context.state.specs.values()
     return spec.version
 
 
@@ -68,19 +68,19 @@ def test_another_care_is_told_at_once_and_again_until_each_task_has_it() -> None
     assert "TaskApplied" in announced(has(talk, second))
     assert not told(talk.wait(100)) and not killed(talk.heard)
     assert [(task.id, task.version) for task in talk.tasks] == [(first.id, desired(talk)), (second.id, desired(talk))]
-    assert len(talk.scheduler.context.books.versions) == 2  # that of the tasks, and of the definition before
+    assert len(talk.scheduler.context.state.versions) == 2  # that of the tasks, and of the definition before
 
 
 def test_it_is_no_rollout_and_going_back_is_none_either() -> None:
     talk = up()
     before = desired(talk)
     submitted(talk, web(health=CHECK))
-    books = talk.scheduler.context.books
-    assert not books.rollouts and books.histories["shop"].revisions[-1].text == "changed in place web"
+    state = talk.scheduler.context.state
+    assert not state.rollouts and state.histories["shop"].revisions[-1].text == "changed in place web"
     for task in talk.tasks:
         has(talk, task, is_healthy=True)
     talk.say(RollbackAsked(request_id=77, name="shop"))
-    assert desired(talk) == before and not books.rollouts and not killed(talk.heard)
+    assert desired(talk) == before and not state.rollouts and not killed(talk.heard)
     assert {each.version for each in told(talk.heard)[-2:]} == {before}
 
 
@@ -185,10 +185,10 @@ class TestProbation:
         assert all(task.is_ready for task in before)
         play.on(5, *has(talk, play.launched[0], is_healthy=True))
         assert killed(talk.heard) == [before[0].id]
-        assert talk.scheduler.context.books.tasks[before[0].id].stop_cause.startswith(UNPROVED)
+        assert talk.scheduler.context.state.tasks[before[0].id].stop_cause.startswith(UNPROVED)
         play.on(5, *has(talk, play.launched[1], is_healthy=True))
         assert killed(talk.heard) == [task.id for task in before] and play.least == 2
-        assert talk.scheduler.context.books.group(before[0].group).stall == ""
+        assert talk.scheduler.context.state.group(before[0].group).stall == ""
 
     def test_a_check_that_is_wrong_stops_nothing_that_serves(self) -> None:
         play = self.changed()

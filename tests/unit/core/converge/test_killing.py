@@ -44,7 +44,7 @@ class TestKill:
         done = kill(talk, first.id, by="eve", message="stuck")
         assert done == Done(changed=("shop/web",), message="stopping; others take their places")
         assert killed(talk.heard) == [first.id]
-        assert talk.scheduler.context.books.tasks[first.id].stop_cause == "killed by eve: stuck"
+        assert talk.scheduler.context.state.tasks[first.id].stop_cause == "killed by eve: stuck"
         assert kill(talk, first.id) == Done(message="being stopped already")
         talk.status(first, TaskState.KILLED)
         (again,) = launched(talk.offers())

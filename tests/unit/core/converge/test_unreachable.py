@@ -40,7 +40,7 @@ def replaced(one: Group) -> tuple[Conversation, Task, Task]:
 
 
 def by_id(talk: Conversation, task: Task) -> Task:
-    return talk.scheduler.context.books.tasks[task.id]
+    return talk.scheduler.context.state.tasks[task.id]
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def desired(restart: Restart = Restart.ALWAYS, instances: int = 1) -> tuple[Conv
 def test_the_first_is_launched_again_at_once_and_nobody_is_blamed(state: TaskState, reason: str) -> None:
     talk, (task,) = desired()
     talk.status(task, state, reason=reason)
-    assert not talk.scheduler.context.books.backoffs
-    assert not talk.scheduler.context.books.failing
+    assert not talk.scheduler.context.state.backoffs
+    assert not talk.scheduler.context.state.failing
     assert len(launched(talk.offers())) == 1
 
 
@@ -41,8 +41,8 @@ def test_the_second_in_a_row_speaks_against_its_agent(state: TaskState, reason: 
     talk.status(task, state, reason=reason)
     (task,) = launched(talk.offers())
     talk.status(task, state, reason=reason)
-    assert not talk.scheduler.context.books.backoffs
-    assert list(talk.scheduler.context.books.failing[task.group]) == [task.agent_id]
+    assert not talk.scheduler.context.state.backoffs
+    assert list(talk.scheduler.context.state.failing[task.group]) == [task.agent_id]
     (again,) = launched(talk.offers())
     assert again.agent_id != task.agent_id
 
@@ -54,7 +54,7 @@ def test_those_that_go_on_being_lost_begin_a_back_off(state: TaskState, reason: 
         talk.status(task, state, reason=reason)
         (task,) = launched(talk.offers())
     talk.status(task, state, reason=reason)
-    assert talk.scheduler.context.books.backoffs
+    assert talk.scheduler.context.state.backoffs
     assert launched(talk.offers()) == []
     talk.wait(2)
     (task,) = launched(talk.offers())
@@ -71,14 +71,14 @@ def test_one_that_came_to_its_executor_ends_the_row() -> None:
         talk.status(task, TaskState.RUNNING, sandbox="/tmp")
         talk.status(task, TaskState.GONE)
         (task,) = launched(talk.offers())
-    assert not talk.scheduler.context.books.backoffs
+    assert not talk.scheduler.context.state.backoffs
 
 
 def test_slots_are_counted_each_for_itself() -> None:
     talk, tasks = desired(instances=2 * MOST_LOST)
     for task in tasks:
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
-    assert not talk.scheduler.context.books.backoffs
+    assert not talk.scheduler.context.state.backoffs
     assert len(launched(talk.offers())) == 2 * MOST_LOST
 
 
@@ -86,7 +86,7 @@ def test_what_its_executor_has_spoken_of_was_not_lost() -> None:
     talk, (task,) = desired()
     reason = "REASON_CONTAINER_LAUNCH_FAILED"
     talk.status(task, TaskState.FAILED, reason=reason, sandbox="/tmp", message="no such image")
-    assert talk.scheduler.context.books.backoffs
+    assert talk.scheduler.context.state.backoffs
 
 
 @pytest.mark.parametrize("restart", [Restart.NEVER, Restart.ON_FAILURE])

@@ -33,7 +33,7 @@ def fail(talk: Conversation, task: Task, message: str = "exit code 1", **more: o
 
 def fail_next(talk: Conversation, message: str = "exit code 1", **more: object) -> Task:
     """Waits for the end of the back-off, and lets what is launched then fail."""
-    backoffs = talk.scheduler.context.books.backoffs.values()
+    backoffs = talk.scheduler.context.state.backoffs.values()
     talk.wait(max((one.until for one in backoffs), default=talk.now) - talk.now + 1)
     (task,) = launched(talk.offers())
     fail(talk, task, message, **more)
@@ -105,7 +105,7 @@ class TestWaits:
         talk.run(new)
         assert all(one.backoff is None for one in seen(talk).waiting)
         fail(talk, new)
-        assert len(talk.scheduler.context.books.backoffs) == 2
+        assert len(talk.scheduler.context.state.backoffs) == 2
         (waiting,) = [one for one in seen(talk).waiting if one.slot == 0]
         assert waiting.backoff is not None and waiting.backoff.failures == 1
 
@@ -260,7 +260,7 @@ class TestReset:
         talk.up(group(retry=Retry(delay_seconds=100)))
         fail(talk, talk.tasks[0])
         assert reset(talk, "shop/w*") == Done(changed=("shop/web",))
-        assert not talk.scheduler.context.books.backoffs
+        assert not talk.scheduler.context.state.backoffs
         assert all(task.backoff is None and not task.failures for task in talk.shelf.tasks.values())
         talk.wait(0.1)
         assert len(launched(talk.offers())) == 1
@@ -327,10 +327,10 @@ def test_the_wait_is_known_from_the_newest_task_that_carries_one() -> None:
     talk.up(group())
     fail(talk, talk.tasks[0])
     task = fail_next(talk)
-    books = talk.scheduler.context.books
-    (backoff,) = books.backoffs.values()
-    assert books.tasks[task.id].backoff == backoff and backoff.failures == 2
-    books.drop_task(task.id)
-    assert [one.failures for one in books.backoffs.values()] == [1], "that of the one before"
-    books.put_task(replace(books.tasks[next(iter(books.tasks))], backoff=None))
-    assert not books.backoffs
+    state = talk.scheduler.context.state
+    (backoff,) = state.backoffs.values()
+    assert state.tasks[task.id].backoff == backoff and backoff.failures == 2
+    state.drop_task(task.id)
+    assert [one.failures for one in state.backoffs.values()] == [1], "that of the one before"
+    state.put_task(replace(state.tasks[next(iter(state.tasks))], backoff=None))
+    assert not state.backoffs

@@ -60,8 +60,8 @@ def test_it_goes_back_to_its_agent_and_ports_at_once_and_no_failure_is_counted()
     (new,) = launched(talk.offers(of(talk, old)))
     assert (new.agent_id, new.host_ports, new.slot) == (old.agent_id, old.host_ports, old.slot)
     assert (new.predecessors, new.adopts, new.attempt) == ((old.id,), True, 2)
-    books = talk.scheduler.context.books
-    assert not books.failing and not books.backoffs
+    state = talk.scheduler.context.state
+    assert not state.failing and not state.backoffs
 
 
 def test_all_tasks_of_an_agent_go_back_with_one_accept() -> None:
@@ -173,7 +173,7 @@ def test_a_plain_process_has_ended_with_its_executor() -> None:
     talk = up(group(container=Container(command=("sleep", "9"))))
     (old,) = talk.tasks
     lose(talk, old)
-    assert talk.scheduler.context.books.backoffs
+    assert talk.scheduler.context.state.backoffs
 
 
 def test_a_job_whose_container_runs_on_has_not_finished() -> None:
@@ -208,11 +208,11 @@ def test_an_executor_that_dies_again_and_again_is_a_failure() -> None:
     (task,) = talk.tasks
     for _ in range(MOST_PREDECESSORS):
         lose(talk, task)
-        assert not talk.scheduler.context.books.backoffs
+        assert not talk.scheduler.context.state.backoffs
         (task,) = launched(talk.offers(of(talk, task)))
         talk.run(task)
     lose(talk, task)
-    assert talk.scheduler.context.books.backoffs
+    assert talk.scheduler.context.state.backoffs
     talk.wait(2)
     (task,) = launched(talk.offers(of(talk, task)))
     assert not task.adopts

@@ -67,8 +67,8 @@ def test_nothing_is_held_against_the_task_or_its_group() -> None:
     for container in (WEB, Container(command=("sleep", "9"))):
         talk, old = up(container=container)
         renew(talk, old)
-        assert not talk.scheduler.context.books.backoffs
-        assert not talk.scheduler.context.books.failing
+        assert not talk.scheduler.context.state.backoffs
+        assert not talk.scheduler.context.state.failing
 
 
 def test_a_rule_decides_where_attributes_have_changed() -> None:

@@ -99,10 +99,10 @@ def test_what_is_scaled_away_is_swept_and_holds_no_slot() -> None:
     talk.say(ScaleAsked(request_id=99, pattern="shop/web", instances=1))
     (sweep,) = launched(offers_of(talk, given_up))
     assert sweep.sweeps
-    books = talk.scheduler.context.books
-    assert list(books.group(kept.group).seats.values()) == [kept.id]
+    state = talk.scheduler.context.state
+    assert list(state.group(kept.group).holders.values()) == [kept.id]
     talk.status(sweep, TaskState.FINISHED)
-    assert sweep.id not in books.tasks
+    assert sweep.id not in state.tasks
 
 
 def test_a_slot_that_went_elsewhere_is_swept_where_it_was() -> None:

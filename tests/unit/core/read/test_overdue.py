@@ -203,10 +203,10 @@ def seen(play: Play) -> tuple[View, GroupView]:
 
 def due(play: Play) -> set[str]:
     """The tasks that are to go, by what is stored."""
-    book = play.talk.scheduler.context.books.groups[seen(play)[1].spec.id]
+    index = play.talk.scheduler.context.state.groups[seen(play)[1].spec.id]
     away = [task for task in play.talk.tasks if task.state is TaskState.UNREACHABLE]
-    slots = {**book.departing, **book.outdated, **book.misplaced}
-    return {book.seats[slot] for slot in slots if slot in book.seats} | {task.id for task in away}
+    slots = {**index.departing, **index.outdated, **index.misplaced}
+    return {index.holders[slot] for slot in slots if slot in index.holders} | {task.id for task in away}
 
 
 class TestWarnings:

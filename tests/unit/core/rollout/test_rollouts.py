@@ -268,7 +268,7 @@ class TestFailure:
         assert [task.id for task in play.talk.tasks][1:] == before[1:], "the old ones that ran still run"
         assert play.past == [RolloutState.DONE, RolloutState.ROLLED_BACK]
         assert play.least == 3
-        spec = play.talk.scheduler.context.books.stacks["shop"]
+        spec = play.talk.scheduler.context.state.stacks["shop"]
         assert spec.message.startswith("rollback of 2: shop/web: a new task failed")
 
     def test_going_back_that_fails_stands_still(self) -> None:
@@ -425,7 +425,7 @@ class TestAsked:
         update = replace(PROMPT, wait_seconds=10)
         play = playing(update=update)
         change(play, seconds=5, update=update)
-        group_index = play.talk.scheduler.context.books.groups[play.talk.tasks[0].group]
+        group_index = play.talk.scheduler.context.state.groups[play.talk.tasks[0].group]
         assert group_index.incoming and "are being changed" in group_index.stall
         assert isinstance(ask(play, RolloutAction.PAUSE), Done)
         assert group_index.incoming and group_index.stall == "paused by ann"
@@ -439,7 +439,7 @@ class TestAsked:
         play.on(2000)
         paused = play.images()
         assert paused.count("busybox:2") < 3 and play.rollout is not None, "a pause has no deadline"
-        assert play.talk.scheduler.context.books.groups[play.talk.tasks[0].group].stall == "paused by ann"
+        assert play.talk.scheduler.context.state.groups[play.talk.tasks[0].group].stall == "paused by ann"
         assert isinstance(ask(play, RolloutAction.RESUME), Done)
         play.on(60)
         assert play.images() == ["busybox:2"] * 3 and play.past == [RolloutState.DONE]

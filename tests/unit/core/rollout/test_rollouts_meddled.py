@@ -42,7 +42,7 @@ def begun() -> Play:
 
 
 def images_of(play: Play, name: str) -> list[str]:
-    versions = play.talk.scheduler.context.books.versions
+    versions = play.talk.scheduler.context.state.versions
     tasks = [task for task in play.talk.tasks if task.group.service == name and task.goal is Goal.RUN]
     return [versions["shop", task.version].container.image for task in tasks]
 
@@ -112,7 +112,7 @@ def test_one_can_go_back_to_what_no_history_keeps_any_more() -> None:
     play = going_forward()
     play.on(60, *ask_back(play))
     assert images_of(play, "web") == ["busybox:1"]
-    assert Conversation(stored=play.talk.shelf.stored).scheduler.context.books.versions
+    assert Conversation(stored=play.talk.shelf.stored).scheduler.context.state.versions
 
 
 def test_no_version_goes_while_a_change_that_names_it_is_being_stored() -> None:
@@ -138,8 +138,8 @@ def test_a_change_that_could_not_be_stored_leaves_no_version_behind() -> None:
     assert play.past == [RolloutState.DONE]
     talk.release()
     talk.say(SaveFailed(ticket=asked.ticket, problem="too large"))
-    used = {task.version for task in talk.scheduler.context.books.tasks.values()}
-    assert {id for _, id in talk.scheduler.context.books.versions} == used
+    used = {task.version for task in talk.scheduler.context.state.tasks.values()}
+    assert {id for _, id in talk.scheduler.context.state.versions} == used
 
 
 def test_a_restart_replaces_also_what_was_restarted_before_the_stack_went_back() -> None:

@@ -77,7 +77,7 @@ class TestStopping:
         assert cause(talk, "redis") == "stops after shop/auth" and ends(talk, "auth") == ["redis"]
         ends(talk, "redis")
         ends(talk, "mail")
-        assert not talk.scheduler.context.books.stacks and not talk.scheduler.context.held
+        assert not talk.scheduler.context.state.stacks and not talk.scheduler.context.held
 
     def test_several_groups_are_stopped_in_order_and_one_alone_at_once(self) -> None:
         talk = up(*CHAIN).talk
@@ -237,7 +237,7 @@ class TestInitSteps:
         play.on(60)
         assert sorted(task.group.service for task in play.launched) == ["mail", "migrate"]
         assert play.images() == ["busybox:2", "busybox:1"], "mail went on, and the old web runs"
-        stall = play.talk.scheduler.context.books.groups[the(play.talk, "web").group].stall
+        stall = play.talk.scheduler.context.state.groups[the(play.talk, "web").group].stall
         assert "shop/migrate" in stall
         if on_failure is OnFailure.PAUSE:
             assert stall.startswith("waits until shop/migrate is changed, which failed: a new task failed")

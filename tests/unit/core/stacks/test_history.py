@@ -58,7 +58,7 @@ class Talk(Conversation):
         return {
             str(one.spec.id): (one.container.image, one.spec.instances)
             for one in view.stacks["shop"].groups
-            if one.spec.id in self.scheduler.context.books.specs
+            if one.spec.id in self.scheduler.context.state.specs
         }
 
 
@@ -202,7 +202,7 @@ class TestGoingBack:
     def test_what_is_stopped_stays_so(self, talk: Talk) -> None:
         talk.ask(StopAsked, pattern="shop")
         talk.back(to=1)
-        assert talk.scheduler.context.books.specs[group_id("shop", "web")].is_stopped
+        assert talk.scheduler.context.state.specs[group_id("shop", "web")].is_stopped
 
     def test_one_that_changes_nothing_is_passed_over(self) -> None:
         talk = Talk()

@@ -190,7 +190,7 @@ def test_the_oldest_are_forgotten() -> None:
     for number in range(total):
         key = RequestKey(text=f"{number}", digest="x")
         talk.say(ScaleAsked(request_id=0, pattern="shop/web", instances=number % 2, request_key=key))
-    answers = talk.scheduler.context.books.answers
+    answers = talk.scheduler.context.state.answers
     assert len(answers) == MOST_ANSWERS
     assert next(iter(answers)) == f"{FORGOTTEN_AT_ONCE}"
 
