@@ -1,4 +1,5 @@
-"""Asks executors, every now and then, what the tasks of groups use that are scaled by their load, and tells the core.
+"""Asks executors, every now and then, what the tasks of groups use that are scaled by their load, and tells
+the core.
 
 Without such groups nobody is asked. What of a group's tasks told nothing the core sees by their absence.
 """

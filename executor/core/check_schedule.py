@@ -39,7 +39,7 @@ def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
         stopping.run_hook(context, task, hooks[task.hooks_done])
         return
     _prepared(context, task)
-    context.say(task, TaskState.RUNNING, f"post_start is done: {event.message}", CHECKED)
+    context.report(task, TaskState.RUNNING, f"post_start is done: {event.message}", CHECKED)
 
 
 def checked(context: Context, task: Task, event: on.CheckReported) -> None:
@@ -69,7 +69,7 @@ def ring(context: Context, task: Task) -> None:
         if judge is None or judge.due_at is None or judge.due_at > context.now or task.phase is not Phase.RUNNING:
             continue
         judge.begin(context.now)
-        context.do(do.Check(order=task.order, purpose=purpose, serial=judge.serial, due_at=judge.began_at))
+        context.emit(do.Check(order=task.order, purpose=purpose, serial=judge.serial, due_at=judge.began_at))
 
 
 def watch_otherwise(context: Context, task: Task, before: Care) -> None:
@@ -127,4 +127,4 @@ def _tell(context: Context, task: Task, judge: Judge, finding: Finding, said: st
         if finding is Finding.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
             return
     judge.tell(words, context.now)
-    context.say(task, TaskState.RUNNING, words, reason)
+    context.report(task, TaskState.RUNNING, words, reason)

@@ -67,7 +67,7 @@ class Context:
 
     # ---- commands ---------------------------------------------------------------
 
-    def do(self, *commands: Command) -> None:
+    def emit(self, *commands: Command) -> None:
         """Has these done, after those before."""
         self._out += commands
 
@@ -106,7 +106,7 @@ class Context:
 
     # ---- statuses ---------------------------------------------------------------
 
-    def say(self, task: Task, state: TaskState, message: str = "", reason: str = "", permanent: str = "") -> None:
+    def report(self, task: Task, state: TaskState, message: str = "", reason: str = "", permanent: str = "") -> None:
         """Tells of a task, as it is now."""
         is_over = task.phase is Phase.ENDED and task.started_at is not None
         is_adopted = task.was_adopted and task.started_at is not None
@@ -132,7 +132,7 @@ class Context:
         )
         self._push(status)
 
-    def say_of_unknown(self, task_id: TaskId, state: TaskState, message: str, reason: str = "") -> None:
+    def report_unknown(self, task_id: TaskId, state: TaskState, message: str, reason: str = "") -> None:
         """Tells of a task that this executor does not have."""
         self._push(
             Status(
@@ -152,7 +152,7 @@ class Context:
         end = End(task.order.group, verdict.state, task.is_out_of_memory)
         self.ends[end] = self.ends.get(end, 0) + 1
         self.remember(task.order.task_id)
-        self.say(task, verdict.state, verdict.message, verdict.reason, verdict.permanent)
+        self.report(task, verdict.state, verdict.message, verdict.reason, verdict.permanent)
 
     def has_ended(self, task_id: TaskId) -> bool:
         """Whether this task is known to be over."""
@@ -165,7 +165,7 @@ class Context:
             self._ended.popitem(last=False)
 
     def _push(self, status: Status) -> None:
-        self.do(*(do.SendStatus(status=sent) for sent in self.outbox.push(status, self.now)))
+        self.emit(*(do.SendStatus(status=sent) for sent in self.outbox.push(status, self.now)))
 
     def _uuid(self) -> bytes:
         """A random UUID of version 4, the only kind that Mesos takes without complaint."""

@@ -23,9 +23,9 @@ def apply(context: Context, task: Task, event: on.ApplyReceived) -> None:
     if task.phase is not Phase.RUNNING:
         return
     if event.signal and task.order.signals < event.signals:
-        context.do(do.Signal(order=task.order, signal=event.signal))
+        context.emit(do.Signal(order=task.order, signal=event.signal))
     task.order = replace(task.order, signals=event.signals)
-    context.say(task, TaskState.RUNNING, f"has the settings of version {event.version}")
+    context.report(task, TaskState.RUNNING, f"has the settings of version {event.version}")
 
 
 def signal_failed(context: Context, task: Task, message: str, is_temporary: bool) -> None:
@@ -34,7 +34,7 @@ def signal_failed(context: Context, task: Task, message: str, is_temporary: bool
         return
     if is_temporary and task.order.signals:
         task.order = replace(task.order, signals=task.order.signals - 1)
-    context.say(task, TaskState.RUNNING, message)
+    context.report(task, TaskState.RUNNING, message)
 
 
 def _care(context: Context, task: Task, version: VersionId, care: Care) -> None:

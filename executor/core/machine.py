@@ -99,7 +99,7 @@ class Executor:
             case on.LaunchReceived():
                 self._launch(event)
             case on.LaunchGarbled():
-                self._context.say_of_unknown(event.task_id, TaskState.ERROR, event.fault, INVALID)
+                self._context.report_unknown(event.task_id, TaskState.ERROR, event.fault, INVALID)
             case on.KillReceived():
                 self._kill(event)
             case on.ApplyReceived():
@@ -132,7 +132,7 @@ class Executor:
             self._has_subscribed = True
             self._idle_at = now + self._settings.idle_seconds
             self._context.reap_at = None if self._settings.is_noop else now
-        self._context.do(*(do.SendStatus(status=status) for status in self._context.outbox.connect(now)))
+        self._context.emit(*(do.SendStatus(status=status) for status in self._context.outbox.connect(now)))
 
     def _disconnected(self, reason: str, now: float) -> None:
         context = self._context
@@ -145,7 +145,7 @@ class Executor:
         if self._give_up_at is None:
             self._give_up_at = now + (recovery if recovery is not None else self._settings.idle_seconds)
         unknown = tuple(task.unknown_to_agent for task in context.tasks.values() if task.unknown_to_agent is not None)
-        context.do(do.Subscribe(statuses=context.outbox.unacknowledged(), tasks=unknown))
+        context.emit(do.Subscribe(statuses=context.outbox.unacknowledged(), tasks=unknown))
 
     def _superseded(self, now: float) -> None:
         """Nobody hears a word of it any more: it leaves its containers to be adopted, and ends."""
@@ -182,7 +182,7 @@ class Executor:
         elif not context.has_ended(event.task_id) and not context.outbox.has(event.task_id):
             context.remember(event.task_id)
             message = "killed: this executor has no such task (not launched here, or ended long ago)"
-            context.say_of_unknown(event.task_id, TaskState.KILLED, message)
+            context.report_unknown(event.task_id, TaskState.KILLED, message)
 
     def _attach(self, event: on.AttachReceived) -> None:
         task = self._context.tasks.get(event.task_id)
@@ -193,7 +193,7 @@ class Executor:
             refusal = f"{event.task_id} does not run: it is {task.phase.value}"
         else:
             order = task.order
-        self._context.do(do.Attach(order=order, url=event.url, key=event.key, refusal=refusal))
+        self._context.emit(do.Attach(order=order, url=event.url, key=event.key, refusal=refusal))
 
     def _acknowledged(self, event: on.Acknowledged, now: float) -> None:
         context = self._context
@@ -203,7 +203,7 @@ class Executor:
             task.unknown_to_agent = None
             if task.phase is Phase.ENDED and not context.outbox.has(event.task_id):
                 del context.tasks[event.task_id]
-        context.do(*(do.SendStatus(status=status) for status in following))
+        context.emit(*(do.SendStatus(status=status) for status in following))
 
     def _shut_down(self, reason: str, now: float) -> None:
         if self._exit_at is not None:
@@ -223,7 +223,7 @@ class Executor:
                 known[task_id] = None
             if task.phase is Phase.ADOPTING:
                 known |= dict.fromkeys(task.order.predecessors)
-        self._context.do(*self._strays.found(event.containers, known, now))
+        self._context.emit(*self._strays.found(event.containers, known, now))
         self._context.look_at(self._strays.due_at)
         if self._context.looks_owed:
             self._context.looks_owed -= 1
@@ -315,14 +315,14 @@ class Executor:
 
     def _timers(self, now: float) -> None:
         context = self._context
-        context.do(*(do.SendStatus(status=status) for status in context.outbox.due(now)))
+        context.emit(*(do.SendStatus(status=status) for status in context.outbox.due(now)))
         while (task := context.ringing()) is not None:
             for part in (starting, stopping, check_schedule):
                 part.ring(context, task)
         if context.reap_at is not None and context.reap_at <= now:
             # A listing that is not answered is followed by another just the same.
             context.reap_at = now + (self._settings.reap_after_seconds if context.looks_owed else REAP_AGAIN_SECONDS)
-            context.do(do.ListContainers())
+            context.emit(do.ListContainers())
         if self._give_up_at is not None and self._give_up_at <= now:
             self._give_up_at = None
             waited = seconds(self._settings.recovery_seconds or self._settings.idle_seconds)
@@ -351,4 +351,4 @@ class Executor:
 
     def _exit(self, reason: str, *, hands_over: bool = False) -> None:
         self._is_over = True
-        self._context.do(do.Exit(reason=reason, hands_over=hands_over))
+        self._context.emit(do.Exit(reason=reason, hands_over=hands_over))

@@ -17,7 +17,7 @@ def publish(context: Context, task: Task) -> None:
     """Others may be sent to the task."""
     task.withdrawn_at = task.withdraw_until = None
     if context.settings.publishes:
-        context.do(do.Publish(endpoint=endpoint_of(context, task), replaces=task.order.predecessors))
+        context.emit(do.Publish(endpoint=endpoint_of(context, task), replaces=task.order.predecessors))
 
 
 def withdraw(context: Context, task: Task) -> None:
@@ -27,7 +27,7 @@ def withdraw(context: Context, task: Task) -> None:
         return
     task.withdrawal_serial += 1
     task.withdraw_until = context.alarm(task, context.now + WITHDRAW_SECONDS)
-    context.do(do.Withdraw(task_id=task.order.task_id, serial=task.withdrawal_serial))
+    context.emit(do.Withdraw(task_id=task.order.task_id, serial=task.withdrawal_serial))
 
 
 def is_due(context: Context, task: Task) -> bool:

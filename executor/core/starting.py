@@ -18,12 +18,12 @@ PROGRESS_SECONDS = 1.0
 def order(context: Context, task: Task) -> None:
     """A task was ordered."""
     if not context.settings.is_noop:
-        context.say(task, TaskState.STARTING)
+        context.report(task, TaskState.STARTING)
     if task.order.predecessors:
         task.phase = Phase.ADOPTING
         # The engine may still be at what the dead executor asked of it.
         context.look_at(context.now + LOOK_AGAIN_SECONDS)
-        context.do(do.Adopt(order=task.order))
+        context.emit(do.Adopt(order=task.order))
     else:
         _begin(context, task)
 
@@ -54,7 +54,7 @@ def pull_progressed(context: Context, task: Task, event: on.PullProgressed) -> N
     if task.phase is not Phase.PULLING or (told_at is not None and context.now < told_at + PROGRESS_SECONDS):
         return
     task.progress_told_at = context.now
-    context.do(
+    context.emit(
         do.SendProgress(
             task_id=event.task_id,
             stage=f"pulling {task.order.container.image}",
@@ -67,7 +67,7 @@ def pull_progressed(context: Context, task: Task, event: on.PullProgressed) -> N
 def pulled(context: Context, task: Task) -> None:
     """The image is there."""
     task.phase, task.was_pulled, task.pull_until = Phase.CREATING, True, None
-    context.do(do.Create(order=task.order))
+    context.emit(do.Create(order=task.order))
 
 
 def image_missing(context: Context, task: Task) -> None:
@@ -92,7 +92,7 @@ def created(context: Context, task: Task, event: on.Created) -> None:
         stopping.remove(context, task)
         return
     task.phase = Phase.STARTING
-    context.do(do.Start(order=task.order))
+    context.emit(do.Start(order=task.order))
 
 
 def started(context: Context, task: Task, event: on.Started) -> None:
@@ -128,7 +128,7 @@ def ring(context: Context, task: Task) -> None:
         f"image {container.image} could not be pulled within {seconds(container.pull_timeout_seconds)}"
         f" (pull timeout): {task.progress_bytes[0]} of {task.progress_bytes[1]} bytes had come"
     )
-    context.do(do.CancelPull(order=task.order))
+    context.emit(do.CancelPull(order=task.order))
     context.end(task, Verdict(state=TaskState.FAILED, message=message, reason=LAUNCH_FAILED))
 
 
@@ -137,13 +137,13 @@ def _begin(context: Context, task: Task) -> None:
         _pull(context, task)
     else:
         task.phase = Phase.CREATING
-        context.do(do.Create(order=task.order))
+        context.emit(do.Create(order=task.order))
 
 
 def _pull(context: Context, task: Task) -> None:
     task.phase = Phase.PULLING
     task.pull_until = context.alarm(task, context.now + task.order.container.pull_timeout_seconds)
-    context.do(do.Pull(order=task.order))
+    context.emit(do.Pull(order=task.order))
 
 
 def _runs(context: Context, task: Task, addresses: tuple[str, ...], message: str) -> None:
@@ -151,7 +151,7 @@ def _runs(context: Context, task: Task, addresses: tuple[str, ...], message: str
     task.addresses = addresses
     task.phase = Phase.RUNNING
     if task.verdict is None:
-        context.say(task, TaskState.RUNNING, message)
+        context.report(task, TaskState.RUNNING, message)
     if task.has_exited:
         stopping.note_exit(context, task)
     elif task.verdict is not None:

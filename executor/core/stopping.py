@@ -33,16 +33,16 @@ def stop(context: Context, task: Task, verdict: Verdict, grace_seconds: float | 
     drain = settings.drain_seconds if task.grace_seconds >= settings.grace_seconds else task.grace_seconds
     readiness.review(context, task)
     if task.phase is Phase.PULLING:
-        context.do(do.CancelPull(order=task.order))
+        context.emit(do.CancelPull(order=task.order))
         context.end(task, verdict)
         return
     if task.phase is Phase.CREATING and task.order.container.templates:
-        context.do(do.CancelTemplates(order=task.order))
+        context.emit(do.CancelTemplates(order=task.order))
     has_run = task.phase is Phase.RUNNING
     if has_run:
         _drain(context, task, min(drain, settings.drain_seconds) if has_time else 0.0)
     if verdict.state is TaskState.KILLED and not context.settings.is_noop:
-        context.say(task, TaskState.KILLING, _plan(context, task))
+        context.report(task, TaskState.KILLING, _plan(context, task))
     if has_run and task.drain_until is not None and task.drain_until <= context.now:
         _leave(context, task)
 
@@ -54,7 +54,7 @@ def signal(context: Context, task: Task) -> None:
     task.drain_until = None
     if task.kill_at is None:
         task.kill_at = context.alarm(task, context.now + (grace if grace > 0 else KILL_AGAIN_SECONDS))
-    context.do(do.Signal(order=task.order, signal=settings.signal if grace > 0 else "SIGKILL"))
+    context.emit(do.Signal(order=task.order, signal=settings.signal if grace > 0 else "SIGKILL"))
 
 
 def signal_failed(context: Context, task: Task, is_temporary: bool) -> None:
@@ -66,7 +66,7 @@ def signal_failed(context: Context, task: Task, is_temporary: bool) -> None:
 def run_hook(context: Context, task: Task, hook: Hook) -> None:
     """Runs one of the task's commands; what it says comes back with this number."""
     task.hook_serial += 1
-    context.do(do.RunHook(order=task.order, hook=hook, serial=task.hook_serial))
+    context.emit(do.RunHook(order=task.order, hook=hook, serial=task.hook_serial))
 
 
 def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
@@ -74,7 +74,7 @@ def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
     hooks = task.order.container.pre_stop
     task.hooks_done += 1
     if not event.is_done and task.verdict is not None and task.verdict.state is TaskState.KILLED:
-        context.say(task, TaskState.KILLING, f"pre_stop failed: {event.message}")
+        context.report(task, TaskState.KILLING, f"pre_stop failed: {event.message}")
     if task.hooks_done < len(hooks):
         run_hook(context, task, hooks[task.hooks_done])
     else:
@@ -103,7 +103,7 @@ def remove(context: Context, task: Task) -> None:
     task.phase = Phase.REMOVING
     task.forget_times()
     readiness.review(context, task)
-    context.do(do.Remove(order=task.order))
+    context.emit(do.Remove(order=task.order))
 
 
 def removed(context: Context, task: Task, event: on.Removed) -> None:
@@ -142,7 +142,7 @@ def ring(context: Context, task: Task) -> None:
     if task.kill_at is not None and task.kill_at <= context.now:
         task.phase = Phase.STOPPING
         task.kill_at = context.alarm(task, context.now + KILL_AGAIN_SECONDS)
-        context.do(do.Signal(order=task.order, signal="SIGKILL"))
+        context.emit(do.Signal(order=task.order, signal="SIGKILL"))
     if task.remove_at is not None and task.remove_at <= context.now:
         remove(context, task)
 

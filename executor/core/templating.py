@@ -31,7 +31,7 @@ def begin(context: Context, task: Task) -> None:
 def notified(context: Context, task: Task, event: on.Notified) -> None:
     """It was told, or could not be: that is said, and said again each time."""
     if event.fault and task.phase is Phase.RUNNING:
-        context.say(task, TaskState.RUNNING, event.fault)
+        context.report(task, TaskState.RUNNING, event.fault)
 
 
 def _notify(context: Context, task: Task, changed: tuple[int, ...]) -> None:
@@ -40,7 +40,7 @@ def _notify(context: Context, task: Task, changed: tuple[int, ...]) -> None:
     ways = dict.fromkeys((templates[index].signal, templates[index].command) for index in changed)
     for signal, command in ways:
         if signal or command:
-            context.do(do.Notify(order=task.order, signal=signal, command=command))
+            context.emit(do.Notify(order=task.order, signal=signal, command=command))
 
 
 def _tell(context: Context, task: Task, fault: str) -> None:
@@ -48,4 +48,4 @@ def _tell(context: Context, task: Task, fault: str) -> None:
         return
     task.template_fault = fault
     if task.phase is Phase.RUNNING:
-        context.say(task, TaskState.RUNNING, fault or "its templates are as they should be again")
+        context.report(task, TaskState.RUNNING, fault or "its templates are as they should be again")

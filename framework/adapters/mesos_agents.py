@@ -102,8 +102,8 @@ class AgentsWatch:
             self._changed.notify()
 
     def _heard_of(self, agents: Iterable[AgentId]) -> None:
-        """Asks soon where one is new. It counts as known then: a master that does not tell of it is not asked again
-        and again."""
+        """Asks soon where one is new. It counts as known then: a master that does not tell of it is not asked
+        again and again."""
         with self._changed:
             if self._known is None:
                 return

@@ -74,8 +74,8 @@ class ExecutorUsage:
         return answers
 
     def _ask(self, executor: Executor) -> _Answer:
-        """Asks where it was last found, and where it is now if that is elsewhere: one that starts anew has another
-        port."""
+        """Asks where it was last found, and where it is now if that is elsewhere: one that starts anew has
+        another port."""
         why = "it has not announced where it answers"
         for is_again in (False, True):
             place = self._find(executor, is_again=is_again)

@@ -15,7 +15,15 @@ from framework.api.rollout_shapes import RestartBody
 from framework.api.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody, WarnedAnswer
 from framework.api.stacks import done_plain
 from framework.api.tasks import task_or_problem
-from framework.core.events import Ask, BackoffResetAsked, KillAsked, RestartAsked, ScaleAsked, StartAsked, StopAsked
+from framework.core.events import (
+    BackoffResetRequested,
+    ChangeRequest,
+    KillRequested,
+    RestartRequested,
+    ScaleRequested,
+    StartRequested,
+    StopRequested,
+)
 from framework.core.read.pace_warnings import warnings_of
 from framework.ports import Front
 from specs.model.stack import KillOrder
@@ -25,10 +33,10 @@ def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
     routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}})
 
-    async def done(make: Callable[[int], Ask]) -> Response:
+    async def done(make: Callable[[int], ChangeRequest]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
 
-    async def scaled(make: Callable[[int], Ask]) -> Response:
+    async def scaled(make: Callable[[int], ChangeRequest]) -> Response:
         done = await ask(front, make, limits.answer_seconds)
         return Json({**done_plain(done), "warnings": list(warnings_of(known(front), done.changed))}, 202)
 
@@ -37,7 +45,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
         """Sets, adds to, or multiplies the instances of the groups that match. `warnings` name those of which no task
         could be replaced then, by their own pace."""
         return await scaled(
-            lambda request_id: ScaleAsked(
+            lambda request_id: ScaleRequested(
                 request_id=request_id,
                 pattern=body.pattern,
                 instances=body.instances,
@@ -53,7 +61,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def restart(body: RestartBody) -> Response:
         """Replaces every task of the groups that match by a new one: a rollout of the same version."""
         return await done(
-            lambda request_id: RestartAsked(
+            lambda request_id: RestartRequested(
                 request_id=request_id,
                 pattern=body.pattern,
                 wait_seconds=body.wait_seconds,
@@ -67,14 +75,18 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def stop(body: PatternBody) -> Response:
         """Stops the groups that match, until they are started again; their instances are kept in mind."""
         return await done(
-            lambda request_id: StopAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
+            lambda request_id: StopRequested(
+                request_id=request_id, pattern=body.pattern, message=body.message, by=body.by
+            )
         )
 
     @routes.post("/start", status_code=202, dependencies=[TOKEN])
     async def start(body: PatternBody) -> Response:
         """Starts the stopped groups that match."""
         return await done(
-            lambda request_id: StartAsked(request_id=request_id, pattern=body.pattern, message=body.message, by=body.by)
+            lambda request_id: StartRequested(
+                request_id=request_id, pattern=body.pattern, message=body.message, by=body.by
+            )
         )
 
     @routes.post("/kill", status_code=202, dependencies=[TOKEN], responses={202: {"model": WarnedAnswer}})
@@ -83,7 +95,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
         view = known(front)
         ids = tuple(task_or_problem(view, name)[1].id for name in body.tasks)
         return await (scaled if body.scale else done)(
-            lambda request_id: KillAsked(
+            lambda request_id: KillRequested(
                 request_id=request_id, tasks=ids, scale=body.scale, message=body.message, by=body.by
             )
         )
@@ -92,7 +104,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def reset_backoff(body: PatternBody) -> Response:
         """Forgets the failures of the groups that match: what waits or was given up is tried again at once."""
         return await done(
-            lambda request_id: BackoffResetAsked(
+            lambda request_id: BackoffResetRequested(
                 request_id=request_id, pattern=body.pattern, message=body.message, by=body.by
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from framework.api.shapes import Asked, Shape, Standing
+from framework.api.shapes import Requested, Shape, Standing
 
 
 class ExecutorLine(Shape):
@@ -22,11 +22,11 @@ class ExecutorsAnswer(Standing):
     is_rolling: bool
     rolling: str = Field(description="the agent that is at it; empty where none is", examples=["agent1"])
     to_roll: int = Field(description="how many agents follow", examples=[3])
-    roll_problem: str = Field(description="why the last roll was given up; empty where it was not")
+    executor_upgrade_problem: str = Field(description="why the last roll was given up; empty where it was not")
     executors: list[ExecutorLine]
 
 
-class RollBody(Asked):
+class RollBody(Requested):
     """On which agents tasks move from older executors to the current one."""
 
     agent: str = Field(default="*", max_length=200, description="their host names or ids; * and ? are any")

@@ -16,7 +16,7 @@ from framework.api.info import Limits
 from framework.api.rights import OPEN, TOKEN
 from framework.api.shapes import DoneAnswer
 from framework.api.stacks import done_plain
-from framework.core.events import RollAsked
+from framework.core.events import ExecutorUpgradeRequested
 from framework.core.views import View
 from framework.ports import Front
 from specs.executor_ids import is_version_of
@@ -37,7 +37,9 @@ def router(front: Front, limits: Limits) -> APIRouter:
         """Moves tasks from older executors to the current one, agent by agent; containers run on."""
         done = await ask(
             front,
-            lambda request_id: RollAsked(request_id=request_id, pattern=body.agent, has_processes=body.processes),
+            lambda request_id: ExecutorUpgradeRequested(
+                request_id=request_id, pattern=body.agent, has_processes=body.processes
+            ),
             limits.answer_seconds,
         )
         return Json(done_plain(done), 202)
@@ -54,7 +56,7 @@ def _plain(view: View) -> dict[str, Any]:
         "rolling": view.rolling,
         "to_roll": view.to_roll,
         "is_rolling": view.is_rolling,
-        "roll_problem": view.roll_problem,
+        "executor_upgrade_problem": view.executor_upgrade_problem,
         "executors": [
             {
                 "agent": hostname,

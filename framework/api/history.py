@@ -19,7 +19,7 @@ from framework.api.shapes import DoneAnswer
 from framework.api.stacks import Name, done_plain
 from framework.api.threads import Threads
 from framework.core.commands import Refused
-from framework.core.events import RollbackAsked
+from framework.core.events import RollbackRequested
 from framework.core.model import Revision
 from framework.core.read.definitions import stack_at, stack_back
 from framework.core.read.plan import plan
@@ -77,7 +77,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         of instances unless `with_instances`. A removed stack comes back."""
         done = await ask(
             front,
-            lambda request_id: RollbackAsked(
+            lambda request_id: RollbackRequested(
                 request_id=request_id,
                 name=name,
                 to=body.to,

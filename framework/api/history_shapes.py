@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from framework.api.shapes import Asked, Because, Seconds, Shape, Standing
+from framework.api.shapes import Because, Requested, Seconds, Shape, Standing
 from framework.api.why_shapes import PlanAnswer
 
 
@@ -41,7 +41,7 @@ class DefinitionAnswer(RevisionLine):
     definition: dict[str, Any]
 
 
-class BackBody(Asked):
+class BackBody(Requested):
     """`to` is a revision; null: the newest earlier definition that would change something."""
 
     to: int | None = Field(default=None, ge=1, le=2**53, strict=True, examples=[5])

@@ -18,16 +18,16 @@ from framework.api.errors import Problem
 from framework.api.info import Limits, ServerInfo
 from framework.api.rights import KEY, TOKEN
 from framework.api.sessions import CALL_SECONDS, Session, Sessions, lines, parsed, put
-from framework.api.shapes import Asked, Shape
+from framework.api.shapes import Requested, Shape
 from framework.api.tasks import TaskName, task_or_problem
-from framework.core.events import AttachAsked
+from framework.core.events import ExecRequested
 from framework.ports import Front
 
 _LINES = "application/x-ndjson"
 Key = Annotated[str, Path(max_length=100, description="what opens this end of the session")]
 
 
-class ExecBody(Asked):
+class ExecBody(Requested):
     command: list[str] = Field(min_length=1, max_length=1000, examples=[["ls", "-l"]])
     terminal: bool = Field(False, description="whether it has a terminal; then there is no standard error")
     input: bool = Field(False, description="whether anything comes as its standard input")
@@ -63,7 +63,7 @@ def router(front: Front, limits: Limits, info: ServerInfo, sessions: Sessions) -
         try:
             await ask(
                 front,
-                lambda request_id: AttachAsked(
+                lambda request_id: ExecRequested(
                     request_id=request_id, task_id=task.id, url=f"http://{info.leader}", key=session.executor_key
                 ),
                 limits.answer_seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from framework.api.shapes import Asked, PatternBody, RolloutProgress, Seconds, Shape, Standing
+from framework.api.shapes import PatternBody, Requested, RolloutProgress, Seconds, Shape, Standing
 
 
 class RolloutPart(Shape):
@@ -55,7 +55,7 @@ class RolloutsAnswer(Standing):
     rollouts: list[RolloutLine]
 
 
-class RolloutBody(Asked):
+class RolloutBody(Requested):
     """Which service, "" for all that are left; which rollout, 0 for the one of now; and who asks."""
 
     service: str = Field("", max_length=200, examples=["web"])

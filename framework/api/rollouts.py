@@ -16,7 +16,7 @@ from framework.api.rollout_picture import rollout_plain
 from framework.api.rollout_shapes import RolloutAnswer, RolloutBody, RolloutsAnswer
 from framework.api.shapes import DoneAnswer
 from framework.api.stacks import Name, done_plain, find_stack
-from framework.core.events import RolloutAction, RolloutAsked
+from framework.core.events import RolloutAction, RolloutActionRequested
 from framework.ports import Front
 
 Action = Annotated[RolloutAction, Path(description="what is asked of it")]
@@ -58,7 +58,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
         """Has the rollout stand still, go on, go on with its next step, end where it is, or go back."""
         done = await ask(
             front,
-            lambda request_id: RolloutAsked(
+            lambda request_id: RolloutActionRequested(
                 request_id=request_id,
                 stack=name,
                 action=action,

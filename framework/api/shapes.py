@@ -351,11 +351,11 @@ class TasksAnswer(Standing):
     scaling: list[ScalingLine] = Field(description="groups that are scaled by their load")
 
 
-class Asked(BaseModel):
+class Requested(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Because(Asked):
+class Because(Requested):
     """Who asks, and why: for those who look later."""
 
     message: str = Field(default="", max_length=500, examples=["the sale begins"])
@@ -394,7 +394,7 @@ class QuestionsAnswer(Standing):
     questions: list[QuestionLine]
 
 
-class ApproveBody(Asked):
+class ApproveBody(Requested):
     """Which question, and the number of tasks that it was about when it was read."""
 
     question: Literal["strangers", "missing"]

@@ -45,7 +45,7 @@ Who = Annotated[str, Query(max_length=200, description="who", examples=["anna@de
 
 
 def done_plain(done: Done) -> dict[str, Any]:
-    """What came of an ask, for JSON."""
+    """What came of a request, for JSON."""
     return {"changed": list(done.changed), "index": done.index, "message": done.message}
 
 

@@ -253,7 +253,7 @@ def _failure(group: Answer) -> str:
 
 
 def echo_done(answer: Answer, what: str) -> None:
-    """Says what an ask has changed, and what there is to warn of."""
+    """Says what a request has changed, and what there is to warn of."""
     _echo_changed(answer, what)
     for warning in answer.get("warnings", ()):
         note(f"warning: {warning}")

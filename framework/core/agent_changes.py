@@ -37,7 +37,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
     if agents.problem != event.problem:
         agents.problem = event.problem
         if event.problem:
-            context.tell("AgentsUnknown", event.problem)
+            context.publish("AgentsUnknown", event.problem)
     if not event.problem:
         agents.report(event.agents)
         context.patience.heard(context.pool.report(event.agents, now))
@@ -76,7 +76,7 @@ def asked_to_leave(context: Context, offers: tuple[tuple[OfferId, AgentId], ...]
     left = tuple(id for id, agent_id in offers if agent_id not in context.state.executors)
     for ids, has_left in ((busy, False), (left, True)):
         if ids:
-            context.say(AnswerInverse(offer_ids=ids, has_left=has_left, refuse_seconds=ASK_AGAIN_SECONDS))
+            context.emit(AnswerInverse(offer_ids=ids, has_left=has_left, refuse_seconds=ASK_AGAIN_SECONDS))
 
 
 def lost(context: Context, id: AgentId, now: Instant) -> None:
@@ -113,10 +113,10 @@ def refresh(context: Context, now: Instant) -> None:
             review_group(context, group, now)
             if not state.group(group).wanted:
                 state.touched[group] = None  # it says why it is nowhere
-        before = state.departing
-        for group in sorted(state.depart(agents.departing)):
+        before = state.draining
+        for group in sorted(state.depart(agents.draining)):
             go_on(context, group, now)
-        dismiss_idle(context, (id for id in state.departing if id not in before))
+        dismiss_idle(context, (id for id in state.draining if id not in before))
 
 
 def remember_facts(context: Context, id: AgentId) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framework.core.commands import Done, Refused, Reply
 from framework.core.converge import converge
-from framework.core.events import BackoffResetAsked, KillAsked
+from framework.core.events import BackoffResetRequested, KillRequested
 from framework.core.groups import restart_delay
 from framework.core.model import Instant, StackSpec
 from framework.core.stacks import changes, repeated_requests
@@ -52,7 +52,7 @@ def _tell(context: Context, change: StackChange, *, is_new: bool) -> None:
     stack = change.stack
     verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
     text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
-    context.tell("StackChanged", text, stack.name)
+    context.publish("StackChanged", text, stack.name)
 
 
 def _tell_scaled(context: Context, change: StackChange, old: StackSpec | None) -> None:
@@ -67,33 +67,33 @@ def _tell_scaled(context: Context, change: StackChange, old: StackSpec | None) -
         was = before.get(spec.id, spec.instances)
         if was != spec.instances:
             text = f"{spec.id} is scaled from {was} to {spec.instances}{by}{why}"
-            context.announce_group("GroupScaled", spec.id, text)
+            context.publish_group("GroupScaled", spec.id, text)
 
 
-def kill(context: Context, ask: KillAsked, now: Instant) -> None:
+def kill(context: Context, request: KillRequested, now: Instant) -> None:
     """Stops tasks whose slots are filled again: no spec changes."""
-    tasks = changes.living(ask.tasks, context.state)
+    tasks = changes.living(request.tasks, context.state)
     if isinstance(tasks, Refused):
-        context.say(Reply(request_id=ask.request_id, outcome=tasks))
+        context.emit(Reply(request_id=request.request_id, outcome=tasks))
         return
     for task in tasks:
-        context.stop(task, changes.kill_cause(ask), now)
+        context.stop(task, changes.kill_cause(request), now)
     changed = tuple(sorted({str(task.group) for task in tasks if task.goal is Goal.RUN}))
     message = "stopping; others take their places" if changed else "being stopped already"
     done = Done(changed=changed, message=message)
-    repeated_requests.remember(context, ask, done, now)
-    context.after_all_saves(Reply(request_id=ask.request_id, outcome=done))
+    repeated_requests.remember(context, request, done, now)
+    context.after_all_saves(Reply(request_id=request.request_id, outcome=done))
 
 
-def reset_backoff(context: Context, ask: BackoffResetAsked, now: Instant) -> None:
+def reset_backoff(context: Context, request: BackoffResetRequested, now: Instant) -> None:
     """Has groups tried again at once that wait after failures, or were given up: no spec changes."""
-    outcome, groups = restart_delay.reset(context, ask)
+    outcome, groups = restart_delay.reset(context, request)
     for group in groups:
         converge.review_group(context, group, now)
     context.is_unsettled = True
     if isinstance(outcome, Done):
-        repeated_requests.remember(context, ask, outcome, now)
-    context.after_save(Reply(request_id=ask.request_id, outcome=outcome))
+        repeated_requests.remember(context, request, outcome, now)
+    context.after_save(Reply(request_id=request.request_id, outcome=outcome))
 
 
 def tidy_histories(context: Context) -> None:

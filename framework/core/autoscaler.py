@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from framework.core.events import ScaleAsked, UsageMeasured
+from framework.core.events import ScaleRequested, UsageMeasured
 from framework.core.groups.rollout_gate import course_of
 from framework.core.model import GroupSpec, Instant, Task, TaskUsage
 from framework.core.state.context import Context
@@ -54,8 +54,10 @@ def _look(
         sentence = f"{wants} would do: {figures}; {why}"
     elif shall != spec.instances:
         sentence = f"from {spec.instances} to {shall}: {figures}"
-        context.ask(
-            ScaleAsked(request_id=0, pattern=str(spec.id), only=spec.id, instances=shall, by=ASKED_BY, message=figures)
+        context.request(
+            ScaleRequested(
+                request_id=0, pattern=str(spec.id), only=spec.id, instances=shall, by=ASKED_BY, message=figures
+            )
         )
     else:
         sentence = f"{_stays(bounds, spec.instances, wants)}: {figures}"
@@ -110,7 +112,7 @@ def readings_of(
 
 def _ready_tasks(context: Context, group: GroupId, now: Instant) -> list[Task]:
     state, index = context.state, context.state.group(group)
-    tasks = (state.tasks[id] for id in (*index.holders.values(), *index.incoming.values()))
+    tasks = (state.tasks[id] for id in (*index.holders.values(), *index.surge.values()))
     return [
         task for task in tasks if task.goal is Goal.RUN and task.is_ready and now - task.ready_since >= SETTLING_SECONDS
     ]

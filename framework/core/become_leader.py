@@ -16,7 +16,7 @@ from specs.states import TaskState
 def begin(context: Context, stored: Stored, now: Instant) -> None:
     """Loads the state, brings what is derived from them up to date, and seeks Mesos; or halts."""
     if halt := _unfit(stored):
-        context.say(halt)
+        context.emit(halt)
         return
     context.load(stored)
     context.connection = Connection.CONNECTING

@@ -8,11 +8,11 @@ from dataclasses import replace
 from framework.core import apply_change
 from framework.core.commands import Done, PutAnswer, Refused, Reply
 from framework.core.events import (
-    Ask,
-    BackoffResetAsked,
-    KillAsked,
-    RollbackAsked,
-    RolloutAsked,
+    BackoffResetRequested,
+    ChangeRequest,
+    KillRequested,
+    RollbackRequested,
+    RolloutActionRequested,
     StackRemoved,
     StackSubmitted,
 )
@@ -24,119 +24,119 @@ from framework.core.state.outbox import Waiting
 from framework.core.state.stack_change import StackChange
 from framework.core.views import Connection
 
-MOST_ASKS_WAITING = 1000
+MOST_REQUESTS_WAITING = 1000
 
 
-class Desk:
-    """Takes asks, has what comes of them stored, and answers; nothing of a change counts before it is stored."""
+class ChangeQueue:
+    """Takes requests, has what comes of them stored, and answers; nothing of a change counts before it is stored."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._asks: deque[Ask] = deque()
-        self._asked: Ask | None = None
+        self._requests: deque[ChangeRequest] = deque()
+        self._requested: ChangeRequest | None = None
 
-    def ask(self, ask: Ask, now: Instant) -> None:
+    def request(self, request: ChangeRequest, now: Instant) -> None:
         """Takes what somebody asks, or refuses it where nothing can be stored now."""
         problem = ""
         if self.context.connection is Connection.LOADING:
             problem = self.context.store_problem or "the scheduler is still reading its store; try again in a moment"
-        elif len(self._asks) >= MOST_ASKS_WAITING:
-            problem = f"{MOST_ASKS_WAITING} changes wait to be stored already; try again in a moment"
+        elif len(self._requests) >= MOST_REQUESTS_WAITING:
+            problem = f"{MOST_REQUESTS_WAITING} changes wait to be stored already; try again in a moment"
         elif self.context.outbox.is_full:
             problem = self.context.store_problem or "the store does not keep up; try again in a moment"
         if problem:
             refusal = Refused(kind="unavailable", message=problem)
-            self.context.say(Reply(request_id=ask.request_id, outcome=refusal))
+            self.context.emit(Reply(request_id=request.request_id, outcome=refusal))
             return
-        if (known := repeated_requests.answer_to(ask, self.context.state, now)) is not None:
-            self._reply(ask.request_id, known)
+        if (known := repeated_requests.answer_to(request, self.context.state, now)) is not None:
+            self._reply(request.request_id, known)
             return
-        if isinstance(ask, KillAsked) and not ask.scale:
-            apply_change.kill(self.context, ask, now)
+        if isinstance(request, KillRequested) and not request.scale:
+            apply_change.kill(self.context, request, now)
             return
-        if isinstance(ask, BackoffResetAsked):
-            apply_change.reset_backoff(self.context, ask, now)
+        if isinstance(request, BackoffResetRequested):
+            apply_change.reset_backoff(self.context, request, now)
             return
-        self._asks.append(ask)
-        self._next_ask(now)
+        self._requests.append(request)
+        self._next_request(now)
 
-    def ask_itself(self, now: Instant) -> None:
+    def request_itself(self, now: Instant) -> None:
         """Decides what parts of the scheduler have asked, before what users ask later."""
-        own = self.context.own_asks
+        own = self.context.own_requests
         while own:
-            self._asks.append(own.pop(0))
-            self._next_ask(now)
+            self._requests.append(own.pop(0))
+            self._next_request(now)
 
     def stored(self, waiting: Waiting, now: Instant) -> None:
         """The changes that were asked for are stored: they count from now on."""
         context = self.context
-        self._asked = None
+        self._requested = None
         context.changing = {}
         context.is_unsettled = True  # what waits may ask for less now
         for change in waiting.changes:
             self._take_rollouts(change)
             apply_change.change(context, change, now)
         self._reply(waiting.request_id, _done(waiting.changes))
-        self._next_ask(now)
+        self._next_request(now)
 
     def not_stored(self, waiting: Waiting, problem: str, now: Instant) -> None:
         """The changes that were asked for could not be stored: nothing of them counts."""
-        self._asked = None
+        self._requested = None
         stacks, self.context.changing = self.context.changing, {}
         for name in stacks:
             self.context.rollouts_again(name)
             self.context.collect_all(name)
         refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {problem}")
         self._reply(waiting.request_id, refusal)
-        self._next_ask(now)
+        self._next_request(now)
 
-    def _next_ask(self, now: Instant) -> None:
-        """Decides the asks in their order, each on what the one before has left in the store."""
+    def _next_request(self, now: Instant) -> None:
+        """Decides the requests in their order, each on what the one before has left in the store."""
         context = self.context
-        while self._asks and self._asked is None:
-            ask = self._asks.popleft()
-            outcome = repeated_requests.answer_to(ask, context.state, now) or self._considered(ask, now)
+        while self._requests and self._requested is None:
+            request = self._requests.popleft()
+            outcome = repeated_requests.answer_to(request, context.state, now) or self._evaluated(request, now)
             if isinstance(outcome, Done | Refused):
-                self._reply(ask.request_id, outcome)
+                self._reply(request.request_id, outcome)
                 continue
             if not outcome:
                 # An answer may rest on what this very step has yet to store.
-                index = self._index_of(ask)
-                self._reply(ask.request_id, Done(index=index, message="unchanged"))
+                index = self._index_of(request)
+                self._reply(request.request_id, Done(index=index, message="unchanged"))
                 continue
             writes = tuple(write for change in outcome for write in changes.writes_of(change, context.state))
             context.flush()
             context.changing = dict.fromkeys(change.stack.name for change in outcome)
-            answer = repeated_requests.answered(context, ask, _done(outcome), now)
+            answer = repeated_requests.answered(context, request, _done(outcome), now)
             answers = () if answer is None else (answer,)
             writes += tuple(PutAnswer(answer=each) for each in answers)
-            waiting = Waiting(changes=outcome, request_id=ask.request_id, answers=answers)
-            context.say(context.outbox.save(writes, waiting))
-            self._asked = ask
+            waiting = Waiting(changes=outcome, request_id=request.request_id, answers=answers)
+            context.emit(context.outbox.save(writes, waiting))
+            self._requested = request
 
-    def _considered(self, ask: Ask, now: Instant) -> tuple[StackChange, ...] | Done | Refused:
-        """What an ask makes of stacks and their rollouts; nothing of it counts before it is stored."""
+    def _evaluated(self, request: ChangeRequest, now: Instant) -> tuple[StackChange, ...] | Done | Refused:
+        """What a request makes of stacks and their rollouts; nothing of it counts before it is stored."""
         state = self.context.state
-        if isinstance(ask, RolloutAsked):
-            answer = actions.consider(ask, state.stacks.get(ask.stack), state.rollouts.get(ask.stack), now)
+        if isinstance(request, RolloutActionRequested):
+            answer = actions.evaluate(request, state.stacks.get(request.stack), state.rollouts.get(request.stack), now)
             if isinstance(answer, Done):
-                return replace(answer, index=self._index_of(ask))
+                return replace(answer, index=self._index_of(request))
             outcome: tuple[StackChange, ...] | Refused = answer if isinstance(answer, Refused) else (answer,)
         else:
-            outcome = changes.consider(ask, state, now)
+            outcome = changes.evaluate(request, state, now)
         if isinstance(outcome, Refused):
             return outcome
         kept = self.context.settings.revisions_kept
         followed = (dependants.with_followers(change, state) for change in outcome)
-        found = (changes.remembered(change, ask, state, now, kept) for change in followed)
-        return tuple(self._with_rollouts(change, ask, now) for change in found)
+        found = (changes.remembered(change, request, state, now, kept) for change in followed)
+        return tuple(self._with_rollouts(change, request, now) for change in found)
 
-    def _with_rollouts(self, change: StackChange, ask: Ask, now: Instant) -> StackChange:
+    def _with_rollouts(self, change: StackChange, request: ChangeRequest, now: Instant) -> StackChange:
         if change.rollouts is not None:
             return change
         name, state = change.stack.name, self.context.state
         kept = self.context.settings.rollouts_kept
-        after = rollouts.begun(state.rollouts.get(name), state.stacks.get(name), change.stack, ask, now, kept)
+        after = rollouts.begun(state.rollouts.get(name), state.stacks.get(name), change.stack, request, now, kept)
         return replace(change, rollouts=after)
 
     def _reply(self, request_id: int, outcome: Done | Refused) -> None:
@@ -144,14 +144,14 @@ class Desk:
         if request_id:
             self.context.after_save(Reply(request_id=request_id, outcome=outcome))
 
-    def _index_of(self, ask: Ask) -> int:
+    def _index_of(self, request: ChangeRequest) -> int:
         name = ""
-        if isinstance(ask, StackSubmitted):
-            name = ask.stack.name
-        elif isinstance(ask, StackRemoved | RollbackAsked):
-            name = ask.name
-        elif isinstance(ask, RolloutAsked):
-            name = ask.stack
+        if isinstance(request, StackSubmitted):
+            name = request.stack.name
+        elif isinstance(request, StackRemoved | RollbackRequested):
+            name = request.name
+        elif isinstance(request, RolloutActionRequested):
+            name = request.stack
         stack = self.context.state.stacks.get(name)
         return stack.index if stack else 0
 
@@ -165,7 +165,9 @@ class Desk:
         current = change.rollouts.current
         if current is not None and current.number == change.stack.index:
             groups = ", ".join(str(part.group) for part in current.groups)
-            context.tell("RolloutStarted", f"rollout {current.number} of {name} ({current.kind.value}): {groups}", name)
+            context.publish(
+                "RolloutStarted", f"rollout {current.number} of {name} ({current.kind.value}): {groups}", name
+            )
 
 
 def _done(changes: tuple[StackChange, ...]) -> Done:

@@ -224,7 +224,7 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconcile:
-    """Ask for the state of these tasks, (id, agent) each; of all that the master knows where empty."""
+    """ChangeRequest for the state of these tasks, (id, agent) each; of all that the master knows where empty."""
 
     tasks: tuple[tuple[TaskId, AgentId], ...] = ()
 

@@ -142,7 +142,7 @@ class StoreReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Requested:
     """All that is asked of the scheduler. `request_id` is where its answer goes, 0 where nobody waits for one. With a
     `request_key` another try, whichever scheduler leads then, is the same change and gets the same answer."""
 
@@ -151,7 +151,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackSubmitted(Asked):
+class StackSubmitted(Requested):
     """`if_index` is the index the stack must still have (0: must not exist), or None for any.
 
     `versions` are the ids of the groups' versions, in their order, where they are known already: those of a journal
@@ -167,14 +167,14 @@ class StackSubmitted(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackRemoved(Asked):
+class StackRemoved(Requested):
     name: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleAsked(Asked):
+class ScaleRequested(Requested):
     """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`.
 
     `order` says which tasks go first where some are to, None for the groups' own order. `only` is the one group that is
@@ -192,7 +192,7 @@ class ScaleAsked(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestartAsked(Asked):
+class RestartRequested(Requested):
     """Others in place of all tasks of the groups that match, at their pace, and with `wait_seconds` from one that is
     ready to the next where it is given; or all at once."""
 
@@ -215,7 +215,7 @@ class RolloutAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutAsked(Asked):
+class RolloutActionRequested(Requested):
     """`service` is empty for all of the stack's; `asked_by` is who, "" for the scheduler itself, which says why by
     `cause` and waits for no reply (`request_id` 0). `number` is the rollout that is meant, 0 for whichever there is."""
 
@@ -228,21 +228,21 @@ class RolloutAsked(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked(Asked):
+class StopRequested(Requested):
     pattern: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartAsked(Asked):
+class StartRequested(Requested):
     pattern: str
     message: str = ""
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackAsked(Asked):
+class RollbackRequested(Requested):
     """Back to the definition of revision `to`, or to the one before the present; core.stacks.history says what that is.
 
     `if_index` is the index that the stack must still have (0: it must be removed), or None for any.
@@ -257,7 +257,7 @@ class RollbackAsked(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KillAsked(Asked):
+class KillRequested(Requested):
     """Stop these tasks. Others take their places, unless `scale`: then their groups have so many fewer instances, and
     just these slots are given up."""
 
@@ -268,7 +268,7 @@ class KillAsked(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackoffResetAsked(Asked):
+class BackoffResetRequested(Requested):
     """The failures of the groups that match are to be forgotten, so that they are tried again at once."""
 
     pattern: str
@@ -277,7 +277,7 @@ class BackoffResetAsked(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestructionApproved(Asked):
+class DestructionApproved(Requested):
     """An operator has seen the question about up to `number` tasks, and says that it shall be so."""
 
     doubt: Doubt
@@ -285,7 +285,7 @@ class DestructionApproved(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollAsked(Asked):
+class ExecutorUpgradeRequested(Requested):
     """Tasks are to move from older executors to the current one on the agents whose host name or id matches;
     `has_processes`: also where plain processes are restarted by that."""
 
@@ -301,7 +301,7 @@ class UsageMeasured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttachAsked(Asked):
+class ExecRequested(Requested):
     """A command is to run where a task runs: its executor is to call `url`, where `key` opens the executor's end
     of the session for as long as that lasts."""
 
@@ -315,20 +315,20 @@ class Woke:
     """The time that `wakes_at` named has come."""
 
 
-Ask: TypeAlias = (
+ChangeRequest: TypeAlias = (
     StackSubmitted
     | StackRemoved
-    | ScaleAsked
-    | RestartAsked
-    | StopAsked
-    | StartAsked
-    | RolloutAsked
-    | RollbackAsked
-    | KillAsked
-    | BackoffResetAsked
+    | ScaleRequested
+    | RestartRequested
+    | StopRequested
+    | StartRequested
+    | RolloutActionRequested
+    | RollbackRequested
+    | KillRequested
+    | BackoffResetRequested
     | DestructionApproved
-    | RollAsked
-    | AttachAsked
+    | ExecutorUpgradeRequested
+    | ExecRequested
 )
 Event: TypeAlias = (
     BecameLeader
@@ -349,6 +349,6 @@ Event: TypeAlias = (
     | SaveFailed
     | StoreReported
     | UsageMeasured
-    | Ask
+    | ChangeRequest
     | Woke
 )

@@ -7,7 +7,7 @@ and the API, and ends with the connection of either.
 from __future__ import annotations
 
 from framework.core.commands import Attach, Done, Outcome, Refused, Reply
-from framework.core.events import AttachAsked
+from framework.core.events import ExecRequested
 from framework.core.state.context import Context
 from framework.core.views import Connection
 from specs.states import TaskState
@@ -15,12 +15,12 @@ from specs.states import TaskState
 _RUNS = (TaskState.RUNNING, TaskState.KILLING)
 
 
-def attach(context: Context, event: AttachAsked) -> None:
+def attach(context: Context, event: ExecRequested) -> None:
     """Has the executor called, where there is one that can hear it."""
-    context.say(Reply(request_id=event.request_id, outcome=_attach(context, event)))
+    context.emit(Reply(request_id=event.request_id, outcome=_attach(context, event)))
 
 
-def _attach(context: Context, event: AttachAsked) -> Outcome:
+def _attach(context: Context, event: ExecRequested) -> Outcome:
     if context.connection is not Connection.SUBSCRIBED:
         problem = context.problem or "the scheduler is not subscribed to a Mesos master; try again in a moment"
         return Refused(kind="unavailable", message=problem)
@@ -30,7 +30,7 @@ def _attach(context: Context, event: AttachAsked) -> Outcome:
     if task.state not in _RUNS:
         message = f"{task.id} is {task.state.value}: a command can run only where a task runs"
         return Refused(kind="conflict", message=message)
-    context.say(
+    context.emit(
         Attach(agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url=event.url, key=event.key)
     )
     return Done(message=f"the executor on {task.hostname} is called")

@@ -39,12 +39,12 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import (
-    Asked,
-    AttachAsked,
     BecameLeader,
     CallFailed,
     Event,
-    RolloutAsked,
+    ExecRequested,
+    Requested,
+    RolloutActionRequested,
     Saved,
     StackSubmitted,
     StatusReceived,
@@ -91,7 +91,7 @@ QUOTING: Mapping[type, frozenset[str]] = {
     Rollout: frozenset({"message", "cause"}),
     GroupRollout: frozenset({"problem"}),
     Revision: frozenset({"text", "message"}),
-    RolloutAsked: frozenset({"cause"}),
+    RolloutActionRequested: frozenset({"cause"}),
     Announce: frozenset({"text"}),
 }
 """The fields that may quote what a task or a check has printed. An automatic rollback has its reason as its message."""
@@ -115,16 +115,16 @@ class Masker:
 
     def event(self, event: Event) -> Event:
         """The event without secrets; the same object where it has none."""
-        if isinstance(event, Asked) and event.request_key is not None:
+        if isinstance(event, Requested) and event.request_key is not None:
             event = replace(event, request_key=self._key(event.request_key))
         if isinstance(event, StatusReceived):
             status = event.status
             if not status.message or status.source in _FROM_MESOS:
                 return event
             return replace(event, status=replace(status, message=self._text(status.message)))
-        if isinstance(event, AttachAsked):
+        if isinstance(event, ExecRequested):
             return replace(event, key=self._text(event.key))
-        if isinstance(event, RolloutAsked):
+        if isinstance(event, RolloutActionRequested):
             return replace(event, cause=self._text(event.cause)) if event.cause else event
         if isinstance(event, StackSubmitted):
             groups = tuple(

@@ -66,9 +66,9 @@ def settle(context: Context, now: Instant) -> None:
             context.timers.set("why", "", now + WITHOUT_OFFERS_SECONDS)
         return
     context.moved.clear()
-    context.say(*context.pool.decline(context.settings.decline_seconds, now))
+    context.emit(*context.pool.decline(context.settings.decline_seconds, now))
     if not context.pending and context.pool.received:
-        context.say(*context.pool.suppress())
+        context.emit(*context.pool.suppress())
 
 
 def explain_without_offers(context: Context, now: Instant) -> None:
@@ -91,7 +91,7 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
         if context.outbox.is_full:
             _note(context, group, "waits for ZooKeeper: too much waits to be stored already")
             continue
-        asked = _asked(context, context.state.specs[group], now)
+        asked = _requested(context, context.state.specs[group], now)
         if isinstance(asked, str):
             _note(context, group, asked)
         else:
@@ -99,7 +99,7 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
     return requests
 
 
-def _asked(context: Context, spec: GroupSpec, now: Instant) -> list[Request] | str:
+def _requested(context: Context, spec: GroupSpec, now: Instant) -> list[Request] | str:
     """The requests for the pending slots of a group, one a version, or why there is none now. A version that waits
     after a failure keeps no other waiting."""
     parts = fillings(context, spec, now)
@@ -253,7 +253,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
         context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
     context.after_save(batch.accept)
     for task in batch.tasks:
-        context.announce("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
+        context.publish_task("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
         why = _why_there(context, task, batch.accept, len(table.offers)) + waits.get(task.id, "")
         context.stories.note(task.id, "TaskPlaced", why, now)
     for offer_id in batch.accept.offer_ids:
@@ -310,13 +310,13 @@ def _unplaced(
             _note(context, request.group, "waits for offers")
             continue
         _note(context, request.group, refused.sentence())
-        context.tell_waiting(request.group, refused.sentence(), rules, now)
+        context.publish_waiting(request.group, refused.sentence(), rules, now)
     return unplaced
 
 
 def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, int], now: Instant) -> None:
-    """Asks for offers, also for those once declined, where more slots want a place than when last asked, or where tasks
-    have moved at which their rules look."""
+    """Asks for offers, also for those once declined, where more slots want a place than when last asked, or
+    where tasks have moved at which their rules look."""
     wanted = dict(waiting)
     for request in unplaced:
         wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
@@ -325,7 +325,7 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
     has_more = has_more or (asks_at is not None and asks_at <= now)
     if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now, len(context.agents.present))
-        context.say(*commands)
+        context.emit(*commands)
         if again:
             context.timers.set("revive", "", again)
             return
@@ -361,7 +361,7 @@ def _hold(context: Context, now: Instant) -> None:
     pool, seconds = context.pool, context.settings.offer_hold_seconds
     if context.patience.until(now) is not None:
         seconds += PATIENCE_SECONDS
-    context.say(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
+    context.emit(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
     oldest = pool.oldest()
     if oldest is not None:
         context.timers.set("hold", "", oldest + seconds)

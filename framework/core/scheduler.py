@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.core import agent_changes, autoscaler, become_leader, exec_session, placer
-from framework.core.change_queue import Desk
+from framework.core.change_queue import ChangeQueue
 from framework.core.commands import (
     Accept,
     Command,
@@ -18,32 +18,32 @@ from framework.core.converge import converge, executor_upgrade, inplace_update, 
 from framework.core.events import (
     AgentFailed,
     AgentsReported,
-    AttachAsked,
-    BackoffResetAsked,
+    BackoffResetRequested,
     BecameLeader,
     CallFailed,
     DestructionApproved,
     Disconnected,
     Event,
+    ExecRequested,
     ExecutorFailed,
+    ExecutorUpgradeRequested,
     FrameworkRefused,
     InverseOffersReceived,
-    KillAsked,
+    KillRequested,
     OfferRescinded,
     OffersReceived,
     ProgressReported,
-    RestartAsked,
-    RollAsked,
-    RollbackAsked,
-    RolloutAsked,
+    RestartRequested,
+    RollbackRequested,
+    RolloutActionRequested,
     Saved,
     SaveFailed,
-    ScaleAsked,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
+    StartRequested,
     StatusReceived,
-    StopAsked,
+    StopRequested,
     StoreReported,
     StraysReported,
     Subscribed,
@@ -62,8 +62,8 @@ from specs.ids import TaskId, parse_group_id
 from specs.states import Goal, TaskState
 
 _CHANGES = (
-    *(StackSubmitted, StackRemoved, ScaleAsked, RestartAsked),
-    *(StopAsked, StartAsked, RollbackAsked, RolloutAsked, KillAsked, BackoffResetAsked),
+    *(StackSubmitted, StackRemoved, ScaleRequested, RestartRequested),
+    *(StopRequested, StartRequested, RollbackRequested, RolloutActionRequested, KillRequested, BackoffResetRequested),
 )
 RECONCILE_AT_ONCE = 1000
 
@@ -74,7 +74,7 @@ class Scheduler:
     def __init__(self, settings: Settings) -> None:
         self.context = Context(settings)
         self._viewer = Viewer(self.context)
-        self._desk = Desk(self.context)
+        self._change_queue = ChangeQueue(self.context)
 
     def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
@@ -98,19 +98,19 @@ class Scheduler:
         elif isinstance(event, ProgressReported):
             self._progressed(event)
         elif isinstance(event, _CHANGES):
-            self._desk.ask(event, now)
+            self._change_queue.request(event, now)
         elif isinstance(event, DestructionApproved):
             self._approved(event, now)
-        elif isinstance(event, RollAsked):
+        elif isinstance(event, ExecutorUpgradeRequested):
             self._roll(event, now)
-        elif isinstance(event, AttachAsked):
+        elif isinstance(event, ExecRequested):
             exec_session.attach(context, event)
         else:
             self._handle_rare(event, now)
         if context.held or context.unmet or context.astray:
             converge.release(context, now)
-        self._desk.ask_itself(now)
-        if context.roll is not None:
+        self._change_queue.request_itself(now)
+        if context.executor_upgrade is not None:
             executor_upgrade.advance(context, now)
         self._settle(now)
         return context.take()
@@ -133,7 +133,7 @@ class Scheduler:
             self._subscribed(event, now)
         elif isinstance(event, Disconnected):
             if context.problem != event.problem:
-                context.tell("Disconnected", event.problem)
+                context.publish("Disconnected", event.problem)
             self._connect(Connection.CONNECTING, event.problem)
             context.pool.clear()
         elif isinstance(event, AgentsReported):
@@ -148,7 +148,7 @@ class Scheduler:
             autoscaler.measure(context, event, now)
         elif isinstance(event, StoreReported):
             context.store_problem = event.problem
-            context.tell("StoreReported", event.problem or "the store can be used")
+            context.publish("StoreReported", event.problem or "the store can be used")
         elif isinstance(event, CallFailed):
             if isinstance(event.call, Accept):
                 for task in context.unsent(event.call):
@@ -159,7 +159,7 @@ class Scheduler:
             # The tasks of either are told of one by one, by statuses of their own.
             what = f"executor {event.executor_id} ended" if isinstance(event, ExecutorFailed) else "was removed"
             agent = context.agents.get(event.agent_id)
-            context.tell("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
+            context.publish("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
             if isinstance(event, AgentFailed):
                 agent_changes.lost(context, event.agent_id, now)
 
@@ -180,7 +180,7 @@ class Scheduler:
         agent_changes.subscribed(context, event.region, now)
         context.sought.clear()
         context.is_unsettled = True
-        context.tell("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
+        context.publish("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
         self._reconcile(now, is_new=True)
         inplace_update.tell_all(context, now)
         # What was decided needs no answer first; what is only suspected waits for it.
@@ -209,7 +209,7 @@ class Scheduler:
         is_removed = any(word in message.lower() for word in ("removed", "completed"))
         what = f"framework {context.state.framework_id}" if context.state.framework_id else "this framework"
         if is_removed:
-            context.say(
+            context.emit(
                 Halt(
                     cause=HaltCause.FRAMEWORK_REMOVED,
                     message=f"Mesos has removed {what} and ended its tasks ({message}); nothing was touched in the"
@@ -218,7 +218,7 @@ class Scheduler:
                 )
             )
         else:
-            context.say(
+            context.emit(
                 Halt(
                     cause=HaltCause.MESOS_REFUSED,
                     message=f"the Mesos master refuses {what}: {message}; check --role, --principal and --secret-file,"
@@ -241,7 +241,7 @@ class Scheduler:
         self._believe(ends, now)
         self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
-    def _roll(self, event: RollAsked, now: Instant) -> None:
+    def _roll(self, event: ExecutorUpgradeRequested, now: Instant) -> None:
         context = self.context
         if context.connection is Connection.SUBSCRIBED:
             outcome = executor_upgrade.begin(context, event, now)
@@ -259,7 +259,7 @@ class Scheduler:
         context = self.context
         if not context.has_shed:
             context.has_shed = True
-            context.tell(
+            context.publish(
                 "StoreLags", "too much waits for the store: what Mesos says of tasks is not taken until there is room"
             )
 
@@ -272,7 +272,7 @@ class Scheduler:
             context.is_unsettled = True
             if context.has_shed:
                 context.has_shed = False
-                context.tell("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
+                context.publish("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
         return waiting
@@ -285,18 +285,18 @@ class Scheduler:
                 for task in context.unsent(command):
                     converge.forget_unsent(context, task, "the connection to the master was lost before", now)
             else:
-                context.say(command)
+                context.emit(command)
         repeated_requests.stored(context, waiting.answers)
         if waiting.changes:
-            self._desk.stored(waiting, now)
+            self._change_queue.stored(waiting, now)
 
     def _save_failed(self, event: SaveFailed, now: Instant) -> None:
         waiting = self._take(event.ticket, now)
         if not waiting.changes:
             message = f"the store refused what must be stored: {event.problem}"
-            self.context.say(Halt(cause=HaltCause.STORE_REFUSED, message=message))
+            self.context.emit(Halt(cause=HaltCause.STORE_REFUSED, message=message))
             return
-        self._desk.not_stored(waiting, event.problem, now)
+        self._change_queue.not_stored(waiting, event.problem, now)
 
     # ---- time --------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from framework.core.model import (
     Version,
 )
 from framework.core.state.backoff import countdown
-from framework.core.state.group_index import is_behind
+from framework.core.state.group_index import is_stale
 from framework.core.state.task_log import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
@@ -161,7 +161,7 @@ class GroupView:
 
     def is_applying(self, task: Task) -> bool:
         """Whether the task runs on, and its executor has not said yet that it has what is new for it."""
-        return self.state is not GroupState.REMOVING and task.state.is_lively and is_behind(task, self.spec)
+        return self.state is not GroupState.REMOVING and task.state.is_lively and is_stale(task, self.spec)
 
     @cached_property
     def applying(self) -> int:
@@ -251,7 +251,7 @@ class View:
     """The agent where that is done now, by its host name."""
     to_roll: int = 0
     """How many agents are to follow."""
-    roll_problem: str = ""
+    executor_upgrade_problem: str = ""
     """Why the last roll was given up, "" where it was not."""
     histories: Mapping[str, HistoryView] = field(default_factory=dict)
     """By stack; of removed ones too, as far as they are kept."""

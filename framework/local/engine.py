@@ -28,7 +28,8 @@ DEFAULT_BRIDGE = "docker0"
 BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
 
 SIOCGIFADDR = 0x8915
-"""Asks for an interface's address (netdevice(7)); the answer is a struct ifreq: 16 bytes of name, a sockaddr_in."""
+"""Asks for an interface's address (netdevice(7)); the answer is a struct ifreq: 16 bytes of name, a
+sockaddr_in."""
 INTERFACE_NAME_BYTES = 15
 
 PID_FILES = {

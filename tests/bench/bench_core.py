@@ -16,7 +16,7 @@ from framework.core.events import (
     BecameLeader,
     Event,
     OffersReceived,
-    RestartAsked,
+    RestartRequested,
     Saved,
     StackRemoved,
     StackSubmitted,
@@ -107,7 +107,7 @@ class World:
 
     def restart(self) -> None:
         """Asks for another task in each slot."""
-        self._say(RestartAsked(request_id=next(self._requests), pattern="bench"))
+        self._say(RestartRequested(request_id=next(self._requests), pattern="bench"))
 
     def remove(self) -> None:
         """Removes the stack."""

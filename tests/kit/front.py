@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import count
 
 from framework.core.commands import Done, Outcome
-from framework.core.events import Ask, StackSubmitted
+from framework.core.events import ChangeRequest, StackSubmitted
 from framework.core.model import GroupSpec, Instant, RequestKey, StackSpec, Task
 from framework.core.views import (
     AgentView,
@@ -45,17 +45,17 @@ class FakeFront:
 
     def __init__(self, view: View | None = None) -> None:
         self.view = view if view is not None else a_view()
-        self.asks: list[Ask] = []
+        self.asks: list[ChangeRequest] = []
         """Without their keys, which are in `keys`."""
         self.keys: list[RequestKey | None] = []
-        self.answer: Callable[[Ask], Outcome | None] = lambda _ask: Done(message="")
+        self.answer: Callable[[ChangeRequest], Outcome | None] = lambda _ask: Done(message="")
         self.happened: list[Happening] = []
         self.oldest = 1
         self._ids = count(1)
         self._lock = threading.Lock()
         self._notified: list[Callable[[], None]] = []
 
-    def ask(self, make: Callable[[int], Ask]) -> Future[Outcome]:
+    def ask(self, make: Callable[[int], ChangeRequest]) -> Future[Outcome]:
         asked = make(next(self._ids))
         self.asks.append(replace(asked, request_key=None))
         self.keys.append(asked.request_key)
@@ -273,10 +273,10 @@ def running(stack: Stack, *, index: int = 1) -> StackView:
     return a_stack(stack.name, groups, index=index)
 
 
-def runs_at_once(front: FakeFront) -> Callable[[Ask], Outcome | None]:
+def runs_at_once(front: FakeFront) -> Callable[[ChangeRequest], Outcome | None]:
     """An answer that takes a submitted stack and shows it running."""
 
-    def answer(asked: Ask) -> Outcome | None:
+    def answer(asked: ChangeRequest) -> Outcome | None:
         assert isinstance(asked, StackSubmitted)
         old = front.view.stacks.get(asked.stack.name)
         index = (old.spec.index if old else 0) + 1

@@ -31,7 +31,7 @@ def check(scheduler: Scheduler) -> None:
             answers=tuple(state.answers.values()),
         )
     )
-    again.depart(state.departing)
+    again.depart(state.draining)
     assert again.counts == state.counts
     assert again.executors == state.executors
     assert again.agent_uses == state.agent_uses
@@ -66,8 +66,8 @@ def _check_histories(state: ClusterState) -> None:
 
 
 def _check_group(again: GroupIndex, index: GroupIndex) -> None:
-    marks = ("outdated", "departing", "useless", "behind", "ready", "running")
-    for name in ("living", "holders", "incoming", "leaving", *marks):
+    marks = ("outdated", "draining", "useless", "behind", "ready", "running")
+    for name in ("living", "holders", "surge", "outgoing", *marks):
         assert getattr(again, name) == getattr(index, name), f"{index.id}: {name} differ from their recomputation"
     assert set(again.ended) == set(index.ended)
 
@@ -105,7 +105,7 @@ def _check_slots(scheduler: Scheduler) -> None:
         index = context.state.group(group)
         for slot in slots:
             assert slot in index.wanted, f"{group}/{slot} is pending, though only {sorted(index.wanted)} are wanted"
-            is_open = slot in index.succeeding and slot not in index.incoming
+            is_open = slot in index.succeeding and slot not in index.surge
             assert slot not in index.holders or is_open, (
                 f"{group}/{slot} is pending, though {index.holders[slot]} holds it"
             )
@@ -119,7 +119,7 @@ def _check_slots(scheduler: Scheduler) -> None:
             assert len(set(index.wanted.values())) == len(index.wanted), f"{group}: two slots of one agent"
         else:
             assert len(index.wanted) == spec.instances and set(index.wanted.values()) <= {None}
-        for slot, id in index.incoming.items():
+        for slot, id in index.surge.items():
             task = context.state.tasks[id]
             assert task.goal is Goal.RUN and task.beside == index.holders[slot], f"{id} comes in beside nothing"
         for slot in index.succeeding:

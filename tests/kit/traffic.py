@@ -20,8 +20,8 @@ def plain(address: str) -> http.client.HTTPConnection:
 
 
 class Traffic:
-    """Asks for / of `address()` (host:port) as `host`, by so many clients at once, while the context lasts, by
-    connections of `connection(address)`.
+    """Asks for / of `address()` (host:port) as `host`, by so many clients at once, while the context lasts,
+    by connections of `connection(address)`.
 
     An answer other than 200, or none, is a failure; a client that had one goes on with a new connection.
     """

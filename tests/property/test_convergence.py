@@ -23,15 +23,15 @@ from framework.core.events import (
     AgentsReported,
     Disconnected,
     OffersReceived,
-    RestartAsked,
+    RestartRequested,
     RolloutAction,
-    RolloutAsked,
-    ScaleAsked,
+    RolloutActionRequested,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
+    StartRequested,
     StatusReceived,
-    StopAsked,
+    StopRequested,
     Woke,
 )
 from framework.core.model import GroupSpec, RolloutState, Status, Task
@@ -205,7 +205,8 @@ class World(RuleBasedStateMachine):
         self.hear(self.talk.say(StackSubmitted(request_id=self.requests, stack=stack(*desired))))
 
     @rule(
-        kind=some.sampled_from([RestartAsked, StopAsked, StartAsked]), pattern=some.sampled_from(["shop", "shop/web"])
+        kind=some.sampled_from([RestartRequested, StopRequested, StartRequested]),
+        pattern=some.sampled_from(["shop", "shop/web"]),
     )
     def ask(self, kind: Any, pattern: str) -> None:
         self.requests += 1
@@ -214,7 +215,7 @@ class World(RuleBasedStateMachine):
     @rule(instances=some.integers(0, 5))
     def scale(self, instances: int) -> None:
         self.requests += 1
-        self.hear(self.talk.say(ScaleAsked(request_id=self.requests, pattern="shop/*", instances=instances)))
+        self.hear(self.talk.say(ScaleRequested(request_id=self.requests, pattern="shop/*", instances=instances)))
 
     @rule()
     def remove(self) -> None:
@@ -367,14 +368,14 @@ class World(RuleBasedStateMachine):
     def is_moving(self) -> bool:
         """Whether something is to be launched, stopped, replaced or removed from an agent still."""
         context = self.talk.scheduler.context
-        state = [index for index in context.state.groups.values() if index.outdated or index.incoming or index.leaving]
+        state = [index for index in context.state.groups.values() if index.outdated or index.surge or index.outgoing]
         return bool(context.pending or state or context.state.left)
 
     def resume(self) -> None:
         """Somebody has rollouts go on that have failed."""
         for rollouts in list(self.talk.scheduler.context.state.rollouts.values()):
             if rollouts.current is not None and rollouts.current.state is RolloutState.FAILED:
-                ask = RolloutAsked(request_id=9999, stack=rollouts.stack, action=RolloutAction.RESUME)
+                ask = RolloutActionRequested(request_id=9999, stack=rollouts.stack, action=RolloutAction.RESUME)
                 self.hear(self.talk.say(ask))
 
     def excused(self) -> set[GroupId]:
@@ -396,7 +397,7 @@ class World(RuleBasedStateMachine):
         assert lively == set(self.running), "the state and Mesos agree"
         for spec in context.state.specs.values():
             index = context.state.group(spec.id)
-            assert not index.leaving
+            assert not index.outgoing
             assert len(index.wanted) == (0 if spec.is_stopped else 6 if spec.mode is Mode.GLOBAL else spec.instances)
             assert set(index.holders) <= set(index.wanted)
             if spec.id not in excused:
@@ -476,7 +477,7 @@ def test_a_group_that_is_stopped_while_it_was_to_move_has_its_rollout_over() -> 
     near = Rules(near=(Neighbour(to=Selector(service="db"), field="rack"),))
     changed = group("shop/web", ("prod",), instances=2, image="a:2", restart=Restart.ON_FAILURE, rules=near)
     world.submit([changed])
-    world.ask(StopAsked, "shop/web")
+    world.ask(StopRequested, "shop/web")
     world.teardown()
     (rollouts,) = world.shelf.rollouts.values()
     assert rollouts.current is None and rollouts.past[0].state is RolloutState.DONE

@@ -47,7 +47,7 @@ def _said_at_once(kind: type[Any]) -> Installed:
     real = Context.after_save
 
     def planted(self: Context, *commands: Any) -> None:
-        self.say(*(each for each in commands if isinstance(each, kind)))
+        self.emit(*(each for each in commands if isinstance(each, kind)))
         real(self, *(each for each in commands if not isinstance(each, kind)))
 
     return patch.object(Context, "after_save", planted)
@@ -66,7 +66,7 @@ def _acknowledgement_forgotten() -> Installed:
 
 
 def _repeated_status_at_once() -> Installed:
-    return _repeated(lambda context, command: context.say(command))
+    return _repeated(lambda context, command: context.emit(command))
 
 
 def _repeated(acknowledge: Callable[[Context, Any], None]) -> Installed:
@@ -89,7 +89,7 @@ def _kill_before_knowing() -> Installed:
         real(self, event, now)
         for task in self.context.state.tasks.values():
             if task.state is TaskState.INTENT:
-                self.context.say(Kill(task_id=task.id, agent_id=task.agent_id))
+                self.context.emit(Kill(task_id=task.id, agent_id=task.agent_id))
 
     return patch.object(Scheduler, "_subscribed", planted)
 
@@ -99,7 +99,7 @@ def _strangers_killed() -> Installed:
 
     def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
         if task is not None and task.state is TaskState.STARTING and not context.agents.is_told:
-            context.say(Kill(task_id=task.id, agent_id=task.agent_id))
+            context.emit(Kill(task_id=task.id, agent_id=task.agent_id))
         return real(context, status, task, now)
 
     return patch.object(kill_guard, "hear", planted)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from random import Random
 
 from framework.core.events import (
-    Ask,
-    BackoffResetAsked,
-    RestartAsked,
-    RollbackAsked,
+    BackoffResetRequested,
+    ChangeRequest,
+    RestartRequested,
+    RollbackRequested,
     RolloutAction,
-    RolloutAsked,
+    RolloutActionRequested,
     StackSubmitted,
 )
 from specs.model.stack import Group, OnChange, Retry, Stack
@@ -39,7 +39,7 @@ class Releases:
         self._files = files
         self._number = 2
 
-    def ask(self, id: int, name: str, *, is_bad: bool) -> Ask | None:
+    def ask(self, id: int, name: str, *, is_bad: bool) -> ChangeRequest | None:
         """The next thing that somebody asks about a stack; None where there is none yet. A release is a bad one where
         `is_bad`."""
         rng = self._rng
@@ -50,15 +50,15 @@ class Releases:
             case "rollout":
                 return self._of_rollout(id, name)
             case "rollback":
-                return RollbackAsked(request_id=id, name=name, with_instances=rng.random() < 0.5)
+                return RollbackRequested(request_id=id, name=name, with_instances=rng.random() < 0.5)
             case "restart":
                 wait = rng.choice([None, 0.0, 15.0])
-                return RestartAsked(
+                return RestartRequested(
                     request_id=id, pattern=pattern, wait_seconds=wait, is_all_at_once=rng.random() < 0.2
                 )
-        return BackoffResetAsked(request_id=id, pattern=pattern)
+        return BackoffResetRequested(request_id=id, pattern=pattern)
 
-    def release(self, id: int, name: str, *, is_bad: bool) -> Ask | None:
+    def release(self, id: int, name: str, *, is_bad: bool) -> ChangeRequest | None:
         """The file that was submitted last, with other images and another pace."""
         file, rng = self._files.get(name), self._rng
         if file is None:
@@ -69,7 +69,7 @@ class Releases:
         self._files[name] = file = replace(file, groups=groups)
         return StackSubmitted(request_id=id, stack=file, is_all_at_once=not is_bad and rng.random() < 0.1)
 
-    def mend(self, id: int, name: str) -> Ask:
+    def mend(self, id: int, name: str) -> ChangeRequest:
         """The file of a stack with a version that is well, at the usual pace."""
         self._number += 1
         file = self._files[name]
@@ -115,8 +115,8 @@ class Releases:
             steps=() if is_back else rng.choice(STEPS),
         )
 
-    def _of_rollout(self, id: int, name: str) -> Ask:
+    def _of_rollout(self, id: int, name: str) -> ChangeRequest:
         rng = self._rng
         action = rng.choices(list(RolloutAction), [2, 3, 1, 2, 3])[0]
         service = rng.choice(["", "", "web", "db"]) if action in MEANT else ""
-        return RolloutAsked(request_id=id, stack=name, action=action, service=service, asked_by="ann")
+        return RolloutActionRequested(request_id=id, stack=name, action=action, service=service, asked_by="ann")

@@ -6,19 +6,19 @@ from dataclasses import replace
 from random import Random
 
 from framework.core.events import (
-    Ask,
-    AttachAsked,
-    BackoffResetAsked,
+    BackoffResetRequested,
+    ChangeRequest,
     DestructionApproved,
-    RestartAsked,
-    RollAsked,
+    ExecRequested,
+    ExecutorUpgradeRequested,
+    RestartRequested,
     RolloutAction,
-    RolloutAsked,
-    ScaleAsked,
+    RolloutActionRequested,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from framework.core.model import RequestKey
 from framework.core.views import Question
@@ -72,22 +72,22 @@ class Users:
         """What was last submitted of each stack."""
         self._releases = Releases(seed, self.files)
 
-    def of_rollouts(self, name: str, *, is_bad: bool) -> Ask | None:
+    def of_rollouts(self, name: str, *, is_bad: bool) -> ChangeRequest | None:
         """What somebody asks who changes a stack, or looks after its change; None where nobody submitted it yet."""
         self._requests += 1
         return self._releases.ask(self._requests, name, is_bad=is_bad)
 
-    def mend(self, name: str) -> Ask:
+    def mend(self, name: str) -> ChangeRequest:
         """The last file with a version that is well, at the usual pace."""
         self._requests += 1
         return self._releases.mend(self._requests, name)
 
-    def reset(self, name: str) -> Ask:
+    def reset(self, name: str) -> ChangeRequest:
         """What somebody says when a stack was given up."""
         self._requests += 1
-        return BackoffResetAsked(request_id=self._requests, pattern=name)
+        return BackoffResetRequested(request_id=self._requests, pattern=name)
 
-    def ask(self) -> Ask:
+    def ask(self) -> ChangeRequest:
         """The next thing that somebody asks."""
         self._requests += 1
         id, rng = self._requests, self._rng
@@ -98,40 +98,42 @@ class Users:
             case "scale":
                 return self._scale(id, pattern, rng.randint(0, MOST_INSTANCES))
             case "restart":
-                return RestartAsked(request_id=id, pattern=pattern)
+                return RestartRequested(request_id=id, pattern=pattern)
             case "stop":
-                return StopAsked(request_id=id, pattern=pattern)
+                return StopRequested(request_id=id, pattern=pattern)
             case "start":
-                return StartAsked(request_id=id, pattern=pattern)
+                return StartRequested(request_id=id, pattern=pattern)
         return StackRemoved(request_id=id, name=rng.choice(STACKS))
 
-    def with_key(self, ask: Ask) -> Ask:
+    def with_key(self, ask: ChangeRequest) -> ChangeRequest:
         """The same, as somebody asks who sends it again where no answer comes."""
         name = f"request {ask.request_id}"
         ask = replace(ask, request_key=RequestKey(text=name, digest=name))
         return (
             replace(ask, message=name)
-            if not isinstance(ask, RolloutAsked | DestructionApproved | RollAsked | AttachAsked)
+            if not isinstance(
+                ask, RolloutActionRequested | DestructionApproved | ExecutorUpgradeRequested | ExecRequested
+            )
             else ask
         )
 
-    def _scale(self, id: int, pattern: str, instances: int) -> Ask:
+    def _scale(self, id: int, pattern: str, instances: int) -> ChangeRequest:
         if self._details.random() < 0.3:
-            return ScaleAsked(request_id=id, pattern=pattern, delta=self._details.choice([-2, -1, 1]))
-        return ScaleAsked(request_id=id, pattern=pattern, instances=instances)
+            return ScaleRequested(request_id=id, pattern=pattern, delta=self._details.choice([-2, -1, 1]))
+        return ScaleRequested(request_id=id, pattern=pattern, instances=instances)
 
-    def resume(self, name: str, action: RolloutAction = RolloutAction.RESUME) -> Ask:
+    def resume(self, name: str, action: RolloutAction = RolloutAction.RESUME) -> ChangeRequest:
         """What somebody says to a rollout that stands still."""
         self._requests += 1
-        return RolloutAsked(request_id=self._requests, stack=name, action=action)
+        return RolloutActionRequested(request_id=self._requests, stack=name, action=action)
 
-    def approve(self, questions: tuple[Question, ...]) -> Ask:
+    def approve(self, questions: tuple[Question, ...]) -> ChangeRequest:
         """An operator who reads the first question, and says that it shall be so."""
         self._requests += 1
         doubt, number = questions[0].doubt, questions[0].number
         return DestructionApproved(request_id=self._requests, doubt=doubt, number=number)
 
-    def first(self) -> Ask:
+    def first(self) -> ChangeRequest:
         """What they begin with."""
         self._requests += 1
         return StackSubmitted(request_id=self._requests, stack=self._stack(STACKS[0]))

@@ -13,7 +13,7 @@ import pytest
 from framework.adapters.clock import SystemClock
 from framework.adapters.memory import MemoryStore, Shelf
 from framework.core.commands import Call, Done, Outcome, Refused, Subscribe
-from framework.core.events import BecameLeader, Event, FrameworkRefused, ScaleAsked, StackSubmitted, Subscribed
+from framework.core.events import BecameLeader, Event, FrameworkRefused, ScaleRequested, StackSubmitted, Subscribed
 from framework.core.scheduler import Scheduler
 from framework.core.views import Connection
 from framework.exits import ServerExit
@@ -137,7 +137,7 @@ def test_a_hand_over_waits_for_what_is_being_saved_and_begins_nothing_new() -> N
         rig.lead()
         rig.submit().result(SECONDS)
         rig.store.hold()
-        asked = rig.loop.ask(lambda id: ScaleAsked(request_id=id, pattern="shop/web", instances=3))
+        asked = rig.loop.ask(lambda id: ScaleRequested(request_id=id, pattern="shop/web", instances=3))
         late = Stop(message="stepping down", starts_again=True)
         rig.loop.hand_over(late)
         refused = rig.submit()

@@ -73,7 +73,7 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
         give_up(context, task, now)
     has_taken_over(context, group, slot)
     if slot in index.succeeding:
-        if slot in index.holders and slot in index.wanted and slot not in index.incoming:
+        if slot in index.holders and slot in index.wanted and slot not in index.surge:
             return
         del index.succeeding[slot]
     # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
@@ -185,7 +185,7 @@ def forget_if_over(context: Context, group: GroupId) -> None:
     state.forget_group(group)
     context.lost.pop(group, None)
     context.causes.pop(group, None)
-    context.told.pop(group, None)
+    context.waits_published.pop(group, None)
     context.held.pop(group, None)
     context.astray.pop(group, None)
     for kind in ("sticky", "adopt", "advance", "deadline", "tell"):
@@ -206,7 +206,7 @@ def forget_stack_if_over(context: Context, name: str) -> None:
     context.write("stack", name, DeleteStack(name=name))
     for other in superfluous(state.histories, state.stacks):
         context.drop_history(other)
-    context.tell("StackRemoved", f"stack {name} is removed: its last task has ended", name)
+    context.publish("StackRemoved", f"stack {name} is removed: its last task has ended", name)
 
 
 def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> None:

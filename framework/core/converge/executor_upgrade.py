@@ -10,10 +10,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from framework.core.commands import Done, Leave, Outcome, Refused
-from framework.core.events import RollAsked
+from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Instant, Task
 from framework.core.state.context import Context
-from framework.core.state.executor_choice import Roll
+from framework.core.state.executor_choice import ExecutorUpgrade
 from specs.executor_ids import is_version_of
 from specs.ids import AgentId, ExecutorId, GroupId
 from specs.states import Goal
@@ -30,10 +30,12 @@ def older_executors(context: Context, id: AgentId) -> list[ExecutorId]:
     return [each for each in sorted(context.state.executors.get(id, {})) if not is_version_of(each, own)]
 
 
-def begin(context: Context, event: RollAsked, now: Instant) -> Outcome:
+def begin(context: Context, event: ExecutorUpgradeRequested, now: Instant) -> Outcome:
     """Starts to roll the agents that match, by host name; those with plain processes only where that is desired."""
-    if context.roll is not None:
-        return Refused(kind="conflict", message=f"a roll is under way already, {_standing(context, context.roll)}")
+    if context.executor_upgrade is not None:
+        return Refused(
+            kind="conflict", message=f"a roll is under way already, {_standing(context, context.executor_upgrade)}"
+        )
     found = {id: context.state.agents[id].hostname for id in context.state.executors if older_executors(context, id)}
     matching = [id for id in found if fnmatchcase(found[id], event.pattern) or fnmatchcase(id, event.pattern)]
     if found and not matching:
@@ -47,29 +49,29 @@ def begin(context: Context, event: RollAsked, now: Instant) -> Outcome:
     also = f"; left out, as processes there would be restarted (--processes): {without}" if without else ""
     if not names:
         return Done(message=f"no executor is to be rolled{also}")
-    context.roll = Roll(waiting=[id for _, id in names])
-    context.roll_problem = ""
-    context.tell("ExecutorsRolled", f"executors of {len(names)} agents are rolled, one after the other")
+    context.executor_upgrade = ExecutorUpgrade(waiting=[id for _, id in names])
+    context.executor_upgrade_problem = ""
+    context.publish("ExecutorsRolled", f"executors of {len(names)} agents are rolled, one after the other")
     advance(context, now)
     return Done(changed=tuple(name for name, _ in names), message=f"rolling, one agent after the other{also}")
 
 
 def advance(context: Context, now: Instant) -> None:
     """Goes on with the roll that is under way, as far as it can now."""
-    roll = context.roll
+    roll = context.executor_upgrade
     if roll is None:
         return
     if roll.agent_id is not None and _is_back(context, roll, roll.agent_id):
-        context.tell("ExecutorsRolled", f"{_name(context, roll.agent_id)}: all tasks run in the current executor")
+        context.publish("ExecutorsRolled", f"{_name(context, roll.agent_id)}: all tasks run in the current executor")
         roll.agent_id = None
     while roll.agent_id is None and roll.waiting:
         id = roll.waiting.pop(0)
         if older_executors(context, id):
             _begin_agent(context, roll, id, now)
     if roll.agent_id is None:
-        context.roll = None
+        context.executor_upgrade = None
         context.timers.drop("roll", "")
-        context.tell("ExecutorsRolled", "the roll is over")
+        context.publish("ExecutorsRolled", "the roll is over")
     elif now >= roll.until:
         _give_up(context, roll, roll.agent_id)
     elif now >= roll.tell_at:
@@ -81,11 +83,11 @@ def advance(context: Context, now: Instant) -> None:
 
 def at(context: Context) -> str:
     """The agent that is being rolled, by its host name; "" where none is."""
-    roll = context.roll
+    roll = context.executor_upgrade
     return _name(context, roll.agent_id) if roll is not None and roll.agent_id is not None else ""
 
 
-def _begin_agent(context: Context, roll: Roll, id: AgentId, now: Instant) -> None:
+def _begin_agent(context: Context, roll: ExecutorUpgrade, id: AgentId, now: Instant) -> None:
     roll.agent_id, roll.until, roll.tell_at = id, now + ROLL_SECONDS, now
     moved = [task for task in _older_tasks(context, id) if task.goal is Goal.RUN]
     roll.moving = {(task.group, task.slot): task.is_ready for task in moved}
@@ -104,11 +106,11 @@ def _is_process(context: Context, task: Task) -> bool:
     return not context.state.versions[task.group.stack, task.version].container.image
 
 
-def _is_back(context: Context, roll: Roll, id: AgentId) -> bool:
+def _is_back(context: Context, roll: ExecutorUpgrade, id: AgentId) -> bool:
     return not older_executors(context, id) and not _missing(context, roll)
 
 
-def _missing(context: Context, roll: Roll) -> list[tuple[GroupId, int]]:
+def _missing(context: Context, roll: ExecutorUpgrade) -> list[tuple[GroupId, int]]:
     """The slots that do not run again: as ready as before, or with a task at least."""
     missing = []
     for (group, slot), was_ready in roll.moving.items():
@@ -118,7 +120,7 @@ def _missing(context: Context, roll: Roll) -> list[tuple[GroupId, int]]:
     return missing
 
 
-def _give_up(context: Context, roll: Roll, id: AgentId) -> None:
+def _give_up(context: Context, roll: ExecutorUpgrade, id: AgentId) -> None:
     name = _name(context, id)
     if older_executors(context, id):
         what = "its older executor has not left: it may be of a version that cannot"
@@ -128,13 +130,13 @@ def _give_up(context: Context, roll: Roll, id: AgentId) -> None:
             f"tasks do not run again: {len(missing)} of {len(roll.moving)}, as slot {missing[0][1]} of {missing[0][0]}"
         )
     rest = f"; agents that are left as they are: {len(roll.waiting)}" if roll.waiting else ""
-    context.roll_problem = f"the roll stopped at {name}: after {ROLL_SECONDS:.0f} s {what}{rest}"
-    context.roll = None
+    context.executor_upgrade_problem = f"the roll stopped at {name}: after {ROLL_SECONDS:.0f} s {what}{rest}"
+    context.executor_upgrade = None
     context.timers.drop("roll", "")
-    context.tell("ExecutorsRolled", context.roll_problem)
+    context.publish("ExecutorsRolled", context.executor_upgrade_problem)
 
 
-def _standing(context: Context, roll: Roll) -> str:
+def _standing(context: Context, roll: ExecutorUpgrade) -> str:
     return f"at {at(context)}, with {len(roll.waiting)} agents to come"
 
 

@@ -14,7 +14,7 @@ from framework.core.groups.completion import signal_of, signals_due
 from framework.core.model import GroupSpec, Instant, Status, Task
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context, Informed
-from framework.core.state.group_index import is_behind
+from framework.core.state.group_index import is_stale
 from framework.core.views import Connection
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_make
 from specs.model.in_place import care_of
@@ -32,7 +32,7 @@ def tell(context: Context, group: GroupId, now: Instant) -> None:
 
 def tell_of(context: Context, task: Task, now: Instant) -> None:
     """Tells of one task, if it lacks something."""
-    if is_behind(task, context.state.specs.get(task.group)):
+    if is_stale(task, context.state.specs.get(task.group)):
         _tell(context, task.group, (task.id,), now)
 
 
@@ -111,8 +111,10 @@ def announce(context: Context, before: Task, task: Task) -> None:
         return
     context.informed.pop(task.id, None)
     if task.version != before.version:
-        context.announce("TaskApplied", task, f"{task.id} has the settings of version {task.version}, applied in place")
+        context.publish_task(
+            "TaskApplied", task, f"{task.id} has the settings of version {task.version}, applied in place"
+        )
         context.collect_versions(task.group.stack, {before.version: None})
     spec = context.state.specs.get(task.group)
     if task.signals > before.signals and spec is not None and (signal := signal_of(spec)):
-        context.announce("TaskSignalled", task, f"{task.id} got {signal}, as what it depends on was changed")
+        context.publish_task("TaskSignalled", task, f"{task.id} got {signal}, as what it depends on was changed")

@@ -39,7 +39,7 @@ def hear(context: Context, status: Status, task: Task | None, now: Instant) -> b
     if status.task_id in suspects.unanswered:
         del suspects.unanswered[status.task_id]
         if not suspects.unanswered:
-            context.tell("Reconciled", "the master has told the state of every task that was stored")
+            context.publish("Reconciled", "the master has told the state of every task that was stored")
     if task is None or follow(task.state, status.state) is Effect.RETURNED:
         _hear_stranger(context, status, now)
         return True
@@ -88,7 +88,7 @@ def judge(context: Context, now: Instant) -> tuple[Status, ...]:
         return ()
     desired = sum(task.goal is Goal.RUN and task.state.is_lively for task in context.state.tasks.values())
     if len(suspects.missing) > max(context.settings.destruction_budget, desired / 2):
-        _ask(context, Doubt.MISSING)
+        _request(context, Doubt.MISSING)
         return ()
     return _believed(context)
 
@@ -98,7 +98,7 @@ def _judge_strangers(context: Context) -> None:
     waiting = suspects.waiting
     stopped = sum(each.verdict is Verdict.STOPPED for each in suspects.strangers.values())
     if waiting and len(waiting) + stopped + suspects.stopped > context.settings.destruction_budget:
-        _ask(context, Doubt.STRANGERS)
+        _request(context, Doubt.STRANGERS)
         return
     _stop(context, waiting, Verdict.STOPPED)
     _close(context, Doubt.STRANGERS)
@@ -111,9 +111,9 @@ def _stop(context: Context, ids: tuple[TaskId, ...], verdict: Verdict) -> None:
         _kill(context, id, agent_id)
         task = context.state.tasks.get(id)
         if task is not None:
-            context.announce("TaskReturned", task, f"{id} came back after it was given up: it is stopped")
+            context.publish_task("TaskReturned", task, f"{id} came back after it was given up: it is stopped")
         else:
-            context.tell("UnknownTaskStopped", f"{id} is not in the store: it is stopped")
+            context.publish("UnknownTaskStopped", f"{id} is not in the store: it is stopped")
 
 
 def _kill(context: Context, id: TaskId, agent_id: AgentId | None) -> None:
@@ -129,10 +129,10 @@ def _believed(context: Context) -> tuple[Status, ...]:
     return believed
 
 
-def _ask(context: Context, doubt: Doubt) -> None:
+def _request(context: Context, doubt: Doubt) -> None:
     if doubt not in context.suspects.asked:
         context.suspects.asked[doubt] = None
-        context.tell("ApprovalAsked", _question(context, doubt).sentence)
+        context.publish("ApprovalAsked", _question(context, doubt).sentence)
         context.touch_pending()
 
 
@@ -158,7 +158,7 @@ def approve(context: Context, event: DestructionApproved) -> tuple[Outcome, tupl
             " `framework approve` again"
         )
         return Refused(kind="conflict", message=message), ()
-    context.tell("DestructionApproved", f"approved by an operator, for {question.number} tasks: {question.effect}")
+    context.publish("DestructionApproved", f"approved by an operator, for {question.number} tasks: {question.effect}")
     done = Done(changed=tuple(question.tasks), message=f"approved: {question.effect}")
     if event.doubt is Doubt.MISSING:
         return done, _believed(context)

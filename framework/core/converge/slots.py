@@ -32,7 +32,7 @@ def _wanted_of_many(context: Context, spec: GroupSpec) -> list[int]:
     state = context.state
     index = state.group(spec.id)
     kept = dict.fromkeys(index.wanted)
-    there = (*index.holders.values(), *(id for id in index.leaving if holds_slot(state.tasks[id])))
+    there = (*index.holders.values(), *(id for id in index.outgoing if holds_slot(state.tasks[id])))
     kept |= dict.fromkeys(state.tasks[id].slot for id in there if state.tasks[id].goal is Goal.RUN)
     if not index.wanted:
         orphaned = [slot for slot, id in sorted(index.last_ended.items()) if state.tasks[id].is_orphaned]

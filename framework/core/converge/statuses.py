@@ -135,18 +135,18 @@ def _announce(context: Context, before: Task, task: Task) -> None:
         if task.state.is_terminal:
             text = f"{task.id} ended: {task.state.value}"
             detail = task.message or task.reason
-            context.announce("TaskEnded", task, f"{text}: {detail}" if detail else text)
+            context.publish_task("TaskEnded", task, f"{text}: {detail}" if detail else text)
         elif task.state in _KINDS:
             kind, phrase = _KINDS[task.state]
-            context.announce(kind, task, f"{task.id} {phrase} on {task.hostname}")
+            context.publish_task(kind, task, f"{task.id} {phrase} on {task.hostname}")
     if task.health is not before.health and task.health in (Health.HEALTHY, Health.UNHEALTHY):
         phrase = "is healthy" if task.health is Health.HEALTHY else _found(task, "unhealthy")
-        context.announce(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")
+        context.publish_task(f"Task{task.health.value.title()}", task, f"{task.id} {phrase}")
     if task.readiness is not before.readiness and task.state is TaskState.RUNNING:
         if task.readiness is Readiness.READY:
-            context.announce("TaskReady", task, f"{task.id} is ready")
+            context.publish_task("TaskReady", task, f"{task.id} is ready")
         elif task.readiness is Readiness.NOT_READY:
-            context.announce("TaskNotReady", task, f"{task.id} {_found(task, 'not ready')}")
+            context.publish_task("TaskNotReady", task, f"{task.id} {_found(task, 'not ready')}")
 
 
 def _found(task: Task, word: str) -> str:

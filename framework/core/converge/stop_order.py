@@ -34,7 +34,7 @@ def hold(context: Context, group: GroupId) -> bool:
     if sentence != context.held.get(group, ""):
         context.state.touched[group] = None
         if sentence and group not in context.held:
-            context.announce_group("GroupHeld", group, f"{group} {sentence}")
+            context.publish_group("GroupHeld", group, f"{group} {sentence}")
     if sentence:
         context.held[group] = sentence
     else:

@@ -25,7 +25,7 @@ def give_up(context: Context, task: Task, now: Instant) -> None:
         return
     context.put(replace(task, replaced_at=now))
     text = f"{task.id} is unreachable: another task takes its slot until it is back"
-    context.announce("TaskReplaced", task, text)
+    context.publish_task("TaskReplaced", task, text)
 
 
 def welcome(context: Context, task: Task, now: Instant) -> None:

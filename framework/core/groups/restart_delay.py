@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Announce, Done, Outcome, Refused
-from framework.core.events import BackoffResetAsked
+from framework.core.events import BackoffResetRequested
 from framework.core.groups.completion import is_given_up
 from framework.core.model import Backoff, GroupSpec, Instant, Task
 from framework.core.state.backoff import after_failure, has_given_up, is_waiting, seconds
@@ -27,17 +27,19 @@ def note_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) ->
         _announce(context, ended, backoff)
         _schedule(context, task.group, task.version, backoff, now)
     if is_given_up(ended, spec):
-        context.announce("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {given_up_cause(ended, spec)}")
+        context.publish_task("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {given_up_cause(ended, spec)}")
     context.blame(task, now)
 
 
 def _announce(context: Context, task: Task, backoff: Backoff) -> None:
     version = f"{task.group}, version {task.version}"
     if has_given_up(backoff):
-        context.announce("GroupGaveUp", task, f"{version} gave up after {backoff.failures} attempts: {backoff.cause}")
+        context.publish_task(
+            "GroupGaveUp", task, f"{version} gave up after {backoff.failures} attempts: {backoff.cause}"
+        )
     elif backoff.failures > 1 or backoff.tries:
         text = f"{version} waits {seconds(backoff.delay_seconds)}: {backoff.failures} failures"
-        context.announce("GroupBackedOff", task, text)
+        context.publish_task("GroupBackedOff", task, text)
 
 
 def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Backoff, now: Instant) -> None:
@@ -66,15 +68,15 @@ def given_up_cause(task: Task, spec: GroupSpec) -> str:
     )
 
 
-def reset(context: Context, ask: BackoffResetAsked) -> tuple[Outcome, tuple[GroupId, ...]]:
+def reset(context: Context, request: BackoffResetRequested) -> tuple[Outcome, tuple[GroupId, ...]]:
     """Forgets the waits and the given-up slots of the groups that match. Returns the answer, and the groups for which
     something is other than before: they are to be reviewed."""
-    state, pattern = context.state, ask.pattern
+    state, pattern = context.state, request.pattern
     matching = [group for group in sorted(state.specs) if group.matches(pattern)]
     if not matching:
         message = f"no group matches {pattern}; `framework ps` names those there are"
         return Refused(kind="not_found", message=message), ()
-    asked = _asked(ask)
+    asked = _requested(request)
     changed = tuple(group for group in matching if _forget(context, group, asked))
     for group in changed:
         text = f"{group}: its failures are forgotten, and it is tried again at once; {asked}"
@@ -82,14 +84,14 @@ def reset(context: Context, ask: BackoffResetAsked) -> tuple[Outcome, tuple[Grou
     return Done(changed=tuple(map(str, changed)), message="" if changed else "unchanged"), changed
 
 
-def _asked(ask: BackoffResetAsked) -> str:
-    who = f"{ask.by} asked for it" if ask.by else "an operator asked for it"
-    return f"{who}: {ask.message}" if ask.message else who
+def _requested(request: BackoffResetRequested) -> str:
+    who = f"{request.by} asked for it" if request.by else "an operator asked for it"
+    return f"{who}: {request.message}" if request.message else who
 
 
 def _forget(context: Context, group: GroupId, asked: str) -> bool:
     state, index = context.state, context.state.group(group)
-    tasks = [state.tasks[id] for id in (*index.holders.values(), *index.leaving, *index.ended)]
+    tasks = [state.tasks[id] for id in (*index.holders.values(), *index.outgoing, *index.ended)]
     carriers = [task for task in tasks if task.backoff is not None or task.failures]
     for task in carriers:
         context.put(replace(task, backoff=None, failures=0))

@@ -188,7 +188,7 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
         context.put(replace(task, is_left=False))
         over[task.group] = None
         text = f"a container of {task.id} may be left on {task.hostname}: the next executor there removes it"
-        context.announce("ContainerLeft", task, text)
+        context.publish_task("ContainerLeft", task, text)
     return over
 
 

@@ -26,7 +26,7 @@ def wanted_everywhere(context: Context, spec: GroupSpec) -> dict[int, AgentId | 
     """
     state, agents = context.state, context.agents
     index = state.group(spec.id)
-    fitting = dict.fromkeys(eligible(*_asked(context, spec)))
+    fitting = dict.fromkeys(eligible(*_requested(context, spec)))
     wanted: dict[int, AgentId | None] = {}
     taken: dict[AgentId, None] = {}
     for slot, agent_id in _claims(context, spec):
@@ -78,7 +78,7 @@ def _may_come(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -
     return agent_id in fitting and agent_id in agents.present and agent_id not in agents.unavailable
 
 
-def _asked(context: Context, spec: GroupSpec) -> tuple[Request, Situation]:
+def _requested(context: Context, spec: GroupSpec) -> tuple[Request, Situation]:
     """By rules and size alone: who is avoided now is looked at later, and tasks there may run on."""
     situation = Situation(
         cluster=context.agents.cluster,
@@ -91,7 +91,7 @@ def _asked(context: Context, spec: GroupSpec) -> tuple[Request, Situation]:
 
 def fits_somewhere(context: Context, spec: GroupSpec) -> bool:
     """Whether there is an agent, and one that may be given more, on which a group could run if that were empty."""
-    request, situation = _asked(context, spec)
+    request, situation = _requested(context, spec)
     return bool(eligible(request, replace(situation, unavailable=context.agents.unavailable)))
 
 
@@ -108,7 +108,7 @@ def why_not_there(context: Context, task: Task) -> str:
 
 def why_nowhere(context: Context, spec: GroupSpec) -> str:
     """Why a GLOBAL group is on no agent: a sentence."""
-    request, situation = _asked(context, spec)
+    request, situation = _requested(context, spec)
     agents = context.agents
     asked = Request(
         group=request.group,

@@ -67,13 +67,13 @@ def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> di
     """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now. Only
     rules that count need to know all that are being stopped, and pay for a look at every slot."""
     index = state.group(spec.id)
-    followed = dict.fromkeys((*slots, *index.incoming))
+    followed = dict.fromkeys((*slots, *index.surge))
     counts = bool(spec.rules.constraints or spec.rules.spread)
     holders = index.holders.values() if counts else [index.holders[slot] for slot in followed if slot in index.holders]
     found: dict[AgentId, dict[VersionId, int]] = {}
-    for id in (*index.leaving, *holders):
+    for id in (*index.outgoing, *holders):
         task = state.tasks[id]
-        if is_counted(task) and (task.goal is Goal.STOP or id in index.leaving or task.slot in followed):
+        if is_counted(task) and (task.goal is Goal.STOP or id in index.outgoing or task.slot in followed):
             versions = found.setdefault(task.agent_id, {})
             make = make_of(task.version)
             versions[make] = versions.get(make, 0) + 1
@@ -85,8 +85,8 @@ def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
     state = context.state
     index = state.group(spec.id)
     last: dict[int, Task] = {}
-    followed = (index.holders[slot] for slot in index.succeeding if slot not in index.departing)
-    leaving = (id for id in index.leaving if not state.tasks[id].sweeps)
+    followed = (index.holders[slot] for slot in index.succeeding if slot not in index.draining)
+    leaving = (id for id in index.outgoing if not state.tasks[id].sweeps)
     for id in sorted((*index.last_ended.values(), *leaving, *followed), key=serial_of):
         last[state.tasks[id].slot] = state.tasks[id]
     return last

@@ -22,7 +22,7 @@ def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
     index, spec = context.state.group(group), context.state.specs.get(group)
     if spec is None or spec.is_stopped:
         return {}
-    due = dict.fromkeys(sorted({**index.departing, **index.outdated, **index.misplaced}))
+    due = dict.fromkeys(sorted({**index.draining, **index.outdated, **index.misplaced}))
     awaited = (index.stall or why_not(context, spec)) if due else ""
     waits: dict[TaskId, str] = {}
     for slot in due:
@@ -43,7 +43,7 @@ def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, 
         mode = "mode: global" if spec.mode is Mode.GLOBAL else "sticky: always"
         return f"stays on {task.hostname}, which is to be left: its slot belongs to that agent ({mode})"
     cause = why_replaced(context, spec, task.slot).removeprefix("replaced ")
-    coming = index.incoming.get(task.slot)
+    coming = index.surge.get(task.slot)
     if coming is not None:
         awaited = _of_successor(context, spec, context.state.tasks[coming]) or awaited
     elif task.slot in index.succeeding:

@@ -209,14 +209,14 @@ def _checked_anew(view: View, new: Stack) -> Iterator[str]:
         was, check = now.get(group.id), group.container.health
         if was is None or check is None or not was.tasks or not is_same_make(was.spec.version, version_of(group)):
             continue
-        if was.container.health is None or _asks(was.container.health) != _asks(check):
+        if was.container.health is None or _requests(was.container.health) != _requests(check):
             yield (
                 f"{group.id}: its tasks run on, and serve until they have passed the new health check; those that never"
                 " do are replaced, at the pace of `update`: with a check that is wrong no new task becomes healthy"
             )
 
 
-def _asks(check: HealthCheck) -> HealthCheck:
+def _requests(check: HealthCheck) -> HealthCheck:
     """What a check asks, without how often and how patiently."""
     return HealthCheck(
         kind=check.kind,

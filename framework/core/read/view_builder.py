@@ -64,10 +64,10 @@ class Viewer:
             questions=asked,
             store_problem=context.store_problem,
             executor_id=context.settings.executor_id,
-            is_rolling=context.roll is not None,
+            is_rolling=context.executor_upgrade is not None,
             rolling=executor_upgrade.at(context),
-            to_roll=len(context.roll.waiting) if context.roll is not None else 0,
-            roll_problem=context.roll_problem,
+            to_roll=len(context.executor_upgrade.waiting) if context.executor_upgrade is not None else 0,
+            executor_upgrade_problem=context.executor_upgrade_problem,
             histories=self._seen_histories(),
             answers=context.state.answers,
         )
@@ -122,7 +122,7 @@ class Viewer:
         state = self._context.state
         index = state.groups[group]
         spec = state.specs.get(group)
-        tasks = [state.tasks[id] for id in (*index.holders.values(), *index.incoming.values(), *index.leaving)]
+        tasks = [state.tasks[id] for id in (*index.holders.values(), *index.surge.values(), *index.outgoing)]
         tasks.sort(key=lambda task: (task.slot, task.launched_at))
         ended = tuple(state.tasks[id] for id in reversed(index.ended))
         version = self._version(group, spec, (*tasks, *ended))
@@ -139,7 +139,7 @@ class Viewer:
             stall=index.stall,
             waits=waits_of(self._context, group),
             progress=progress_of(self._context, group),
-            refused_by=self._context.told.get(group, ((), 0.0))[0] if group in self._context.pending else (),
+            refused_by=self._context.waits_published.get(group, ((), 0.0))[0] if group in self._context.pending else (),
             scaling=scaler.told if (scaler := self._context.scalers.get(group)) and spec and spec.autoscale else None,
         )
 

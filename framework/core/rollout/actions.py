@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from framework.core.commands import Done, Refused
-from framework.core.events import RolloutAction, RolloutAsked
+from framework.core.events import RolloutAction, RolloutActionRequested
 from framework.core.groups.pace import update_of
 from framework.core.model import GroupRollout, GroupSpec, Instant, Rollout, Rollouts, RolloutState, StackSpec
 from framework.core.rollout.rollouts import state_of
@@ -14,68 +14,85 @@ from framework.core.state.stack_change import StackChange
 from specs.ids import GroupId, is_same_make
 
 
-def consider(
-    ask: RolloutAsked, stack: StackSpec | None, known: Rollouts | None, now: Instant
+def evaluate(
+    request: RolloutActionRequested, stack: StackSpec | None, known: Rollouts | None, now: Instant
 ) -> StackChange | Done | Refused:
     """The change of a stack's rollout by the ask: another spec, for a way back; else the spec stays. Done where all is
     as asked for already: nothing changes, and the message says so."""
     if stack is None or stack.is_removed:
-        return Refused(kind="not_found", message=f"there is no stack {ask.stack}; `framework ls` names those there are")
+        return Refused(
+            kind="not_found", message=f"there is no stack {request.stack}; `framework ls` names those there are"
+        )
     rollout = known.current if known else None
     if known is None or rollout is None:
         return Refused(
             kind="not_found",
-            message=f"stack {ask.stack} has no rollout under way: all is as it was last submitted;"
-            f" `framework rollout history {ask.stack}` shows those that are over",
+            message=f"stack {request.stack} has no rollout under way: all is as it was last submitted;"
+            f" `framework rollout history {request.stack}` shows those that are over",
         )
-    if ask.number and ask.number != rollout.number:
-        return Refused(kind="conflict", message=f"rollout {ask.number} of {ask.stack} was followed by {rollout.number}")
-    if ask.action is RolloutAction.ROLLBACK:
-        return _back(ask, stack, rollout, now)
-    if ask.action is RolloutAction.ABORT:
-        return _abort(ask, stack, known, rollout, now)
-    meant = [part for part in rollout.groups if not ask.service or part.group.service == ask.service]
+    if request.number and request.number != rollout.number:
+        return Refused(
+            kind="conflict", message=f"rollout {request.number} of {request.stack} was followed by {rollout.number}"
+        )
+    if request.action is RolloutAction.ROLLBACK:
+        return _back(request, stack, rollout, now)
+    if request.action is RolloutAction.ABORT:
+        return _abort(request, stack, known, rollout, now)
+    meant = [part for part in rollout.groups if not request.service or part.group.service == request.service]
     if not meant:
         services = ", ".join(sorted({part.group.service for part in rollout.groups}))
-        message = f"rollout {rollout.number} of {ask.stack} does not change {ask.service}; it changes {services}"
+        message = (
+            f"rollout {rollout.number} of {request.stack} does not change {request.service}; it changes {services}"
+        )
         return Refused(kind="not_found", message=message)
-    return _adjusted(ask, stack, known, rollout, [part.group for part in meant if not part.is_done], now)
+    return _adjusted(request, stack, known, rollout, [part.group for part in meant if not part.is_done], now)
 
 
 def _adjusted(
-    ask: RolloutAsked, stack: StackSpec, known: Rollouts, rollout: Rollout, groups: list[GroupId], now: Instant
+    request: RolloutActionRequested,
+    stack: StackSpec,
+    known: Rollouts,
+    rollout: Rollout,
+    groups: list[GroupId],
+    now: Instant,
 ) -> StackChange | Done | Refused:
-    who = ask.asked_by or "somebody"
+    who = request.asked_by or "somebody"
     changes: dict[RolloutAction, Callable[[GroupRollout], GroupRollout]] = {
         RolloutAction.PAUSE: lambda part: replace(part, paused=part.paused or f"paused by {who}"),
         RolloutAction.RESUME: lambda part: replace(part, paused="", problem="", failures=0, resumed_at=now),
         RolloutAction.PROMOTE: lambda part: replace(part, step=part.step + 1, step_since=now),
     }
-    change = changes[ask.action]
+    change = changes[request.action]
     parts = tuple(change(part) if part.group in groups else part for part in rollout.groups)
-    if rollout.state is RolloutState.ABORTED and ask.action is not RolloutAction.RESUME:
-        message = f"rollout {rollout.number} of {ask.stack} is aborted; resume it, roll it back, or submit anew"
+    if rollout.state is RolloutState.ABORTED and request.action is not RolloutAction.RESUME:
+        message = f"rollout {rollout.number} of {request.stack} is aborted; resume it, roll it back, or submit anew"
         return Refused(kind="conflict", message=message)
-    if why := _nothing_to_do(ask, stack, rollout, [part for part in rollout.groups if part.group in groups]):
+    if why := _nothing_to_do(request, stack, rollout, [part for part in rollout.groups if part.group in groups]):
         return Done(message=why)
     if parts == rollout.groups and rollout.state is not RolloutState.ABORTED:
-        return Refused(kind="conflict", message=f"nothing of rollout {rollout.number} of {ask.stack} is left to change")
+        return Refused(
+            kind="conflict", message=f"nothing of rollout {rollout.number} of {request.stack} is left to change"
+        )
     changed = replace(rollout, groups=parts, state=state_of(parts), cause="", ended_at=0.0)
     names = tuple(
         str(new.group) for new, old in zip(parts, rollout.groups, strict=True) if new != old or not new.is_done
     )
-    return StackChange(stack=stack, rollouts=replace(known, current=changed), changed=names, message=_DONE[ask.action])
+    return StackChange(
+        stack=stack, rollouts=replace(known, current=changed), changed=names, message=_DONE[request.action]
+    )
 
 
-def _nothing_to_do(ask: RolloutAsked, stack: StackSpec, rollout: Rollout, parts: list[GroupRollout]) -> str:
+def _nothing_to_do(
+    request: RolloutActionRequested, stack: StackSpec, rollout: Rollout, parts: list[GroupRollout]
+) -> str:
     """Why the ask changes nothing, as all of the parts are so already; "" where it does, or no part is left."""
     if not parts or rollout.state is RolloutState.ABORTED:
         return ""
-    if ask.action is RolloutAction.PAUSE and all(part.paused for part in parts):
+    if request.action is RolloutAction.PAUSE and all(part.paused for part in parts):
         return f"{parts[0].paused} already; nothing changes"
-    if ask.action is RolloutAction.RESUME and not any(part.paused or part.problem for part in parts):
+    if request.action is RolloutAction.RESUME and not any(part.paused or part.problem for part in parts):
         return "neither paused nor failed; nothing changes"
-    if ask.action is RolloutAction.PROMOTE:
+    if request.action is RolloutAction.PROMOTE:
         specs = {spec.id: spec for spec in stack.groups}
         if rollout.is_all_at_once or not any(_has_step(specs.get(part.group), part, rollout) for part in parts):
             return "it is in no step that could be ended; nothing changes"
@@ -90,14 +107,14 @@ _DONE = {RolloutAction.PAUSE: "paused", RolloutAction.RESUME: "resumed", Rollout
 
 
 def _abort(
-    ask: RolloutAsked, stack: StackSpec, known: Rollouts, rollout: Rollout, now: Instant
+    request: RolloutActionRequested, stack: StackSpec, known: Rollouts, rollout: Rollout, now: Instant
 ) -> StackChange | Done | Refused:
-    if ask.service:
+    if request.service:
         message = "a rollout is aborted as a whole; pause a service of it, or give the stack alone"
         return Refused(kind="invalid", message=message)
     if rollout.state is RolloutState.ABORTED:
         return Done(message=f"rollout {rollout.number} is aborted already; nothing changes")
-    cause = ask.cause or f"aborted by {ask.asked_by or 'somebody'}"
+    cause = request.cause or f"aborted by {request.asked_by or 'somebody'}"
     changed = replace(rollout, state=RolloutState.ABORTED, cause=cause, ended_at=now)
     known = replace(known, current=changed)
     return StackChange(stack=stack, rollouts=known, changed=_left(rollout), message="aborted: it stays as it is")
@@ -107,23 +124,23 @@ def _left(rollout: Rollout) -> tuple[str, ...]:
     return tuple(str(part.group) for part in rollout.groups if not part.is_done)
 
 
-def _back(ask: RolloutAsked, stack: StackSpec, rollout: Rollout, now: Instant) -> StackChange | Refused:
+def _back(request: RolloutActionRequested, stack: StackSpec, rollout: Rollout, now: Instant) -> StackChange | Refused:
     """The stack as it was before the rollout, with as many instances as it has now, stopped where it is stopped."""
-    if ask.service:
+    if request.service:
         message = "a stack goes back as a whole; give the stack alone, or submit a file with the service as it was"
         return Refused(kind="invalid", message=message)
     now_there = {spec.id: spec for spec in stack.groups}
     groups = tuple(_as_before(spec, now_there.get(spec.id)) for spec in rollout.before)
     if groups == stack.groups:
-        message = f"rollout {rollout.number} of {ask.stack} changes nothing that could go back"
+        message = f"rollout {rollout.number} of {request.stack} changes nothing that could go back"
         return Refused(kind="conflict", message=message)
-    why = ask.cause or f"asked by {ask.asked_by or 'somebody'}"
+    why = request.cause or f"asked by {request.asked_by or 'somebody'}"
     changed = replace(
         stack,
         groups=groups,
         index=stack.index + 1,
         submitted_at=now,
-        submitted_by=ask.asked_by,
+        submitted_by=request.asked_by,
         message=f"rollback of {rollout.number}: {why}",
     )
     names = {str(spec.id) for spec in (*groups, *stack.groups) if now_there.get(spec.id) != spec or spec not in groups}

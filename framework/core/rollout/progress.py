@@ -29,7 +29,7 @@ def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
         state=_state(rollout, part),
         step=part.step + 1 if course.step is not None else 0,
         steps=tuple(str(step) for step in steps),
-        changed=sum(slot not in index.outdated and slot not in index.incoming for slot in index.ready),
+        changed=sum(slot not in index.outdated and slot not in index.surge for slot in index.ready),
         total=len(index.wanted),
         failures=part.failures,
         most_failures=update.max_failures.ceil(len(index.wanted)),
@@ -62,15 +62,15 @@ def _awaited(context: Context, course: Course) -> tuple[str, Instant]:
         backoff = context.state.backoffs.get((spec.id, spec.version))
         return why_not(context, spec), backoff.until if backoff is not None else 0.0
     watched = sorted(_watched(context, course))
-    unready = any(not context.state.tasks[id].is_ready for id in (*index.incoming.values(), *index.holders.values()))
+    unready = any(not context.state.tasks[id].is_ready for id in (*index.surge.values(), *index.holders.values()))
     if unready or context.pending.get(spec.id):
         return why_not(context, spec), 0.0
     held = _held_until(course)
-    if held and not index.incoming:
+    if held and not index.surge:
         return index.stall or permit.sentence, held
     if done_at(context, course) is not None and watched:
         return "all are changed, and are watched for a while (wait, monitor)", watched[-1]
-    if watched and (index.incoming or not index.stall):
+    if watched and (index.surge or not index.stall):
         return "new tasks are ready, and are watched for a while (wait, monitor)", watched[0]
     return standstill(context, spec.id), 0.0
 
@@ -79,9 +79,9 @@ def _watched(context: Context, course: Course) -> Iterator[Instant]:
     """When tasks of the rollout that are ready have been so for long enough."""
     index, tasks = context.state.group(course.spec.id), context.state.tasks
     seconds, since = course.proof_seconds, course.rollout.started_at
-    for slot, id in (*index.holders.items(), *index.incoming.items()):
+    for slot, id in (*index.holders.items(), *index.surge.items()):
         task = tasks[id]
-        is_new = slot not in index.outdated or slot in index.incoming
+        is_new = slot not in index.outdated or slot in index.surge
         if is_new and task.state is TaskState.RUNNING and task.is_ready and task.ready_since > since and seconds:
             yield task.ready_since + seconds
 

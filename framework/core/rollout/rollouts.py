@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.events import Ask, RestartAsked, RolloutAction, RolloutAsked, StackSubmitted
+from framework.core.events import ChangeRequest, RestartRequested, RolloutAction, RolloutActionRequested, StackSubmitted
 from framework.core.groups.completion import (
     has_completed,
     has_finished,
@@ -54,7 +54,7 @@ def _note_unmet(context: Context, group: GroupId) -> None:
 
 
 def begun(
-    known: Rollouts | None, old: StackSpec | None, new: StackSpec, ask: Ask, now: Instant, kept: int
+    known: Rollouts | None, old: StackSpec | None, new: StackSpec, request: ChangeRequest, now: Instant, kept: int
 ) -> Rollouts | None:
     """The rollouts of a stack once its spec is another; None where they stay as they are.
 
@@ -85,14 +85,14 @@ def begun(
         if spec.id in before and (spec.id in open_parts or _moves(before[spec.id], spec))
     )
     kind = RolloutKind.UPDATE
-    if isinstance(ask, RestartAsked):
+    if isinstance(request, RestartRequested):
         kind = RolloutKind.RESTART
-    elif isinstance(ask, RolloutAsked):
+    elif isinstance(request, RolloutActionRequested):
         kind = RolloutKind.ROLLBACK
     is_back = kind is RolloutKind.ROLLBACK
     if current is not None:
         state = RolloutState.ROLLED_BACK if is_back else RolloutState.SUPERSEDED
-        past = _ended(current, past, state, _why_ended(ask, new), now, kept)
+        past = _ended(current, past, state, _why_ended(request, new), now, kept)
     rollout = Rollout(
         stack=new.name,
         number=new.index,
@@ -100,8 +100,8 @@ def begun(
         started_at=now,
         started_by=new.submitted_by,
         message=new.message,
-        wait_seconds=ask.wait_seconds if isinstance(ask, RestartAsked) else None,
-        is_all_at_once=ask.is_all_at_once if isinstance(ask, RestartAsked | StackSubmitted) else False,
+        wait_seconds=request.wait_seconds if isinstance(request, RestartRequested) else None,
+        is_all_at_once=request.is_all_at_once if isinstance(request, RestartRequested | StackSubmitted) else False,
         before=current.before if current is not None and not is_back else old.groups,
         groups=parts,
     )
@@ -131,9 +131,9 @@ def _moves(old: GroupSpec, new: GroupSpec) -> bool:
     return not is_same_make(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
 
 
-def _why_ended(ask: Ask, new: StackSpec) -> str:
-    if isinstance(ask, RolloutAsked):
-        return ask.cause or f"rolled back by {ask.asked_by or 'somebody'}"
+def _why_ended(request: ChangeRequest, new: StackSpec) -> str:
+    if isinstance(request, RolloutActionRequested):
+        return request.cause or f"rolled back by {request.asked_by or 'somebody'}"
     return f"superseded by {new.index}"
 
 
@@ -173,7 +173,7 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     for spec in context.state.stacks[group.stack].groups:
         if spec.signals and any(each.service == group.service for each in spec.dependencies):
             context.wake_group("tell", spec.id, now)  # their signals may be due
-    context.announce_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
+    context.publish_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
     _release(context, group, now)
     _finish_if_done(context, group.stack, now)
     return False
@@ -193,7 +193,7 @@ def _next_step(context: Context, course: Course, step: Step, now: Instant) -> bo
     number = part.step + 1
     _put_part(context, course.rollout, replace(part, step=number, step_since=now))
     text = f"{group}: step {number} of {len(course.update.steps)} ({step}) is done: rollout {course.rollout.number}"
-    context.announce_group("RolloutStep", group, text)
+    context.publish_group("RolloutStep", group, text)
     return True
 
 
@@ -204,7 +204,7 @@ def _has_reached(context: Context, course: Course, now: Instant) -> bool:
     proved = 0
     next_at: Instant | None = None
     for slot in index.ready:
-        if slot in index.outdated or slot in index.incoming:
+        if slot in index.outdated or slot in index.surge:
             continue
         since = state.tasks[index.holders[slot]].ready_since + course.proof_seconds
         if since <= now:
@@ -219,7 +219,7 @@ def _has_reached(context: Context, course: Course, now: Instant) -> bool:
 def done_at(context: Context, course: Course) -> Instant | None:
     """When the group is as desired and has been watched for long enough; None while it is not."""
     spec, state, index = course.spec, context.state, context.state.group(course.spec.id)
-    is_moving = index.outdated or index.misplaced or index.incoming or index.succeeding or spec.id in context.pending
+    is_moving = index.outdated or index.misplaced or index.surge or index.succeeding or spec.id in context.pending
     if is_moving or len(index.ready) != len(index.holders):
         return None
     finished = len(index.wanted) - len(index.holders)
@@ -250,7 +250,7 @@ def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
         return
     past = _ended(current, rollouts.past, RolloutState.DONE, "", now, context.settings.rollouts_kept)
     context.put_rollouts(Rollouts(stack=stack, past=past))
-    context.tell("RolloutDone", f"rollout {current.number} of {stack} is done", stack)
+    context.publish("RolloutDone", f"rollout {current.number} of {stack} is done", stack)
 
 
 def _put_part(context: Context, rollout: Rollout, part: GroupRollout) -> None:
@@ -318,7 +318,7 @@ def _may_expire(course: Course) -> bool:
 def last_progress(context: Context, course: Course) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
     state, index, part = context.state, context.state.group(course.part.group), course.part
-    tasks = (state.tasks[id] for id in (*index.holders.values(), *index.incoming.values()))
+    tasks = (state.tasks[id] for id in (*index.holders.values(), *index.surge.values()))
     ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.spec.version))
     return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
@@ -328,7 +328,7 @@ def why_not(context: Context, spec: GroupSpec) -> str:
     state, index = context.state, context.state.group(spec.id)
     if spec.id in context.causes:
         return context.causes[spec.id] + _kept_in_place(context, spec)
-    for id in (*index.incoming.values(), *index.holders.values()):
+    for id in (*index.surge.values(), *index.holders.values()):
         task = state.tasks[id]
         if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, spec.version):
             said = task.message or task.reason
@@ -354,7 +354,7 @@ def _kept_in_place(context: Context, spec: GroupSpec) -> str:
 def standstill(context: Context, group: GroupId) -> str:
     """What a group is at whose tasks are all ready and that has no other cause to wait, in a sentence."""
     state, index = context.state, context.state.group(group)
-    going = [id for id in (*index.holders.values(), *index.leaving) if _is_going(state.tasks[id])]
+    going = [id for id in (*index.holders.values(), *index.outgoing) if _is_going(state.tasks[id])]
     stopping = f"{going[0]} is being stopped" if len(going) == 1 else f"{len(going)} old tasks are being stopped"
     said = "; ".join(part for part in (index.stall, stopping if going else "") if part)
     return said or ("waits for offers" if index.succeeding else "the next task is about to begin")
@@ -369,7 +369,7 @@ def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
     if course is None:
         return
     _put_part(context, course.rollout, replace(course.part, problem=problem))
-    context.announce_group("RolloutFailed", group, f"rollout {course.rollout.number}: {group}: {problem}")
+    context.publish_group("RolloutFailed", group, f"rollout {course.rollout.number}: {group}: {problem}")
     for each in course.rollout.groups:
         if not each.is_done:
             context.wake_group("advance", each.group, now)  # others may have waited for this one
@@ -382,8 +382,8 @@ def go_back_if_asked(context: Context, group: GroupId) -> None:
     if course is None or not course.part.problem or course.rollout.kind is RolloutKind.ROLLBACK:
         return
     if course.update.on_failure is OnFailure.ROLLBACK and not course.rollout.state.is_over:
-        context.ask(
-            RolloutAsked(
+        context.request(
+            RolloutActionRequested(
                 request_id=0,
                 stack=group.stack,
                 action=RolloutAction.ROLLBACK,

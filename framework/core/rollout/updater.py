@@ -46,8 +46,8 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
         context.astray[group] = None
     else:
         context.astray.pop(group, None)
-    departing = {} if is_pinned(spec) else index.departing
-    if departing or index.outdated or index.misplaced or index.incoming or index.succeeding:
+    draining = {} if is_pinned(spec) else index.draining
+    if draining or index.outdated or index.misplaced or index.surge or index.succeeding:
         _Move(context, spec, index, now).advance()
     else:
         _stall(context, index, "")
@@ -64,7 +64,7 @@ def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
     """Why the task that holds a slot is to make room for another, as the beginning of a sentence."""
     state, index = context.state, context.state.group(spec.id)
     task = state.tasks[index.holders[slot]]
-    if slot in index.departing and not is_pinned(spec):
+    if slot in index.draining and not is_pinned(spec):
         return f"agent {task.hostname} is to be left"
     if slot not in index.outdated:
         return index.misplaced[slot]
@@ -100,7 +100,7 @@ class _Move:
         self._pace: Pace = pace_now(context, spec)
         self._permit: Permit = permit_of(context, spec)
         self._kept = kept_as(context, spec)
-        self._departing: dict[int, None] = {} if is_pinned(spec) else index.departing
+        self._draining: dict[int, None] = {} if is_pinned(spec) else index.draining
         """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
         """Why the pace stands still now."""
@@ -123,7 +123,7 @@ class _Move:
     def _abandon(self) -> None:
         """Gives up successors that nothing asks for any more, or that are not what is desired now."""
         context, index, now = self._context, self._book, self._now
-        for slot, id in list(index.incoming.items()):
+        for slot, id in list(index.surge.items()):
             task = context.state.tasks[id]
             if slot not in index.wanted:
                 context.stop(task, "its slot is given up", now)
@@ -134,15 +134,15 @@ class _Move:
             elif not self._is_desired(task):
                 context.stop(task, f"replaced by version {self._spec.version}", now)
         for slot, succession in list(index.succeeding.items()):
-            is_open = slot in index.holders and slot not in index.incoming and slot in index.wanted
-            is_due = self._is_due(slot) and (slot in self._departing or not self._permit.cause)
+            is_open = slot in index.holders and slot not in index.surge and slot in index.wanted
+            is_due = self._is_due(slot) and (slot in self._draining or not self._permit.cause)
             if not (is_open and is_due and is_same_make(succession.version, self._version_for(slot))):
                 context.call_off(self._spec.id, slot)
 
     def _swap(self) -> None:
         """Stops old tasks whose successors have been ready for long enough."""
         context, index = self._context, self._book
-        for slot, id in sorted(index.incoming.items()):
+        for slot, id in sorted(index.surge.items()):
             task, old = context.state.tasks[id], context.state.tasks[index.holders[slot]]
             if not task.is_ready:
                 continue
@@ -162,7 +162,7 @@ class _Move:
         index = self._book
         for slot in sorted(slot for slot in {**index.useless, **index.misplaced} if slot not in index.ready):
             task = self._context.state.tasks[index.holders[slot]]
-            if slot in index.incoming or not self._is_due(slot) or not self._may_begin(slot):
+            if slot in index.surge or not self._is_due(slot) or not self._may_begin(slot):
                 continue
             if task.state is TaskState.KILLING:
                 self._succeed(slot)  # Mesos ends it, as it does where it drains an agent: its place is taken meanwhile
@@ -179,12 +179,12 @@ class _Move:
         under_way = self._under_way()
         for slot in self._candidates():
             if under_way >= pace.parallelism:
-                if self._permit.cause and slot not in self._departing:
+                if self._permit.cause and slot not in self._draining:
                     self._forbidden = self._permit.cause  # as of a pause, which outlasts what is under way
                 else:
                     self._note(f"{under_way} of {len(index.wanted)} are being changed, as many as may be at a time")
                 return
-            if slot in index.incoming or slot in index.succeeding or slot not in index.ready:
+            if slot in index.surge or slot in index.succeeding or slot not in index.ready:
                 continue
             if not self._may_begin(slot):
                 continue
@@ -212,7 +212,7 @@ class _Move:
         """Whether an old task may stop before another is ready. One that goes only for a check that stops none may not,
         as that may be wrong."""
         index, task = self._book, self._context.state.tasks[self._book.holders[slot]]
-        if slot not in index.unproved or slot in self._departing or slot in index.outdated:
+        if slot not in index.unproved or slot in self._draining or slot in index.outdated:
             return True
         check = self._context.state.versions[task.group.stack, task.version].container.health
         if check is not None and check.failures and task.health is Health.UNHEALTHY:
@@ -258,11 +258,11 @@ class _Move:
     def _candidates(self) -> Iterator[int]:
         """The held slots whose task is to be replaced, those that must go soonest first; some may come twice."""
         index = self._book
-        for slots in (self._departing, index.outdated, index.misplaced):
+        for slots in (self._draining, index.outdated, index.misplaced):
             yield from list(slots)
 
     def _is_due(self, slot: int) -> bool:
-        return slot in self._departing or slot in self._book.outdated or slot in self._book.misplaced
+        return slot in self._draining or slot in self._book.outdated or slot in self._book.misplaced
 
     def _is_desired(self, task: Task) -> bool:
         """Whether a successor is one still: as is desired now, or as its slot is kept while it leaves an agent."""
@@ -270,7 +270,7 @@ class _Move:
         if is_same_make(task.version, spec.version):
             return task.generation >= spec.generation
         is_kept = self._kept is not None and is_same_make(task.version, self._kept.version)
-        return is_kept and task.slot in self._departing
+        return is_kept and task.slot in self._draining
 
     def _version_for(self, slot: int) -> VersionId:
         """What a held slot's successor is."""
@@ -278,7 +278,7 @@ class _Move:
         return self._kept.version if is_kept and self._kept is not None else self._spec.version
 
     def _may_begin(self, slot: int) -> bool:
-        return slot in self._departing or self._may_change(slot)
+        return slot in self._draining or self._may_change(slot)
 
     def _may_change(self, slot: int) -> bool:
         """Whether the slot may become new by where the rollout is."""
@@ -295,7 +295,7 @@ class _Move:
     def _moves_to_new(self, slot: int) -> bool:
         """Whether a successor of the desired version is there, or is to be launched."""
         index = self._book
-        if (coming := index.incoming.get(slot)) is not None:
+        if (coming := index.surge.get(slot)) is not None:
             return is_same_make(self._context.state.tasks[coming].version, self._spec.version)
         succession = index.succeeding.get(slot)
         return succession is not None and is_same_make(succession.version, self._spec.version)
@@ -315,7 +315,7 @@ class _Move:
     def _under_way(self) -> int:
         """How many slots are being changed: empty, not ready, with a successor, or not yet ready for long enough."""
         index = self._book
-        moving = sum(slot in index.ready for slot in (*index.incoming, *index.succeeding))
+        moving = sum(slot in index.ready for slot in (*index.surge, *index.succeeding))
         busy = self._vacant() + len(index.holders) - len(index.ready) + moving
         return busy + self._fresh() if busy < self._pace.parallelism else busy
 
@@ -327,21 +327,21 @@ class _Move:
             until = tasks[index.holders[slot]].ready_since + self._pace.wait_seconds
             if self._now >= until:
                 del index.fresh[slot]
-            elif slot not in index.outdated and slot not in index.incoming:
+            elif slot not in index.outdated and slot not in index.surge:
                 fresh += 1
                 self._later(until)
         return fresh
 
     def _ready(self) -> int:
         index, tasks = self._book, self._context.state.tasks
-        return len(index.ready) + sum(tasks[id].is_ready for id in index.incoming.values())
+        return len(index.ready) + sum(tasks[id].is_ready for id in index.surge.values())
 
     def _tasks(self) -> int:
         """How many tasks there are, will be, and are on their way out."""
         index, tasks = self._book, self._context.state.tasks
-        left = (tasks[id] for id in index.leaving)
+        left = (tasks[id] for id in index.outgoing)
         leaving = sum(task.state is not TaskState.UNREACHABLE and not task.sweeps for task in left)
-        return len(index.holders) + self._vacant() + len(index.incoming) + len(index.succeeding) + leaving
+        return len(index.holders) + self._vacant() + len(index.surge) + len(index.succeeding) + leaving
 
     def _too_few(self, least: int) -> str:
         return f"{self._ready()} of {len(self._book.wanted)} are ready, and {least} must stay so"

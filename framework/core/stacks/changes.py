@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from framework.core.commands import PutHistory, PutRollouts, PutStack, PutTask, PutVersion, Refused, Write
 from framework.core.events import (
-    Ask,
-    AttachAsked,
+    ChangeRequest,
     DestructionApproved,
-    KillAsked,
-    RestartAsked,
-    RollAsked,
-    RollbackAsked,
-    RolloutAsked,
-    ScaleAsked,
+    ExecRequested,
+    ExecutorUpgradeRequested,
+    KillRequested,
+    RestartRequested,
+    RollbackRequested,
+    RolloutActionRequested,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from framework.core.model import GroupSpec, Instant, Revision, StackSpec, Task, Version
 from framework.core.stacks import history
@@ -35,13 +35,13 @@ MOST_INSTANCES = 100_000
 _COMMANDS: dict[type, str] = {
     StackSubmitted: "submit",
     StackRemoved: "remove",
-    ScaleAsked: "scale",
-    RestartAsked: "restart",
-    StopAsked: "stop",
-    StartAsked: "start",
-    RollbackAsked: "rollback",
-    RolloutAsked: "rollback",
-    KillAsked: "kill",
+    ScaleRequested: "scale",
+    RestartRequested: "restart",
+    StopRequested: "stop",
+    StartRequested: "start",
+    RollbackRequested: "rollback",
+    RolloutActionRequested: "rollback",
+    KillRequested: "kill",
 }
 """What the history calls them."""
 
@@ -61,83 +61,87 @@ def writes_of(change: StackChange, state: ClusterState) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def consider(ask: Ask, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
-    """What the ask makes of the stacks' specs; an empty tuple where nothing would be different."""
-    if isinstance(ask, StackSubmitted):
-        return _submit(ask, state, now)
-    if isinstance(ask, RollbackAsked):
-        return _roll_back(ask, state, now)
-    if isinstance(ask, StackRemoved):
-        return _remove(ask, state.stacks.get(ask.name))
-    if isinstance(ask, KillAsked):
-        return _give_up(ask, state)
-    if isinstance(ask, ScaleAsked | RestartAsked | StopAsked | StartAsked):
-        return _adjust(ask, state)
-    return Refused(kind="invalid", message=f"{type(ask).__name__} does not change a stack")
+def evaluate(request: ChangeRequest, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
+    """What the request makes of the stacks' specs; an empty tuple where nothing would be different."""
+    if isinstance(request, StackSubmitted):
+        return _submit(request, state, now)
+    if isinstance(request, RollbackRequested):
+        return _roll_back(request, state, now)
+    if isinstance(request, StackRemoved):
+        return _remove(request, state.stacks.get(request.name))
+    if isinstance(request, KillRequested):
+        return _give_up(request, state)
+    if isinstance(request, ScaleRequested | RestartRequested | StopRequested | StartRequested):
+        return _adjust(request, state)
+    return Refused(kind="invalid", message=f"{type(request).__name__} does not change a stack")
 
 
-def remembered(change: StackChange, ask: Ask, state: ClusterState, now: Instant, most: int) -> StackChange:
+def remembered(
+    change: StackChange, request: ChangeRequest, state: ClusterState, now: Instant, most: int
+) -> StackChange:
     """The change with the stack's history, where its spec is another; `most` definitions are kept. Who submits a stack
     that is there is told what that changes."""
-    stack, command = change.stack, _COMMANDS[type(ask)]
+    stack, command = change.stack, _COMMANDS[type(request)]
     before = state.stacks.get(stack.name)
     if stack == before:
         return change
     old = () if before is None or before.is_removed else before.groups
     text, services = history.told(old, () if stack.is_removed else stack.groups)
-    if isinstance(ask, RollbackAsked):
+    if isinstance(request, RollbackRequested):
         text = f"{change.message}: {text}"
     made = Revision(
         number=stack.index,
         at=now,
         command=command,
         text=text,
-        by=_by(ask),
-        message=_message(ask),
+        by=_by(request),
+        message=_message(request),
         services=services,
         groups=stack.groups if command in history.DEFINING else None,
     )
     known = history.revised(state.histories.get(stack.name), before, made, stack.name, most)
-    message = text if isinstance(ask, StackSubmitted) and old else change.message
+    message = text if isinstance(request, StackSubmitted) and old else change.message
     return replace(change, history=known, message=message)
 
 
-def _message(ask: Ask) -> str:
-    if isinstance(ask, RolloutAsked):
-        return ask.cause
-    return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.message
+def _message(request: ChangeRequest) -> str:
+    if isinstance(request, RolloutActionRequested):
+        return request.cause
+    return (
+        "" if isinstance(request, DestructionApproved | ExecutorUpgradeRequested | ExecRequested) else request.message
+    )
 
 
-def _by(ask: Ask) -> str:
-    if isinstance(ask, StackSubmitted):
-        return ask.submitted_by
-    if isinstance(ask, RolloutAsked):
-        return ask.asked_by
-    return "" if isinstance(ask, DestructionApproved | RollAsked | AttachAsked) else ask.by
+def _by(request: ChangeRequest) -> str:
+    if isinstance(request, StackSubmitted):
+        return request.submitted_by
+    if isinstance(request, RolloutActionRequested):
+        return request.asked_by
+    return "" if isinstance(request, DestructionApproved | ExecutorUpgradeRequested | ExecRequested) else request.by
 
 
-def _submit(ask: StackSubmitted, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
-    old = state.stacks.get(ask.stack.name)
+def _submit(request: StackSubmitted, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
+    old = state.stacks.get(request.stack.name)
     current = None if old is None or old.is_removed else old
-    if refused := _changed_meanwhile(ask.stack.name, current, ask.if_index, "submit"):
+    if refused := _changed_meanwhile(request.stack.name, current, request.if_index, "submit"):
         return refused
     before = {spec.id: spec for spec in current.groups} if current else {}
-    ids = ask.versions or tuple(version_of(group) for group in ask.stack.groups)
-    made = tuple(zip(ask.stack.groups, ids, strict=True))
+    ids = request.versions or tuple(version_of(group) for group in request.stack.groups)
+    made = tuple(zip(request.stack.groups, ids, strict=True))
     specs = tuple(_spec(group, id, before.get(group.id)) for group, id in made)
     if current and current.groups == specs:
         return ()
     versions = {
-        id: Version(stack=ask.stack.name, id=id, container=group.container, resources=group.resources)
+        id: Version(stack=request.stack.name, id=id, container=group.container, resources=group.resources)
         for group, id in made
     }
     stack = StackSpec(
-        name=ask.stack.name,
+        name=request.stack.name,
         groups=specs,
-        index=_next_index(ask.stack.name, state),
+        index=_next_index(request.stack.name, state),
         submitted_at=now,
-        submitted_by=ask.submitted_by,
-        message=ask.message,
+        submitted_by=request.submitted_by,
+        message=request.message,
     )
     return (
         StackChange(
@@ -149,25 +153,25 @@ def _submit(ask: StackSubmitted, state: ClusterState, now: Instant) -> tuple[Sta
     )
 
 
-def _roll_back(ask: RollbackAsked, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
-    old = state.stacks.get(ask.name)
+def _roll_back(request: RollbackRequested, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
+    old = state.stacks.get(request.name)
     current = None if old is None or old.is_removed else old
-    if refused := _changed_meanwhile(ask.name, current, ask.if_index, "roll back"):
+    if refused := _changed_meanwhile(request.name, current, request.if_index, "roll back"):
         return refused
-    known = state.histories.get(ask.name)
-    found = history.target(known, old, ask.name, ask.to, with_instances=ask.with_instances)
+    known = state.histories.get(request.name)
+    found = history.target(known, old, request.name, request.to, with_instances=request.with_instances)
     if isinstance(found, Refused):
         return found
-    specs = history.returned(found, current, with_instances=ask.with_instances)
+    specs = history.returned(found, current, with_instances=request.with_instances)
     if current and current.groups == specs:
         return ()
     stack = StackSpec(
-        name=ask.name,
+        name=request.name,
         groups=specs,
-        index=_next_index(ask.name, state),
+        index=_next_index(request.name, state),
         submitted_at=now,
-        submitted_by=ask.by,
-        message=ask.message,
+        submitted_by=request.by,
+        message=request.message,
     )
     before = {spec.id: spec for spec in current.groups} if current else {}
     return (StackChange(stack=stack, changed=_differing(before, specs), message=f"back to {found.number}"),)
@@ -226,9 +230,11 @@ def instances_of(group: Group, now: int | None) -> int:
     return group.instances if group.autoscale is None or now is None else group.autoscale.bounded(now)
 
 
-def _remove(ask: StackRemoved, old: StackSpec | None) -> tuple[StackChange, ...] | Refused:
+def _remove(request: StackRemoved, old: StackSpec | None) -> tuple[StackChange, ...] | Refused:
     if old is None:
-        return Refused(kind="not_found", message=f"there is no stack {ask.name}; `framework ls` names those there are")
+        return Refused(
+            kind="not_found", message=f"there is no stack {request.name}; `framework ls` names those there are"
+        )
     if old.is_removed:
         return ()
     stack = replace(old, is_removed=True, index=old.index + 1)
@@ -236,7 +242,7 @@ def _remove(ask: StackRemoved, old: StackSpec | None) -> tuple[StackChange, ...]
 
 
 def _adjust(
-    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, state: ClusterState
+    request: ScaleRequested | RestartRequested | StopRequested | StartRequested, state: ClusterState
 ) -> tuple[StackChange, ...] | Refused:
     matched = False
     changes: list[StackChange] = []
@@ -245,35 +251,35 @@ def _adjust(
             continue
         specs = []
         for spec in stack.groups:
-            if not _is_meant(ask, spec):
+            if not _is_meant(request, spec):
                 specs.append(spec)
                 continue
             matched = True
-            adjusted = _adjusted(ask, spec, state)
+            adjusted = _adjusted(request, spec, state)
             if isinstance(adjusted, Refused):
                 return adjusted
             specs.append(adjusted)
         changed = tuple(str(new.id) for new, old in zip(specs, stack.groups, strict=True) if new != old)
         if changed:
             new = replace(stack, groups=tuple(specs), index=stack.index + 1)
-            order = ask.order if isinstance(ask, ScaleAsked) else None
+            order = request.order if isinstance(request, ScaleRequested) else None
             changes.append(StackChange(stack=new, changed=changed, order=order))
     if not matched:
         return Refused(
-            kind="not_found", message=f"no group matches {ask.pattern}; `framework ps` names those there are"
+            kind="not_found", message=f"no group matches {request.pattern}; `framework ps` names those there are"
         )
     return tuple(changes)
 
 
-def _is_meant(ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: GroupSpec) -> bool:
-    if isinstance(ask, ScaleAsked) and ask.only is not None:
-        return spec.id == ask.only
-    return spec.id.matches(ask.pattern)
+def _is_meant(request: ScaleRequested | RestartRequested | StopRequested | StartRequested, spec: GroupSpec) -> bool:
+    if isinstance(request, ScaleRequested) and request.only is not None:
+        return spec.id == request.only
+    return spec.id.matches(request.pattern)
 
 
-def _give_up(ask: KillAsked, state: ClusterState) -> tuple[StackChange, ...] | Refused:
+def _give_up(request: KillRequested, state: ClusterState) -> tuple[StackChange, ...] | Refused:
     """Tasks and their slots: each group has so many fewer instances."""
-    tasks = living(ask.tasks, state)
+    tasks = living(request.tasks, state)
     if isinstance(tasks, Refused):
         return tasks
     fewer: dict[str, dict[GroupId, int]] = {}
@@ -299,7 +305,7 @@ def _give_up(ask: KillAsked, state: ClusterState) -> tuple[StackChange, ...] | R
         new = replace(stack, groups=specs, index=stack.index + 1)
         killed = tuple(task.id for task in tasks if task.group.stack == name)
         changed = tuple(str(id) for id in sorted(counts))
-        changes.append(StackChange(stack=new, changed=changed, killed=killed, killed_because=kill_cause(ask)))
+        changes.append(StackChange(stack=new, changed=changed, killed=killed, killed_because=kill_cause(request)))
     return tuple(changes)
 
 
@@ -317,10 +323,10 @@ def living(ids: tuple[TaskId, ...], state: ClusterState) -> tuple[Task, ...] | R
     return tuple(found)
 
 
-def kill_cause(ask: KillAsked) -> str:
+def kill_cause(request: KillRequested) -> str:
     """Why the tasks stop: the phrase that readers see."""
-    who = f" by {ask.by}" if ask.by else ""
-    return f"killed{who}" + (f": {ask.message}" if ask.message else "")
+    who = f" by {request.by}" if request.by else ""
+    return f"killed{who}" + (f": {request.message}" if request.message else "")
 
 
 def restarted(spec: GroupSpec, state: ClusterState) -> GroupSpec:
@@ -331,23 +337,23 @@ def restarted(spec: GroupSpec, state: ClusterState) -> GroupSpec:
 
 
 def _adjusted(
-    ask: ScaleAsked | RestartAsked | StopAsked | StartAsked, spec: GroupSpec, state: ClusterState
+    request: ScaleRequested | RestartRequested | StopRequested | StartRequested, spec: GroupSpec, state: ClusterState
 ) -> GroupSpec | Refused:
-    if isinstance(ask, RestartAsked):
+    if isinstance(request, RestartRequested):
         return restarted(spec, state)
-    if isinstance(ask, StopAsked):
+    if isinstance(request, StopRequested):
         return replace(spec, is_stopped=True)
-    if isinstance(ask, StartAsked):
+    if isinstance(request, StartRequested):
         return replace(spec, is_stopped=False)
     if spec.mode is Mode.GLOBAL:
         return _no_number(spec)
     instances = spec.instances
-    if ask.instances is not None:
-        instances = ask.instances
-    elif ask.delta is not None:
-        instances += ask.delta
-    elif ask.factor is not None:
-        instances = round(instances * ask.factor)
+    if request.instances is not None:
+        instances = request.instances
+    elif request.delta is not None:
+        instances += request.delta
+    elif request.factor is not None:
+        instances = round(instances * request.factor)
     if not 0 <= instances <= MOST_INSTANCES:
         return Refused(
             kind="invalid",

@@ -8,7 +8,7 @@ changed, and another try is decided again.
 from __future__ import annotations
 
 from framework.core.commands import DeleteAnswer, Done, Outcome, PutAnswer, Refused
-from framework.core.events import Asked
+from framework.core.events import Requested
 from framework.core.model import Answered, Instant, RequestKey
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
@@ -23,7 +23,7 @@ MOST_TEXT = 8_000
 MOST_MESSAGE = 1_000
 
 
-def answer_to(asked: Asked, state: ClusterState, now: Instant) -> Outcome | None:
+def answer_to(asked: Requested, state: ClusterState, now: Instant) -> Outcome | None:
     """The answer to another try of a request that has changed something; None where this is none."""
     known = state.answers.get(asked.request_key.text) if asked.request_key else None
     if asked.request_key is None or known is None or now - known.at > KEPT_SECONDS:
@@ -42,7 +42,7 @@ def answer_of(known: Answered, request: RequestKey) -> Outcome:
     return Done(changed=known.changed, index=known.index, message=known.message)
 
 
-def answered(context: Context, asked: Asked, done: Done, now: Instant) -> Answered | None:
+def answered(context: Context, asked: Requested, done: Done, now: Instant) -> Answered | None:
     """The answer to be stored in the same save as the change, None where the request has no key."""
     if asked.request_key is None:
         return None
@@ -63,7 +63,7 @@ def answered(context: Context, asked: Asked, done: Done, now: Instant) -> Answer
     )
 
 
-def remember(context: Context, asked: Asked, done: Done, now: Instant) -> None:
+def remember(context: Context, asked: Requested, done: Done, now: Instant) -> None:
     """Adds the answer to the step's save, where the step has changed something."""
     answer = answered(context, asked, done, now) if done.changed else None
     if answer is not None:

@@ -33,7 +33,7 @@ class Agents:
         self.absent: dict[AgentId, Agent] = {}
         """The others on which tasks of ours were when last looked."""
         self.unavailable: dict[AgentId, str] = {}
-        self.departing: dict[AgentId, None] = {}
+        self.draining: dict[AgentId, None] = {}
         """Those of them that are to be left: they drain, or their maintenance begins soon."""
         self.boundary: Instant = 0.0
         """When a maintenance window begins or ends next, so that `unavailable` changes; 0 if none does."""
@@ -175,23 +175,23 @@ class Agents:
     def judge(self, now: Instant, lead_seconds: float) -> None:
         """Finds out who is to be avoided now, and until when that holds."""
         unavailable: dict[AgentId, str] = {}
-        departing: dict[AgentId, None] = {}
+        draining: dict[AgentId, None] = {}
         boundaries: list[Instant] = []
         for id, agent in self.present.items():
             cause = _PHRASES.get(agent.state, "")
             if agent.state in LEAVING:
-                departing[id] = None
+                draining[id] = None
             if agent.window is not None:
                 boundaries += _boundaries(agent.window, lead_seconds)
                 maintained = _maintenance(agent.window, now, lead_seconds)
                 cause = cause or maintained
                 if maintained:
-                    departing[id] = None
+                    draining[id] = None
             if cause:
                 unavailable[id] = cause
         if self.is_told:
             unavailable |= dict.fromkeys(self.absent, ABSENT)
-        self.departing = departing
+        self.draining = draining
         self.boundary = min((at for at in boundaries if now < at), default=0.0)
         if unavailable != self.unavailable:
             changed = (id for id in (*self.unavailable, *unavailable) if self._differs(id, unavailable))

@@ -23,7 +23,7 @@ from framework.core.model import (
     Task,
     Version,
 )
-from framework.core.state.group_index import GroupIndex, holds_slot, is_behind, is_counted, is_outdated
+from framework.core.state.group_index import GroupIndex, holds_slot, is_counted, is_outdated, is_stale
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, make_of
 from specs.model.constraints import Mode, Neighbour
 from specs.states import Goal, TaskState
@@ -50,7 +50,7 @@ class ClusterState:
         self.rollouts: dict[str, Rollouts] = {}
         self.answers: dict[str, Answered] = {}
         """Requests that have changed something, by their keys, oldest first. Replaced as a whole, never changed."""
-        self.departing: dict[AgentId, None] = {}
+        self.draining: dict[AgentId, None] = {}
         """The agents that are to be left: those that drain, and those whose maintenance begins soon."""
         self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
         """How many tasks can be reached, by group, agent and version without its care (specs.ids.make_of)."""
@@ -107,7 +107,7 @@ class ClusterState:
         """The tasks of a group that are known, living and ended."""
         index = self.groups.get(group)
         if index is not None:
-            for id in (*index.holders.values(), *index.incoming.values(), *index.leaving, *index.ended):
+            for id in (*index.holders.values(), *index.surge.values(), *index.outgoing, *index.ended):
                 yield self.tasks[id]
 
     def put_stack(self, stack: StackSpec) -> None:
@@ -132,7 +132,7 @@ class ClusterState:
             for slot, id in sorted(index.holders.items()):
                 self._mark_due(index, slot, self.tasks[id])
             for id in (id for living in index.living.values() for id in living):
-                _mark(index.behind, id, is_behind(self.tasks[id], self.specs.get(group)))
+                _mark(index.behind, id, is_stale(self.tasks[id], self.specs.get(group)))
             self.touched[group] = None
 
     def drop_stack(self, name: str) -> None:
@@ -168,9 +168,9 @@ class ClusterState:
 
     def depart(self, agents: Iterable[AgentId]) -> dict[GroupId, None]:
         """Takes which agents are to be left; returns the groups that have a task to move now, or no longer."""
-        departing = dict.fromkeys(agents)
-        changed = departing.keys() ^ self.departing.keys()
-        self.departing = departing
+        draining = dict.fromkeys(agents)
+        changed = draining.keys() ^ self.draining.keys()
+        self.draining = draining
         moved: dict[GroupId, None] = {}
         if changed:
             for task in self.tasks.values():
@@ -185,12 +185,12 @@ class ClusterState:
         is_old = holder is not None and is_outdated(holder, self.specs.get(index.id))
         departs = holder is not None and self._departs(holder)
         _mark(index.outdated, slot, is_old)
-        _mark(index.departing, slot, departs)
+        _mark(index.draining, slot, departs)
         _mark(index.useless, slot, (is_old or departs) and holder is not None and not holder.is_ready)
 
     def _departs(self, task: Task) -> bool:
         """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
-        return task.goal is Goal.RUN and (task.agent_id in self.departing or task.state is TaskState.KILLING)
+        return task.goal is Goal.RUN and (task.agent_id in self.draining or task.state is TaskState.KILLING)
 
     def _forget_spec(self, spec: GroupSpec) -> None:
         self.specs.pop(spec.id, None)
@@ -269,7 +269,7 @@ class ClusterState:
                 index.last_ended[task.slot] = task.id
         else:
             index.living.setdefault(task.slot, {})[task.id] = None
-            _mark(index.behind, task.id, is_behind(task, self.specs.get(index.id)))
+            _mark(index.behind, task.id, is_stale(task, self.specs.get(index.id)))
         if is_counted(task):
             self._count(task, 1)
         _mark(self.left, task.id, task.is_left and task.state.is_terminal)
@@ -287,17 +287,17 @@ class ClusterState:
         coming: Task | None = None
         living = index.living.get(slot, ())
         for task in sorted((self.tasks[id] for id in living), key=lambda task: serial_of(task.id)):
-            index.leaving.pop(task.id, None)
+            index.outgoing.pop(task.id, None)
             if not holds_slot(task) or (task.beside is not None and task.goal is Goal.STOP):
-                index.leaving[task.id] = None
+                index.outgoing[task.id] = None
             elif holder is not None and task.beside == holder.id and holder.goal is Goal.RUN:
                 coming = task
             else:
                 for one in (holder, coming):
                     if one is not None:
-                        index.leaving[one.id] = None
+                        index.outgoing[one.id] = None
                 holder, coming = task, None
-        _set(index.incoming, slot, coming.id if coming else None)
+        _set(index.surge, slot, coming.id if coming else None)
         _set(index.holders, slot, holder.id if holder else None)
         self._mark_due(index, slot, holder)
         runs = holder is not None and holder.goal is Goal.RUN
@@ -350,7 +350,7 @@ class ClusterState:
 
     def _unlist(self, task: Task) -> None:
         index = self.groups[task.group]
-        for listed in (index.leaving, index.ended, index.behind):
+        for listed in (index.outgoing, index.ended, index.behind):
             listed.pop(task.id, None)
         living = index.living.get(task.slot)
         if living is not None and task.id in living:

@@ -21,13 +21,13 @@ from framework.core.commands import (
     PutTask,
     Write,
 )
-from framework.core.events import Ask
+from framework.core.events import ChangeRequest
 from framework.core.model import Answered, History, Instant, KnownAgent, Rollouts, Settings, Stored, Task
 from framework.core.state.agent_failures import with_failure
 from framework.core.state.agents import Agents
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.delay_scheduling import Patience
-from framework.core.state.executor_choice import Reservations, Roll
+from framework.core.state.executor_choice import ExecutorUpgrade, Reservations
 from framework.core.state.group_index import is_counted
 from framework.core.state.load_window import Scaler
 from framework.core.state.offer_pool import OfferPool
@@ -83,7 +83,7 @@ class Context:
         self.answered: list[Answered] = []
         """Answers that the step's save stores with what the step has changed (core.stacks.repeated_requests)."""
         self._last_answer = 0
-        self.own_asks: list[Ask] = []
+        self.own_requests: list[ChangeRequest] = []
         """What the scheduler asks of itself, to be decided in its turn."""
         self.changing: dict[str, None] = {}
         """The stacks of which a change is being stored: what their rollouts are by then is not known yet."""
@@ -96,7 +96,7 @@ class Context:
         come or go."""
         self.has_moved = False
         """Whether tasks came or went since those were last looked at."""
-        self.told: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
+        self.waits_published: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
         """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}
         self.informed: dict[TaskId, Informed] = {}
@@ -120,9 +120,9 @@ class Context:
         """Whether something happened that placement should look at."""
         self.suspects = Suspects()
         self.stories = Stories()
-        self.roll: Roll | None = None
+        self.executor_upgrade: ExecutorUpgrade | None = None
         """The roll of executors that is under way; core.converge.executor_upgrade says more."""
-        self.roll_problem = ""
+        self.executor_upgrade_problem = ""
         """Why the last one was given up, "" where it was not."""
         self.now: Instant = 0.0
         """When the event under way is handled."""
@@ -132,7 +132,7 @@ class Context:
 
     # ---- the step ------------------------------------------------------------
 
-    def say(self, *commands: Command) -> None:
+    def emit(self, *commands: Command) -> None:
         """Commands that rest on nothing stored: they go at once."""
         self._out += commands
 
@@ -202,8 +202,8 @@ class Context:
                 del self.pending[group]
                 self.causes.pop(group, None)
                 self.refused_at.pop(group, None)
-                if group in self.told:
-                    self.told[group] = ((), self.told[group][1])
+                if group in self.waits_published:
+                    self.waits_published[group] = ((), self.waits_published[group][1])
 
     def call_off(self, group: GroupId, slot: int) -> None:
         """No successor is to be launched beside the slot's task."""
@@ -316,7 +316,7 @@ class Context:
         if task.goal is Goal.STOP:
             return
         self.put(replace(task, goal=Goal.STOP, stop_cause=cause, makes_way=makes_way))
-        self.announce("TaskStopping", task, f"{task.id} is to stop: {cause}")
+        self.publish_task("TaskStopping", task, f"{task.id} is to stop: {cause}")
         if task.state is not TaskState.UNREACHABLE:
             self.kill(self.state.tasks[task.id], now)
         if len(self._writes) >= WRITES_PER_SAVE:
@@ -332,29 +332,29 @@ class Context:
         takes_seconds = stop.drain_seconds + stop.grace_seconds if stop else 0.0
         self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + takes_seconds)
 
-    def announce(self, kind: str, task: Task, text: str) -> None:
+    def publish_task(self, kind: str, task: Task, text: str) -> None:
         """Tells the event stream of a task, once the step is stored; and its story."""
         self.stories.note(task.id, kind, text, self.now)
         self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
 
-    def announce_group(self, kind: str, group: GroupId, text: str) -> None:
+    def publish_group(self, kind: str, group: GroupId, text: str) -> None:
         """Tells the event stream of a group, once the step is stored."""
         self.after_save(Announce(kind=kind, text=text, stack=group.stack, group=str(group)))
 
-    def ask(self, ask: Ask) -> None:
+    def request(self, request: ChangeRequest) -> None:
         """Asks something of the scheduler as a user might, after this step."""
-        self.own_asks.append(ask)
+        self.own_requests.append(request)
 
-    def tell(self, kind: str, text: str, stack: str = "") -> None:
+    def publish(self, kind: str, text: str, stack: str = "") -> None:
         """Tells the event stream of something else, once the step is stored."""
         self.after_save(Announce(kind=kind, text=text, stack=stack))
 
-    def tell_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
+    def publish_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
         """Tells the event stream why a group finds no place, when the rules that keep it from one are others than those
         told last, and not too often."""
-        known, at = self.told.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
+        known, at = self.waits_published.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
         if rules != known and now - at >= TELL_WAITING_EVERY_SECONDS:
-            self.told[group] = (rules, now)
+            self.waits_published[group] = (rules, now)
             text = f"{group} waits: {sentence}"
             self.after_save(Announce(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
 
@@ -377,7 +377,7 @@ class Context:
                 f"the store said that {stored.next_serial} is the next number for a task, and it holds one numbered"
                 f" {next_serial - 1}: it goes on from {next_serial}. Was the store changed by hand?"
             )
-            self.tell("SerialRaised", text)
+            self.publish("SerialRaised", text)
         for task in self.state.tasks.values():
             if task.state.is_lively and task.agent_id not in self.state.agents:
                 self.put_agent(KnownAgent(id=task.agent_id, hostname=task.hostname))

@@ -45,7 +45,7 @@ class Reservations:
 
 
 @dataclass(slots=True)
-class Roll:
+class ExecutorUpgrade:
     """A roll under way: agents still to come, and the one that is at it. `moving` are the slots that are to run there
     again, each with whether it was ready."""
 

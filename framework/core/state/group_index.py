@@ -21,10 +21,10 @@ class Succession:
 class GroupIndex:
     """What there is of one group.
 
-    `holders` has the task that holds each slot; `incoming` those that are to take over from it once they are ready,
-    while it shall still run; `leaving` those that live but have lost their slot: unreachable ones, and ones whose
+    `holders` has the task that holds each slot; `surge` those that are to take over from it once they are ready,
+    while it shall still run; `outgoing` those that live but have lost their slot: unreachable ones, and ones whose
     successor has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the
-    holders whose task has another version or generation than is desired, as far as they shall run; `departing` those on
+    holders whose task has another version or generation than is desired, as far as they shall run; `draining` those on
     agents that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose
     task serves on although it has failed a check that was changed. `behind` are the tasks that run on and lack
     something that their executor is to be told (core.converge.inplace_update).
@@ -37,14 +37,14 @@ class GroupIndex:
 
     id: GroupId
     holders: dict[int, TaskId] = field(default_factory=dict)
-    incoming: dict[int, TaskId] = field(default_factory=dict)
-    leaving: dict[TaskId, None] = field(default_factory=dict)
+    surge: dict[int, TaskId] = field(default_factory=dict)
+    outgoing: dict[TaskId, None] = field(default_factory=dict)
     living: dict[int, dict[TaskId, None]] = field(default_factory=dict)
     ended: dict[TaskId, None] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     last_ended: dict[int, TaskId] = field(default_factory=dict)
     outdated: dict[int, None] = field(default_factory=dict)
-    departing: dict[int, None] = field(default_factory=dict)
+    draining: dict[int, None] = field(default_factory=dict)
     useless: dict[int, None] = field(default_factory=dict)
     unproved: dict[int, None] = field(default_factory=dict)
     behind: dict[TaskId, None] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class GroupIndex:
     @property
     def is_empty(self) -> bool:
         """Whether no task of the group lives."""
-        return not self.holders and not self.incoming and not self.leaving
+        return not self.holders and not self.surge and not self.outgoing
 
 
 def holds_slot(task: Task) -> bool:
@@ -80,7 +80,7 @@ def is_outdated(task: Task, spec: GroupSpec | None) -> bool:
     return not is_same_make(task.version, spec.version) or task.generation < spec.generation
 
 
-def is_behind(task: Task, spec: GroupSpec | None) -> bool:
+def is_stale(task: Task, spec: GroupSpec | None) -> bool:
     """Whether the task shall run, and lacks what it can be given as it runs: the care that is desired, or a signal."""
     if spec is None or task.goal is Goal.STOP or not is_same_make(task.version, spec.version):
         return False

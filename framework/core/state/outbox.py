@@ -14,7 +14,7 @@ MOST_WAITING = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """The consequences of a save: commands that may go then; for an ask, the changes that then count, and who asked;
+    """The consequences of a save: commands that may go then; for a request, the changes that then count, and who asked;
     and the answers that are stored with it."""
 
     commands: tuple[Command, ...] = ()

@@ -10,13 +10,13 @@ from fastapi.testclient import TestClient
 from framework.api.info import Limits
 from framework.core.commands import Done, Refused
 from framework.core.events import (
-    BackoffResetAsked,
-    RestartAsked,
-    ScaleAsked,
+    BackoffResetRequested,
+    RestartRequested,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from specs.file.load import stack_to_json
 from specs.ids import group_id
@@ -83,18 +83,18 @@ def test_if_match_that_is_no_index_is_refused(client: TestClient, front: FakeFro
 @pytest.mark.parametrize(
     ("path", "body", "asked"),
     [
-        ("/v1/scale", {"instances": 4}, ScaleAsked(request_id=1, pattern="shop/web[dev]", instances=4)),
-        ("/v1/scale", {"delta": -1}, ScaleAsked(request_id=1, pattern="shop/web[dev]", delta=-1)),
-        ("/v1/scale", {"factor": 2}, ScaleAsked(request_id=1, pattern="shop/web[dev]", factor=2.0)),
-        ("/v1/scale", {"instances": 0}, ScaleAsked(request_id=1, pattern="shop/web[dev]", instances=0)),
-        ("/v1/restart", {}, RestartAsked(request_id=1, pattern="shop/web[dev]")),
+        ("/v1/scale", {"instances": 4}, ScaleRequested(request_id=1, pattern="shop/web[dev]", instances=4)),
+        ("/v1/scale", {"delta": -1}, ScaleRequested(request_id=1, pattern="shop/web[dev]", delta=-1)),
+        ("/v1/scale", {"factor": 2}, ScaleRequested(request_id=1, pattern="shop/web[dev]", factor=2.0)),
+        ("/v1/scale", {"instances": 0}, ScaleRequested(request_id=1, pattern="shop/web[dev]", instances=0)),
+        ("/v1/restart", {}, RestartRequested(request_id=1, pattern="shop/web[dev]")),
         (
             "/v1/reset-backoff",
             {"message": "fixed", "by": "ann"},
-            BackoffResetAsked(request_id=1, pattern="shop/web[dev]", message="fixed", by="ann"),
+            BackoffResetRequested(request_id=1, pattern="shop/web[dev]", message="fixed", by="ann"),
         ),
-        ("/v1/stop", {}, StopAsked(request_id=1, pattern="shop/web[dev]")),
-        ("/v1/start", {}, StartAsked(request_id=1, pattern="shop/web[dev]")),
+        ("/v1/stop", {}, StopRequested(request_id=1, pattern="shop/web[dev]")),
+        ("/v1/start", {}, StartRequested(request_id=1, pattern="shop/web[dev]")),
     ],
 )
 def test_actions(client: TestClient, front: FakeFront, path: str, body: dict[str, Any], asked: object) -> None:

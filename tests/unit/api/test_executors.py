@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.core.commands import Done, Refused
-from framework.core.events import RollAsked
+from framework.core.events import ExecutorUpgradeRequested
 from framework.core.views import View
 from specs.ids import group_id
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view
@@ -38,7 +38,7 @@ def test_a_roll_reaches_the_core(client: TestClient, front: FakeFront) -> None:
     front.answer = lambda _ask: Done(changed=("agent1",), message="rolling")
     answer = client.post("/v1/executors/roll", json={"agent": "agent*", "processes": True})
     assert (answer.status_code, answer.json()["changed"]) == (202, ["agent1"])
-    assert front.asks == [RollAsked(request_id=1, pattern="agent*", has_processes=True)]
+    assert front.asks == [ExecutorUpgradeRequested(request_id=1, pattern="agent*", has_processes=True)]
 
 
 def test_a_second_one_is_a_conflict(client: TestClient, front: FakeFront) -> None:

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from framework.core.commands import Done
-from framework.core.events import KillAsked, RollbackAsked
+from framework.core.events import KillRequested, RollbackRequested
 from specs.file.load import stack_from_json
 from specs.ids import group_id
 from specs.model.stack import Stack
@@ -101,7 +101,7 @@ def test_a_rollback(client: TestClient, front: FakeFront) -> None:
     answer = client.post("/v1/stacks/shop/rollback", json=body)
     assert (answer.status_code, answer.json()["message"]) == (202, "back to 1")
     assert front.asks == [
-        RollbackAsked(request_id=1, name="shop", to=1, with_instances=True, if_index=3, message="500s", by="eve")
+        RollbackRequested(request_id=1, name="shop", to=1, with_instances=True, if_index=3, message="500s", by="eve")
     ]
 
 
@@ -110,7 +110,7 @@ def test_killing_tasks(client: TestClient, front: FakeFront) -> None:
     front.view = a_view([a_stack("shop", [a_group(WEB_ID, instances=2, tasks=tasks)])])
     answer = client.post("/v1/kill", json={"tasks": ["17", tasks[1].id], "scale": True, "by": "eve"})
     assert answer.status_code == 202
-    assert front.asks == [KillAsked(request_id=1, tasks=(tasks[0].id, tasks[1].id), scale=True, by="eve")]
+    assert front.asks == [KillRequested(request_id=1, tasks=(tasks[0].id, tasks[1].id), scale=True, by="eve")]
     assert client.post("/v1/kill", json={"tasks": ["99"]}).status_code == 404
     assert client.post("/v1/kill", json={"tasks": []}).status_code == 422
 

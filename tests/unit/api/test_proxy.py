@@ -22,7 +22,7 @@ from framework.api.info import ExecutorFile, Limits, ServerInfo
 from framework.api.server import Server
 from framework.app import set_up_logging
 from framework.core.commands import Done
-from framework.core.events import ScaleAsked
+from framework.core.events import ScaleRequested
 from framework.ports import is_address
 from specs.ids import group_id
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
@@ -109,7 +109,7 @@ def test_changes_with_their_bodies_are_passed_on(leader: Scheduler, standby: Sch
     answer = standby.ask("POST", "/v1/scale", json=body, headers=TOKEN)
     assert (answer.status_code, answer.json()["index"]) == (202, 3)
     (asked,) = leader.front.asks
-    assert isinstance(asked, ScaleAsked) and asked.instances == 4
+    assert isinstance(asked, ScaleRequested) and asked.instances == 4
     pieces = iter([b'{"pattern": "shop/web",', b'"delta": 1}'])
     typed = {**TOKEN, "Content-Type": "application/json"}
     chunked = standby.ask("POST", "/v1/scale", content=pieces, headers=typed)

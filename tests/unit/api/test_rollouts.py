@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from framework.api.rollout_shapes import RolloutAnswer, RolloutsAnswer
 from framework.api.shapes import GroupsAnswer, TasksAnswer
 from framework.core.commands import Done
-from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, StackSubmitted
+from framework.core.events import RestartRequested, RolloutAction, RolloutActionRequested, StackSubmitted
 from specs.file.load import stack_to_json
 from tests.kit.conversation import stack
 from tests.kit.front import FakeFront
@@ -75,13 +75,13 @@ def test_what_is_asked_of_it_reaches_the_core(client: TestClient, front: FakeFro
     answer = client.post(f"/v1/stacks/shop/rollout/{action.value}", json=body)
     assert (answer.status_code, answer.json()["changed"]) == (202, ["shop/web"])
     assert front.asks == [
-        RolloutAsked(request_id=1, stack="shop", action=action, service="web", number=2, asked_by="ann")
+        RolloutActionRequested(request_id=1, stack="shop", action=action, service="web", number=2, asked_by="ann")
     ]
 
 
 def test_nothing_need_be_said_with_it(client: TestClient, front: FakeFront) -> None:
     assert client.post("/v1/stacks/shop/rollout/pause").status_code == 202
-    assert front.asks == [RolloutAsked(request_id=1, stack="shop", action=RolloutAction.PAUSE)]
+    assert front.asks == [RolloutActionRequested(request_id=1, stack="shop", action=RolloutAction.PAUSE)]
 
 
 def test_what_cannot_be_asked(client: TestClient, front: FakeFront) -> None:
@@ -95,5 +95,5 @@ def test_all_at_once_and_a_wait_between_tasks(client: TestClient, front: FakeFro
     client.post("/v1/restart", json=body)
     client.put("/v1/stacks/shop?all_at_once=true", json=stack_to_json(stack(replace(web(), instances=1))))
     restart, submit = front.asks
-    assert restart == RestartAsked(request_id=1, pattern="shop", wait_seconds=30, is_all_at_once=True)
+    assert restart == RestartRequested(request_id=1, pattern="shop", wait_seconds=30, is_all_at_once=True)
     assert isinstance(submit, StackSubmitted) and submit.is_all_at_once

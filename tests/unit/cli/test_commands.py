@@ -15,13 +15,13 @@ from framework.cli.agents import agents
 from framework.cli.main import COMMANDS, framework
 from framework.core.commands import Done, Refused
 from framework.core.events import (
-    BackoffResetAsked,
-    RestartAsked,
-    ScaleAsked,
+    BackoffResetRequested,
+    RestartRequested,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from framework.core.views import GroupState, Waiting
 from specs.file.load import load_stack, stack_from_json
@@ -256,26 +256,26 @@ def test_plan_of_a_new_stack(serve: Serve, run: Run, front: FakeFront, stack_fil
 @pytest.mark.parametrize(
     ("command", "asked"),
     [
-        ("scale shop/web 4", ScaleAsked(request_id=1, pattern="shop/web", instances=4)),
-        ("scale shop/web[dev] 0", ScaleAsked(request_id=1, pattern="shop/web[dev]", instances=0)),
-        ("scale shop/web +1", ScaleAsked(request_id=1, pattern="shop/web", delta=1)),
-        ("scale shop/web -1", ScaleAsked(request_id=1, pattern="shop/web", delta=-1)),
-        ("scale shop/web x2", ScaleAsked(request_id=1, pattern="shop/web", factor=2.0)),
-        ("scale shop/web x0.5 -l dev", ScaleAsked(request_id=1, pattern="shop/web[dev]", factor=0.5)),
-        ("restart shop", RestartAsked(request_id=1, pattern="shop")),
-        ("reset-backoff shop -m fixed", BackoffResetAsked(request_id=1, pattern="shop", message="fixed")),
-        ("restart shop -l dev,frontend", RestartAsked(request_id=1, pattern="shop[dev,frontend]")),
-        ("stop shop/web[dev] -l frontend", StopAsked(request_id=1, pattern="shop/web[dev,frontend]")),
-        ("start */web", StartAsked(request_id=1, pattern="*/web")),
+        ("scale shop/web 4", ScaleRequested(request_id=1, pattern="shop/web", instances=4)),
+        ("scale shop/web[dev] 0", ScaleRequested(request_id=1, pattern="shop/web[dev]", instances=0)),
+        ("scale shop/web +1", ScaleRequested(request_id=1, pattern="shop/web", delta=1)),
+        ("scale shop/web -1", ScaleRequested(request_id=1, pattern="shop/web", delta=-1)),
+        ("scale shop/web x2", ScaleRequested(request_id=1, pattern="shop/web", factor=2.0)),
+        ("scale shop/web x0.5 -l dev", ScaleRequested(request_id=1, pattern="shop/web[dev]", factor=0.5)),
+        ("restart shop", RestartRequested(request_id=1, pattern="shop")),
+        ("reset-backoff shop -m fixed", BackoffResetRequested(request_id=1, pattern="shop", message="fixed")),
+        ("restart shop -l dev,frontend", RestartRequested(request_id=1, pattern="shop[dev,frontend]")),
+        ("stop shop/web[dev] -l frontend", StopRequested(request_id=1, pattern="shop/web[dev,frontend]")),
+        ("start */web", StartRequested(request_id=1, pattern="*/web")),
         ("remove shop --yes -m old", StackRemoved(request_id=1, name="shop", message="old")),
-        ("restart shop -m why", RestartAsked(request_id=1, pattern="shop", message="why")),
+        ("restart shop -m why", RestartRequested(request_id=1, pattern="shop", message="why")),
         (
             "scale shop/web 1 --oldest-first",
-            ScaleAsked(request_id=1, pattern="shop/web", instances=1, order=KillOrder.OLDEST),
+            ScaleRequested(request_id=1, pattern="shop/web", instances=1, order=KillOrder.OLDEST),
         ),
         (
             "scale shop/web 1 --youngest-first",
-            ScaleAsked(request_id=1, pattern="shop/web", instances=1, order=KillOrder.YOUNGEST),
+            ScaleRequested(request_id=1, pattern="shop/web", instances=1, order=KillOrder.YOUNGEST),
         ),
     ],
 )
@@ -283,7 +283,9 @@ def test_changes(serve: Serve, run: Run, front: FakeFront, command: str, asked: 
     serve()
     assert run(*command.split()).exit_code == 0
     (one,) = front.asks
-    assert isinstance(one, ScaleAsked | RestartAsked | StopAsked | StartAsked | StackRemoved | BackoffResetAsked)
+    assert isinstance(
+        one, ScaleRequested | RestartRequested | StopRequested | StartRequested | StackRemoved | BackoffResetRequested
+    )
     assert re.fullmatch(r"[^@]+@.+", one.by)
     assert replace(one, by="") == asked
 

@@ -21,7 +21,7 @@ from executor.terminal import Wanted
 from framework.api import inside as routes
 from framework.cli.main import framework
 from framework.core.commands import Done, Outcome, Refused
-from framework.core.events import Ask, AttachAsked
+from framework.core.events import ChangeRequest, ExecRequested
 from specs.ids import group_id
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.cli import conftest
@@ -85,8 +85,8 @@ def shell(front: FakeFront, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Sh
     address = serve(token="secret").removeprefix("http://")
     assert address
 
-    def answer(ask: Ask) -> Outcome:
-        assert isinstance(ask, AttachAsked)
+    def answer(ask: ChangeRequest) -> Outcome:
+        assert isinstance(ask, ExecRequested)
         sessions.attach(Attach(order=order(), url=f"http://{address}", key=ask.key), played.start)
         return Done(message="")
 
@@ -172,8 +172,8 @@ def test_who_goes_away_leaves_no_command_behind(shell: Shell, front: FakeFront) 
 def test_the_address_that_executors_call_is_the_schedulers_own(shell: Shell, run: Run, front: FakeFront) -> None:
     run("exec", "1", "ls")
     (asked,) = front.asks
-    assert isinstance(asked, AttachAsked)
-    assert replace(asked, key="") == AttachAsked(
+    assert isinstance(asked, ExecRequested)
+    assert replace(asked, key="") == ExecRequested(
         request_id=1, task_id=asked.task_id, url=f"http://{conftest.INFO.leader}", key=""
     )
     assert shell.wanted

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from framework.core.commands import Done, Refused
-from framework.core.events import RollAsked
+from framework.core.events import ExecutorUpgradeRequested
 from framework.core.views import EMPTY, Connection
 from tests.kit.front import FakeFront, a_view
 from tests.unit.api.test_executors import three_tasks
@@ -14,7 +14,8 @@ from tests.unit.cli.conftest import Run, Serve
 
 
 def test_the_executors_of_each_agent(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.view = replace(three_tasks(), executor_id="framework-executor-2", roll_problem="the roll stopped: why")
+    problem = "the roll stopped: why"
+    front.view = replace(three_tasks(), executor_id="framework-executor-2", executor_upgrade_problem=problem)
     serve()
     lines = run("executor", "ls").stdout.splitlines()
     assert lines[0].split() == ["AGENT", "EXECUTOR", "VERSION", "TASKS"]
@@ -34,7 +35,7 @@ def test_a_roll_is_asked_for(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
     result = run("executor", "roll", "--agent", "agent*", "--processes")
     assert (result.exit_code, result.stdout) == (0, "rolling, one agent after the other\n")
-    assert front.asks == [RollAsked(request_id=1, pattern="agent*", has_processes=True)]
+    assert front.asks == [ExecutorUpgradeRequested(request_id=1, pattern="agent*", has_processes=True)]
 
 
 def test_its_end_is_waited_for(serve: Serve, run: Run, front: FakeFront) -> None:
@@ -51,7 +52,7 @@ def test_its_end_is_waited_for(serve: Serve, run: Run, front: FakeFront) -> None
 
 def test_one_that_was_given_up_fails(serve: Serve, run: Run, front: FakeFront) -> None:
     front.answer = lambda _ask: Done(changed=("agent1",), message="rolling")
-    front.view = replace(a_view(), roll_problem="the roll stopped at agent1: why")
+    front.view = replace(a_view(), executor_upgrade_problem="the roll stopped at agent1: why")
     serve()
     result = run("executor", "roll", "--wait")
     assert result.exit_code == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from framework.core.commands import Done
-from framework.core.events import KillAsked, RollbackAsked
+from framework.core.events import KillRequested, RollbackRequested
 from specs.ids import group_id
 from specs.model.stack import Stack
 from tests.kit.front import WEB, FakeFront, a_group, a_spec, a_stack, a_task, a_view
@@ -64,8 +64,8 @@ def test_a_rollback_shows_its_plan_and_does_just_that(run: Run, front: FakeFront
         '    image: "acme/web:2" -> "acme/web:1"',
     ]
     (asked,) = front.asks
-    assert isinstance(asked, RollbackAsked)
-    assert replace(asked, by="") == RollbackAsked(request_id=1, name="shop", to=1, if_index=3, message="500s")
+    assert isinstance(asked, RollbackRequested)
+    assert replace(asked, by="") == RollbackRequested(request_id=1, name="shop", to=1, if_index=3, message="500s")
     assert "@" in asked.by
 
 
@@ -105,6 +105,6 @@ def test_killing(run: Run, front: FakeFront) -> None:
     front.view = a_view([a_stack("shop", [a_group(WEB_ID, tasks=[task])])])
     assert run("kill", "17", "--scale", "-m", "stuck").exit_code == 0
     (asked,) = front.asks
-    assert isinstance(asked, KillAsked)
-    assert replace(asked, by="") == KillAsked(request_id=1, tasks=(task.id,), scale=True, message="stuck")
+    assert isinstance(asked, KillRequested)
+    assert replace(asked, by="") == KillRequested(request_id=1, tasks=(task.id,), scale=True, message="stuck")
     assert run("kill").exit_code == 2

@@ -12,7 +12,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.following import Follow
 from framework.cli.server import Address, Server
 from framework.core.commands import Done, Outcome
-from framework.core.events import Ask, RestartAsked, RolloutAction, RolloutAsked
+from framework.core.events import ChangeRequest, RestartRequested, RolloutAction, RolloutActionRequested
 from specs.model.update import OnFailure
 from tests.kit.front import FakeFront
 from tests.kit.rollouts import Play
@@ -87,7 +87,7 @@ def test_what_is_asked(serve: Serve, run: Run, front: FakeFront, action: Rollout
     result = run("rollout", action.value, "shop", "--number", "2")
     assert (result.exit_code, result.stdout) == (0, f"shop: {action.value}d: shop/web\n")
     (asked,) = front.asks
-    assert isinstance(asked, RolloutAsked)
+    assert isinstance(asked, RolloutActionRequested)
     assert (asked.action, asked.number, asked.stack) == (action, 2, "shop")
     assert "@" in asked.asked_by
 
@@ -155,18 +155,18 @@ def test_one_that_takes_too_long_is_given_up_with_what_it_waits_for(serve: Serve
 
 
 def test_a_restart_asks_for_its_pace(serve: Serve, run: Run, front: FakeFront) -> None:
-    def answer(asked: Ask) -> Outcome:
+    def answer(asked: ChangeRequest) -> Outcome:
         asks.append(asked)
         return Done(changed=("shop/web",), index=2)
 
-    asks: list[Ask] = []
+    asks: list[ChangeRequest] = []
     front.answer = answer
     show(front, change(playing()))
     serve()
     assert run("restart", "shop", "--wait", "30", "--all-at-once").exit_code == 0
     assert run("restart", "shop", "--wait").exit_code == 0
     assert run("restart", "shop", "--wait", "1m").exit_code == 0
-    waits = [asked.wait_seconds for asked in asks if isinstance(asked, RestartAsked)]
+    waits = [asked.wait_seconds for asked in asks if isinstance(asked, RestartRequested)]
     assert waits == [30.0, None, 60.0]
     wrong = run("restart", "--wait", "shop/web", "other")
     assert wrong.exit_code == 2 and "put it last" in wrong.stderr

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from framework.core.commands import Announce, Command, Done, Refused
-from framework.core.events import KillAsked, ScaleAsked, StopAsked, UsageMeasured
+from framework.core.events import KillRequested, ScaleRequested, StopRequested, UsageMeasured
 from framework.core.model import TaskUsage
 from framework.core.state.load_window import MOST_AT_ONCE, Scaler, Window, reading
 from framework.core.views import GroupView
@@ -192,7 +192,7 @@ def test_after_a_time_without_news_the_cool_down_begins_anew() -> None:
 def test_a_number_that_somebody_sets_stays_for_a_cool_down() -> None:
     load = Load()
     load.measure(30, cpu=60)
-    assert isinstance(outcome(load.talk.say(ScaleAsked(request_id=90, pattern="shop", instances=8)), 90), Done)
+    assert isinstance(outcome(load.talk.say(ScaleRequested(request_id=90, pattern="shop", instances=8)), 90), Done)
     load.talk.offers()
     load.talk.run(*load.talk.tasks)
     load.measure(18, cpu=30)
@@ -204,14 +204,14 @@ def test_a_number_that_somebody_sets_stays_for_a_cool_down() -> None:
 def test_numbers_outside_the_bounds_are_refused() -> None:
     load = Load()
     for ask in (
-        ScaleAsked(request_id=90, pattern="shop/web", instances=11),
-        ScaleAsked(request_id=90, pattern="shop/web", delta=-3),
+        ScaleRequested(request_id=90, pattern="shop/web", instances=11),
+        ScaleRequested(request_id=90, pattern="shop/web", delta=-3),
     ):
         refused = outcome(load.talk.say(ask), 90)
         assert isinstance(refused, Refused)
         assert "shop/web is scaled by its load, from 2 to 10; wanted a number of these" in refused.message
     ids = tuple(task.id for task in load.talk.tasks[:3])
-    assert isinstance(outcome(load.talk.say(KillAsked(request_id=91, tasks=ids, scale=True)), 91), Refused)
+    assert isinstance(outcome(load.talk.say(KillRequested(request_id=91, tasks=ids, scale=True)), 91), Refused)
     assert load.instances == 4
 
 
@@ -228,7 +228,7 @@ def test_the_same_file_again_keeps_the_number() -> None:
 
 def test_nothing_is_scaled_while_it_is_stopped() -> None:
     load = Load()
-    load.talk.say(StopAsked(request_id=90, pattern="shop"))
+    load.talk.say(StopRequested(request_id=90, pattern="shop"))
     load.measure(10, cpu=300)
     assert (load.instances, load.view.scaling) == (4, None)
 

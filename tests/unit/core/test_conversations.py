@@ -28,14 +28,14 @@ from framework.core.events import (
     FrameworkRefused,
     OfferRescinded,
     OffersReceived,
-    RestartAsked,
+    RestartRequested,
     Saved,
     SaveFailed,
-    ScaleAsked,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from framework.core.model import Version
 from framework.core.state.offer_pool import between_revives
@@ -130,7 +130,7 @@ def test_more_is_asked_for_soon_after_and_the_less_often_the_more_agents_there_a
     talk.submit(stack(group()))
     assert Revive() in talk.wait(0.02)
     talk.offers()
-    talk.say(ScaleAsked(request_id=90, pattern="shop/web", delta=1))
+    talk.say(ScaleRequested(request_id=90, pattern="shop/web", delta=1))
     assert Revive() not in talk.wait(0.25), "it was asked for less than 0.4 s ago"
     assert Revive() in talk.wait(0.05)
     assert [between_revives(number) for number in (1, 200, 500, 10_000)] == [0.1, 0.4, 1.0, 1.0]
@@ -147,7 +147,7 @@ def test_idle_it_declines_for_long_and_suppresses_once() -> None:
 def test_a_group_scaled_up_revives_and_launches_only_what_is_missing() -> None:
     talk = Conversation()
     talk.up(group(instances=2))
-    heard = talk.say(ScaleAsked(request_id=90, pattern="shop/web", delta=2))
+    heard = talk.say(ScaleRequested(request_id=90, pattern="shop/web", delta=2))
     assert outcome(heard, 90) == Done(changed=("shop/web",), index=2)
     assert Revive() in talk.wait(2)
     assert sorted(task.slot for task in launched(talk.offers())) == [2, 3]
@@ -156,7 +156,7 @@ def test_a_group_scaled_up_revives_and_launches_only_what_is_missing() -> None:
 def test_scaled_down_the_highest_slots_stop_after_that_is_stored() -> None:
     talk = Conversation()
     talk.up(group(instances=4))
-    heard = talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=2))
+    heard = talk.say(ScaleRequested(request_id=90, pattern="shop/web", instances=2))
     kinds = [type(command) for command in heard if isinstance(command, Save | Kill)]
     assert kinds == [Save, Save, Kill, Kill], "the spec, then the goals, then the kills"
     assert sorted(talk.scheduler.context.state.tasks[id].slot for id in killed(heard)) == [2, 3]
@@ -168,7 +168,7 @@ def test_many_stops_are_stored_in_pieces_each_before_its_kills() -> None:
     talk.submit(stack(group(instances=450, resources=Resources(cpus_milli=10, mem_mib=1))))
     talk.offers()
     talk.holds_saves = True
-    talk.say(ScaleAsked(request_id=90, pattern="shop/web", instances=0))
+    talk.say(ScaleRequested(request_id=90, pattern="shop/web", instances=0))
     spec, talk.held = talk.held[0], []
     heard = talk.say(Saved(ticket=spec.ticket))
     saves = [command for command in heard if isinstance(command, Save)]
@@ -182,11 +182,11 @@ def test_many_stops_are_stored_in_pieces_each_before_its_kills() -> None:
 def test_scaling_refuses_what_cannot_be() -> None:
     talk = Conversation()
     talk.up(group(instances=2))
-    refused = outcome(talk.say(ScaleAsked(request_id=90, pattern="shop/web", delta=-3)), 90)
+    refused = outcome(talk.say(ScaleRequested(request_id=90, pattern="shop/web", delta=-3)), 90)
     assert isinstance(refused, Refused) and refused.kind == "invalid" and "-1 instances" in refused.message
-    missing = outcome(talk.say(ScaleAsked(request_id=91, pattern="shop/wbe", instances=1)), 91)
+    missing = outcome(talk.say(ScaleRequested(request_id=91, pattern="shop/wbe", instances=1)), 91)
     assert isinstance(missing, Refused) and missing.kind == "not_found"
-    assert outcome(talk.say(ScaleAsked(request_id=92, pattern="shop", factor=2.0)), 92) == Done(
+    assert outcome(talk.say(ScaleRequested(request_id=92, pattern="shop", factor=2.0)), 92) == Done(
         changed=("shop/web",), index=2
     )
 
@@ -247,7 +247,7 @@ def test_the_old_version_is_deleted_when_its_last_task_is_forgotten() -> None:
 def test_restart_replaces_tasks_of_the_same_version() -> None:
     talk = Conversation()
     talk.up(group(instances=2))
-    talk.say(RestartAsked(request_id=5, pattern="shop/web"))
+    talk.say(RestartRequested(request_id=5, pattern="shop/web"))
     talk.run(*launched(talk.offers()))
     talk.wait(1)
     (stopping,) = [task for task in talk.tasks if task.goal is Goal.STOP]
@@ -259,12 +259,12 @@ def test_restart_replaces_tasks_of_the_same_version() -> None:
 def test_stop_keeps_the_definition_and_start_brings_it_back() -> None:
     talk = Conversation()
     talk.up(group(instances=2))
-    talk.say(StopAsked(request_id=5, pattern="shop"))
+    talk.say(StopRequested(request_id=5, pattern="shop"))
     for task in talk.tasks:
         talk.status(task, TaskState.KILLED)
     assert talk.tasks == []
     assert only_view(talk).state is GroupState.STOPPED
-    talk.say(StartAsked(request_id=6, pattern="shop"))
+    talk.say(StartRequested(request_id=6, pattern="shop"))
     talk.wait(2)
     assert len(launched(talk.offers())) == 2
 
@@ -458,7 +458,7 @@ def test_a_kill_is_repeated_until_the_task_has_ended() -> None:
     talk = Conversation()
     talk.up(group())
     (task,) = talk.tasks
-    talk.say(StopAsked(request_id=1, pattern="shop"))
+    talk.say(StopRequested(request_id=1, pattern="shop"))
     assert killed(talk.wait(65)) == [task.id] * 3
     talk.status(task, TaskState.KILLED)
     assert killed(talk.wait(600)) == []
@@ -631,7 +631,7 @@ def test_an_intent_that_never_left_is_launched_anew_once_mesos_says_it_is_gone()
 def test_stops_that_were_stored_are_repeated_by_the_next_one() -> None:
     talk = Conversation()
     talk.up(group())
-    talk.say(StopAsked(request_id=1, pattern="shop"))
+    talk.say(StopRequested(request_id=1, pattern="shop"))
     again = Conversation(shelf=talk.shelf)
     assert killed(again.subscribe()) == [talk.tasks[0].id]
 
@@ -680,8 +680,8 @@ def test_asks_are_decided_one_after_the_other_on_what_is_stored() -> None:
     talk = Conversation()
     talk.up(group(instances=1))
     talk.holds_saves = True
-    talk.say(ScaleAsked(request_id=11, pattern="shop", delta=1))
-    talk.say(ScaleAsked(request_id=12, pattern="shop", delta=1))
+    talk.say(ScaleRequested(request_id=11, pattern="shop", delta=1))
+    talk.say(ScaleRequested(request_id=12, pattern="shop", delta=1))
     assert len(talk.held) == 1
     heard = talk.release()
     assert outcome(heard, 11) == Done(changed=("shop/web",), index=2)

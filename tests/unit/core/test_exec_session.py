@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from framework.core.commands import Attach, Done, Refused, Save
-from framework.core.events import AttachAsked
+from framework.core.events import ExecRequested
 from specs.ids import TaskId
 from specs.model.stack import Container
 from tests.kit.conversation import Conversation, group, outcome, stack
 
-ASK = AttachAsked(request_id=7, task_id=TaskId("none"), url="http://10.0.0.9:8080", key="k")
+ASK = ExecRequested(request_id=7, task_id=TaskId("none"), url="http://10.0.0.9:8080", key="k")
 
 
 @pytest.mark.parametrize("container", [Container(image="acme/web:1"), Container(command=("sleep", "9"))])

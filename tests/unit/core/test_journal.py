@@ -17,7 +17,15 @@ from hypothesis import strategies as some
 
 from framework.core import commands, events, journal
 from framework.core.commands import Command, PutVersion
-from framework.core.events import Asked, AttachAsked, BecameLeader, Event, ScaleAsked, StackSubmitted, StatusReceived
+from framework.core.events import (
+    BecameLeader,
+    Event,
+    ExecRequested,
+    Requested,
+    ScaleRequested,
+    StackSubmitted,
+    StatusReceived,
+)
 from framework.core.journal import MARK, Masker, decode, members
 from framework.core.model import Instant, Status, Stored
 from framework.core.scheduler import Scheduler
@@ -121,7 +129,7 @@ def live(path: Path) -> Recorded:
     talk.offers()
     talk.submit(stack(secretive(2, "another")))
     talk.wait(5)
-    talk.say(ScaleAsked(request_id=900, pattern="shop", instances=4))
+    talk.say(ScaleRequested(request_id=900, pattern="shop", instances=4))
     talk.offers()
     return talk
 
@@ -177,7 +185,7 @@ class TestValues:
             if isinstance(kind, type)
             and is_dataclass(kind)
             and kind.__module__ == module.__name__
-            and kind is not Asked
+            and kind is not Requested
         }
         parts = members(commands.Write) | members(commands.Outcome) | {"Launch": commands.Launch}
         assert EVENTS | COMMANDS | parts == made
@@ -228,7 +236,7 @@ class TestSecrets:
     def test_the_key_of_a_session_does_not_either(self, tmp_path: Path) -> None:
         talk = live(tmp_path / "journal")
         task = next(each for each in talk.tasks if each.state is TaskState.RUNNING)
-        heard = talk.say(AttachAsked(request_id=901, task_id=task.id, url="http://10.0.0.9:8080", key=SECRET))
+        heard = talk.say(ExecRequested(request_id=901, task_id=task.id, url="http://10.0.0.9:8080", key=SECRET))
         assert any(isinstance(each, commands.Attach) and each.key == SECRET for each in heard)
         assert SECRET not in (tmp_path / "journal").read_text(encoding="utf-8")
         assert [step for step in replay(tmp_path / "journal") if not step.is_same] == []

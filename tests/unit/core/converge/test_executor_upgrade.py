@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.core.commands import Command, Done, Leave, Outcome, Refused
 from framework.core.converge.executor_upgrade import ROLL_SECONDS, TELL_AGAIN_SECONDS
-from framework.core.events import RollAsked
+from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Task
 from specs.ids import ExecutorId
 from specs.model.constraints import Constraint, Operator, Rules
@@ -33,7 +33,7 @@ def renewed(*, instances: int = 2, container: Container | None = None) -> Conver
 
 
 def ask(talk: Conversation, pattern: str = "*", *, has_processes: bool = False) -> tuple[Outcome, list[Command]]:
-    heard = talk.say(RollAsked(request_id=77, pattern=pattern, has_processes=has_processes))
+    heard = talk.say(ExecutorUpgradeRequested(request_id=77, pattern=pattern, has_processes=has_processes))
     return outcome(heard, 77), heard
 
 
@@ -67,7 +67,7 @@ def test_one_agent_after_the_other_and_every_task_is_adopted() -> None:
     assert talk.scheduler.view(talk.now).rolling == second.hostname
     talk.run(leave(talk, second))
     view = talk.scheduler.view(talk.now)
-    assert (view.is_rolling, view.rolling, view.roll_problem) == (False, "", "")
+    assert (view.is_rolling, view.rolling, view.executor_upgrade_problem) == (False, "", "")
     assert {task.executor_id for task in talk.tasks} == {NEW}
     assert not talk.scheduler.context.state.backoffs and not talk.scheduler.context.state.failing
 
@@ -129,12 +129,12 @@ def test_an_executor_that_does_not_leave_stops_the_roll() -> None:
     talk.wait(ROLL_SECONDS)
     view = talk.scheduler.view(talk.now)
     assert not view.is_rolling
-    assert view.roll_problem == (
+    assert view.executor_upgrade_problem == (
         f"the roll stopped at {first.hostname}: after 120 s its older executor has not left: it may be of a version"
         " that cannot; agents that are left as they are: 1"
     )
     answer, _ = ask(talk)
-    assert isinstance(answer, Done) and talk.scheduler.view(talk.now).roll_problem == ""
+    assert isinstance(answer, Done) and talk.scheduler.view(talk.now).executor_upgrade_problem == ""
 
 
 def test_tasks_that_do_not_run_again_stop_the_roll() -> None:
@@ -143,7 +143,7 @@ def test_tasks_that_do_not_run_again_stop_the_roll() -> None:
     ask(talk)
     talk.status(first, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
     talk.wait(ROLL_SECONDS)
-    assert "tasks do not run again: 1 of 1, as slot" in talk.scheduler.view(talk.now).roll_problem
+    assert "tasks do not run again: 1 of 1, as slot" in talk.scheduler.view(talk.now).executor_upgrade_problem
     assert Leave(agent_id=second.agent_id, executor_id=OLD) not in told(talk.heard)
 
 
@@ -154,7 +154,7 @@ def test_a_group_that_is_taken_away_meanwhile_is_not_waited_for() -> None:
     talk.remove()
     talk.status(task, TaskState.KILLED)
     assert not talk.scheduler.view(talk.now).is_rolling
-    assert talk.scheduler.view(talk.now).roll_problem == ""
+    assert talk.scheduler.view(talk.now).executor_upgrade_problem == ""
 
 
 def test_one_roll_at_a_time() -> None:

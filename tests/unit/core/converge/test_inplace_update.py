@@ -7,7 +7,7 @@ from dataclasses import replace
 from framework.core.commands import Apply, Command, Done
 from framework.core.converge.inplace_update import TELL_AGAIN_SECONDS
 from framework.core.converge.slots import _worth
-from framework.core.events import Disconnected, RollbackAsked
+from framework.core.events import Disconnected, RollbackRequested
 from framework.core.model import RolloutState, Task
 from framework.core.rollout.updater import UNPROVED
 from framework.core.views import GroupState
@@ -79,7 +79,7 @@ def test_it_is_no_rollout_and_going_back_is_none_either() -> None:
     assert not state.rollouts and state.histories["shop"].revisions[-1].text == "changed in place web"
     for task in talk.tasks:
         has(talk, task, is_healthy=True)
-    talk.say(RollbackAsked(request_id=77, name="shop"))
+    talk.say(RollbackRequested(request_id=77, name="shop"))
     assert desired(talk) == before and not state.rollouts and not killed(talk.heard)
     assert {each.version for each in told(talk.heard)[-2:]} == {before}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework.core.commands import Accept, Command, Done, Reconcile, Refused, Reply
-from framework.core.events import DestructionApproved, Disconnected, StatusReceived, StopAsked
+from framework.core.events import DestructionApproved, Disconnected, StatusReceived, StopRequested
 from framework.core.model import Doubt, Status, Task
 from framework.core.views import Question
 from specs.ids import AgentId, TaskId
@@ -122,7 +122,7 @@ class TestStrangers:
     def test_what_was_decided_is_killed_without_waiting(self) -> None:
         before = Conversation()
         before.up(group(instances=2))
-        before.say(StopAsked(request_id=1, pattern="shop"))
+        before.say(StopRequested(request_id=1, pattern="shop"))
         talk = Conversation(shelf=before.shelf)
         assert sorted(killed(talk.subscribe())) == sorted(task.id for task in before.tasks)
 
@@ -298,7 +298,7 @@ class TestMissing:
     def test_what_shall_stop_may_be_unknown(self) -> None:
         before = Conversation()
         before.up(group(instances=20))
-        before.say(StopAsked(request_id=1, pattern="shop"))
+        before.say(StopRequested(request_id=1, pattern="shop"))
         talk = Conversation(shelf=before.shelf)
         talk.subscribe()
         talk.say(*(unknown(task) for task in talk.tasks))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from framework.core.commands import Done, Kill, PutStack, PutTask, Refused, Save
-from framework.core.events import KillAsked, ScaleAsked
+from framework.core.events import KillRequested, ScaleRequested
 from specs.ids import TaskId
 from specs.model.constraints import Mode
 from specs.model.stack import CheckKind, Container, HealthCheck, KillOrder
@@ -29,7 +29,7 @@ def running(instances: int = 3, **more: Any) -> Conversation:
 
 def kill(talk: Conversation, *ids: TaskId, scale: bool = False, **more: Any) -> Any:
     talk.heard = []
-    return outcome(talk.say(KillAsked(request_id=77, tasks=ids, scale=scale, **more)), 77)
+    return outcome(talk.say(KillRequested(request_id=77, tasks=ids, scale=scale, **more)), 77)
 
 
 def left(talk: Conversation) -> list[int]:
@@ -69,7 +69,7 @@ class TestKill:
         talk = running(3)
         first = talk.tasks[0]
         talk.holds_saves = True
-        heard = talk.say(KillAsked(request_id=7, tasks=(first.id,), scale=True))
+        heard = talk.say(KillRequested(request_id=7, tasks=(first.id,), scale=True))
         (save,) = (command for command in heard if isinstance(command, Save))
         assert {type(write) for write in save.writes} >= {PutStack, PutTask}
         assert not any(isinstance(command, Kill) for command in heard)
@@ -92,7 +92,7 @@ class TestKill:
 
     def test_what_holds_no_slot_has_none_to_give_up(self) -> None:
         talk = running()
-        talk.say(ScaleAsked(request_id=5, pattern="shop", instances=2))
+        talk.say(ScaleRequested(request_id=5, pattern="shop", instances=2))
         refused = kill(talk, talk.tasks[2].id, scale=True)
         assert isinstance(refused, Refused) and "holds no slot that its group wants" in refused.message
 
@@ -109,7 +109,7 @@ class TestFewer:
     )
     def test_the_youngest_go_or_the_oldest(self, order: KillOrder | None, slots: list[int]) -> None:
         talk = running()
-        talk.say(ScaleAsked(request_id=9, pattern="shop", instances=2, order=order))
+        talk.say(ScaleRequested(request_id=9, pattern="shop", instances=2, order=order))
         assert left(talk) == slots
         assert talk.scheduler.context.kill_orders == {}
 
@@ -120,7 +120,7 @@ class TestFewer:
         kill(talk, third.id)
         talk.status(third, TaskState.KILLED)
         assert [task.slot for task in launched(talk.offers())] == [2]
-        talk.say(ScaleAsked(request_id=9, pattern="shop", instances=3))
+        talk.say(ScaleRequested(request_id=9, pattern="shop", instances=3))
         assert left(talk) == [1, 2, 3]
-        talk.say(ScaleAsked(request_id=10, pattern="shop", instances=2))
+        talk.say(ScaleRequested(request_id=10, pattern="shop", instances=2))
         assert left(talk) == [1, 3]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from framework.core.commands import Announce, Command, Done, Outcome, Refused, Revive
-from framework.core.events import BackoffResetAsked
+from framework.core.events import BackoffResetRequested
 from framework.core.model import Task
 from framework.core.views import GroupState, GroupView
 from specs.model.constraints import Mode
@@ -41,7 +41,7 @@ def fail_next(talk: Conversation, message: str = "exit code 1", **more: object) 
 
 
 def reset(talk: Conversation, pattern: str = "shop") -> Outcome:
-    return outcome(talk.say(BackoffResetAsked(request_id=77, pattern=pattern)), 77)
+    return outcome(talk.say(BackoffResetRequested(request_id=77, pattern=pattern)), 77)
 
 
 def kinds(talk: Conversation) -> list[str]:
@@ -318,7 +318,9 @@ class TestReset:
         talk.up(group())
         fail(talk, talk.tasks[0])
         talk.holds_saves = True
-        assert not [one for one in talk.say(BackoffResetAsked(request_id=7, pattern="shop")) if hasattr(one, "outcome")]
+        assert not [
+            one for one in talk.say(BackoffResetRequested(request_id=7, pattern="shop")) if hasattr(one, "outcome")
+        ]
         assert outcome(talk.release(), 7) == Done(changed=("shop/web",))
 
 

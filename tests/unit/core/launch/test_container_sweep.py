@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework.core.commands import Accept, Command, Done, Unwanted
-from framework.core.events import ScaleAsked, StraysReported
+from framework.core.events import ScaleRequested, StraysReported
 from framework.core.launch.container_sweep import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, NOWHERE_SECONDS, RESOURCES
 from framework.core.model import Task
 from framework.core.read.gone_agents import why_not_over
@@ -96,7 +96,7 @@ def test_what_is_scaled_away_is_swept_and_holds_no_slot() -> None:
     talk = up(instances=2)
     kept, given_up = talk.tasks
     lose(talk, given_up)
-    talk.say(ScaleAsked(request_id=99, pattern="shop/web", instances=1))
+    talk.say(ScaleRequested(request_id=99, pattern="shop/web", instances=1))
     (sweep,) = launched(offers_of(talk, given_up))
     assert sweep.sweeps
     state = talk.scheduler.context.state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework.core.commands import Command, Done, Revive
-from framework.core.events import RestartAsked
+from framework.core.events import RestartRequested
 from framework.core.model import Task
 from framework.core.read.explain import explain
 from framework.core.state.delay_scheduling import ANSWER_SECONDS, PATIENCE_SECONDS
@@ -57,7 +57,7 @@ class TestFailures:
         view = talk.scheduler.view(talk.now)
         told = explain(view, view.stacks["shop"].groups[0], 0)
         assert any("the group is not even" in sentence for sentence in told.sentences), told.sentences
-        talk.say(RestartAsked(request_id=99, pattern="shop/web"))
+        talk.say(RestartRequested(request_id=99, pattern="shop/web"))
         for _ in range(12):
             talk.wait(2)
             talk.run(*launched(talk.offers()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.core.commands import Refused, Revive
-from framework.core.events import AgentFailed, OffersReceived, ScaleAsked, StartAsked, StopAsked
+from framework.core.events import AgentFailed, OffersReceived, ScaleRequested, StartRequested, StopRequested
 from framework.core.views import GroupState, GroupView
 from placement.agent import AgentState
 from specs.ids import AgentId
@@ -165,14 +165,14 @@ def test_a_new_version_replaces_each_where_it_is() -> None:
 
 def test_it_cannot_be_scaled_but_stopped_and_started() -> None:
     talk = everywhere()
-    refused = outcome(talk.say(ScaleAsked(request_id=9, pattern="shop", instances=2)), 9)
+    refused = outcome(talk.say(ScaleRequested(request_id=9, pattern="shop", instances=2)), 9)
     assert isinstance(refused, Refused) and refused.kind == "invalid" and "one on every agent" in refused.message
-    talk.say(StopAsked(request_id=10, pattern="shop"))
+    talk.say(StopRequested(request_id=10, pattern="shop"))
     assert {task.stop_cause for task in talk.tasks} == {"the group is stopped"}
     for task in talk.tasks:
         talk.status(task, TaskState.KILLED)
     assert view(talk).state is GroupState.STOPPED
-    talk.say(StartAsked(request_id=11, pattern="shop"))
+    talk.say(StartRequested(request_id=11, pattern="shop"))
     talk.wait(2)
     assert len(launched(talk.offers())) == 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Accept, Announce, Decline, DeleteAgent, PutAgent, Revive, Save
-from framework.core.events import AgentFailed, AgentsReported, OffersReceived, ScaleAsked, StackRemoved, Subscribed
+from framework.core.events import AgentFailed, AgentsReported, OffersReceived, ScaleRequested, StackRemoved, Subscribed
 from framework.core.model import Task
 from framework.core.state.executor_choice import Reservations, purse_of
 from framework.core.views import AgentView
@@ -50,7 +50,7 @@ def seen(talk: Conversation, number: int) -> AgentView:
 
 
 def scale(talk: Conversation, instances: int) -> None:
-    talk.say(ScaleAsked(request_id=99, pattern="shop", instances=instances))
+    talk.say(ScaleRequested(request_id=99, pattern="shop", instances=instances))
 
 
 class TestHardRules:
@@ -153,7 +153,7 @@ class TestHardRules:
         talk.run(*launched(talk.offers(talk.offer(1))))
         again = Conversation(shelf=talk.shelf)
         again.subscribe(again.agent(1), again.agent(2))
-        again.say(ScaleAsked(request_id=9, pattern="shop/loud", instances=1))
+        again.say(ScaleRequested(request_id=9, pattern="shop/loud", instances=1))
         again.wait(2)
         assert launched(again.offers(again.offer(1))) == []
         assert [task.hostname for task in launched(again.offers(again.offer(2)))] == ["agent2"]
@@ -168,7 +168,7 @@ class TestHardRules:
         talk.offers(talk.offer(1), talk.offer(2))
         talk.wait(20)
         assert not talk.scheduler.context.pool.held
-        talk.say(ScaleAsked(request_id=9, pattern="shop/db", instances=1))
+        talk.say(ScaleRequested(request_id=9, pattern="shop/db", instances=1))
         talk.wait(2)
         (db,) = launched(talk.offers(talk.offer(1, cpus=0.6)))
         assert db.group.service == "db"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from framework.api.picture import task_plain
-from framework.core.events import RolloutAction, ScaleAsked
+from framework.core.events import RolloutAction, ScaleRequested
 from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.read.explain import explain
 from framework.core.read.pace_warnings import warned
@@ -39,7 +39,7 @@ def drained(play: Play, seconds: float = 5.0, state: AgentState = AgentState.DRA
 def scaled_down() -> Play:
     """Two tasks that stop first, half of which stay ready; of one task half is one."""
     play = playing(2, replace(STOP_FIRST, min_healthy=HALF))
-    play.on(5, *play.talk.say(ScaleAsked(request_id=5, pattern="shop/web", instances=1)))
+    play.on(5, *play.talk.say(ScaleRequested(request_id=5, pattern="shop/web", instances=1)))
     (left,) = play.talk.tasks
     number = int(left.agent_id.rpartition("-")[2])
     agents = [play.talk.agent(n, state=AgentState.DRAINING if n == number else AgentState.ACTIVE) for n in (1, 2, 3)]
@@ -205,7 +205,7 @@ def due(play: Play) -> set[str]:
     """The tasks that are to go, by what is stored."""
     index = play.talk.scheduler.context.state.groups[seen(play)[1].spec.id]
     away = [task for task in play.talk.tasks if task.state is TaskState.UNREACHABLE]
-    slots = {**index.departing, **index.outdated, **index.misplaced}
+    slots = {**index.draining, **index.outdated, **index.misplaced}
     return {index.holders[slot] for slot in slots if slot in index.holders} | {task.id for task in away}
 
 

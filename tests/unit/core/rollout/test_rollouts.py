@@ -10,11 +10,11 @@ import pytest
 from framework.core.commands import AnswerInverse, Done, Leave, Refused
 from framework.core.events import (
     InverseOffersReceived,
-    KillAsked,
-    RestartAsked,
+    KillRequested,
+    RestartRequested,
     RolloutAction,
-    RolloutAsked,
-    ScaleAsked,
+    RolloutActionRequested,
+    ScaleRequested,
 )
 from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.model import RolloutKind, RolloutState, Task
@@ -72,7 +72,9 @@ def change(play: Play, seconds: float = 60, **more: Any) -> Play:
 
 def ask(play: Play, action: RolloutAction, service: str = "", number: int = 0) -> Done | Refused:
     heard = play.talk.say(
-        RolloutAsked(request_id=77, stack="shop", action=action, service=service, number=number, asked_by="ann")
+        RolloutActionRequested(
+            request_id=77, stack="shop", action=action, service=service, number=number, asked_by="ann"
+        )
     )
     answer = outcome(heard, 77)
     play.on(0.1, *heard)
@@ -214,7 +216,7 @@ class TestPace:
 
     def test_restart_with_a_wait_between_tasks(self) -> None:
         play = playing()
-        play.on(20, *play.talk.say(RestartAsked(request_id=9, pattern="shop", wait_seconds=30.0)))
+        play.on(20, *play.talk.say(RestartRequested(request_id=9, pattern="shop", wait_seconds=30.0)))
         assert play.rollout is not None and play.rollout.kind is RolloutKind.RESTART
         assert play.order == ["+0"]
         play.on(100)
@@ -222,7 +224,7 @@ class TestPace:
 
     def test_restart_all_at_once(self) -> None:
         play = playing()
-        play.on(5, *play.talk.say(RestartAsked(request_id=9, pattern="shop", is_all_at_once=True)))
+        play.on(5, *play.talk.say(RestartRequested(request_id=9, pattern="shop", is_all_at_once=True)))
         assert play.order == ["-0", "-1", "-2", "+0", "+1", "+2"]
 
     @pytest.mark.parametrize("rules", [BY_RACK, SPREAD_RACK], ids=["group by", "spread"])
@@ -380,7 +382,7 @@ class TestSteps:
         play = playing(update=update)
         change(play, update=update)
         assert play.images() == ["busybox:2", "busybox:1", "busybox:1"]
-        play.on(30, *play.talk.say(KillAsked(request_id=7, tasks=tuple(task.id for task in play.talk.tasks))))
+        play.on(30, *play.talk.say(KillRequested(request_id=7, tasks=tuple(task.id for task in play.talk.tasks))))
         assert play.images() == ["busybox:2", "busybox:1", "busybox:1"]
         ask(play, RolloutAction.PROMOTE)
         play.on(60)
@@ -413,7 +415,7 @@ class TestSteps:
         update = replace(PROMPT, steps=(Step(until=ONE), Step()))
         play = playing(update=update)
         change(play, update=update)
-        play.on(30, *play.talk.say(ScaleAsked(request_id=5, pattern="shop/web", instances=5)))
+        play.on(30, *play.talk.say(ScaleRequested(request_id=5, pattern="shop/web", instances=5)))
         assert sorted(play.images()) == ["busybox:1"] * 4 + ["busybox:2"]
         ask(play, RolloutAction.PROMOTE)
         play.on(60)
@@ -426,9 +428,9 @@ class TestAsked:
         play = playing(update=update)
         change(play, seconds=5, update=update)
         group_index = play.talk.scheduler.context.state.groups[play.talk.tasks[0].group]
-        assert group_index.incoming and "are being changed" in group_index.stall
+        assert group_index.surge and "are being changed" in group_index.stall
         assert isinstance(ask(play, RolloutAction.PAUSE), Done)
-        assert group_index.incoming and group_index.stall == "paused by ann"
+        assert group_index.surge and group_index.stall == "paused by ann"
 
     def test_pause_and_resume(self) -> None:
         update = replace(PROMPT, wait_seconds=10)

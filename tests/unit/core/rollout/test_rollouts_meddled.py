@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Command, Done
-from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, SaveFailed, StackSubmitted, StopAsked
+from framework.core.events import (
+    RestartRequested,
+    RolloutAction,
+    RolloutActionRequested,
+    SaveFailed,
+    StackSubmitted,
+    StopRequested,
+)
 from framework.core.model import RolloutState
 from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector
 from specs.model.stack import Dependency, Group
@@ -104,7 +111,7 @@ def going_forward() -> Play:
 
 
 def ask_back(play: Play) -> list[Command]:
-    return play.talk.say(RolloutAsked(request_id=7, stack="shop", action=RolloutAction.ROLLBACK))
+    return play.talk.say(RolloutActionRequested(request_id=7, stack="shop", action=RolloutAction.ROLLBACK))
 
 
 def test_one_can_go_back_to_what_no_history_keeps_any_more() -> None:
@@ -148,13 +155,13 @@ def test_a_restart_replaces_also_what_was_restarted_before_the_stack_went_back()
     play.talk.subscribe()
     update = replace(PROMPT, monitor_seconds=60.0)
     submitted(play, service("web", "busybox:1", update=update))
-    play.on(10, *play.talk.say(RestartAsked(request_id=7, pattern="shop")))
+    play.on(10, *play.talk.say(RestartRequested(request_id=7, pattern="shop")))
     submitted(play, service("web", "busybox:2", update=replace(update, deadline_seconds=0.0)), seconds=0.5)
     play.on(100, *ask_back(play))
     (kept,) = play.talk.tasks
     (view,) = play.talk.scheduler.view(play.talk.now).stacks["shop"].groups
     assert images_of(play, "web") == ["busybox:1"] and view.outdated == 0 and play.rollout is None
-    play.on(100, *play.talk.say(RestartAsked(request_id=8, pattern="shop")))
+    play.on(100, *play.talk.say(RestartRequested(request_id=8, pattern="shop")))
     (task,) = play.talk.tasks
     assert task.id != kept.id
 
@@ -189,7 +196,7 @@ def kept_apart(*more: Group) -> Play:
 
 def test_the_rollout_of_a_stopped_group_waits_for_no_task_that_was_to_move() -> None:
     play = kept_apart(service("job", "busybox:1"))
-    play.on(1, *play.talk.say(StopAsked(request_id=7, pattern="shop/web")))
+    play.on(1, *play.talk.say(StopRequested(request_id=7, pattern="shop/web")))
     assert images_of(play, "web") == [] and images_of(play, "job") == ["busybox:1"]
     assert play.rollout is None and play.past == [RolloutState.DONE]
 
@@ -198,14 +205,14 @@ def test_a_task_stays_once_what_it_was_to_leave_is_gone() -> None:
     """Nothing happens to the group itself: a task of another one ends."""
     play = kept_apart(service("job", "busybox:1"))
     (web,) = (task for task in play.talk.tasks if task.group.service == "web")
-    play.on(1, *play.talk.say(StopAsked(request_id=7, pattern="shop/job")))
+    play.on(1, *play.talk.say(StopRequested(request_id=7, pattern="shop/job")))
     assert [task.id for task in play.talk.tasks] == [web.id] and not play.launched
     assert play.rollout is None and play.past == [RolloutState.DONE]
 
 
 def test_a_task_waits_to_move_as_long_as_one_that_it_was_to_leave_is_there() -> None:
     play = kept_apart(service("job", "busybox:1"), service("db", "busybox:1"))
-    play.on(1, *play.talk.say(StopAsked(request_id=7, pattern="shop/job")))
+    play.on(1, *play.talk.say(StopRequested(request_id=7, pattern="shop/job")))
     assert play.rollout is not None and play.rollout.state is RolloutState.RUNNING
-    play.on(1, *play.talk.say(StopAsked(request_id=8, pattern="shop/db")))
+    play.on(1, *play.talk.say(StopRequested(request_id=8, pattern="shop/db")))
     assert not play.launched and play.rollout is None and play.past == [RolloutState.DONE]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from framework.core.commands import Apply, Command, Done
-from framework.core.events import RestartAsked, RolloutAction, RolloutAsked, StartAsked, StopAsked
+from framework.core.events import RestartRequested, RolloutAction, RolloutActionRequested, StartRequested, StopRequested
 from framework.core.model import Task
 from specs.model.stack import Condition, Dependency, Group, OnChange, Restart, Stop
 from specs.model.update import OnFailure, Order, Share, Update
@@ -81,10 +81,10 @@ class TestStopping:
 
     def test_several_groups_are_stopped_in_order_and_one_alone_at_once(self) -> None:
         talk = up(*CHAIN).talk
-        heard = talk.say(StopAsked(request_id=9, pattern="shop/redis"))
+        heard = talk.say(StopRequested(request_id=9, pattern="shop/redis"))
         assert isinstance(outcome(heard, 9), Done) and stopping(talk) == ["redis"]
         talk = up(*CHAIN).talk
-        heard = talk.say(StopAsked(request_id=9, pattern="shop/*"))
+        heard = talk.say(StopRequested(request_id=9, pattern="shop/*"))
         assert stopping(talk) == ["mail", "web"] and announced(heard).count("GroupHeld") == 2
 
     def test_what_runs_on_behind_one_that_has_no_tasks_is_waited_for(self) -> None:
@@ -108,7 +108,7 @@ class TestStopping:
 
     def test_one_that_ends_by_itself_while_it_is_held_is_not_started_again(self) -> None:
         play = up(*CHAIN)
-        play.talk.say(StopAsked(request_id=9, pattern="shop/*"))
+        play.talk.say(StopRequested(request_id=9, pattern="shop/*"))
         play.talk.status(the(play.talk, "redis"), TaskState.FAILED)
         play.stubborn = True
         play.on(30)
@@ -125,8 +125,8 @@ class TestStopping:
     def test_what_is_wished_again_meanwhile_just_runs_on(self) -> None:
         talk = up(*CHAIN).talk
         redis = the(talk, "redis").id
-        talk.say(StopAsked(request_id=9, pattern="shop/*"))
-        talk.say(StartAsked(request_id=10, pattern="shop/*"))
+        talk.say(StopRequested(request_id=9, pattern="shop/*"))
+        talk.say(StartRequested(request_id=10, pattern="shop/*"))
         ends(talk, "web")
         assert the(talk, "redis").id == redis and stopping(talk) == ["mail"]
         assert not talk.scheduler.context.held
@@ -156,7 +156,7 @@ class TestRestarts:
 
     def test_a_restart_of_it_counts_and_scaling_does_not(self) -> None:
         play = up(*self.stack_of("busybox:1"))
-        heard = play.talk.say(RestartAsked(request_id=9, pattern=REDIS))
+        heard = play.talk.say(RestartRequested(request_id=9, pattern=REDIS))
         assert isinstance(outcome(heard, 9), Done)
         play.on(30, *heard)
         assert [task.group.service for task in play.launched] == ["redis", "auth", "web"]
@@ -168,7 +168,7 @@ class TestRestarts:
 
     def test_one_that_asks_twice_is_restarted_once(self) -> None:
         play = up(*self.stack_of("busybox:1"))
-        heard = play.talk.say(RestartAsked(request_id=9, pattern="shop/*"))
+        heard = play.talk.say(RestartRequested(request_id=9, pattern="shop/*"))
         play.on(60, *heard)
         assert sorted(task.group.service for task in play.launched) == ["auth", "mail", "redis", "web"]
 
@@ -195,7 +195,7 @@ class TestRestarts:
         play = up(*self.stack_of("busybox:1"))
         play.talk.submit(stack(*self.stack_of("busybox:2")))
         play.on(30, until=lambda: "auth" in [task.group.service for task in play.launched])
-        back = RolloutAsked(request_id=9, stack="shop", action=RolloutAction.ROLLBACK)
+        back = RolloutActionRequested(request_id=9, stack="shop", action=RolloutAction.ROLLBACK)
         heard = play.talk.say(back)
         assert isinstance(outcome(heard, 9), Done)
         play.launched.clear()
@@ -243,7 +243,7 @@ class TestInitSteps:
             assert stall.startswith("waits until shop/migrate is changed, which failed: a new task failed")
             assert stall.endswith("exit code 3")
         play.talk.heard.clear()
-        heard = play.talk.say(RestartAsked(request_id=9, pattern="shop/migrate"))
+        heard = play.talk.say(RestartRequested(request_id=9, pattern="shop/migrate"))
         play.on(10, *heard)
         play.talk.status(the(play.talk, "migrate"), TaskState.FINISHED)
         play.on(20)

@@ -9,14 +9,14 @@ import pytest
 
 from framework.core.commands import Done, PutHistory, PutStack, Refused, Save
 from framework.core.events import (
-    Ask,
-    RestartAsked,
-    RollbackAsked,
-    ScaleAsked,
+    ChangeRequest,
+    RestartRequested,
+    RollbackRequested,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from framework.core.model import Revision, Version
 from framework.core.read.definitions import stack_at
@@ -38,14 +38,14 @@ class Talk(Conversation):
     def ask(self, kind: type, **fields: Any) -> Any:
         """The outcome of an ask."""
         self._number += 1
-        ask: Ask = kind(request_id=self._number, **fields)
+        ask: ChangeRequest = kind(request_id=self._number, **fields)
         return outcome(self.say(ask), self._number)
 
     def put(self, desired: Stack, message: str = "", by: str = "ann") -> Any:
         return self.ask(StackSubmitted, stack=desired, message=message, submitted_by=by)
 
     def back(self, **fields: Any) -> Any:
-        return self.ask(RollbackAsked, **{"name": "shop", **fields})
+        return self.ask(RollbackRequested, **{"name": "shop", **fields})
 
     @property
     def revisions(self) -> tuple[Revision, ...]:
@@ -69,7 +69,7 @@ def talk() -> Talk:
     talk.subscribe()
     talk.put(stack(group(instances=2)), "first")
     talk.put(stack(group(instances=2, image="busybox:2"), group("shop/db")), "second")
-    talk.ask(ScaleAsked, pattern="shop/web", instances=5, by="bob", message="sale")
+    talk.ask(ScaleRequested, pattern="shop/web", instances=5, by="bob", message="sale")
     talk.put(stack(group(instances=3, image="busybox:3")), "third")
     return talk
 
@@ -78,10 +78,10 @@ class TestRemembering:
     def test_who_did_what_and_when_and_why(self) -> None:
         talk = Talk()
         talk.put(stack(group(instances=2), group("shop/db", ["eu"])), "first")
-        for kind in (RestartAsked, StopAsked, StartAsked):
+        for kind in (RestartRequested, StopRequested, StartRequested):
             talk.now += 1
             talk.ask(kind, pattern="shop/db", by="bob", message=kind.__name__)
-        talk.ask(ScaleAsked, pattern="shop", factor=2.0)
+        talk.ask(ScaleRequested, pattern="shop", factor=2.0)
         talk.put(stack(group(instances=1, image="busybox:2"), group("shop/x")))
         told = [(one.number, one.command, one.text, one.services) for one in talk.revisions]
         assert told == [
@@ -94,7 +94,7 @@ class TestRemembering:
         ]
         assert [one.groups is not None for one in talk.revisions] == [True, False, False, False, False, True]
         third = talk.revisions[2]
-        assert (third.by, third.message, third.at) == ("bob", "StopAsked", talk.now - 1)
+        assert (third.by, third.message, third.at) == ("bob", "StopRequested", talk.now - 1)
         assert (talk.revisions[0].by, talk.revisions[0].message) == ("ann", "first")
 
     def test_it_is_stored_with_the_stack_and_what_is_refused_is_not(self) -> None:
@@ -103,7 +103,7 @@ class TestRemembering:
         save = next(command for command in heard if isinstance(command, Save))
         assert [type(write) for write in save.writes][-2:] == [PutHistory, PutStack]
         talk.put(stack(group()))
-        talk.ask(ScaleAsked, pattern="shop", delta=-9)
+        talk.ask(ScaleRequested, pattern="shop", delta=-9)
         assert len(talk.revisions) == 1
 
     def test_it_survives_the_scheduler(self, talk: Talk) -> None:
@@ -114,7 +114,7 @@ class TestRemembering:
     def test_a_stack_that_was_there_before_begins_with_what_it_is(self, talk: Talk) -> None:
         talk.shelf.histories.clear()
         again = Talk(shelf=talk.shelf)
-        again.ask(ScaleAsked, pattern="shop", instances=1)
+        again.ask(ScaleRequested, pattern="shop", instances=1)
         assert [(one.number, one.command) for one in again.revisions] == [(4, "submit"), (5, "scale")]
         assert again.revisions[0].message == "third"
 
@@ -128,7 +128,7 @@ class TestRemembering:
 
     def test_scaling_does_not_push_out_definitions(self, talk: Talk) -> None:
         for number in range(MOST_CHANGES + 30):
-            talk.ask(ScaleAsked, pattern="shop/web", instances=number % 3 + 1)
+            talk.ask(ScaleRequested, pattern="shop/web", instances=number % 3 + 1)
         changes = [one for one in talk.revisions if one.groups is None]
         assert len(changes) == MOST_CHANGES
         assert [one.message for one in talk.revisions if one.groups is not None] == ["first", "second", "third"]
@@ -193,14 +193,14 @@ class TestGoingBack:
         assert talk.desired["shop/web"] == wanted
 
     def test_the_number_of_instances_is_kept_or_not(self, talk: Talk) -> None:
-        talk.ask(ScaleAsked, pattern="shop/web", instances=7)
+        talk.ask(ScaleRequested, pattern="shop/web", instances=7)
         talk.back(to=1)
         assert talk.desired["shop/web"] == ("busybox:1", 7)
         talk.back(to=4, with_instances=True)
         assert talk.desired["shop/web"] == ("busybox:3", 3)
 
     def test_what_is_stopped_stays_so(self, talk: Talk) -> None:
-        talk.ask(StopAsked, pattern="shop")
+        talk.ask(StopRequested, pattern="shop")
         talk.back(to=1)
         assert talk.scheduler.context.state.specs[group_id("shop", "web")].is_stopped
 

@@ -9,19 +9,19 @@ import pytest
 
 from framework.core.commands import Done, Outcome, PutAnswer, PutStack, Refused, Reply, Save
 from framework.core.events import (
-    Ask,
-    BackoffResetAsked,
-    KillAsked,
-    RestartAsked,
-    RollbackAsked,
+    BackoffResetRequested,
+    ChangeRequest,
+    KillRequested,
+    RestartRequested,
+    RollbackRequested,
     RolloutAction,
-    RolloutAsked,
+    RolloutActionRequested,
     SaveFailed,
-    ScaleAsked,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
-    StartAsked,
-    StopAsked,
+    StartRequested,
+    StopRequested,
 )
 from framework.core.model import RequestKey
 from framework.core.stacks.repeated_requests import FORGOTTEN_AT_ONCE, KEPT_SECONDS, MOST_ANSWERS
@@ -29,7 +29,7 @@ from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, group, outcome, stack
 
 KEY = RequestKey(text="4f1a", digest="of this request")
-ONE_MORE = ScaleAsked(request_id=71, pattern="shop/web", delta=1, request_key=KEY)
+ONE_MORE = ScaleRequested(request_id=71, pattern="shop/web", delta=1, request_key=KEY)
 
 
 def up(instances: int = 2) -> Conversation:
@@ -99,7 +99,7 @@ def test_of_a_change_that_was_not_stored_nothing_is_remembered() -> None:
 
 def test_a_refusal_is_not_remembered() -> None:
     talk = up()
-    ask = ScaleAsked(request_id=71, pattern="shop/db", delta=1, request_key=KEY)
+    ask = ScaleRequested(request_id=71, pattern="shop/db", delta=1, request_key=KEY)
     assert isinstance(said(talk, ask), Refused)
     talk.submit(stack(group(instances=2), group("shop/db")))
     assert isinstance(said(talk, ask), Done)
@@ -108,23 +108,23 @@ def test_a_refusal_is_not_remembered() -> None:
 def test_one_key_for_two_requests_is_a_mistake() -> None:
     talk = up()
     said(talk, ONE_MORE)
-    other = StopAsked(request_id=71, pattern="shop/web", request_key=RequestKey(text=KEY.text, digest="of another"))
+    other = StopRequested(request_id=71, pattern="shop/web", request_key=RequestKey(text=KEY.text, digest="of another"))
     refused = said(talk, other)
     assert isinstance(refused, Refused) and refused.kind == "invalid"
     assert refused.message.startswith("the key 4f1a was given to a different request before; nothing was changed")
     assert not talk.shelf.stacks["shop"].groups[0].is_stopped
 
 
-ASKS: list[Ask] = [
+ASKS: list[ChangeRequest] = [
     StackSubmitted(request_id=71, stack=stack(group(instances=5)), if_index=1),
     StackRemoved(request_id=71, name="shop"),
-    RestartAsked(request_id=71, pattern="shop/web"),
-    StopAsked(request_id=71, pattern="shop/web"),
+    RestartRequested(request_id=71, pattern="shop/web"),
+    StopRequested(request_id=71, pattern="shop/web"),
 ]
 
 
 @pytest.mark.parametrize("ask", ASKS, ids=lambda ask: type(ask).__name__)
-def test_every_change_of_a_stack_is_one(ask: Ask) -> None:
+def test_every_change_of_a_stack_is_one(ask: ChangeRequest) -> None:
     talk = up()
     ask = replace(ask, request_key=KEY)
     first = said(talk, ask)
@@ -137,11 +137,11 @@ def test_every_change_of_a_stack_is_one(ask: Ask) -> None:
 
 def test_start_and_rollback_too() -> None:
     talk = up()
-    said(talk, StopAsked(request_id=71, pattern="shop/web"))
+    said(talk, StopRequested(request_id=71, pattern="shop/web"))
     for ask in (
-        StartAsked(request_id=71, pattern="shop/web", request_key=RequestKey(text="a", digest="a")),
+        StartRequested(request_id=71, pattern="shop/web", request_key=RequestKey(text="a", digest="a")),
         StackSubmitted(request_id=71, stack=stack(group(instances=2, image="acme/web:2"))),
-        RollbackAsked(request_id=71, name="shop", to=1, if_index=4, request_key=RequestKey(text="b", digest="b")),
+        RollbackRequested(request_id=71, name="shop", to=1, if_index=4, request_key=RequestKey(text="b", digest="b")),
     ):
         first = said(talk, ask)
         assert isinstance(first, Done) and first.changed
@@ -153,8 +153,10 @@ def test_start_and_rollback_too() -> None:
 
 def test_a_rollout_that_goes_on_to_its_next_step_goes_on_by_one() -> None:
     talk = up()
-    said(talk, RestartAsked(request_id=71, pattern="shop/web"))
-    promote = RolloutAsked(request_id=71, stack="shop", action=RolloutAction.PROMOTE, asked_by="eve", request_key=KEY)
+    said(talk, RestartRequested(request_id=71, pattern="shop/web"))
+    promote = RolloutActionRequested(
+        request_id=71, stack="shop", action=RolloutAction.PROMOTE, asked_by="eve", request_key=KEY
+    )
     first = said(talk, promote)
     after = next_leader(talk)
     before = after.shelf.rollouts["shop"].current
@@ -167,7 +169,7 @@ def test_a_rollout_that_goes_on_to_its_next_step_goes_on_by_one() -> None:
 def test_a_kill_whose_task_is_gone_meanwhile() -> None:
     talk = up()
     task = talk.tasks[0]
-    kill = KillAsked(request_id=71, tasks=(task.id,), request_key=KEY)
+    kill = KillRequested(request_id=71, tasks=(task.id,), request_key=KEY)
     first = said(talk, kill)
     talk.status(task, TaskState.KILLED)
     after = next_leader(talk)
@@ -178,7 +180,7 @@ def test_a_kill_whose_task_is_gone_meanwhile() -> None:
 def test_failures_that_are_forgotten_once() -> None:
     talk = up()
     talk.status(talk.tasks[0], TaskState.FAILED)
-    reset = BackoffResetAsked(request_id=71, pattern="shop/web", request_key=KEY)
+    reset = BackoffResetRequested(request_id=71, pattern="shop/web", request_key=KEY)
     first = said(talk, reset)
     assert isinstance(first, Done) and first.changed
     assert said(next_leader(talk), reset) == first
@@ -189,7 +191,7 @@ def test_the_oldest_are_forgotten() -> None:
     total = MOST_ANSWERS + FORGOTTEN_AT_ONCE
     for number in range(total):
         key = RequestKey(text=f"{number}", digest="x")
-        talk.say(ScaleAsked(request_id=0, pattern="shop/web", instances=number % 2, request_key=key))
+        talk.say(ScaleRequested(request_id=0, pattern="shop/web", instances=number % 2, request_key=key))
     answers = talk.scheduler.context.state.answers
     assert len(answers) == MOST_ANSWERS
     assert next(iter(answers)) == f"{FORGOTTEN_AT_ONCE}"
@@ -208,8 +210,8 @@ def test_an_answer_that_names_thousands_of_groups_is_kept_with_some_of_them() ->
     talk = Conversation()
     talk.subscribe()
     talk.submit(stack(*(group(f"shop/service{number:04}") for number in range(600))))
-    first = said(talk, StopAsked(request_id=71, pattern="*", request_key=KEY))
-    again = said(talk, StopAsked(request_id=71, pattern="*", request_key=KEY), 72)
+    first = said(talk, StopRequested(request_id=71, pattern="*", request_key=KEY))
+    again = said(talk, StopRequested(request_id=71, pattern="*", request_key=KEY), 72)
     assert isinstance(first, Done) and isinstance(again, Done)
     assert len(first.changed) == 600
     assert again == replace(first, changed=first.changed[: len(again.changed)])

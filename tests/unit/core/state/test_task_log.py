@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.events import StopAsked
+from framework.core.events import StopRequested
 from framework.core.model import Task
 from framework.core.state.task_log import MOST_ENTRIES, Entry, Stories, told
 from specs.ids import TaskId
@@ -20,7 +20,7 @@ def test_a_task_has_a_story_from_launch_to_end() -> None:
     talk = Conversation()
     talk.up(group())
     (task,) = talk.tasks
-    talk.say(StopAsked(request_id=1, pattern="shop"))
+    talk.say(StopRequested(request_id=1, pattern="shop"))
     talk.status(task, TaskState.KILLED, message="exit code 0")
     story = talk.scheduler.context.stories.of(task.id)
     assert [entry.kind for entry in story] == [
@@ -37,7 +37,7 @@ def test_a_kill_that_is_repeated_is_told_once() -> None:
     talk = Conversation()
     talk.up(group())
     (task,) = talk.tasks
-    talk.say(StopAsked(request_id=1, pattern="shop"))
+    talk.say(StopRequested(request_id=1, pattern="shop"))
     talk.wait(300)
     assert kinds(talk, task).count("TaskKilled") == 1
 
