@@ -32,11 +32,11 @@ MAX_BREAKS = 5
 """So often may the connection break during one transaction before it counts as refused."""
 
 
-class Lost(Exception):
+class TermEnded(Exception):
     """This store may not write any more; the message says why and what to do."""
 
 
-class Deposed(Lost):
+class Deposed(TermEnded):
     """Another scheduler has taken the store."""
 
 
@@ -83,7 +83,7 @@ class Term:
                 raise failed[1]
 
     def commit(self, piece: Sequence[Operation]) -> None:
-        """Performs one transaction exactly once. Raises Refused where it certainly did not happen, and Lost."""
+        """Performs one transaction exactly once. Raises Refused where it certainly did not happen, and TermEnded."""
         epoch = replace(self._held, transaction=self._held.transaction + 1)
         for _ in range(MAX_BREAKS):
             try:
@@ -123,7 +123,7 @@ class Term:
         return transaction
 
     def _has_happened(self, epoch: Epoch) -> bool:
-        """Whether the transaction that was to bring the epoch node to `epoch` did. Raises Lost."""
+        """Whether the transaction that was to bring the epoch node to `epoch` did. Raises TermEnded."""
         try:
             there, version = reading.epoch(self._ensemble, self._url)
         except (NoNodeError, RecordFault) as error:
@@ -149,8 +149,8 @@ class Term:
             return self._changed_by_hand(operation.path)
         return Refused(f"{self._path(operation.path)}: ZooKeeper refused to write it ({name(error)})")
 
-    def _changed_by_hand(self, path: str) -> Lost:
-        return Lost(
+    def _changed_by_hand(self, path: str) -> TermEnded:
+        return TermEnded(
             f"{self._path(path)} in ZooKeeper is not as this scheduler left it: somebody else changes what is below"
             f" {self._url.root}. Nothing was written over it; find out who, then start the scheduler again"
         )

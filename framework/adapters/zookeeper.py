@@ -25,7 +25,7 @@ from framework.adapters.ensemble import SESSION_SECONDS, Ensemble, SessionLost
 from framework.adapters.image import Filling, Image, Operation, pieces
 from framework.adapters.nodes import Key, Unstorable
 from framework.adapters.packing import NewerSchema, RecordFault
-from framework.adapters.term import Deposed, Lost, Refused, Term, name
+from framework.adapters.term import Deposed, Refused, Term, TermEnded, name
 from framework.core.commands import Save
 from framework.core.events import Saved, SaveFailed
 from framework.core.model import Stored
@@ -206,9 +206,9 @@ class ZooKeeperStore:
                 with self._io:
                     self._write(batch)
             return
-        except Lost as lost:
-            self.is_deposed = isinstance(lost, Deposed)
-            message = str(lost)
+        except TermEnded as end:
+            self.is_deposed = isinstance(end, Deposed)
+            message = str(end)
         except SessionLost:
             message = self._session_message()
         finally:
@@ -222,7 +222,7 @@ class ZooKeeperStore:
             if self._is_closing:
                 return None
             if self._is_session_lost:
-                raise Lost(self._session_message())
+                raise TermEnded(self._session_message())
             image = self._loaded
         filling = Filling(image)
         batch: list[_Prepared] = []
@@ -273,7 +273,7 @@ class ZooKeeperStore:
             except Refused as error:
                 if number == 1:
                     raise
-                raise Lost(
+                raise TermEnded(
                     f"A save of {len(cut)} transactions broke off before the one numbered {number}: {error}. Nothing"
                     " was said that rests on it; start the scheduler again, and it reads what is there"
                 ) from error

@@ -79,7 +79,7 @@ def asked_to_leave(context: Context, offers: tuple[tuple[OfferId, AgentId], ...]
             context.emit(AnswerInverse(offer_ids=ids, has_left=has_left, refuse_seconds=ASK_AGAIN_SECONDS))
 
 
-def lost(context: Context, id: AgentId, now: Instant) -> None:
+def removed(context: Context, id: AgentId, now: Instant) -> None:
     """The master has removed an agent."""
     context.agents.lose(id)
     _refresh_soon(context, now)

@@ -46,24 +46,24 @@ def _unfit(stored: Stored) -> Halt | None:
             message=f"the store holds {lively} tasks but no framework id: as a new framework they would"
             " all be started a second time; restore the framework id, or remove the tasks' records",
         )
-    if lost := _versions_lost(stored):
-        return Halt(cause=HaltCause.STORE_REFUSED, message=lost)
+    if missing := _missing_versions(stored):
+        return Halt(cause=HaltCause.STORE_REFUSED, message=missing)
     return None
 
 
-def _versions_lost(stored: Stored) -> str:
+def _missing_versions(stored: Stored) -> str:
     """Which versions stacks name that the store does not hold, as a sentence; "" where it holds all of them."""
     there = {(version.stack, version.id) for version in stored.versions}
-    lost = [
+    missing = [
         f"{spec.version} of {spec.id}"
         for stack in stored.stacks
         for spec in stack.groups
         if (stack.name, spec.version) not in there
     ]
-    if not lost:
+    if not missing:
         return ""
-    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     return (
-        f"the store lacks version {lost[0]}{more}: somebody has deleted it; restore a backup (`framework store check`"
-        " lists what is wrong)"
+        f"the store lacks version {missing[0]}{more}: somebody has deleted it; restore a backup (`framework store"
+        " check` lists what is wrong)"
     )

@@ -161,7 +161,7 @@ class Scheduler:
             agent = context.agents.get(event.agent_id)
             context.publish("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
             if isinstance(event, AgentFailed):
-                agent_changes.lost(context, event.agent_id, now)
+                agent_changes.removed(context, event.agent_id, now)
 
     def _subscribed(self, event: Subscribed, now: Instant) -> None:
         context = self.context

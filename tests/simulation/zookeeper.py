@@ -280,7 +280,7 @@ class SimulatedStore(ZooKeeperStore):
         except SessionLost:
             message = self._session_message()
         except Exception as error:
-            if type(error).__name__ not in ("Lost", "Deposed"):
+            if type(error).__name__ not in ("TermEnded", "Deposed"):
                 raise
             message = str(error)
         if message:

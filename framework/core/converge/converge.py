@@ -11,7 +11,7 @@ from framework.core.converge.slots import wanted_slots
 from framework.core.converge.stop_order import hold
 from framework.core.converge.unreachable import give_up
 from framework.core.groups.completion import has_finished, is_finished, unmet_dependency
-from framework.core.groups.never_started import forgive, is_lost
+from framework.core.groups.never_started import exempt, has_never_started
 from framework.core.groups.restart_delay import note_failure
 from framework.core.groups.rollout_gate import kept_as, rollout_of
 from framework.core.launch import container_sweep
@@ -146,7 +146,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
 def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
     if task.is_orphaned or is_removed(task):
         return True
-    return forgive(context, task, now) if is_lost(task) else task.state in _NO_FAULT
+    return exempt(context, task, now) if has_never_started(task) else task.state in _NO_FAULT
 
 
 def _trim(context: Context, group: GroupId) -> None:
@@ -183,7 +183,7 @@ def forget_if_over(context: Context, group: GroupId) -> None:
     for id in list(index.ended):
         context.drop(state.tasks[id])
     state.forget_group(group)
-    context.lost.pop(group, None)
+    context.never_started.pop(group, None)
     context.causes.pop(group, None)
     context.waits_published.pop(group, None)
     context.held.pop(group, None)

@@ -8,7 +8,7 @@ from framework.core.commands import Acknowledge
 from framework.core.converge import inplace_update, kill_guard
 from framework.core.converge.converge import end_task, review_slot
 from framework.core.converge.unreachable import welcome
-from framework.core.groups.never_started import arrived
+from framework.core.groups.never_started import started
 from framework.core.launch.adoption import marked
 from framework.core.model import Instant, Status, Task
 from framework.core.rollout.rollouts import go_on, note_failure
@@ -60,7 +60,7 @@ def believe(context: Context, status: Status, now: Instant) -> None:
         return
     if moved.state not in (TaskState.INTENT, TaskState.STAGING):
         context.timers.drop("launch", moved.id)
-        arrived(context, moved)
+        started(context, moved)
     if moved.state is TaskState.RUNNING:
         context.progress.pop(moved.id, None)
     if task.state is TaskState.UNREACHABLE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.core.groups.never_started import is_lost
+from framework.core.groups.never_started import has_never_started
 from framework.core.model import GroupSpec, Task
 from framework.core.state.cluster_state import ClusterState
 from specs.ids import GroupId, is_same_make
@@ -14,7 +14,7 @@ def is_finished(task: Task | None, spec: GroupSpec) -> bool:
     """Whether the last ended task of a slot fulfilled the spec, so that none follows it."""
     if task is None or spec.restart is Restart.ALWAYS or task.goal is Goal.STOP or task.is_orphaned:
         return False
-    if is_lost(task):
+    if has_never_started(task):
         return False  # it never began
     if not _is_current(task, spec):
         return False

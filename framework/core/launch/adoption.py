@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from framework.core.groups.never_started import is_lost
+from framework.core.groups.never_started import has_never_started
 from framework.core.groups.rollout_gate import refill
 from framework.core.model import GroupSpec, Instant, KnownAgent, Task
 from framework.core.state.agents import LEAVING, Agents
@@ -28,8 +28,8 @@ MOST_PREDECESSORS = 5
 """After so many adoptions one after the other of which none lasted, something is wrong with the executor or the agent:
 the next end counts as any other."""
 LASTING_SECONDS = 60.0
-_EXECUTOR_LOST = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"})
-_LOST_STATES = frozenset({TaskState.FAILED, TaskState.LOST, TaskState.GONE})
+_EXECUTOR_ENDED = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"})
+_ENDED_UNASKED = frozenset({TaskState.FAILED, TaskState.LOST, TaskState.GONE})
 """GONE is what Mesos says of tasks whose executor has not come back to an agent that was started again."""
 _FORGOTTEN_STATES = frozenset(
     {TaskState.LOST, TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.UNKNOWN, TaskState.DROPPED}
@@ -58,11 +58,12 @@ def marked(state: ClusterState, task: Task) -> Task:
     if task.sweeps:
         return replace(task, is_left=task.state is not TaskState.FINISHED)
     was_begun = bool(task.sandbox or task.running_since)
-    has_lost_it = _lost_its_executor(task)
-    is_left = has_lost_it or _is_untold(task) if was_begun else task.is_left
-    is_orphaned = (
-        was_begun or task.adopts if has_lost_it else task.adopts and (task.state is TaskState.DROPPED or is_lost(task))
-    )
+    has_no_executor = _executor_ended(task)
+    is_left = has_no_executor or _is_untold(task) if was_begun else task.is_left
+    if has_no_executor:
+        is_orphaned = was_begun or task.adopts
+    else:
+        is_orphaned = task.adopts and (task.state is TaskState.DROPPED or has_never_started(task))
     if task.goal is Goal.STOP or len(predecessors_after(task)) > MOST_PREDECESSORS:
         is_orphaned = False
     return replace(task, is_orphaned=is_orphaned, is_left=is_left)
@@ -75,7 +76,7 @@ def _is_untold(task: Task) -> bool:
 
 def is_removed(task: Task) -> bool:
     """Whether it ended because the master removed its agent: no fault of the task."""
-    return task.state in _LOST_STATES and task.reason == _AGENT_REMOVED
+    return task.state in _ENDED_UNASKED and task.reason == _AGENT_REMOVED
 
 
 def predecessors_after(last: Task | None) -> tuple[TaskId, ...]:
@@ -84,16 +85,16 @@ def predecessors_after(last: Task | None) -> tuple[TaskId, ...]:
     if last is None:
         return ()
     has_come_to_nothing = bool(last.predecessors) and not last.running_since
-    if not (_lost_its_executor(last) or last.is_orphaned or last.is_left or has_come_to_nothing):
+    if not (_executor_ended(last) or last.is_orphaned or last.is_left or has_come_to_nothing):
         return ()
     has_lasted = bool(last.running_since) and last.ended_at - last.launched_at >= LASTING_SECONDS
     return (last.id,) if has_lasted else (last.id, *last.predecessors)[: MOST_PREDECESSORS + 1]
 
 
-def _lost_its_executor(task: Task) -> bool:
-    """Whether Mesos has said so, of it or of its whole agent; what an executor says itself when it shuts down is
-    another state."""
-    return task.state in _LOST_STATES and (task.reason in _EXECUTOR_LOST or task.reason == _AGENT_REMOVED)
+def _executor_ended(task: Task) -> bool:
+    """Whether Mesos has reported that the executor, or the whole agent, is gone. What an executor reports itself when
+    it shuts down is another state."""
+    return task.state in _ENDED_UNASKED and (task.reason in _EXECUTOR_ENDED or task.reason == _AGENT_REMOVED)
 
 
 def left_on(context: Context, group: GroupId, slot: int, offer: Offer) -> tuple[Task | None, tuple[TaskId, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from framework.core.model import Task
 from framework.core.read.gone_agents import why_not_over
-from framework.core.read.plan import group_of, is_lost, problem_of, remembered, situation_of
+from framework.core.read.plan import group_of, needs_replacement, problem_of, remembered, situation_of
 from framework.core.views import GroupState, GroupView, View
 from placement.explain import explain as explain_request
 from placement.explanation import AgentVerdicts, Explanation
@@ -49,7 +49,7 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
     """Why a slot has no task, or why its task is where it is; without a slot the first that waits and does not fit,
     or else where one task more would go. A slot of which `slot_fault` says something is not to be asked for."""
     waiting = tuple(sorted(one.slot for one in group.waiting))
-    holders = {task.slot: task for task in group.tasks if not is_lost(task)}
+    holders = {task.slot: task for task in group.tasks if not needs_replacement(task)}
     if slot is None and not group.wanted and group.waiting:
         return _told_of_more(view, group, None, group.waiting[0].cause)  # its tasks wait to stop
     if slot is None:
@@ -66,7 +66,7 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
 def _request(view: View, group: GroupView, slots: tuple[int, ...], situation: Situation) -> Request:
     request = request_of(group_of(group), slots, instances=group.wanted)
     if group.spec.mode is Mode.GLOBAL:
-        kept = {task.slot: task.agent_id for task in group.tasks if not is_lost(task)}
+        kept = {task.slot: task.agent_id for task in group.tasks if not needs_replacement(task)}
         others = missing(group_of(group), situation, kept).pins
         # The slots that wait belong, from the lowest on, to the agents without a task.
         waiting = sorted(one.slot for one in group.waiting)

@@ -245,12 +245,12 @@ def _held(view: View) -> Iterator[_Held]:
     for stack in view.stacks.values():
         for group in stack.groups:
             for task in group.tasks:
-                if not is_lost(task):
+                if not needs_replacement(task):
                     yield group, task
 
 
-def is_lost(task: Task) -> bool:
-    """Whether its slot has to be filled again, and its agent no longer counts it."""
+def needs_replacement(task: Task) -> bool:
+    """Whether its slot has to be filled again, and its agent no longer counts it: it has ended, or is unreachable."""
     return task.state.is_terminal or task.state is TaskState.UNREACHABLE
 
 
@@ -340,7 +340,7 @@ def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     if not is_same_make(now.spec.version, version_of(new)):
         return {}
     holders: dict[int, AgentId | None] = {
-        task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not is_lost(task)
+        task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not needs_replacement(task)
     }
     if new.restart is not Restart.ALWAYS or new.retry.attempts:
         waiting = {one.slot for one in now.waiting if not one.is_final}

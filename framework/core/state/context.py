@@ -73,9 +73,8 @@ class Context:
         self.master = ""
         self.session = 0
         self.pending: dict[GroupId, dict[int, None]] = {}
-        self.lost: dict[GroupId, dict[int, int]] = {}
-        """How many launches of a slot were lost one after the other, by group and slot; core.groups.never_started says
-        more."""
+        self.never_started: dict[GroupId, dict[int, int]] = {}
+        """How many launches of a slot in a row never started, by group and slot (core.groups.never_started)."""
         self.causes: dict[GroupId, str] = {}
         """Why the pending slots of a group found no place when last looked: sentences for people."""
         self.refused_at: dict[GroupId, Instant] = {}

@@ -1,10 +1,10 @@
-"""Launches that were lost on the way to their executor cost nothing, unless they go on being lost."""
+"""Launches that never reached their executor cost nothing, unless there is one after the other."""
 
 from __future__ import annotations
 
 import pytest
 
-from framework.core.groups.never_started import MOST_LOST
+from framework.core.groups.never_started import MOST_NEVER_STARTED
 from framework.core.model import Task
 from specs.model.stack import Restart
 from specs.states import TaskState
@@ -48,9 +48,9 @@ def test_the_second_in_a_row_speaks_against_its_agent(state: TaskState, reason: 
 
 
 @pytest.mark.parametrize(("state", "reason"), WAYS)
-def test_those_that_go_on_being_lost_begin_a_back_off(state: TaskState, reason: str) -> None:
+def test_one_after_the_other_they_begin_a_back_off(state: TaskState, reason: str) -> None:
     talk, (task,) = desired()
-    for _ in range(MOST_LOST - 1):
+    for _ in range(MOST_NEVER_STARTED - 1):
         talk.status(task, state, reason=reason)
         (task,) = launched(talk.offers())
     talk.status(task, state, reason=reason)
@@ -64,7 +64,7 @@ def test_those_that_go_on_being_lost_begin_a_back_off(state: TaskState, reason: 
 
 def test_one_that_came_to_its_executor_ends_the_row() -> None:
     talk, (task,) = desired()
-    for _ in range(MOST_LOST):
+    for _ in range(MOST_NEVER_STARTED):
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
         (task,) = launched(talk.offers())
         talk.status(task, TaskState.STARTING, sandbox="/tmp")
@@ -75,14 +75,14 @@ def test_one_that_came_to_its_executor_ends_the_row() -> None:
 
 
 def test_slots_are_counted_each_for_itself() -> None:
-    talk, tasks = desired(instances=2 * MOST_LOST)
+    talk, tasks = desired(instances=2 * MOST_NEVER_STARTED)
     for task in tasks:
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
     assert not talk.scheduler.context.state.backoffs
-    assert len(launched(talk.offers())) == 2 * MOST_LOST
+    assert len(launched(talk.offers())) == 2 * MOST_NEVER_STARTED
 
 
-def test_what_its_executor_has_spoken_of_was_not_lost() -> None:
+def test_one_of_which_its_executor_sent_a_status_has_started() -> None:
     talk, (task,) = desired()
     reason = "REASON_CONTAINER_LAUNCH_FAILED"
     talk.status(task, TaskState.FAILED, reason=reason, sandbox="/tmp", message="no such image")
@@ -92,7 +92,7 @@ def test_what_its_executor_has_spoken_of_was_not_lost() -> None:
 @pytest.mark.parametrize("restart", [Restart.NEVER, Restart.ON_FAILURE])
 def test_a_job_that_never_began_is_not_done(restart: Restart) -> None:
     talk, (task,) = desired(restart)
-    for _ in range(MOST_LOST):
+    for _ in range(MOST_NEVER_STARTED):
         talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
         talk.wait(2)
         (task,) = launched(talk.offers())
@@ -101,6 +101,6 @@ def test_a_job_that_never_began_is_not_done(restart: Restart) -> None:
 def test_it_is_forgotten_with_its_group() -> None:
     talk, (task,) = desired()
     talk.status(task, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
-    assert talk.scheduler.context.lost
+    assert talk.scheduler.context.never_started
     talk.remove()
-    assert not talk.scheduler.context.lost
+    assert not talk.scheduler.context.never_started
