@@ -19,7 +19,7 @@ from discovery.backends.zookeeper import ZooKeeper
 from specs.urls import parse_url
 from tests.bench.report import Bench, Row
 from tests.kit.cluster import running_zookeeper
-from tests.unit.discovery.samples import endpoint
+from tests.kit.named_endpoints import endpoint
 
 SERVICES = 1000
 TASKS_EACH = 3
@@ -36,7 +36,7 @@ from discovery.dns.answers import Answers
 from discovery.dns.server import Server
 from discovery.dns.zone import Zone, ZoneSettings
 from discovery.dns.names import Names, Reach
-from tests.unit.discovery.samples import endpoint, grouped
+from tests.kit.named_endpoints import endpoint, grouped
 names = Names(Reach.AGENT)
 names.update(grouped(*(
     endpoint(f"bench/service{{n}}", slot, address=f"10.{{slot}}.{{n // 250}}.{{n % 250}}")

@@ -25,11 +25,11 @@ from framework.local.images import BUSYBOX
 from framework.local.waiting import wait_for
 from specs.ids import FrameworkId
 from specs.model.stack import Container, Network
+from tests.kit.executor_talk import order as plain_order
 from tests.simulation.engine import Engine as EngineModel
 from tests.simulation.images import Registry
 from tests.simulation.kernel import Delays, Kernel
 from tests.simulation.runtime import Runtime
-from tests.unit.executor.talk import order as plain_order
 
 Value = TypeVar("Value")
 PATIENCE_SECONDS = 30.0

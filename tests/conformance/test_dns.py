@@ -27,7 +27,7 @@ from framework.local.ports import is_free
 from specs.urls import parse_url
 from tests.kit.cli import Cli, eventually
 from tests.kit.cluster import NewCluster, running_zookeeper
-from tests.unit.discovery.samples import endpoint
+from tests.kit.named_endpoints import endpoint
 
 SECONDS = 20.0
 PORT_SECONDS = 120.0

@@ -39,7 +39,7 @@ from framework.local.images import BUSYBOX
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 from specs.model.stack import CheckKind, Container, HealthCheck, Network, Port, Stop, Volume
 from tests.conformance.executor_kit import wait_until
-from tests.unit.executor.talk import look, order
+from tests.kit.executor_talk import look, order
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("images")]
 

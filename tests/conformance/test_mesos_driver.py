@@ -54,8 +54,8 @@ from specs.model.resources import PortRanges, Resources
 from specs.model.stack import CheckKind, Container, HealthCheck, Port
 from specs.states import TaskState
 from tests.kit.cluster import NewCluster, leased_subnet, running_cluster
-from tests.unit.adapters.fake_master import Inbox
-from tests.unit.adapters.samples import make_task
+from tests.kit.fake_master import Inbox
+from tests.kit.mesos_samples import make_task
 
 pytestmark = pytest.mark.cluster
 

@@ -36,7 +36,7 @@ from specs.model.resources import PortRanges, Resources
 from specs.model.stack import CheckKind, Container, HealthCheck, Network, Port, Protocol, Stop
 from specs.records_pb2 import ExecutorMessage, LaunchOrder, Progress, StatusDetail
 from specs.states import TaskState
-from tests.unit.adapters.samples import GROUP, make_offer, make_task
+from tests.kit.mesos_samples import GROUP, make_offer, make_task
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mesos"
 FRAMEWORK = FrameworkId("2f946815-0023")

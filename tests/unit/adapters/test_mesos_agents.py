@@ -21,8 +21,8 @@ from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
 from framework.core.commands import Subscribe
 from framework.core.events import AgentsReported, OffersReceived, Subscribed
 from specs.ids import FrameworkId
-from tests.unit.adapters.fake_master import FakeMaster, Inbox, Say, eventually
-from tests.unit.adapters.samples import make_agent, make_offer
+from tests.kit.fake_master import FakeMaster, Inbox, Say, eventually
+from tests.kit.mesos_samples import make_agent, make_offer
 
 EXECUTOR = ExecutorConfig(uri="http://127.0.0.1:8080/executor.pyz")
 

@@ -44,8 +44,8 @@ from framework.core.events import (
 from specs.ids import AgentId, FrameworkId, OfferId, TaskId
 from specs.model.resources import Resources
 from specs.model.stack import Container
-from tests.unit.adapters.fake_master import FRAMEWORK_ID, FakeMaster, Inbox, Say, eventually
-from tests.unit.adapters.samples import make_offer, make_task
+from tests.kit.fake_master import FRAMEWORK_ID, FakeMaster, Inbox, Say, eventually
+from tests.kit.mesos_samples import make_offer, make_task
 
 EXECUTOR = ExecutorConfig(uri="http://127.0.0.1:8080/v1/executor/abc/framework-executor.pyz")
 KILL = Kill(task_id=TaskId("t"), agent_id=AgentId("a"), grace_seconds=2.5)

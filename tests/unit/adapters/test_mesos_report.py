@@ -12,7 +12,7 @@ from framework.adapters.mesos_report import AgentReader, windows
 from placement.agent import Agent, AgentState
 from specs.ids import AgentId
 from specs.model.resources import Resources
-from tests.unit.adapters.samples import make_agent, scalar
+from tests.kit.mesos_samples import make_agent, scalar
 
 DOMAIN = {"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "eu-2"}}}
 RACK = {"name": "rack", "type": "TEXT", "text": {"value": "r1"}}

@@ -11,7 +11,7 @@ import pytest
 from framework.adapters import mesos_resources
 from placement.offer import Pool
 from specs.model.resources import PortRanges, Resources
-from tests.unit.adapters.samples import items, ports, scalar
+from tests.kit.mesos_samples import items, ports, scalar
 
 STATIC = [{"type": "STATIC", "role": "apps"}]
 DYNAMIC = [{"type": "DYNAMIC", "role": "apps", "principal": "p", "labels": {"labels": [{"key": "k", "value": "v"}]}}]

@@ -23,10 +23,10 @@ from framework.cli.main import framework
 from framework.core.commands import Done, Outcome, Refused
 from framework.core.events import ChangeRequest, ExecRequested
 from specs.ids import group_id
+from tests.kit.executor_talk import order
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.cli import conftest
 from tests.unit.cli.conftest import Run, Serve
-from tests.unit.executor.talk import order
 
 WEB = group_id("shop", "web")
 

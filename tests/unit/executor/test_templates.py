@@ -18,8 +18,8 @@ from executor.runtime import Fault
 from executor.templates import Templates
 from specs.model.stack import Container, Template
 from specs.permanence import Permanent
-from tests.unit.discovery.test_render import endpoint, groups
-from tests.unit.executor.talk import Talk, only, order
+from tests.kit.executor_talk import Talk, only, order
+from tests.unit.discovery.templates.test_render import endpoint, groups
 
 AUTH = endpoint("shop/auth", 1), endpoint("shop/auth", 2)
 BOUND = Template(target="/etc/app.conf", content="all {{ endpoints('auth') }}\n", mode=0o600, signal="SIGHUP")

@@ -20,9 +20,9 @@ from executor.process.processes import Processes
 from executor.sandbox import Sandbox
 from executor.terminal import Wanted
 from specs.model.stack import Container, Network
+from tests.kit.executor_talk import order
 from tests.kit.processes import within
-from tests.unit.executor.metrics.recorded import ID, NETWORK, SECOND_FILES, STATS, STOPPED
-from tests.unit.executor.talk import order
+from tests.kit.recorded_stats import ID, NETWORK, SECOND_FILES, STATS, STOPPED
 
 PID = 4711
 CHILD = """

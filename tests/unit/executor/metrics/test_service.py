@@ -23,7 +23,7 @@ from executor.metrics.scraping import Scraping, fetch
 from executor.metrics.serving import AT_ONCE, Server
 from executor.metrics.usage import Usage
 from specs.model.stack import Container, MetricsPage, Port
-from tests.unit.executor.talk import order
+from tests.kit.executor_talk import order
 
 HERE = "127.0.0.1"
 

@@ -16,7 +16,7 @@ from executor.metrics.snapshot import Measured, Own, Scraped, Snapshot, labels_o
 from executor.metrics.usage import Usage
 from specs.ids import group_id
 from specs.states import TaskState
-from tests.unit.executor.talk import order
+from tests.kit.executor_talk import order
 
 WEB = Seen(
     order=order("shop.web.dev.2.17", group=group_id("shop", "web", ["dev"]), slot=2, attempt=3),

@@ -10,7 +10,7 @@ from executor.metrics import cgroups
 from executor.metrics.processes import Process, Table, blocks_of, network_of, process_of
 from executor.metrics.stats import usage_of_stats
 from executor.metrics.usage import Usage, cpus, never_falling
-from tests.unit.executor.metrics.recorded import (
+from tests.kit.recorded_stats import (
     FIRST_FILES,
     FIRST_GROUPS,
     FIRST_MOUNTS,

@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from discovery.dns.answers import MOST_UDP_BYTES, OWN_UDP_BYTES, Answers, Elsewhere
 from discovery.dns.names import Groups, Names, Reach
 from discovery.dns.zone import Zone, ZoneSettings
-from tests.unit.discovery.samples import endpoint, grouped
+from tests.kit.named_endpoints import endpoint, grouped
 
 DOMAIN = "fw.internal"
 ZONE = ZoneSettings(domain=DOMAIN, ttl_seconds=5, servers=("10.0.0.53", "fd00::53"), mesos_dns="marathon.mesos")

@@ -12,7 +12,7 @@ from executor.core import events as on
 from executor.core.leaving import LEAVE_SECONDS
 from framework.adapters.mesos_messages import leave_message
 from specs.model.stack import Container
-from tests.unit.executor.talk import Talk, only, order
+from tests.kit.executor_talk import Talk, only, order
 
 TASK = order().task_id
 PROCESS = Container(command=("sleep", "9"))

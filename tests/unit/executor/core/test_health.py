@@ -10,7 +10,7 @@ from executor.core import events as on
 from executor.core.events import Purpose
 from executor.core.statuses import CheckStatus
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook
-from tests.unit.executor.talk import Talk, only, order
+from tests.kit.executor_talk import Talk, only, order
 
 TASK = order().task_id
 

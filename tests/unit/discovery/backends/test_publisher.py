@@ -15,7 +15,7 @@ from discovery.endpoints import Endpoint
 from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
 from tests.unit.discovery.test_endpoints import WEB
-from tests.unit.discovery.test_executors import ONE
+from tests.unit.discovery.test_executor_addresses import ONE
 
 WAIT_SECONDS = 20.0
 

@@ -22,7 +22,7 @@ from discovery.dns.names import Groups, Names, Reach
 from discovery.dns.server import Server
 from discovery.dns.status import StatusPage
 from discovery.dns.zone import Zone, ZoneSettings
-from tests.unit.discovery.samples import endpoint, grouped
+from tests.kit.named_endpoints import endpoint, grouped
 
 LOCALHOST = "127.0.0.1"
 NAME = "pricing.abc.service.fw.internal"

@@ -11,7 +11,7 @@ from executor.core.events import Purpose
 from executor.core.publishing import WITHDRAW_SECONDS
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
-from tests.unit.executor.talk import EPOCH, Talk, only, order
+from tests.kit.executor_talk import EPOCH, Talk, only, order
 
 TASK = order().task_id
 CHECK = HealthCheck(kind=CheckKind.TCP, interval_seconds=1.0, failures=1)

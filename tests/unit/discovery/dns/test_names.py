@@ -6,7 +6,7 @@ import pytest
 
 from discovery.dns.names import Found, Names, Reach, Target, address_label, address_of_label
 from discovery.endpoints import EndpointPort
-from tests.unit.discovery.samples import endpoint, grouped
+from tests.kit.named_endpoints import endpoint, grouped
 
 PORTS = (
     EndpointPort(name="http", number=31001, container_port=80),

@@ -9,7 +9,7 @@ from executor.core import commands as do
 from executor.core import events as on
 from framework.adapters.mesos_messages import attach_message
 from specs.ids import TaskId
-from tests.unit.executor.talk import Talk, only, order
+from tests.kit.executor_talk import Talk, only, order
 
 TASK = order().task_id
 URL = "http://10.0.0.9:8080"

@@ -23,8 +23,8 @@ from executor.terminal import Terminal, Wanted
 from executor.workers import Workers
 from specs.ids import TaskId
 from specs.model.stack import CheckKind, Container, HealthCheck, Port, Ulimit
+from tests.kit.executor_talk import look, order
 from tests.kit.processes import has_ended, within
-from tests.unit.executor.talk import look, order
 
 
 class Place:

@@ -9,7 +9,7 @@ from executor.core import commands as do
 from executor.core import events as on
 from executor.core.events import Purpose
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Stop
-from tests.unit.executor.talk import Talk, only, order
+from tests.kit.executor_talk import Talk, only, order
 
 TASK = order().task_id
 GOODBYE = Hook(command=("goodbye",))

@@ -14,7 +14,7 @@ from specs.ids import group_id
 from specs.model.canonical import container_json
 from specs.model.stack import Container, Network, Port, Protocol, Ulimit, Volume
 from specs.records_pb2 import CustomResource, LaunchOrder
-from tests.unit.executor.talk import order
+from tests.kit.executor_talk import order
 
 WEB = Container(
     image="acme/web:1",

@@ -23,10 +23,10 @@ from executor.runtime import Fault
 from executor.sandbox import Sandbox
 from executor.terminal import Wanted
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook
+from tests.kit.executor_talk import look, order
 from tests.kit.processes import below, has_ended, parent_of, processes_of, within
-from tests.unit.executor.talk import look, order
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 FLEES = "setsid sh -c 'sleep 600 & exec sleep 600' & (setsid sleep 600 &); (trap '' TERM HUP INT; exec sleep 600) &"
 """Four that try to get away: by a session of their own, below one, by two forks, by deaf ears."""
 FLED = 4
@@ -39,7 +39,7 @@ EXECUTOR = textwrap.dedent(
     from executor.sandbox import Sandbox
     from executor.terminal import Wanted
     from specs.model.stack import Container, Hook
-    from tests.unit.executor.talk import order
+    from tests.kit.executor_talk import order
 
     sandbox = Sandbox(Path(sys.argv[1]))
     processes = Processes(sandbox, Logs(sandbox), queue.Queue().put)

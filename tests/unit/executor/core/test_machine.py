@@ -15,7 +15,7 @@ from specs.ids import TaskId
 from specs.model.stack import Container, Pull, Stop
 from specs.records_pb2 import StatusDetail
 from specs.states import TaskState
-from tests.unit.executor.talk import EPOCH, Talk, only, order
+from tests.kit.executor_talk import EPOCH, Talk, only, order
 
 TASK = order().task_id
 

@@ -13,7 +13,7 @@ from executor.core.order import Order
 from specs.ids import VersionId
 from specs.model.in_place import Care
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, MetricsPage, Stop
-from tests.unit.executor.talk import Talk, only, order
+from tests.kit.executor_talk import Talk, only, order
 
 CHECK = HealthCheck(kind=CheckKind.TCP, interval_seconds=5, grace_seconds=20, failures=2)
 BARE = order()

@@ -14,7 +14,7 @@ from executor.core.order import Order
 from specs.ids import TaskId
 from specs.model.stack import CheckKind, Container, HealthCheck, Pull
 from specs.records_pb2 import StatusDetail
-from tests.unit.executor.talk import EPOCH, Talk, only, order
+from tests.kit.executor_talk import EPOCH, Talk, only, order
 
 OLD = TaskId("shop.web.1.1")
 NEW = TaskId("shop.web.1.2")
