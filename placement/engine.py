@@ -1,4 +1,4 @@
-"""place(): requests and a situation in, placements and named refusals out.
+"""place(): requests and a snapshot in, placements and named refusals out.
 
 Sets of agents are bits of an int, so that a rule is one operation for all agents at once, and a placement changes what
 it touches: its agent's room, its domains' counts. A slot therefore costs a few operations on such sets, whatever the
@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.neighbours import Standing
 from placement.order import depths
 from placement.refusals import Refused
 from placement.request import Placement, Request
 from placement.room import Room
-from placement.situation import Situation
 from placement.trial import Trial, suitable
 from specs.ids import AgentId, GroupId
 
@@ -33,16 +33,16 @@ class Result:
     refusals: Mapping[GroupId, Refused]
 
 
-def place(requests: Sequence[Request], situation: Situation, *, seed: int) -> Result:
+def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) -> Result:
     """Puts each slot on an agent, or says why not. The order of requests and agents does not matter: groups that want
     to be near others come after these, large ones before small ones. `seed` picks among free ports."""
-    room = Room(situation)
+    room = Room(snapshot)
     room.open(requests)
-    standing = Standing(situation.cluster, situation.tenants)
+    standing = Standing(snapshot.cluster, snapshot.tenants)
     placements: list[Placement] = []
     refusals: dict[GroupId, Refused] = {}
-    for request in _in_order(requests, situation.cluster):
-        trial = Trial(request, situation, room, standing)
+    for request in _in_order(requests, snapshot.cluster):
+        trial = Trial(request, snapshot, room, standing)
         placed, left = fill(trial, seed + len(placements))
         placements += placed
         if left:
@@ -75,10 +75,10 @@ def fill(trial: Trial, seed: int) -> tuple[list[Placement], tuple[int, ...]]:
     return placed, tuple(left)
 
 
-def eligible(request: Request, situation: Situation) -> tuple[AgentId, ...]:
+def eligible(request: Request, snapshot: ClusterSnapshot) -> tuple[AgentId, ...]:
     """The agents on which the group could run by its rules, by their availability and size, whatever runs there now;
     in the order of their ids. Rules that count tasks are asked only for their field."""
-    cluster, found = situation.cluster, suitable(request, situation)
+    cluster, found = snapshot.cluster, suitable(request, snapshot)
     return tuple(agent.id for number, agent in enumerate(cluster.agents) if found >> number & 1)
 
 

@@ -13,26 +13,26 @@ from typing import Any
 from placement.bits import numbers_in
 from placement.checks import amount_text
 from placement.cluster import DIMENSIONS, amounts
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import fill
 from placement.explanation import AgentVerdicts, Cure, Explanation, Verdict
 from placement.neighbours import Standing
 from placement.relax import Change, changes
 from placement.request import Request
 from placement.room import Room
-from placement.situation import Situation
 from placement.trial import Trial
 
 _MOST_PAIRS = 60
 _MOST_CURES = 8
 
 
-def explain(request: Request, situation: Situation, *, seed: int = 0) -> Explanation:
+def explain(request: Request, snapshot: ClusterSnapshot, *, seed: int = 0) -> Explanation:
     """What is to be told of a request: of its next slot where all fit, else of the first that does not."""
-    scene = _fresh(request, situation)
+    scene = _fresh(request, snapshot)
     trial = scene.trial(request)
     _, left = fill(trial, seed)
     if not left:
-        trial = _fresh(request, situation).trial(request)
+        trial = _fresh(request, snapshot).trial(request)
         return Explanation(refused=None, rows=_rows(trial, min(request.slots)), cures=())
     missing = replace(request, slots=left)
     return Explanation(
@@ -42,25 +42,25 @@ def explain(request: Request, situation: Situation, *, seed: int = 0) -> Explana
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """A situation with what was placed in it."""
+    """A snapshot with what was placed in it."""
 
-    situation: Situation
+    snapshot: ClusterSnapshot
     room: Room
     standing: Standing
 
     def trial(self, request: Request) -> Trial:
         """The request in this very scene."""
-        return Trial(request, self.situation, self.room, self.standing)
+        return Trial(request, self.snapshot, self.room, self.standing)
 
-    def copy(self, situation: Situation) -> _Scene:
-        """The same scene, to try something in, perhaps with another situation around it."""
-        return _Scene(situation, self.room.copy(), self.standing.copy())
+    def copy(self, snapshot: ClusterSnapshot) -> _Scene:
+        """The same scene, to try something in, perhaps with another snapshot around it."""
+        return _Scene(snapshot, self.room.copy(), self.standing.copy())
 
 
-def _fresh(request: Request, situation: Situation) -> _Scene:
-    room = Room(situation)
+def _fresh(request: Request, snapshot: ClusterSnapshot) -> _Scene:
+    room = Room(snapshot)
     room.open((request,))
-    return _Scene(situation, room, Standing(situation.cluster, situation.tenants))
+    return _Scene(snapshot, room, Standing(snapshot.cluster, snapshot.tenants))
 
 
 # ---- the table ------------------------------------------------------------------
@@ -120,7 +120,7 @@ def _ranks(trial: Trial, slot: int) -> dict[int, int]:
 
 def _cures(request: Request, scene: _Scene, seed: int) -> list[Cure]:
     """Single changes that place at least one slot; where there is none, pairs of them."""
-    rows = list(changes(request, scene.situation))
+    rows = list(changes(request, scene.snapshot))
     found = [cure for row in rows if (cure := _first_that_helps(request, scene, seed, row))]
     if not found:
         widest = [row[-1] for row in rows]
@@ -142,15 +142,15 @@ def _first_that_helps(request: Request, scene: _Scene, seed: int, row: tuple[Cha
 
 def _tried(request: Request, scene: _Scene, seed: int, change: Change) -> Cure | None:
     """Places the changed request. Amounts are lowered only as far as they must be."""
-    changed, situation = change.apply((request, scene.situation))
+    changed, snapshot = change.apply((request, scene.snapshot))
     texts = [change.text] if change.text else []
     for dimension in change.dimensions:
-        most = _lowered(changed, scene.copy(situation), seed, dimension)
+        most = _lowered(changed, scene.copy(snapshot), seed, dimension)
         if not most:
             return None
         changed = _with_amount(changed, dimension, most)
         texts.append(f"{DIMENSIONS[dimension]} ≤ {amount_text(DIMENSIONS[dimension], most)}")
-    trial = scene.copy(situation).trial(changed)
+    trial = scene.copy(snapshot).trial(changed)
     agents = trial.fitting(request.slots[0]).bit_count()
     placed, _ = fill(trial, seed)
     return Cure(text=f"with {' and '.join(texts)}", agents=agents, slots=len(placed)) if placed else None
@@ -159,7 +159,7 @@ def _tried(request: Request, scene: _Scene, seed: int, change: Change) -> Cure |
 def _lowered(request: Request, scene: _Scene, seed: int, dimension: int) -> int:
     """The largest amount of a dimension with which all slots find a place; where none is small enough for that, with
     which one does; 0 where the amount is not what keeps the request from its place."""
-    trial = scene.copy(scene.situation).trial(_with_amount(request, dimension, 0))
+    trial = scene.copy(scene.snapshot).trial(_with_amount(request, dimension, 0))
     column = trial.room.free[dimension]
     most = max((column[number] for number in numbers_in(trial.fitting(request.slots[0]))), default=0)
     if not 0 < most < amounts(request.resources)[dimension]:
@@ -169,7 +169,7 @@ def _lowered(request: Request, scene: _Scene, seed: int, dimension: int) -> int:
     low, high = 0, most // step
     while low < high:
         middle = (low + high + 1) // 2
-        _, left = fill(scene.copy(scene.situation).trial(_with_amount(request, dimension, middle * step)), seed)
+        _, left = fill(scene.copy(scene.snapshot).trial(_with_amount(request, dimension, middle * step)), seed)
         low, high = (low, middle - 1) if left else (middle, high)
     if low * step == most // step * step:
         return most

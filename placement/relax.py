@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from placement.cluster import DIMENSIONS, amounts
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.request import Request
-from placement.situation import Situation
 from specs.model.constraints import COMBINING, DEDICATED, GPUS, REGION, Constraint, Neighbour, Operator, Rules, Spread
 from specs.model.resources import Resources
 
-Pair = tuple[Request, Situation]
+Pair = tuple[Request, ClusterSnapshot]
 _MORE_PER_DOMAIN = (1, 2, 4, 8)
 
 
@@ -34,7 +34,7 @@ class Change:
         )
 
 
-def changes(request: Request, situation: Situation) -> Iterator[tuple[Change, ...]]:
+def changes(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Change, ...]]:
     """The changes that may help, each as a row of alternatives from the smallest to the largest."""
     for dimension in range(len(DIMENSIONS)):
         if amounts(request.resources)[dimension]:
@@ -51,7 +51,7 @@ def changes(request: Request, situation: Situation) -> Iterator[tuple[Change, ..
         if not apart.weight:
             yield (_without_apart(apart),)
     yield from _of_resources(request)
-    yield from _of_surroundings(request, situation)
+    yield from _of_surroundings(request, snapshot)
 
 
 def _with_rules(text: str, change: Callable[[Rules], Rules]) -> Change:
@@ -134,24 +134,24 @@ def _of_resources(request: Request) -> Iterator[tuple[Change, ...]]:
         )
 
 
-def _of_surroundings(request: Request, situation: Situation) -> Iterator[tuple[Change, ...]]:
+def _of_surroundings(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Change, ...]]:
     """Guards are lifted by a constraint that speaks of their field; the rest is not the group's to change."""
     fields = request.rules.fields
     guards = (
-        (REGION, bool(situation.region), f"a constraint that speaks of {REGION}"),
-        (DEDICATED, bool(situation.cluster.dedicated), f"a constraint that speaks of {DEDICATED}"),
-        (GPUS, bool(situation.cluster.with_gpus) and not request.resources.gpus, f"the constraint {GPUS} >= 0"),
+        (REGION, bool(snapshot.region), f"a constraint that speaks of {REGION}"),
+        (DEDICATED, bool(snapshot.cluster.dedicated), f"a constraint that speaks of {DEDICATED}"),
+        (GPUS, bool(snapshot.cluster.with_gpus) and not request.resources.gpus, f"the constraint {GPUS} >= 0"),
     )
     for field, is_up, text in guards:
         if is_up and field not in fields:
             yield (_speaking_of(field, text),)
-    if situation.tenants.apart:
+    if snapshot.tenants.apart:
 
         def together(pair: Pair) -> Pair:
             return pair[0], replace(pair[1], tenants=replace(pair[1].tenants, apart=()))
 
         yield (Change(text="no apart in other groups", apply=together),)
-    if situation.unavailable:
+    if snapshot.unavailable:
         yield (
             Change(
                 text="the agents back that are unavailable",

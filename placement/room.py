@@ -9,9 +9,9 @@ from functools import cached_property
 
 from placement.bits import bits_of, numbers_in
 from placement.cluster import amounts, take_custom
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.ports import Ports
 from placement.request import Request
-from placement.situation import Situation
 from placement.thresholds import Threshold
 from specs.model.constraints import Strategy
 from specs.model.resources import PortRanges, Resources
@@ -88,16 +88,16 @@ class Steps:
 class Room:
     """Free amounts by agent, lessened by each `take`. What was computed is brought up to date by the log of takes."""
 
-    def __init__(self, situation: Situation) -> None:
-        cluster = situation.cluster
+    def __init__(self, snapshot: ClusterSnapshot) -> None:
+        cluster = snapshot.cluster
         self.cluster = cluster
         self.size = cluster.size
-        self._room = situation.room
+        self._room = snapshot.room
         self.free = tuple(list(amounts_of) for amounts_of in cluster.believed_free)
-        self.overhead = overhead = amounts(situation.overhead.resources)
-        present = situation.overhead.present
+        self.overhead = overhead = amounts(snapshot.overhead.resources)
+        present = snapshot.overhead.present
         offered = []
-        for id, has in situation.room.items():
+        for id, has in snapshot.room.items():
             number = cluster.index.get(id)
             if number is None:
                 continue
@@ -106,7 +106,7 @@ class Room:
             for column, amount, extra in zip(self.free, amounts(has), overhead, strict=True):
                 column[number] = amount - extra if pays else amount
         self.offered = bits_of(offered, self.size)
-        self.at_hand = self.offered & ~cluster.bits_of(situation.believed)
+        self.at_hand = self.offered & ~cluster.bits_of(snapshot.believed)
         self._ports: dict[int, Ports] = {}
         self._custom: dict[int, Resources] = {}
         self._log: list[int] = []

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from placement.agent import Agent
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import eligible, place
 from placement.explain import explain
 from placement.explanation import Cure
 from placement.refusals import Refused
 from placement.request import Overhead, Placement, Request, Tenants
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, VersionId, make_of
 from specs.model.canonical import version_of
 from specs.model.constraints import Mode, Neighbour, Operator, Rules
@@ -41,10 +41,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The outcome of each request, by group, and the situation in which all placements have been made."""
+    """The outcome of each request, by group, and the snapshot in which all placements have been made."""
 
     outcomes: tuple[Outcome, ...]
-    situation: Situation
+    snapshot: ClusterSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Balance:
     skew: int
 
 
-def situation_of_agents(
+def snapshot_of_agents(
     agents: Iterable[Agent],
     *,
     executor: Resources,
@@ -65,11 +65,11 @@ def situation_of_agents(
     tenants: Tenants | None = None,
     present: frozenset[AgentId] = frozenset(),
     unavailable: Mapping[AgentId, str] | None = None,
-) -> Situation:
-    """The situation in which agents give what they have free, or, where that is not known, all they have."""
+) -> ClusterSnapshot:
+    """The snapshot in which agents give what they have free, or, where that is not known, all they have."""
     cluster = Cluster(agents)
     rooms = ((agent.id, agent.total if agent.free is None else agent.free) for agent in cluster.agents)
-    return Situation(
+    return ClusterSnapshot(
         cluster=cluster,
         room={id: room for id, room in rooms if room is not None},
         tenants=tenants or Tenants(),
@@ -92,7 +92,7 @@ def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None
     )
 
 
-def missing(group: Group, situation: Situation, kept: Mapping[int, AgentId | None]) -> Request:
+def missing(group: Group, snapshot: ClusterSnapshot, kept: Mapping[int, AgentId | None]) -> Request:
     """What a group still asks for that has a task, or needs none, in the slots `kept`: the lowest free slots. A global
     one wants a slot on each agent on which it can run and has none; where it can run on no agent and has no task, one
     slot that will find none."""
@@ -100,7 +100,7 @@ def missing(group: Group, situation: Situation, kept: Mapping[int, AgentId | Non
         slots = _free_slots(kept, group.instances - len(kept))
         return request_of(group, slots, instances=len(kept) + len(slots))
     having = frozenset(kept.values())
-    agents = [agent for agent in eligible(request_of(group), situation) if agent not in having]
+    agents = [agent for agent in eligible(request_of(group), snapshot) if agent not in having]
     if not agents and not kept:
         # One slot that finds no agent, so that it is said why.
         return request_of(group, (0,), instances=1)
@@ -109,22 +109,22 @@ def missing(group: Group, situation: Situation, kept: Mapping[int, AgentId | Non
     return replace(request, pins=dict(zip(slots, agents, strict=True)))
 
 
-def settle(requests: Sequence[Request], situation: Situation, *, seed: int = 0) -> Settled:
+def settle(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int = 0) -> Settled:
     """Places the requests, again as long as that lets more of them fit: what is to be near another comes after it."""
     placed: dict[GroupId, list[Placement]] = {request.group: [] for request in requests}
     refused: dict[GroupId, Refused] = {}
     rest = [request for request in requests if request.slots]
     for _round in range(len(requests) + 1):
-        result = place(rest, situation, seed=seed)
+        result = place(rest, snapshot, seed=seed)
         for placement in result.placements:
             placed[placement.group].append(placement)
-        situation = with_placements(situation, rest, result.placements)
+        snapshot = with_placements(snapshot, rest, result.placements)
         refused = dict(result.refusals)
         if not result.placements:
             break
         rest = [replace(one, slots=refused[one.group].slots) for one in rest if one.group in refused]
     unplaced = [request for request in rest if request.group in refused]
-    explained = {request.group: explain(request, situation, seed=seed) for request in unplaced[:MOST_EXPLAINED]}
+    explained = {request.group: explain(request, snapshot, seed=seed) for request in unplaced[:MOST_EXPLAINED]}
     outcomes = []
     for request in requests:
         told = explained.get(request.group)
@@ -138,18 +138,18 @@ def settle(requests: Sequence[Request], situation: Situation, *, seed: int = 0) 
                 cures=told.cures if told else (),
             )
         )
-    return Settled(outcomes=tuple(outcomes), situation=situation)
+    return Settled(outcomes=tuple(outcomes), snapshot=snapshot)
 
 
 def simulate(
-    stack: Stack, situation: Situation, *, kept: Mapping[GroupId, Mapping[int, AgentId | None]] | None = None
+    stack: Stack, snapshot: ClusterSnapshot, *, kept: Mapping[GroupId, Mapping[int, AgentId | None]] | None = None
 ) -> tuple[tuple[Request, ...], Settled]:
     """Places a whole stack, but for the slots that are kept."""
     there = kept or {}
-    apart = (*situation.tenants.apart, *hard_apart((group.id, group.rules) for group in stack.groups))
-    situation = replace(situation, tenants=replace(situation.tenants, apart=apart))
-    requests = tuple(missing(group, situation, there.get(group.id, {})) for group in stack.groups)
-    return requests, settle(requests, situation)
+    apart = (*snapshot.tenants.apart, *hard_apart((group.id, group.rules) for group in stack.groups))
+    snapshot = replace(snapshot, tenants=replace(snapshot.tenants, apart=apart))
+    requests = tuple(missing(group, snapshot, there.get(group.id, {})) for group in stack.groups)
+    return requests, settle(requests, snapshot)
 
 
 def hard_apart(groups: Iterable[tuple[GroupId, Rules]]) -> tuple[tuple[GroupId, Neighbour], ...]:
@@ -157,38 +157,40 @@ def hard_apart(groups: Iterable[tuple[GroupId, Rules]]) -> tuple[tuple[GroupId, 
     return tuple((id, rule) for id, rules in groups for rule in rules.apart if not rule.weight)
 
 
-def with_placements(situation: Situation, requests: Iterable[Request], placements: Iterable[Placement]) -> Situation:
-    """The situation in which these placements of the requests have been made."""
+def with_placements(
+    snapshot: ClusterSnapshot, requests: Iterable[Request], placements: Iterable[Placement]
+) -> ClusterSnapshot:
+    """The snapshot in which these placements of the requests have been made."""
     versions = {request.group: request.version for request in requests}
-    room, present = dict(situation.room), set(situation.overhead.present)
+    room, present = dict(snapshot.room), set(snapshot.overhead.present)
     counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
     for placement in placements:
         taken = placement.resources
         if placement.agent_id not in present:
-            taken += situation.overhead.resources
+            taken += snapshot.overhead.resources
             present.add(placement.agent_id)
         room[placement.agent_id] -= taken
         agents = counts.setdefault(
             placement.group,
-            {agent: dict(tasks) for agent, tasks in situation.tenants.counts.get(placement.group, {}).items()},
+            {agent: dict(tasks) for agent, tasks in snapshot.tenants.counts.get(placement.group, {}).items()},
         )
         tasks = agents.setdefault(placement.agent_id, {})
         tasks[versions[placement.group]] = tasks.get(versions[placement.group], 0) + 1
     return replace(
-        situation,
+        snapshot,
         room=room,
-        tenants=replace(situation.tenants, counts={**situation.tenants.counts, **counts}),
-        overhead=replace(situation.overhead, present=frozenset(present)),
+        tenants=replace(snapshot.tenants, counts={**snapshot.tenants.counts, **counts}),
+        overhead=replace(snapshot.overhead, present=frozenset(present)),
     )
 
 
-def balances(request: Request, situation: Situation) -> tuple[Balance, ...]:
+def balances(request: Request, snapshot: ClusterSnapshot) -> tuple[Balance, ...]:
     """How the group lies over each field that it is to be spread over, by SPREAD or by GROUP_BY."""
     fields = [(*spread.within, spread.over) for spread in request.rules.spread]
     fields += [(rule.field,) for rule in request.rules.constraints if rule.operator is Operator.GROUP_BY]
-    can = frozenset(eligible(request, situation))
-    tasks = {agent: sum(by.values()) for agent, by in situation.tenants.counts.get(request.group, {}).items()}
-    return tuple(_balance(names, situation.cluster, can, tasks) for names in dict.fromkeys(fields))
+    can = frozenset(eligible(request, snapshot))
+    tasks = {agent: sum(by.values()) for agent, by in snapshot.tenants.counts.get(request.group, {}).items()}
+    return tuple(_balance(names, snapshot.cluster, can, tasks) for names in dict.fromkeys(fields))
 
 
 def _balance(

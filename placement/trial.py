@@ -1,4 +1,4 @@
-"""A request against a situation: every rule of it at work, and the choice of an agent for one slot after the other."""
+"""A request against a snapshot: every rule of it at work, and the choice of an agent for one slot after the other."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from placement.checks import (
     rule_wanted,
 )
 from placement.cluster import DIMENSIONS, Cluster, Domains
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
 from placement.neighbours import Beside, Standing
 from placement.refusals import Reason, Refused
 from placement.request import Request
 from placement.room import Need, Room
 from placement.scoring import Wishes
-from placement.situation import Situation
 from specs.ids import GroupId
 from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
 from specs.model.resources import Resources
@@ -39,13 +39,13 @@ _FEW = 64
 """So few agents are looked at one by one."""
 
 
-def suitable(request: Request, situation: Situation) -> int:
+def suitable(request: Request, snapshot: ClusterSnapshot) -> int:
     """The agents on which the group could run at all: by rules that do not count, availability and size."""
-    cluster = situation.cluster
-    found = cluster.everybody & ~cluster.bits_of(situation.unavailable)
+    cluster = snapshot.cluster
+    found = cluster.everybody & ~cluster.bits_of(snapshot.unavailable)
     fields = request.rules.fields
-    if situation.region and REGION not in fields:
-        found &= _local(cluster, situation.region)
+    if snapshot.region and REGION not in fields:
+        found &= _local(cluster, snapshot.region)
     if DEDICATED not in fields:
         found &= ~cluster.dedicated
     if not request.resources.gpus and GPUS not in fields:
@@ -54,7 +54,7 @@ def suitable(request: Request, situation: Situation) -> int:
         found &= possible(cluster, rule)
     if not found:
         return 0
-    executor = situation.overhead.resources
+    executor = snapshot.overhead.resources
     return found & cluster.large_enough(
         request.resources
         + Resources(
@@ -83,11 +83,11 @@ def _local(cluster: Cluster, region: str) -> int:
 class Trial:
     """`choose` names the agent for a slot, `take` puts the slot there, `refused` says why nothing is left."""
 
-    def __init__(self, request: Request, situation: Situation, room: Room, standing: Standing) -> None:
-        self.request, self.situation, self.room, self.standing = request, situation, room, standing
-        self.cluster = situation.cluster
+    def __init__(self, request: Request, snapshot: ClusterSnapshot, room: Room, standing: Standing) -> None:
+        self.request, self.snapshot, self.room, self.standing = request, snapshot, room, standing
+        self.cluster = snapshot.cluster
         self.need = Need.of(request)
-        self._suitable = suitable(request, situation)
+        self._suitable = suitable(request, snapshot)
         self._left = self._candidates()
         """Agents that may still take one, as far as rules go that only ever shut."""
         self._offset = _offset(request.group, self.cluster.size)
@@ -269,15 +269,15 @@ class Trial:
     @cached_property
     def checks(self) -> list[Check]:
         """Every rule, in the order in which they are blamed."""
-        situation, cluster, room = self.situation, self.cluster, self.room
+        snapshot, cluster, room = self.snapshot, self.cluster, self.room
         fields = self.request.rules.fields
         found: list[Check] = []
-        if situation.unavailable:
-            found.append(Availability(cluster, situation.unavailable))
-        if situation.region and REGION not in fields:
-            bits = _local(cluster, situation.region)
+        if snapshot.unavailable:
+            found.append(Availability(cluster, snapshot.unavailable))
+        if snapshot.region and REGION not in fields:
+            bits = _local(cluster, snapshot.region)
             if bits != cluster.everybody:
-                found.append(Trait(REGION, f"{situation.region}, the master's", bits, self._got_of((REGION,))))
+                found.append(Trait(REGION, f"{snapshot.region}, the master's", bits, self._got_of((REGION,))))
         if DEDICATED not in fields and cluster.dedicated:
             bits = cluster.everybody & ~cluster.dedicated
             found.append(Trait(DEDICATED, "not dedicated", bits, self._got_of((DEDICATED,))))

@@ -16,10 +16,10 @@ from framework.cli.fleet import Fleet
 from framework.cli.options import with_json
 from framework.cli.output import cell, plural, print_json, print_table
 from framework.exits import CliExit
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.request import Request, Tenants
-from placement.simulation import Balance, Outcome, Settled, balances, situation_of_agents
+from placement.simulation import Balance, Outcome, Settled, balances, snapshot_of_agents
 from placement.simulation import simulate as simulate_stack
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId
 from specs.model.constraints import Mode
 from specs.model.errors import StackError
@@ -61,7 +61,7 @@ def simulate(
         raise CommandFault("simulate wants exactly one of --agents FILE and --from-cluster FILE.", CliExit.USAGE)
     stack = load(file, name, overrides, sets)
     fleet = _fleet(agents_file, cluster_file)
-    before = _situation(fleet)
+    before = _snapshot(fleet)
     requests, settled = simulate_stack(stack, before, kept=_kept(fleet, stack))
     report = _Report(stack=stack, requests=requests, settled=settled)
     if as_json:
@@ -79,8 +79,8 @@ def _fleet(agents_file: str | None, cluster_file: str | None) -> Fleet:
         raise CommandFault("\n".join(str(fault) for fault in error.faults), CliExit.USAGE) from None
 
 
-def _situation(fleet: Fleet) -> Situation:
-    return situation_of_agents(
+def _snapshot(fleet: Fleet) -> ClusterSnapshot:
+    return snapshot_of_agents(
         fleet.agents,
         executor=fleet.executor,
         region=fleet.region,
@@ -107,10 +107,10 @@ class _Report:
         self._stack = stack
         self._requests = {request.group: request for request in requests}
         self._outcomes = settled.outcomes
-        self._situation = settled.situation
-        self._agents = {agent.id: agent for agent in settled.situation.cluster.agents}
+        self._snapshot = settled.snapshot
+        self._agents = {agent.id: agent for agent in settled.snapshot.cluster.agents}
         self._tasks: dict[AgentId, int] = {}
-        for agents in settled.situation.tenants.counts.values():
+        for agents in settled.snapshot.tenants.counts.values():
             for agent, versions in agents.items():
                 self._tasks[agent] = self._tasks.get(agent, 0) + sum(versions.values())
 
@@ -154,14 +154,14 @@ class _Report:
         }
 
     def _usage(self) -> Iterator[tuple[AgentId, dict[str, Any], dict[str, Any]]]:
-        for agent in self._situation.cluster.agents:
+        for agent in self._snapshot.cluster.agents:
             total = agent.total
             if total is not None:
-                left = self._situation.room.get(agent.id, Resources())
+                left = self._snapshot.room.get(agent.id, Resources())
                 yield agent.id, _amounts(_less(total, left)), _amounts(total)
 
     def _balances(self, outcome: Outcome) -> tuple[Balance, ...]:
-        return balances(self._requests[outcome.group], self._situation)
+        return balances(self._requests[outcome.group], self._snapshot)
 
     def show(self, source: str, limit: int, verbose: bool) -> None:
         """All of it, for people."""
@@ -175,7 +175,7 @@ class _Report:
         self._show_usage(limit)
 
     def _show_group(self, outcome: Outcome, verbose: bool) -> None:
-        counts = self._situation.tenants.counts.get(outcome.group, {})
+        counts = self._snapshot.tenants.counts.get(outcome.group, {})
         placed = outcome.kept + len(outcome.placements)
         on = f" on {plural(len(counts), 'agent')}" if counts else ""
         kept = f"; {outcome.kept} of them run already" if outcome.kept else ""

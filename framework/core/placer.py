@@ -23,11 +23,11 @@ from framework.core.state.delay_scheduling import PATIENCE_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, Purse, purse_of, room_of
 from framework.core.views import Connection
 from placement.checks import Offered
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place
 from placement.offer import Offer
 from placement.refusals import Refused
 from placement.request import Overhead, Placement, Request, Tenants
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId
 
 SEEK_MOVED_EVERY_SECONDS = 10.0
@@ -76,7 +76,7 @@ def explain_without_offers(context: Context, now: Instant) -> None:
     is_ready = context.connection is Connection.SUBSCRIBED and not context.agents.is_awaited
     requests = [asked[0] for asked in _eligible(context, now)] if is_ready and not context.pool.held else []
     if requests:
-        result = place(requests, _table(context).situation, seed=context.state.next_serial)
+        result = place(requests, _table(context).snapshot, seed=context.state.next_serial)
         _unplaced(context, requests, result.refusals, now)
 
 
@@ -137,11 +137,11 @@ def _note(context: Context, group: GroupId, cause: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """What lies on the table: offers by agent, what pays there, and the situation for placement."""
+    """What lies on the table: offers by agent, what pays there, and the snapshot for placement."""
 
     offers: Mapping[AgentId, Sequence[Offer]]
     purses: Mapping[AgentId, Purse]
-    situation: Situation
+    snapshot: ClusterSnapshot
 
 
 def _table(context: Context) -> _Table:
@@ -159,7 +159,7 @@ def _table(context: Context) -> _Table:
     return _Table(
         offers=offers,
         purses=purses,
-        situation=Situation(
+        snapshot=ClusterSnapshot(
             cluster=agents.cluster,
             room={id: room_of(held) for id, held in offers.items()},
             tenants=Tenants(counts=state.counts, apart=state.apart),
@@ -174,9 +174,9 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
     """Launches what fits, unless it is to wait for a better offer; returns the rest, with its causes noted."""
     table = _table(context)
     seed = context.state.next_serial
-    result, put_off = look_around(context, requests, table.situation, now)
+    result, put_off = look_around(context, requests, table.snapshot, now)
     if result is None:
-        result = place([each for each in requests if each.group not in put_off], table.situation, seed=seed)
+        result = place([each for each in requests if each.group not in put_off], table.snapshot, seed=seed)
     refuse_seconds = context.settings.decline_again_seconds if result.refusals else context.settings.decline_seconds
     _accept(context, table, result.placements, refuse_seconds, now)
     for group, cause in put_off.items():
@@ -202,7 +202,7 @@ def _adopt(context: Context, now: Instant) -> None:
     if not awaiting(context, now):
         return
     table = _table(context)
-    placements = adoptions(context, table.situation, table.purses, now)
+    placements = adoptions(context, table.snapshot, table.purses, now)
     _accept(context, table, placements, context.settings.decline_again_seconds, now)
 
 
@@ -219,7 +219,7 @@ def _sweep(context: Context, now: Instant) -> dict[GroupId, int]:
         purse = table.purses.get(agent_id)
         if purse is None:
             continue
-        batch = container_sweep.batch_of(context, there, table.situation, table.offers, purse, now)
+        batch = container_sweep.batch_of(context, there, table.snapshot, table.offers, purse, now)
         if batch is not None:
             _send(context, table, batch, now)
             sweeps = [sweep for sweep in sweeps if sweep not in there[: len(batch.tasks)]]
@@ -260,9 +260,9 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
         context.pool.remove(offer_id)
     taken = [launch.resources for launch in batch.accept.launches]
     id = batch.tasks[0].agent_id
-    if id not in table.situation.overhead.present:
+    if id not in table.snapshot.overhead.present:
         taken.append(context.settings.executor_resources)
-    room = table.situation.room[id]
+    room = table.snapshot.room[id]
     context.agents.launch(id, room, taken)
     for amount in taken:
         room = room - amount if room.covers(amount) else room

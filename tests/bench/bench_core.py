@@ -29,10 +29,10 @@ from framework.core.scheduler import Scheduler
 from framework.recorder import Recorder
 from placement.agent import Agent
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place
 from placement.offer import Offer
 from placement.request import Overhead, Request
-from placement.situation import Situation
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Container, Group, Stack
@@ -256,13 +256,13 @@ def placing(agents: int, tasks: int, groups: int) -> float:
         )
         for number in range(groups)
     ]
-    situation = Situation(
+    snapshot = ClusterSnapshot(
         cluster=Cluster(reported(agents)),
         room={offer.agent_id: offer.resources for offer in offers(agents, itertools.count(1))},
         overhead=Overhead(resources=OVERHEAD),
     )
     begin = time.perf_counter()
-    result = place(requests, situation, seed=1)
+    result = place(requests, snapshot, seed=1)
     seconds = time.perf_counter() - begin
     if len(result.placements) != tasks // groups * groups:
         raise RuntimeError(f"wanted {tasks} placements, got {len(result.placements)}")

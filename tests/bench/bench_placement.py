@@ -10,10 +10,10 @@ from random import Random
 
 from placement.agent import Agent
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, place
 from placement.explain import explain
 from placement.request import Request, Tenants
-from placement.situation import Situation
 from specs.ids import AgentId, VersionId, group_id
 from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
 from specs.model.resources import PortRanges, Resources
@@ -50,9 +50,11 @@ def agents(count: int, free: Sequence[Resources] = (LARGE,)) -> list[Agent]:
     ]
 
 
-def picture(known: Sequence[Agent]) -> Situation:
-    """A situation in which each agent offers what it has free."""
-    return Situation(cluster=Cluster(known), room={agent.id: agent.free for agent in known if agent.free is not None})
+def picture(known: Sequence[Agent]) -> ClusterSnapshot:
+    """A snapshot in which each agent offers what it has free."""
+    return ClusterSnapshot(
+        cluster=Cluster(known), room={agent.id: agent.free for agent in known if agent.free is not None}
+    )
 
 
 def group(number: int, slots: int, need: Resources, rules: Rules = RULED) -> Request:
@@ -101,15 +103,15 @@ def speed(is_quick: bool) -> list[Row]:
         known, asked = agents(count), groups(50, slots)
         total = 50 * slots
         cold = quickest(partial(_cold, asked, known), total)
-        situation = picture(known)
-        warm = quickest(partial(place, asked, situation, seed=1), total)
+        snapshot = picture(known)
+        warm = quickest(partial(place, asked, snapshot, seed=1), total)
         name = f"50 groups × {slots} with GROUP_BY, LIKE and MAX_PER on {count:,} agents"
         rows.append(Row(name=f"{name}: agents seen for the first time", figure=total / cold, unit="placements/s"))
         rows.append(Row(name=f"{name}: known agents", figure=total / warm, unit="placements/s", at_least=aim))
     for count in (1_000, 10_000):
-        situation = picture(agents(count))
+        snapshot = picture(agents(count))
         asked, total = groups(1, 50 * slots, Rules()), 50 * slots
-        seconds = quickest(partial(place, asked, situation, seed=1), total)
+        seconds = quickest(partial(place, asked, snapshot, seed=1), total)
         name = f"{total:,} slots of one group without rules on {count:,} agents"
         rows.append(Row(name=name, figure=total / seconds, unit="placements/s"))
     return rows
@@ -130,8 +132,8 @@ def growth(is_quick: bool) -> list[Row]:
     for what, cases in sizes[:1] if is_quick else sizes:
         first = 0.0
         for count, number, slots in cases:
-            situation, asked = picture(agents(count)), groups(number, slots)
-            seconds = quickest(partial(place, asked, situation, seed=1), number * slots)
+            snapshot, asked = picture(agents(count)), groups(number, slots)
+            seconds = quickest(partial(place, asked, snapshot, seed=1), number * slots)
             each = seconds / (number * slots) * 1e6
             first = first or each
             # Ten times the slots at the same price each; with the agents sets grow, with the groups what each begins.
@@ -161,21 +163,23 @@ def one_agent(is_quick: bool) -> list[Row]:
     return rows
 
 
-def _one_group(host: Agent, ports: tuple[int | None, ...], count: int) -> tuple[list[Request], Situation]:
+def _one_group(host: Agent, ports: tuple[int | None, ...], count: int) -> tuple[list[Request], ClusterSnapshot]:
     return [replace(group(0, count, TINY, Rules()), host_ports=ports)], picture([host])
 
 
-def _all_apart(rules: Rules, count: int) -> tuple[list[Request], Situation]:
+def _all_apart(rules: Rules, count: int) -> tuple[list[Request], ClusterSnapshot]:
     asked = [group(number, 1, TINY, rules) for number in range(count)]
     kept = tuple((each.group, rule) for each in asked for rule in rules.apart)
     return asked, replace(picture(agents(count)), tenants=Tenants(apart=kept))
 
 
-def _doubling(what: str, sizes: Sequence[int], make: Callable[[int], tuple[list[Request], Situation]]) -> Iterator[Row]:
+def _doubling(
+    what: str, sizes: Sequence[int], make: Callable[[int], tuple[list[Request], ClusterSnapshot]]
+) -> Iterator[Row]:
     before = 0.0
     for size in sizes:
-        asked, situation = make(size)
-        seconds = quickest(partial(place, asked, situation, seed=1), size)
+        asked, snapshot = make(size)
+        seconds = quickest(partial(place, asked, snapshot, seed=1), size)
         aim = DOUBLED_AT_MOST if before else None
         ratio = seconds / before if before else None
         yield Row(name=f"{size:,} {what}", figure=seconds, unit="s", ratio=ratio, at_most=aim)
@@ -189,7 +193,7 @@ def nothing_fits(is_quick: bool) -> list[Row]:
     """Requests of which none fits: the answer, the sentences, and the explanation of one with its cures."""
     random = Random(3)
     free = [Resources(cpus_milli=random.randrange(2_000), mem_mib=random.randrange(100, 1_000)) for _ in range(997)]
-    situation = picture(agents(1_000 if is_quick else 10_000, free))
+    snapshot = picture(agents(1_000 if is_quick else 10_000, free))
     rows = []
     for count, slots in ((1_000, 1), (50, 20)):
         for what, asked in (
@@ -201,13 +205,13 @@ def nothing_fits(is_quick: bool) -> list[Row]:
             ),
         ):
             name = f"{count:,} groups × {slots}, {what}"
-            answered = quickest(partial(place, asked, situation, seed=1), 0)
-            result = place(asked, situation, seed=1)
+            answered = quickest(partial(place, asked, snapshot, seed=1), 0)
+            result = place(asked, snapshot, seed=1)
             begin = time.perf_counter()
             told = [refused.sentence() for refused in result.refusals.values()]
             sentences = time.perf_counter() - begin
             begin = time.perf_counter()
-            explanation = explain(asked[0], situation)
+            explanation = explain(asked[0], snapshot)
             explained = time.perf_counter() - begin
             if len(told) != count or explanation.refused is None:
                 raise RuntimeError(f"wanted {count} refusals, got {len(told)}")
@@ -298,10 +302,10 @@ def skew(seed: int) -> int:
         group(number, random.randint(1, 300), Resources(cpus_milli=100, mem_mib=64), even[number % len(even)])
         for number in range(30)
     ]
-    situation = picture(known)
+    snapshot = picture(known)
     counts = {each.group: dict.fromkeys(range(RACKS), 0) for each in asked}
     rack_of = {agent.id: int(dict(agent.attributes)["rack"][1:]) for agent in known}
-    for placement in place(asked, situation, seed=seed).placements:
+    for placement in place(asked, snapshot, seed=seed).placements:
         counts[placement.group][rack_of[placement.agent_id]] += 1
     return max(max(each.values()) - min(each.values()) for each in counts.values())
 

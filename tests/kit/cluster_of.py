@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from placement.agent import Agent
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, place
 from placement.request import Overhead, Request, Tenants
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, VersionId, group_id, parse_group_id
 from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules
 from specs.model.resources import PortRanges, Resources
@@ -91,7 +91,7 @@ def request(
     )
 
 
-def situation(
+def snapshot(
     agents: Iterable[Agent],
     *,
     room: Mapping[str, Resources] | None = None,
@@ -101,7 +101,7 @@ def situation(
     present: Iterable[str] = (),
     unavailable: Mapping[str, str] | None = None,
     region: str = "",
-) -> Situation:
+) -> ClusterSnapshot:
     """Agents of which each offers all that it has free, unless `room` says what is offered; tasks by group and agent,
     of the new version unless versions are named."""
     agents = list(agents)
@@ -110,7 +110,7 @@ def situation(
         group: {AgentId(name): {NEW: count} if isinstance(count, int) else count for name, count in by_agent.items()}
         for group, by_agent in (tasks or {}).items()
     }
-    return Situation(
+    return ClusterSnapshot(
         cluster=Cluster(agents),
         room={AgentId(name): has for name, has in offered.items()},
         tenants=Tenants(counts=counts, apart=tuple(apart)),
@@ -127,9 +127,9 @@ def where(result: Result, of: GroupId = WEB) -> list[str]:
 
 def placed(wanted: Request, agents: Iterable[Agent], *, tasks: Mapping[str, int] | None = None) -> list[str]:
     """Where the slots of one request go, among tasks of its own group."""
-    return where(place([wanted], situation(agents, tasks={wanted.group: tasks or {}}), seed=1), wanted.group)
+    return where(place([wanted], snapshot(agents, tasks={wanted.group: tasks or {}}), seed=1), wanted.group)
 
 
-def sentence(wanted: Request, picture: Situation) -> str:
+def sentence(wanted: Request, picture: ClusterSnapshot) -> str:
     """Why the next slot of a request has no place."""
     return place([wanted], picture, seed=1).refusals[wanted.group].sentence()

@@ -10,9 +10,9 @@ from math import ceil
 from operator import ge
 
 from placement.agent import Agent
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.predicates import holds
 from placement.request import Placement, Request
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, VersionId
 from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Neighbour, Operator, Selector, Spread
 from specs.model.resources import PortRanges, Resources
@@ -59,23 +59,23 @@ def means(selector: Selector, home: GroupId, other: GroupId) -> bool:
 
 
 class World:
-    """A situation that placements change."""
+    """A snapshot that placements change."""
 
-    def __init__(self, situation: Situation) -> None:
-        self.situation = situation
-        self.agents = {agent.id: agent for agent in situation.cluster.agents}
-        self.room = {id: has for id, has in situation.room.items() if id in self.agents}
-        self.executors = set(situation.overhead.present)
+    def __init__(self, snapshot: ClusterSnapshot) -> None:
+        self.snapshot = snapshot
+        self.agents = {agent.id: agent for agent in snapshot.cluster.agents}
+        self.room = {id: has for id, has in snapshot.room.items() if id in self.agents}
+        self.executors = set(snapshot.overhead.present)
         self.tasks: Tasks = {
             group: {id: dict(versions) for id, versions in by_agent.items() if id in self.agents}
-            for group, by_agent in situation.tenants.counts.items()
+            for group, by_agent in snapshot.tenants.counts.items()
         }
 
     # ---- resources --------------------------------------------------------------
 
     def executor(self, id: AgentId) -> Resources:
         """What has to be paid for our executor on an agent yet."""
-        return Resources() if id in self.executors else self.situation.overhead.resources
+        return Resources() if id in self.executors else self.snapshot.overhead.resources
 
     def has_room(self, request: Request, id: AgentId) -> bool:
         """Whether an agent is offered and has all that a slot takes."""
@@ -130,11 +130,11 @@ class World:
 
     def could_run(self, request: Request, agent: Agent) -> bool:
         """Whether the group could run there if nothing else did."""
-        situation, fields = self.situation, request.rules.fields
-        local = not situation.region or agent.region in ("", situation.region)
-        executor = _amounts(situation.overhead.resources)
+        snapshot, fields = self.snapshot, request.rules.fields
+        local = not snapshot.region or agent.region in ("", snapshot.region)
+        executor = _amounts(snapshot.overhead.resources)
         return (
-            agent.id not in situation.unavailable
+            agent.id not in snapshot.unavailable
             and (local or "@region" in fields)
             and (not values(agent, "dedicated") or "dedicated" in fields)
             and (values(agent, "@gpus") == {"0"} or request.resources.gpus > 0 or "@gpus" in fields)
@@ -175,7 +175,7 @@ class World:
             and not any(self._is_beside(each, request.group, agent) for each in rules.apart if not each.weight)
             and not any(
                 means(each.to, group, request.group) and self._has_tasks(agent, each.field, group)
-                for group, each in self.situation.tenants.apart
+                for group, each in self.snapshot.tenants.apart
                 if group != request.group
             )
         )

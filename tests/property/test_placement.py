@@ -15,9 +15,9 @@ from hypothesis import strategies as some
 
 from placement.agent import Agent
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, eligible, place
 from placement.request import Overhead, Request, Tenants
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, VersionId, group_id
 from specs.model.constraints import (
     Constraint,
@@ -33,7 +33,7 @@ from specs.model.constraints import (
 )
 from specs.model.resources import PortRanges, Resources
 from tests.bench.bench_placement import packed, skew
-from tests.kit.cluster_of import NEW, OLD, racks, request, situation
+from tests.kit.cluster_of import NEW, OLD, racks, request, snapshot
 from tests.kit.placement_reference import World
 
 Key = TypeVar("Key")
@@ -198,8 +198,8 @@ def some_of(random: Random, keys: Sequence[Key], values: Sequence[Value]) -> dic
     return {key: random.choice(values) for key in keys if random.random() < 0.3}
 
 
-def case_of(seed: int) -> tuple[list[Request], Situation]:
-    """Requests, and the situation they meet."""
+def case_of(seed: int) -> tuple[list[Request], ClusterSnapshot]:
+    """Requests, and the snapshot they meet."""
     random = Random(seed)
     known = agents_of(random)
     groups = random.sample(GROUPS, random.randint(1, len(GROUPS)))
@@ -215,7 +215,7 @@ def case_of(seed: int) -> tuple[list[Request], Situation]:
         for each in known
         if random.random() < 0.9
     }
-    return asked, Situation(
+    return asked, ClusterSnapshot(
         cluster=Cluster(known),
         room=room,
         tenants=Tenants(counts=counts, apart=apart),
@@ -243,7 +243,7 @@ def as_in_large_clusters(is_large: bool) -> Iterator[None]:
         yield
 
 
-def replay(asked: list[Request], picture: Situation, result: Result) -> World:
+def replay(asked: list[Request], picture: ClusterSnapshot, result: Result) -> World:
     """Every placement is right when it is made, and what is left truly fits nowhere."""
     world = World(picture)
     by_group = {each.group: each for each in asked}
@@ -448,7 +448,7 @@ def test_the_skew_is_at_most_one_where_it_can_be(
     for number in range(old):
         id = f"a{firsts[number % len(sizes)]}"
         before[id] = before.get(id, 0) + 1
-    picture = situation(known, tasks={wanted.group: before})
+    picture = snapshot(known, tasks={wanted.group: before})
     result = place([wanted], picture, seed=1)
     assert len(result.placements) == count
     world = replay([wanted], picture, result)

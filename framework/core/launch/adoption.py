@@ -17,9 +17,9 @@ from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import Purse
 from placement.agent import Agent
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer
 from placement.request import Placement
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, TaskId, is_same_make
 from specs.model.resources import PortRanges, Resources
 from specs.states import Goal, TaskState
@@ -179,7 +179,7 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
 
 
 def adoptions(
-    context: Context, situation: Situation, purses: Mapping[AgentId, Purse], now: Instant
+    context: Context, snapshot: ClusterSnapshot, purses: Mapping[AgentId, Purse], now: Instant
 ) -> tuple[Placement, ...]:
     """Slots put back where their containers run, on the same ports, as far as offers have the room for them. Rules are
     not asked, nor dependencies: what runs, runs."""
@@ -193,7 +193,7 @@ def adoptions(
             if task is None or keeper is None or keeper.id not in purses:
                 continue
             id = keeper.id
-            room = left.get(id) or _room_beside_executor(situation, id)
+            room = left.get(id) or _room_beside_executor(snapshot, id)
             version = context.state.versions[group.stack, task.version]
             wants = replace(version.resources, ports=PortRanges.single(task.host_ports))
             if not room.covers(wants):
@@ -203,9 +203,9 @@ def adoptions(
     return tuple(found)
 
 
-def _room_beside_executor(situation: Situation, id: AgentId) -> Resources:
+def _room_beside_executor(snapshot: ClusterSnapshot, id: AgentId) -> Resources:
     """What is offered, less what the executor takes where it does not run already."""
-    room, overhead = situation.room[id], situation.overhead
+    room, overhead = snapshot.room[id], snapshot.overhead
     if id in overhead.present:
         return room
     return room - overhead.resources if room.covers(overhead.resources) else Resources()

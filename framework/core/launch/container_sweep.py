@@ -21,9 +21,9 @@ from framework.core.state.agents import LEAVING
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import Purse
 from placement.agent import AgentState
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer, Pool
 from placement.pools import draw
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, TaskId, task_id
 from specs.model.resources import Resources
 from specs.model.stack import Container
@@ -96,16 +96,16 @@ def waiting(sweeps: list[Sweep]) -> dict[GroupId, int]:
 def batch_of(
     context: Context,
     sweeps: list[Sweep],
-    situation: Situation,
+    snapshot: ClusterSnapshot,
     offers: Mapping[AgentId, Sequence[Offer]],
     purse: Purse,
     now: Instant,
 ) -> Batch | None:
     """The sweeping tasks of one agent, as far as its offers have room."""
     agent_id = sweeps[0].agent_id
-    room = situation.room[agent_id]
-    if agent_id not in situation.overhead.present:
-        needed = situation.overhead.resources
+    room = snapshot.room[agent_id]
+    if agent_id not in snapshot.overhead.present:
+        needed = snapshot.overhead.resources
         room = room - needed if room.covers(needed) else Resources()
     serial, launches, pools = context.state.next_serial, [], purse.pools
     for sweep in sweeps:

@@ -10,9 +10,9 @@ from framework.core.model import GroupSpec, Task
 from framework.core.state.agents import LEAVING, Agents
 from framework.core.state.context import Context
 from placement.agent import AgentState
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import eligible, place
 from placement.request import Overhead, Request
-from placement.situation import Situation
 from specs.ids import AgentId
 from specs.states import Goal
 
@@ -78,21 +78,21 @@ def _may_come(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -
     return agent_id in fitting and agent_id in agents.present and agent_id not in agents.unavailable
 
 
-def _requested(context: Context, spec: GroupSpec) -> tuple[Request, Situation]:
+def _requested(context: Context, spec: GroupSpec) -> tuple[Request, ClusterSnapshot]:
     """By rules and size alone: who is avoided now is looked at later, and tasks there may run on."""
-    situation = Situation(
+    snapshot = ClusterSnapshot(
         cluster=context.agents.cluster,
         room={},
         overhead=Overhead(resources=context.settings.executor_resources),
         region=context.agents.region,
     )
-    return bare_request(context.state, spec), situation
+    return bare_request(context.state, spec), snapshot
 
 
 def fits_somewhere(context: Context, spec: GroupSpec) -> bool:
     """Whether there is an agent, and one that may be given more, on which a group could run if that were empty."""
-    request, situation = _requested(context, spec)
-    return bool(eligible(request, replace(situation, unavailable=context.agents.unavailable)))
+    request, snapshot = _requested(context, spec)
+    return bool(eligible(request, replace(snapshot, unavailable=context.agents.unavailable)))
 
 
 def why_not_there(context: Context, task: Task) -> str:
@@ -108,7 +108,7 @@ def why_not_there(context: Context, task: Task) -> str:
 
 def why_nowhere(context: Context, spec: GroupSpec) -> str:
     """Why a GLOBAL group is on no agent: a sentence."""
-    request, situation = _requested(context, spec)
+    request, snapshot = _requested(context, spec)
     agents = context.agents
     asked = Request(
         group=request.group,
@@ -119,12 +119,12 @@ def why_nowhere(context: Context, spec: GroupSpec) -> str:
         host_ports=request.host_ports,
         rules=request.rules,
     )
-    avoiding = Situation(
-        cluster=situation.cluster,
+    avoiding = ClusterSnapshot(
+        cluster=snapshot.cluster,
         room={},
-        overhead=situation.overhead,
+        overhead=snapshot.overhead,
         unavailable=agents.unavailable,
-        region=situation.region,
+        region=snapshot.region,
     )
     refused = place((asked,), avoiding, seed=0).refusals[spec.id]
     return f"runs on every agent that fits: {refused.sentence()}"

@@ -8,9 +8,9 @@ from dataclasses import replace
 from framework.core.model import Instant
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import ANSWER_SECONDS, PATIENCE_SECONDS
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, place
 from placement.request import Request
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId
 from specs.model.resources import Resources
 
@@ -18,15 +18,15 @@ MOST_NAMED = 3
 
 
 def look_around(
-    context: Context, requests: Sequence[Request], situation: Situation, now: Instant
+    context: Context, requests: Sequence[Request], snapshot: ClusterSnapshot, now: Instant
 ) -> tuple[Result | None, dict[GroupId, str]]:
     """Places the requests as if every agent offered what is believed to be free there; (the result where it holds for
     the offers at hand, the groups that wait for others, each with the sentence that says so)."""
     groups = {request.group: request for request in requests if _may_wait(context, request, now)}
-    believed = _believed(context, situation) if groups else {}
+    believed = _believed(context, snapshot) if groups else {}
     if not believed:
         return None, {}
-    result = place(list(groups.values()), _with(context, situation, believed), seed=context.state.next_serial)
+    result = place(list(groups.values()), _with(context, snapshot, believed), seed=context.state.next_serial)
     better: dict[GroupId, dict[AgentId, str]] = {}
     for placement in result.placements:
         id = placement.agent_id
@@ -53,24 +53,24 @@ def _may_wait(context: Context, request: Request, now: Instant) -> bool:
     return in_time or context.patience.is_waiting(request.group)
 
 
-def _believed(context: Context, situation: Situation) -> dict[AgentId, Resources]:
+def _believed(context: Context, snapshot: ClusterSnapshot) -> dict[AgentId, Resources]:
     """The agents of which no offer is held, and which would make one if they were asked, with what is free there."""
     return {
         id: free
         for id, free in context.pool.believed.items()
         if id in context.agents.present
         and not context.pool.is_held(id)
-        and id not in situation.unavailable
+        and id not in snapshot.unavailable
         and id not in context.patience.silent
     }
 
 
-def _with(context: Context, situation: Situation, believed: Mapping[AgentId, Resources]) -> Situation:
+def _with(context: Context, snapshot: ClusterSnapshot, believed: Mapping[AgentId, Resources]) -> ClusterSnapshot:
     executors = context.state.executors
-    present = situation.overhead.present.union(id for id in believed if executors.get(id))
+    present = snapshot.overhead.present.union(id for id in believed if executors.get(id))
     return replace(
-        situation,
-        room={**situation.room, **believed},
-        overhead=replace(situation.overhead, present=present),
+        snapshot,
+        room={**snapshot.room, **believed},
+        overhead=replace(snapshot.overhead, present=present),
         believed=frozenset(believed),
     )

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from framework.core.model import Task
 from framework.core.read.gone_agents import why_not_over
-from framework.core.read.plan import group_of, needs_replacement, problem_of, remembered, situation_of
+from framework.core.read.plan import group_of, needs_replacement, problem_of, remembered, snapshot_of
 from framework.core.views import GroupState, GroupView, View
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.explain import explain as explain_request
 from placement.explanation import AgentVerdicts, Explanation
 from placement.request import Request
 from placement.scoring import FAILED
 from placement.simulation import missing, request_of
-from placement.situation import Situation
 from specs.ids import AgentId, GroupId, TaskId
 from specs.model.constraints import Mode
 from specs.model.resources import PortRanges
@@ -63,11 +63,11 @@ def explain(view: View, group: GroupView, slot: int | None = None) -> Told:
     return _told_of_more(view, group, slot, *([_end(ended)] if ended else []))
 
 
-def _request(view: View, group: GroupView, slots: tuple[int, ...], situation: Situation) -> Request:
+def _request(view: View, group: GroupView, slots: tuple[int, ...], snapshot: ClusterSnapshot) -> Request:
     request = request_of(group_of(group), slots, instances=group.wanted)
     if group.spec.mode is Mode.GLOBAL:
         kept = {task.slot: task.agent_id for task in group.tasks if not needs_replacement(task)}
-        others = missing(group_of(group), situation, kept).pins
+        others = missing(group_of(group), snapshot, kept).pins
         # The slots that wait belong, from the lowest on, to the agents without a task.
         waiting = sorted(one.slot for one in group.waiting)
         agents = [others[each] for each in sorted(others)]
@@ -77,8 +77,8 @@ def _request(view: View, group: GroupView, slots: tuple[int, ...], situation: Si
 
 def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> Told:
     """Of the first of the slots that does not fit, or else of the first."""
-    situation = situation_of(view)
-    explanation = explain_request(_request(view, group, slots, situation), situation)
+    snapshot = snapshot_of(view)
+    explanation = explain_request(_request(view, group, slots, snapshot), snapshot)
     slot = explanation.refused.slots[0] if explanation.refused else slots[0]
     waiting = next(one for one in group.waiting if one.slot == slot)
     cause = waiting.sentence(view.at)
@@ -96,10 +96,10 @@ def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> To
 
 def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first: str) -> Told:
     """Of a group that waits for nothing: how it stands, and where one task more would go."""
-    situation = situation_of(view)
+    snapshot = snapshot_of(view)
     taken = dict.fromkeys(task.slot for task in group.tasks)
     at = next(number for number in range(len(taken) + 1) if number not in taken) if slot is None else slot
-    explanation = explain_request(_request(view, group, (at,), situation), situation)
+    explanation = explain_request(_request(view, group, (at,), snapshot), snapshot)
     sentences: tuple[str, ...] = first or (_standing(group),)
     fits = True
     if group.spec.mode is Mode.GLOBAL:
@@ -120,9 +120,9 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
 
 
 def _told_of_task(view: View, group: GroupView, task: Task) -> Told:
-    situation = situation_of(view, without=task)
-    request = replace(_request(view, group, (task.slot,), situation), pins={})
-    explanation = explain_request(request, situation)
+    snapshot = snapshot_of(view, without=task)
+    request = replace(_request(view, group, (task.slot,), snapshot), pins={})
+    explanation = explain_request(request, snapshot)
     return Told(
         group=group.spec.id,
         slot=task.slot,

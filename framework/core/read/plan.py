@@ -12,11 +12,11 @@ from framework.core.read.pace_warnings import warned
 from framework.core.stacks.changes import instances_of
 from framework.core.views import AgentView, Connection, GroupView, StackView, View
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import eligible
 from placement.neighbours import selects
 from placement.request import Counts, Overhead, Request, Tenants
 from placement.simulation import Outcome, hard_apart, missing, request_of, settle
-from placement.situation import Situation
 from placement.violations import violations
 from specs.file.route_labels import passed_over
 from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make, make_of
@@ -64,13 +64,13 @@ def stack_of(view: StackView) -> Stack:
     return Stack(name=view.spec.name, groups=tuple(group_of(group) for group in view.groups))
 
 
-def situation_of(view: View, *, without: Task | None = None) -> Situation:
-    """The situation of now: what is offered, or else what was free when the master was last asked.
+def snapshot_of(view: View, *, without: Task | None = None) -> ClusterSnapshot:
+    """The snapshot of now: what is offered, or else what was free when the master was last asked.
 
     `without` a task its agent has what it takes, and does not count it.
     """
     leaving = [] if without is None else [held for held in _held(view) if held[1].id == without.id]
-    return _situation(view, leaving, hard_apart(_rules(view)))
+    return _snapshot(view, leaving, hard_apart(_rules(view)))
 
 
 def plan(view: View, new: Stack) -> Plan:
@@ -95,14 +95,14 @@ def plan(view: View, new: Stack) -> Plan:
         if task.group.stack == new.name and kept.get(task.group, {}).get(task.slot) != task.agent_id
     ]
     rules = [(id, rules) for id, rules in _rules(view) if id.stack != new.name]
-    situation = _situation(view, leaving, hard_apart([*rules, *((group.id, group.rules) for group in new.groups)]))
+    snapshot = _snapshot(view, leaving, hard_apart([*rules, *((group.id, group.rules) for group in new.groups)]))
     stopped = {id for id, group in now.items() if group.spec.is_stopped}
     requests = [
-        remembered(missing(group, situation, kept[group.id]), view, now.get(group.id))
+        remembered(missing(group, snapshot, kept[group.id]), view, now.get(group.id))
         for group in new.groups
         if group.id not in stopped
     ]
-    outcomes = {outcome.group: outcome for outcome in settle(requests, situation).outcomes}
+    outcomes = {outcome.group: outcome for outcome in settle(requests, snapshot).outcomes}
     groups = tuple(
         GroupPlan(
             group=group.id,
@@ -234,9 +234,9 @@ def allowed(view: View, stack: Stack) -> dict[GroupId, tuple[AgentId, ...]]:
     """The agents on which each group might run by its rules, however large they are, and be they drained or not; but
     none that is gone."""
     gone = {one.agent.id: one.unavailable for one in view.agents.values() if is_gone(one)}
-    situation = replace(situation_of(view), unavailable=gone)
+    snapshot = replace(snapshot_of(view), unavailable=gone)
     return {
-        group.id: eligible(replace(request_of(group), resources=Resources(), host_ports=()), situation)
+        group.id: eligible(replace(request_of(group), resources=Resources(), host_ports=()), snapshot)
         for group in stack.groups
     }
 
@@ -260,7 +260,7 @@ def _rules(view: View) -> Iterator[tuple[GroupId, Rules]]:
             yield group.spec.id, group.spec.rules
 
 
-def _situation(view: View, leaving: Iterable[_Held], apart: tuple[tuple[GroupId, Neighbour], ...]) -> Situation:
+def _snapshot(view: View, leaving: Iterable[_Held], apart: tuple[tuple[GroupId, Neighbour], ...]) -> ClusterSnapshot:
     room: dict[AgentId, Resources] = {}
     for one in view.agents.values():
         has = one.agent.free if one.offered is None else one.offered
@@ -271,7 +271,7 @@ def _situation(view: View, leaving: Iterable[_Held], apart: tuple[tuple[GroupId,
         gone[task.id] = None
         if task.agent_id in room:
             room[task.agent_id] += _freed(view, group, task, room[task.agent_id])
-    return Situation(
+    return ClusterSnapshot(
         cluster=Cluster(one.agent for one in view.agents.values()),
         room=room,
         tenants=Tenants(counts=_counts(task for _, task in _held(view) if task.id not in gone), apart=apart),
@@ -354,9 +354,9 @@ def _moving(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentId |
     """The slots whose task breaks a rule that was changed, with the rule; those of a global group belong to agents."""
     if now.spec.rules == new.rules or new.mode is Mode.GLOBAL:
         return {}
-    situation = situation_of(view)
+    snapshot = snapshot_of(view)
     held = {slot: agent for slot, agent in kept.items() if agent is not None}
-    return violations(new.id, new.rules, held, situation.cluster, situation.tenants)
+    return violations(new.id, new.rules, held, snapshot.cluster, snapshot.tenants)
 
 
 def remembered(request: Request, view: View, now: GroupView | None) -> Request:

@@ -10,9 +10,9 @@ import pytest
 
 from placement.agent import Agent
 from placement.cluster import Cluster
+from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place
 from placement.request import Request, Tenants
-from placement.situation import Situation
 from specs.file.load import load_stack
 from specs.ids import AgentId, VersionId, group_id
 from specs.model.constraints import Operator
@@ -55,7 +55,7 @@ def _drawn(drawing: str) -> str:
         if name in rows
     }
     free = {agent.id: agent.free for agent in agents if agent.free is not None}
-    situation = Situation(cluster=Cluster(agents), room=free, tenants=Tenants(counts=counts))
+    snapshot = ClusterSnapshot(cluster=Cluster(agents), room=free, tenants=Tenants(counts=counts))
     already = sum(cell.count(_TASK) for cell in rows.get("web", ()))
     request = Request(
         group=group.id,
@@ -65,7 +65,7 @@ def _drawn(drawing: str) -> str:
         resources=group.resources,
         rules=group.rules,
     )
-    result = place([request], situation, seed=1)
+    result = place([request], snapshot, seed=1)
     came = {agent.id: 0 for agent in agents}
     for placement in result.placements:
         came[placement.agent_id] += 1

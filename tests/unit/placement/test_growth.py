@@ -10,7 +10,7 @@ import pytest
 from placement.engine import place
 from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
 from specs.model.resources import PortRanges, Resources
-from tests.kit.cluster_of import agent, group, request, situation
+from tests.kit.cluster_of import agent, group, request, snapshot
 from tests.kit.steps import steps
 
 HUGE = Resources(cpus_milli=1_000_000, mem_mib=1_000_000)
@@ -20,7 +20,7 @@ EVERYBODY = Selector(stack="*", service="*")
 
 def slots_on_one_agent(rules: Rules, count: int) -> Callable[[], object]:
     wanted = request(count, wants=TINY, rules=rules)
-    return partial(place, [wanted], situation([agent("a0", has=HUGE, rack="r1")]), seed=1)
+    return partial(place, [wanted], snapshot([agent("a0", has=HUGE, rack="r1")]), seed=1)
 
 
 def groups_on_agents(rules: Callable[[int], Rules], count: int, agents: int | None = None) -> Callable[[], object]:
@@ -28,7 +28,7 @@ def groups_on_agents(rules: Callable[[int], Rules], count: int, agents: int | No
     asked = [request(1, of=group(f"s{number}/web"), wants=TINY, rules=rules(number)) for number in range(count)]
     apart = [(each.group, rule) for each in asked for rule in each.rules.apart]
     known = [agent(f"a{number:04}", has=HUGE, rack="r1") for number in range(agents or count)]
-    return partial(place, asked, situation(known, apart=apart), seed=1)
+    return partial(place, asked, snapshot(known, apart=apart), seed=1)
 
 
 def growth(make: Callable[[int], Callable[[], object]], count: int) -> float:
@@ -53,7 +53,7 @@ def test_slots_of_one_group_on_one_agent(rules: Rules) -> None:
 def test_slots_with_a_port_each() -> None:
     def make(count: int) -> Callable[[], object]:
         known = agent("a0", has=Resources(cpus_milli=1000, mem_mib=1000, ports=PortRanges.of([(1000, 60000)])))
-        return partial(place, [request(count, wants=TINY, host_ports=(None,))], situation([known]), seed=1)
+        return partial(place, [request(count, wants=TINY, host_ports=(None,))], snapshot([known]), seed=1)
 
     assert growth(make, 60) < 4.8  # the search among taken ports is one of their logarithm
 

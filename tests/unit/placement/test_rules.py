@@ -28,7 +28,7 @@ from tests.kit.cluster_of import (
     request,
     rule,
     sentence,
-    situation,
+    snapshot,
     where,
 )
 
@@ -57,7 +57,7 @@ def with_racks(name: str, *texts: str) -> Agent:
 
 def test_gpus_are_blamed_among_the_guards_and_before_cpus() -> None:
     with_gpus = agent("a0", replace(ROOMY, gpus=2), rack="r1")
-    here = situation([with_gpus])
+    here = snapshot([with_gpus])
     said = sentence(request(1, rule("rack", Operator.IS, "r2")), here)
     assert said == "0/1 agents fit: 1 @gpus (wanted none, as no gpus are asked for)"
     greedy = Resources(cpus_milli=64_000, mem_mib=64, gpus=4)
@@ -81,7 +81,7 @@ def test_unique_counts_a_task_for_every_value_that_its_agent_has() -> None:
 def test_what_is_to_be_even_goes_to_no_agent_with_several_values() -> None:
     agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2")]
     assert sorted(placed(request(4, RACK), agents)) == ["a1", "a1", "a2", "a2"]
-    assert sentence(request(1, RACK), situation(agents[:1])) == "0/1 agents fit: 1 rack (wanted GROUP_BY)"
+    assert sentence(request(1, RACK), snapshot(agents[:1])) == "0/1 agents fit: 1 rack (wanted GROUP_BY)"
 
 
 def test_tasks_on_an_agent_with_several_values_make_none_of_them_fuller() -> None:
@@ -100,7 +100,7 @@ def test_cluster_is_one_value_that_all_have() -> None:
 def test_apart_keeps_away_from_every_value_of_an_agent() -> None:
     agents = [with_racks("a0", "r1", "r2"), with_racks("a1", "r1"), with_racks("a2", "r2"), with_racks("a3", "r3")]
     apart = request(4, rules=Rules(apart=(Neighbour(to=Selector(service="db"), field="rack"),)))
-    assert where(place([apart], situation(agents, tasks={DB: {"a0": 1}}), seed=1)) == ["a3"] * 4
+    assert where(place([apart], snapshot(agents, tasks={DB: {"a0": 1}}), seed=1)) == ["a3"] * 4
 
 
 def test_unique_by_another_field_takes_each_value_once_and_no_agent_without_it() -> None:
@@ -137,12 +137,12 @@ def test_of_older_versions_those_tasks_count_that_the_rule_says(
     operator: Operator, values: tuple[str, ...], counts: Counted, expected: list[str]
 ) -> None:
     wanted = request(5, rule("hostname", operator, *values, counts=counts))
-    picture = situation(racks("r1", "r1"), tasks={WEB: {"a0": {OLD: 1}}})
+    picture = snapshot(racks("r1", "r1"), tasks={WEB: {"a0": {OLD: 1}}})
     assert where(place([wanted], picture, seed=1)) == expected
 
 
 def test_a_version_counts_its_own_tasks_of_before() -> None:
-    picture = situation(racks("r1", "r1"), tasks={WEB: {"a0": {OLD: 1, NEW: 1}, "a1": {OLD: 7}}})
+    picture = snapshot(racks("r1", "r1"), tasks={WEB: {"a0": {OLD: 1, NEW: 1}, "a1": {OLD: 7}}})
     wanted = request(5, rule("hostname", Operator.UNIQUE, counts=Counted.VERSION))
     assert where(place([wanted], picture, seed=1)) == ["a1"]
 
@@ -164,7 +164,7 @@ def test_cluster_without_a_value_begins_where_most_of_it_has_room() -> None:
 
 def test_cluster_without_a_value_begins_where_the_other_rules_allow_it() -> None:
     rules = Rules(constraints=(rule("rack", Operator.CLUSTER),), apart=(Neighbour(to=Selector(service="db")),))
-    picture = situation(racks("r1", "r1", "r2"), tasks={DB: {"a0": 1, "a1": 1}})
+    picture = snapshot(racks("r1", "r1", "r2"), tasks={DB: {"a0": 1, "a1": 1}})
     assert where(place([request(2, rules=rules)], picture, seed=1)) == ["a2", "a2"]
 
 
@@ -261,7 +261,7 @@ def test_group_by_is_not_stuck_when_a_rack_is_gone_or_drained() -> None:
     agents = racks("r1", "r2")
     wanted = request(4, rule("rack", Operator.GROUP_BY, "3"))
     assert by_rack(wanted, agents, tasks={"gone": 1}) == {"r1": 2, "r2": 2}
-    picture = situation(racks("r1", "r2", "r3"), unavailable={"a2": "is draining"}, tasks={WEB: {"a0": 1, "a1": 1}})
+    picture = snapshot(racks("r1", "r2", "r3"), unavailable={"a2": "is draining"}, tasks={WEB: {"a0": 1, "a1": 1}})
     assert where(place([wanted], picture, seed=1)) == ["a0", "a0", "a1", "a1"]
 
 
@@ -274,7 +274,7 @@ def test_group_by_without_any_agent_of_the_field_refuses_all(mode: GroupByMode) 
 def test_group_by_of_the_own_version_counts_this_only() -> None:
     own = rule("rack", Operator.GROUP_BY, counts=Counted.VERSION)
     agents = racks("r1", "r2")
-    picture = situation(agents, tasks={WEB: {"a0": {OLD: 3}}})
+    picture = snapshot(agents, tasks={WEB: {"a0": {OLD: 3}}})
     assert where(place([request(2, own)], picture, seed=1)) == ["a0", "a1"]
     assert where(place([request(2, RACK)], picture, seed=1)) == ["a1", "a1"]
 
@@ -422,14 +422,14 @@ def test_near_and_apart(rules: Rules, other: str, expected: list[str]) -> None:
     has = SMALL + SMALL
     agents = [agent("a0", has, rack="r1"), agent("a1", has, rack="r2"), agent("a2", has, rack="r2")]
     # Where nothing keeps it from a1, another wish does, so that a test that sees no rule fails.
-    picture = situation(agents, tasks={group(other): {"a1": 1}})
+    picture = snapshot(agents, tasks={group(other): {"a1": 1}})
     wanted = request(2, rules=rules, penalties={"a1": 5} if rules.apart else {})
     assert where(place([wanted], picture, seed=1)) == expected
 
 
 def test_apart_holds_both_ways() -> None:
     away = Neighbour(to=Selector(service="web"), field="rack")
-    picture = situation(racks("r1", "r1", "r2"), tasks={DB: {"a0": 1}}, apart=[(DB, away)])
+    picture = snapshot(racks("r1", "r1", "r2"), tasks={DB: {"a0": 1}}, apart=[(DB, away)])
     assert where(place([request(2)], picture, seed=1)) == ["a2", "a2"]
     assert sentence(request(1, rule("rack", Operator.IS, "r1")), picture) == (
         "0/3 agents fit: 2 apart on rack (wanted away from shop/db), 1 rack (wanted r1)"
@@ -439,7 +439,7 @@ def test_apart_holds_both_ways() -> None:
 def test_apart_holds_both_ways_among_groups_of_one_call() -> None:
     away = Neighbour(to=Selector(service="web"))
     big = request(1, of=DB, wants=Resources(cpus_milli=4000, mem_mib=64), rules=Rules(apart=(away,)))
-    result = place([request(2), big], situation(racks("r1", "r1"), apart=[(DB, away)]), seed=1)
+    result = place([request(2), big], snapshot(racks("r1", "r1"), apart=[(DB, away)]), seed=1)
     (home,) = where(result, DB)
     assert home not in where(result)
     assert len(where(result)) == 2
@@ -448,12 +448,12 @@ def test_apart_holds_both_ways_among_groups_of_one_call() -> None:
 def test_a_group_waits_for_those_it_wants_to_be_near() -> None:
     first = request(1, of=group("shop/zoo"))
     wanted = request(2, wants=Resources(cpus_milli=4000, mem_mib=64), rules=near("zoo"))
-    result = place([wanted, first], situation(racks("r1", "r1", "r1")), seed=1)
+    result = place([wanted, first], snapshot(racks("r1", "r1", "r1")), seed=1)
     assert set(where(result)) == set(where(result, first.group))
 
 
 def test_near_to_nothing_is_refused() -> None:
-    assert sentence(request(1, rules=near()), situation(racks("r1", "r1"))) == (
+    assert sentence(request(1, rules=near()), snapshot(racks("r1", "r1"))) == (
         "0/2 agents fit: 2 near on hostname (wanted db, of which nothing runs)"
     )
 
@@ -466,7 +466,7 @@ def test_the_first_of_a_group_that_wants_to_be_near_itself_goes_anywhere() -> No
 
 def test_a_group_near_itself_that_finds_no_more_room_there_is_not_told_that_nothing_runs() -> None:
     agents = [agent("a0", SMALL), agent("a1", Resources(cpus_milli=10, mem_mib=10))]
-    assert sentence(request(2, rules=near("web")), situation(agents)) == (
+    assert sentence(request(2, rules=near("web")), snapshot(agents)) == (
         "0/2 agents fit: 1 cpus (wanted 0.5, best 0), 1 near on hostname (wanted web)"
     )
 
@@ -476,7 +476,7 @@ def test_apart_from_itself_is_one_for_each_value() -> None:
 
 
 def test_neighbours_without_the_field_are_near_to_nobody() -> None:
-    picture = situation(racks("r1", ""), tasks={DB: {"a1": 1}})
+    picture = snapshot(racks("r1", ""), tasks={DB: {"a1": 1}})
     assert where(place([request(1, rules=near(field="rack"))], picture, seed=1)) == []
     assert where(place([request(2, rules=apart(field="rack"))], picture, seed=1)) == ["a0", "a1"]
 
@@ -503,12 +503,12 @@ def test_neighbours_without_the_field_are_near_to_nobody() -> None:
     ids=str,
 )
 def test_the_rule_that_no_agent_meets_is_named(constraint: Constraint, tasks: dict[str, int], expected: str) -> None:
-    picture = situation(racks("r1", "r1", "r2"), tasks={WEB: tasks})
+    picture = snapshot(racks("r1", "r1", "r2"), tasks={WEB: tasks})
     assert sentence(request(1, constraint), picture) == f"0/3 agents fit: {expected}"
 
 
 def test_of_group_by_and_spread_the_emptiest_value_is_named() -> None:
-    picture = situation(
+    picture = snapshot(
         [agent("a0", rack="r1"), agent("a1", SMALL, rack="r2")], room={"a0": ROOMY}, tasks={WEB: {"a0": 2, "a1": 1}}
     )
     fewest = "r2 has the fewest, 1"
@@ -522,5 +522,5 @@ def test_of_group_by_and_spread_the_emptiest_value_is_named() -> None:
 
 def test_versions_are_versions_of_tasks() -> None:
     third = VersionId("third")
-    picture = situation(racks("r1", "r1"), tasks={WEB: {"a0": {third: 1}, "a1": {OLD: 1}}})
+    picture = snapshot(racks("r1", "r1"), tasks={WEB: {"a0": {third: 1}, "a1": {OLD: 1}}})
     assert len(where(place([request(1, UNIQUE)], picture, seed=1))) == 0

@@ -22,7 +22,7 @@ from tests.kit.cluster_of import (
     racks,
     request,
     rule,
-    situation,
+    snapshot,
     where,
 )
 
@@ -101,7 +101,7 @@ def test_failures_cost_a_group_no_redundancy() -> None:
     agents = racks("r1", "r1", "r1")
     failed = {"a0": 19, "a1": 20}
     assert placed(request(2, penalties=failed), agents) == ["a0", "a2"]
-    picture = situation(agents, tasks={WEB: {"a2": 1}})
+    picture = snapshot(agents, tasks={WEB: {"a2": 1}})
     assert where(place([request(1, penalties=failed)], picture, seed=1)) == ["a0"]
     assert placed(request(4, penalties={"a1": 20}), agents).count("a1") == 1
 
@@ -109,7 +109,7 @@ def test_failures_cost_a_group_no_redundancy() -> None:
 def test_failures_cost_a_group_no_soft_spread() -> None:
     agents = racks("r1", "r1", "r2")
     rules = Rules(spread=(Spread(over="rack", weight=1),))
-    picture = situation(agents, tasks={WEB: {"a0": 1}})
+    picture = snapshot(agents, tasks={WEB: {"a0": 1}})
     assert where(place([request(1, rules=rules, penalties={"a2": 40})], picture, seed=1)) == ["a2"]
 
 
@@ -134,7 +134,7 @@ def test_a_failure_weighs_against_a_preference() -> None:
 def test_soft_neighbours_are_worth_points(is_near: bool, expected: list[str]) -> None:
     wish = (Neighbour(to=Selector(service="db"), weight=10),)
     rules = Rules(near=wish) if is_near else Rules(apart=wish)
-    picture = situation(racks("r1", "r1", "r1"), tasks={DB: {"a1": 1}})
+    picture = snapshot(racks("r1", "r1", "r1"), tasks={DB: {"a1": 1}})
     assert where(place([request(2, rules=rules)], picture, seed=1)) == expected
 
 
@@ -143,7 +143,7 @@ def test_a_soft_neighbour_that_cannot_be_had_is_no_obstacle() -> None:
         near=(Neighbour(to=Selector(service="nobody"), weight=10),),
         apart=(Neighbour(to=Selector(service="db"), weight=10),),
     )
-    picture = situation(racks("r1"), tasks={DB: {"a0": 1}})
+    picture = snapshot(racks("r1"), tasks={DB: {"a0": 1}})
     assert where(place([request(2, rules=rules)], picture, seed=1)) == ["a0", "a0"]
 
 
@@ -188,7 +188,7 @@ def test_a_slot_returns_to_the_agent_of_its_last_task() -> None:
 
 def test_slots_with_a_home_get_it_before_others_take_it() -> None:
     agents = [agent("a0", SMALL), agent("a1", SMALL)]
-    result = place([request(2, homes={1: "a0"})], situation(agents), seed=1)
+    result = place([request(2, homes={1: "a0"})], snapshot(agents), seed=1)
     assert {placement.slot: placement.agent_id for placement in result.placements} == {0: "a1", 1: "a0"}
 
 
