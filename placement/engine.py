@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
+from placement.evaluation import Evaluation, suitable
 from placement.neighbours import Standing
 from placement.order import depths
 from placement.refusals import Refused
 from placement.request import Placement, Request
 from placement.room import Room
-from placement.trial import Trial, suitable
 from specs.ids import AgentId, GroupId
 
 
@@ -42,17 +42,17 @@ def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) 
     placements: list[Placement] = []
     refusals: dict[GroupId, Refused] = {}
     for request in _in_order(requests, snapshot.cluster):
-        trial = Trial(request, snapshot, room, standing)
-        placed, left = fill(trial, seed + len(placements))
+        evaluation = Evaluation(request, snapshot, room, standing)
+        placed, left = fill(evaluation, seed + len(placements))
         placements += placed
         if left:
-            refusals[request.group] = trial.refused(left)
+            refusals[request.group] = evaluation.refused(left)
     return Result(placements=tuple(placements), refusals=refusals)
 
 
-def fill(trial: Trial, seed: int) -> tuple[list[Placement], tuple[int, ...]]:
+def fill(evaluation: Evaluation, seed: int) -> tuple[list[Placement], tuple[int, ...]]:
     """Places the slots of one request; returns what was placed, and the slots that were left."""
-    request, agents = trial.request, trial.cluster.agents
+    request, agents = evaluation.request, evaluation.cluster.agents
     placed: list[Placement] = []
     left = _slots(request)
     has_more = True
@@ -62,12 +62,12 @@ def fill(trial: Trial, seed: int) -> tuple[list[Placement], tuple[int, ...]]:
         is_full = False
         for slot in slots:
             is_pinned = slot in request.pins
-            number = None if is_full and not is_pinned else trial.choose(slot)
+            number = None if is_full and not is_pinned else evaluation.choose(slot)
             if number is None:
                 is_full = is_full or not is_pinned
                 left.append(slot)
                 continue
-            ports, taken = trial.take(number, seed + len(placed))
+            ports, taken = evaluation.take(number, seed + len(placed))
             agent = agents[number].id
             placed.append(Placement(group=request.group, slot=slot, agent_id=agent, host_ports=ports, resources=taken))
             # Slots without a pin have failed for good; one with a pin may be allowed once others are placed.

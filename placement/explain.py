@@ -15,12 +15,12 @@ from placement.checks import amount_text
 from placement.cluster import DIMENSIONS, amounts
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import fill
+from placement.evaluation import Evaluation
 from placement.explanation import AgentVerdicts, Cure, Explanation, Verdict
 from placement.neighbours import Standing
 from placement.relax import Change, changes
 from placement.request import Request
 from placement.room import Room
-from placement.trial import Trial
 
 _MOST_PAIRS = 60
 _MOST_CURES = 8
@@ -29,14 +29,14 @@ _MOST_CURES = 8
 def explain(request: Request, snapshot: ClusterSnapshot, *, seed: int = 0) -> Explanation:
     """What is to be told of a request: of its next slot where all fit, else of the first that does not."""
     scene = _fresh(request, snapshot)
-    trial = scene.trial(request)
-    _, left = fill(trial, seed)
+    evaluation = scene.evaluation(request)
+    _, left = fill(evaluation, seed)
     if not left:
-        trial = _fresh(request, snapshot).trial(request)
-        return Explanation(refused=None, rows=_rows(trial, min(request.slots)), cures=())
+        evaluation = _fresh(request, snapshot).evaluation(request)
+        return Explanation(refused=None, rows=_rows(evaluation, min(request.slots)), cures=())
     missing = replace(request, slots=left)
     return Explanation(
-        refused=trial.refused(left), rows=_rows(trial, left[0]), cures=tuple(_cures(missing, scene, seed))
+        refused=evaluation.refused(left), rows=_rows(evaluation, left[0]), cures=tuple(_cures(missing, scene, seed))
     )
 
 
@@ -48,9 +48,9 @@ class _Scene:
     room: Room
     standing: Standing
 
-    def trial(self, request: Request) -> Trial:
+    def evaluation(self, request: Request) -> Evaluation:
         """The request in this very scene."""
-        return Trial(request, self.snapshot, self.room, self.standing)
+        return Evaluation(request, self.snapshot, self.room, self.standing)
 
     def copy(self, snapshot: ClusterSnapshot) -> _Scene:
         """The same scene, to try something in, perhaps with another snapshot around it."""
@@ -66,18 +66,18 @@ def _fresh(request: Request, snapshot: ClusterSnapshot) -> _Scene:
 # ---- the table ------------------------------------------------------------------
 
 
-def _rows(trial: Trial, slot: int) -> tuple[AgentVerdicts, ...]:
-    pin = trial.pin_check(slot)
-    checks = [*([pin] if pin else []), *trial.checks]
-    passing = [check.passing(trial.cluster.everybody) for check in checks]
-    ranks = _ranks(trial, slot)
+def _rows(evaluation: Evaluation, slot: int) -> tuple[AgentVerdicts, ...]:
+    pin = evaluation.pin_check(slot)
+    checks = [*([pin] if pin else []), *evaluation.checks]
+    passing = [check.passing(evaluation.cluster.everybody) for check in checks]
+    ranks = _ranks(evaluation, slot)
     rows = []
-    for number, agent in enumerate(trial.cluster.agents):
+    for number, agent in enumerate(evaluation.cluster.agents):
         verdicts = tuple(
             Verdict(rule=check.rule, is_met=bool(bits >> number & 1), wanted=check.wanted, got=check.got(number))
             for check, bits in zip(checks, passing, strict=True)
         )
-        worth = tuple(trial.wishes.worth(number))
+        worth = tuple(evaluation.wishes.worth(number))
         rows.append(
             AgentVerdicts(
                 agent_id=agent.id,
@@ -86,8 +86,8 @@ def _rows(trial: Trial, slot: int) -> tuple[AgentVerdicts, ...]:
                 verdicts=verdicts,
                 points=sum(points for _, points in worth),
                 worth=worth,
-                tasks=trial.standing.tasks(trial.request.group).get(number, 0),
-                free_share=trial.room.free_share(number),
+                tasks=evaluation.standing.tasks(evaluation.request.group).get(number, 0),
+                free_share=evaluation.room.free_share(number),
                 rank=ranks.get(number, 0),
             )
         )
@@ -104,12 +104,12 @@ def _in_numbers(name: str) -> list[tuple[str, int]]:
     return [(word, int(digits or 0)) for word, digits in re.findall(r"([^0-9]*)([0-9]{0,18})", name)]
 
 
-def _ranks(trial: Trial, slot: int) -> dict[int, int]:
+def _ranks(evaluation: Evaluation, slot: int) -> dict[int, int]:
     """1 for the agent that is taken next, 2 for the one that would be if that one were not there, and so on."""
-    found = trial.fitting(slot)
+    found = evaluation.fitting(slot)
     ranks: dict[int, int] = {}
     while found:
-        number = trial.best(found, slot)
+        number = evaluation.best(found, slot)
         ranks[number] = len(ranks) + 1
         found &= ~(1 << number)
     return ranks
@@ -150,18 +150,18 @@ def _tried(request: Request, scene: _Scene, seed: int, change: Change) -> Cure |
             return None
         changed = _with_amount(changed, dimension, most)
         texts.append(f"{DIMENSIONS[dimension]} ≤ {amount_text(DIMENSIONS[dimension], most)}")
-    trial = scene.copy(snapshot).trial(changed)
-    agents = trial.fitting(request.slots[0]).bit_count()
-    placed, _ = fill(trial, seed)
+    evaluation = scene.copy(snapshot).evaluation(changed)
+    agents = evaluation.fitting(request.slots[0]).bit_count()
+    placed, _ = fill(evaluation, seed)
     return Cure(text=f"with {' and '.join(texts)}", agents=agents, slots=len(placed)) if placed else None
 
 
 def _lowered(request: Request, scene: _Scene, seed: int, dimension: int) -> int:
     """The largest amount of a dimension with which all slots find a place; where none is small enough for that, with
     which one does; 0 where the amount is not what keeps the request from its place."""
-    trial = scene.copy(scene.snapshot).trial(_with_amount(request, dimension, 0))
-    column = trial.room.free[dimension]
-    most = max((column[number] for number in numbers_in(trial.fitting(request.slots[0]))), default=0)
+    evaluation = scene.copy(scene.snapshot).evaluation(_with_amount(request, dimension, 0))
+    column = evaluation.room.free[dimension]
+    most = max((column[number] for number in numbers_in(evaluation.fitting(request.slots[0]))), default=0)
     if not 0 < most < amounts(request.resources)[dimension]:
         return 0
     # Mesos counts in thousandths, people in hundredths.
@@ -169,7 +169,7 @@ def _lowered(request: Request, scene: _Scene, seed: int, dimension: int) -> int:
     low, high = 0, most // step
     while low < high:
         middle = (low + high + 1) // 2
-        _, left = fill(scene.copy(scene.snapshot).trial(_with_amount(request, dimension, middle * step)), seed)
+        _, left = fill(scene.copy(scene.snapshot).evaluation(_with_amount(request, dimension, middle * step)), seed)
         low, high = (low, middle - 1) if left else (middle, high)
     if low * step == most // step * step:
         return most

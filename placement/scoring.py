@@ -1,7 +1,7 @@
 """What agents are worth to a group, in points: preferences, soft neighbours and spreads, what they failed lately.
 
-Failures are worth points as the rest is, but only among agents with which the group is as even (Trial.best asks for the
-best agents with them and without): unless they are so many that the agent seems to be spoiled for the group.
+Failures are worth points as the rest is, but only among agents with which the group is as even (Evaluation.best asks
+for the best agents with them and without): unless they are so many that the agent seems to be spoiled for the group.
 """
 
 from __future__ import annotations

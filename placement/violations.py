@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from placement.cluster import Cluster
+from placement.evaluation import possible
 from placement.neighbours import Beside, Standing, selects
 from placement.request import Tenants
-from placement.trial import possible
 from specs.ids import AgentId, GroupId
 from specs.model.constraints import Constraint, Operator, Rules
 

@@ -236,7 +236,7 @@ def as_in_large_clusters(is_large: bool) -> Iterator[None]:
         yield
         return
     with (
-        mock.patch("placement.trial._FEW", 0),
+        mock.patch("placement.evaluation._FEW", 0),
         mock.patch("placement.thresholds._STRIDE", 2),
         mock.patch("placement.scoring._MOST_COMBINATIONS", 2),
     ):

@@ -80,7 +80,7 @@ def _local(cluster: Cluster, region: str) -> int:
     return bits_of((n for n, value in enumerate(values) if value in ((), (region,))), cluster.size)
 
 
-class Trial:
+class Evaluation:
     """`choose` names the agent for a slot, `take` puts the slot there, `refused` says why nothing is left."""
 
     def __init__(self, request: Request, snapshot: ClusterSnapshot, room: Room, standing: Standing) -> None:
