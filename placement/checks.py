@@ -8,7 +8,7 @@ from typing import Protocol
 from placement.bits import bits_of, numbers_in
 from placement.cluster import DIMENSIONS, Cluster, take_custom
 from placement.counting import CountingRule, GroupBy, HardSpread
-from placement.room import Need, Room
+from placement.free_resources import FreeResources, Need
 from specs.ids import AgentId
 from specs.model.constraints import COMBINING, Constraint, Operator
 from specs.model.resources import Resources, format_cpus
@@ -90,73 +90,73 @@ class Counts:
 class Amount:
     """So much of cpus, mem, disk or gpus."""
 
-    def __init__(self, room: Room, dimension: int, amount: int) -> None:
-        self._room, self._dimension, self._amount = room, dimension, amount
+    def __init__(self, free: FreeResources, dimension: int, amount: int) -> None:
+        self._free, self._dimension, self._amount = free, dimension, amount
         self.rule = DIMENSIONS[dimension]
         self.wanted = amount_text(self.rule, amount)
 
     def passing(self, among: int) -> int:
-        return among & self._room.fitting(self._dimension, self._amount)
+        return among & self._free.fitting(self._dimension, self._amount)
 
     def detail(self, bad: int) -> str:
-        return f"wanted {self.wanted}, best {amount_text(self.rule, self._room.best(self._dimension, bad))}"
+        return f"wanted {self.wanted}, best {amount_text(self.rule, self._free.best(self._dimension, bad))}"
 
     def got(self, number: int) -> str:
-        free = self._room.free[self._dimension][number]
-        return amount_text(self.rule, max(free, 0)) if self._room.is_known(number) else "unknown"
+        amount = self._free.amounts[self._dimension][number]
+        return amount_text(self.rule, max(amount, 0)) if self._free.is_known(number) else "unknown"
 
 
 class HostPorts:
     """Any ports, by number, and each of the named ones."""
 
-    def __init__(self, room: Room, need: Need, port: int | None) -> None:
-        self._room, self._port, self._count = room, port, len(need.host_ports)
+    def __init__(self, free: FreeResources, need: Need, port: int | None) -> None:
+        self._free, self._port, self._count = free, port, len(need.host_ports)
         self.rule = "ports" if port is None else f"host port {port}"
         self.wanted = str(self._count) if port is None else "free"
 
     def passing(self, among: int) -> int:
-        return bits_of((number for number in numbers_in(among) if self._is_met(number)), self._room.size)
+        return bits_of((number for number in numbers_in(among) if self._is_met(number)), self._free.size)
 
     def _is_met(self, number: int) -> bool:
-        if not self._room.is_known(number):
+        if not self._free.is_known(number):
             return True
-        ports = self._room.ports(number)
+        ports = self._free.ports(number)
         return ports.count >= self._count if self._port is None else ports.has(self._port)
 
     def detail(self, bad: int) -> str:
         if self._port is not None:
             return "taken or not offered"
-        return f"wanted {self.wanted}, best {max(self._room.ports(number).count for number in numbers_in(bad))}"
+        return f"wanted {self.wanted}, best {max(self._free.ports(number).count for number in numbers_in(bad))}"
 
     def got(self, number: int) -> str:
-        if not self._room.is_known(number):
+        if not self._free.is_known(number):
             return "unknown"
         if self._port is None:
-            return str(self._room.ports(number).count)
+            return str(self._free.ports(number).count)
         return "free" if self._is_met(number) else "taken or not offered"
 
 
 class Custom:
     """A custom scalar, or items of a set."""
 
-    def __init__(self, room: Room, name: str, want: Resources) -> None:
-        self._room, self._want = room, want
+    def __init__(self, free: FreeResources, name: str, want: Resources) -> None:
+        self._free, self._want = free, want
         self.rule = name
         self.wanted = custom_text(want)
 
     def passing(self, among: int) -> int:
-        return bits_of((number for number in numbers_in(among) if self._is_met(number)), self._room.size)
+        return bits_of((number for number in numbers_in(among) if self._is_met(number)), self._free.size)
 
     def _is_met(self, number: int) -> bool:
-        return not self._room.is_known(number) or take_custom(self._room.custom(number), self._want) is not None
+        return not self._free.is_known(number) or take_custom(self._free.custom(number), self._want) is not None
 
     def detail(self, bad: int) -> str:
         return f"wanted {self.wanted}, there is {shown(self.got(number) for number in numbers_in(bad))}"
 
     def got(self, number: int) -> str:
-        if not self._room.is_known(number):
+        if not self._free.is_known(number):
             return "unknown"
-        has = self._room.custom(number)
+        has = self._free.custom(number)
         return custom_text(
             Resources(
                 scalars=tuple(pair for pair in has.scalars if pair[0] == self.rule),
@@ -171,17 +171,17 @@ class Offered:
     rule = "offer"
     wanted = "offered"
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, free: FreeResources) -> None:
+        self._free = free
 
     def passing(self, among: int) -> int:
-        return among & self._room.offered
+        return among & self._free.offered
 
     def detail(self, _bad: int) -> str:
         return "not offered now"
 
     def got(self, number: int) -> str:
-        return "offered" if self._room.offered >> number & 1 else "not offered now"
+        return "offered" if self._free.offered >> number & 1 else "not offered now"
 
 
 def amount_text(rule: str, amount: int) -> str:

@@ -13,7 +13,7 @@ from specs.model.resources import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSnapshot:
-    """`room` is what each agent can give now: the sum of its offers; agents without an entry are not offered now.
+    """`free` is what each agent can give now: the sum of its offers; agents without an entry are not offered now.
     `believed` are agents in it of which no offer is at hand, and what they have is only believed: of agents that are
     worth the same and have about as much room those at hand are taken.
 
@@ -22,7 +22,7 @@ class ClusterSnapshot:
     """
 
     cluster: Cluster
-    room: Mapping[AgentId, Resources]
+    free: Mapping[AgentId, Resources]
     tenants: Tenants = Tenants()
     overhead: Overhead = Overhead()
     unavailable: Mapping[AgentId, str] = field(default_factory=dict)

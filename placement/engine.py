@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.evaluation import Evaluation, suitable
+from placement.free_resources import FreeResources
 from placement.neighbours import Standing
 from placement.order import depths
 from placement.refusals import Refused
 from placement.request import Placement, Request
-from placement.room import Room
 from specs.ids import AgentId, GroupId
 
 
@@ -36,13 +36,13 @@ class Result:
 def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) -> Result:
     """Puts each slot on an agent, or says why not. The order of requests and agents does not matter: groups that want
     to be near others come after these, large ones before small ones. `seed` picks among free ports."""
-    room = Room(snapshot)
-    room.open(requests)
+    free = FreeResources(snapshot)
+    free.open(requests)
     standing = Standing(snapshot.cluster, snapshot.tenants)
     placements: list[Placement] = []
     refusals: dict[GroupId, Refused] = {}
     for request in _in_order(requests, snapshot.cluster):
-        evaluation = Evaluation(request, snapshot, room, standing)
+        evaluation = Evaluation(request, snapshot, free, standing)
         placed, left = fill(evaluation, seed + len(placements))
         placements += placed
         if left:

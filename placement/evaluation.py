@@ -24,10 +24,10 @@ from placement.checks import (
 from placement.cluster import DIMENSIONS, Cluster, Domains
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
+from placement.free_resources import FreeResources, Need
 from placement.neighbours import Beside, Standing
 from placement.refusals import Reason, Refused
 from placement.request import Request
-from placement.room import Need, Room
 from placement.scoring import Wishes
 from specs.ids import GroupId
 from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
@@ -83,8 +83,8 @@ def _local(cluster: Cluster, region: str) -> int:
 class Evaluation:
     """`choose` names the agent for a slot, `take` puts the slot there, `refused` says why nothing is left."""
 
-    def __init__(self, request: Request, snapshot: ClusterSnapshot, room: Room, standing: Standing) -> None:
-        self.request, self.snapshot, self.room, self.standing = request, snapshot, room, standing
+    def __init__(self, request: Request, snapshot: ClusterSnapshot, free: FreeResources, standing: Standing) -> None:
+        self.request, self.snapshot, self.free, self.standing = request, snapshot, free, standing
         self.cluster = snapshot.cluster
         self.need = Need.of(request)
         self._suitable = suitable(request, snapshot)
@@ -93,11 +93,11 @@ class Evaluation:
         self._offset = _offset(request.group, self.cluster.size)
 
     def _candidates(self) -> int:
-        found = self._suitable & self.room.offered
+        found = self._suitable & self.free.offered
         if found.bit_count() <= _FEW:
-            return bits_of((n for n in numbers_in(found) if self.room.fits(n, self.need)), self.cluster.size)
+            return bits_of((n for n in numbers_in(found) if self.free.fits(n, self.need)), self.cluster.size)
         for dimension, amount in enumerate(self.need.amounts):
-            found &= self.room.fitting(dimension, amount)
+            found &= self.free.fitting(dimension, amount)
         return found
 
     # ---- the rules at work ------------------------------------------------------
@@ -119,11 +119,11 @@ class Evaluation:
             instances=request.instances,
         )
 
-    def _in_roomiest(self, domains: Domains, among: int) -> int:
-        """Those of the agents that are in the domain in which they could take most of the missing slots."""
+    def _in_emptiest(self, domains: Domains, among: int) -> int:
+        """The agents of the domain that could take most of the missing slots."""
         fits: dict[int, int] = {}
         wanted = len(self.request.slots)
-        columns = [(self.room.free[place], amount) for place, amount in enumerate(self.need.amounts) if amount]
+        columns = [(self.free.amounts[place], amount) for place, amount in enumerate(self.need.amounts) if amount]
         for number in numbers_in(among & domains.having):
             count = min((column[number] // amount for column, amount in columns), default=wanted)
             for domain in domains.holding(number):
@@ -206,7 +206,7 @@ class Evaluation:
         found = self.allowed(slot)
         while found:
             number = self.best(found, slot)
-            if self.room.fits(number, self.need):
+            if self.free.fits(number, self.need):
                 return number
             found &= ~(1 << number)
             self._left &= ~(1 << number)
@@ -223,7 +223,7 @@ class Evaluation:
             if isinstance(state, GroupBy | HardSpread):
                 found = state.lowest(found)
             elif isinstance(state, Together) and not state.is_settled:
-                found = self._in_roomiest(state.domains, found)
+                found = self._in_emptiest(state.domains, found)
         if self.wishes.has_failures:
             found = self._as_even(found)
         return self._first(found if self.wishes.is_none else self.wishes.best(found)[1])
@@ -239,23 +239,23 @@ class Evaluation:
     def _first(self, found: int) -> int:
         """The first of agents that are worth the same."""
         if self.request.rules.strategy is Strategy.PACK:
-            return first_in(self.room.at_hand_first(self.room.packed(found, self.need)), self._offset)
-        return first_in(self.room.roomiest(self._own.fewest(found)), self._offset)
+            return first_in(self.free.at_hand_first(self.free.packed(found, self.need)), self._offset)
+        return first_in(self.free.most_free(self._own.fewest(found)), self._offset)
 
     def fitting(self, slot: int) -> int:
         """The agents that can take the slot."""
         found = self.allowed(slot)
         if self.need.is_plain and found.bit_count() > _FEW:
             for dimension, amount in enumerate(self.need.amounts):
-                found &= self.room.fitting(dimension, amount)
+                found &= self.free.fitting(dimension, amount)
             return found
-        return bits_of((n for n in numbers_in(found) if self.room.fits(n, self.need)), self.cluster.size)
+        return bits_of((n for n in numbers_in(found) if self.free.fits(n, self.need)), self.cluster.size)
 
     def take(self, number: int, seed: int) -> tuple[tuple[int, ...], Resources]:
         """Puts a slot on an agent that was chosen; returns its host ports and all that it takes."""
-        taken = self.room.take(number, self.need, seed)
+        taken = self.free.take(number, self.need, seed)
         if self.request.rules.strategy is Strategy.PACK:
-            self.room.open_up(number)
+            self.free.open_up(number)
         for state in self._memories:
             state.placed(number)
         if not self.wishes.is_none:
@@ -269,7 +269,7 @@ class Evaluation:
     @cached_property
     def checks(self) -> list[Check]:
         """Every rule, in the order in which they are blamed."""
-        snapshot, cluster, room = self.snapshot, self.cluster, self.room
+        snapshot, cluster, free = self.snapshot, self.cluster, self.free
         fields = self.request.rules.fields
         found: list[Check] = []
         if snapshot.unavailable:
@@ -288,29 +288,29 @@ class Evaluation:
         for place in _BLAMED:
             amount = self.need.amounts[place]
             if amount:
-                found.append(Amount(room, place, amount))
-            elif room.fitting(place, 0) != cluster.everybody:
+                found.append(Amount(free, place, amount))
+            elif free.fitting(place, 0) != cluster.everybody:
                 found.append(self._executor_check(place))
         found += self._rare_checks()
-        return [*found, Offered(room)]
+        return [*found, Offered(free)]
 
     def _executor_check(self, place: int) -> Check:
         """Agents that have too little for our executor even where the request itself wants nothing of it."""
-        name, room = DIMENSIONS[place], self.room
-        wanted = f"{amount_text(name, room.overhead[place])} for the executor"
+        name, free = DIMENSIONS[place], self.free
+        wanted = f"{amount_text(name, free.overhead[place])} for the executor"
         return Trait(
-            name, wanted, room.fitting(place, 0), lambda number: amount_text(name, max(room.free[place][number], 0))
+            name, wanted, free.fitting(place, 0), lambda number: amount_text(name, max(free.amounts[place][number], 0))
         )
 
     def _rare_checks(self) -> list[Check]:
         want = self.request.resources
         found: list[Check] = [
-            Custom(self.room, name, Resources(scalars=((name, amount),))) for name, amount in want.scalars
+            Custom(self.free, name, Resources(scalars=((name, amount),))) for name, amount in want.scalars
         ]
-        found += [Custom(self.room, name, Resources(sets=((name, items),))) for name, items in want.sets]
+        found += [Custom(self.free, name, Resources(sets=((name, items),))) for name, items in want.sets]
         if self.need.host_ports:
-            found.append(HostPorts(self.room, self.need, None))
-            found += [HostPorts(self.room, self.need, port) for port in self.need.host_ports if port is not None]
+            found.append(HostPorts(self.free, self.need, None))
+            found += [HostPorts(self.free, self.need, port) for port in self.need.host_ports if port is not None]
         return found
 
     def pin_check(self, slot: int) -> Check | None:

@@ -17,10 +17,10 @@ from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import fill
 from placement.evaluation import Evaluation
 from placement.explanation import AgentVerdicts, Cure, Explanation, Verdict
+from placement.free_resources import FreeResources
 from placement.neighbours import Standing
 from placement.relax import Change, changes
 from placement.request import Request
-from placement.room import Room
 
 _MOST_PAIRS = 60
 _MOST_CURES = 8
@@ -45,22 +45,22 @@ class _Scene:
     """A snapshot with what was placed in it."""
 
     snapshot: ClusterSnapshot
-    room: Room
+    free: FreeResources
     standing: Standing
 
     def evaluation(self, request: Request) -> Evaluation:
         """The request in this very scene."""
-        return Evaluation(request, self.snapshot, self.room, self.standing)
+        return Evaluation(request, self.snapshot, self.free, self.standing)
 
     def copy(self, snapshot: ClusterSnapshot) -> _Scene:
         """The same scene, to try something in, perhaps with another snapshot around it."""
-        return _Scene(snapshot, self.room.copy(), self.standing.copy())
+        return _Scene(snapshot, self.free.copy(), self.standing.copy())
 
 
 def _fresh(request: Request, snapshot: ClusterSnapshot) -> _Scene:
-    room = Room(snapshot)
-    room.open((request,))
-    return _Scene(snapshot, room, Standing(snapshot.cluster, snapshot.tenants))
+    free = FreeResources(snapshot)
+    free.open((request,))
+    return _Scene(snapshot, free, Standing(snapshot.cluster, snapshot.tenants))
 
 
 # ---- the table ------------------------------------------------------------------
@@ -87,7 +87,7 @@ def _rows(evaluation: Evaluation, slot: int) -> tuple[AgentVerdicts, ...]:
                 points=sum(points for _, points in worth),
                 worth=worth,
                 tasks=evaluation.standing.tasks(evaluation.request.group).get(number, 0),
-                free_share=evaluation.room.free_share(number),
+                free_share=evaluation.free.free_share(number),
                 rank=ranks.get(number, 0),
             )
         )
@@ -160,7 +160,7 @@ def _lowered(request: Request, scene: _Scene, seed: int, dimension: int) -> int:
     """The largest amount of a dimension with which all slots find a place; where none is small enough for that, with
     which one does; 0 where the amount is not what keeps the request from its place."""
     evaluation = scene.copy(scene.snapshot).evaluation(_with_amount(request, dimension, 0))
-    column = evaluation.room.free[dimension]
+    column = evaluation.free.amounts[dimension]
     most = max((column[number] for number in numbers_in(evaluation.fitting(request.slots[0]))), default=0)
     if not 0 < most < amounts(request.resources)[dimension]:
         return 0

@@ -68,10 +68,10 @@ def snapshot_of_agents(
 ) -> ClusterSnapshot:
     """The snapshot in which agents give what they have free, or, where that is not known, all they have."""
     cluster = Cluster(agents)
-    rooms = ((agent.id, agent.total if agent.free is None else agent.free) for agent in cluster.agents)
+    amounts = ((agent.id, agent.total if agent.free is None else agent.free) for agent in cluster.agents)
     return ClusterSnapshot(
         cluster=cluster,
-        room={id: room for id, room in rooms if room is not None},
+        free={id: free for id, free in amounts if free is not None},
         tenants=tenants or Tenants(),
         overhead=Overhead(resources=executor, present=present),
         unavailable=unavailable or {},
@@ -162,14 +162,14 @@ def with_placements(
 ) -> ClusterSnapshot:
     """The snapshot in which these placements of the requests have been made."""
     versions = {request.group: request.version for request in requests}
-    room, present = dict(snapshot.room), set(snapshot.overhead.present)
+    free, present = dict(snapshot.free), set(snapshot.overhead.present)
     counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
     for placement in placements:
         taken = placement.resources
         if placement.agent_id not in present:
             taken += snapshot.overhead.resources
             present.add(placement.agent_id)
-        room[placement.agent_id] -= taken
+        free[placement.agent_id] -= taken
         agents = counts.setdefault(
             placement.group,
             {agent: dict(tasks) for agent, tasks in snapshot.tenants.counts.get(placement.group, {}).items()},
@@ -178,7 +178,7 @@ def with_placements(
         tasks[versions[placement.group]] = tasks.get(versions[placement.group], 0) + 1
     return replace(
         snapshot,
-        room=room,
+        free=free,
         tenants=replace(snapshot.tenants, counts={**snapshot.tenants.counts, **counts}),
         overhead=replace(snapshot.overhead, present=frozenset(present)),
     )

@@ -157,7 +157,7 @@ class _Report:
         for agent in self._snapshot.cluster.agents:
             total = agent.total
             if total is not None:
-                left = self._snapshot.room.get(agent.id, Resources())
+                left = self._snapshot.free.get(agent.id, Resources())
                 yield agent.id, _amounts(_less(total, left)), _amounts(total)
 
     def _balances(self, outcome: Outcome) -> tuple[Balance, ...]:

@@ -20,7 +20,7 @@ from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import PATIENCE_SECONDS
-from framework.core.state.executor_choice import NO_ROOM, Purse, purse_of, room_of
+from framework.core.state.executor_choice import NO_ROOM, Purse, free_in, purse_of
 from framework.core.views import Connection
 from placement.checks import Offered
 from placement.cluster_snapshot import ClusterSnapshot
@@ -161,7 +161,7 @@ def _table(context: Context) -> _Table:
         purses=purses,
         snapshot=ClusterSnapshot(
             cluster=agents.cluster,
-            room={id: room_of(held) for id, held in offers.items()},
+            free={id: free_in(held) for id, held in offers.items()},
             tenants=Tenants(counts=state.counts, apart=state.apart),
             overhead=Overhead(resources=settings.executor_resources, present=present),
             unavailable={**agents.unavailable, **without_room} if without_room else agents.unavailable,
@@ -262,11 +262,11 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
     id = batch.tasks[0].agent_id
     if id not in table.snapshot.overhead.present:
         taken.append(context.settings.executor_resources)
-    room = table.snapshot.room[id]
-    context.agents.launch(id, room, taken)
+    free = table.snapshot.free[id]
+    context.agents.launch(id, free, taken)
     for amount in taken:
-        room = room - amount if room.covers(amount) else room
-    context.pool.give_back(id, room, now)
+        free = free - amount if free.covers(amount) else free
+    context.pool.give_back(id, free, now)
 
 
 def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:

@@ -258,7 +258,7 @@ def placing(agents: int, tasks: int, groups: int) -> float:
     ]
     snapshot = ClusterSnapshot(
         cluster=Cluster(reported(agents)),
-        room={offer.agent_id: offer.resources for offer in offers(agents, itertools.count(1))},
+        free={offer.agent_id: offer.resources for offer in offers(agents, itertools.count(1))},
         overhead=Overhead(resources=OVERHEAD),
     )
     begin = time.perf_counter()

@@ -53,7 +53,7 @@ def agents(count: int, free: Sequence[Resources] = (LARGE,)) -> list[Agent]:
 def picture(known: Sequence[Agent]) -> ClusterSnapshot:
     """A snapshot in which each agent offers what it has free."""
     return ClusterSnapshot(
-        cluster=Cluster(known), room={agent.id: agent.free for agent in known if agent.free is not None}
+        cluster=Cluster(known), free={agent.id: agent.free for agent in known if agent.free is not None}
     )
 
 

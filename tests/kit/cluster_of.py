@@ -94,7 +94,7 @@ def request(
 def snapshot(
     agents: Iterable[Agent],
     *,
-    room: Mapping[str, Resources] | None = None,
+    free: Mapping[str, Resources] | None = None,
     tasks: Mapping[GroupId, Mapping[str, int | Mapping[VersionId, int]]] | None = None,
     apart: Iterable[tuple[GroupId, Neighbour]] = (),
     overhead: Resources = Resources(),
@@ -102,17 +102,17 @@ def snapshot(
     unavailable: Mapping[str, str] | None = None,
     region: str = "",
 ) -> ClusterSnapshot:
-    """Agents of which each offers all that it has free, unless `room` says what is offered; tasks by group and agent,
+    """Agents of which each offers all that it has free, unless `free` says what is offered; tasks by group and agent,
     of the new version unless versions are named."""
     agents = list(agents)
-    offered = room if room is not None else {agent.id: agent.free for agent in agents if agent.free is not None}
+    offered = free if free is not None else {agent.id: agent.free for agent in agents if agent.free is not None}
     counts = {
         group: {AgentId(name): {NEW: count} if isinstance(count, int) else count for name, count in by_agent.items()}
         for group, by_agent in (tasks or {}).items()
     }
     return ClusterSnapshot(
         cluster=Cluster(agents),
-        room={AgentId(name): has for name, has in offered.items()},
+        free={AgentId(name): has for name, has in offered.items()},
         tenants=Tenants(counts=counts, apart=tuple(apart)),
         overhead=Overhead(resources=overhead, present=frozenset(AgentId(name) for name in present)),
         unavailable={AgentId(name): why for name, why in (unavailable or {}).items()},

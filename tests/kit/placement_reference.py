@@ -64,7 +64,7 @@ class World:
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self.snapshot = snapshot
         self.agents = {agent.id: agent for agent in snapshot.cluster.agents}
-        self.room = {id: has for id, has in snapshot.room.items() if id in self.agents}
+        self.free = {id: has for id, has in snapshot.free.items() if id in self.agents}
         self.executors = set(snapshot.overhead.present)
         self.tasks: Tasks = {
             group: {id: dict(versions) for id, versions in by_agent.items() if id in self.agents}
@@ -79,7 +79,7 @@ class World:
 
     def has_room(self, request: Request, id: AgentId) -> bool:
         """Whether an agent is offered and has all that a slot takes."""
-        has = self.room.get(id)
+        has = self.free.get(id)
         if has is None or not has.covers(_amounts(request.resources) + self.executor(id)):
             return False
         fixed = [port for port in request.host_ports if port is not None]
@@ -91,7 +91,7 @@ class World:
 
     def free_share(self, id: AgentId) -> float:
         """The scarcer of cpus and memory that an agent has free beside the executor, as a share of all it has."""
-        agent, free = self.agents[id], self.room[id]
+        agent, free = self.agents[id], self.free[id]
         executor = self.executor(id)
         cpus, mem = free.cpus_milli - executor.cpus_milli, free.mem_mib - executor.mem_mib
         whole = (agent.total.cpus_milli, agent.total.mem_mib) if agent.total else (max(cpus, 1), max(mem, 1))
@@ -106,14 +106,14 @@ class World:
         for wanted, port in zip(request.host_ports, placement.host_ports, strict=True):
             assert wanted in (None, port)
         self._check_custom(request, placement)
-        self.room[placement.agent_id] -= self.executor(placement.agent_id)
+        self.free[placement.agent_id] -= self.executor(placement.agent_id)
         self.executors.add(placement.agent_id)
-        self.room[placement.agent_id] -= taken
+        self.free[placement.agent_id] -= taken
         versions = self.tasks.setdefault(request.group, {}).setdefault(placement.agent_id, {})
         versions[request.version] = versions.get(request.version, 0) + 1
 
     def _check_custom(self, request: Request, placement: Placement) -> None:
-        has, taken = dict(self.room[placement.agent_id].sets), dict(placement.resources.sets)
+        has, taken = dict(self.free[placement.agent_id].sets), dict(placement.resources.sets)
         counts = {name: len(items) for name, items in request.resources.sets}
         scalars = []
         for name, items in request.resources.sets:

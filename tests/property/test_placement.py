@@ -210,14 +210,14 @@ def case_of(seed: int) -> tuple[list[Request], ClusterSnapshot]:
     counts = {group: some_of(random, [*ids, AgentId("gone")], versions) for group in GROUPS if random.random() < 0.4}
     apart = tuple((each.group, rule) for each in asked for rule in each.rules.apart if not rule.weight)
     present = {each.id for each in known if random.random() < 0.3 and (not each.total or each.total.covers(executor))}
-    room = {
+    free = {
         each.id: amounts(random) if each.total is None else each.total - executor if each.id in present else each.total
         for each in known
         if random.random() < 0.9
     }
     return asked, ClusterSnapshot(
         cluster=Cluster(known),
-        room=room,
+        free=free,
         tenants=Tenants(counts=counts, apart=apart),
         overhead=Overhead(resources=executor, present=frozenset(present)),
         unavailable={id: "is draining" for id in ids if random.random() < 0.1},
@@ -297,7 +297,7 @@ def test_nothing_is_overspent_no_rule_is_broken_and_all_that_is_left_is_explaine
 def test_what_is_believed_is_taken_only_where_it_is_better(seed: int) -> None:
     asked, picture = case_of(seed)
     random = Random(seed)
-    believed = frozenset(id for id in picture.room if random.random() < 0.5)
+    believed = frozenset(id for id in picture.free if random.random() < 0.5)
     result = place(asked, replace(picture, believed=believed), seed=seed)
     replay(asked, picture, result)
     for each in asked:
@@ -380,7 +380,7 @@ def test_no_order_of_the_input_matters(seed: int, is_large: bool) -> None:
     turned = replace(
         picture,
         cluster=Cluster(known),
-        room=shuffled(random, picture.room),
+        free=shuffled(random, picture.free),
         tenants=Tenants(
             counts=shuffled(random, {group: shuffled(random, each) for group, each in picture.tenants.counts.items()}),
             apart=tuple(apart),
@@ -412,7 +412,7 @@ def test_counts_survive_a_restart(seed: int, cut: int) -> None:
     world = replay([first], picture, place([first], picture, seed=1))
     later = replace(
         picture,
-        room=world.room,
+        free=world.free,
         tenants=replace(picture.tenants, counts=world.tasks),
         overhead=replace(picture.overhead, present=frozenset(world.executors)),
     )

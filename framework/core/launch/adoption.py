@@ -193,19 +193,19 @@ def adoptions(
             if task is None or keeper is None or keeper.id not in purses:
                 continue
             id = keeper.id
-            room = left.get(id) or _room_beside_executor(snapshot, id)
+            free = left.get(id) or _free_beside_executor(snapshot, id)
             version = context.state.versions[group.stack, task.version]
             wants = replace(version.resources, ports=PortRanges.single(task.host_ports))
-            if not room.covers(wants):
+            if not free.covers(wants):
                 continue
-            left[id] = room - wants
+            left[id] = free - wants
             found.append(Placement(group=group, slot=slot, agent_id=id, host_ports=task.host_ports, resources=wants))
     return tuple(found)
 
 
-def _room_beside_executor(snapshot: ClusterSnapshot, id: AgentId) -> Resources:
+def _free_beside_executor(snapshot: ClusterSnapshot, id: AgentId) -> Resources:
     """What is offered, less what the executor takes where it does not run already."""
-    room, overhead = snapshot.room[id], snapshot.overhead
+    free, overhead = snapshot.free[id], snapshot.overhead
     if id in overhead.present:
-        return room
-    return room - overhead.resources if room.covers(overhead.resources) else Resources()
+        return free
+    return free - overhead.resources if free.covers(overhead.resources) else Resources()

@@ -103,15 +103,15 @@ def batch_of(
 ) -> Batch | None:
     """The sweeping tasks of one agent, as far as its offers have room."""
     agent_id = sweeps[0].agent_id
-    room = snapshot.room[agent_id]
+    free = snapshot.free[agent_id]
     if agent_id not in snapshot.overhead.present:
         needed = snapshot.overhead.resources
-        room = room - needed if room.covers(needed) else Resources()
+        free = free - needed if free.covers(needed) else Resources()
     serial, launches, pools = context.state.next_serial, [], purse.pools
     for sweep in sweeps:
-        if not room.covers(RESOURCES):
+        if not free.covers(RESOURCES):
             break
-        room = room - RESOURCES
+        free = free - RESOURCES
         taken: tuple[Pool, ...] = ()
         if pools:
             taken, pools = draw(pools, RESOURCES)

@@ -82,7 +82,7 @@ def _requested(context: Context, spec: GroupSpec) -> tuple[Request, ClusterSnaps
     """By rules and size alone: who is avoided now is looked at later, and tasks there may run on."""
     snapshot = ClusterSnapshot(
         cluster=context.agents.cluster,
-        room={},
+        free={},
         overhead=Overhead(resources=context.settings.executor_resources),
         region=context.agents.region,
     )
@@ -121,7 +121,7 @@ def why_nowhere(context: Context, spec: GroupSpec) -> str:
     )
     avoiding = ClusterSnapshot(
         cluster=snapshot.cluster,
-        room={},
+        free={},
         overhead=snapshot.overhead,
         unavailable=agents.unavailable,
         region=snapshot.region,

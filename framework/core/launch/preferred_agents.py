@@ -70,7 +70,7 @@ def _with(context: Context, snapshot: ClusterSnapshot, believed: Mapping[AgentId
     present = snapshot.overhead.present.union(id for id in believed if executors.get(id))
     return replace(
         snapshot,
-        room={**snapshot.room, **believed},
+        free={**snapshot.free, **believed},
         overhead=replace(snapshot.overhead, present=present),
         believed=frozenset(believed),
     )

@@ -261,19 +261,19 @@ def _rules(view: View) -> Iterator[tuple[GroupId, Rules]]:
 
 
 def _snapshot(view: View, leaving: Iterable[_Held], apart: tuple[tuple[GroupId, Neighbour], ...]) -> ClusterSnapshot:
-    room: dict[AgentId, Resources] = {}
+    free: dict[AgentId, Resources] = {}
     for one in view.agents.values():
         has = one.agent.free if one.offered is None else one.offered
         if has is not None:
-            room[one.agent.id] = has
+            free[one.agent.id] = has
     gone: dict[TaskId, None] = {}
     for group, task in leaving:
         gone[task.id] = None
-        if task.agent_id in room:
-            room[task.agent_id] += _freed(view, group, task, room[task.agent_id])
+        if task.agent_id in free:
+            free[task.agent_id] += _freed(view, group, task, free[task.agent_id])
     return ClusterSnapshot(
         cluster=Cluster(one.agent for one in view.agents.values()),
-        room=room,
+        free=free,
         tenants=Tenants(counts=_counts(task for _, task in _held(view) if task.id not in gone), apart=apart),
         overhead=Overhead(resources=view.executor, present=frozenset(task.agent_id for _, task in _held(view))),
         unavailable={one.agent.id: one.unavailable for one in view.agents.values() if one.unavailable},
@@ -290,11 +290,11 @@ def _counts(tasks: Iterable[Task]) -> Counts:
     return counts
 
 
-def _freed(view: View, group: GroupView, task: Task, room: Resources) -> Resources:
+def _freed(view: View, group: GroupView, task: Task, free: Resources) -> Resources:
     """What the agent has back when the task is gone: what its group wants, for of other versions a view knows no more.
     Which items of a set the task has is not known; as many as it has are taken to be its own."""
     total = view.agents[task.agent_id].agent.total or Resources()
-    has, left = dict(total.sets), dict(room.sets)
+    has, left = dict(total.sets), dict(free.sets)
     scalars, sets = [], list(group.resources.sets)
     for name, amount in group.resources.scalars:
         if name in has:

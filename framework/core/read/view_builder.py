@@ -107,7 +107,7 @@ class Viewer:
         counts = {each.group: count_now(each, now, context.settings) for each in (stored.failures if stored else ())}
         return AgentView(
             agent=agent,
-            offered=context.pool.room(id),
+            offered=context.pool.free(id),
             unavailable=context.agents.unavailable.get(id, ""),
             penalties={group: points_for(count) for group, count in counts.items() if count},
         )

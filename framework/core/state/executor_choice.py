@@ -67,12 +67,12 @@ class Purse:
     pools: tuple[Pool, ...]
 
 
-def room_of(offers: Sequence[Offer]) -> Resources:
+def free_in(offers: Sequence[Offer]) -> Resources:
     """All that the offers of one agent have together."""
-    room = offers[0].resources
+    free = offers[0].resources
     for offer in offers[1:]:
-        room = room + offer.resources
-    return room
+        free = free + offer.resources
+    return free
 
 
 def purse_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from framework.core.commands import Command, Decline, Revive, Suppress
 from framework.core.model import Instant
-from framework.core.state.executor_choice import room_of
+from framework.core.state.executor_choice import free_in
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, OfferId
@@ -76,10 +76,10 @@ class OfferPool:
         """The held offers of each agent."""
         return {agent_id: tuple(self.held[id][0] for id in ids) for agent_id, ids in self._of_agent.items()}
 
-    def room(self, agent_id: AgentId) -> Resources | None:
+    def free(self, agent_id: AgentId) -> Resources | None:
         """All that is offered of an agent, None where nothing is."""
         ids = self._of_agent.get(agent_id)
-        return room_of([self.held[id][0] for id in ids]) if ids else None
+        return free_in([self.held[id][0] for id in ids]) if ids else None
 
     def oldest(self) -> Instant | None:
         """When the longest held offer came, None where none is held."""

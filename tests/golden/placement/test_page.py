@@ -55,7 +55,7 @@ def _drawn(drawing: str) -> str:
         if name in rows
     }
     free = {agent.id: agent.free for agent in agents if agent.free is not None}
-    snapshot = ClusterSnapshot(cluster=Cluster(agents), room=free, tenants=Tenants(counts=counts))
+    snapshot = ClusterSnapshot(cluster=Cluster(agents), free=free, tenants=Tenants(counts=counts))
     already = sum(cell.count(_TASK) for cell in rows.get("web", ()))
     request = Request(
         group=group.id,

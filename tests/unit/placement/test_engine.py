@@ -64,7 +64,7 @@ def test_what_one_group_takes_is_gone_for_the_next() -> None:
 
 
 def test_what_is_offered_counts_and_not_what_an_agent_has_in_all() -> None:
-    picture = snapshot([small("a0"), small("a1")], room={"a1": Resources(cpus_milli=500, mem_mib=64)})
+    picture = snapshot([small("a0"), small("a1")], free={"a1": Resources(cpus_milli=500, mem_mib=64)})
     assert where(place([request(3)], picture, seed=1)) == ["a1"]
 
 
@@ -115,7 +115,7 @@ def test_the_executor_is_paid_once_by_all_groups_together() -> None:
 
 def test_an_agent_that_is_too_small_for_the_executor_alone_is_named() -> None:
     picture = snapshot(
-        [small(mem=10), small("a1")], room={"a0": Resources(cpus_milli=1000, mem_mib=10)}, overhead=EXECUTOR
+        [small(mem=10), small("a1")], free={"a0": Resources(cpus_milli=1000, mem_mib=10)}, overhead=EXECUTOR
     )
     assert sentence(request(1, wants=Resources(cpus_milli=100)), picture) == (
         "0/2 agents fit: 1 mem (wanted 32 MiB for the executor), 1 offer (not offered now)"
@@ -212,12 +212,12 @@ def test_unavailable_agents_are_avoided_and_the_reasons_told() -> None:
 
 def test_what_is_known_of_agents_that_are_not_offered_is_told() -> None:
     agents = [small("a0", cpus=100), agent("a1"), replace(agent("a2"), free=None), small("a3", cpus=200)]
-    picture = snapshot(agents, room={"a3": Resources(cpus_milli=200, mem_mib=1000)})
+    picture = snapshot(agents, free={"a3": Resources(cpus_milli=200, mem_mib=1000)})
     assert sentence(request(1), picture) == ("0/4 agents fit: 2 cpus (wanted 0.5, best 0.2), 2 offer (not offered now)")
 
 
 def test_ports_and_custom_resources_of_agents_of_which_nothing_is_known_are_no_reason() -> None:
-    picture = snapshot([agent("a0", None)], room={})
+    picture = snapshot([agent("a0", None)], free={})
     wants = replace(SMALL, scalars=(("tokens", 1000),))
     assert (
         sentence(request(1, wants=wants, host_ports=(80, None)), picture) == "0/1 agents fit: 1 offer (not offered now)"
@@ -286,8 +286,8 @@ def test_each_agent_is_counted_at_the_first_rule_that_it_breaks() -> None:
         agent("a4", rack="r1"),
         agent("a5", rack="r1"),
     ]
-    room = {str(each.id): each.free for each in agents if each.free and each.id != "a4"}
-    picture = snapshot(agents, unavailable={"a5": "is draining"}, room=room)
+    free = {str(each.id): each.free for each in agents if each.free and each.id != "a4"}
+    picture = snapshot(agents, unavailable={"a5": "is draining"}, free=free)
     refused = place([request(1, rule("rack", Operator.IS, "r1"))], picture, seed=1).refusals[WEB]
     assert refused == Refused(
         slots=(0,),
@@ -326,7 +326,7 @@ def test_eligible_agents_are_those_that_could_run_it_whatever_runs_there() -> No
         agent("a6", None, rack="r1"),
     ]
     wanted = request(1, rule("rack", Operator.MAX_PER, "1"), pins={0: "a1"})
-    picture = snapshot(agents, room={}, tasks={WEB: {"a1": 5}}, unavailable={"a3": "is draining"}, overhead=EXECUTOR)
+    picture = snapshot(agents, free={}, tasks={WEB: {"a1": 5}}, unavailable={"a3": "is draining"}, overhead=EXECUTOR)
     assert eligible(wanted, picture) == ("a1", "a6")
 
 

@@ -509,7 +509,7 @@ def test_the_rule_that_no_agent_meets_is_named(constraint: Constraint, tasks: di
 
 def test_of_group_by_and_spread_the_emptiest_value_is_named() -> None:
     picture = snapshot(
-        [agent("a0", rack="r1"), agent("a1", SMALL, rack="r2")], room={"a0": ROOMY}, tasks={WEB: {"a0": 2, "a1": 1}}
+        [agent("a0", rack="r1"), agent("a1", SMALL, rack="r2")], free={"a0": ROOMY}, tasks={WEB: {"a0": 2, "a1": 1}}
     )
     fewest = "r2 has the fewest, 1"
     assert sentence(request(1, RACK), picture) == (

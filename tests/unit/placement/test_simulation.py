@@ -65,7 +65,7 @@ def test_what_fits_is_placed_and_what_it_takes_is_gone() -> None:
     assert (outcomes[WEB].wanted, outcomes[WEB].kept, outcomes[WEB].refused) == (4, 0, None)
     assert [placement.slot for placement in outcomes[WEB].placements] == [0, 1, 2, 3]
     # The executor is paid once on each agent.
-    assert [room.cpus_milli for room in settled.snapshot.room.values()] == [900, 900]
+    assert [free.cpus_milli for free in settled.snapshot.free.values()] == [900, 900]
     assert {agent: sum(tasks.values()) for agent, tasks in settled.snapshot.tenants.counts[WEB].items()} == {
         "a0": 2,
         "a1": 2,
@@ -146,7 +146,7 @@ def test_an_agent_gives_what_it_has_free_or_else_all_and_nothing_where_neither_i
     free = Agent(id=AgentId("a3"), hostname="host3", total=one.total, free=SMALL)
     unfree = Agent(id=AgentId("a4"), hostname="host4", total=two.total)
     unknown = Agent(id=AgentId("a5"), hostname="host5")
-    assert _snapshot(free, unfree, unknown).room == {"a3": SMALL, "a4": two.total}
+    assert _snapshot(free, unfree, unknown).free == {"a3": SMALL, "a4": two.total}
 
 
 def test_balance_counts_the_domains_in_which_the_group_could_run() -> None:

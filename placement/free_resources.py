@@ -48,12 +48,12 @@ class Need:
 class Steps:
     """Agents by a share between 0 and 1, told apart in STEPS steps."""
 
-    def __init__(self, bits: int, size: int, share: Callable[[Room, int], float], room: Room) -> None:
+    def __init__(self, bits: int, size: int, share: Callable[[FreeResources, int], float], free: FreeResources) -> None:
         self._share = share
         self._of = [0] * size
         members: list[list[int]] = [[] for _ in range(STEPS)]
         for number in numbers_in(bits):
-            step = self._of[number] = int(share(room, number) * (STEPS - 1))
+            step = self._of[number] = int(share(free, number) * (STEPS - 1))
             members[step].append(number)
         self.bits = [bits_of(each, size) for each in members]
         """The agents of each step, from the smallest share."""
@@ -76,34 +76,34 @@ class Steps:
         """The step of the largest share that one of the agents has."""
         return next((step for step in range(STEPS - 1, 0, -1) if bits & self.bits[step]), 0)
 
-    def move(self, number: int, room: Room) -> None:
+    def move(self, number: int, free: FreeResources) -> None:
         """Takes an agent's new share."""
-        before, after = self._of[number], int(self._share(room, number) * (STEPS - 1))
+        before, after = self._of[number], int(self._share(free, number) * (STEPS - 1))
         if before != after:
             self.bits[before] ^= 1 << number
             self.bits[after] |= 1 << number
             self._of[number] = after
 
 
-class Room:
+class FreeResources:
     """Free amounts by agent, lessened by each `take`. What was computed is brought up to date by the log of takes."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         cluster = snapshot.cluster
         self.cluster = cluster
         self.size = cluster.size
-        self._room = snapshot.room
-        self.free = tuple(list(amounts_of) for amounts_of in cluster.believed_free)
+        self._free = snapshot.free
+        self.amounts = tuple(list(amounts_of) for amounts_of in cluster.believed_free)
         self.overhead = overhead = amounts(snapshot.overhead.resources)
         present = snapshot.overhead.present
         offered = []
-        for id, has in snapshot.room.items():
+        for id, has in snapshot.free.items():
             number = cluster.index.get(id)
             if number is None:
                 continue
             offered.append(number)
             pays = id not in present
-            for column, amount, extra in zip(self.free, amounts(has), overhead, strict=True):
+            for column, amount, extra in zip(self.amounts, amounts(has), overhead, strict=True):
                 column[number] = amount - extra if pays else amount
         self.offered = bits_of(offered, self.size)
         self.at_hand = self.offered & ~cluster.bits_of(snapshot.believed)
@@ -116,12 +116,12 @@ class Room:
         self._shares: Steps | None = None
         self._tilts: Steps | None = None
 
-    def copy(self) -> Room:
-        """The same room, to try something in."""
-        other = Room.__new__(Room)
-        other.cluster, other.size, other._room, other.offered = self.cluster, self.size, self._room, self.offered
+    def copy(self) -> FreeResources:
+        """A copy to try something in."""
+        other = FreeResources.__new__(FreeResources)
+        other.cluster, other.size, other._free, other.offered = self.cluster, self.size, self._free, self.offered
         other.overhead, other.at_hand = self.overhead, self.at_hand
-        other.free = tuple(list(column) for column in self.free)
+        other.amounts = tuple(list(column) for column in self.amounts)
         other._ports = {number: ports.copy() for number, ports in self._ports.items()}
         other._custom = dict(self._custom)
         other._log = list(self._log)
@@ -141,12 +141,12 @@ class Room:
         known = self._fitting.get((dimension, amount))
         if known is None:
             if dimension not in self._thresholds:
-                self._thresholds[dimension] = (Threshold(self.free[dimension]), len(self._log))
+                self._thresholds[dimension] = (Threshold(self.amounts[dimension]), len(self._log))
             threshold, upto = self._thresholds[dimension]
             known = (threshold.at_least(amount), upto)
         found, upto = known
         if upto < len(self._log):
-            column = self.free[dimension]
+            column = self.amounts[dimension]
             short = [number for number in dict.fromkeys(self._log[upto:]) if column[number] < amount]
             if short:
                 found &= ~bits_of(short, self.size)
@@ -155,7 +155,7 @@ class Room:
 
     def fits(self, number: int, need: Need) -> bool:
         """Whether one agent has room for one more."""
-        for column, amount in zip(self.free, need.amounts, strict=True):
+        for column, amount in zip(self.amounts, need.amounts, strict=True):
             if column[number] < amount:
                 return False
         return need.is_plain or (self.has_ports(number, need) and self.has_custom(number, need))
@@ -191,7 +191,7 @@ class Room:
 
     def _given(self, number: int) -> Resources | None:
         agent = self.cluster.agents[number]
-        return self._room.get(agent.id, agent.free)
+        return self._free.get(agent.id, agent.free)
 
     def is_known(self, number: int) -> bool:
         """Whether it is known what an agent has free: it is offered, or the master has told."""
@@ -199,7 +199,7 @@ class Room:
 
     # ---- order ----------------------------------------------------------------
 
-    def roomiest(self, bits: int) -> int:
+    def most_free(self, bits: int) -> int:
         """Those of the agents that have the largest free share; where some are not at hand, those at hand that have
         nearly as much: a little more room is worth no wait."""
         steps, near = self._by_share(), bits & self.at_hand
@@ -226,7 +226,7 @@ class Room:
         those some end without cpus but with memory that nobody can use, and others the other way round.
         """
         packed = [request for request in requests if request.rules.strategy is Strategy.PACK]
-        missing = [0] * len(self.free)
+        missing = [0] * len(self.amounts)
         for request in packed:
             for place, amount in enumerate(amounts(request.resources)):
                 missing[place] += amount * len(request.slots)
@@ -235,7 +235,7 @@ class Room:
                 if max(missing) <= 0:
                     return
                 self._open |= 1 << number
-                for place, column in enumerate(self.free):
+                for place, column in enumerate(self.amounts):
                     missing[place] -= max(column[number], 0)
 
     def open_up(self, number: int) -> None:
@@ -247,7 +247,7 @@ class Room:
         return min(self._share(0, number), self._share(1, number))
 
     def _share(self, dimension: int, number: int) -> float:
-        return min(max(self.free[dimension][number] * self._units[dimension][number], 0.0), 1.0)
+        return min(max(self.amounts[dimension][number] * self._units[dimension][number], 0.0), 1.0)
 
     @cached_property
     def _units(self) -> tuple[list[float], list[float]]:
@@ -257,8 +257,8 @@ class Room:
             return self.cluster.units
         cpus, mem = (list(units) for units in self.cluster.units)
         for number in untold:
-            cpus[number] = 1.0 / max(self.free[0][number], 1)
-            mem[number] = 1.0 / max(self.free[1][number], 1)
+            cpus[number] = 1.0 / max(self.amounts[0][number], 1)
+            mem[number] = 1.0 / max(self.amounts[1][number], 1)
         return cpus, mem
 
     def _is_mostly_mem(self, need: Need) -> bool:
@@ -269,7 +269,7 @@ class Room:
     def _by_share(self) -> Steps:
         """The offered agents by their free share."""
         if self._shares is None:
-            self._shares = Steps(self.offered, self.size, lambda room, number: room.free_share(number), self)
+            self._shares = Steps(self.offered, self.size, lambda free, number: free.free_share(number), self)
         return self._shares
 
     def _by_tilt(self) -> Steps:
@@ -278,7 +278,7 @@ class Room:
             self._tilts = Steps(
                 self.offered,
                 self.size,
-                lambda room, number: (1.0 + room._share(0, number) - room._share(1, number)) / 2,
+                lambda free, number: (1.0 + free._share(0, number) - free._share(1, number)) / 2,
                 self,
             )
         return self._tilts
@@ -287,7 +287,7 @@ class Room:
 
     def take(self, number: int, need: Need, seed: int) -> tuple[tuple[int, ...], Resources]:
         """Takes a need that fits; returns the host ports, in the order of the request's, and all that was taken."""
-        for column, amount in zip(self.free, need.amounts, strict=True):
+        for column, amount in zip(self.amounts, need.amounts, strict=True):
             column[number] -= amount
         self._log.append(number)
         for steps in (self._shares, self._tilts):
@@ -327,8 +327,8 @@ class Room:
 
     def best(self, dimension: int, among: int) -> int:
         """The most that any of these agents has left of a dimension."""
-        threshold, upto = self._thresholds.get(dimension) or (Threshold(self.free[dimension]), len(self._log))
-        column = self.free[dimension]
+        threshold, upto = self._thresholds.get(dimension) or (Threshold(self.amounts[dimension]), len(self._log))
+        column = self.amounts[dimension]
         changed = bits_of(dict.fromkeys(self._log[upto:]), self.size) & among
         most = max((column[number] for number in numbers_in(changed)), default=0)
         rest = among & ~changed
