@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from framework.core.events import ScaleRequested, UsageMeasured
-from framework.core.groups.rollout_gate import course_of
+from framework.core.groups.rollout_gate import active_rollout
 from framework.core.model import GroupSpec, Instant, Task, TaskUsage
 from framework.core.state.context import Context
 from framework.core.state.load_window import Reading, Scaler, reading
@@ -78,10 +78,10 @@ def _stays(bounds: Autoscale, instances: int, wants: int) -> str:
 
 def _why_not_fewer(context: Context, group: GroupId) -> str:
     """While old and new tasks are beside each other the load of one says little: then there may be more, not fewer."""
-    course = course_of(context, group)
-    if course is None or course.part.is_done or course.rollout.state.is_over:
+    active = active_rollout(context, group)
+    if active is None or active.part.is_done or active.rollout.state.is_over:
         return ""
-    return f"rollout {course.rollout.number} is under way, and until it is done there are not fewer"
+    return f"rollout {active.rollout.number} is under way, and until it is done there are not fewer"
 
 
 def readings_of(

@@ -14,7 +14,7 @@ from framework.core.groups.completion import unmet_dependency
 from framework.core.launch import container_sweep
 from framework.core.launch.adoption import adoptions, awaiting, left_on
 from framework.core.launch.launch import Batch, Filling, batches
-from framework.core.launch.placement_request import filled_as, fillings, request_for
+from framework.core.launch.placement_request import request_for, slots_by_spec, spec_to_launch
 from framework.core.launch.preferred_agents import look_around
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
@@ -102,7 +102,7 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
 def _requested(context: Context, spec: GroupSpec, now: Instant) -> list[Request] | str:
     """The requests for the pending slots of a group, one a version, or why there is none now. A version that waits
     after a failure keeps no other waiting."""
-    parts = fillings(context, spec, now)
+    parts = slots_by_spec(context, spec, now)
     causes = [_held_back(context, as_spec, now) for as_spec, _ in parts]
     if all(causes):
         return causes[0] if causes else "waits for an offer of the agent on which its containers run"
@@ -273,7 +273,7 @@ def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
     spec, index = context.state.specs[placement.group], context.state.group(placement.group)
     beside = index.holders.get(placement.slot) if placement.slot in index.succeeding else None
     last, predecessors = left_on(context, spec.id, placement.slot, offer)
-    as_spec = filled_as(context, spec, placement.slot)
+    as_spec = spec_to_launch(context, spec, placement.slot)
     return Filling(spec=as_spec, beside=beside, last=last, predecessors=predecessors)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from framework.core.converge import kill_guard
 from framework.core.events import RolloutAction
-from framework.core.groups.rollout_gate import course_of
+from framework.core.groups.rollout_gate import active_rollout
 from framework.core.model import GroupSpec, Rollout, RolloutState, Task
 from specs.ids import GroupId, TaskId
 from specs.model.canonical import version_of
@@ -105,16 +105,16 @@ class Peace:
     def _stands(self, rollout: Rollout, group: GroupId) -> bool:
         """Whether a rollout is over for a group, or has failed, or waits for people."""
         process = self._world.leader
-        course = course_of(process.scheduler.context, group) if process is not None else None
-        if course is None or course.part.is_done or course.part.problem or course.part.paused:
+        active = active_rollout(process.scheduler.context, group) if process is not None else None
+        if active is None or active.part.is_done or active.part.problem or active.part.paused:
             return True
-        if rollout.state.is_over or (course.is_held and course.step is not None and not course.step.hold_seconds):
+        if rollout.state.is_over or (active.is_held and active.step is not None and not active.step.hold_seconds):
             return True
-        needed = {dependency.service for dependency in course.spec.dependencies}
+        needed = {dependency.service for dependency in active.spec.dependencies}
         others = [part for part in rollout.groups if part.group.service in needed and not part.is_done]
         if others:
             return all(self._stands(rollout, part.group) for part in others)
-        return bool(needed) and rollout.state is not RolloutState.DONE and self._is_unmet(course.spec)
+        return bool(needed) and rollout.state is not RolloutState.DONE and self._is_unmet(active.spec)
 
     def _is_unmet(self, spec: GroupSpec) -> bool:
         """Whether a service on which the group depends does not run: by the tasks that are stored."""
@@ -140,8 +140,8 @@ class Peace:
             if is_standing or (world.has_rollouts and current.state is RolloutState.ABORTED):
                 process.post(world.users.resume(rollouts.stack))
             elif world.has_rollouts:
-                courses = (course_of(process.scheduler.context, part.group) for part in current.groups)
-                if any(course is not None and course.is_open and course.is_held for course in courses):
+                actives = (active_rollout(process.scheduler.context, part.group) for part in current.groups)
+                if any(active is not None and active.is_open and active.is_held for active in actives):
                     process.post(world.users.resume(rollouts.stack, RolloutAction.PROMOTE))
         if world.has_rollouts and process.is_alive:
             for name, stack in process.scheduler.view(process.now).stacks.items():

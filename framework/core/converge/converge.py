@@ -13,7 +13,7 @@ from framework.core.converge.unreachable import give_up
 from framework.core.groups.completion import has_finished, is_finished, unmet_dependency
 from framework.core.groups.never_started import exempt, has_never_started
 from framework.core.groups.restart_delay import note_failure
-from framework.core.groups.rollout_gate import kept_as, rollout_of
+from framework.core.groups.rollout_gate import previous_spec, rollout_of
 from framework.core.launch import container_sweep
 from framework.core.launch.adoption import is_removed, marked
 from framework.core.launch.global_groups import why_not_there
@@ -161,7 +161,7 @@ def _trim(context: Context, group: GroupId) -> None:
     empty = max(len(index.wanted) - len(index.holders), 0) if needs_last else 0
     if len(index.ended) <= context.settings.history_per_group + empty:
         return
-    kept = kept_as(context, spec) if spec is not None else None
+    kept = previous_spec(context, spec) if spec is not None else None
     alive = {each.version for each in (spec, kept) if each is not None}
     for task in [state.tasks[id] for id in index.ended]:
         if len(index.ended) <= context.settings.history_per_group:

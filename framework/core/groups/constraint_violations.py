@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.core.groups.rollout_gate import course_of
+from framework.core.groups.rollout_gate import active_rollout
 from framework.core.model import GroupSpec
 from framework.core.state.context import Context
 from placement.request import Tenants
@@ -16,8 +16,8 @@ def misplaced(context: Context, spec: GroupSpec) -> dict[int, str]:
 
     What agents' attributes become later moves nothing: a rule is asked where something is placed.
     """
-    course = course_of(context, spec.id)
-    was = course.rollout.was(spec.id) if course is not None and not course.part.is_done else None
+    active = active_rollout(context, spec.id)
+    was = active.rollout.was(spec.id) if active is not None and not active.part.is_done else None
     if was is None or was.rules == spec.rules:
         return {}
     state, index = context.state, context.state.group(spec.id)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from framework.core.groups.never_started import has_never_started
-from framework.core.groups.rollout_gate import refill
+from framework.core.groups.rollout_gate import spec_for_refill
 from framework.core.model import GroupSpec, Instant, KnownAgent, Task
 from framework.core.state.agents import LEAVING, Agents
 from framework.core.state.cluster_state import ClusterState
@@ -131,7 +131,7 @@ def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task 
     last = state.tasks[id] if id is not None else None
     if last is None or not last.is_orphaned or now >= _awaited_until(context, last):
         return None
-    wanted = refill(context, spec, slot)
+    wanted = spec_for_refill(context, spec, slot)
     is_current = is_same_make(last.version, wanted.version) and last.generation >= wanted.generation
     if slot in state.group(spec.id).holders or not is_current:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.groups.rollout_gate import kept_as, refill
+from framework.core.groups.rollout_gate import previous_spec, spec_for_refill
 from framework.core.launch.adoption import awaited
 from framework.core.launch.launch import bare_request
 from framework.core.model import GroupSpec, Instant, Task
@@ -19,14 +19,14 @@ from specs.model.constraints import STICKY_ALWAYS
 from specs.states import Goal
 
 
-def fillings(context: Context, spec: GroupSpec, now: Instant) -> tuple[tuple[GroupSpec, tuple[int, ...]], ...]:
+def slots_by_spec(context: Context, spec: GroupSpec, now: Instant) -> tuple[tuple[GroupSpec, tuple[int, ...]], ...]:
     """The pending slots of a group, each with as what it is filled, but those that wait for the agent on which their
     container runs: there may be none left. Those that stay what they were for now come first."""
     slots = [slot for slot in sorted(context.pending[spec.id]) if awaited(context, spec, slot, now) is None]
     specs: dict[VersionId, GroupSpec] = {}
     parts: dict[VersionId, list[int]] = {}
     for slot in slots:
-        as_spec = filled_as(context, spec, slot)
+        as_spec = spec_to_launch(context, spec, slot)
         specs.setdefault(as_spec.version, as_spec)
         parts.setdefault(as_spec.version, []).append(slot)
     ordered = sorted(parts, key=lambda version: version == spec.version)
@@ -55,12 +55,12 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
     )
 
 
-def filled_as(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
+def spec_to_launch(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     """As what the next task of a slot is launched: as is desired, or as what a rollout keeps the slot for now."""
     succession = context.state.group(spec.id).succeeding.get(slot)
     if succession is None:
-        return refill(context, spec, slot)
-    return spec if is_same_make(succession.version, spec.version) else kept_as(context, spec) or spec
+        return spec_for_refill(context, spec, slot)
+    return spec if is_same_make(succession.version, spec.version) else previous_spec(context, spec) or spec
 
 
 def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:

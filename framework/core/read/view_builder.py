@@ -10,7 +10,7 @@ from framework.core.groups.completion import has_finished, is_given_up
 from framework.core.groups.restart_delay import given_up_cause
 from framework.core.groups.rollout_gate import rollout_of
 from framework.core.launch.global_groups import why_nowhere
-from framework.core.launch.placement_request import filled_as
+from framework.core.launch.placement_request import spec_to_launch
 from framework.core.model import GroupSpec, History, Instant, Task, Version
 from framework.core.read.overdue import waits_of
 from framework.core.rollout.progress import progress_of
@@ -202,7 +202,7 @@ class Viewer:
 
     def _pending(self, spec: GroupSpec, slot: int, *, is_nowhere: bool) -> Waiting:
         context, group = self._context, spec.id
-        version = filled_as(context, spec, slot).version
+        version = spec_to_launch(context, spec, slot).version
         backoff = context.state.backoffs.get((group, version))
         if backoff is not None and has_given_up(backoff):
             return Waiting(slot=slot, cause=surrender(backoff, str(group)), is_final=True)

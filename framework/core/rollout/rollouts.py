@@ -14,7 +14,7 @@ from framework.core.groups.completion import (
 )
 from framework.core.groups.pace import update_of
 from framework.core.groups.restart_delay import cause_of
-from framework.core.groups.rollout_gate import Course, course_of, most_new, permit_of, rollout_of
+from framework.core.groups.rollout_gate import ActiveRollout, active_rollout, gate_of, most_new, rollout_of
 from framework.core.launch.global_groups import fits_somewhere
 from framework.core.model import (
     GroupRollout,
@@ -45,8 +45,8 @@ def go_on(context: Context, group: GroupId, now: Instant) -> None:
 
 def _note_unmet(context: Context, group: GroupId) -> None:
     """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
-    course = course_of(context, group)
-    if course is not None and not course.part.is_done and unmet_dependency(context.state, course.spec):
+    active = active_rollout(context, group)
+    if active is not None and not active.part.is_done and unmet_dependency(context.state, active.spec):
         context.unmet[group] = None
 
 
@@ -151,36 +151,36 @@ def _ended(
 
 def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
-    course = course_of(context, group)
-    permit = permit_of(context, course.spec) if course is not None else None
-    if course is None or permit is None or not course.is_open or permit.is_standing:
+    active = active_rollout(context, group)
+    gate = gate_of(context, active.spec) if active is not None else None
+    if active is None or gate is None or not active.is_open or gate.is_standing:
         return False
-    if _may_expire(course) and not context.timers.has("deadline", str(group)):
-        due = last_progress(context, course) + course.update.deadline_seconds
+    if _may_expire(active) and not context.timers.has("deadline", str(group)):
+        due = last_progress(context, active) + active.update.deadline_seconds
         context.timers.set("deadline", str(group), due)
-    if permit.cause or (course.spec.mode is Mode.GLOBAL and not context.agents.is_told):
+    if gate.cause or (active.spec.mode is Mode.GLOBAL and not context.agents.is_told):
         return False  # of a global group a new leader knows only with the agents how much is to be done
-    if course.step is not None:
-        return _next_step(context, course, course.step, now)
-    over_at = done_at(context, course)
+    if active.step is not None:
+        return _next_step(context, active, active.step, now)
+    over_at = done_at(context, active)
     if over_at is None:
         return False
     if now < over_at:
         context.wake_group("advance", group, over_at)
         return False
-    _put_part(context, course.rollout, replace(course.part, is_done=True))
+    _put_part(context, active.rollout, replace(active.part, is_done=True))
     context.timers.drop("deadline", str(group))
     for spec in context.state.stacks[group.stack].groups:
         if spec.signals and any(each.service == group.service for each in spec.dependencies):
             context.wake_group("tell", spec.id, now)  # their signals may be due
-    context.publish_group("GroupRolledOut", group, f"{group} is changed: rollout {course.rollout.number}")
+    context.publish_group("GroupRolledOut", group, f"{group} is changed: rollout {active.rollout.number}")
     _release(context, group, now)
     _finish_if_done(context, group.stack, now)
     return False
 
 
-def _next_step(context: Context, course: Course, step: Step, now: Instant) -> bool:
-    group, part = course.part.group, course.part
+def _next_step(context: Context, active: ActiveRollout, step: Step, now: Instant) -> bool:
+    group, part = active.part.group, active.part
     if step.until is None:
         if not step.hold_seconds:
             return False
@@ -188,25 +188,25 @@ def _next_step(context: Context, course: Course, step: Step, now: Instant) -> bo
         if now < due:
             context.wake_group("advance", group, due)
             return False
-    elif not _has_reached(context, course, now):
+    elif not _has_reached(context, active, now):
         return False
     number = part.step + 1
-    _put_part(context, course.rollout, replace(part, step=number, step_since=now))
-    text = f"{group}: step {number} of {len(course.update.steps)} ({step}) is done: rollout {course.rollout.number}"
+    _put_part(context, active.rollout, replace(part, step=number, step_since=now))
+    text = f"{group}: step {number} of {len(active.update.steps)} ({step}) is done: rollout {active.rollout.number}"
     context.publish_group("RolloutStep", group, text)
     return True
 
 
-def _has_reached(context: Context, course: Course, now: Instant) -> bool:
+def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
     """Whether as many slots are new and have proved themselves as the step says."""
-    state, index = context.state, context.state.group(course.part.group)
-    wanted = most_new(course, len(index.wanted))
+    state, index = context.state, context.state.group(active.part.group)
+    wanted = most_new(active, len(index.wanted))
     proved = 0
     next_at: Instant | None = None
     for slot in index.ready:
         if slot in index.outdated or slot in index.surge:
             continue
-        since = state.tasks[index.holders[slot]].ready_since + course.proof_seconds
+        since = state.tasks[index.holders[slot]].ready_since + active.proof_seconds
         if since <= now:
             proved += 1
         else:
@@ -216,9 +216,9 @@ def _has_reached(context: Context, course: Course, now: Instant) -> bool:
     return proved >= wanted
 
 
-def done_at(context: Context, course: Course) -> Instant | None:
+def done_at(context: Context, active: ActiveRollout) -> Instant | None:
     """When the group is as desired and has been watched for long enough; None while it is not."""
-    spec, state, index = course.spec, context.state, context.state.group(course.spec.id)
+    spec, state, index = active.spec, context.state, context.state.group(active.spec.id)
     is_moving = index.outdated or index.misplaced or index.surge or index.succeeding or spec.id in context.pending
     if is_moving or len(index.ready) != len(index.holders):
         return None
@@ -227,7 +227,7 @@ def done_at(context: Context, course: Course) -> Instant | None:
         return None
     if index.wanted and is_init_step(state, spec) and not has_completed(state, spec.id):
         return None  # that it runs is not yet what others wait for
-    seconds, began = course.proof_seconds, course.rollout.started_at
+    seconds, began = active.proof_seconds, active.rollout.started_at
     since = (state.tasks[id].ready_since for id in index.holders.values())
     return max((at + seconds for at in since if at > began), default=0.0)
 
@@ -235,11 +235,11 @@ def done_at(context: Context, course: Course) -> Instant | None:
 def _release(context: Context, done: GroupId, now: Instant) -> None:
     """Lets those go on that have waited until a group is changed: the patience with them begins now."""
     for group in list(context.state.by_stack[done.stack]):
-        course = course_of(context, group)
-        if course is None or course.part.is_done:
+        active = active_rollout(context, group)
+        if active is None or active.part.is_done:
             continue
-        if any(each.service == done.service for each in course.spec.dependencies):
-            _put_part(context, course.rollout, replace(course.part, step_since=now))
+        if any(each.service == done.service for each in active.spec.dependencies):
+            _put_part(context, active.rollout, replace(active.part, step_since=now))
         context.wake_group("advance", group, now)
 
 
@@ -275,20 +275,20 @@ def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
 
 def note_failure(context: Context, task: Task, now: Instant) -> None:
     """A task has ended by itself, or is no longer ready: perhaps a failure of the rollout that brought it."""
-    course = course_of(context, task.group)
-    if course is None or not course.is_open or course.part.problem:
+    active = active_rollout(context, task.group)
+    if active is None or not active.is_open or active.part.problem:
         return
-    spec, rollout, update = course.spec, course.rollout, course.update
+    spec, rollout, update = active.spec, active.rollout, active.update
     is_new = is_same_make(task.version, spec.version) and task.generation >= spec.generation
     is_step, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
     if is_last and not is_step:
         return  # nobody waits for how it ends
-    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + course.proof_seconds
+    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + active.proof_seconds
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
-    failures = course.part.failures + 1
+    failures = active.part.failures + 1
     most = 0 if is_last else update.max_failures.ceil(len(context.state.group(task.group).wanted))
-    _put_part(context, rollout, replace(course.part, failures=failures))
+    _put_part(context, rollout, replace(active.part, failures=failures))
     if failures > most and update.on_failure is not OnFailure.CONTINUE:
         allowed = f", and max_failures is {update.max_failures}" if most else ""
         count = "a new task" if failures == 1 else f"{failures} new tasks"
@@ -297,30 +297,30 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
 
 def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     """Ends the patience with a group that makes no progress."""
-    course = course_of(context, group)
-    if course is None or not course.is_open or not _may_expire(course):
+    active = active_rollout(context, group)
+    if active is None or not active.is_open or not _may_expire(active):
         return
-    if permit_of(context, course.spec).is_standing:
+    if gate_of(context, active.spec).is_standing:
         return
-    seconds = course.update.deadline_seconds
-    due = last_progress(context, course) + seconds
+    seconds = active.update.deadline_seconds
+    due = last_progress(context, active) + seconds
     if now < due:
         context.timers.set("deadline", str(group), due)
         return
-    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, course.spec)}", now)
+    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, active.spec)}", now)
 
 
-def _may_expire(course: Course) -> bool:
+def _may_expire(active: ActiveRollout) -> bool:
     """Whether the patience with a group may end: it has a bound, has not ended, and the group does not hold."""
-    return bool(course.update.deadline_seconds) and not course.part.problem and not course.is_held
+    return bool(active.update.deadline_seconds) and not active.part.problem and not active.is_held
 
 
-def last_progress(context: Context, course: Course) -> Instant:
+def last_progress(context: Context, active: ActiveRollout) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
-    state, index, part = context.state, context.state.group(course.part.group), course.part
+    state, index, part = context.state, context.state.group(active.part.group), active.part
     tasks = (state.tasks[id] for id in (*index.holders.values(), *index.surge.values()))
-    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, course.spec.version))
-    return max((course.rollout.started_at, part.step_since, part.resumed_at, *ready))
+    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, active.spec.version))
+    return max((active.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
 
 def why_not(context: Context, spec: GroupSpec) -> str:
@@ -365,12 +365,12 @@ def _is_going(task: Task) -> bool:
 
 
 def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
-    course = course_of(context, group)
-    if course is None:
+    active = active_rollout(context, group)
+    if active is None:
         return
-    _put_part(context, course.rollout, replace(course.part, problem=problem))
-    context.publish_group("RolloutFailed", group, f"rollout {course.rollout.number}: {group}: {problem}")
-    for each in course.rollout.groups:
+    _put_part(context, active.rollout, replace(active.part, problem=problem))
+    context.publish_group("RolloutFailed", group, f"rollout {active.rollout.number}: {group}: {problem}")
+    for each in active.rollout.groups:
         if not each.is_done:
             context.wake_group("advance", each.group, now)  # others may have waited for this one
     go_back_if_asked(context, group)
@@ -378,16 +378,16 @@ def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
 
 def go_back_if_asked(context: Context, group: GroupId) -> None:
     """Has the stack go back where a group has failed that is to do so. One that goes back already stands still."""
-    course = course_of(context, group)
-    if course is None or not course.part.problem or course.rollout.kind is RolloutKind.ROLLBACK:
+    active = active_rollout(context, group)
+    if active is None or not active.part.problem or active.rollout.kind is RolloutKind.ROLLBACK:
         return
-    if course.update.on_failure is OnFailure.ROLLBACK and not course.rollout.state.is_over:
+    if active.update.on_failure is OnFailure.ROLLBACK and not active.rollout.state.is_over:
         context.request(
             RolloutActionRequested(
                 request_id=0,
                 stack=group.stack,
                 action=RolloutAction.ROLLBACK,
-                number=course.rollout.number,
-                cause=f"{group}: {course.part.problem}",
+                number=active.rollout.number,
+                cause=f"{group}: {active.part.problem}",
             )
         )

@@ -13,9 +13,9 @@ from dataclasses import replace
 from framework.core.groups.completion import slots_to_fill
 from framework.core.groups.constraint_violations import misplaced
 from framework.core.groups.pace import WHAT_MOVES_IT, Pace, pace_of, update_of
-from framework.core.groups.rollout_gate import Permit, kept_as, permit_of, refill, rollout_of
+from framework.core.groups.rollout_gate import RolloutGate, gate_of, previous_spec, rollout_of, spec_for_refill
 from framework.core.launch.global_groups import fits_somewhere
-from framework.core.launch.placement_request import filled_as
+from framework.core.launch.placement_request import spec_to_launch
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.stacks.dependants import cause_of
 from framework.core.state.context import Context
@@ -98,8 +98,8 @@ class _Move:
     def __init__(self, context: Context, spec: GroupSpec, index: GroupIndex, now: Instant) -> None:
         self._context, self._spec, self._book, self._now = context, spec, index, now
         self._pace: Pace = pace_now(context, spec)
-        self._permit: Permit = permit_of(context, spec)
-        self._kept = kept_as(context, spec)
+        self._gate: RolloutGate = gate_of(context, spec)
+        self._previous = previous_spec(context, spec)
         self._draining: dict[int, None] = {} if is_pinned(spec) else index.draining
         """The slots whose agent is to be left; none of those that belong to their agent."""
         self._stall = ""
@@ -135,7 +135,7 @@ class _Move:
                 context.stop(task, f"replaced by version {self._spec.version}", now)
         for slot, succession in list(index.succeeding.items()):
             is_open = slot in index.holders and slot not in index.surge and slot in index.wanted
-            is_due = self._is_due(slot) and (slot in self._draining or not self._permit.cause)
+            is_due = self._is_due(slot) and (slot in self._draining or not self._gate.cause)
             if not (is_open and is_due and is_same_make(succession.version, self._version_for(slot))):
                 context.call_off(self._spec.id, slot)
 
@@ -179,8 +179,8 @@ class _Move:
         under_way = self._under_way()
         for slot in self._candidates():
             if under_way >= pace.parallelism:
-                if self._permit.cause and slot not in self._draining:
-                    self._forbidden = self._permit.cause  # as of a pause, which outlasts what is under way
+                if self._gate.cause and slot not in self._draining:
+                    self._forbidden = self._gate.cause  # as of a pause, which outlasts what is under way
                 else:
                     self._note(f"{under_way} of {len(index.wanted)} are being changed, as many as may be at a time")
                 return
@@ -241,7 +241,7 @@ class _Move:
             self._later(due)
             return
         is_refused = context.refused_at.get(self._spec.id, 0.0) > succession.since
-        as_spec = filled_as(context, self._spec, slot)
+        as_spec = spec_to_launch(context, self._spec, slot)
         if context.connection is Connection.SUBSCRIBED and is_refused and fits_somewhere(context, as_spec):
             self._stop_first(slot)
 
@@ -269,26 +269,26 @@ class _Move:
         spec = self._spec
         if is_same_make(task.version, spec.version):
             return task.generation >= spec.generation
-        is_kept = self._kept is not None and is_same_make(task.version, self._kept.version)
-        return is_kept and task.slot in self._draining
+        is_previous = self._previous is not None and is_same_make(task.version, self._previous.version)
+        return is_previous and task.slot in self._draining
 
     def _version_for(self, slot: int) -> VersionId:
         """What a held slot's successor is."""
-        is_kept = self._kept is not None and slot in self._book.outdated and not self._may_change(slot)
-        return self._kept.version if is_kept and self._kept is not None else self._spec.version
+        is_previous = self._previous is not None and slot in self._book.outdated and not self._may_change(slot)
+        return self._previous.version if is_previous and self._previous is not None else self._spec.version
 
     def _may_begin(self, slot: int) -> bool:
         return slot in self._draining or self._may_change(slot)
 
     def _may_change(self, slot: int) -> bool:
         """Whether the slot may become new by where the rollout is."""
-        permit = self._permit
-        if permit.cause:
-            self._forbidden = permit.cause
+        gate = self._gate
+        if gate.cause:
+            self._forbidden = gate.cause
             return False
-        is_free = permit.most_new is None or slot not in self._book.outdated or self._moves_to_new(slot)
-        if not is_free and permit.most_new is not None and self._new() >= permit.most_new:
-            self._forbidden = permit.sentence
+        is_free = gate.most_new is None or slot not in self._book.outdated or self._moves_to_new(slot)
+        if not is_free and gate.most_new is not None and self._new() >= gate.most_new:
+            self._forbidden = gate.sentence
             return False
         return True
 
@@ -306,7 +306,9 @@ class _Move:
         old = sum(not self._moves_to_new(slot) for slot in index.outdated)
         vacant = (slot for slot in self._context.pending.get(self._spec.id, ()) if slot not in index.holders)
         desired = self._spec.version
-        kept = sum(not is_same_make(refill(self._context, self._spec, slot).version, desired) for slot in vacant)
+        kept = sum(
+            not is_same_make(spec_for_refill(self._context, self._spec, slot).version, desired) for slot in vacant
+        )
         return len(index.wanted) - old - kept
 
     def _vacant(self) -> int:
