@@ -271,7 +271,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
 
 def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
     spec, index = context.state.specs[placement.group], context.state.group(placement.group)
-    beside = index.holders.get(placement.slot) if placement.slot in index.succeeding else None
+    beside = index.holders.get(placement.slot) if placement.slot in index.replacements else None
     last, predecessors = left_on(context, spec.id, placement.slot, offer)
     as_spec = spec_to_launch(context, spec, placement.slot)
     return Filling(spec=as_spec, beside=beside, last=last, predecessors=predecessors)

@@ -105,7 +105,7 @@ def _check_slots(scheduler: Scheduler) -> None:
         index = context.state.group(group)
         for slot in slots:
             assert slot in index.wanted, f"{group}/{slot} is pending, though only {sorted(index.wanted)} are wanted"
-            is_open = slot in index.succeeding and slot not in index.surge
+            is_open = slot in index.replacements and slot not in index.surge
             assert slot not in index.holders or is_open, (
                 f"{group}/{slot} is pending, though {index.holders[slot]} holds it"
             )
@@ -122,7 +122,7 @@ def _check_slots(scheduler: Scheduler) -> None:
         for slot, id in index.surge.items():
             task = context.state.tasks[id]
             assert task.goal is Goal.RUN and task.beside == index.holders[slot], f"{id} comes in beside nothing"
-        for slot in index.succeeding:
+        for slot in index.replacements:
             assert slot in context.pending.get(group, ()), f"{group}/{slot} is to be followed, and is not pending"
         for slot, id in index.holders.items():
             task = context.state.tasks[id]

@@ -21,7 +21,7 @@ from framework.core.groups.pace import Pace, pace_of
 from framework.core.launch import container_sweep, global_groups
 from framework.core.model import GroupSpec, Task
 from framework.core.rollout import actions
-from framework.core.rollout.updater import _Move
+from framework.core.rollout.updater import _Updater
 from framework.core.scheduler import Scheduler
 from framework.core.stacks import changes, repeated_requests
 from framework.core.state.context import Context
@@ -265,14 +265,14 @@ def _kept_forgotten() -> Installed:
 
 
 def _ready_too_early() -> Installed:
-    real = _Move._swap
+    real = _Updater._stop_replaced
 
-    def planted(self: _Move) -> None:
+    def planted(self: _Updater) -> None:
         started = property(lambda task: task.state in (TaskState.STARTING, TaskState.RUNNING))
         with patch.object(Task, "is_ready", started):
             real(self)
 
-    return patch.object(_Move, "_swap", planted)
+    return patch.object(_Updater, "_stop_replaced", planted)
 
 
 def _pause_not_stored() -> Installed:

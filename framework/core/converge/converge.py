@@ -72,10 +72,10 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     if task is not None and act(task.goal, task.state) is Action.REPLACE:
         give_up(context, task, now)
     has_taken_over(context, group, slot)
-    if slot in index.succeeding:
+    if slot in index.replacements:
         if slot in index.holders and slot in index.wanted and slot not in index.surge:
             return
-        del index.succeeding[slot]
+        del index.replacements[slot]
     # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
     if slot not in index.holders and spec is not None and slot in index.wanted and not has_finished(state, spec, slot):
         context.want(group, slot)

@@ -57,10 +57,10 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
 
 def spec_to_launch(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     """As what the next task of a slot is launched: as is desired, or as what a rollout keeps the slot for now."""
-    succession = context.state.group(spec.id).succeeding.get(slot)
-    if succession is None:
+    replacement = context.state.group(spec.id).replacements.get(slot)
+    if replacement is None:
         return spec_for_refill(context, spec, slot)
-    return spec if is_same_make(succession.version, spec.version) else previous_spec(context, spec) or spec
+    return spec if is_same_make(replacement.version, spec.version) else previous_spec(context, spec) or spec
 
 
 def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
@@ -85,7 +85,7 @@ def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
     state = context.state
     index = state.group(spec.id)
     last: dict[int, Task] = {}
-    followed = (index.holders[slot] for slot in index.succeeding if slot not in index.draining)
+    followed = (index.holders[slot] for slot in index.replacements if slot not in index.draining)
     leaving = (id for id in index.outgoing if not state.tasks[id].sweeps)
     for id in sorted((*index.last_ended.values(), *leaving, *followed), key=serial_of):
         last[state.tasks[id].slot] = state.tasks[id]

@@ -46,7 +46,7 @@ def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, 
     coming = index.surge.get(task.slot)
     if coming is not None:
         awaited = _of_successor(context, spec, context.state.tasks[coming]) or awaited
-    elif task.slot in index.succeeding:
+    elif task.slot in index.replacements:
         awaited = context.causes.get(spec.id, "waits for offers")
     return f"waits to be replaced ({cause}): {awaited}"
 

@@ -87,8 +87,10 @@ def plan(view: View, new: Stack) -> Plan:
         group.id: _kept(now[group.id], group) if group.id in now and group.id not in restarted else {}
         for group in new.groups
     }
-    moving = {group.id: _moving(view, now[group.id], group, kept[group.id]) for group in new.groups if group.id in now}
-    kept |= {id: {slot: at for slot, at in kept[id].items() if slot not in slots} for id, slots in moving.items()}
+    violating = {
+        group.id: _violating(view, now[group.id], group, kept[group.id]) for group in new.groups if group.id in now
+    }
+    kept |= {id: {slot: at for slot, at in kept[id].items() if slot not in slots} for id, slots in violating.items()}
     leaving = [
         (group, task)
         for group, task in _held(view)
@@ -110,7 +112,7 @@ def plan(view: View, new: Stack) -> Plan:
             outcome=outcomes.get(group.id, Outcome(group=group.id, wanted=0)),
             note=_note(group, is_stopped=group.id in stopped),
             follows=_follows(group, following.get(group.id)),
-            moves=tuple(moving.get(group.id, {}).values()),
+            moves=tuple(violating.get(group.id, {}).values()),
         )
         for group in new.groups
     )
@@ -350,7 +352,7 @@ def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     return {slot: holders[slot] for slot in sorted(holders)[: new.instances]}
 
 
-def _moving(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentId | None]) -> dict[int, str]:
+def _violating(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentId | None]) -> dict[int, str]:
     """The slots whose task breaks a rule that was changed, with the rule; those of a global group belong to agents."""
     if now.spec.rules == new.rules or new.mode is Mode.GLOBAL:
         return {}

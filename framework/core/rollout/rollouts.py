@@ -73,16 +73,16 @@ def begun(
         return None
     before = {spec.id: spec for spec in old.groups}
     failed = {part.group for part in current.groups if part.problem and not part.is_done} if current else set()
-    is_moved = any(_moves(before[spec.id], spec) for spec in new.groups if spec.id in before)
+    has_replacements = any(_must_replace(before[spec.id], spec) for spec in new.groups if spec.id in before)
     # What failed may be mended in place, as by another health check.
     is_mended = any(before[spec.id].version != spec.version for spec in new.groups if spec.id in failed)
-    if not is_moved and not is_mended:
+    if not has_replacements and not is_mended:
         return _without_gone(known, old, new, now, kept) if known is not None else None
     open_parts = {part.group for part in current.groups if not part.is_done} if current else set()
     parts = tuple(
         GroupRollout(group=spec.id, step_since=now)
         for spec in new.groups
-        if spec.id in before and (spec.id in open_parts or _moves(before[spec.id], spec))
+        if spec.id in before and (spec.id in open_parts or _must_replace(before[spec.id], spec))
     )
     kind = RolloutKind.UPDATE
     if isinstance(request, RestartRequested):
@@ -126,7 +126,7 @@ def _without_gone(known: Rollouts, old: StackSpec, new: StackSpec, now: Instant,
     return Rollouts(stack=new.name, past=_ended(replace(current, groups=parts), known.past, state, cause, now, kept))
 
 
-def _moves(old: GroupSpec, new: GroupSpec) -> bool:
+def _must_replace(old: GroupSpec, new: GroupSpec) -> bool:
     """Whether tasks that run may have to be replaced."""
     return not is_same_make(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
 
@@ -219,8 +219,8 @@ def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
 def done_at(context: Context, active: ActiveRollout) -> Instant | None:
     """When the group is as desired and has been watched for long enough; None while it is not."""
     spec, state, index = active.spec, context.state, context.state.group(active.spec.id)
-    is_moving = index.outdated or index.misplaced or index.surge or index.succeeding or spec.id in context.pending
-    if is_moving or len(index.ready) != len(index.holders):
+    is_unfinished = index.outdated or index.misplaced or index.surge or index.replacements or spec.id in context.pending
+    if is_unfinished or len(index.ready) != len(index.holders):
         return None
     finished = len(index.wanted) - len(index.holders)
     if finished and not all(slot in index.holders or has_finished(state, spec, slot) for slot in index.wanted):
@@ -340,7 +340,7 @@ def _kept_in_place(context: Context, spec: GroupSpec) -> str:
     """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
     may, or none is to."""
     index, rollout = context.state.group(spec.id), rollout_of(context, spec.id.stack)
-    waits = [one.since for slot, one in index.succeeding.items() if slot in index.ready]
+    waits = [one.since for slot, one in index.replacements.items() if slot in index.ready]
     if not waits or context.refused_at.get(spec.id, 0.0) <= min(waits):
         return ""
     update, pace = update_of(spec, rollout), pace_now(context, spec)
@@ -357,7 +357,7 @@ def standstill(context: Context, group: GroupId) -> str:
     going = [id for id in (*index.holders.values(), *index.outgoing) if _is_going(state.tasks[id])]
     stopping = f"{going[0]} is being stopped" if len(going) == 1 else f"{len(going)} old tasks are being stopped"
     said = "; ".join(part for part in (index.stall, stopping if going else "") if part)
-    return said or ("waits for offers" if index.succeeding else "the next task is about to begin")
+    return said or ("waits for offers" if index.replacements else "the next task is about to begin")
 
 
 def _is_going(task: Task) -> bool:

@@ -207,8 +207,8 @@ class Context:
     def call_off(self, group: GroupId, slot: int) -> None:
         """No successor is to be launched beside the slot's task."""
         index = self.state.group(group)
-        if slot in index.succeeding:
-            del index.succeeding[slot]
+        if slot in index.replacements:
+            del index.replacements[slot]
             if slot in index.holders:
                 self.unwant(group, slot)
 

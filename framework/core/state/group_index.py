@@ -10,7 +10,7 @@ from specs.states import Goal, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Succession:
+class Replacement:
     """A successor that is to be launched beside a running task: of which version, and since when."""
 
     version: VersionId
@@ -30,9 +30,9 @@ class GroupIndex:
     something that their executor is to be told (core.converge.inplace_update).
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
-    agent; core.converge.slots finds them. `succeeding` are the held slots for which a successor is to be launched now;
-    `misplaced` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not go on:
-    core.rollout.updater finds these.
+    agent; core.converge.slots finds them. `replacements` are the held slots for which a successor is to be launched
+    now; `misplaced` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not
+    go on: core.rollout.updater finds these.
     """
 
     id: GroupId
@@ -52,7 +52,7 @@ class GroupIndex:
     fresh: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
-    succeeding: dict[int, Succession] = field(default_factory=dict)
+    replacements: dict[int, Replacement] = field(default_factory=dict)
     misplaced: dict[int, str] = field(default_factory=dict)
     stall: str = ""
 
