@@ -107,7 +107,7 @@ class Scheduler:
             exec_session.attach(context, event)
         else:
             self._handle_rare(event, now)
-        if context.held or context.unmet or context.astray:
+        if context.held or context.unmet or context.violating:
             converge.release(context, now)
         self._change_queue.request_itself(now)
         if context.executor_upgrade is not None:

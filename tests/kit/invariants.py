@@ -113,7 +113,7 @@ def _check_slots(scheduler: Scheduler) -> None:
         spec = context.state.specs.get(group)
         if spec is None or spec.is_stopped:
             assert not index.wanted
-            assert not index.misplaced, f"{group}: nothing of it is to be anywhere, and {index.misplaced} are to move"
+            assert not index.violating, f"{group}: nothing of it is to be anywhere, and {index.violating} are to move"
         elif spec.mode is Mode.GLOBAL:
             assert None not in index.wanted.values()
             assert len(set(index.wanted.values())) == len(index.wanted), f"{group}: two slots of one agent"

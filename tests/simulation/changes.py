@@ -161,7 +161,7 @@ class ChangeOracle:
                     what = f"{group.spec.id} is {progress.state.value}, and nothing says what it waits for"
                     self._broken("wait without a sentence", what, str(group.spec.id))
                 index = process.scheduler.context.state.groups[group.spec.id]
-                due = {**index.draining, **index.outdated, **index.misplaced} if not group.spec.is_stopped else {}
+                due = {**index.draining, **index.outdated, **index.violating} if not group.spec.is_stopped else {}
                 silent = [id for slot, id in index.holders.items() if slot in due and id not in group.waits]
                 silent = [id for id in silent if process.scheduler.context.state.tasks[id].goal is Goal.RUN]
                 if silent and group.state is not GroupState.REMOVING:

@@ -97,7 +97,7 @@ def release(context: Context, now: Instant) -> None:
                 review_group(context, group, now)
     if context.has_moved:
         context.has_moved = False
-        for group in list(context.astray):
+        for group in list(context.violating):
             go_on(context, group, now)
 
 
@@ -187,7 +187,7 @@ def forget_if_over(context: Context, group: GroupId) -> None:
     context.causes.pop(group, None)
     context.waits_published.pop(group, None)
     context.held.pop(group, None)
-    context.astray.pop(group, None)
+    context.violating.pop(group, None)
     for kind in ("sticky", "adopt", "advance", "deadline", "tell"):
         context.timers.drop(kind, str(group))
     forget_stack_if_over(context, group.stack)

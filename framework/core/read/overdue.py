@@ -22,7 +22,7 @@ def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
     index, spec = context.state.group(group), context.state.specs.get(group)
     if spec is None or spec.is_stopped:
         return {}
-    due = dict.fromkeys(sorted({**index.draining, **index.outdated, **index.misplaced}))
+    due = dict.fromkeys(sorted({**index.draining, **index.outdated, **index.violating}))
     awaited = (index.stall or why_not(context, spec)) if due else ""
     waits: dict[TaskId, str] = {}
     for slot in due:
@@ -39,7 +39,7 @@ def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
 
 
 def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, awaited: str) -> str:
-    if is_pinned(spec) and task.slot not in index.outdated and task.slot not in index.misplaced:
+    if is_pinned(spec) and task.slot not in index.outdated and task.slot not in index.violating:
         mode = "mode: global" if spec.mode is Mode.GLOBAL else "sticky: always"
         return f"stays on {task.hostname}, which is to be left: its slot belongs to that agent ({mode})"
     cause = why_replaced(context, spec, task.slot).removeprefix("replaced ")

@@ -219,7 +219,7 @@ def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
 def done_at(context: Context, active: ActiveRollout) -> Instant | None:
     """When the group is as desired and has been watched for long enough; None while it is not."""
     spec, state, index = active.spec, context.state, context.state.group(active.spec.id)
-    is_unfinished = index.outdated or index.misplaced or index.surge or index.replacements or spec.id in context.pending
+    is_unfinished = index.outdated or index.violating or index.surge or index.replacements or spec.id in context.pending
     if is_unfinished or len(index.ready) != len(index.holders):
         return None
     finished = len(index.wanted) - len(index.holders)

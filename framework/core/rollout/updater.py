@@ -12,9 +12,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from framework.core.groups.completion import slots_to_fill
-from framework.core.groups.constraint_violations import misplaced
 from framework.core.groups.pace import WHAT_MOVES_IT, Pace, pace_of, update_of
-from framework.core.groups.rollout_gate import RolloutGate, gate_of, previous_spec, rollout_of, spec_for_refill
+from framework.core.groups.rollout_gate import (
+    RolloutGate,
+    active_rollout,
+    gate_of,
+    previous_spec,
+    rollout_of,
+    spec_for_refill,
+)
 from framework.core.launch.global_groups import fits_somewhere
 from framework.core.launch.placement_request import spec_to_launch
 from framework.core.model import GroupSpec, Instant, Task
@@ -22,10 +28,12 @@ from framework.core.stacks.dependants import cause_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex, Replacement
 from framework.core.views import Connection
-from specs.ids import GroupId, VersionId, is_same_make
+from placement.request import Tenants
+from placement.violations import violations
+from specs.ids import AgentId, GroupId, VersionId, is_same_make
 from specs.model.constraints import STICKY_ALWAYS, Mode
 from specs.model.update import Order
-from specs.states import Health, TaskState
+from specs.states import Goal, Health, TaskState
 
 UNPROVED = "it has never passed its new check"
 """Why a task is replaced that counts as ready only because it was ready before its check changed."""
@@ -37,21 +45,39 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
     if spec is None or spec.is_stopped:
         for slot in list(index.replacements):
             context.call_off(group, slot)
-        index.misplaced = {}  # a stopped group has no task to replace, and its rollout waits for none
-        context.astray.pop(group, None)
+        index.violating = {}  # a stopped group has no task to replace, and its rollout waits for none
+        context.violating.pop(group, None)
         _stall(context, index, "")
         return
-    astray = misplaced(context, spec)
-    index.misplaced = {**dict.fromkeys(index.unproved, UNPROVED), **astray}
-    if astray:
-        context.astray[group] = None
+    violating = _violations(context, spec)
+    index.violating = {**dict.fromkeys(index.unproved, UNPROVED), **violating}
+    if violating:
+        context.violating[group] = None
     else:
-        context.astray.pop(group, None)
+        context.violating.pop(group, None)
     draining = {} if is_pinned(spec) else index.draining
-    if draining or index.outdated or index.misplaced or index.surge or index.replacements:
+    if draining or index.outdated or index.violating or index.surge or index.replacements:
         _Updater(context, spec, index, now).advance()
     else:
         _stall(context, index, "")
+
+
+def _violations(context: Context, spec: GroupSpec) -> dict[int, str]:
+    """The held slots of a group whose task violates its constraints, with the reasons; none unless the current rollout
+    changed the constraints.
+
+    Attributes that an agent gets later replace no task: constraints are checked when a task is placed.
+    """
+    active = active_rollout(context, spec.id)
+    was = active.rollout.was(spec.id) if active is not None and not active.part.is_done else None
+    if was is None or was.rules == spec.rules:
+        return {}
+    state, index = context.state, context.state.group(spec.id)
+    held: dict[int, AgentId] = {
+        slot: state.tasks[id].agent_id for slot, id in index.holders.items() if state.tasks[id].goal is Goal.RUN
+    }
+    tenants = Tenants(counts=state.counts, apart=state.apart)
+    return violations(spec.id, spec.rules, held, context.agents.cluster, tenants)
 
 
 def pace_now(context: Context, spec: GroupSpec) -> Pace:
@@ -68,7 +94,7 @@ def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
     if slot in index.draining and not is_pinned(spec):
         return f"agent {task.hostname} is to be left"
     if slot not in index.outdated:
-        return index.misplaced[slot]
+        return index.violating[slot]
     if not is_same_make(task.version, spec.version):
         return f"replaced by version {spec.version}"
     return cause_of(spec, rollout_of(context, spec.id.stack))
@@ -162,7 +188,7 @@ class _Updater:
     def _replace_unready(self) -> None:
         """Stops tasks that must be replaced and are not ready, as far as the gate allows: they serve nobody."""
         index = self._index
-        for slot in sorted(slot for slot in {**index.useless, **index.misplaced} if slot not in index.ready):
+        for slot in sorted(slot for slot in {**index.useless, **index.violating} if slot not in index.ready):
             task = self._context.state.tasks[index.holders[slot]]
             if slot in index.surge or not self._must_go(slot) or not self._may_begin(slot):
                 continue
@@ -262,11 +288,11 @@ class _Updater:
     def _candidates(self) -> Iterator[int]:
         """The held slots whose task must be replaced, most urgent first; a slot may be listed twice."""
         index = self._index
-        for slots in (self._draining, index.outdated, index.misplaced):
+        for slots in (self._draining, index.outdated, index.violating):
             yield from list(slots)
 
     def _must_go(self, slot: int) -> bool:
-        return slot in self._draining or slot in self._index.outdated or slot in self._index.misplaced
+        return slot in self._draining or slot in self._index.outdated or slot in self._index.violating
 
     def _is_desired(self, task: Task) -> bool:
         """Whether a surge task is still useful: it has the desired version, or the previous one on leaving an agent."""

@@ -90,9 +90,8 @@ class Context:
         """Groups that are to stop once others have, and why, as a phrase; core.converge.stop_order says more."""
         self.unmet: dict[GroupId, None] = {}
         """Groups whose tasks are not replaced for now because what they depend on is not there."""
-        self.astray: dict[GroupId, None] = {}
-        """Groups of which tasks are to move, as they break a rule that has changed. They may stay where tasks of others
-        come or go."""
+        self.violating: dict[GroupId, None] = {}
+        """Groups with a task that violates a changed constraint. That may end when tasks of others come or go."""
         self.has_moved = False
         """Whether tasks came or went since those were last looked at."""
         self.waits_published: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}

@@ -31,7 +31,7 @@ class GroupIndex:
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
     agent; core.converge.slots finds them. `replacements` are the held slots for which a successor is to be launched
-    now; `misplaced` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not
+    now; `violating` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not
     go on: core.rollout.updater finds these.
     """
 
@@ -53,7 +53,7 @@ class GroupIndex:
     running: dict[int, None] = field(default_factory=dict)
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
     replacements: dict[int, Replacement] = field(default_factory=dict)
-    misplaced: dict[int, str] = field(default_factory=dict)
+    violating: dict[int, str] = field(default_factory=dict)
     stall: str = ""
 
     @property

@@ -205,7 +205,7 @@ def due(play: Play) -> set[str]:
     """The tasks that are to go, by what is stored."""
     index = play.talk.scheduler.context.state.groups[seen(play)[1].spec.id]
     away = [task for task in play.talk.tasks if task.state is TaskState.UNREACHABLE]
-    slots = {**index.draining, **index.outdated, **index.misplaced}
+    slots = {**index.draining, **index.outdated, **index.violating}
     return {index.holders[slot] for slot in slots if slot in index.holders} | {task.id for task in away}
 
 
