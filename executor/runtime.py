@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from executor.core.events import Adopted, Created, Event, Exited, ImageMissing, Removed, Started, Vacant
+from executor.core.events import Adopted, Created, Event, Exited, ImageMissing, NothingToAdopt, Removed, Started
 from executor.core.order import Order
 from executor.terminal import Terminal, Wanted
 from specs.model.stack import Hook
@@ -46,7 +46,7 @@ class Runtime(Protocol):
     Once started, a task's end is posted as an Exited event.
     """
 
-    def adopt(self, order: Order) -> Adopted | Vacant:
+    def adopt(self, order: Order) -> Adopted | NothingToAdopt:
         """Takes over what the order's predecessors left running, or removes it where the order does not adopt. Its end
         is posted as if it had been started."""
         ...
@@ -82,8 +82,8 @@ class Nothing:
     def __init__(self, post: Post) -> None:
         self._post = post
 
-    def adopt(self, order: Order) -> Vacant:
-        return Vacant(task_id=order.task_id)
+    def adopt(self, order: Order) -> NothingToAdopt:
+        return NothingToAdopt(task_id=order.task_id)
 
     def create(self, order: Order) -> Created:
         return Created(task_id=order.task_id, container_id="")

@@ -23,7 +23,7 @@ from executor.container.settings import (
     VERSION_LABEL,
     container_settings,
 )
-from executor.core.events import Adopted, Created, Exited, Found, ImageMissing, Removed, Started, Vacant
+from executor.core.events import Adopted, Created, Exited, Found, ImageMissing, NothingToAdopt, Removed, Started
 from executor.core.order import Order
 from executor.core.permanence import permanence_of
 from executor.identity import is_earlier
@@ -61,14 +61,14 @@ class Docker:
 
     # ---- the operations -----------------------------------------------------------
 
-    def adopt(self, order: Order) -> Adopted | Vacant:
+    def adopt(self, order: Order) -> Adopted | NothingToAdopt:
         try:
             left, heir = self._heir(order)
             for row in left:
                 if row is not heir:
                     self.reap(row["Id"])
             if heir is None or not self._claims.take(heir["Id"], order.task_id):
-                return Vacant(task_id=order.task_id)
+                return NothingToAdopt(task_id=order.task_id)
             return self._take_over(order, heir["Id"])
         except APIError as error:
             raise Fault(f"the container of {order.predecessors[0]} cannot be adopted: {words(error)}") from error

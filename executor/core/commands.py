@@ -40,7 +40,7 @@ class SendProgress:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopt:
     """Take over the container that the order's predecessors left, or remove it where the order does not adopt; answered
-    by Adopted, Vacant or OperationFailed."""
+    by Adopted, NothingToAdopt or OperationFailed."""
 
     order: Order
 

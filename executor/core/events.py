@@ -134,7 +134,7 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vacant:
+class NothingToAdopt:
     """Nothing is left of a task's predecessors: it is to be started as any other."""
 
     task_id: TaskId
@@ -302,7 +302,7 @@ Event = (
     | LeaveReceived
     | AttachReceived
     | Adopted
-    | Vacant
+    | NothingToAdopt
     | PullProgressed
     | Pulled
     | ImageMissing

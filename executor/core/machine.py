@@ -248,9 +248,9 @@ class Executor:
             case on.Adopted():
                 if task.phase is Phase.ADOPTING:
                     starting.adopted(context, task, event)
-            case on.Vacant():
+            case on.NothingToAdopt():
                 if task.phase is Phase.ADOPTING:
-                    starting.vacant(context, task)
+                    starting.nothing_to_adopt(context, task)
             case on.PullProgressed():
                 starting.pull_progressed(context, task, event)
             case on.Pulled():

@@ -36,7 +36,7 @@ def adopted(context: Context, task: Task, event: on.Adopted) -> None:
     _runs(context, task, event.addresses, f"runs on as container {event.container_id[:12]}, adopted")
 
 
-def vacant(context: Context, task: Task) -> None:
+def nothing_to_adopt(context: Context, task: Task) -> None:
     """There is nothing to adopt."""
     if task.order.sweeps:
         message = f"removed what {task.order.predecessors[0]} had left, if anything"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import IO, TypeVar
 
-from executor.core.events import Created, Exited, Removed, Started, Vacant
+from executor.core.events import Created, Exited, NothingToAdopt, Removed, Started
 from executor.core.order import Order
 from executor.core.permanence import permanence_of_error
 from executor.environment import environment
@@ -64,9 +64,9 @@ class Processes:
                 end_abandoned()
             self._has_swept = True
 
-    def adopt(self, order: Order) -> Vacant:
+    def adopt(self, order: Order) -> NothingToAdopt:
         """A process ends with its executor, so there is none."""
-        return Vacant(task_id=order.task_id)
+        return NothingToAdopt(task_id=order.task_id)
 
     def create(self, order: Order) -> Created:
         self.sweep()

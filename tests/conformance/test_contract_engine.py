@@ -180,7 +180,7 @@ def test_what_is_of_another_version_or_never_started_is_out_of_the_way(engine: E
     first.create(created)
     engine.die(first)
     for heir in (heir_of(order, version="fedcba987654"), heir_of(created)):
-        assert second.adopt(heir) == on.Vacant(task_id=heir.task_id)
+        assert second.adopt(heir) == on.NothingToAdopt(task_id=heir.task_id)
     assert rows(engine, second, order) == {}
 
 
@@ -188,5 +188,5 @@ def test_what_a_living_executor_has_is_left_alone(engine: Engine) -> None:
     first, second = engine.executor(), engine.executor()
     order, id = begun(engine, first)
     heir = heir_of(order)
-    assert second.adopt(heir) == on.Vacant(task_id=heir.task_id)
+    assert second.adopt(heir) == on.NothingToAdopt(task_id=heir.task_id)
     assert rows(engine, first, order) == {id: (order.task_id, True, False)}

@@ -25,10 +25,10 @@ from executor.core.events import (
     Event,
     Exited,
     ImageMissing,
+    NothingToAdopt,
     Operation,
     OperationFailed,
     Pulled,
-    Vacant,
 )
 from executor.core.order import Order
 from executor.logs import Logs
@@ -251,7 +251,7 @@ def test_a_container_whose_executor_died_is_adopted_as_it_runs(engine: Engine, t
     beside = Engine(tmp_path / "beside")
     (found,) = beside.docker.find(engine.framework_id, "A")
     assert (found.is_ours, found.is_abandoned) == (False, False)
-    assert beside.docker.adopt(beside.heir(old, "third", engine.framework_id)) == Vacant(
+    assert beside.docker.adopt(beside.heir(old, "third", engine.framework_id)) == NothingToAdopt(
         task_id=TaskId(f"{engine.framework_id}.third")
     )
     start_thread("watch", engine.docker.watch)
@@ -289,7 +289,7 @@ def test_what_cannot_be_adopted_is_out_of_the_way(engine: Engine, tmp_path: Path
         heir = replace(heir, version=VersionId("another"))
     if change == "adopts":
         heir = replace(heir, adopts=False)
-    assert engine.docker.adopt(heir) == Vacant(task_id=heir.task_id)
+    assert engine.docker.adopt(heir) == NothingToAdopt(task_id=heir.task_id)
     assert engine.containers() == []
 
 
@@ -299,11 +299,13 @@ def test_what_a_living_executor_has_is_not_touched(engine: Engine, tmp_path: Pat
     alive.framework_id = engine.framework_id
     old = alive.start("exec sleep 600", "old", network=Network.HOST)
     heir = engine.heir(old, "new")
-    assert engine.docker.adopt(heir) == Vacant(task_id=heir.task_id)
+    assert engine.docker.adopt(heir) == NothingToAdopt(task_id=heir.task_id)
     renewed = replace(heir, agent_id=AgentId("another"))
-    assert engine.docker.adopt(renewed) == Vacant(task_id=heir.task_id)
+    assert engine.docker.adopt(renewed) == NothingToAdopt(task_id=heir.task_id)
     shutil.rmtree(alive.root)
-    assert engine.docker.adopt(replace(heir, framework_id=FrameworkId("another"))) == Vacant(task_id=heir.task_id)
+    assert engine.docker.adopt(replace(heir, framework_id=FrameworkId("another"))) == NothingToAdopt(
+        task_id=heir.task_id
+    )
     container = alive.client.inspect_container(old.task_id)
     assert container["State"]["Running"]
     adopted = engine.docker.adopt(renewed)

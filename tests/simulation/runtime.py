@@ -29,7 +29,7 @@ class Runtime:
         self._engine, self._sandbox = engine, sandbox
         self._is_abandoned, self._is_earlier, self._died, self._now = is_abandoned, is_earlier, died, now
 
-    def adopt(self, order: Order) -> on.Adopted | on.Vacant:
+    def adopt(self, order: Order) -> on.Adopted | on.NothingToAdopt:
         """Takes over what a predecessor has left, and removes the rest of it."""
         left = [each for id in order.predecessors if (each := self._engine.containers.get(id)) and self._may_have(each)]
         heir = next((each for each in left if order.adopts and _fits(each, order)), None)
@@ -37,7 +37,7 @@ class Runtime:
             if each is not heir:
                 self._engine.remove(each.name)
         if heir is None:
-            return on.Vacant(task_id=order.task_id)
+            return on.NothingToAdopt(task_id=order.task_id)
         self._engine.adopt(heir, order, self._sandbox)
         if heir.state == "exited":
             self._died(self._sandbox, order.task_id, heir.exit_code or 0)

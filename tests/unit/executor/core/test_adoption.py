@@ -64,18 +64,18 @@ def test_what_ended_meanwhile_is_told_as_it_ended() -> None:
 def test_where_nothing_is_left_it_starts_as_any_other() -> None:
     talk = Talk()
     talk.launch(heir())
-    assert only(do.Create, talk.tell(on.Vacant(task_id=NEW))) == [do.Create(order=heir())]
+    assert only(do.Create, talk.tell(on.NothingToAdopt(task_id=NEW))) == [do.Create(order=heir())]
     talk = Talk()
     wanted = heir(Container(image="acme/web:1", pull=Pull.ALWAYS))
     assert not only(do.Pull, talk.launch(wanted))
-    assert only(do.Pull, talk.tell(on.Vacant(task_id=NEW)))
+    assert only(do.Pull, talk.tell(on.NothingToAdopt(task_id=NEW)))
 
 
 def test_a_kill_while_it_is_looked_for_ends_it() -> None:
     talk = Talk()
     talk.launch(heir())
     talk.tell(on.KillReceived(task_id=NEW))
-    talk.tell(on.Vacant(task_id=NEW))
+    talk.tell(on.NothingToAdopt(task_id=NEW))
     assert talk.states == ["STARTING", "KILLING", "KILLED"]
     talk = Talk()
     talk.launch(heir())
@@ -115,7 +115,7 @@ def test_a_container_about_to_be_adopted_is_not_removed() -> None:
 def test_what_the_engine_made_too_late_to_be_adopted_is_removed() -> None:
     talk = Talk()
     talk.launch(heir())
-    talk.tell(on.Vacant(task_id=NEW))
+    talk.tell(on.NothingToAdopt(task_id=NEW))
     assert len(only(do.ListContainers, talk.wait(11.0))) == 1
     late = (Found(container_id=ID, task_id=OLD, is_ours=False, is_abandoned=True),)
     talk.tell(on.ContainersListed(containers=late))

@@ -435,7 +435,7 @@ def test_a_task_that_sweeps_starts_nothing_and_hears_no_kill() -> None:
         heard = talk.launch(sweep)
         assert only(do.Adopt, heard) == [do.Adopt(order=sweep)]
         assert talk.tell(on.KillReceived(task_id=sweep.task_id)) == []
-        answer = talk.tell(on.Vacant(task_id=sweep.task_id))
+        answer = talk.tell(on.NothingToAdopt(task_id=sweep.task_id))
         assert [each.status.state for each in only(do.SendStatus, answer)] == [TaskState.FINISHED]
         assert only(do.Create, talk.said) == []
 
