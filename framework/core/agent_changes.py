@@ -40,7 +40,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
             context.publish("AgentsUnknown", event.problem)
     if not event.problem:
         agents.report(event.agents)
-        context.patience.heard(context.pool.report(event.agents, now))
+        context.offer_waits.heard(context.pool.report(event.agents, now))
         agents.touched |= {id: None for failing in context.state.failing.values() for id in failing}
         _store(context, now)
     known(context, now)
@@ -64,7 +64,7 @@ def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
     """Takes what offers say of their agents."""
     before = context.agents.revision
     context.agents.hear(offers)
-    context.patience.heard(offer.agent_id for offer in offers)
+    context.offer_waits.heard(offer.agent_id for offer in offers)
     context.reservations.hear(context.settings.executor_id, offers)
     if context.agents.revision != before and not context.agents.is_awaited:
         _refresh_soon(context, now)

@@ -19,7 +19,7 @@ from framework.core.launch.preferred_agents import look_around
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
 from framework.core.state.context import Context
-from framework.core.state.delay_scheduling import PATIENCE_SECONDS
+from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, Purse, free_in, purse_of
 from framework.core.views import Connection
 from placement.checks import Offered
@@ -110,14 +110,14 @@ def _requested(context: Context, spec: GroupSpec, now: Instant) -> list[Request]
         return f"waits for {unmet}"
     ready = (part for part, cause in zip(parts, causes, strict=True) if not cause)
     requests = (request_for(context, spec, as_spec, slots, now) for as_spec, slots in ready)
-    return [part for request in requests for part in _by_patience(context, request, now)]
+    return [part for request in requests for part in _by_wait(context, request, now)]
 
 
-def _by_patience(context: Context, request: Request, now: Instant) -> list[Request]:
+def _by_wait(context: Context, request: Request, now: Instant) -> list[Request]:
     """The slots that have waited for better offers, and then those that may wait."""
     parts: dict[bool, list[int]] = {True: [], False: []}
     for slot in request.slots:
-        parts[context.patience.has_waited(request.group, slot, now)].append(slot)
+        parts[context.offer_waits.has_waited(request.group, slot, now)].append(slot)
     return [replace(request, slots=tuple(slots)) for slots in parts.values() if slots]
 
 
@@ -187,12 +187,12 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
 
 def _end_waits(context: Context, now: Instant) -> None:
     """Ends the waits that were long enough: such groups take what is at hand, or ask for offers as others do."""
-    for group in context.patience.end(context.pool.by_agent(), context.pool.revived_at, now):
+    for group in context.offer_waits.end(context.pool.by_agent(), context.pool.revived_at, now):
         context.sought.pop(group, None)
 
 
 def _wake_for_waits(context: Context, now: Instant) -> None:
-    times = (context.patience.until(now), context.patience.asks_at(context.pool.revived_at, now))
+    times = (context.offer_waits.until(now), context.offer_waits.asks_at(context.pool.revived_at, now))
     if next_at := min((at for at in times if at is not None and now < at), default=0.0):
         context.timers.set("patience", "", next_at)
 
@@ -246,7 +246,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
         PutFramework(framework_id=context.state.framework_id, next_serial=batch.next_serial),
     )
     agent_changes.remember_facts(context, batch.tasks[0].agent_id)
-    waits = {task.id: context.patience.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps}
+    waits = {task.id: context.offer_waits.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps}
     for task in batch.tasks:
         context.put(container_sweep.handed_on(context, task))
         review_slot(context, task.group, task.slot, now)
@@ -321,7 +321,7 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
     for request in unplaced:
         wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
     has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
-    asks_at = context.patience.asks_at(context.pool.revived_at, now)
+    asks_at = context.offer_waits.asks_at(context.pool.revived_at, now)
     has_more = has_more or (asks_at is not None and asks_at <= now)
     if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now, len(context.agents.present))
@@ -331,7 +331,7 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
             return
         if not context.pool.held:
             for request in unplaced:
-                context.patience.began(request.group, request.slots, now)
+                context.offer_waits.began(request.group, request.slots, now)
         context.moved.clear()
         context.moves_sought_at = now
     context.sought = wanted
@@ -359,8 +359,8 @@ def _hold(context: Context, now: Instant) -> None:
     """Keeps offers for a while in which more may come, so that placement sees the cluster; then lets them go, unless
     somebody waits for better ones and falls back on these."""
     pool, seconds = context.pool, context.settings.offer_hold_seconds
-    if context.patience.until(now) is not None:
-        seconds += PATIENCE_SECONDS
+    if context.offer_waits.until(now) is not None:
+        seconds += OFFER_WAIT_SECONDS
     context.emit(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
     oldest = pool.oldest()
     if oldest is not None:

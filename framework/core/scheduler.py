@@ -176,7 +176,7 @@ class Scheduler:
         context.master = event.master
         self._connect(Connection.SUBSCRIBED, "")
         context.pool.subscribed()
-        context.patience.clear()
+        context.offer_waits.clear()
         agent_changes.subscribed(context, event.region, now)
         context.sought.clear()
         context.is_unsettled = True

@@ -7,7 +7,7 @@ from framework.core.groups.completion import has_finished
 from framework.core.model import Stored
 from framework.core.scheduler import Scheduler
 from framework.core.state.cluster_state import ClusterState
-from framework.core.state.delay_scheduling import PATIENCE_SECONDS
+from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.group_index import GroupIndex
 from framework.core.views import Connection
 from specs.model.constraints import Mode
@@ -86,15 +86,15 @@ def _check_agents(scheduler: Scheduler) -> None:
 def _check_waits(scheduler: Scheduler) -> None:
     """Only what is pending waits for better offers, for agents whose offers are not at hand, and not beyond the end."""
     context = scheduler.context
-    for group, slot, end in context.patience.waits():
+    for group, slot, end in context.offer_waits.waits():
         assert slot in context.pending.get(group, ()), f"{group}/{slot} waits for better offers, and wants none"
-        assert end <= context.now + PATIENCE_SECONDS, f"{group}/{slot} waits until {end}, for too long"
+        assert end <= context.now + OFFER_WAIT_SECONDS, f"{group}/{slot} waits until {end}, for too long"
         wakes_at = scheduler.wakes_at()
         is_connected = context.connection is Connection.SUBSCRIBED
         assert end <= context.now or not is_connected or (wakes_at is not None and wakes_at <= end), (
             "nobody ends a wait"
         )
-    for id in context.patience.silent:
+    for id in context.offer_waits.silent:
         assert not context.pool.is_held(id), f"{id} made an offer, and is said to make none"
 
 

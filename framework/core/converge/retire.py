@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from framework.core.commands import Leave
-from framework.core.state.agents import LEAVING
+from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from specs.ids import AgentId, ExecutorId
 
@@ -29,6 +29,6 @@ def dismiss_idle(context: Context, agents: Iterable[AgentId]) -> None:
 def dismiss(context: Context, agent_id: AgentId, executor_id: ExecutorId) -> None:
     """Tells an executor to leave, if its agent drains and no task of it lives."""
     agent = context.agents.present.get(agent_id)
-    if agent is None or agent.state not in LEAVING or executor_id in context.state.executors.get(agent_id, {}):
+    if agent is None or agent.state not in DRAINING or executor_id in context.state.executors.get(agent_id, {}):
         return
     context.after_all_saves(Leave(agent_id=agent_id, executor_id=executor_id))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from framework.core.groups.never_started import has_never_started
 from framework.core.groups.rollout_gate import spec_for_refill
 from framework.core.model import GroupSpec, Instant, KnownAgent, Task
-from framework.core.state.agents import LEAVING, Agents
+from framework.core.state.agents import DRAINING, Agents
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import Purse
@@ -139,7 +139,7 @@ def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task 
     if agent is None:
         is_coming = is_removed(last) and state.group(spec.id).wanted.get(slot) is None
         return last if is_coming else None
-    if agent.state in LEAVING or not _suits(agent, state.agents.get(last.agent_id), spec, last):
+    if agent.state in DRAINING or not _suits(agent, state.agents.get(last.agent_id), spec, last):
         return None
     return last if state.group(spec.id).wanted.get(slot) in (None, agent.id) else None
 

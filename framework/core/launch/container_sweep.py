@@ -17,7 +17,7 @@ from framework.core.events import StraysReported
 from framework.core.launch.adoption import keeper_of
 from framework.core.launch.launch import Batch
 from framework.core.model import Instant, Task
-from framework.core.state.agents import LEAVING
+from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import Purse
 from placement.agent import AgentState
@@ -60,7 +60,7 @@ def due(context: Context, now: Instant) -> list[Sweep]:
         task = context.state.tasks[id]
         looks.append(task.ended_at + _kept_seconds(context, task))
         keeper = keeper_of(context.agents, task)
-        if keeper is None or keeper.state in LEAVING or keeper.state is AgentState.DISCONNECTED:
+        if keeper is None or keeper.state in DRAINING or keeper.state is AgentState.DISCONNECTED:
             continue
         at = _due_at(context, task)
         if now < at:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from framework.core.groups.completion import has_finished
 from framework.core.launch.launch import bare_request
 from framework.core.model import GroupSpec, Task
-from framework.core.state.agents import LEAVING, Agents
+from framework.core.state.agents import DRAINING, Agents
 from framework.core.state.context import Context
 from placement.agent import AgentState
 from placement.cluster_snapshot import ClusterSnapshot
@@ -71,7 +71,7 @@ def _claims(context: Context, spec: GroupSpec) -> list[tuple[int, AgentId]]:
 
 def _may_stay(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -> bool:
     agent = agents.present.get(agent_id)
-    return agent is None or (agent.state not in LEAVING and agent_id in fitting)
+    return agent is None or (agent.state not in DRAINING and agent_id in fitting)
 
 
 def _may_come(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -> bool:
@@ -98,7 +98,7 @@ def fits_somewhere(context: Context, spec: GroupSpec) -> bool:
 def why_not_there(context: Context, task: Task) -> str:
     """Why a task of a GLOBAL group has lost its slot."""
     agent = context.agents.present.get(task.agent_id)
-    if agent is not None and agent.state in LEAVING:
+    if agent is not None and agent.state in DRAINING:
         return f"agent {agent.hostname} {'is draining' if agent.state is AgentState.DRAINING else 'is drained'}"
     wanted = context.state.group(task.group).wanted
     if task.agent_id in wanted.values():

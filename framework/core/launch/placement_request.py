@@ -9,7 +9,7 @@ from framework.core.launch.adoption import awaited
 from framework.core.launch.launch import bare_request
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.agent_failures import penalties
-from framework.core.state.agents import LEAVING
+from framework.core.state.agents import DRAINING
 from framework.core.state.cluster_state import ClusterState, serial_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import is_counted
@@ -102,7 +102,7 @@ def _pins(context: Context, spec: GroupSpec, last: list[Task], now: Instant) -> 
     for task in last:
         agent = context.agents.present.get(task.agent_id)
         end = (task.ended_at or task.state_since) + wait_seconds
-        if now < end and agent is not None and agent.state not in LEAVING:
+        if now < end and agent is not None and agent.state not in DRAINING:
             pins[task.slot] = task.agent_id
             until.append(end)
     if until:

@@ -19,7 +19,7 @@ _PHRASES = {
     AgentState.DISCONNECTED: "is disconnected",
 }
 ABSENT = "is not registered with the master"
-LEAVING = frozenset({AgentState.DRAINING, AgentState.DRAINED})
+DRAINING = frozenset({AgentState.DRAINING, AgentState.DRAINED})
 """States in which Mesos itself ends the tasks of an agent."""
 
 
@@ -179,7 +179,7 @@ class Agents:
         boundaries: list[Instant] = []
         for id, agent in self.present.items():
             cause = _PHRASES.get(agent.state, "")
-            if agent.state in LEAVING:
+            if agent.state in DRAINING:
                 draining[id] = None
             if agent.window is not None:
                 boundaries += _boundaries(agent.window, lead_seconds)

@@ -26,7 +26,7 @@ from framework.core.model import Answered, History, Instant, KnownAgent, Rollout
 from framework.core.state.agent_failures import with_failure
 from framework.core.state.agents import Agents
 from framework.core.state.cluster_state import ClusterState
-from framework.core.state.delay_scheduling import Patience
+from framework.core.state.delay_scheduling import OfferWaits
 from framework.core.state.executor_choice import ExecutorUpgrade, Reservations
 from framework.core.state.group_index import is_counted
 from framework.core.state.load_window import Scaler
@@ -102,7 +102,7 @@ class Context:
         (core.converge.inplace_update)."""
         self.sought: dict[GroupId, int] = {}
         """For how many unplaced slots of each group Mesos was asked for offers already."""
-        self.patience = Patience()
+        self.offer_waits = OfferWaits()
         self.moved: dict[GroupId, None] = {}
         """Groups of which tasks came or went since Mesos was last asked for offers: rules that look at where tasks are
         may allow now what was declined."""
@@ -193,7 +193,7 @@ class Context:
         slots = self.pending.get(group)
         if slots is not None and slot in slots:
             del slots[slot]
-            self.patience.forget(group, slot)
+            self.offer_waits.forget(group, slot)
             self.is_unsettled = True
             self.state.touched[group] = None
             if not slots:

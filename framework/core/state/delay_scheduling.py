@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from framework.core.model import Instant
 from specs.ids import AgentId, GroupId
 
-PATIENCE_SECONDS = 0.8
+OFFER_WAIT_SECONDS = 0.8
 ANSWER_SECONDS = 0.25
 """A revive is answered within that time, or not at all: Mesos allocates at once for it. Then it is asked again, as the
 first may have come before our Accept on that agent, whose rest Mesos keeps from us for a second."""
@@ -36,8 +36,8 @@ class _Wait:
     is_over: bool = False
 
 
-class Patience:
-    """The waits that go on, and the agents that did not answer."""
+class OfferWaits:
+    """The waits under way, and the agents that did not answer."""
 
     def __init__(self) -> None:
         self._waits: dict[GroupId, _Wait] = {}
@@ -57,7 +57,7 @@ class Patience:
         """Whether the slot has had its wait."""
         wait = self._waits.get(group)
         since = wait.since.get(slot) if wait else None
-        return since is not None and now >= since + PATIENCE_SECONDS
+        return since is not None and now >= since + OFFER_WAIT_SECONDS
 
     def is_waiting(self, group: GroupId) -> bool:
         """Whether the group waits already."""
@@ -89,11 +89,11 @@ class Patience:
         """(group, slot, the end of its wait) of those whose wait for better offers goes on."""
         for group, wait in self._waits.items():
             if wait.agents and not wait.is_over:
-                yield from ((group, slot, since + PATIENCE_SECONDS) for slot, since in wait.since.items())
+                yield from ((group, slot, since + OFFER_WAIT_SECONDS) for slot, since in wait.since.items())
 
     def until(self, now: Instant) -> Instant | None:
         """When the next wait that goes on ends, None where none does."""
-        ends = (since + PATIENCE_SECONDS for wait in self._looking() for since in wait.since.values())
+        ends = (since + OFFER_WAIT_SECONDS for wait in self._looking() for since in wait.since.values())
         return min((end for end in ends if now < end), default=None)
 
     def asks_at(self, asked_at: Instant, now: Instant) -> Instant | None:
@@ -102,7 +102,7 @@ class Patience:
         for wait in self._looking():
             for since in wait.since.values():
                 at = since if asked_at < since else asked_at + ANSWER_SECONDS
-                if max(at, now) <= since + PATIENCE_SECONDS - ANSWER_SECONDS:
+                if max(at, now) <= since + OFFER_WAIT_SECONDS - ANSWER_SECONDS:
                     times.append(at)
         return min(times, default=None)
 
@@ -115,7 +115,11 @@ class Patience:
         early enough (last at `asked_at`) are silent from now on."""
         ended = []
         for group, wait in self._waits.items():
-            if not wait.agents or wait.is_over or any(now < since + PATIENCE_SECONDS for since in wait.since.values()):
+            if (
+                not wait.agents
+                or wait.is_over
+                or any(now < since + OFFER_WAIT_SECONDS for since in wait.since.values())
+            ):
                 continue
             wait.is_over = True
             ended.append(group)
@@ -131,5 +135,5 @@ class Patience:
             return ""
         if wait.is_over:
             names = ", ".join(sorted(wait.agents.values()))
-            return f"; offers of {names} would have suited it better, and did not come within {PATIENCE_SECONDS} s"
+            return f"; offers of {names} would have suited it better, and did not come within {OFFER_WAIT_SECONDS} s"
         return f"; it waited {max(now - since, 0.0):.2f} s for better offers than those that were at hand"

@@ -8,7 +8,7 @@ from framework.core.commands import Command, Done, Revive
 from framework.core.events import RestartRequested
 from framework.core.model import Task
 from framework.core.read.explain import explain
-from framework.core.state.delay_scheduling import ANSWER_SECONDS, PATIENCE_SECONDS
+from framework.core.state.delay_scheduling import ANSWER_SECONDS, OFFER_WAIT_SECONDS
 from specs.ids import AgentId
 from specs.model.constraints import Constraint, Mode, Operator, Preference, Rules
 from specs.model.resources import PortRanges, Resources
@@ -120,7 +120,7 @@ class TestBetterOffers:
     def test_it_does_not_wait_for_more_than_a_second_nor_twice(self) -> None:
         talk = busy()
         three(talk)
-        heard = talk.wait(PATIENCE_SECONDS)
+        heard = talk.wait(OFFER_WAIT_SECONDS)
         assert agents_of(launched(heard)) == ["agent-1"] * 3
         assert heard.count(Revive()) == 2, "in case the first was answered before what we gave back there was free"
         (story,) = {
@@ -142,7 +142,7 @@ class TestBetterOffers:
     def test_agents_that_did_not_answer_are_not_waited_for_until_they_are_offered(self) -> None:
         talk = busy()
         three(talk)
-        talk.wait(PATIENCE_SECONDS)
+        talk.wait(OFFER_WAIT_SECONDS)
         talk.remove("shop")
         for task in web(talk):
             talk.status(task, TaskState.KILLED)
@@ -187,7 +187,7 @@ class TestBetterOffers:
         talk = busy()
         talk.wait(SETTINGS.offer_hold_seconds - 1.3)
         three(talk)
-        assert agents_of(launched(talk.wait(PATIENCE_SECONDS))) == ["agent-1"] * 3
+        assert agents_of(launched(talk.wait(OFFER_WAIT_SECONDS))) == ["agent-1"] * 3
 
     def test_where_none_is_at_hand_the_answer_to_the_first_question_is_waited_for(self) -> None:
         """And no longer than for that: an agent that others use up makes no offer."""

@@ -70,7 +70,7 @@ def test_a_rollout_whose_groups_are_all_taken_out_is_superseded() -> None:
     assert images_of(play, "logs") == ["busybox:1"]
 
 
-def test_the_patience_with_a_group_begins_when_what_it_waits_for_is_changed() -> None:
+def test_the_deadline_of_a_group_begins_when_what_it_waits_for_is_changed() -> None:
     slow = replace(PROMPT, wait_seconds=100.0)
     play = Play(Conversation())
     play.talk.subscribe()
