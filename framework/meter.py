@@ -243,7 +243,7 @@ def view_metrics(view: View) -> Iterator[Metric]:
     available = sum(not one.unavailable for one in view.agents.values())
     agents = {"available": available, "avoided": len(view.agents) - available}
     yield _by("agents", "Agents by whether tasks may go there.", "state", agents)
-    yield gauge("questions", "What waits for an operator's approval.", len(view.questions))
+    yield gauge("questions", "What waits for an operator's approval.", len(view.approval_requests))
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

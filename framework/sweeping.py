@@ -71,7 +71,7 @@ def living(view: View) -> Living | None:
     None while that cannot be said: before all is read and a master is there, and while it waits for an operator whether
     the store knows all tasks.
     """
-    if view.connection is not Connection.SUBSCRIBED or view.framework_id is None or view.questions:
+    if view.connection is not Connection.SUBSCRIBED or view.framework_id is None or view.approval_requests:
         return None
     groups = (group for stack in view.stacks.values() for group in stack.groups)
     tasks = frozenset(task.id for group in groups for task in group.tasks)

@@ -14,9 +14,9 @@ from framework.api.info import Limits
 from framework.api.rights import OPEN, TOKEN
 from framework.api.shapes import ApproveBody, DoneAnswer, QuestionsAnswer
 from framework.api.stacks import done_plain
-from framework.core.events import DestructionApproved
-from framework.core.model import Doubt
-from framework.core.views import Question
+from framework.core.events import ApprovalGiven
+from framework.core.model import Mismatch
+from framework.core.views import ApprovalRequest
 from framework.ports import Front
 
 
@@ -28,15 +28,15 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def questions() -> Response:
         """What the scheduler does not do before an operator approves it: each question with all its tasks."""
         view = known(front)
-        return Json({**picture.standing(view), "questions": [_plain(question) for question in view.questions]})
+        return Json({**picture.standing(view), "questions": [_plain(request) for request in view.approval_requests]})
 
     @routes.post("/approve", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def approve(body: ApproveBody) -> Response:
         """Approves what was asked, for up to `number` tasks: refused with 409 where it is about more by now."""
         done = await ask(
             front,
-            lambda request_id: DestructionApproved(
-                request_id=request_id, doubt=Doubt(body.question), number=body.number
+            lambda request_id: ApprovalGiven(
+                request_id=request_id, mismatch=Mismatch(body.question), number=body.number
             ),
             limits.answer_seconds,
         )
@@ -45,11 +45,11 @@ def router(front: Front, limits: Limits) -> APIRouter:
     return routes
 
 
-def _plain(question: Question) -> dict[str, Any]:
+def _plain(request: ApprovalRequest) -> dict[str, Any]:
     return {
-        "question": question.doubt.value,
-        "number": question.number,
-        "sentence": question.sentence,
-        "effect": question.effect,
-        "tasks": list(question.tasks),
+        "question": request.mismatch.value,
+        "number": request.number,
+        "sentence": request.sentence,
+        "effect": request.effect,
+        "tasks": list(request.tasks),
     }

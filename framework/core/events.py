@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.commands import Accept, Kill
-from framework.core.model import Doubt, RequestKey, Status, Stored, TaskUsage
+from framework.core.model import Mismatch, RequestKey, Status, Stored, TaskUsage
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, OfferId, TaskId, VersionId
@@ -277,10 +277,11 @@ class BackoffResetRequested(Requested):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestructionApproved(Requested):
-    """An operator has seen the question about up to `number` tasks, and says that it shall be so."""
+class ApprovalGiven(Requested):
+    """An operator has read the approval request, which was about `number` tasks, and approves it for at most so
+    many."""
 
-    doubt: Doubt
+    mismatch: Mismatch
     number: int
 
 
@@ -326,7 +327,7 @@ ChangeRequest: TypeAlias = (
     | RollbackRequested
     | KillRequested
     | BackoffResetRequested
-    | DestructionApproved
+    | ApprovalGiven
     | ExecutorUpgradeRequested
     | ExecRequested
 )

@@ -403,14 +403,14 @@ class TaskUsage:
     metrics: tuple[tuple[str, float], ...] = ()
 
 
-class Doubt(StrEnum):
-    """What the store and the master tell so differently that an operator is asked; core.converge.kill_guard says
-    more."""
+class Mismatch(StrEnum):
+    """What the store and the master disagree about, in so many tasks that an operator decides
+    (core.converge.kill_guard)."""
 
-    STRANGERS = "strangers"
-    """Mesos runs many tasks that are not in the store, or had ended for it."""
+    UNKNOWN_TASKS = "strangers"
+    """Mesos runs many tasks that are not in the store, or had ended for it. The value is the word of the API."""
     MISSING = "missing"
-    """The master knows nothing of many tasks that the store says run."""
+    """The master does not know many tasks that the store holds as running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,8 +429,8 @@ class Settings:
     reconcile_seconds: float = 600.0
     history_per_group: int = 5
     revisions_kept: int = 20
-    destruction_budget: int = 10
-    suspicion_seconds: float = 1.0
+    kill_guard: int = 10
+    mismatch_seconds: float = 1.0
     answers_wait_seconds: float = 15.0
     maintenance_lead_seconds: float = 600.0
     agents_wait_seconds: float = 3.0

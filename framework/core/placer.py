@@ -44,7 +44,7 @@ def settle(context: Context, now: Instant) -> None:
         return
     _end_waits(context, now)
     has_tried = bool(context.pool.held)
-    may_launch = not context.suspects.halts_placing and not context.outbox.is_full
+    may_launch = not context.unknown_tasks.halts_placing and not context.outbox.is_full
     if has_tried and may_launch:
         _adopt(context, now)
     sweeps = _sweep(context, now) if context.state.left and may_launch else {}
@@ -85,7 +85,7 @@ def _eligible(context: Context, now: Instant) -> list[list[Request]]:
     pending groups the cause is noted."""
     requests = []
     for group in sorted(context.pending):
-        if context.suspects.halts_placing:
+        if context.unknown_tasks.halts_placing:
             _note(context, group, "waits for an operator: `framework approve` says what for")
             continue
         if context.outbox.is_full:

@@ -18,10 +18,10 @@ from framework.core.converge import converge, executor_upgrade, inplace_update, 
 from framework.core.events import (
     AgentFailed,
     AgentsReported,
+    ApprovalGiven,
     BackoffResetRequested,
     BecameLeader,
     CallFailed,
-    DestructionApproved,
     Disconnected,
     Event,
     ExecRequested,
@@ -99,7 +99,7 @@ class Scheduler:
             self._progressed(event)
         elif isinstance(event, _CHANGES):
             self._change_queue.request(event, now)
-        elif isinstance(event, DestructionApproved):
+        elif isinstance(event, ApprovalGiven):
             self._approved(event, now)
         elif isinstance(event, ExecutorUpgradeRequested):
             self._roll(event, now)
@@ -197,8 +197,8 @@ class Scheduler:
         context = self.context
         known = [(task.id, task.agent_id) for task in context.state.tasks.values() if task.state.is_lively]
         kill_guard.begin(context, tuple(known), now, is_new=is_new)
-        strangers = context.suspects.strangers.items()
-        known += [(id, each.agent_id) for id, each in strangers if each.agent_id is not None]
+        unknown = context.unknown_tasks.unknown.items()
+        known += [(id, each.agent_id) for id, each in unknown if each.agent_id is not None]
         for start in range(0, len(known), RECONCILE_AT_ONCE):
             context.after_save(Reconcile(tasks=tuple(known[start : start + RECONCILE_AT_ONCE])))
         context.after_save(Reconcile())
@@ -236,9 +236,9 @@ class Scheduler:
 
     # ---- asks and saves ---------------------------------------------------------
 
-    def _approved(self, event: DestructionApproved, now: Instant) -> None:
+    def _approved(self, event: ApprovalGiven, now: Instant) -> None:
         outcome, ends = kill_guard.approve(self.context, event)
-        self._believe(ends, now)
+        self._accept(ends, now)
         self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
     def _roll(self, event: ExecutorUpgradeRequested, now: Instant) -> None:
@@ -250,9 +250,9 @@ class Scheduler:
             outcome = Refused(kind="unavailable", message=problem)
         context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
-    def _believe(self, ends: tuple[Status, ...], now: Instant) -> None:
+    def _accept(self, ends: tuple[Status, ...], now: Instant) -> None:
         for status in ends:
-            statuses.believe(self.context, status, now)
+            statuses.accept(self.context, status, now)
 
     def _shed(self) -> None:
         """Does not take a status: its agent tells it again, and a reconciliation asks for it once there is room."""
@@ -348,7 +348,7 @@ class Scheduler:
 
     def _judge(self, now: Instant) -> None:
         if self.context.connection is Connection.SUBSCRIBED:
-            self._believe(kill_guard.judge(self.context, now), now)
+            self._accept(kill_guard.decide(self.context, now), now)
 
     def _settle(self, now: Instant) -> None:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""

@@ -14,9 +14,9 @@ from functools import cached_property
 from framework.core.model import (
     Answered,
     Backoff,
-    Doubt,
     GroupSpec,
     Instant,
+    Mismatch,
     Revision,
     RolloutKind,
     Rollouts,
@@ -211,13 +211,17 @@ class AgentView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is not done before an operator approves it: about `number` tasks; `effect` is what happens then."""
+class ApprovalRequest:
+    """A decision about many tasks that waits for an operator's approval."""
 
-    doubt: Doubt
+    mismatch: Mismatch
+    #: How many tasks it is about: an approval for fewer is refused.
     number: int
+    #: All of them.
     tasks: tuple[TaskId, ...]
+    #: What was found and what to do about it, for people.
     sentence: str
+    #: What an approval brings about, as a clause: "they are stopped".
     effect: str
 
 
@@ -241,7 +245,7 @@ class View:
     """Why the master did not tell its agents when it was last asked; "" where it did."""
     store_problem: str = ""
     """What keeps the store from being reached; `problem` has it too."""
-    questions: tuple[Question, ...] = ()
+    approval_requests: tuple[ApprovalRequest, ...] = ()
     """What waits for an operator; `problem` has their sentences too."""
     executor_id: str = ""
     """The executor under which new tasks run where there is none of its version."""

@@ -174,8 +174,8 @@ class Peace:
         context = process.scheduler.context
         if not context.outbox.is_empty:
             return "saves are unanswered", ()
-        if questions := kill_guard.questions(context):
-            return f"somebody is asked: {questions[0].sentence}", ()
+        if requests := kill_guard.approval_requests(context):
+            return f"somebody is asked: {requests[0].sentence}", ()
         lively = {id: task for id, task in self._world.tree.tasks.items() if task.state.is_lively}
         for id, task in lively.items():
             if task.goal is not Goal.RUN or task.state is not TaskState.RUNNING:

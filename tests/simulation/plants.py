@@ -95,14 +95,14 @@ def _kill_before_knowing() -> Installed:
 
 
 def _strangers_killed() -> Installed:
-    real = kill_guard.hear
+    real = kill_guard.holds_back
 
     def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
         if task is not None and task.state is TaskState.STARTING and not context.agents.is_told:
             context.emit(Kill(task_id=task.id, agent_id=task.agent_id))
         return real(context, status, task, now)
 
-    return patch.object(kill_guard, "hear", planted)
+    return patch.object(kill_guard, "holds_back", planted)
 
 
 def _intent_not_stored() -> Installed:
@@ -187,7 +187,7 @@ def _all(*installed: Installed) -> Iterator[None]:
 
 
 def _returned_not_stopped() -> Installed:
-    real = statuses.believe
+    real = statuses.accept
 
     def planted(context: Context, status: Any, now: float) -> None:
         task = context.state.tasks.get(status.task_id)
@@ -198,7 +198,7 @@ def _returned_not_stopped() -> Installed:
         else:
             real(context, status, now)
 
-    return patch.object(statuses, "believe", planted)
+    return patch.object(statuses, "accept", planted)
 
 
 def _revive_forgotten() -> Installed:

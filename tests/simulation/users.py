@@ -6,9 +6,9 @@ from dataclasses import replace
 from random import Random
 
 from framework.core.events import (
+    ApprovalGiven,
     BackoffResetRequested,
     ChangeRequest,
-    DestructionApproved,
     ExecRequested,
     ExecutorUpgradeRequested,
     RestartRequested,
@@ -21,7 +21,7 @@ from framework.core.events import (
     StopRequested,
 )
 from framework.core.model import RequestKey
-from framework.core.views import Question
+from framework.core.views import ApprovalRequest
 from specs.model.constraints import Constraint, Mode, Operator, Rules, Spread
 from specs.model.resources import Resources
 from specs.model.stack import (
@@ -111,9 +111,7 @@ class Users:
         ask = replace(ask, request_key=RequestKey(text=name, digest=name))
         return (
             replace(ask, message=name)
-            if not isinstance(
-                ask, RolloutActionRequested | DestructionApproved | ExecutorUpgradeRequested | ExecRequested
-            )
+            if not isinstance(ask, RolloutActionRequested | ApprovalGiven | ExecutorUpgradeRequested | ExecRequested)
             else ask
         )
 
@@ -127,11 +125,11 @@ class Users:
         self._requests += 1
         return RolloutActionRequested(request_id=self._requests, stack=name, action=action)
 
-    def approve(self, questions: tuple[Question, ...]) -> ChangeRequest:
-        """An operator who reads the first question, and says that it shall be so."""
+    def approve(self, requests: tuple[ApprovalRequest, ...]) -> ChangeRequest:
+        """An operator who reads the first approval request, and approves it."""
         self._requests += 1
-        doubt, number = questions[0].doubt, questions[0].number
-        return DestructionApproved(request_id=self._requests, doubt=doubt, number=number)
+        mismatch, number = requests[0].mismatch, requests[0].number
+        return ApprovalGiven(request_id=self._requests, mismatch=mismatch, number=number)
 
     def first(self) -> ChangeRequest:
         """What they begin with."""

@@ -56,7 +56,7 @@ class World:
         self.executors.is_fetched = lambda info: self._serves()
         self.users = Users(seed)
         self.registry = Registry()
-        self.destruction_budget = Random(f"{seed}/budget").choice([10, 1])
+        self.kill_guard = Random(f"{seed}/budget").choice([10, 1])
         self.leader: SchedulerProcess | None = None
         self.is_store_away = False
         self.clock_offset = 0.0
@@ -211,8 +211,8 @@ class World:
 
     def approve(self) -> None:
         """An operator looks whether something waits for approval."""
-        if self.leader is not None and (questions := kill_guard.questions(self.leader.scheduler.context)):
-            self.leader.post(self.users.approve(questions))
+        if self.leader is not None and (requests := kill_guard.approval_requests(self.leader.scheduler.context)):
+            self.leader.post(self.users.approve(requests))
 
     def _strikes(self) -> dict[str, Callable[[Random], None]]:
         return {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.model import Doubt
-from framework.core.views import Connection, Question
+from framework.core.model import Mismatch
+from framework.core.views import ApprovalRequest, Connection
 from framework.sweeping import living, settings_of
 from specs.ids import group_id
 from specs.model.stack import Container, Hook, Template
@@ -37,10 +37,10 @@ def test_whoever_has_not_ended_may_have_an_endpoint() -> None:
 
 
 def test_nothing_is_said_before_all_is_known() -> None:
-    question = Question(doubt=Doubt.STRANGERS, number=11, tasks=(), sentence="", effect="")
+    question = ApprovalRequest(mismatch=Mismatch.UNKNOWN_TASKS, number=11, tasks=(), sentence="", effect="")
     assert living(a_view(connection=Connection.LOADING)) is None
     assert living(replace(VIEW, connection=Connection.CONNECTING)) is None
-    assert living(replace(VIEW, questions=(question,))) is None
+    assert living(replace(VIEW, approval_requests=(question,))) is None
 
 
 def test_of_variables_and_templates_only_the_names_are_told() -> None:

@@ -30,14 +30,14 @@ _KINDS = {
 def receive(context: Context, status: Status, now: Instant) -> None:
     """Takes a status into the state; it is acknowledged once that is stored."""
     task = context.state.tasks.get(status.task_id)
-    if kill_guard.hear(context, status, task, now):
+    if kill_guard.holds_back(context, status, task, now):
         wait = context.after_fence if task is None and status.uuid else context.after_all_saves
         wait(*_acknowledgement(status))
         return
-    believe(context, status, now)
+    accept(context, status, now)
 
 
-def believe(context: Context, status: Status, now: Instant) -> None:
+def accept(context: Context, status: Status, now: Instant) -> None:
     """Takes a status of a task that is in the state for what it is."""
     task = context.state.tasks.get(status.task_id)
     if task is None:

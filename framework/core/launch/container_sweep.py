@@ -208,7 +208,7 @@ def holds(context: Context, group: GroupId) -> bool:
 def answer(context: Context, event: StraysReported, now: Instant) -> None:
     """Says which of the containers that an executor asks about are wanted by nobody. Their agent ids are others than
     its own: they may be away, and come back."""
-    if context.suspects.halts_placing:
+    if context.unknown_tasks.halts_placing:
         return  # the store may be the wrong one
     tasks = context.state.tasks.values()
     named = {id for task in tasks if task.state in _BEFORE_ADOPTION for id in task.predecessors}

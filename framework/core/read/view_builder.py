@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from framework.core.converge import executor_upgrade
-from framework.core.converge.kill_guard import questions
+from framework.core.converge.kill_guard import approval_requests
 from framework.core.groups.completion import has_finished, is_given_up
 from framework.core.groups.restart_delay import given_up_cause
 from framework.core.groups.rollout_gate import rollout_of
@@ -47,8 +47,8 @@ class Viewer:
                 self._stacks[name] = self._stack(name)
             else:
                 self._stacks.pop(name, None)
-        asked = questions(context)
-        sentences = (question.sentence for question in asked)
+        requests = approval_requests(context)
+        sentences = (request.sentence for request in requests)
         return View(
             at=now,
             connection=context.connection,
@@ -61,7 +61,7 @@ class Viewer:
             region=context.agents.region,
             executor=context.settings.executor_resources,
             agents_problem=context.agents.problem,
-            questions=asked,
+            approval_requests=requests,
             store_problem=context.store_problem,
             executor_id=context.settings.executor_id,
             is_rolling=context.executor_upgrade is not None,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from framework.core.commands import PutHistory, PutRollouts, PutStack, PutTask, PutVersion, Refused, Write
 from framework.core.events import (
+    ApprovalGiven,
     ChangeRequest,
-    DestructionApproved,
     ExecRequested,
     ExecutorUpgradeRequested,
     KillRequested,
@@ -107,9 +107,7 @@ def remembered(
 def _message(request: ChangeRequest) -> str:
     if isinstance(request, RolloutActionRequested):
         return request.cause
-    return (
-        "" if isinstance(request, DestructionApproved | ExecutorUpgradeRequested | ExecRequested) else request.message
-    )
+    return "" if isinstance(request, ApprovalGiven | ExecutorUpgradeRequested | ExecRequested) else request.message
 
 
 def _by(request: ChangeRequest) -> str:
@@ -117,7 +115,7 @@ def _by(request: ChangeRequest) -> str:
         return request.submitted_by
     if isinstance(request, RolloutActionRequested):
         return request.asked_by
-    return "" if isinstance(request, DestructionApproved | ExecutorUpgradeRequested | ExecRequested) else request.by
+    return "" if isinstance(request, ApprovalGiven | ExecutorUpgradeRequested | ExecRequested) else request.by
 
 
 def _submit(request: StackSubmitted, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:

@@ -126,7 +126,7 @@ class ClusterState:
         self._list_apart()
         for spec in stack.groups:
             self._use(stack.name, spec.version, 1)
-        self._doubt_ready(stack.name)
+        self._prove_again(stack.name)
         for group in self.by_stack.get(stack.name, {}):
             index = self.groups[group]
             for slot, id in sorted(index.holders.items()):
@@ -146,12 +146,13 @@ class ClusterState:
         """Takes what becomes of a stack's rollouts."""
         self._use_before(rollouts.stack, -1)
         self.rollouts[rollouts.stack] = rollouts
-        self._doubt_ready(rollouts.stack)
+        self._prove_again(rollouts.stack)
         self._use_before(rollouts.stack, 1)
         self.touched |= dict.fromkeys(self.by_stack.get(rollouts.stack, ()))
 
-    def _doubt_ready(self, stack: str) -> None:
-        """What is ready may have to be so for longer than it had to until now."""
+    def _prove_again(self, stack: str) -> None:
+        """Marks all ready slots of a stack as fresh: how long a task must be ready before it counts may be longer
+        now."""
         for group in self.by_stack.get(stack, ()):
             index = self.groups[group]
             index.fresh = dict(index.ready)

@@ -34,7 +34,7 @@ from framework.core.state.offer_pool import OfferPool
 from framework.core.state.outbox import Outbox, Waiting
 from framework.core.state.task_log import Stories
 from framework.core.state.timers import Timers
-from framework.core.state.unknown_tasks import Suspects
+from framework.core.state.unknown_tasks import UnknownTasks
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
 from specs.model.resources import PortRanges
@@ -116,7 +116,7 @@ class Context:
         """What is remembered of the groups that are scaled by their load; core.autoscaler says more."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
-        self.suspects = Suspects()
+        self.unknown_tasks = UnknownTasks()
         self.stories = Stories()
         self.executor_upgrade: ExecutorUpgrade | None = None
         """The roll of executors that is under way; core.converge.executor_upgrade says more."""

@@ -1,16 +1,17 @@
-"""What the store and the master tell differently, until it is decided; core.converge.kill_guard decides."""
+"""Tasks of which the store and the master disagree, until it is decided what to do; core.converge.kill_guard
+decides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
 
-from framework.core.model import Doubt, Instant, Status
+from framework.core.model import Instant, Mismatch, Status
 from specs.ids import AgentId, TaskId
 
 
 class Verdict(Enum):
-    """What becomes of a task that is not in the store: it waits, is stopped on suspicion, or by an operator's word."""
+    """The decision about a task that is not in the store: none so far, stopped without an approval, or with one."""
 
     WAITING = "waiting"
     STOPPED = "stopped"
@@ -18,36 +19,37 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stranger:
-    """A living task that is not in the store, or had ended for it."""
+class UnknownTask:
+    """A living task that is not in the store, or that had ended for the store."""
 
+    #: None where the master did not name it.
     agent_id: AgentId | None
     verdict: Verdict = Verdict.WAITING
 
 
 @dataclass(slots=True)
-class Suspects:
-    """Volatile: the next leader finds out anew.
+class UnknownTasks:
+    """Volatile: the next leader finds it out again."""
 
-    `unanswered` are the tasks of which a new subscription's reconciliation has not told yet, `answers_until` for how
-    long that is waited for. `stopped` counts the strangers that ended, stopped on suspicion, since the last
-    reconciliation. `missing` has what the master said of each task of which it knows nothing. `asked` is what waits for
-    an operator.
-    """
-
+    #: The tasks for which the answer to a new subscription's reconciliation has not come.
     unanswered: dict[TaskId, None] = field(default_factory=dict)
+    #: Until then those answers are waited for.
     answers_until: Instant = 0.0
-    strangers: dict[TaskId, Stranger] = field(default_factory=dict)
+    #: Tasks that live, and that the store does not know or holds as ended.
+    unknown: dict[TaskId, UnknownTask] = field(default_factory=dict)
+    #: The number of unknown tasks stopped without an approval that have ended since the last reconciliation began.
     stopped: int = 0
+    #: Tasks that the store holds as running and the master does not know, each with the master's status.
     missing: dict[TaskId, Status] = field(default_factory=dict)
-    asked: dict[Doubt, None] = field(default_factory=dict)
+    #: The mismatches for which an operator's approval is requested.
+    requested: dict[Mismatch, None] = field(default_factory=dict)
 
     @property
     def waiting(self) -> tuple[TaskId, ...]:
-        """The strangers of which nothing was decided."""
-        return tuple(id for id, each in self.strangers.items() if each.verdict is Verdict.WAITING)
+        """The unknown tasks about which nothing is decided."""
+        return tuple(id for id, each in self.unknown.items() if each.verdict is Verdict.WAITING)
 
     @property
     def halts_placing(self) -> bool:
-        """Whether the master or the store may be the wrong one: nothing is to be started on their word."""
-        return bool(self.asked)
+        """Whether nothing may be started: the master or the store may be the wrong one."""
+        return bool(self.requested)

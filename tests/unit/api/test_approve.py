@@ -8,14 +8,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.core.commands import Done, Refused
-from framework.core.events import DestructionApproved
-from framework.core.model import Doubt
-from framework.core.views import Question
+from framework.core.events import ApprovalGiven
+from framework.core.model import Mismatch
+from framework.core.views import ApprovalRequest
 from specs.ids import TaskId
 from tests.kit.front import FakeFront, a_view
 
-STRANGERS = Question(
-    doubt=Doubt.STRANGERS,
+UNKNOWN_TASKS = ApprovalRequest(
+    mismatch=Mismatch.UNKNOWN_TASKS,
     number=2,
     tasks=(TaskId("other.web.0.1"), TaskId("other.web.1.2")),
     sentence="Mesos runs 2 tasks that are not in the store",
@@ -24,7 +24,7 @@ STRANGERS = Question(
 
 
 def test_questions_are_shown_with_all_their_tasks(client: TestClient, front: FakeFront) -> None:
-    front.view = replace(a_view(), questions=(STRANGERS,))
+    front.view = replace(a_view(), approval_requests=(UNKNOWN_TASKS,))
     assert client.get("/v1/approve").json()["questions"] == [
         {
             "question": "strangers",
@@ -37,10 +37,10 @@ def test_questions_are_shown_with_all_their_tasks(client: TestClient, front: Fak
 
 
 def test_an_approval_reaches_the_core(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=STRANGERS.tasks, message="approved")
+    front.answer = lambda _ask: Done(changed=UNKNOWN_TASKS.tasks, message="approved")
     answer = client.post("/v1/approve", json={"question": "strangers", "number": 2})
     assert (answer.status_code, answer.json()["message"]) == (202, "approved")
-    assert front.asks == [DestructionApproved(request_id=1, doubt=Doubt.STRANGERS, number=2)]
+    assert front.asks == [ApprovalGiven(request_id=1, mismatch=Mismatch.UNKNOWN_TASKS, number=2)]
 
 
 def test_one_that_is_too_small_is_a_conflict(client: TestClient, front: FakeFront) -> None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from framework.core.commands import Done, Refused
-from framework.core.events import DestructionApproved
-from framework.core.model import Doubt
+from framework.core.events import ApprovalGiven
+from framework.core.model import Mismatch
 from tests.kit.front import FakeFront, a_view
-from tests.unit.api.test_approve import STRANGERS
+from tests.unit.api.test_approve import UNKNOWN_TASKS
 from tests.unit.cli.conftest import Run, Serve
 
 
@@ -21,7 +21,7 @@ def test_nothing_waits(serve: Serve, run: Run) -> None:
 
 
 def test_what_waits_is_shown_and_how_it_is_approved(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.view = replace(a_view(), questions=(STRANGERS,))
+    front.view = replace(a_view(), approval_requests=(UNKNOWN_TASKS,))
     serve()
     result = run("approve", "--tasks")
     assert result.exit_code == 0
@@ -33,11 +33,11 @@ def test_what_waits_is_shown_and_how_it_is_approved(serve: Serve, run: Run, fron
 
 
 def test_approved(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=STRANGERS.tasks, message="approved: they are stopped")
+    front.answer = lambda _ask: Done(changed=UNKNOWN_TASKS.tasks, message="approved: they are stopped")
     serve()
     result = run("approve", "--yes", "strangers=2")
     assert (result.exit_code, result.stdout) == (0, "strangers: approved: they are stopped (2 tasks)\n")
-    assert front.asks == [DestructionApproved(request_id=1, doubt=Doubt.STRANGERS, number=2)]
+    assert front.asks == [ApprovalGiven(request_id=1, mismatch=Mismatch.UNKNOWN_TASKS, number=2)]
 
 
 def test_refused(serve: Serve, run: Run, front: FakeFront) -> None:

@@ -1,13 +1,13 @@
-"""Destruction has a budget: many tasks that store and master tell differently are not ended without asking."""
+"""Many tasks of which the store and the master disagree are not ended without an approval."""
 
 from __future__ import annotations
 
 import pytest
 
 from framework.core.commands import Accept, Command, Done, Reconcile, Refused, Reply
-from framework.core.events import DestructionApproved, Disconnected, StatusReceived, StopRequested
-from framework.core.model import Doubt, Status, Task
-from framework.core.views import Question
+from framework.core.events import ApprovalGiven, Disconnected, StatusReceived, StopRequested
+from framework.core.model import Mismatch, Status, Task
+from framework.core.views import ApprovalRequest
 from specs.ids import AgentId, TaskId
 from specs.model.resources import Resources
 from specs.states import TaskState
@@ -23,13 +23,13 @@ from tests.kit.conversation import (
 )
 
 
-def strangers(*numbers: int) -> list[TaskId]:
+def unknown_ids(*numbers: int) -> list[TaskId]:
     return [TaskId(f"other.web.0.{number}") for number in numbers]
 
 
 def meet(talk: Conversation, *numbers: int, state: TaskState = TaskState.RUNNING) -> list[Command]:
     """Mesos tells of tasks that are not in the store; what came of it within two seconds."""
-    heard = [command for id in strangers(*numbers) for command in talk.status(id, state)]
+    heard = [command for id in unknown_ids(*numbers) for command in talk.status(id, state)]
     return heard + talk.wait(2)
 
 
@@ -39,12 +39,12 @@ def unknown(task: Task) -> StatusReceived:
     return StatusReceived(status=status)
 
 
-def questions(talk: Conversation) -> tuple[Question, ...]:
-    return talk.scheduler.view(talk.now).questions
+def requests(talk: Conversation) -> tuple[ApprovalRequest, ...]:
+    return talk.scheduler.view(talk.now).approval_requests
 
 
-def approve(talk: Conversation, doubt: Doubt, number: int) -> tuple[object, list[Command]]:
-    heard = talk.say(DestructionApproved(request_id=900, doubt=doubt, number=number))
+def approve(talk: Conversation, mismatch: Mismatch, number: int) -> tuple[object, list[Command]]:
+    heard = talk.say(ApprovalGiven(request_id=900, mismatch=mismatch, number=number))
     return outcome(heard, 900), heard
 
 
@@ -55,18 +55,18 @@ def another_leader(instances: int) -> Conversation:
     return Conversation(shelf=before.shelf)
 
 
-class TestStrangers:
+class TestUnknownTasks:
     def test_a_few_are_stopped_once_it_is_clear_that_they_are_few(self) -> None:
         talk = Conversation()
         talk.subscribe()
         talk.wait(5)
-        heard = [command for id in strangers(*range(10)) for command in talk.status(id, TaskState.RUNNING)]
-        assert sorted(acknowledged(heard)) == sorted(strangers(*range(10)))
+        heard = [command for id in unknown_ids(*range(10)) for command in talk.status(id, TaskState.RUNNING)]
+        assert sorted(acknowledged(heard)) == sorted(unknown_ids(*range(10)))
         assert killed(heard) == []
         heard = talk.wait(2)
-        assert sorted(killed(heard)) == sorted(strangers(*range(10)))
+        assert sorted(killed(heard)) == sorted(unknown_ids(*range(10)))
         assert announced(heard).count("UnknownTaskStopped") == 10
-        assert questions(talk) == ()
+        assert requests(talk) == ()
 
     def test_of_many_none_is_stopped_and_it_is_said(self) -> None:
         talk = Conversation()
@@ -74,9 +74,9 @@ class TestStrangers:
         heard = meet(talk, *range(11))
         assert killed(heard) == []
         assert announced(heard).count("ApprovalAsked") == 1
-        (question,) = questions(talk)
-        assert (question.doubt, question.number) == (Doubt.STRANGERS, 11)
-        assert set(question.tasks) == set(strangers(*range(11)))
+        (request,) = requests(talk)
+        assert (request.mismatch, request.number) == (Mismatch.UNKNOWN_TASKS, 11)
+        assert set(request.tasks) == set(unknown_ids(*range(11)))
         assert "not in the store" in talk.scheduler.view(talk.now).problem
         assert killed(talk.wait(3600)) == []
 
@@ -88,7 +88,7 @@ class TestStrangers:
         assert launched(talk.offers()) == []
         (waiting,) = talk.scheduler.view(talk.now).stacks["shop"].groups[0].waiting
         assert "framework approve" in waiting.cause
-        approve(talk, Doubt.STRANGERS, 11)
+        approve(talk, Mismatch.UNKNOWN_TASKS, 11)
         talk.wait(2)
         assert len(launched(talk.offers())) == 1
 
@@ -100,10 +100,10 @@ class TestStrangers:
         for number in range(12):
             stopped += killed(meet(talk, number))
             meet(talk, number, state=TaskState.KILLED)
-        assert stopped == strangers(*range(10))
-        assert questions(talk) == (), "the last two have ended by themselves"
+        assert stopped == unknown_ids(*range(10))
+        assert requests(talk) == (), "the last two have ended by themselves"
         talk.wait(600)
-        assert killed(meet(talk, 20)) == strangers(20), "each reconciliation brings a new budget"
+        assert killed(meet(talk, 20)) == unknown_ids(20), "each reconciliation counts from zero again"
 
     def test_none_is_stopped_before_the_reconciliation_is_answered(self) -> None:
         talk = another_leader(3)
@@ -111,13 +111,13 @@ class TestStrangers:
         talk.subscribe()
         assert killed(meet(talk, 1)) == []
         talk.run(*tasks)
-        assert killed(talk.wait(2)) == strangers(1)
+        assert killed(talk.wait(2)) == unknown_ids(1)
 
     def test_an_answer_that_does_not_come_is_waited_for_a_bounded_time(self) -> None:
         talk = another_leader(3)
         talk.subscribe()
         assert killed(meet(talk, 1)) == []
-        assert killed(talk.wait(talk.scheduler.context.settings.answers_wait_seconds)) == strangers(1)
+        assert killed(talk.wait(talk.scheduler.context.settings.answers_wait_seconds)) == unknown_ids(1)
 
     def test_what_was_decided_is_killed_without_waiting(self) -> None:
         before = Conversation()
@@ -130,30 +130,30 @@ class TestStrangers:
         talk = Conversation()
         talk.subscribe()
         meet(talk, *range(30))
-        said, heard = approve(talk, Doubt.STRANGERS, 30)
+        said, heard = approve(talk, Mismatch.UNKNOWN_TASKS, 30)
         assert isinstance(said, Done) and len(said.changed) == 30
-        assert sorted(killed(heard)) == sorted(strangers(*range(30)))
-        assert questions(talk) == ()
+        assert sorted(killed(heard)) == sorted(unknown_ids(*range(30)))
+        assert requests(talk) == ()
         talk.say(Disconnected(problem="away"))
         talk.subscribe()
         heard = meet(talk, *range(30))
-        assert sorted(killed(heard)) == sorted(strangers(*range(30))), "the kill was lost, the approval holds"
-        assert questions(talk) == ()
+        assert sorted(killed(heard)) == sorted(unknown_ids(*range(30))), "the kill was lost, the approval holds"
+        assert requests(talk) == ()
 
     @pytest.mark.parametrize("number", [1, 11, 29])
     def test_an_approval_of_fewer_is_refused(self, number: int) -> None:
         talk = Conversation()
         talk.subscribe()
         meet(talk, *range(30))
-        said, heard = approve(talk, Doubt.STRANGERS, number)
+        said, heard = approve(talk, Mismatch.UNKNOWN_TASKS, number)
         assert isinstance(said, Refused) and said.kind == "conflict" and "30 tasks by now" in said.message
         assert killed(heard) == []
 
     def test_nothing_asked_is_nothing_approved(self) -> None:
         talk = Conversation()
         talk.subscribe()
-        for doubt in Doubt:
-            said, _ = approve(talk, doubt, 100)
+        for mismatch in Mismatch:
+            said, _ = approve(talk, mismatch, 100)
             assert isinstance(said, Refused) and said.kind == "not_found"
 
     def test_those_that_have_ended_are_not_asked_about(self) -> None:
@@ -161,8 +161,8 @@ class TestStrangers:
         talk.subscribe()
         meet(talk, *range(12))
         heard = meet(talk, 0, 1, 2, state=TaskState.FINISHED)
-        assert sorted(killed(heard)) == sorted(strangers(*range(3, 12)))
-        assert questions(talk) == ()
+        assert sorted(killed(heard)) == sorted(unknown_ids(*range(3, 12)))
+        assert requests(talk) == ()
 
     def test_another_master_is_asked_about_them_anew(self) -> None:
         talk = Conversation()
@@ -171,14 +171,14 @@ class TestStrangers:
         talk.say(Disconnected(problem="away"))
         talk.subscribe()
         talk.wait(5)
-        assert questions(talk) == ()
+        assert requests(talk) == ()
 
     def test_reconciliation_asks_for_them_too(self) -> None:
         talk = Conversation()
         talk.subscribe()
         meet(talk, *range(12))
         asked = [id for command in talk.wait(600) if isinstance(command, Reconcile) for id, _ in command.tasks]
-        assert set(asked) == set(strangers(*range(12)))
+        assert set(asked) == set(unknown_ids(*range(12)))
 
 
 def returning(groups: int) -> tuple[Conversation, list[Task]]:
@@ -209,29 +209,29 @@ class TestReturned:
         heard = talk.wait(2)
         assert sorted(killed(heard)) == sorted(task.id for task in before)
         assert announced(heard).count("TaskReturned") == 10
-        assert questions(talk) == ()
+        assert requests(talk) == ()
         assert killed(talk.status(before[0].id, TaskState.RUNNING)) == [before[0].id], "the kill was lost"
         talk.status(before[0].id, TaskState.KILLED)
-        assert before[0].id not in talk.scheduler.context.suspects.strangers
+        assert before[0].id not in talk.scheduler.context.unknown_tasks.unknown
 
     def test_of_many_none_is_stopped_and_it_is_said(self) -> None:
         talk, before = returning(groups=6)
         heard = talk.run(*before) + talk.wait(3600)
         assert killed(heard) == []
-        (question,) = questions(talk)
-        assert (question.doubt, question.number) == (Doubt.STRANGERS, 30)
-        assert "not in the store, or had ended for it" in question.sentence and "--master" in question.sentence
-        said, heard = approve(talk, Doubt.STRANGERS, 30)
+        (request,) = requests(talk)
+        assert (request.mismatch, request.number) == (Mismatch.UNKNOWN_TASKS, 30)
+        assert "not in the store, or had ended for it" in request.sentence and "--master" in request.sentence
+        said, heard = approve(talk, Mismatch.UNKNOWN_TASKS, 30)
         assert isinstance(said, Done)
         assert sorted(killed(heard)) == sorted(task.id for task in before)
-        assert questions(talk) == ()
+        assert requests(talk) == ()
 
     def test_they_are_counted_with_those_that_are_not_in_the_store(self) -> None:
         talk, before = returning(groups=2)
         talk.run(*before)
         assert killed(meet(talk, 1)) == []
-        (question,) = questions(talk)
-        assert question.number == 11
+        (request,) = requests(talk)
+        assert request.number == 11
 
 
 class TestMissing:
@@ -252,8 +252,8 @@ class TestMissing:
         heard = talk.say(*(unknown(task) for task in before)) + talk.wait(30) + talk.offers() + talk.wait(3600)
         assert not [command for command in heard if isinstance(command, Accept)]
         assert talk.tasks == before, "the store says what it said: the right master finds all in order"
-        (question,) = questions(talk)
-        assert (question.doubt, question.number) == (Doubt.MISSING, 20)
+        (request,) = requests(talk)
+        assert (request.mismatch, request.number) == (Mismatch.MISSING, 20)
         talk.submit(stack(group("other/db"), name="other"))
         assert launched(talk.offers()) == []
         (waiting,) = talk.scheduler.view(talk.now).stacks["other"].groups[0].waiting
@@ -268,7 +268,7 @@ class TestMissing:
         talk.say(Disconnected(problem="the operator names another"))
         talk.subscribe()
         heard = talk.run(*before) + talk.wait(30)
-        assert questions(talk) == () and killed(heard) == []
+        assert requests(talk) == () and killed(heard) == []
         assert [task.id for task in talk.tasks] == [task.id for task in before]
 
     def test_approved_they_are_replaced(self) -> None:
@@ -277,11 +277,11 @@ class TestMissing:
         talk.subscribe()
         talk.say(*(unknown(task) for task in before))
         talk.wait(30)
-        said, _ = approve(talk, Doubt.MISSING, 19)
+        said, _ = approve(talk, Mismatch.MISSING, 19)
         assert isinstance(said, Refused)
-        said, _ = approve(talk, Doubt.MISSING, 20)
+        said, _ = approve(talk, Mismatch.MISSING, 20)
         assert isinstance(said, Done)
-        assert questions(talk) == ()
+        assert requests(talk) == ()
         talk.wait(2)
         assert len(launched(talk.offers())) == 20
 
@@ -293,7 +293,7 @@ class TestMissing:
             talk.say(unknown(task))
             talk.wait(0.3)
         talk.wait(15)
-        assert talk.tasks == before and questions(talk)[0].number == 20
+        assert talk.tasks == before and requests(talk)[0].number == 20
 
     def test_what_shall_stop_may_be_unknown(self) -> None:
         before = Conversation()
@@ -303,9 +303,9 @@ class TestMissing:
         talk.subscribe()
         talk.say(*(unknown(task) for task in talk.tasks))
         talk.wait(30)
-        assert talk.tasks == [] and questions(talk) == ()
+        assert talk.tasks == [] and requests(talk) == ()
 
-    def test_an_agent_that_says_it_has_them_not_is_believed(self) -> None:
+    def test_an_agent_that_says_it_has_them_not_is_accepted(self) -> None:
         """After a power cut all tasks are gone, and nobody is to be woken for that."""
         talk = another_leader(20)
         talk.subscribe()
@@ -313,7 +313,7 @@ class TestMissing:
             talk.say(
                 StatusReceived(status=Status(task_id=task.id, state=TaskState.GONE, agent_id=AgentId(task.agent_id)))
             )
-        assert talk.tasks == [] and questions(talk) == ()
+        assert talk.tasks == [] and requests(talk) == ()
 
 
 def test_a_user_who_asks_is_not_asked() -> None:
@@ -322,4 +322,4 @@ def test_a_user_who_asks_is_not_asked() -> None:
     assert isinstance(talk.remove(), Done)
     assert len(talk.tasks) == 20
     assert all(isinstance(reply.outcome, Done) for reply in talk.heard if isinstance(reply, Reply))
-    assert questions(talk) == ()
+    assert requests(talk) == ()

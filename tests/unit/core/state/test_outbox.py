@@ -12,7 +12,7 @@ from specs.messages import MAX_MESSAGE_LENGTH
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, acknowledged, group, killed
 
-STRANGER = Status(task_id=TaskId("shop.web.7.99"), state=TaskState.RUNNING, agent_id=AgentId("agent-1"))
+UNKNOWN_TASK = Status(task_id=TaskId("shop.web.7.99"), state=TaskState.RUNNING, agent_id=AgentId("agent-1"))
 
 
 def test_a_status_told_again_while_it_is_being_saved_waits_for_that_save() -> None:
@@ -58,15 +58,15 @@ def test_what_the_store_does_not_know_is_neither_acknowledged_nor_killed_before_
     talk = Conversation()
     talk.up(group())
     talk.holds_saves = True
-    heard = talk.say(StatusReceived(status=replace(STRANGER, uuid="1")))
+    heard = talk.say(StatusReceived(status=replace(UNKNOWN_TASK, uuid="1")))
     assert acknowledged(heard) == []
     (save,) = talk.held
     assert [type(write) for write in save.writes] == [PutFramework], "as it is stored already"
-    assert acknowledged(talk.release()) == [STRANGER.task_id]
+    assert acknowledged(talk.release()) == [UNKNOWN_TASK.task_id]
     talk.holds_saves = True
     assert killed(talk.wait(5)) == []
-    assert killed(talk.release()) == [STRANGER.task_id]
-    assert talk.say(StatusReceived(status=replace(STRANGER, state=TaskState.KILLED))) == [], "an answer needs none"
+    assert killed(talk.release()) == [UNKNOWN_TASK.task_id]
+    assert talk.say(StatusReceived(status=replace(UNKNOWN_TASK, state=TaskState.KILLED))) == [], "an answer needs none"
 
 
 def test_a_kill_waits_for_its_goal_to_be_stored_also_after_a_new_subscription() -> None:
