@@ -22,7 +22,7 @@ def change(context: Context, change: StackChange, now: Instant) -> None:
         state.versions[version.stack, version.id] = version
     old = state.stacks.get(name)
     for id in change.killed:
-        _give_up(context, change, id, now)
+        _stop_with_slot(context, change, id, now)
     state.put_stack(change.stack)
     if change.history is not None:
         state.put_history(change.history)
@@ -37,8 +37,8 @@ def change(context: Context, change: StackChange, now: Instant) -> None:
     context.collect_all(name)
 
 
-def _give_up(context: Context, change: StackChange, id: TaskId, now: Instant) -> None:
-    """Stops a task, and its slot is wanted no more."""
+def _stop_with_slot(context: Context, change: StackChange, id: TaskId, now: Instant) -> None:
+    """Stops a task whose slot is not wanted any more."""
     task = context.state.tasks.get(id)
     if task is None or task.state.is_terminal:
         return

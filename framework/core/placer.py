@@ -17,7 +17,7 @@ from framework.core.launch.launch import Batch, Filling, batches
 from framework.core.launch.placement_request import request_for, slots_by_spec, spec_to_launch
 from framework.core.launch.preferred_agents import look_around
 from framework.core.model import GroupSpec, Instant, Task
-from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
+from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, Purse, free_in, purse_of
@@ -124,8 +124,8 @@ def _by_wait(context: Context, request: Request, now: Instant) -> list[Request]:
 def _held_back(context: Context, as_spec: GroupSpec, now: Instant) -> str:
     """Why nothing of this version of the group may be launched after what has failed, "" where it may."""
     backoff = context.state.backoffs.get((as_spec.id, as_spec.version))
-    if backoff is not None and has_given_up(backoff):
-        return surrender(backoff, str(as_spec.id))
+    if backoff is not None and is_permanently_failed(backoff):
+        return permanent_failure(backoff, str(as_spec.id))
     return sentence(backoff) if backoff is not None and is_waiting(backoff, now) else ""
 
 

@@ -9,7 +9,7 @@ from framework.core.converge.inplace_update import tell
 from framework.core.converge.retire import dismiss
 from framework.core.converge.slots import wanted_slots
 from framework.core.converge.stop_order import hold
-from framework.core.converge.unreachable import give_up
+from framework.core.converge.unreachable import replace_in_time
 from framework.core.groups.completion import has_finished, is_finished, unmet_dependency
 from framework.core.groups.never_started import exempt, has_never_started
 from framework.core.groups.restart_delay import note_failure
@@ -70,7 +70,7 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
         context.stop(surplus, _surplus_cause(context, surplus), now)
     task = _running_in(context, group, slot)
     if task is not None and act(task.goal, task.state) is Action.REPLACE:
-        give_up(context, task, now)
+        replace_in_time(context, task, now)
     has_taken_over(context, group, slot)
     if slot in index.replacements:
         if slot in index.holders and slot in index.wanted and slot not in index.surge:

@@ -1,4 +1,4 @@
-"""Tasks whose agent cannot be reached: when their slot is given to another, and who stays when they are back."""
+"""Tasks whose agent cannot be reached: when their slots get other tasks, and which one stays when they are back."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from specs.model.stack import Keep
 from specs.states import Goal
 
 
-def give_up(context: Context, task: Task, now: Instant) -> None:
-    """Gives the slot of an unreachable task to another, unless its group waits for it: then sets the timer for the end
-    of the wait."""
+def replace_in_time(context: Context, task: Task, now: Instant) -> None:
+    """Gives the slot of an unreachable task to another once the group's `replace_after` is over. Until then it sets the
+    timer for the end of that wait."""
     spec = context.state.specs[task.group]
     due = task.state_since + spec.unreachable.replace_after_seconds
     if now < due:
@@ -29,7 +29,8 @@ def give_up(context: Context, task: Task, now: Instant) -> None:
 
 
 def welcome(context: Context, task: Task, now: Instant) -> None:
-    """Takes note that a task, which is in the state as Mesos tells of it now, can be reached again."""
+    """A task can be reached again: decides whether it stays or its replacement does. `task` is in the state as Mesos
+    reports it now."""
     context.timers.drop("unreachable", task.id)
     substitute = _substitute(context, task)
     has_lost_its_slot = bool(task.replaced_at)
@@ -53,7 +54,7 @@ def _substitute(context: Context, task: Task) -> Task | None:
 
 
 def _is_desired(context: Context, task: Task) -> bool:
-    """Whether its slot is wanted still, with just what the task is, and an original is to stay."""
+    """Whether its slot is still wanted, the task is what the spec says, and the original shall stay."""
     spec = context.state.specs.get(task.group)
     if spec is None or task.slot not in context.state.group(task.group).wanted:
         return False

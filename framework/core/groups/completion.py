@@ -1,4 +1,4 @@
-"""What a group still needs before its slots may be filled: pure questions about the state."""
+"""Which slots of a group are done, and which dependencies keep the others waiting: pure questions about the state."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def is_finished(task: Task | None, spec: GroupSpec) -> bool:
     return spec.restart is Restart.NEVER or task.state is TaskState.FINISHED
 
 
-def is_given_up(task: Task, spec: GroupSpec) -> bool:
-    """Whether so many tasks of a slot have failed in a row, this one the last, that none follows it."""
+def has_used_up_retries(task: Task, spec: GroupSpec) -> bool:
+    """Whether a slot gets no more tasks because too many have failed in a row; `task` is the last one."""
     if not spec.retry.attempts or task.failures <= spec.retry.attempts:
         return False
     return _is_current(task, spec) and task.goal is Goal.RUN and task.state.is_terminal and not is_finished(task, spec)
@@ -36,7 +36,7 @@ def _is_current(task: Task, spec: GroupSpec) -> bool:
 def has_finished(state: ClusterState, spec: GroupSpec, slot: int) -> bool:
     """Whether a slot of the group needs no other task, or gets none."""
     last = state.group(spec.id).last_ended.get(slot)
-    return last is not None and (is_finished(state.tasks[last], spec) or is_given_up(state.tasks[last], spec))
+    return last is not None and (is_finished(state.tasks[last], spec) or has_used_up_retries(state.tasks[last], spec))
 
 
 def slots_to_fill(state: ClusterState, spec: GroupSpec) -> int:

@@ -1,5 +1,5 @@
-"""Ends that were not desired: what waits for how long because of them, which slots are given up, and a new
-beginning."""
+"""Ends that were not desired: how long their group waits, which slots use up their retries, and how an operator resets
+that."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from framework.core.commands import Announce, Done, Outcome, Refused
 from framework.core.events import BackoffResetRequested
-from framework.core.groups.completion import is_given_up
+from framework.core.groups.completion import has_used_up_retries
 from framework.core.model import Backoff, GroupSpec, Instant, Task
-from framework.core.state.backoff import after_failure, has_given_up, is_waiting, seconds
+from framework.core.state.backoff import after_failure, is_permanently_failed, is_waiting, seconds
 from framework.core.state.context import Context
 from specs.ids import GroupId, VersionId
 
 
 def note_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) -> None:
-    """A task that should have run on (in the state as ended) has not: its group waits, its slot counts it, its agent is
-    avoided. All of that is stored with the task."""
+    """A task that should have run on has ended, and is so in the state. Its group waits, its slot counts the failure,
+    and its agent is avoided. All of that is stored with the task."""
     ran = now - task.running_since if task.running_since else 0.0
     before = context.state.backoffs.get((task.group, task.version))
     backoff = after_failure(before, task=task, ran_seconds=ran, cause=cause_of(task), now=now, retry=spec.retry)
@@ -26,14 +26,14 @@ def note_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) ->
     if backoff is not before:
         _announce(context, ended, backoff)
         _schedule(context, task.group, task.version, backoff, now)
-    if is_given_up(ended, spec):
-        context.publish_task("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {given_up_cause(ended, spec)}")
+    if has_used_up_retries(ended, spec):
+        context.publish_task("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {retries_used_up(ended, spec)}")
     context.blame(task, now)
 
 
 def _announce(context: Context, task: Task, backoff: Backoff) -> None:
     version = f"{task.group}, version {task.version}"
-    if has_given_up(backoff):
+    if is_permanently_failed(backoff):
         context.publish_task(
             "GroupGaveUp", task, f"{version} gave up after {backoff.failures} attempts: {backoff.cause}"
         )
@@ -43,13 +43,13 @@ def _announce(context: Context, task: Task, backoff: Backoff) -> None:
 
 
 def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Backoff, now: Instant) -> None:
-    """Has placement look again when a wait is over."""
+    """Sets the timer for the end of a wait: placement looks at the group again."""
     if is_waiting(backoff, now):
         context.timers.set("backoff", f"{group} {version}", backoff.until)
 
 
 def schedule_all(context: Context, now: Instant) -> None:
-    """After a start: the waits that the store holds go on."""
+    """After a start: sets the timers of all waits that the store holds."""
     for group, version in sorted(context.state.backoffs):
         _schedule(context, group, version, context.state.backoffs[group, version], now)
 
@@ -59,8 +59,8 @@ def cause_of(task: Task) -> str:
     return task.message or task.reason or task.state.value
 
 
-def given_up_cause(task: Task, spec: GroupSpec) -> str:
-    """Why a slot has no task any more, and what to do, for people."""
+def retries_used_up(task: Task, spec: GroupSpec) -> str:
+    """Why a slot gets no more tasks, and what to do, for people."""
     window = seconds(spec.retry.window_seconds)
     return (
         f"failed: {task.failures} attempts, none of which ran for {window}; the last: {cause_of(task)}; submit it"
@@ -69,8 +69,8 @@ def given_up_cause(task: Task, spec: GroupSpec) -> str:
 
 
 def reset(context: Context, request: BackoffResetRequested) -> tuple[Outcome, tuple[GroupId, ...]]:
-    """Forgets the waits and the given-up slots of the groups that match. Returns the answer, and the groups for which
-    something is other than before: they are to be reviewed."""
+    """Forgets the failures of the groups that match: their waits, and the retries of their slots. Returns the answer,
+    and the groups that changed and must be reviewed."""
     state, pattern = context.state, request.pattern
     matching = [group for group in sorted(state.specs) if group.matches(pattern)]
     if not matching:

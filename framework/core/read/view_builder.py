@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from framework.core.converge import executor_upgrade
 from framework.core.converge.kill_guard import approval_requests
-from framework.core.groups.completion import has_finished, is_given_up
-from framework.core.groups.restart_delay import given_up_cause
+from framework.core.groups.completion import has_finished, has_used_up_retries
+from framework.core.groups.restart_delay import retries_used_up
 from framework.core.groups.rollout_gate import rollout_of
 from framework.core.launch.global_groups import why_nowhere
 from framework.core.launch.placement_request import spec_to_launch
@@ -15,7 +15,7 @@ from framework.core.model import GroupSpec, History, Instant, Task, Version
 from framework.core.read.overdue import waits_of
 from framework.core.rollout.progress import progress_of
 from framework.core.state.agent_failures import count_now, points_for
-from framework.core.state.backoff import has_given_up, is_waiting, sentence, surrender
+from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
 from framework.core.state.context import Context
 from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
 from specs.ids import AgentId, GroupId, VersionId
@@ -167,9 +167,9 @@ class Viewer:
         if len(index.ready) == wanted == len(index.holders) and not index.outdated:
             return GroupState.RUNNING
         finished = sum(has_finished(state, spec, slot) for slot in index.wanted if slot not in index.holders)
-        has_surrendered = self._has_surrendered(spec)
-        if has_surrendered or self._given_up(spec):
-            pending = len(self._context.pending.get(group, ())) if has_surrendered else 0
+        is_failed = self._is_failed(spec)
+        if is_failed or self._without_retries(spec):
+            pending = len(self._context.pending.get(group, ())) if is_failed else 0
             is_over = finished + pending + len(index.ready) == wanted
             return GroupState.FAILED if is_over else GroupState.WAITING
         if finished == wanted:
@@ -196,7 +196,8 @@ class Viewer:
         slots = {0: None} if is_nowhere else context.pending.get(group, {})
         waiting = [self._pending(spec, slot, is_nowhere=is_nowhere) for slot in slots]
         waiting += [
-            Waiting(slot=task.slot, cause=given_up_cause(task, spec), is_final=True) for task in self._given_up(spec)
+            Waiting(slot=task.slot, cause=retries_used_up(task, spec), is_final=True)
+            for task in self._without_retries(spec)
         ]
         return tuple(sorted(waiting, key=lambda each: each.slot))
 
@@ -204,8 +205,8 @@ class Viewer:
         context, group = self._context, spec.id
         version = spec_to_launch(context, spec, slot).version
         backoff = context.state.backoffs.get((group, version))
-        if backoff is not None and has_given_up(backoff):
-            return Waiting(slot=slot, cause=surrender(backoff, str(group)), is_final=True)
+        if backoff is not None and is_permanently_failed(backoff):
+            return Waiting(slot=slot, cause=permanent_failure(backoff, str(group)), is_final=True)
         if context.connection is not Connection.SUBSCRIBED:
             return Waiting(slot=slot, cause=f"waits for Mesos: {context.problem}")
         if context.agents.is_awaited:
@@ -215,18 +216,18 @@ class Viewer:
         cause = why_nowhere(context, spec) if is_nowhere else context.causes.get(group, "waits for offers")
         return Waiting(slot=slot, cause=cause)
 
-    def _given_up(self, spec: GroupSpec) -> list[Task]:
-        """The last tasks of the slots that were given up."""
+    def _without_retries(self, spec: GroupSpec) -> list[Task]:
+        """The last task of each slot whose retries are used up."""
         if not spec.retry.attempts:
             return []
         state = self._context.state
         index = state.group(spec.id)
         last = (state.tasks[id] for slot, id in index.last_ended.items() if slot in index.wanted)
-        return [task for task in last if task.slot not in index.holders and is_given_up(task, spec)]
+        return [task for task in last if task.slot not in index.holders and has_used_up_retries(task, spec)]
 
-    def _has_surrendered(self, spec: GroupSpec) -> bool:
+    def _is_failed(self, spec: GroupSpec) -> bool:
         backoff = self._context.state.backoffs.get((spec.id, spec.version))
-        return backoff is not None and has_given_up(backoff)
+        return backoff is not None and is_permanently_failed(backoff)
 
 
 def _history(history: History, versions: Mapping[tuple[str, VersionId], Version]) -> HistoryView:

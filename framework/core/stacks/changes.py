@@ -70,7 +70,7 @@ def evaluate(request: ChangeRequest, state: ClusterState, now: Instant) -> tuple
     if isinstance(request, StackRemoved):
         return _remove(request, state.stacks.get(request.name))
     if isinstance(request, KillRequested):
-        return _give_up(request, state)
+        return _kill_and_scale(request, state)
     if isinstance(request, ScaleRequested | RestartRequested | StopRequested | StartRequested):
         return _adjust(request, state)
     return Refused(kind="invalid", message=f"{type(request).__name__} does not change a stack")
@@ -275,8 +275,8 @@ def _is_meant(request: ScaleRequested | RestartRequested | StopRequested | Start
     return spec.id.matches(request.pattern)
 
 
-def _give_up(request: KillRequested, state: ClusterState) -> tuple[StackChange, ...] | Refused:
-    """Tasks and their slots: each group has so many fewer instances."""
+def _kill_and_scale(request: KillRequested, state: ClusterState) -> tuple[StackChange, ...] | Refused:
+    """`kill --scale`: each group has as many instances fewer as tasks of it are killed, and just their slots go."""
     tasks = living(request.tasks, state)
     if isinstance(tasks, Refused):
         return tasks

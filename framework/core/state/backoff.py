@@ -1,4 +1,4 @@
-"""How long a group's version waits before its ended tasks are followed by others, and when it gives up. Pure."""
+"""How long a group's version waits before its ended tasks are replaced, and when it has failed permanently. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from specs.permanence import is_of_agent
 PERMANENT_DELAY_SECONDS = 10.0
 PERMANENT_FACTOR = 3.0
 MOST_TRIES = 5
-"""So often is tried what fails in a way that trying again does not mend: an image may yet be pushed."""
+"""Limit on the tries of a version that fails in a way that trying again does not mend: its image may still be
+pushed."""
 MOST_AGENTS = 20
-"""On so many agents is tried what may be otherwise on another."""
+"""Limit on the agents on which a version is tried that fails for a cause of the agent."""
 MOST_CAUSE = 300
-"""Characters of the cause that are kept."""
+"""Limit on the characters of the cause."""
 
 
 def after_failure(
@@ -41,14 +42,14 @@ def after_failure(
 
 
 def _lowered(before: Backoff, now: Instant, retry: Retry) -> float:
-    """What is left of the delay after the time since its end."""
+    """The delay, halved for each window that has passed since its end."""
     windows = (now - before.until) // retry.window_seconds
     return before.delay_seconds * float(0.5 ** min(max(windows, 0.0), 64.0))
 
 
 def _after_permanent(before: Backoff | None, task: Task, cause: str, now: Instant, retry: Retry) -> Backoff:
-    """The longer wait where trying again does not help. A try on another agent than before does not count where it may
-    be otherwise there."""
+    """The longer wait where trying again does not help. A first try on another agent does not count where the agent may
+    be the cause."""
     earlier = before if before is not None and before.tries else None
     is_elsewhere = earlier is not None and is_of_agent(task.permanent) and task.agent_id not in earlier.agents
     delay = PERMANENT_DELAY_SECONDS if earlier is None else earlier.delay_seconds * PERMANENT_FACTOR
@@ -59,7 +60,7 @@ def _after_permanent(before: Backoff | None, task: Task, cause: str, now: Instan
     known = agents if task.agent_id in agents else (*agents, task.agent_id)[:MOST_AGENTS]
     tries = (0 if earlier is None else earlier.tries) + (not is_elsewhere)
     after = replace(after, tries=tries, agents=known)
-    return replace(after, until=now) if has_given_up(after) else after
+    return replace(after, until=now) if is_permanently_failed(after) else after
 
 
 def _counted(failures: int, delay: float, cause: str, now: Instant, retry: Retry) -> Backoff:
@@ -68,30 +69,30 @@ def _counted(failures: int, delay: float, cause: str, now: Instant, retry: Retry
 
 
 def is_waiting(backoff: Backoff, now: Instant) -> bool:
-    """Whether the wait goes on. One whose end is far ahead was set by a clock that is ahead of ours, and is over."""
+    """Whether the wait goes on. One that ends far in the future was set by a clock ahead of ours, and is over."""
     return now < backoff.until <= now + 2 * backoff.delay_seconds
 
 
-def has_given_up(backoff: Backoff) -> bool:
-    """Whether nothing of the version is launched until somebody asks for it."""
+def is_permanently_failed(backoff: Backoff) -> bool:
+    """Whether the version is not launched again until somebody asks for it: its tries or agents are used up."""
     return backoff.tries >= MOST_TRIES or len(backoff.agents) >= MOST_AGENTS
 
 
 def sentence(backoff: Backoff) -> str:
-    """What the group waits for, for people."""
+    """Why the group waits, for people."""
     times = f" ({backoff.failures} failures)" if backoff.failures > 1 else ""
     return f"waits {seconds(backoff.delay_seconds)}{times} after: {backoff.cause}"
 
 
 def countdown(backoff: Backoff, now: Instant) -> str:
-    """The same, as of now: with what is left of the wait."""
+    """Why the group waits, with the rest of the wait as of now."""
     left, delay = max(backoff.until - now, 0.0), seconds(backoff.delay_seconds)
     times = "1 failure" if backoff.failures == 1 else f"{backoff.failures} failures"
     return f"waits {seconds(left)} (of {delay}, {times}) after: {backoff.cause}"
 
 
-def surrender(backoff: Backoff, group: str) -> str:
-    """Why nothing more of the version is launched, and what to do, for people."""
+def permanent_failure(backoff: Backoff, group: str) -> str:
+    """Why the version is not launched again, and what to do, for people."""
     of = len(backoff.agents)
     tried = f"{backoff.failures} attempts on {of} {'agent' if of == 1 else 'agents'}"
     return (

@@ -63,9 +63,9 @@ class GroupIndex:
 
 
 def holds_slot(task: Task) -> bool:
-    """Whether the task occupies its slot: it lives, and was not given up as unreachable."""
-    is_given_up = task.goal is Goal.STOP or bool(task.replaced_at)
-    return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and is_given_up)
+    """Whether the task occupies its slot: it lives, and was not replaced while unreachable."""
+    is_passed_on = task.goal is Goal.STOP or bool(task.replaced_at)
+    return task.state.is_lively and not (task.state is TaskState.UNREACHABLE and is_passed_on)
 
 
 def is_counted(task: Task) -> bool:

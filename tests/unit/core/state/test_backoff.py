@@ -14,10 +14,10 @@ from framework.core.state.backoff import (
     MOST_TRIES,
     after_failure,
     countdown,
-    has_given_up,
+    is_permanently_failed,
     is_waiting,
+    permanent_failure,
     sentence,
-    surrender,
 )
 from specs.ids import AgentId
 from specs.model.stack import Retry
@@ -116,12 +116,12 @@ class TestPermanent:
     def test_long_waits_and_an_end(self) -> None:
         backoff = self.fail(None, permanent())
         delays = [backoff.delay_seconds]
-        while not has_given_up(backoff):
+        while not is_permanently_failed(backoff):
             backoff = self.fail(backoff, permanent())
             delays.append(backoff.delay_seconds)
         assert delays == [10, 30, 90, 270, 300]
         assert (backoff.tries, backoff.failures, backoff.until) == (MOST_TRIES, 5, backoff.at)
-        assert surrender(backoff, "shop/web") == (
+        assert permanent_failure(backoff, "shop/web") == (
             "gave up after 5 attempts on 1 agent; it will not mend by itself: exit code 1; submit it mended, or"
             " `framework reset-backoff 'shop/web'`"
         )
@@ -132,23 +132,23 @@ class TestPermanent:
             backoff = self.fail(backoff, permanent(Permanent.IMAGE_ABSENT, f"a{number}"))
             assert (backoff.tries, backoff.delay_seconds) == (1, 10)
         for tries in range(2, MOST_TRIES + 1):
-            assert not has_given_up(backoff)
+            assert not is_permanently_failed(backoff)
             backoff = self.fail(backoff, permanent(Permanent.IMAGE_ABSENT))
             assert backoff.tries == tries
-        assert has_given_up(backoff)
+        assert is_permanently_failed(backoff)
 
     def test_not_on_every_agent_of_a_large_cluster(self) -> None:
         backoff = self.fail(None, permanent(Permanent.IMAGE_ABSENT))
         for number in range(2, MOST_AGENTS + 1):
-            assert not has_given_up(backoff)
+            assert not is_permanently_failed(backoff)
             backoff = self.fail(backoff, permanent(Permanent.IMAGE_ABSENT, f"a{number}"))
-        assert has_given_up(backoff) and len(backoff.agents) == MOST_AGENTS
+        assert is_permanently_failed(backoff) and len(backoff.agents) == MOST_AGENTS
 
     def test_the_same_everywhere_counts_on_each_agent(self) -> None:
         backoff = None
         for number in range(MOST_TRIES):
             backoff = self.fail(backoff, permanent(Permanent.IMAGE_DENIED, f"a{number}"))
-        assert backoff is not None and has_given_up(backoff)
+        assert backoff is not None and is_permanently_failed(backoff)
 
     def test_a_word_of_a_newer_executor_is_permanent_too(self) -> None:
         assert self.fail(None, permanent("not-known-here")).delay_seconds == 10
