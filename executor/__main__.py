@@ -21,7 +21,7 @@ from executor.container.images import Images
 from executor.core.context import Settings
 from executor.core.events import Event, ShutdownReceived
 from executor.core.machine import Executor
-from executor.core.survey import SurveyAsked
+from executor.core.survey import SurveyRequested
 from executor.logs import Logs
 from executor.loop import Loop
 from executor.mesos import ExecutorDriver
@@ -64,7 +64,7 @@ def main() -> None:
 
 def build(arguments: argparse.Namespace) -> Loop:
     """The whole executor, its threads started."""
-    events: queue.SimpleQueue[Event | SurveyAsked] = queue.SimpleQueue()
+    events: queue.SimpleQueue[Event | SurveyRequested] = queue.SimpleQueue()
     driver = ExecutorDriver(events.put)
     sandbox = Sandbox(Path(driver.sandbox))
     logs = Logs(sandbox)

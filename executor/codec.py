@@ -16,7 +16,7 @@ from executor.core.events import (
     KillReceived,
     LaunchGarbled,
     LaunchReceived,
-    LeaveReceived,
+    RetireReceived,
     ShutdownReceived,
     UnwantedReported,
 )
@@ -27,7 +27,7 @@ from specs.messages import shortened
 from specs.model.canonical import care_from_json
 from specs.model.stack import CheckKind
 from specs.plain_text import plain_lines
-from specs.records_pb2 import ExecutorMessage, Progress, SchedulerMessage, StatusDetail, Strays
+from specs.records_pb2 import ExecutorMessage, OrphanContainers, Progress, SchedulerMessage, StatusDetail
 
 
 def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -105,9 +105,9 @@ def progress_message(task_id: TaskId, stage: str, done_bytes: int, total_bytes: 
     return encode(ExecutorMessage(progress=progress).SerializeToString())
 
 
-def strays_message(task_ids: tuple[TaskId, ...]) -> str:
+def orphan_containers_message(task_ids: tuple[TaskId, ...]) -> str:
     """The data of a MESSAGE call that asks whether what these tasks have left is still wanted."""
-    return encode(ExecutorMessage(strays=Strays(task_ids=task_ids)).SerializeToString())
+    return encode(ExecutorMessage(orphan_containers=OrphanContainers(task_ids=task_ids)).SerializeToString())
 
 
 def encode(data: bytes) -> str:
@@ -138,8 +138,8 @@ def _launch(task: Mapping[str, Any]) -> Event:
 def _said(message: SchedulerMessage) -> tuple[Event, ...]:
     """What the scheduler says to the executor; nothing where a later one says more than this one knows."""
     what = message.WhichOneof("what")
-    if what == "leave":
-        return (LeaveReceived(),)
+    if what == "retire":
+        return (RetireReceived(),)
     if what == "unwanted":
         return (UnwantedReported(task_ids=tuple(TaskId(id) for id in message.unwanted.task_ids)),)
     if what == "attach":

@@ -30,7 +30,7 @@ from executor.core.events import (
 )
 from executor.core.machine import Executor
 from executor.core.order import Order
-from executor.core.survey import SurveyAsked
+from executor.core.survey import SurveyRequested
 from executor.mesos import ExecutorDriver
 from executor.metrics.histogram import Histogram
 from executor.runtime import CheckOutcome, Fault, Runtime
@@ -58,7 +58,7 @@ class Loop:
         self,
         *,
         core: Executor,
-        events: queue.SimpleQueue[Event | SurveyAsked],
+        events: queue.SimpleQueue[Event | SurveyRequested],
         driver: ExecutorDriver,
         sandbox: Sandbox,
         containers: Docker,
@@ -92,7 +92,7 @@ class Loop:
         self._perform_all(self._core.begin())
         while not self._is_over:
             event = self._next()
-            if isinstance(event, SurveyAsked):
+            if isinstance(event, SurveyRequested):
                 event.answer(self._core.survey())
                 continue
             if not isinstance(event, Woke):
@@ -101,7 +101,7 @@ class Loop:
                 self._subscribed()
             self._perform_all(self._core.handle(event, time.monotonic()))
 
-    def _next(self) -> Event | SurveyAsked:
+    def _next(self) -> Event | SurveyRequested:
         wakes_at = self._core.wakes_at()
         pause = LONGEST_SLEEP_SECONDS if wakes_at is None else wakes_at - time.monotonic()
         try:
@@ -148,8 +148,8 @@ class Loop:
             case do.Reap():
                 log.warning("container %s of task %s is nobody's: removing it", command.container_id, command.task_id)
                 self._engine.submit(lambda: self._reap(command), REAP_URGENCY)
-            case do.AskWanted():
-                self._driver.ask_wanted(command)
+            case do.ReportOrphanContainers():
+                self._driver.report_orphan_containers(command)
             case do.Exit():
                 log.info("the end: %s", command.reason)
                 end = self._registry.leave if command.hands_over else self._registry.close

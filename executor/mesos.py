@@ -20,8 +20,8 @@ from typing import Any
 from pymesos.executor import MesosExecutorDriver
 from pymesos.utils import parse_duration
 
-from executor.codec import events_of, progress_message, status_message, strays_message
-from executor.core.commands import AskWanted, SendProgress, Subscribe
+from executor.codec import events_of, orphan_containers_message, progress_message, status_message
+from executor.core.commands import ReportOrphanContainers, SendProgress, Subscribe
 from executor.core.events import Disconnected, Subscribed, Superseded
 from executor.core.statuses import Status
 from executor.identity import is_disowned, run_of, stranger, successor_of
@@ -101,9 +101,9 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
             data = progress_message(progress.task_id, progress.stage, progress.done_bytes, progress.total_bytes)
             self._calls.put(self._call("MESSAGE", message={"data": data}))
 
-    def ask_wanted(self, asked: AskWanted) -> None:
+    def report_orphan_containers(self, asked: ReportOrphanContainers) -> None:
         """Sends a framework message, once: whoever wants an answer asks again."""
-        self._calls.put(self._call("MESSAGE", message={"data": strays_message(asked.task_ids)}))
+        self._calls.put(self._call("MESSAGE", message={"data": orphan_containers_message(asked.task_ids)}))
 
     def gen_request(self) -> bytes:
         """pymesos's hook; the subscription is made by `_connect` here."""

@@ -464,16 +464,16 @@ class StatusDetail(_message.Message):
     def __init__(self, container_id: _Optional[str] = ..., sandbox: _Optional[str] = ..., has_exit_code: _Optional[bool] = ..., exit_code: _Optional[int] = ..., out_of_memory: _Optional[bool] = ..., running_since: _Optional[float] = ..., has_ready: _Optional[bool] = ..., ready: _Optional[bool] = ..., permanent: _Optional[str] = ..., version: _Optional[str] = ..., signals: _Optional[int] = ..., on_probation: _Optional[bool] = ...) -> None: ...
 
 class SchedulerMessage(_message.Message):
-    __slots__ = ("leave", "attach", "apply", "unwanted")
-    LEAVE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("retire", "attach", "apply", "unwanted")
+    RETIRE_FIELD_NUMBER: _ClassVar[int]
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     APPLY_FIELD_NUMBER: _ClassVar[int]
     UNWANTED_FIELD_NUMBER: _ClassVar[int]
-    leave: Leave
+    retire: Retire
     attach: Attach
     apply: Apply
     unwanted: Unwanted
-    def __init__(self, leave: _Optional[_Union[Leave, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ..., apply: _Optional[_Union[Apply, _Mapping]] = ..., unwanted: _Optional[_Union[Unwanted, _Mapping]] = ...) -> None: ...
+    def __init__(self, retire: _Optional[_Union[Retire, _Mapping]] = ..., attach: _Optional[_Union[Attach, _Mapping]] = ..., apply: _Optional[_Union[Apply, _Mapping]] = ..., unwanted: _Optional[_Union[Unwanted, _Mapping]] = ...) -> None: ...
 
 class Unwanted(_message.Message):
     __slots__ = ("task_ids",)
@@ -481,7 +481,7 @@ class Unwanted(_message.Message):
     task_ids: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, task_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
-class Leave(_message.Message):
+class Retire(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
@@ -510,14 +510,14 @@ class Apply(_message.Message):
     def __init__(self, task_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., care_json: _Optional[bytes] = ..., signals: _Optional[int] = ..., signal: _Optional[str] = ...) -> None: ...
 
 class ExecutorMessage(_message.Message):
-    __slots__ = ("progress", "strays")
+    __slots__ = ("progress", "orphan_containers")
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
-    STRAYS_FIELD_NUMBER: _ClassVar[int]
+    ORPHAN_CONTAINERS_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
-    strays: Strays
-    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., strays: _Optional[_Union[Strays, _Mapping]] = ...) -> None: ...
+    orphan_containers: OrphanContainers
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., orphan_containers: _Optional[_Union[OrphanContainers, _Mapping]] = ...) -> None: ...
 
-class Strays(_message.Message):
+class OrphanContainers(_message.Message):
     __slots__ = ("task_ids",)
     TASK_IDS_FIELD_NUMBER: _ClassVar[int]
     task_ids: _containers.RepeatedScalarFieldContainer[str]

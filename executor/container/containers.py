@@ -23,7 +23,16 @@ from executor.container.settings import (
     VERSION_LABEL,
     container_settings,
 )
-from executor.core.events import Adopted, Created, Exited, Found, ImageMissing, NothingToAdopt, Removed, Started
+from executor.core.events import (
+    Adopted,
+    Created,
+    Exited,
+    FoundContainer,
+    ImageMissing,
+    NothingToAdopt,
+    Removed,
+    Started,
+)
 from executor.core.order import Order
 from executor.core.permanence import permanence_of
 from executor.identity import is_earlier
@@ -168,7 +177,7 @@ class Docker:
             time.sleep(pause)
             pause = min(pause * 2, MOST_PAUSE_SECONDS)
 
-    def find(self, framework_id: str, agent_id: str) -> tuple[Found, ...]:
+    def find(self, framework_id: str, agent_id: str) -> tuple[FoundContainer, ...]:
         """The containers of this framework on this agent, whoever made them; and those of other agent ids on this
         machine that were abandoned."""
         filters = {"label": f"{FRAMEWORK_LABEL}={framework_id}"}
@@ -184,7 +193,7 @@ class Docker:
             if is_foreign and not is_abandoned:
                 continue
             found.append(
-                Found(
+                FoundContainer(
                     container_id=row["Id"],
                     task_id=task_id or (_newest_task(row) if is_foreign else _first_task(row)),
                     is_ours=task_id is not None,

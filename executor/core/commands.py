@@ -165,7 +165,7 @@ class Reap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskWanted:
+class ReportOrphanContainers:
     """Ask the scheduler whether what these tasks have left is still wanted; answered by UnwantedReported, or not at
     all."""
 
@@ -200,6 +200,6 @@ Command = (
     | Withdraw
     | ListContainers
     | Reap
-    | AskWanted
+    | ReportOrphanContainers
     | Exit
 )

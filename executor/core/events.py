@@ -106,7 +106,7 @@ class ShutdownReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeaveReceived:
+class RetireReceived:
     """The executor is to end, and its containers are to run on for another one."""
 
 
@@ -260,7 +260,7 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundContainer:
     """A container of our framework on this machine. `is_ours`: made or adopted by this executor's process;
     `is_abandoned`: the executor that made it is no more, and no other has adopted it. `is_foreign`: it was made for
     another agent id than this agent has or had: only the scheduler knows whether that agent is no more."""
@@ -274,7 +274,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainersListed:
-    containers: tuple[Found, ...]
+    containers: tuple[FoundContainer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +299,7 @@ Event = (
     | ApplyReceived
     | Acknowledged
     | ShutdownReceived
-    | LeaveReceived
+    | RetireReceived
     | AttachReceived
     | Adopted
     | NothingToAdopt

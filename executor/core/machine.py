@@ -1,6 +1,6 @@
 """The executor's core: a deterministic machine that takes events in and gives commands out.
 
-Each task goes ADOPTING -> PULLING -> CREATING -> STARTING -> RUNNING -> DRAINING -> LEAVING -> STOPPING -> REMOVING ->
+Each task goes ADOPTING -> PULLING -> CREATING -> STARTING -> RUNNING -> DRAINING -> PRE_STOP -> STOPPING -> REMOVING ->
 ENDED, some phases left out, always by one operation at a time: `starting` brings it to run, `watching` looks after it,
 `stopping` ends it. No clock is read: `now` is in seconds on a clock that never goes back, and `Settings.epoch` is what
 is to be added for seconds since 1970.
@@ -11,13 +11,13 @@ from __future__ import annotations
 from random import Random
 from typing import assert_never
 
-from executor.core import check_schedule, inplace_update, leaving, starting, stopping, templating
+from executor.core import check_schedule, inplace_update, retire, starting, stopping, templating
 from executor.core import commands as do
 from executor.core import events as on
 from executor.core.commands import Command
 from executor.core.context import Context, Settings
 from executor.core.events import Event, Operation
-from executor.core.orphan_containers import Strays
+from executor.core.orphan_containers import OrphanContainers
 from executor.core.survey import Survey, survey
 from executor.core.task import INVALID, SHUT_DOWN, Phase, Task, Verdict, seconds
 from specs.ids import TaskId
@@ -39,9 +39,9 @@ class Executor:
         self._has_subscribed = False
         self._idle_at = now + settings.idle_seconds
         self._give_up_at: float | None = None
-        self._strays = Strays(settings.reap_after_seconds)
+        self._orphans = OrphanContainers(settings.reap_after_seconds)
         self._exit_at: float | None = None
-        self._leave_until: float | None = None
+        self._retire_until: float | None = None
         self._is_superseded = False
         self._shutdown_reason = ""
         self._is_over = False
@@ -80,7 +80,7 @@ class Executor:
             context.reap_at,
             self._give_up_at,
             self._exit_at,
-            self._leave_until,
+            self._retire_until,
         ]
         if not context.tasks and not len(context.outbox):
             times.append(self._idle_at)
@@ -109,16 +109,16 @@ class Executor:
                 self._acknowledged(event, now)
             case on.ShutdownReceived():
                 self._shut_down(event.reason, now)
-            case on.LeaveReceived():
-                if self._leave_until is None:
-                    self._leave_until = now + leaving.LEAVE_SECONDS
-                    leaving.begin(self._context, leaving.REPLACED)
+            case on.RetireReceived():
+                if self._retire_until is None:
+                    self._retire_until = now + retire.RETIRE_SECONDS
+                    retire.begin(self._context, retire.REPLACED)
             case on.AttachReceived():
                 self._attach(event)
             case on.ContainersListed():
                 self._listed(event, now)
             case on.UnwantedReported():
-                self._strays.condemn(event.task_ids)
+                self._orphans.condemn(event.task_ids)
                 self._context.look_at(now)
             case on.Woke():
                 pass
@@ -154,9 +154,9 @@ class Executor:
         self._is_superseded = True
         self._give_up_at = None
         context.outbox.disconnect()
-        if self._exit_at is None and self._leave_until is None:
-            leaving.begin(context, leaving.SUPERSEDED)
-        self._leave_until = now + leaving.LEAVE_SECONDS
+        if self._exit_at is None and self._retire_until is None:
+            retire.begin(context, retire.SUPERSEDED)
+        self._retire_until = now + retire.RETIRE_SECONDS
 
     def _launch(self, event: on.LaunchReceived) -> None:
         order, context = event.order, self._context
@@ -189,7 +189,7 @@ class Executor:
         order, refusal = None, ""
         if task is None:
             refusal = f"the executor has no task {event.task_id} (any more)"
-        elif task.phase not in (Phase.RUNNING, Phase.DRAINING, Phase.LEAVING):
+        elif task.phase not in (Phase.RUNNING, Phase.DRAINING, Phase.PRE_STOP):
             refusal = f"{event.task_id} does not run: it is {task.phase.value}"
         else:
             order = task.order
@@ -223,8 +223,8 @@ class Executor:
                 known[task_id] = None
             if task.phase is Phase.ADOPTING:
                 known |= dict.fromkeys(task.order.predecessors)
-        self._context.emit(*self._strays.found(event.containers, known, now))
-        self._context.look_at(self._strays.due_at)
+        self._context.emit(*self._orphans.found(event.containers, known, now))
+        self._context.look_at(self._orphans.due_at)
         if self._context.looks_owed:
             self._context.looks_owed -= 1
             if self._context.looks_owed:
@@ -238,7 +238,7 @@ class Executor:
             on.Subscribed | on.Disconnected | on.Superseded | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
         )
         assert not isinstance(event, on.ApplyReceived | on.Acknowledged | on.ShutdownReceived)
-        assert not isinstance(event, on.LeaveReceived | on.AttachReceived)
+        assert not isinstance(event, on.RetireReceived | on.AttachReceived)
         assert not isinstance(event, on.ContainersListed | on.UnwantedReported | on.Woke)
         context = self._context
         task = context.tasks.get(event.task_id)
@@ -290,7 +290,7 @@ class Executor:
             return
         if task.phase is Phase.RUNNING:
             check_schedule.hook_ended(self._context, task, event)
-        elif task.phase is Phase.LEAVING:
+        elif task.phase is Phase.PRE_STOP:
             stopping.hook_ended(self._context, task, event)
 
     def _failed(self, task: Task, event: on.OperationFailed) -> None:
@@ -338,7 +338,7 @@ class Executor:
                 self._exit_at = min(self._exit_at, now + (FAREWELL_SECONDS if self._is_connected else 0.0))
             if is_at_rest or now >= self._exit_at:
                 self._exit(self._shutdown_reason)
-        elif self._leave_until is not None and (self._may_leave() or now >= self._leave_until):
+        elif self._retire_until is not None and (self._may_retire() or now >= self._retire_until):
             why = "its agent is no more" if self._is_superseded else "a newer one takes over"
             self._exit(f"{why}: containers run on", hands_over=True)
         elif not is_at_rest:
@@ -346,8 +346,8 @@ class Executor:
         elif now >= self._idle_at:
             self._exit(f"no task for {seconds(self._settings.idle_seconds)}")
 
-    def _may_leave(self) -> bool:
-        return leaving.may_end(self._context) and (self._is_superseded or not len(self._context.outbox))
+    def _may_retire(self) -> bool:
+        return retire.may_end(self._context) and (self._is_superseded or not len(self._context.outbox))
 
     def _exit(self, reason: str, *, hands_over: bool = False) -> None:
         self._is_over = True

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from executor.core.commands import AskWanted, Reap
-from executor.core.events import Found
+from executor.core.commands import Reap, ReportOrphanContainers
+from executor.core.events import FoundContainer
 from specs.ids import TaskId
 
 MOST_ASKED = 100
 """Limit on the containers about which one message asks: the rest come with later listings."""
 
 
-class Strays:
+class OrphanContainers:
     """The containers that nobody claims, and since when each was found so. Times on the core's clock."""
 
     def __init__(self, grace_seconds: float) -> None:
@@ -27,8 +27,8 @@ class Strays:
         self._unwanted: dict[TaskId, None] = {}
 
     def found(
-        self, containers: tuple[Found, ...], known: Collection[TaskId], now: float
-    ) -> tuple[Reap | AskWanted, ...]:
+        self, containers: tuple[FoundContainer, ...], known: Collection[TaskId], now: float
+    ) -> tuple[Reap | ReportOrphanContainers, ...]:
         """Decides what to remove of the containers found: those that an executor that is no more left, once they have
         been found so for the grace, since a task that adopts them may be under way. `known` are the tasks that this
         executor still works on.
@@ -45,7 +45,9 @@ class Strays:
             self._unwanted.pop(each.task_id, None)
         self._since = since
         self._asked = dict.fromkeys(each.container_id for each in asked)
-        questions = (AskWanted(task_ids=tuple(dict.fromkeys(each.task_id for each in asked))),) if asked else ()
+        questions = (
+            (ReportOrphanContainers(task_ids=tuple(dict.fromkeys(each.task_id for each in asked))),) if asked else ()
+        )
         return (*(Reap(container_id=each.container_id, task_id=each.task_id) for each in gone), *questions)
 
     def condemn(self, task_ids: tuple[TaskId, ...]) -> None:

@@ -88,7 +88,7 @@ def exited(context: Context, task: Task, event: on.Exited) -> None:
     task.has_exited = True
     task.exit_code = event.exit_code
     task.is_out_of_memory = event.is_out_of_memory
-    if task.phase in (Phase.RUNNING, Phase.DRAINING, Phase.LEAVING, Phase.STOPPING):
+    if task.phase in (Phase.RUNNING, Phase.DRAINING, Phase.PRE_STOP, Phase.STOPPING):
         note_exit(context, task)
 
 
@@ -183,7 +183,7 @@ def _leave(context: Context, task: Task) -> None:
     if not hooks or grace <= 0 or not task.is_prepared:
         signal(context, task)
         return
-    task.phase = Phase.LEAVING
+    task.phase = Phase.PRE_STOP
     task.kill_at = context.alarm(task, context.now + grace)
     task.hooks_done = 0
     run_hook(context, task, hooks[0])

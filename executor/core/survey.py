@@ -11,7 +11,7 @@ from executor.core.task import Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class TaskSnapshot:
     """A task as it is now. It runs since `started_at`, in seconds since 1970; `pid` is a plain process's, else 0.
 
     `is_healthy` and `is_ready` are None where nothing checks that, or nothing is known yet.
@@ -30,13 +30,13 @@ class Seen:
 class Survey:
     """All tasks; of how many a status is unacknowledged; how many have ended in which way since the executor began."""
 
-    tasks: tuple[Seen, ...] = ()
+    tasks: tuple[TaskSnapshot, ...] = ()
     unacknowledged: int = 0
     ends: tuple[tuple[End, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyAsked:
+class SurveyRequested:
     """Somebody wants to know; `answer` is called in the loop's thread, and must not block."""
 
     answer: Callable[[Survey], None]
@@ -47,7 +47,7 @@ def survey(context: Context) -> Survey:
     epoch = context.settings.epoch
     return Survey(
         tasks=tuple(
-            Seen(
+            TaskSnapshot(
                 order=task.order,
                 phase=task.phase,
                 container_id=task.container_id,

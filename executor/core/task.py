@@ -33,7 +33,7 @@ class Phase(StrEnum):
     RUNNING = "running"
     DRAINING = "draining"
     """Nobody new is sent to it, and those that were are given time."""
-    LEAVING = "leaving"
+    PRE_STOP = "pre_stop"
     """Its pre_stop runs."""
     STOPPING = "stopping"
     REMOVING = "removing"
@@ -90,7 +90,7 @@ class Task:
     """How long it is waited for that nobody can find it, None where that is not under way."""
     hook_serial: int = 0
     hooks_done: int = 0
-    """Of post_start, and from LEAVING on of pre_stop."""
+    """Of post_start, and from PRE_STOP on of pre_stop."""
     grace_seconds: float = 0.0
     """Between the beginning of pre_stop, or the stop signal, and KILL; set when it is to stop."""
     drain_seconds: float = 0.0

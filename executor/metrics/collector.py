@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from executor.core.survey import Survey, SurveyAsked
+from executor.core.survey import Survey, SurveyRequested
 from executor.core.task import Phase
 from executor.metrics.reading import Measuring
 from executor.metrics.scraping import Scraping
@@ -15,7 +15,7 @@ from executor.metrics.snapshot import Measured, Snapshot
 from executor.metrics.usage import Usage, cpus
 from specs.ids import TaskId
 
-RUNS = frozenset((Phase.RUNNING, Phase.DRAINING, Phase.LEAVING, Phase.STOPPING))
+RUNS = frozenset((Phase.RUNNING, Phase.DRAINING, Phase.PRE_STOP, Phase.STOPPING))
 """The phases in which there is something to measure."""
 SURVEY_SECONDS = 5.0
 """So long the loop's answer is waited for."""
@@ -26,7 +26,7 @@ class Collector:
 
     def __init__(
         self,
-        ask: Callable[[SurveyAsked], None],
+        ask: Callable[[SurveyRequested], None],
         measuring: Measuring,
         scraping: Scraping,
         interval_seconds: float,
@@ -76,7 +76,7 @@ class Collector:
     def _survey(self) -> Survey | None:
         """The loop's answer, None where it takes too long."""
         answers: queue.SimpleQueue[Survey] = queue.SimpleQueue()
-        self._ask(SurveyAsked(answers.put))
+        self._ask(SurveyRequested(answers.put))
         try:
             return answers.get(timeout=SURVEY_SECONDS)
         except queue.Empty:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from docker.errors import APIError
 
 from executor.container.engine import AWAY, Engine, engine_address
-from executor.core.survey import Seen
+from executor.core.survey import TaskSnapshot
 from executor.metrics import cgroups
 from executor.metrics.cgroups import Files
 from executor.metrics.processes import Table, blocks_of, network_of, process_of
@@ -71,7 +71,7 @@ class Measuring:
         self._is_local = by_kernel and engine_address().startswith("unix://")
         self._mounts = cgroups.mounts(self._read(f"{proc}/self/mountinfo"))
 
-    def measure(self, tasks: Sequence[Seen]) -> dict[TaskId, Usage]:
+    def measure(self, tasks: Sequence[TaskSnapshot]) -> dict[TaskId, Usage]:
         """What each of these tasks uses now."""
         self._is_engine_away = False
         table = self._table() if any(seen.pid for seen in tasks) else Table(())
@@ -88,7 +88,7 @@ class Measuring:
                 del known[id]
         return found
 
-    def _is_asked(self, seen: Seen) -> bool:
+    def _is_asked(self, seen: TaskSnapshot) -> bool:
         """Whether it is the engine that knows what this container uses; finds that out the first time."""
         id = seen.order.task_id
         if id not in self._places:
@@ -98,7 +98,7 @@ class Measuring:
             self._places[id] = place
         return self._places[id].files is None
 
-    def _read_of(self, seen: Seen) -> Usage | None:
+    def _read_of(self, seen: TaskSnapshot) -> Usage | None:
         place = self._places.get(seen.order.task_id)
         if place is None or place.files is None:
             return None
@@ -108,7 +108,7 @@ class Measuring:
             usage = replace(usage, net_rx_bytes=received, net_tx_bytes=sent)
         return usage
 
-    def _ask_all(self, containers: Sequence[Seen]) -> dict[TaskId, Usage | None]:
+    def _ask_all(self, containers: Sequence[TaskSnapshot]) -> dict[TaskId, Usage | None]:
         """The engine's statistics, several at a time: for each of them it waits for its own next look, a second."""
         if not containers:
             return {}
@@ -116,7 +116,7 @@ class Measuring:
             usages = pool.map(lambda seen: self._try(self._asked, seen), containers)
             return {seen.order.task_id: usage for seen, usage in zip(containers, usages, strict=True)}
 
-    def _try(self, measure: Callable[[Seen], T], seen: Seen) -> T | None:
+    def _try(self, measure: Callable[[TaskSnapshot], T], seen: TaskSnapshot) -> T | None:
         """What it returns, None where it comes to nothing."""
         try:
             return measure(seen)
@@ -124,7 +124,7 @@ class Measuring:
             self._failed(seen, error)
             return None
 
-    def _place(self, seen: Seen) -> _Place:
+    def _place(self, seen: TaskSnapshot) -> _Place:
         """Raises what the engine raises."""
         state = self._ask(lambda engine: engine.inspect_container(seen.container_id))["State"]
         pid = int(state.get("Pid") or 0)
@@ -137,7 +137,7 @@ class Measuring:
                 pass  # it has just ended, or its number is that of another machine or container
         return _Place(files, pid if seen.order.container.network is Network.BRIDGE else 0)
 
-    def _asked(self, seen: Seen) -> Usage:
+    def _asked(self, seen: TaskSnapshot) -> Usage:
         stats = self._ask(lambda engine: engine.stats(seen.container_id, stream=False, one_shot=True))
         usage = usage_of_stats(stats, time.monotonic())
         return usage if seen.order.mem_mib else replace(usage, mem_limit_bytes=None)
@@ -154,7 +154,7 @@ class Measuring:
             self._is_engine_away = True
             raise
 
-    def _failed(self, seen: Seen, error: Exception) -> None:
+    def _failed(self, seen: TaskSnapshot, error: Exception) -> None:
         """Where it is measured is looked for anew. One that is gone by the next time was just ending: not told of."""
         id = seen.order.task_id
         self._places.pop(id, None)
@@ -162,7 +162,7 @@ class Measuring:
         if self._failures[id] == TELL_AFTER:
             log.warning("what %s uses cannot be measured: %s; trying on", id, error or type(error).__name__)
 
-    def _process(self, seen: Seen, table: Table) -> Usage | None:
+    def _process(self, seen: TaskSnapshot, table: Table) -> Usage | None:
         # The first time its parent is its supervisor. Where that was killed, it is somebody else's for a moment.
         supervisor = self._supervisors.get(seen.order.task_id) or table.parent(seen.pid)
         own = table.below(supervisor) if supervisor is not None else None

@@ -12,7 +12,7 @@ from functools import partial
 
 from executor.core.order import Order
 from executor.core.port_bindings import binding
-from executor.core.survey import Seen
+from executor.core.survey import TaskSnapshot
 from executor.http_answers import Answer, host_header, request_bytes
 from executor.metrics.exposition import CONTENT_TYPE, parse
 from executor.metrics.snapshot import Scraped, labels_of
@@ -41,7 +41,7 @@ class Scraping:
         self._under_way: set[TaskId] = set()
         self._found: dict[TaskId, Scraped] = {}
 
-    def due(self, tasks: Sequence[Seen]) -> float | None:
+    def due(self, tasks: Sequence[TaskSnapshot]) -> float | None:
         """Has the pages asked for that are due, forgets those of other tasks; returns when the next one is due."""
         now = self._clock()
         declared = {seen.order.task_id: seen.order for seen in tasks if seen.order.container.metrics is not None}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from executor.core.survey import SurveyAsked
+from executor.core.survey import SurveyRequested
 from executor.metrics.collector import Collector
 from executor.metrics.exposition import CONTENT_TYPE
 from executor.metrics.histogram import Histogram
@@ -37,7 +37,7 @@ class Metrics:
         self.delays = Histogram(DELAYS)
         self.port = 0
 
-    def start(self, ask: Callable[[SurveyAsked], None], interval_seconds: float, address: str, port: int) -> None:
+    def start(self, ask: Callable[[SurveyRequested], None], interval_seconds: float, address: str, port: int) -> None:
         """Measures from now on, and answers at the agent's `address`. Where it cannot listen, tasks run all the
         same."""
         self._collector = Collector(ask, Measuring(), Scraping(), interval_seconds)

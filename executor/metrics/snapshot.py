@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executor.core.order import Order
-from executor.core.survey import Seen, Survey
+from executor.core.survey import Survey, TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics.exposition import Family, Page, labels_text, plain_values
 from executor.metrics.histogram import Histogram
@@ -38,7 +38,7 @@ class Scraped:
 class Measured:
     """A task, what it uses in all, how many cores it used since the time before, and what its own page said."""
 
-    seen: Seen
+    seen: TaskSnapshot
     usage: Usage | None = None
     cpus: float | None = None
     scraped: Scraped | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from framework.adapters.codec import TaskWriter
-from framework.adapters.mesos_messages import apply_message, attach_message, leave_message, unwanted_message
+from framework.adapters.mesos_messages import apply_message, attach_message, retire_message, unwanted_message
 from framework.core.commands import (
     Accept,
     Acknowledge,
@@ -17,8 +17,8 @@ from framework.core.commands import (
     Call,
     Decline,
     Kill,
-    Leave,
     Reconcile,
+    Retire,
     Revive,
     Subscribe,
     Suppress,
@@ -48,8 +48,8 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
             return {"type": word.upper(), word: answer}
         case Kill():
             return _kill(call)
-        case Leave():
-            return _message(call, leave_message())
+        case Retire():
+            return _message(call, retire_message())
         case Unwanted():
             return _message(call, unwanted_message(call))
         case Attach():
@@ -80,7 +80,7 @@ def _accept(call: Accept, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
     return {"type": "ACCEPT", "accept": accept}
 
 
-def _message(call: Leave | Unwanted | Apply | Attach, data: str) -> Json:
+def _message(call: Retire | Unwanted | Apply | Attach, data: str) -> Json:
     to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
     return {"type": "MESSAGE", "message": {**to, "data": data}}
 

@@ -14,9 +14,9 @@ from framework.core.events import (
     InverseOffersReceived,
     OfferRescinded,
     OffersReceived,
+    OrphanContainersReported,
     ProgressReported,
     StatusReceived,
-    StraysReported,
 )
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, OfferId, TaskId
@@ -79,11 +79,11 @@ def _said(plain: Json) -> Event | None:
     """The event in a message of one of our executors."""
     message = mesos_messages.executor_message(plain["data"])
     what = message.WhichOneof("what")
-    if what == "strays":
-        return StraysReported(
+    if what == "orphan_containers":
+        return OrphanContainersReported(
             agent_id=AgentId(plain["agent_id"]["value"]),
             executor_id=ExecutorId(plain["executor_id"]["value"]),
-            tasks=tuple(TaskId(id) for id in message.strays.task_ids),
+            tasks=tuple(TaskId(id) for id in message.orphan_containers.task_ids),
         )
     if what != "progress":
         return None

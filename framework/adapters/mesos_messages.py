@@ -7,7 +7,7 @@ import base64
 from framework.core import commands
 from specs.ids import TaskId
 from specs.model.canonical import care_json
-from specs.records_pb2 import Apply, Attach, ExecutorMessage, Leave, SchedulerMessage, Unwanted
+from specs.records_pb2 import Apply, Attach, ExecutorMessage, Retire, SchedulerMessage, Unwanted
 
 
 def executor_message(data: str) -> ExecutorMessage:
@@ -15,9 +15,9 @@ def executor_message(data: str) -> ExecutorMessage:
     return ExecutorMessage.FromString(base64.b64decode(data))
 
 
-def leave_message() -> str:
-    """The data of a MESSAGE call that tells an executor to leave."""
-    return _data(SchedulerMessage(leave=Leave()))
+def retire_message() -> str:
+    """The data of a MESSAGE call that asks an executor to retire."""
+    return _data(SchedulerMessage(retire=Retire()))
 
 
 def unwanted_message(call: commands.Unwanted) -> str:

@@ -173,7 +173,7 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Retire:
     """Tell an executor to end and to let its containers run on. Best effort, as Mesos's messages to executors are."""
 
     agent_id: AgentId
@@ -307,7 +307,7 @@ Call: TypeAlias = (
     | Decline
     | AnswerInverse
     | Kill
-    | Leave
+    | Retire
     | Unwanted
     | Attach
     | Apply

@@ -98,7 +98,7 @@ class ProgressReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StraysReported:
+class OrphanContainersReported:
     """An executor has found containers of these tasks on its machine, of other agent ids, that nobody has any more."""
 
     agent_id: AgentId
@@ -343,7 +343,7 @@ Event: TypeAlias = (
     | AgentFailed
     | ExecutorFailed
     | ProgressReported
-    | StraysReported
+    | OrphanContainersReported
     | FrameworkRefused
     | CallFailed
     | Saved

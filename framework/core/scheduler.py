@@ -32,6 +32,7 @@ from framework.core.events import (
     KillRequested,
     OfferRescinded,
     OffersReceived,
+    OrphanContainersReported,
     ProgressReported,
     RestartRequested,
     RollbackRequested,
@@ -45,7 +46,6 @@ from framework.core.events import (
     StatusReceived,
     StopRequested,
     StoreReported,
-    StraysReported,
     Subscribed,
     UsageMeasured,
     Woke,
@@ -140,7 +140,7 @@ class Scheduler:
             agent_changes.reported(context, event, now)
         elif isinstance(event, InverseOffersReceived):
             agent_changes.asked_to_leave(context, event.offers)
-        elif isinstance(event, StraysReported):
+        elif isinstance(event, OrphanContainersReported):
             container_sweep.answer(context, event, now)
         elif isinstance(event, SaveFailed):
             self._save_failed(event, now)

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 
 from executor.core.order import Order
-from executor.core.survey import Seen
+from executor.core.survey import TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics.reading import Measuring
 from framework.local import images
@@ -77,7 +77,7 @@ def _ways(count: int) -> Iterator[Row]:
     yield Row(name="the same in time", figure=took * 1000, unit="ms")
 
 
-def _cost(measuring: Measuring, tasks: Sequence[Seen]) -> tuple[float, float, float]:
+def _cost(measuring: Measuring, tasks: Sequence[TaskSnapshot]) -> tuple[float, float, float]:
     """Of a round, in seconds: our cpu, the engine's, and the time that it took."""
     began_at, own, engines = time.monotonic(), time.process_time(), _engines_cpu()
     for _ in range(ROUNDS):
@@ -100,12 +100,12 @@ def _engines_cpu() -> float:
     return machine.usage(pids).cpu_seconds
 
 
-def _running() -> list[Seen]:
+def _running() -> list[TaskSnapshot]:
     client = docker.APIClient(version="auto")
     rows = client.containers(filters={"label": "framework.stack=bench"})
     client.close()
     return [
-        Seen(
+        TaskSnapshot(
             order=Order(
                 task_id=TaskId(row["Labels"]["framework.task_id"]),
                 group=group_id("bench", "task"),

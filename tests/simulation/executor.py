@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from executor.codec import events_of, progress_message, status_message, strays_message
+from executor.codec import events_of, orphan_containers_message, progress_message, status_message
 from executor.core import commands as do
 from executor.core import events as on
 from executor.core.context import Settings
@@ -230,9 +230,9 @@ class ExecutorProcess:
             case do.Reap():
                 id = command.container_id
                 self._agent.engine.ask(lambda: self._runtime.reap(id), lambda *_: None)
-            case do.AskWanted():
+            case do.ReportOrphanContainers():
                 if self._is_subscribed:
-                    data = strays_message(command.task_ids)
+                    data = orphan_containers_message(command.task_ids)
                     self._to_agent.send(lambda: self._agent.executor_says(self._running, data))
             case do.Exit():
                 self._exit()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from executor.core.orphan_containers import Strays
+from executor.core.orphan_containers import OrphanContainers
 from executor.core.statuses import Outbox as StatusOutbox
 from framework.adapters.term import Term
 from framework.core.commands import Accept, Acknowledge, Kill, PutFramework, PutRollouts
@@ -222,12 +222,12 @@ def _kill_sent_once() -> Installed:
 
 
 def _claimed_reaped() -> Installed:
-    real = Strays.found
-    return patch.object(Strays, "found", lambda self, containers, known, now: real(self, containers, (), now))
+    real = OrphanContainers.found
+    return patch.object(OrphanContainers, "found", lambda self, containers, known, now: real(self, containers, (), now))
 
 
 def _orphans_kept() -> Installed:
-    return patch.object(Strays, "found", lambda self, containers, known, now: ())
+    return patch.object(OrphanContainers, "found", lambda self, containers, known, now: ())
 
 
 def _stop_not_stored() -> Installed:

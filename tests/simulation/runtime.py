@@ -72,7 +72,7 @@ class Runtime:
         found = self._engine.remove(order.task_id)
         return on.Removed(task_id=order.task_id, exit_code=found.exit_code if found else None)
 
-    def find(self, framework_id: str, agent_id: str) -> tuple[on.Found, ...]:
+    def find(self, framework_id: str, agent_id: str) -> tuple[on.FoundContainer, ...]:
         """The framework's containers on this agent, whoever made them; and the abandoned ones of other agent ids."""
         found = []
         for each in self._engine.containers.values():
@@ -81,7 +81,7 @@ class Runtime:
             is_abandoned = not is_ours and self._is_abandoned(each.sandbox)
             if each.framework_id == framework_id and (is_abandoned or not is_foreign):
                 found.append(
-                    on.Found(
+                    on.FoundContainer(
                         container_id=each.id,
                         task_id=each.order.task_id,
                         is_ours=is_ours,

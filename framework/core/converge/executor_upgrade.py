@@ -1,6 +1,6 @@
 """Moving tasks from older executors to the current one, agent by agent, while their containers run on.
 
-An older executor is told to leave: it ends, its containers run on, and Mesos calls its tasks failed, as if it had
+An older executor is retired: it ends, its containers run on, and Mesos calls its tasks failed, as if it had
 crashed. So they come back to the same agent and ports, in the current executor, which adopts the containers (see
 core.launch.adoption). The next agent follows when all are back. Volatile: the next leader knows nothing of it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from framework.core.commands import Done, Leave, Outcome, Refused
+from framework.core.commands import Done, Outcome, Refused, Retire
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Instant, Task
 from framework.core.state.context import Context
@@ -78,7 +78,7 @@ def advance(context: Context, now: Instant) -> None:
         roll.tell_at = now + TELL_AGAIN_SECONDS
         context.timers.set("roll", "", min(roll.tell_at, roll.until))
         for executor in older_executors(context, roll.agent_id):
-            context.after_save(Leave(agent_id=roll.agent_id, executor_id=executor))
+            context.after_save(Retire(agent_id=roll.agent_id, executor_id=executor))
 
 
 def at(context: Context) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from framework.core.commands import Leave
+from framework.core.commands import Retire
 from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from specs.ids import AgentId, ExecutorId
 
 
 def dismiss_idle(context: Context, agents: Iterable[AgentId]) -> None:
-    """Tells the executors of ended tasks on these agents to leave, as far as no task of theirs lives."""
+    """Retires the executors of ended tasks on these agents, as far as no task of theirs lives."""
     asked = dict.fromkeys(agents)
     if asked:
         tasks = context.state.tasks.values()
@@ -27,8 +27,8 @@ def dismiss_idle(context: Context, agents: Iterable[AgentId]) -> None:
 
 
 def dismiss(context: Context, agent_id: AgentId, executor_id: ExecutorId) -> None:
-    """Tells an executor to leave, if its agent drains and no task of it lives."""
+    """Retires an executor, if its agent drains and no task of it lives."""
     agent = context.agents.present.get(agent_id)
     if agent is None or agent.state not in DRAINING or executor_id in context.state.executors.get(agent_id, {}):
         return
-    context.after_all_saves(Leave(agent_id=agent_id, executor_id=executor_id))
+    context.after_all_saves(Retire(agent_id=agent_id, executor_id=executor_id))

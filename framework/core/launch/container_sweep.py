@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework.core.commands import Accept, Launch, Unwanted
-from framework.core.events import StraysReported
+from framework.core.events import OrphanContainersReported
 from framework.core.launch.adoption import keeper_of
 from framework.core.launch.launch import Batch
 from framework.core.model import Instant, Task
@@ -205,7 +205,7 @@ def holds(context: Context, group: GroupId) -> bool:
     return any(context.state.tasks[id].group == group for id in context.state.left)
 
 
-def answer(context: Context, event: StraysReported, now: Instant) -> None:
+def answer(context: Context, event: OrphanContainersReported, now: Instant) -> None:
     """Says which of the containers that an executor asks about are wanted by nobody. Their agent ids are others than
     its own: they may be away, and come back."""
     if context.unknown_tasks.halts_placing:

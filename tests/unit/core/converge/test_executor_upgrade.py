@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.commands import Command, Done, Leave, Outcome, Refused
+from framework.core.commands import Command, Done, Outcome, Refused, Retire
 from framework.core.converge.executor_upgrade import ROLL_SECONDS, TELL_AGAIN_SECONDS
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Task
@@ -37,8 +37,8 @@ def ask(talk: Conversation, pattern: str = "*", *, has_processes: bool = False) 
     return outcome(heard, 77), heard
 
 
-def told(heard: list[Command]) -> list[Leave]:
-    return [command for command in heard if isinstance(command, Leave)]
+def told(heard: list[Command]) -> list[Retire]:
+    return [command for command in heard if isinstance(command, Retire)]
 
 
 def leave(talk: Conversation, task: Task) -> Task:
@@ -58,12 +58,12 @@ def test_one_agent_after_the_other_and_every_task_is_adopted() -> None:
     first, second = in_order(talk)
     answer, heard = ask(talk)
     assert answer == Done(changed=(first.hostname, second.hostname), message="rolling, one agent after the other")
-    assert told(heard) == [Leave(agent_id=first.agent_id, executor_id=OLD)]
+    assert told(heard) == [Retire(agent_id=first.agent_id, executor_id=OLD)]
     new = leave(talk, first)
     assert (new.executor_id, new.agent_id, new.adopts) == (NEW, first.agent_id, True)
     assert told(talk.heard) == told(heard), "the next waits until this one runs again"
     heard = talk.run(new)
-    assert told(heard) == [Leave(agent_id=second.agent_id, executor_id=OLD)]
+    assert told(heard) == [Retire(agent_id=second.agent_id, executor_id=OLD)]
     assert talk.scheduler.view(talk.now).rolling == second.hostname
     talk.run(leave(talk, second))
     view = talk.scheduler.view(talk.now)
@@ -84,7 +84,7 @@ def test_only_agents_that_match() -> None:
     answer, heard = ask(talk, second.hostname)
     assert isinstance(answer, Done) and answer.changed == (second.hostname,)
     talk.run(leave(talk, second))
-    assert told(talk.heard) == told(heard) == [Leave(agent_id=second.agent_id, executor_id=OLD)]
+    assert told(talk.heard) == told(heard) == [Retire(agent_id=second.agent_id, executor_id=OLD)]
 
 
 def test_a_pattern_that_matches_nothing_is_refused() -> None:
@@ -108,7 +108,7 @@ def test_agents_with_processes_are_left_out_unless_asked_for() -> None:
     assert answer.message.endswith(f"as processes there would be restarted (--processes): {task.hostname}")
     assert told(heard) == []
     _, heard = ask(talk, has_processes=True)
-    assert told(heard) == [Leave(agent_id=task.agent_id, executor_id=OLD)]
+    assert told(heard) == [Retire(agent_id=task.agent_id, executor_id=OLD)]
     talk.status(task, TaskState.KILLED, sandbox="/s")
     (new,) = launched(talk.offers())
     talk.run(new)
@@ -144,7 +144,7 @@ def test_tasks_that_do_not_run_again_stop_the_roll() -> None:
     talk.status(first, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
     talk.wait(ROLL_SECONDS)
     assert "tasks do not run again: 1 of 1, as slot" in talk.scheduler.view(talk.now).executor_upgrade_problem
-    assert Leave(agent_id=second.agent_id, executor_id=OLD) not in told(talk.heard)
+    assert Retire(agent_id=second.agent_id, executor_id=OLD) not in told(talk.heard)
 
 
 def test_a_group_that_is_taken_away_meanwhile_is_not_waited_for() -> None:

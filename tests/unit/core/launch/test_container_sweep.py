@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework.core.commands import Accept, Command, Done, Unwanted
-from framework.core.events import ScaleRequested, StraysReported
+from framework.core.events import OrphanContainersReported, ScaleRequested
 from framework.core.launch.container_sweep import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, NOWHERE_SECONDS, RESOURCES
 from framework.core.model import Task
 from framework.core.read.gone_agents import why_not_over
@@ -203,7 +203,7 @@ def test_the_next_leader_goes_on_with_it() -> None:
 
 
 def asked(talk: Conversation, *tasks: TaskId) -> list[TaskId]:
-    heard = talk.say(StraysReported(tasks=tasks, **ASKED))  # type: ignore[arg-type]
+    heard = talk.say(OrphanContainersReported(tasks=tasks, **ASKED))  # type: ignore[arg-type]
     return [id for command in heard if isinstance(command, Unwanted) for id in command.tasks]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from framework.core.commands import AnswerInverse, Done, Leave, Refused
+from framework.core.commands import AnswerInverse, Done, Refused, Retire
 from framework.core.events import (
     InverseOffersReceived,
     KillRequested,
@@ -587,10 +587,10 @@ class TestMoving:
         talk = play.talk
         task = next(task for task in talk.tasks if task.agent_id == "agent-2")
         heard = talk.report(talk.agent(1), talk.agent(2, state=AgentState.DRAINING), talk.agent(3))
-        assert not [each for each in heard if isinstance(each, Leave)], "it has a task"
+        assert not [each for each in heard if isinstance(each, Retire)], "it has a task"
         heard = talk.status(task, TaskState.KILLED)
-        assert [each for each in heard if isinstance(each, Leave)] == [
-            Leave(agent_id=task.agent_id, executor_id=task.executor_id)
+        assert [each for each in heard if isinstance(each, Retire)] == [
+            Retire(agent_id=task.agent_id, executor_id=task.executor_id)
         ]
 
     def test_mesos_is_told_when_a_maintained_agent_is_left(self) -> None:

@@ -9,7 +9,7 @@ from executor.codec import status_message
 from executor.container.claims import Claims
 from executor.core import commands as do
 from executor.core import events as on
-from executor.core.events import Found, Operation, Purpose
+from executor.core.events import FoundContainer, Operation, Purpose
 from executor.core.order import Order
 from specs.ids import TaskId
 from specs.model.stack import CheckKind, Container, HealthCheck, Pull
@@ -106,7 +106,9 @@ def test_health_checks_go_on_at_once_and_without_another_grace() -> None:
 def test_a_container_about_to_be_adopted_is_not_removed() -> None:
     talk = Talk()
     talk.launch(heir())
-    left = on.ContainersListed(containers=(Found(container_id=ID, task_id=OLD, is_ours=False, is_abandoned=True),))
+    left = on.ContainersListed(
+        containers=(FoundContainer(container_id=ID, task_id=OLD, is_ours=False, is_abandoned=True),)
+    )
     talk.tell(left)
     talk.wait(31.0)
     assert not only(do.Reap, talk.tell(left))
@@ -117,7 +119,7 @@ def test_what_the_engine_made_too_late_to_be_adopted_is_removed() -> None:
     talk.launch(heir())
     talk.tell(on.NothingToAdopt(task_id=NEW))
     assert len(only(do.ListContainers, talk.wait(11.0))) == 1
-    late = (Found(container_id=ID, task_id=OLD, is_ours=False, is_abandoned=True),)
+    late = (FoundContainer(container_id=ID, task_id=OLD, is_ours=False, is_abandoned=True),)
     talk.tell(on.ContainersListed(containers=late))
     assert len(only(do.ListContainers, talk.wait(31.0))) == 1
     assert only(do.Reap, talk.tell(on.ContainersListed(containers=late)))

@@ -10,7 +10,7 @@ import pytest
 from executor.codec import status_message
 from executor.core import commands as do
 from executor.core import events as on
-from executor.core.events import Found, Operation
+from executor.core.events import FoundContainer, Operation
 from specs.ids import TaskId
 from specs.model.stack import Container, Pull, Stop
 from specs.records_pb2 import StatusDetail
@@ -276,7 +276,7 @@ def test_a_container_that_the_engine_makes_after_its_launch_was_given_up_is_remo
         assert not only(do.Exit, said), "and does not end before"
     talk.tell(on.ContainersListed(containers=()))
     assert only(do.ListContainers, talk.wait(30.0)), "it may be made only now"
-    late = on.Found(container_id="late", task_id=TASK, is_ours=True, is_abandoned=False)
+    late = on.FoundContainer(container_id="late", task_id=TASK, is_ours=True, is_abandoned=False)
     assert only(do.Reap, talk.tell(on.ContainersListed(containers=(late,)))) == [
         do.Reap(container_id="late", task_id=TASK)
     ]
@@ -376,10 +376,10 @@ def test_containers_that_nobody_claims_are_removed_and_no_others() -> None:
     talk.run()
     assert only(do.ListContainers, talk.said)
     found = [
-        Found(container_id="mine", task_id=TASK, is_ours=True, is_abandoned=False),
-        Found(container_id="left", task_id=TaskId("old.1"), is_ours=False, is_abandoned=True),
-        Found(container_id="beside", task_id=TaskId("old.2"), is_ours=False, is_abandoned=False),
-        Found(container_id="failed", task_id=TaskId("old.3"), is_ours=True, is_abandoned=False),
+        FoundContainer(container_id="mine", task_id=TASK, is_ours=True, is_abandoned=False),
+        FoundContainer(container_id="left", task_id=TaskId("old.1"), is_ours=False, is_abandoned=True),
+        FoundContainer(container_id="beside", task_id=TaskId("old.2"), is_ours=False, is_abandoned=False),
+        FoundContainer(container_id="failed", task_id=TaskId("old.3"), is_ours=True, is_abandoned=False),
     ]
     answer = talk.tell(on.ContainersListed(containers=tuple(found)))
     assert [command.container_id for command in only(do.Reap, answer)] == ["failed"]
@@ -390,17 +390,17 @@ def test_containers_that_nobody_claims_are_removed_and_no_others() -> None:
     assert only(do.ListContainers, talk.wait(30.0)) == []
 
 
-def foreign(name: str = "theirs.1") -> tuple[Found, ...]:
-    return (Found(container_id=name, task_id=TaskId(name), is_ours=False, is_abandoned=True, is_foreign=True),)
+def foreign(name: str = "theirs.1") -> tuple[FoundContainer, ...]:
+    return (FoundContainer(container_id=name, task_id=TaskId(name), is_ours=False, is_abandoned=True, is_foreign=True),)
 
 
 def test_of_what_another_agent_id_left_the_scheduler_is_asked_after_the_grace() -> None:
     talk = Talk()
     talk.run()
-    assert only(do.AskWanted, talk.tell(on.ContainersListed(containers=foreign()))) == []
+    assert only(do.ReportOrphanContainers, talk.tell(on.ContainersListed(containers=foreign()))) == []
     assert only(do.ListContainers, talk.wait(30.1))
     answer = talk.tell(on.ContainersListed(containers=foreign()))
-    assert only(do.AskWanted, answer) == [do.AskWanted(task_ids=(TaskId("theirs.1"),))]
+    assert only(do.ReportOrphanContainers, answer) == [do.ReportOrphanContainers(task_ids=(TaskId("theirs.1"),))]
     assert only(do.Reap, answer) == []
     assert only(do.ListContainers, talk.wait(60.0)) == [], "it waits for an answer"
     assert only(do.ListContainers, talk.tell(on.UnwantedReported(task_ids=(TaskId("theirs.1"),))))
@@ -415,7 +415,7 @@ def test_what_the_scheduler_wants_is_left_and_asked_about_again() -> None:
     talk.tell(on.ContainersListed(containers=foreign()))
     assert only(do.ListContainers, talk.wait(600.1))
     answer = talk.tell(on.ContainersListed(containers=foreign()))
-    assert only(do.AskWanted, answer)
+    assert only(do.ReportOrphanContainers, answer)
     assert only(do.Reap, answer) == []
 
 

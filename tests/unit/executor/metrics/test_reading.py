@@ -12,7 +12,7 @@ import pytest
 from docker.errors import APIError
 
 from executor.core.events import Event
-from executor.core.survey import Seen
+from executor.core.survey import TaskSnapshot
 from executor.core.task import Phase
 from executor.logs import Logs
 from executor.metrics.reading import ENGINE_AT_ONCE, Measuring
@@ -83,8 +83,8 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def seen(name: str = "shop.web.1.1", container_id: str = ID, pid: int = 0, **settings: Any) -> Seen:
-    return Seen(
+def seen(name: str = "shop.web.1.1", container_id: str = ID, pid: int = 0, **settings: Any) -> TaskSnapshot:
+    return TaskSnapshot(
         order=order(name, Container(image="" if pid else "acme/web", **settings)),
         phase=Phase.RUNNING,
         container_id="" if pid else container_id,

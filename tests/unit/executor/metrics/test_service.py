@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from executor.core.survey import Seen, Survey, SurveyAsked
+from executor.core.survey import Survey, SurveyRequested, TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics import scraping
 from executor.metrics.collector import Collector
@@ -101,13 +101,13 @@ def application() -> Iterator[Application]:
     found.server.server_close()
 
 
-def task(port: int, name: str = "shop.web.1.1", interval: float = 10.0, phase: Phase = Phase.RUNNING) -> Seen:
+def task(port: int, name: str = "shop.web.1.1", interval: float = 10.0, phase: Phase = Phase.RUNNING) -> TaskSnapshot:
     container = Container(
         image="acme/web",
         ports=(Port(name="http", container_port=80),),
         metrics=MetricsPage(path="/own", port="http", interval_seconds=interval),
     )
-    return Seen(
+    return TaskSnapshot(
         order=order(name, container, host_ports=(port,), address=HERE),
         phase=phase,
         container_id="c",
@@ -239,7 +239,7 @@ class Ruled(Measuring):
 
 
 def test_cores_are_told_from_the_second_round_on_and_what_does_not_run_is_not_measured() -> None:
-    measuring, asked = Ruled(), queue.SimpleQueue[SurveyAsked]()
+    measuring, asked = Ruled(), queue.SimpleQueue[SurveyRequested]()
     collector = Collector(asked.put, measuring, Scraping(), 10.0)
     at_zero = Usage(at=0.0, cpu_seconds=0.0, mem_bytes=1)
     measuring.usages = [at_zero, Usage(at=10.0, cpu_seconds=5.0, mem_bytes=1), None, at_zero]

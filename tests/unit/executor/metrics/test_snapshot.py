@@ -8,7 +8,7 @@ from dataclasses import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from executor.core.context import End
-from executor.core.survey import Seen, Survey
+from executor.core.survey import Survey, TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics.exposition import parse
 from executor.metrics.histogram import Histogram
@@ -18,7 +18,7 @@ from specs.ids import group_id
 from specs.states import TaskState
 from tests.kit.executor_talk import order
 
-WEB = Seen(
+WEB = TaskSnapshot(
     order=order("shop.web.dev.2.17", group=group_id("shop", "web", ["dev"]), slot=2, attempt=3),
     phase=Phase.RUNNING,
     container_id="c1",
@@ -27,7 +27,7 @@ WEB = Seen(
     is_healthy=True,
     is_ready=None,
 )
-PULLS = Seen(
+PULLS = TaskSnapshot(
     order=order("shop.job.1.18"),
     phase=Phase.PULLING,
     container_id="",

@@ -8,7 +8,7 @@ from executor.core.context import Context
 from executor.core.task import SHUT_DOWN, Phase, Verdict
 from specs.states import TaskState
 
-LEAVE_SECONDS = 30.0
+RETIRE_SECONDS = 30.0
 """So long it waits for what is under way, and for acknowledgements; then it ends all the same: what is half made is
 found by the next executor, as after a crash."""
 REPLACED = "its executor is replaced by a newer one: a process, unlike a container, cannot outlive it"

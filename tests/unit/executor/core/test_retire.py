@@ -9,8 +9,8 @@ import pytest
 from executor.codec import events_of
 from executor.core import commands as do
 from executor.core import events as on
-from executor.core.leaving import LEAVE_SECONDS
-from framework.adapters.mesos_messages import leave_message
+from executor.core.retire import RETIRE_SECONDS
+from framework.adapters.mesos_messages import retire_message
 from specs.model.stack import Container
 from tests.kit.executor_talk import Talk, only, order
 
@@ -22,19 +22,19 @@ def test_containers_are_left_alone_and_nothing_is_said_of_them() -> None:
     talk = Talk()
     talk.run()
     states = list(talk.states)
-    heard = talk.tell(on.LeaveReceived())
+    heard = talk.tell(on.RetireReceived())
     assert [type(command) for command in heard] == [do.Exit]
     assert talk.states == states
 
 
 def test_one_without_tasks_ends_at_once() -> None:
-    assert only(do.Exit, Talk().tell(on.LeaveReceived()))
+    assert only(do.Exit, Talk().tell(on.RetireReceived()))
 
 
 def test_what_is_under_way_is_waited_for() -> None:
     talk = Talk()
     talk.launch()
-    assert only(do.Exit, talk.tell(on.LeaveReceived())) == []
+    assert only(do.Exit, talk.tell(on.RetireReceived())) == []
     assert only(do.Exit, talk.tell(on.Created(task_id=TASK, container_id="c" * 64))) == []
     assert only(do.Exit, talk.tell(on.Started(task_id=TASK, addresses=())))
 
@@ -42,18 +42,18 @@ def test_what_is_under_way_is_waited_for() -> None:
 def test_what_is_not_acknowledged_is_waited_for_but_not_for_ever() -> None:
     talk = Talk(acknowledges=False)
     talk.run()
-    assert only(do.Exit, talk.tell(on.LeaveReceived())) == []
-    assert only(do.Exit, talk.wait(LEAVE_SECONDS))
+    assert only(do.Exit, talk.tell(on.RetireReceived())) == []
+    assert only(do.Exit, talk.wait(RETIRE_SECONDS))
 
 
 def test_plain_processes_are_stopped_in_order_for_they_would_be_killed() -> None:
     talk = Talk()
     process = order(container=PROCESS)
     talk.run(process)
-    heard = talk.tell(on.LeaveReceived())
+    heard = talk.tell(on.RetireReceived())
     assert [(each.order, each.signal) for each in only(do.Signal, heard)] == [(process, "SIGTERM")]
     assert only(do.Exit, heard) == []
-    assert only(do.Exit, talk.tell(on.LeaveReceived())) == [], "told twice is told once"
+    assert only(do.Exit, talk.tell(on.RetireReceived())) == [], "told twice is told once"
     talk.end(process, 143)
     assert talk.states[-1] == "KILLED"
     assert talk.statuses[-1].message.startswith("its executor is replaced by a newer one")
@@ -102,13 +102,13 @@ def test_what_is_half_made_is_removed_or_left_after_a_while() -> None:
     talk = Talk()
     talk.launch()
     talk.tell(SUPERSEDED)
-    assert only(do.Exit, talk.wait(LEAVE_SECONDS))
+    assert only(do.Exit, talk.wait(RETIRE_SECONDS))
     assert only(do.Subscribe, talk.said[1:]) == []
 
 
 @pytest.mark.parametrize(
     ("data", "events"),
-    [(leave_message(), (on.LeaveReceived(),)), ("", ()), (base64.b64encode(b"\x7a\x00").decode(), ())],
+    [(retire_message(), (on.RetireReceived(),)), ("", ()), (base64.b64encode(b"\x7a\x00").decode(), ())],
     ids=["leave", "nothing", "what a later scheduler may say"],
 )
 def test_messages_of_the_scheduler(data: str, events: tuple[on.Event, ...]) -> None:
