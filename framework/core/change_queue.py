@@ -20,7 +20,7 @@ from framework.core.model import Instant
 from framework.core.rollout import actions, rollouts
 from framework.core.stacks import changes, dependants, repeated_requests
 from framework.core.state.context import Context
-from framework.core.state.outbox import Waiting
+from framework.core.state.outbox import AfterSave
 from framework.core.state.stack_change import StackChange
 from framework.core.views import Connection
 
@@ -67,7 +67,7 @@ class ChangeQueue:
             self._requests.append(own.pop(0))
             self._next_request(now)
 
-    def stored(self, waiting: Waiting, now: Instant) -> None:
+    def stored(self, waiting: AfterSave, now: Instant) -> None:
         """The changes that were asked for are stored: they count from now on."""
         context = self.context
         self._requested = None
@@ -79,7 +79,7 @@ class ChangeQueue:
         self._reply(waiting.request_id, _done(waiting.changes))
         self._next_request(now)
 
-    def not_stored(self, waiting: Waiting, problem: str, now: Instant) -> None:
+    def not_stored(self, waiting: AfterSave, problem: str, now: Instant) -> None:
         """The changes that were asked for could not be stored: nothing of them counts."""
         self._requested = None
         stacks, self.context.changing = self.context.changing, {}
@@ -110,7 +110,7 @@ class ChangeQueue:
             answer = repeated_requests.answered(context, request, _done(outcome), now)
             answers = () if answer is None else (answer,)
             writes += tuple(PutAnswer(answer=each) for each in answers)
-            waiting = Waiting(changes=outcome, request_id=request.request_id, answers=answers)
+            waiting = AfterSave(changes=outcome, request_id=request.request_id, answers=answers)
             context.emit(context.outbox.save(writes, waiting))
             self._requested = request
 

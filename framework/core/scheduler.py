@@ -56,7 +56,7 @@ from framework.core.read.view_builder import Viewer
 from framework.core.rollout import rollouts
 from framework.core.stacks import repeated_requests
 from framework.core.state.context import Context
-from framework.core.state.outbox import Waiting
+from framework.core.state.outbox import AfterSave
 from framework.core.views import Connection, Progress, View
 from specs.ids import TaskId, parse_group_id
 from specs.states import Goal, TaskState
@@ -263,7 +263,7 @@ class Scheduler:
                 "StoreLags", "too much waits for the store: what Mesos says of tasks is not taken until there is room"
             )
 
-    def _take(self, ticket: int, now: Instant) -> Waiting:
+    def _take(self, ticket: int, now: Instant) -> AfterSave:
         """What waited for the save; where that makes room, what was not taken meanwhile is asked for."""
         context = self.context
         was_full = context.outbox.is_full

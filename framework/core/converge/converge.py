@@ -12,14 +12,13 @@ from framework.core.converge.stop_order import hold
 from framework.core.converge.unreachable import replace_in_time
 from framework.core.groups.completion import has_finished, is_finished, unmet_dependency
 from framework.core.groups.never_started import exempt, has_never_started
-from framework.core.groups.restart_delay import note_failure
+from framework.core.groups.restart_delay import count_failure
 from framework.core.groups.rollout_gate import previous_spec, rollout_of
 from framework.core.launch import container_sweep
 from framework.core.launch.adoption import is_removed, marked
 from framework.core.launch.global_groups import why_not_there
 from framework.core.model import Instant, Task
-from framework.core.rollout.rollouts import go_on
-from framework.core.rollout.rollouts import note_failure as note_failed_change
+from framework.core.rollout.rollouts import count_rollout_failure, go_on
 from framework.core.rollout.updater import has_taken_over
 from framework.core.stacks.history import superfluous
 from framework.core.state.context import Context
@@ -128,10 +127,10 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     spec = state.specs.get(group)
     is_followed = task.goal is Goal.RUN and spec is not None and not is_finished(task, spec)
     if spec is not None and is_followed and not _is_blameless(context, task, now):
-        note_failure(context, task, spec, now)
-        note_failed_change(context, task, now)
+        count_failure(context, task, spec, now)
+        count_rollout_failure(context, task, now)
     elif not is_followed and spec is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
-        note_failed_change(context, task, now)
+        count_rollout_failure(context, task, now)
     if task.is_left:
         context.is_unsettled = True  # what it left is to be removed
     elif task.sweeps:

@@ -34,7 +34,7 @@ def begin(context: Context, event: ExecutorUpgradeRequested, now: Instant) -> Ou
     """Starts to roll the agents that match, by host name; those with plain processes only where that is desired."""
     if context.executor_upgrade is not None:
         return Refused(
-            kind="conflict", message=f"a roll is under way already, {_standing(context, context.executor_upgrade)}"
+            kind="conflict", message=f"a roll is under way already, {_progress(context, context.executor_upgrade)}"
         )
     found = {id: context.state.agents[id].hostname for id in context.state.executors if older_executors(context, id)}
     matching = [id for id in found if fnmatchcase(found[id], event.pattern) or fnmatchcase(id, event.pattern)]
@@ -136,7 +136,7 @@ def _give_up(context: Context, roll: ExecutorUpgrade, id: AgentId) -> None:
     context.publish("ExecutorsRolled", context.executor_upgrade_problem)
 
 
-def _standing(context: Context, roll: ExecutorUpgrade) -> str:
+def _progress(context: Context, roll: ExecutorUpgrade) -> str:
     return f"at {at(context)}, with {len(roll.waiting)} agents to come"
 
 

@@ -16,7 +16,7 @@ from framework.core.commands import Done, Kill, Outcome, Refused
 from framework.core.events import ApprovalGiven
 from framework.core.model import Instant, Mismatch, Status, Task
 from framework.core.state.context import Context
-from framework.core.state.lifecycle import Effect, follow
+from framework.core.state.lifecycle import Effect, transition
 from framework.core.state.unknown_tasks import UnknownTask, Verdict
 from framework.core.views import ApprovalRequest
 from specs.ids import AgentId, TaskId
@@ -48,7 +48,7 @@ def holds_back(context: Context, status: Status, task: Task | None, now: Instant
         del unknown_tasks.unanswered[status.task_id]
         if not unknown_tasks.unanswered:
             context.publish("Reconciled", "the master has told the state of every task that was stored")
-    if task is None or follow(task.state, status.state) is Effect.RETURNED:
+    if task is None or transition(task.state, status.state) is Effect.RETURNED:
         _note_unknown(context, status, now)
         return True
     if task.id in unknown_tasks.unknown:

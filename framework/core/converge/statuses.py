@@ -11,9 +11,9 @@ from framework.core.converge.unreachable import welcome
 from framework.core.groups.never_started import started
 from framework.core.launch.adoption import marked
 from framework.core.model import Instant, Status, Task
-from framework.core.rollout.rollouts import go_on, note_failure
+from framework.core.rollout.rollouts import count_rollout_failure, go_on
 from framework.core.state.context import Context
-from framework.core.state.lifecycle import Effect, follow
+from framework.core.state.lifecycle import Effect, transition
 from specs.messages import shortened
 from specs.states import Goal, Health, Readiness, TaskState
 
@@ -42,7 +42,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     task = context.state.tasks.get(status.task_id)
     if task is None:
         return
-    effect = follow(task.state, status.state)
+    effect = transition(task.state, status.state)
     heard = inplace_update.heard(context.state, task, status)
     moved = _proved(task, _moved(heard, status, now), now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
@@ -66,7 +66,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     if task.state is TaskState.UNREACHABLE:
         welcome(context, moved, now)
     if task.is_ready and not moved.is_ready and moved.goal is Goal.RUN and moved.state is TaskState.RUNNING:
-        note_failure(context, task, now)
+        count_rollout_failure(context, task, now)
     review_slot(context, moved.group, moved.slot, now)
     go_on(context, moved.group, now)
     inplace_update.tell_of(context, context.state.tasks[moved.id], now)

@@ -14,12 +14,12 @@ from framework.core.state.context import Context
 from specs.ids import GroupId, VersionId
 
 
-def note_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) -> None:
+def count_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) -> None:
     """A task that should have run on has ended, and is so in the state. Its group waits, its slot counts the failure,
     and its agent is avoided. All of that is stored with the task."""
     ran = now - task.running_since if task.running_since else 0.0
     before = context.state.backoffs.get((task.group, task.version))
-    backoff = after_failure(before, task=task, ran_seconds=ran, cause=cause_of(task), now=now, retry=spec.retry)
+    backoff = after_failure(before, task=task, ran_seconds=ran, cause=end_cause(task), now=now, retry=spec.retry)
     failures = 1 if ran >= spec.retry.window_seconds else task.failures + 1
     ended = replace(task, failures=failures, backoff=None if backoff is before else backoff)
     context.put(ended)
@@ -54,7 +54,7 @@ def schedule_all(context: Context, now: Instant) -> None:
         _schedule(context, group, version, context.state.backoffs[group, version], now)
 
 
-def cause_of(task: Task) -> str:
+def end_cause(task: Task) -> str:
     """What is said of a task's end."""
     return task.message or task.reason or task.state.value
 
@@ -63,7 +63,7 @@ def retries_used_up(task: Task, spec: GroupSpec) -> str:
     """Why a slot gets no more tasks, and what to do, for people."""
     window = seconds(spec.retry.window_seconds)
     return (
-        f"failed: {task.failures} attempts, none of which ran for {window}; the last: {cause_of(task)}; submit it"
+        f"failed: {task.failures} attempts, none of which ran for {window}; the last: {end_cause(task)}; submit it"
         f" mended, or `framework reset-backoff '{spec.id}'`"
     )
 

@@ -26,7 +26,7 @@ class RolloutGate:
     sentence: str = ""
 
     @property
-    def is_standing(self) -> bool:
+    def has_no_deadline(self) -> bool:
         """Whether the group must wait for somebody else: its deadline does not run."""
         return bool(self.cause) and not self.is_wait
 

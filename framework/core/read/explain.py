@@ -100,7 +100,7 @@ def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first:
     taken = dict.fromkeys(task.slot for task in group.tasks)
     at = next(number for number in range(len(taken) + 1) if number not in taken) if slot is None else slot
     explanation = explain_request(_request(view, group, (at,), snapshot), snapshot)
-    sentences: tuple[str, ...] = first or (_standing(group),)
+    sentences: tuple[str, ...] = first or (_summary(group),)
     fits = True
     if group.spec.mode is Mode.GLOBAL:
         if not group.wanted and group.state is GroupState.WAITING:
@@ -215,7 +215,7 @@ def _waits(group: GroupView, slot: int) -> Iterator[str]:
             yield f"{task.id} {group.waits[task.id]}"
 
 
-def _standing(group: GroupView) -> str:
+def _summary(group: GroupView) -> str:
     if group.spec.is_stopped and (said := why_not_over(group)):
         return f"it is stopped, and {said}"
     if group.spec.is_stopped:

@@ -76,11 +76,11 @@ def snapshot_of(view: View, *, without: Task | None = None) -> ClusterSnapshot:
 def plan(view: View, new: Stack) -> Plan:
     """What submitting the stack would change, and where what it adds or lacks would go now."""
     found = view.stacks.get(new.name)
-    standing = None if found is None or found.spec.is_removed else found
-    old = stack_of(standing) if standing else None
+    deployed = None if found is None or found.spec.is_removed else found
+    old = stack_of(deployed) if deployed else None
     new = _with_numbers(old, new)
     changes = {change.group: change for change in difference(old, new)}
-    now = {group.spec.id: group for group in (standing.groups if standing else ())}
+    now = {group.spec.id: group for group in (deployed.groups if deployed else ())}
     following = _followers(new, now, changes)
     restarted = {id for id, one in following.items() if one.on_change is OnChange.RESTART}
     kept = {
@@ -173,8 +173,8 @@ def warnings(view: View, new: Stack) -> tuple[str, ...]:
 
 def _frozen(view: View, new: Stack) -> Iterator[str]:
     """Which groups could never be changed, by their own pace."""
-    standing = view.stacks.get(new.name)
-    now = {group.spec.id: group for group in (standing.groups if standing else ())}
+    deployed = view.stacks.get(new.name)
+    now = {group.spec.id: group for group in (deployed.groups if deployed else ())}
     for group in new.groups:
         was = now.get(group.id)
         if group.mode is Mode.GLOBAL:
@@ -193,11 +193,11 @@ def _passed_over(new: Stack) -> Iterator[str]:
 
 def _renamed(view: View, new: Stack) -> Iterator[str]:
     """Which groups get other labels or another name: they are others then."""
-    standing = view.stacks.get(new.name)
-    if standing is None or standing.spec.is_removed:
+    deployed = view.stacks.get(new.name)
+    if deployed is None or deployed.spec.is_removed:
         return
     old = Stack(
-        name=new.name, groups=tuple(group_of(one) for one in standing.groups if one.spec in standing.spec.groups)
+        name=new.name, groups=tuple(group_of(one) for one in deployed.groups if one.spec in deployed.spec.groups)
     )
     for rename in renames(old, new):
         yield str(rename)
@@ -205,8 +205,8 @@ def _renamed(view: View, new: Stack) -> Iterator[str]:
 
 def _checked_anew(view: View, new: Stack) -> Iterator[str]:
     """Which groups' running tasks get another check."""
-    standing = view.stacks.get(new.name)
-    now = {group.spec.id: group for group in (standing.groups if standing else ())}
+    deployed = view.stacks.get(new.name)
+    now = {group.spec.id: group for group in (deployed.groups if deployed else ())}
     for group in new.groups:
         was, check = now.get(group.id), group.container.health
         if was is None or check is None or not was.tasks or not is_same_make(was.spec.version, version_of(group)):

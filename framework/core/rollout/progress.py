@@ -21,7 +21,7 @@ def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
     rollout, part, update, index = active.rollout, active.part, active.update, context.state.group(group)
     steps = () if rollout.is_all_at_once else update.steps
     cause, until = ("", 0.0) if part.is_done else _awaited(context, active)
-    is_patient = not active.is_open or part.problem or gate_of(context, active.spec).is_standing or active.is_held
+    is_patient = not active.is_open or part.problem or gate_of(context, active.spec).has_no_deadline or active.is_held
     limit = 0.0 if is_patient else update.deadline_seconds
     return GroupProgress(
         number=rollout.number,

@@ -13,7 +13,7 @@ from framework.core.groups.completion import (
     unmet_dependency,
 )
 from framework.core.groups.pace import update_of
-from framework.core.groups.restart_delay import cause_of
+from framework.core.groups.restart_delay import end_cause
 from framework.core.groups.rollout_gate import ActiveRollout, active_rollout, gate_of, most_new, rollout_of
 from framework.core.launch.global_groups import fits_somewhere
 from framework.core.model import (
@@ -153,7 +153,7 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
     active = active_rollout(context, group)
     gate = gate_of(context, active.spec) if active is not None else None
-    if active is None or gate is None or not active.is_open or gate.is_standing:
+    if active is None or gate is None or not active.is_open or gate.has_no_deadline:
         return False
     if _may_expire(active) and not context.timers.has("deadline", str(group)):
         due = last_progress(context, active) + active.update.deadline_seconds
@@ -273,7 +273,7 @@ def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
 # ---- failing ---------------------------------------------------------------------------
 
 
-def note_failure(context: Context, task: Task, now: Instant) -> None:
+def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
     """A task has ended by itself, or is no longer ready: perhaps a failure of the rollout that brought it."""
     active = active_rollout(context, task.group)
     if active is None or not active.is_open or active.part.problem:
@@ -292,7 +292,7 @@ def note_failure(context: Context, task: Task, now: Instant) -> None:
     if failures > most and update.on_failure is not OnFailure.CONTINUE:
         allowed = f", and max_failures is {update.max_failures}" if most else ""
         count = "a new task" if failures == 1 else f"{failures} new tasks"
-        _fail(context, task.group, f"{count} failed{allowed}; the last one, {task.id}: {cause_of(task)}", now)
+        _fail(context, task.group, f"{count} failed{allowed}; the last one, {task.id}: {end_cause(task)}", now)
 
 
 def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
@@ -300,7 +300,7 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     active = active_rollout(context, group)
     if active is None or not active.is_open or not _may_expire(active):
         return
-    if gate_of(context, active.spec).is_standing:
+    if gate_of(context, active.spec).has_no_deadline:
         return
     seconds = active.update.deadline_seconds
     due = last_progress(context, active) + seconds

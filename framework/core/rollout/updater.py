@@ -24,7 +24,7 @@ from framework.core.groups.rollout_gate import (
 from framework.core.launch.global_groups import fits_somewhere
 from framework.core.launch.placement_request import spec_to_launch
 from framework.core.model import GroupSpec, Instant, Task
-from framework.core.stacks.dependants import cause_of
+from framework.core.stacks.dependants import restart_cause
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex, Replacement
 from framework.core.views import Connection
@@ -97,7 +97,7 @@ def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
         return index.violating[slot]
     if not is_same_make(task.version, spec.version):
         return f"replaced by version {spec.version}"
-    return cause_of(spec, rollout_of(context, spec.id.stack))
+    return restart_cause(spec, rollout_of(context, spec.id.stack))
 
 
 def has_taken_over(context: Context, group: GroupId, slot: int) -> None:

@@ -42,7 +42,7 @@ def _following(spec: GroupSpec, follower: Follower | None, state: ClusterState) 
     return replace(spec, signals=spec.signals + 1)
 
 
-def cause_of(spec: GroupSpec, rollout: Rollout | None) -> str:
+def restart_cause(spec: GroupSpec, rollout: Rollout | None) -> str:
     """Why a group whose settings stayed is restarted by the rollout: "shop/redis was changed"; or that it was asked."""
     for part in rollout.groups if rollout is not None else ():
         if part.group != spec.id and _follows(spec, part.group.service):

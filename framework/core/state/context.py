@@ -31,7 +31,7 @@ from framework.core.state.executor_choice import ExecutorUpgrade, Reservations
 from framework.core.state.group_index import is_counted
 from framework.core.state.load_window import Scaler
 from framework.core.state.offer_pool import OfferPool
-from framework.core.state.outbox import Outbox, Waiting
+from framework.core.state.outbox import AfterSave, Outbox
 from framework.core.state.task_log import Stories
 from framework.core.state.timers import Timers
 from framework.core.state.unknown_tasks import UnknownTasks
@@ -144,7 +144,7 @@ class Context:
 
     def after_all_saves(self, *commands: Command) -> None:
         """Commands that rest on what was put in this step or before: they go when all of it is stored."""
-        if self._writes or not self.outbox.follow(*commands):
+        if self._writes or not self.outbox.queue_behind_save(*commands):
             self._after += commands
 
     def after_fence(self, *commands: Command) -> None:
@@ -161,7 +161,7 @@ class Context:
         after, self._after = tuple(self._after), []
         answers, self.answered = tuple(self.answered), []
         if writes:
-            waiting = Waiting(commands=after, session=self.session, answers=answers)
+            waiting = AfterSave(commands=after, session=self.session, answers=answers)
             self._out.append(self.outbox.save(writes, waiting))
         else:
             self._out += after

@@ -1,4 +1,22 @@
-"""The two tables of a task's life: what may follow what, and what to do about it. A test walks every cell."""
+"""The life of a task, as two tables: which reported state changes the observed one, and what a task needs done.
+
+    INTENT --> STAGING --> STARTING --> RUNNING --> KILLING      stored, then reported by Mesos: only forwards,
+       |          |            |           |           |         and any step may be left out
+       +----------+------------+-----+-----+-----------+
+                                     |
+                  +------------------+------------------+
+                  |                                     |
+                  v                                     v
+             UNREACHABLE --> any living state        terminal: FINISHED, FAILED, KILLED, ERROR, LOST, DROPPED,
+                  |          again (see `back`)         ^      GONE, GONE_BY_OPERATOR, UNKNOWN
+                  |                                     |
+                  +-------------------------------------+
+
+A terminal state is the last one for us. If Mesos reports such a task as living after all, it has RETURNED: its slot may
+have another task, so it is never observed again and must end (core.converge.kill_guard).
+
+A test walks every cell of both tables.
+"""
 
 from __future__ import annotations
 
@@ -16,42 +34,42 @@ _RANK = {
 
 
 class Effect(StrEnum):
-    """What a status does to the state that we know."""
+    """The effect of a status on the observed state."""
 
     MOVE = "move"
-    """It is news: it becomes the observed state."""
+    """The reported state becomes the observed one."""
     KEEP = "keep"
-    """It is old news, or none: acknowledge it and go on."""
+    """The observed state stays: the report is older, or the same. The status is acknowledged all the same."""
     RETURNED = "returned"
-    """The task had ended for us, and its slot may have been filled again: it must end in truth."""
+    """The task had ended for us, and its slot may have another task: it must end."""
 
 
 class Action(StrEnum):
-    """What a task's goal and state ask of us."""
+    """What we must do about a task, by its goal and its observed state."""
 
     NOTHING = "nothing"
     KILL = "kill"
     REPLACE = "replace"
-    """Give its slot to another, at once or after the group's `replace_after`; `back` says what if it comes back."""
+    """Give its slot to another, at once or after the group's `replace_after`; `back` decides if it comes back."""
     ENDED = "ended"
     """Its slot is free; the restart policy says what follows."""
 
 
-def follow(observed: TaskState, said: TaskState) -> Effect:
-    """What the word `said` of Mesos does to a task last observed as `observed`."""
-    if said is TaskState.INTENT:
+def transition(observed: TaskState, reported: TaskState) -> Effect:
+    """The effect of a status with the state `reported` on a task that was last observed as `observed`."""
+    if reported is TaskState.INTENT:
         return Effect.KEEP  # ours alone: Mesos has no such word
     if observed.is_terminal:
-        if said.is_terminal or said is TaskState.UNREACHABLE:
+        if reported.is_terminal or reported is TaskState.UNREACHABLE:
             return Effect.KEEP
         return Effect.RETURNED
-    if said.is_terminal or observed is TaskState.UNREACHABLE or said is TaskState.UNREACHABLE:
+    if reported.is_terminal or observed is TaskState.UNREACHABLE or reported is TaskState.UNREACHABLE:
         return Effect.MOVE
-    return Effect.MOVE if _RANK[said] >= _RANK[observed] else Effect.KEEP
+    return Effect.MOVE if _RANK[reported] >= _RANK[observed] else Effect.KEEP
 
 
 class Back(StrEnum):
-    """What is to be done about a task that was unreachable and is back."""
+    """The decision about a task that was unreachable and can be reached again."""
 
     GOES_ON = "goes on"
     """Nobody has taken its place."""
@@ -60,24 +78,24 @@ class Back(StrEnum):
     STOPS = "stops"
 
 
-def back(goal: Goal, said: TaskState, *, is_replaced: bool, is_desired: bool) -> Back:
-    """What becomes of a task that Mesos says is in the state `said` after it was unreachable. `is_replaced`: its slot
-    was given to another; `is_desired`: as it is, it is what its slot shall have.
+def back(goal: Goal, reported: TaskState, *, is_replaced: bool, is_desired: bool) -> Back:
+    """Decides about a task that Mesos reports as `reported` after it was unreachable. `is_replaced`: its slot was given
+    to another; `is_desired`: it is just what the spec wants in that slot.
 
-    Only one that runs takes over: what is still starting is no better than its replacement.
+    Only a running task takes over: one that is still starting is no better than its replacement.
     """
     if goal is Goal.STOP:
         return Back.STOPS
     if not is_replaced:
         return Back.GOES_ON
-    return Back.TAKES_OVER if said is TaskState.RUNNING and is_desired else Back.STOPS
+    return Back.TAKES_OVER if reported is TaskState.RUNNING and is_desired else Back.STOPS
 
 
 def act(goal: Goal, observed: TaskState) -> Action:
-    """What is to be done about a task with this goal in this state."""
+    """What must be done about a task with this goal in this state."""
     if observed.is_terminal:
         return Action.ENDED
     if goal is Goal.STOP:
-        # Nobody hears a kill on an agent that is away: it is repeated once the agent is back.
+        # A kill does not reach an agent that is away: it is sent again once the agent is back.
         return Action.NOTHING if observed is TaskState.UNREACHABLE else Action.KILL
     return Action.REPLACE if observed is TaskState.UNREACHABLE else Action.NOTHING

@@ -13,7 +13,7 @@ MOST_WAITING = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class AfterSave:
     """The consequences of a save: commands that may go then; for a request, the changes that then count, and who asked;
     and the answers that are stored with it."""
 
@@ -35,13 +35,13 @@ class Outbox:
     most: int = MOST_WAITING
     is_full: bool = False
     _next_ticket: int = 1
-    _waiting: dict[int, Waiting] = field(default_factory=dict)
-    _followers: dict[int, list[Command]] = field(default_factory=dict)
+    _waiting: dict[int, AfterSave] = field(default_factory=dict)
+    _queued: dict[int, list[Command]] = field(default_factory=dict)
     """What was added to the commands of each since: thousands may come one by one."""
     _writes: dict[int, int] = field(default_factory=dict)
     _amount: int = 0
 
-    def save(self, writes: tuple[Write, ...], waiting: Waiting) -> Save:
+    def save(self, writes: tuple[Write, ...], waiting: AfterSave) -> Save:
         """The Save for these writes; `waiting` is kept until its answer."""
         ticket = self._next_ticket
         self._next_ticket += 1
@@ -50,21 +50,21 @@ class Outbox:
         self._add(len(writes) + len(waiting.commands))
         return Save(ticket=ticket, writes=writes)
 
-    def follow(self, *commands: Command) -> bool:
-        """Has the commands wait for the last save of what is decided already, as saves happen in order; False where
-        none is under way. What was asked and may still be refused is nothing to wait for."""
+    def queue_behind_save(self, *commands: Command) -> bool:
+        """Queues the commands behind the last save of what is decided already, as saves happen in order. Returns False
+        where none is under way: a change that may still be refused is nothing to wait for."""
         for ticket in reversed(self._waiting):
             if not self._waiting[ticket].changes:
-                self._followers.setdefault(ticket, []).extend(commands)
+                self._queued.setdefault(ticket, []).extend(commands)
                 self._add(len(commands))
                 return True
         return False
 
-    def take(self, ticket: int) -> Waiting:
+    def take(self, ticket: int) -> AfterSave:
         """What waited for the save; raises KeyError for a ticket that was never given, or answered before."""
         waiting = self._waiting.pop(ticket)
-        if followers := self._followers.pop(ticket, None):
-            waiting = replace(waiting, commands=(*waiting.commands, *followers))
+        if queued := self._queued.pop(ticket, None):
+            waiting = replace(waiting, commands=(*waiting.commands, *queued))
         self._add(-self._writes.pop(ticket) - len(waiting.commands))
         return waiting
 

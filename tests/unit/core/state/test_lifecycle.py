@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework.core.state.lifecycle import Action, Effect, act, follow
+from framework.core.state.lifecycle import Action, Effect, act, transition
 from specs.states import TERMINAL, Goal, TaskState
 
 ORDER = [TaskState.INTENT, TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING]
@@ -17,8 +17,8 @@ def test_every_state_is_covered_by_the_groups_of_this_test() -> None:
 
 @pytest.mark.parametrize("observed", TaskState)
 @pytest.mark.parametrize("said", TaskState)
-def test_follow(observed: TaskState, said: TaskState) -> None:
-    effect = follow(observed, said)
+def test_transition(observed: TaskState, said: TaskState) -> None:
+    effect = transition(observed, said)
     if said is TaskState.INTENT:
         assert effect is Effect.KEEP
     elif observed in TERMINAL:
