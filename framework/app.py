@@ -24,7 +24,7 @@ from framework.adapters.mesos_operator import MasterOperator
 from framework.adapters.usage import ExecutorUsage
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.api.app import create_app
-from framework.api.hosts import Hosts
+from framework.api.guard.hosts import Hosts
 from framework.api.info import ExecutorFile, ServerInfo
 from framework.api.server import CannotListen, Server
 from framework.collector import Collector

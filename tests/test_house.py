@@ -265,23 +265,50 @@ ROOMS = (
         libraries={"orjson"},
         is_pure=True,
     ),
+    # The API: the application and its server; below them its rooms.
     Room(
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
-            *("framework.collector", "discovery.executor_addresses"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "read.plan")),
-            *(
-                "framework.core.read.explain",
-                "framework.core.read.pace_warnings",
-                "framework.core.read.gone_agents",
-                "framework.core.stacks.repeated_requests",
-                "framework.core.read.definitions",
-                "framework.core.state.task_log",
-            ),
+            *(f"framework.core.{each}" for each in ("model", "views")),
+        ),
+        libraries={"fastapi", "starlette", "uvicorn", "anyio", "orjson"},
+    ),
+    Room(
+        name="framework.api.answers",
+        ours=(
+            *("framework.api.answers", "framework.ports", "framework.usage", "specs"),
+            *(f"framework.core.{each}" for each in ("commands", "model", "views", "read", "state.task_log")),
             *("placement.agent", "placement.explanation"),
         ),
-        libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio", "orjson", "requests", "httpx"},
+        libraries={"pydantic", "starlette", "orjson", "typing_extensions"},
+    ),
+    Room(
+        name="framework.api.guard",
+        ours=(
+            *(f"framework.api.{each}" for each in ("answers.base", "answers.done", "errors", "guard", "info")),
+            *("framework.core.commands", "framework.core.events", "framework.core.model", "framework.ports"),
+            *("framework.core.stacks.repeated_requests", "specs"),
+        ),
+        libraries={"fastapi", "starlette", "uvicorn"},
+    ),
+    Room(
+        name="framework.api.routes",
+        ours=(
+            *(f"framework.api.{each}" for each in ("answers", "errors", "guard", "info", "routes", "threads")),
+            *("framework.ports", "framework.usage", "framework.collector", "discovery.executor_addresses", "specs"),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "read")),
+            *("framework.core.state.task_log", "placement.agent"),
+        ),
+        libraries={"fastapi", "starlette", "pydantic", "anyio", "orjson", "requests"},
+    ),
+    Room(
+        name="framework.api.standby",
+        ours=(
+            *(f"framework.api.{each}" for each in ("errors", "guard", "info", "standby", "threads")),
+            *("framework.core.commands", "framework.core.events", "framework.core.views", "framework.ports"),
+        ),
+        libraries={"starlette", "anyio", "httpx"},
     ),
     Room(
         name="framework.web",
@@ -549,6 +576,7 @@ class TestImports:
         packages["prometheus_client"] = "prometheus-client"
         packages["dns"] = "dnspython"
         comes_with = {"starlette": "fastapi", "pydantic": "fastapi", "anyio": "fastapi", "urllib3": "requests"}
+        comes_with["typing_extensions"] = "fastapi"
         libraries = {library for room in ROOMS for library in room.libraries}
         missing = [
             library
@@ -574,10 +602,10 @@ class TestImports:
             ("framework.adapters.mesos_wire", "framework.adapters.codec", False, True),
             ("framework.adapters.mesos_wire", "framework.adapters.records", False, False),
             ("framework.adapters.zookeeper", "pymesos", False, False),
-            ("framework.api.stacks", "framework.core.scheduler", False, False),
-            ("framework.api.stacks", "framework.adapters.memory", True, False),
-            ("framework.api.stacks", "framework.core.views", False, True),
-            ("framework.api.stacks", "placement.engine", False, False),
+            ("framework.api.routes.stacks", "framework.core.scheduler", False, False),
+            ("framework.api.routes.stacks", "framework.adapters.memory", True, False),
+            ("framework.api.routes.stacks", "framework.core.views", False, True),
+            ("framework.api.routes.stacks", "placement.engine", False, False),
             ("framework.cli.ps", "framework.core.views", False, False),
             ("framework.cli.ps", "placement.engine", False, False),
             ("framework.cli.simulate", "placement.simulation", False, True),

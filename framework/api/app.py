@@ -9,16 +9,25 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.responses import Response
 
-from framework.api import (
+from framework.api import errors
+from framework.api.answers.base import Json
+from framework.api.answers.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
+from framework.api.errors import Problem
+from framework.api.guard.guard import Guard
+from framework.api.guard.hosts import Hosts
+from framework.api.guard.metered import Metered
+from framework.api.guard.repeating import Repeats
+from framework.api.guard.rights import ARCHIVE, AT_ONCE, OPEN
+from framework.api.info import ExecutorFile, Limits, ServerInfo
+from framework.api.routes import (
     actions,
     agents_gone,
     approve,
-    errors,
     events,
+    exec_in_task,
     executors,
     explain,
     history,
-    inside,
     leader,
     logs,
     prometheus,
@@ -27,20 +36,11 @@ from framework.api import (
     story,
     tasks,
 )
-from framework.api import usage as usage_routes
-from framework.api.answers import Json
-from framework.api.errors import Problem
-from framework.api.guard import Guard
-from framework.api.hosts import Hosts
-from framework.api.info import ExecutorFile, Limits, ServerInfo
-from framework.api.log_files import Fetch, fetch_from_agent
-from framework.api.metered import Metered
-from framework.api.proxy import PictureFront, Proxy
-from framework.api.repeating import Repeats
-from framework.api.rights import ARCHIVE, AT_ONCE, OPEN
-from framework.api.sessions import Sessions
-from framework.api.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
-from framework.api.stream import Stream
+from framework.api.routes import usage as usage_routes
+from framework.api.routes.event_stream import Stream
+from framework.api.routes.exec_sessions import Sessions
+from framework.api.routes.log_files import Fetch, fetch_from_agent
+from framework.api.standby.proxy import PictureFront, Proxy
 from framework.api.threads import Threads
 from framework.core.views import Connection
 from framework.ports import Front, Gauge, Leadership, Operator
@@ -99,7 +99,7 @@ def create_app(
     app.include_router(executors.router(front, limits))
     app.include_router(tasks.router(front))
     app.include_router(usage_routes.router(front, usage or Nowhere()))
-    app.include_router(inside.router(front, limits, info, sessions))
+    app.include_router(exec_in_task.router(front, limits, info, sessions))
     app.include_router(story.router(front))
     app.include_router(explain.router(front, threads))
     if operator is not None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from framework.api.answers import Json
+from framework.api.answers.base import Json
 
 _log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from types import TracebackType
 import uvicorn
 from fastapi import FastAPI
 
-from framework.api.connections import protocol_of
+from framework.api.guard.connections import protocol_of
 from framework.api.info import Limits
-from framework.api.stream import Stream
+from framework.api.routes.event_stream import Stream
 
 _BACKLOG = 512
 _REQUEST_LINE_BYTES = 32 * 1024

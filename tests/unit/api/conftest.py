@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
-from framework.api.hosts import Hosts
+from framework.api.guard.hosts import Hosts
 from framework.api.info import ExecutorFile, Limits, ServerInfo
-from framework.api.log_files import Fetch, Piece
+from framework.api.routes.log_files import Fetch, Piece
 from framework.ports import Gauge
 from framework.usage import Usage
 from tests.kit.front import NOW, FakeFront

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from framework.api.answers.shapes import ErrorAnswer
 from framework.api.info import Limits
-from framework.api.shapes import ErrorAnswer
 from tests.kit.front import FakeFront, a_view
 from tests.unit.api.conftest import MakeClient
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile, ServerInfo
-from framework.api.log_files import Fetch, Piece
+from framework.api.routes.log_files import Fetch, Piece
 from framework.api.server import Server
 from framework.cli.main import framework
 from framework.usage import Usage

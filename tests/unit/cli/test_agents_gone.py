@@ -18,7 +18,7 @@ from specs.model.stack import Container, Volume
 from specs.states import Goal, TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.api.conftest import INFO
-from tests.unit.api.test_agents_gone import FakeOperator
+from tests.unit.api.routes.test_agents_gone import FakeOperator
 from tests.unit.cli.conftest import Run
 
 WEB = group_id("shop", "web", [])

@@ -11,7 +11,7 @@ from framework.core.commands import Done, Refused
 from framework.core.events import ApprovalGiven
 from framework.core.model import Mismatch
 from tests.kit.front import FakeFront, a_view
-from tests.unit.api.test_approve import UNKNOWN_TASKS
+from tests.unit.api.routes.test_approve import UNKNOWN_TASKS
 from tests.unit.cli.conftest import Run, Serve
 
 

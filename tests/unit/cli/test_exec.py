@@ -18,7 +18,7 @@ from executor.core.order import Order
 from executor.runtime import Fault
 from executor.sessions import Sessions
 from executor.terminal import Wanted
-from framework.api import inside as routes
+from framework.api.routes import exec_in_task as routes
 from framework.cli.main import framework
 from framework.core.commands import Done, Outcome, Refused
 from framework.core.events import ChangeRequest, ExecRequested

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from framework.api.log_files import AgentFault, Piece
+from framework.api.routes.log_files import AgentFault, Piece
 from framework.cli.log_output import LogOutput, harmless
 from framework.cli.output import print_json
 from specs.ids import group_id

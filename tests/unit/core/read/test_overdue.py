@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework.api.picture import task_plain
+from framework.api.answers.picture import task_plain
 from framework.core.events import RolloutAction, ScaleRequested
 from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.read.explain import explain

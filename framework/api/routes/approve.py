@@ -1,0 +1,55 @@
+"""Routes of what waits for an operator: what it is, and the word that it shall be so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from framework.api.answers import picture
+from framework.api.answers.base import Json
+from framework.api.answers.shapes import ApproveBody, DoneAnswer, QuestionsAnswer
+from framework.api.guard.rights import OPEN, TOKEN
+from framework.api.info import Limits
+from framework.api.routes.asking import ask, known
+from framework.api.routes.stacks import done_plain
+from framework.core.events import ApprovalGiven
+from framework.core.model import Mismatch
+from framework.core.views import ApprovalRequest
+from framework.ports import Front
+
+
+def router(front: Front, limits: Limits) -> APIRouter:
+    """The routes over `front`."""
+    routes = APIRouter(prefix="/v1", tags=["scheduler"])
+
+    @routes.get("/approve", responses={200: {"model": QuestionsAnswer}}, dependencies=[OPEN])
+    async def questions() -> Response:
+        """What the scheduler does not do before an operator approves it: each question with all its tasks."""
+        view = known(front)
+        return Json({**picture.standing(view), "questions": [_plain(request) for request in view.approval_requests]})
+
+    @routes.post("/approve", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
+    async def approve(body: ApproveBody) -> Response:
+        """Approves what was asked, for up to `number` tasks: refused with 409 where it is about more by now."""
+        done = await ask(
+            front,
+            lambda request_id: ApprovalGiven(
+                request_id=request_id, mismatch=Mismatch(body.question), number=body.number
+            ),
+            limits.answer_seconds,
+        )
+        return Json(done_plain(done), 202)
+
+    return routes
+
+
+def _plain(request: ApprovalRequest) -> dict[str, Any]:
+    return {
+        "question": request.mismatch.value,
+        "number": request.number,
+        "sentence": request.sentence,
+        "effect": request.effect,
+        "tasks": list(request.tasks),
+    }

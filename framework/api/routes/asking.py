@@ -1,0 +1,52 @@
+"""From an HTTP request to a request to the core, and from its outcome to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from framework.api.errors import Problem
+from framework.api.guard.repeating import with_key
+from framework.core.commands import Done, Refused
+from framework.core.events import ChangeRequest
+from framework.core.views import Connection, View
+from framework.ports import Front
+
+_STATUS = {"not_found": 404, "conflict": 409, "invalid": 422, "unavailable": 503}
+
+
+def known(front: Front) -> View:
+    """The view, once there is something in it; raises Problem while the scheduler reads its store."""
+    view = front.view
+    if view.connection is Connection.LOADING:
+        raise Problem(
+            503,
+            view.problem
+            or "The scheduler is reading its store, and does not know its stacks yet. Try again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+    return view
+
+
+def problem_of(refused: Refused) -> Problem:
+    """A refusal of the core as an answer."""
+    return Problem(_STATUS.get(refused.kind, 409), refused.message, refused.details)
+
+
+async def ask(front: Front, make: Callable[[int], ChangeRequest], timeout_seconds: float) -> Done:
+    """What came of the ask; raises Problem where it was refused or nothing came of it within the time."""
+    future = asyncio.wrap_future(front.ask(lambda request_id: with_key(make(request_id))))
+    # Not wait_for: it would cancel the future, which the loop still resolves.
+    await asyncio.wait({future}, timeout=timeout_seconds)
+    if not future.done():
+        said = front.view.problem
+        raise Problem(
+            503,
+            f"The scheduler did not answer within {timeout_seconds:g} s"
+            + (f" ({said})" if said else "")
+            + ". What was asked may still happen: look before you ask again.",
+        )
+    outcome = future.result()
+    if isinstance(outcome, Refused):
+        raise problem_of(outcome)
+    return outcome

@@ -1,0 +1,35 @@
+"""The route that tells what happened to a task."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from framework.api.answers.base import Json
+from framework.api.answers.log_shapes import StoryAnswer
+from framework.api.guard.rights import OPEN
+from framework.api.routes.asking import known
+from framework.api.routes.tasks import TaskName, task_or_problem
+from framework.core.state.task_log import told
+from framework.ports import Front
+
+
+def router(front: Front) -> APIRouter:
+    """The route over `front`."""
+    routes = APIRouter(prefix="/v1", tags=["tasks"])
+
+    @routes.get("/tasks/{task_id}/story", responses={200: {"model": StoryAnswer}}, dependencies=[OPEN])
+    async def story(task_id: TaskName) -> Response:
+        """What happened to a task, oldest first: what this leader has seen, and of the time before what is stored."""
+        group, task = task_or_problem(known(front), task_id)
+        seen = group.stories.get(task.id, ())
+        entries = told(task, seen)
+        return Json(
+            {
+                "task": task.id,
+                "seen_since": seen[0].at if seen else None,
+                "entries": [{"at": entry.at, "kind": entry.kind, "text": entry.text} for entry in entries],
+            }
+        )
+
+    return routes
