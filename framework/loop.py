@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from framework.core.commands import Announce, Command, Halt, HaltCause, Outcome, Refused, Reply, Save
+from framework.core.commands import Command, Halt, HaltCause, Outcome, PublishEvent, Refused, Reply, Save
 from framework.core.events import ChangeRequest, Event, Saved, SaveFailed, Woke
 from framework.core.model import Instant
 from framework.core.scheduler import Scheduler
@@ -279,15 +279,15 @@ class Loop:
             self._store.save(command)
         elif isinstance(command, Reply):
             self._replies.append(command)
-        elif isinstance(command, Announce):
-            self._announce(command)
+        elif isinstance(command, PublishEvent):
+            self._publish_event(command)
         elif isinstance(command, Halt):
             return Stop(exit_code=EXITS[command.cause], message=command.message)
         else:
             self._master.perform(command)
         return None
 
-    def _announce(self, command: Announce) -> None:
+    def _publish_event(self, command: PublishEvent) -> None:
         self._sequence += 1
         self._news = True
         self._happenings.append(

@@ -15,9 +15,9 @@ from prometheus_client.process_collector import ProcessCollector
 
 from framework.core.commands import (
     Accept,
-    Announce,
     Command,
     Decline,
+    PublishEvent,
     PutStack,
     PutTask,
     Reconcile,
@@ -126,7 +126,7 @@ class Meter:
         """Nothing is kept back."""
 
     def _take(self, command: Command, at: float) -> None:
-        if isinstance(command, Announce):
+        if isinstance(command, PublishEvent):
             self._happenings.labels(command.kind).inc()
         elif isinstance(command, Save):
             self._saving[command.ticket] = at

@@ -12,17 +12,17 @@ from framework.core.commands import (
     Accept,
     Acknowledge,
     AnswerInverse,
-    Apply,
-    Attach,
     Call,
     Decline,
     Kill,
     Reconcile,
+    RemoveOrphans,
     Retire,
     Revive,
+    StartExec,
     Subscribe,
     Suppress,
-    Unwanted,
+    UpdateInPlace,
 )
 from specs.ids import FrameworkId
 
@@ -50,11 +50,11 @@ def _content(call: Call, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
             return _kill(call)
         case Retire():
             return _message(call, retire_message())
-        case Unwanted():
+        case RemoveOrphans():
             return _message(call, unwanted_message(call))
-        case Attach():
+        case StartExec():
             return _message(call, attach_message(call.task_id, call.url, call.key))
-        case Apply():
+        case UpdateInPlace():
             return _message(call, apply_message(call))
         case Acknowledge():
             ids = {"agent_id": {"value": call.agent_id}, "task_id": {"value": call.task_id}, "uuid": call.uuid}
@@ -80,7 +80,7 @@ def _accept(call: Accept, framework_id: FrameworkId, tasks: TaskWriter) -> Json:
     return {"type": "ACCEPT", "accept": accept}
 
 
-def _message(call: Retire | Unwanted | Apply | Attach, data: str) -> Json:
+def _message(call: Retire | RemoveOrphans | UpdateInPlace | StartExec, data: str) -> Json:
     to = {"agent_id": {"value": call.agent_id}, "executor_id": {"value": call.executor_id}}
     return {"type": "MESSAGE", "message": {**to, "data": data}}
 

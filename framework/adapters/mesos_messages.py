@@ -20,12 +20,12 @@ def retire_message() -> str:
     return _data(SchedulerMessage(retire=Retire()))
 
 
-def unwanted_message(call: commands.Unwanted) -> str:
+def unwanted_message(call: commands.RemoveOrphans) -> str:
     """The data of a MESSAGE call that says that nobody wants what tasks have left."""
     return _data(SchedulerMessage(unwanted=Unwanted(task_ids=call.tasks)))
 
 
-def apply_message(call: commands.Apply) -> str:
+def apply_message(call: commands.UpdateInPlace) -> str:
     """The data of a MESSAGE call that gives tasks another care, or a signal."""
     said = Apply(
         task_ids=call.tasks,

@@ -1,4 +1,4 @@
-"""What the scheduler wants done. Names are imperative; every value is frozen."""
+"""Everything that the scheduler can have done. Names are imperative; every value is frozen."""
 
 from __future__ import annotations
 
@@ -114,32 +114,31 @@ Write: TypeAlias = (
 class Save:
     """Store all of `writes` or none, then answer Saved or SaveFailed with the ticket. Saves happen in order."""
 
+    #: The number of this save: 1, 2, … since this leader began.
     ticket: int
     writes: tuple[Write, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A task to launch with its settings; `resources.ports` are exactly the task's host ports.
-
-    `pools` is empty where all is unreserved; else the parts of `resources` by reservation, which add up to it.
-    `executor_reservation` is the reservation out of which the executor is paid, "" where that is unreserved; the
-    task's `executor_id` differs with it (codec.executor_id). `environment` is what the task is told of others
-    (core.launch.link_variables), beside what its container says.
-    """
+    """A task to launch with its settings."""
 
     task: Task
     container: Container
+    #: The task's resources; its `ports` are exactly the task's host ports.
     resources: Resources
     metadata: tuple[tuple[str, str], ...] = ()
+    #: The parts of `resources` by reservation, which add up to it; empty where all of it is unreserved.
     pools: tuple[Pool, ...] = ()
+    #: The reservation that pays for the executor, "" where that is unreserved. The task's `executor_id` depends on it.
     executor_reservation: str = ""
+    #: Variables with the addresses of linked groups, beside those of the container (core.launch.link_variables).
     environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
-    """Launch on these offers of one agent; what is left of them is declined for `refuse_seconds`."""
+    """Launch on these offers of one agent. The rest of the offers is declined for `refuse_seconds`."""
 
     offer_ids: tuple[OfferId, ...]
     launches: tuple[Launch, ...]
@@ -154,8 +153,7 @@ class Decline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerInverse:
-    """Say that we have left the agents of these inverse offers, or that we have not yet; to be asked again after
-    `refuse_seconds`."""
+    """Answer whether we have left the agents of these inverse offers. Mesos asks again after `refuse_seconds`."""
 
     offer_ids: tuple[OfferId, ...]
     has_left: bool
@@ -164,25 +162,27 @@ class AnswerInverse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """`grace_seconds` is the time between pre_stop, or the stop signal, and KILL. The drain before that is the task's
-    own; a grace shorter than its own shortens it too."""
+    """Stop a task."""
 
     task_id: TaskId
+    #: None where we do not know it.
     agent_id: AgentId | None
+    #: The time between pre_stop, or the stop signal, and KILL; None for the task's own. The drain before that is the
+    #: task's own, but never longer than this where this is shorter than the task's own grace.
     grace_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retire:
-    """Tell an executor to end and to let its containers run on. Best effort, as Mesos's messages to executors are."""
+    """Have an executor end and leave its containers running. Best effort, as Mesos's messages to executors are."""
 
     agent_id: AgentId
     executor_id: ExecutorId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unwanted:
-    """Tell an executor that nobody wants what these tasks have left on its machine. Best effort."""
+class RemoveOrphans:
+    """Have an executor remove the containers that these tasks have left on its machine. Best effort."""
 
     agent_id: AgentId
     executor_id: ExecutorId
@@ -190,28 +190,31 @@ class Unwanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attach:
-    """Tell an executor to call the scheduler at `url` about a command that is to run where a task runs. `key` is good
-    for that one session. Best effort."""
+class StartExec:
+    """Have an executor start a command where a task runs. Best effort."""
 
     agent_id: AgentId
     executor_id: ExecutorId
     task_id: TaskId
+    #: The address of the scheduler that the executor calls, to be connected with the command.
     url: str
+    #: Opens that one session, and no other.
     key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Apply:
-    """Tell an executor that tasks of its shall have the care of `version`, from which theirs differs in that alone, and
-    have had so many `signals`: one with fewer gets `signal`. Best effort, and may come again."""
+class UpdateInPlace:
+    """Have an executor give running tasks other in-place settings, or a signal. Best effort, and may be repeated."""
 
     agent_id: AgentId
     executor_id: ExecutorId
     tasks: tuple[TaskId, ...]
+    #: The version whose in-place settings the tasks get. Theirs differs from it in nothing else.
     version: VersionId
     care: Care
+    #: How many signals a task shall have had since it began: one with fewer gets `signal` once.
     signals: int
+    #: The signal's name, "" where there is none to send.
     signal: str
 
 
@@ -224,7 +227,7 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconcile:
-    """ChangeRequest for the state of these tasks, (id, agent) each; of all that the master knows where empty."""
+    """Request the state of these tasks, (id, agent) each; of all tasks that the master knows where empty."""
 
     tasks: tuple[tuple[TaskId, AgentId], ...] = ()
 
@@ -241,28 +244,33 @@ class Suppress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe:
-    """Connect to the master, as the framework we were, or as a new one where None."""
+    """Connect to the master, as the framework with this id, or as a new one where None."""
 
     framework_id: FrameworkId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What was asked is decided and stored. `changed` are the groups (as text) for which something changed."""
+    """The request is decided, and stored."""
 
+    #: The groups, or the tasks of an approval, that changed, as texts.
     changed: tuple[str, ...] = ()
+    #: The index of the stack after the change, 0 where the request is about no stack.
     index: int = 0
+    #: For people.
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """What was asked cannot be: `kind` is not_found, conflict, invalid or unavailable; nothing was changed."""
+    """The request was refused, and nothing was changed."""
 
+    #: not_found, conflict, invalid or unavailable.
     kind: str
+    #: For people: what, wanted, got, what to do.
     message: str
+    #: (path, error) pairs.
     details: tuple[tuple[str, str], ...] = ()
-    """(path, error) pairs"""
 
 
 Outcome: TypeAlias = Done | Refused
@@ -275,11 +283,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Announce:
-    """Something people may want to follow: goes into the event stream. `kind` is past tense: TaskRunning."""
+class PublishEvent:
+    """Send an event to all readers of the event stream."""
 
+    #: Past tense: TaskRunning.
     kind: str
+    #: For people.
     text: str
+    #: The stack, the group and the task that it is about, "" where it is about none.
     stack: str = ""
     group: str = ""
     task: str = ""
@@ -296,9 +307,10 @@ class HaltCause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """Stop the process; `message` tells the operator what to do."""
+    """Stop the process."""
 
     cause: HaltCause
+    #: For the operator: what is wrong and what to do.
     message: str
 
 
@@ -308,9 +320,9 @@ Call: TypeAlias = (
     | AnswerInverse
     | Kill
     | Retire
-    | Unwanted
-    | Attach
-    | Apply
+    | RemoveOrphans
+    | StartExec
+    | UpdateInPlace
     | Acknowledge
     | Reconcile
     | Revive
@@ -318,4 +330,4 @@ Call: TypeAlias = (
     | Subscribe
 )
 
-Command: TypeAlias = Save | Call | Reply | Announce | Halt
+Command: TypeAlias = Save | Call | Reply | PublishEvent | Halt

@@ -6,7 +6,7 @@ and the API, and ends with the connection of either.
 
 from __future__ import annotations
 
-from framework.core.commands import Attach, Done, Outcome, Refused, Reply
+from framework.core.commands import Done, Outcome, Refused, Reply, StartExec
 from framework.core.events import ExecRequested
 from framework.core.state.context import Context
 from framework.core.views import Connection
@@ -31,6 +31,6 @@ def _attach(context: Context, event: ExecRequested) -> Outcome:
         message = f"{task.id} is {task.state.value}: a command can run only where a task runs"
         return Refused(kind="conflict", message=message)
     context.emit(
-        Attach(agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url=event.url, key=event.key)
+        StartExec(agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url=event.url, key=event.key)
     )
     return Done(message=f"the executor on {task.hostname} is called")

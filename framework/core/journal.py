@@ -23,12 +23,10 @@ from typing import Any
 from framework.core.commands import (
     Accept,
     Acknowledge,
-    Announce,
-    Apply,
-    Attach,
     Command,
     Kill,
     Launch,
+    PublishEvent,
     PutAnswer,
     PutHistory,
     PutRollouts,
@@ -36,6 +34,8 @@ from framework.core.commands import (
     PutTask,
     PutVersion,
     Save,
+    StartExec,
+    UpdateInPlace,
     Write,
 )
 from framework.core.events import (
@@ -92,7 +92,7 @@ QUOTING: Mapping[type, frozenset[str]] = {
     GroupRollout: frozenset({"problem"}),
     Revision: frozenset({"text", "message"}),
     RolloutActionRequested: frozenset({"cause"}),
-    Announce: frozenset({"text"}),
+    PublishEvent: frozenset({"text"}),
 }
 """The fields that may quote what a task or a check has printed. An automatic rollback has its reason as its message."""
 _FROM_MESOS = frozenset({"SOURCE_MASTER", "SOURCE_SLAVE"})
@@ -141,7 +141,7 @@ class Masker:
                 for each in event.call.launches
             )
             return replace(event, call=replace(event.call, launches=launches))
-        if isinstance(event, CallFailed) and isinstance(event.call, Apply):
+        if isinstance(event, CallFailed) and isinstance(event.call, UpdateInPlace):
             container = self._container(with_care(Container(), event.call.care))
             return replace(event, call=replace(event.call, care=care_of(container)))
         return event
@@ -320,9 +320,9 @@ _PLACED = (
 _OF_PUT = _getter(Task, *_PLACED, "backoff", *QUOTING[Task], within="task.")
 _OF_BACKOFF = _getter(Backoff, *QUOTING[Backoff])
 _OF: dict[type, Callable[[Any], Any]] = {
-    **{kind: _getter(kind, *QUOTING.get(kind, ())) for kind in (Announce, Acknowledge, Kill)},
-    Apply: _getter(Apply, "care"),
-    Attach: _getter(Attach, "key"),
+    **{kind: _getter(kind, *QUOTING.get(kind, ())) for kind in (PublishEvent, Acknowledge, Kill)},
+    UpdateInPlace: _getter(UpdateInPlace, "care"),
+    StartExec: _getter(StartExec, "key"),
 }
 
 

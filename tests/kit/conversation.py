@@ -9,7 +9,6 @@ from typing import Any
 from framework.core.commands import (
     Accept,
     Acknowledge,
-    Announce,
     Command,
     DeleteAgent,
     DeleteAnswer,
@@ -21,6 +20,7 @@ from framework.core.commands import (
     Done,
     Kill,
     Outcome,
+    PublishEvent,
     PutAgent,
     PutAnswer,
     PutFramework,
@@ -335,4 +335,4 @@ def acknowledged(heard: list[Command]) -> list[TaskId]:
 
 
 def announced(heard: list[Command]) -> list[str]:
-    return [command.kind for command in heard if isinstance(command, Announce)]
+    return [command.kind for command in heard if isinstance(command, PublishEvent)]

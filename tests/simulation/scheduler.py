@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from framework.adapters.codec import executor_id
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
-from framework.core.commands import Announce, Command, Halt, Reply, Save
+from framework.core.commands import Command, Halt, PublishEvent, Reply, Save
 from framework.core.events import BecameLeader, Event, Saved, SaveFailed, StatusReceived, Woke
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
@@ -165,7 +165,7 @@ class SchedulerProcess:
             self._world.ended(self, f"{command.cause.value}: {command.message}")
         elif isinstance(command, Reply):
             self.replies += 1
-        elif not isinstance(command, Announce):
+        elif not isinstance(command, PublishEvent):
             self.driver.perform(command)
 
     # ---- the store's writer -----------------------------------------------------------

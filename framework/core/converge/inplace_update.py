@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from framework.core.commands import Apply
+from framework.core.commands import UpdateInPlace
 from framework.core.groups.completion import signal_of, signals_due
 from framework.core.model import GroupSpec, Instant, Status, Task
 from framework.core.state.cluster_state import ClusterState
@@ -67,8 +67,8 @@ def _tell(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant)
 
 def _apply(
     state: ClusterState, spec: GroupSpec, due: int, agent_id: AgentId, executor_id: ExecutorId, tasks: list[TaskId]
-) -> Apply:
-    return Apply(
+) -> UpdateInPlace:
+    return UpdateInPlace(
         agent_id=agent_id,
         executor_id=executor_id,
         tasks=tuple(tasks),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.commands import Announce, Done, Outcome, Refused
+from framework.core.commands import Done, Outcome, PublishEvent, Refused
 from framework.core.events import BackoffResetRequested
 from framework.core.groups.completion import has_used_up_retries
 from framework.core.model import Backoff, GroupSpec, Instant, Task
@@ -80,7 +80,7 @@ def reset(context: Context, request: BackoffResetRequested) -> tuple[Outcome, tu
     changed = tuple(group for group in matching if _forget(context, group, asked))
     for group in changed:
         text = f"{group}: its failures are forgotten, and it is tried again at once; {asked}"
-        context.after_save(Announce(kind="BackoffReset", text=text, stack=group.stack, group=str(group)))
+        context.after_save(PublishEvent(kind="BackoffReset", text=text, stack=group.stack, group=str(group)))
     return Done(changed=tuple(map(str, changed)), message="" if changed else "unchanged"), changed
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from framework.core.commands import Accept, Launch, Unwanted
+from framework.core.commands import Accept, Launch, RemoveOrphans
 from framework.core.events import OrphanContainersReported
 from framework.core.launch.adoption import keeper_of
 from framework.core.launch.launch import Batch
@@ -217,7 +217,7 @@ def answer(context: Context, event: OrphanContainersReported, now: Instant) -> N
         return
     is_known = all(id in context.state.tasks for id in unwanted)
     wait = context.after_all_saves if is_known else context.after_fence  # a newer leader may have stored it
-    wait(Unwanted(agent_id=event.agent_id, executor_id=event.executor_id, tasks=unwanted))
+    wait(RemoveOrphans(agent_id=event.agent_id, executor_id=event.executor_id, tasks=unwanted))
 
 
 def _is_wanted(context: Context, id: TaskId, now: Instant) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from framework.core.commands import (
     Accept,
-    Announce,
     Command,
     DeleteAgent,
     DeleteHistory,
@@ -14,6 +13,7 @@ from framework.core.commands import (
     DeleteTask,
     DeleteVersion,
     Kill,
+    PublishEvent,
     PutAgent,
     PutFramework,
     PutHistory,
@@ -333,11 +333,11 @@ class Context:
     def publish_task(self, kind: str, task: Task, text: str) -> None:
         """Tells the event stream of a task, once the step is stored; and its story."""
         self.stories.note(task.id, kind, text, self.now)
-        self.after_save(Announce(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
+        self.after_save(PublishEvent(kind=kind, text=text, stack=task.group.stack, group=str(task.group), task=task.id))
 
     def publish_group(self, kind: str, group: GroupId, text: str) -> None:
         """Tells the event stream of a group, once the step is stored."""
-        self.after_save(Announce(kind=kind, text=text, stack=group.stack, group=str(group)))
+        self.after_save(PublishEvent(kind=kind, text=text, stack=group.stack, group=str(group)))
 
     def request(self, request: ChangeRequest) -> None:
         """Asks something of the scheduler as a user might, after this step."""
@@ -345,7 +345,7 @@ class Context:
 
     def publish(self, kind: str, text: str, stack: str = "") -> None:
         """Tells the event stream of something else, once the step is stored."""
-        self.after_save(Announce(kind=kind, text=text, stack=stack))
+        self.after_save(PublishEvent(kind=kind, text=text, stack=stack))
 
     def publish_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
         """Tells the event stream why a group finds no place, when the rules that keep it from one are others than those
@@ -354,7 +354,7 @@ class Context:
         if rules != known and now - at >= TELL_WAITING_EVERY_SECONDS:
             self.waits_published[group] = (rules, now)
             text = f"{group} waits: {sentence}"
-            self.after_save(Announce(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
+            self.after_save(PublishEvent(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
 
     def touch_pending(self) -> None:
         """What all groups that wait are waiting for may be another thing now: readers are to see it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework.core.commands import Announce, Command, Done, Refused
+from framework.core.commands import Command, Done, PublishEvent, Refused
 from framework.core.events import KillRequested, ScaleRequested, StopRequested, UsageMeasured
 from framework.core.model import TaskUsage
 from framework.core.state.load_window import MOST_AT_ONCE, Scaler, Window, reading
@@ -114,7 +114,7 @@ def test_more_once_that_was_wanted_for_a_while() -> None:
     assert load.sentence == "6 are wanted, which has to hold for 30 s: cpu 90 % (target 60 %)"
     heard = load.measure(cpu=90)
     assert load.instances == 6
-    scaled = [one.text for one in heard if isinstance(one, Announce) and one.kind == "GroupScaled"]
+    scaled = [one.text for one in heard if isinstance(one, PublishEvent) and one.kind == "GroupScaled"]
     assert scaled == ["shop/web is scaled from 4 to 6 by autoscale: cpu 90 % (target 60 %)"]
     revision = load.talk.shelf.histories["shop"].revisions[-1]
     assert (revision.command, revision.by, revision.text) == ("scale", "autoscale", "scaled web 4 → 6")

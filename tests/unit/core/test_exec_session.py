@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework.core.commands import Attach, Done, Refused, Save
+from framework.core.commands import Done, Refused, Save, StartExec
 from framework.core.events import ExecRequested
 from specs.ids import TaskId
 from specs.model.stack import Container
@@ -21,10 +21,10 @@ def test_the_executor_of_a_running_task_is_told_and_nothing_is_stored(container:
     talk.up(group(container=container))
     (task,) = talk.tasks
     heard = talk.say(replace(ASK, task_id=task.id))
-    told = Attach(
+    told = StartExec(
         agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url="http://10.0.0.9:8080", key="k"
     )
-    assert [each for each in heard if isinstance(each, Attach)] == [told]
+    assert [each for each in heard if isinstance(each, StartExec)] == [told]
     assert isinstance(outcome(heard, 7), Done)
     assert not any(isinstance(each, Save) for each in heard)
 
@@ -38,7 +38,7 @@ def test_where_nothing_runs_it_is_refused() -> None:
     said = {}
     for id in (TaskId("none"), web.id):
         heard = talk.say(replace(ASK, task_id=id))
-        assert not any(isinstance(each, Attach) for each in heard)
+        assert not any(isinstance(each, StartExec) for each in heard)
         answer = outcome(heard, 7)
         assert isinstance(answer, Refused)
         said[id] = (answer.kind, answer.message.partition(":")[0])

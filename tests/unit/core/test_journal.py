@@ -226,7 +226,7 @@ class TestSecrets:
                 if not task.state.is_terminal:
                     talk.status(task, TaskState.FAILED, message=f"exit code 1; last line on stderr: {SECRET}")
             talk.wait(30)
-        assert SECRET in repr([each for each in talk.heard if isinstance(each, commands.Announce)])
+        assert SECRET in repr([each for each in talk.heard if isinstance(each, commands.PublishEvent)])
         after = Recorded(tmp_path / "next", talk.shelf)
         after.subscribe()
         for file in (path, tmp_path / "next"):
@@ -237,7 +237,7 @@ class TestSecrets:
         talk = live(tmp_path / "journal")
         task = next(each for each in talk.tasks if each.state is TaskState.RUNNING)
         heard = talk.say(ExecRequested(request_id=901, task_id=task.id, url="http://10.0.0.9:8080", key=SECRET))
-        assert any(isinstance(each, commands.Attach) and each.key == SECRET for each in heard)
+        assert any(isinstance(each, commands.StartExec) and each.key == SECRET for each in heard)
         assert SECRET not in (tmp_path / "journal").read_text(encoding="utf-8")
         assert [step for step in replay(tmp_path / "journal") if not step.is_same] == []
 

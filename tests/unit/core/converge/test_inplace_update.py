@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.commands import Apply, Command, Done
+from framework.core.commands import Command, Done, UpdateInPlace
 from framework.core.converge.inplace_update import TELL_AGAIN_SECONDS
 from framework.core.converge.slots import _worth
 from framework.core.events import Disconnected, RollbackRequested
@@ -29,8 +29,8 @@ def web(**changes: object) -> Group:
     return group("shop/web", instances=2, container=replace(BARE, **changes))  # type: ignore[arg-type]
 
 
-def told(heard: list[Command]) -> list[Apply]:
-    return [command for command in heard if isinstance(command, Apply)]
+def told(heard: list[Command]) -> list[UpdateInPlace]:
+    return [command for command in heard if isinstance(command, UpdateInPlace)]
 
 
 def submitted(talk: Conversation, group: Group) -> list[Command]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework.core.commands import Announce, Kill
+from framework.core.commands import Kill, PublishEvent
 from framework.core.converge.statuses import RECONCILED
 from framework.core.views import GroupState, GroupView
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
@@ -37,7 +37,7 @@ def test_a_task_is_ready_when_both_checks_say_so() -> None:
     assert only_view(talk).state is GroupState.RUNNING
     said = talk.status(task, TaskState.RUNNING, is_healthy=True, is_ready=False, message="not ready: 503")
     assert "TaskNotReady" in announced(said)
-    assert [each.text for each in said if isinstance(each, Announce)] == [f"{task.id} is not ready: 503"]
+    assert [each.text for each in said if isinstance(each, PublishEvent)] == [f"{task.id} is not ready: 503"]
     assert (only_view(talk).ready, talk.tasks[0].message) == (0, "not ready: 503")
     talk.status(task, TaskState.RUNNING, is_healthy=True)
     assert talk.tasks[0].readiness is Readiness.NOT_READY

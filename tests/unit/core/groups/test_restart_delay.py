@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework.core.commands import Announce, Command, Done, Outcome, Refused, Revive
+from framework.core.commands import Command, Done, Outcome, PublishEvent, Refused, Revive
 from framework.core.events import BackoffResetRequested
 from framework.core.model import Task
 from framework.core.views import GroupState, GroupView
@@ -45,7 +45,7 @@ def reset(talk: Conversation, pattern: str = "shop") -> Outcome:
 
 
 def kinds(talk: Conversation) -> list[str]:
-    return [one.kind for one in talk.heard if isinstance(one, Announce)]
+    return [one.kind for one in talk.heard if isinstance(one, PublishEvent)]
 
 
 class TestWaits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework.core.commands import Accept, Command, Done, Unwanted
+from framework.core.commands import Accept, Command, Done, RemoveOrphans
 from framework.core.events import OrphanContainersReported, ScaleRequested
 from framework.core.launch.container_sweep import AGAIN_SECONDS, MOST_SECONDS, MOST_TRIES, NOWHERE_SECONDS, RESOURCES
 from framework.core.model import Task
@@ -204,7 +204,7 @@ def test_the_next_leader_goes_on_with_it() -> None:
 
 def asked(talk: Conversation, *tasks: TaskId) -> list[TaskId]:
     heard = talk.say(OrphanContainersReported(tasks=tasks, **ASKED))  # type: ignore[arg-type]
-    return [id for command in heard if isinstance(command, Unwanted) for id in command.tasks]
+    return [id for command in heard if isinstance(command, RemoveOrphans) for id in command.tasks]
 
 
 def test_nobody_wants_what_is_unknown_or_has_ended() -> None:
@@ -237,4 +237,4 @@ def test_of_what_the_store_does_not_know_nothing_is_said_before_it_shows_who_lea
     talk = up()
     talk.holds_saves = True
     assert asked(talk, TaskId("shop.web.0.999")) == []
-    assert [each.tasks for each in talk.release() if isinstance(each, Unwanted)] == [(TaskId("shop.web.0.999"),)]
+    assert [each.tasks for each in talk.release() if isinstance(each, RemoveOrphans)] == [(TaskId("shop.web.0.999"),)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.commands import Accept, Announce, Decline, DeleteAgent, PutAgent, Revive, Save
+from framework.core.commands import Accept, Decline, DeleteAgent, PublishEvent, PutAgent, Revive, Save
 from framework.core.events import AgentFailed, AgentsReported, OffersReceived, ScaleRequested, StackRemoved, Subscribed
 from framework.core.model import Task
 from framework.core.state.executor_choice import Reservations, purse_of
@@ -197,7 +197,7 @@ class TestHardRules:
         talk = Conversation()
         talk.subscribe()
         talk.submit(stack(group(resources=Resources(cpus_milli=8000, mem_mib=100))))
-        told = [c for c in talk.offers() if isinstance(c, Announce) and c.kind == "GroupWaiting"]
+        told = [c for c in talk.offers() if isinstance(c, PublishEvent) and c.kind == "GroupWaiting"]
         assert [event.text for event in told] == ["shop/web waits: 0/3 agents fit: 3 cpus (wanted 8, best 3.9)"]
         assert told[0].group == "shop/web"
         assert "GroupWaiting" not in announced(talk.offers() + talk.wait(60) + talk.offers())

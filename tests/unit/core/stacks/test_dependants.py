@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework.core.commands import Apply, Command, Done
+from framework.core.commands import Command, Done, UpdateInPlace
 from framework.core.events import RestartRequested, RolloutAction, RolloutActionRequested, StartRequested, StopRequested
 from framework.core.model import Task
 from specs.model.stack import Condition, Dependency, Group, OnChange, Restart, Stop
@@ -286,7 +286,7 @@ HUPPED = replace(on("redis", change=OnChange.SIGNAL), signal="SIGHUP")
 
 
 def signals(heard: list[Command]) -> list[tuple[int, str]]:
-    return [(command.signals, command.signal) for command in heard if isinstance(command, Apply)]
+    return [(command.signals, command.signal) for command in heard if isinstance(command, UpdateInPlace)]
 
 
 class TestSignals:

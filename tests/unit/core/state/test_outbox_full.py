@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework.core.commands import Acknowledge, Announce, Done, Halt, HaltCause, Reconcile, Refused, Save
+from framework.core.commands import Acknowledge, Done, Halt, HaltCause, PublishEvent, Reconcile, Refused, Save
 from framework.core.events import StackSubmitted, StoreReported
 from framework.core.model import Stored
 from specs.states import TaskState
@@ -98,7 +98,7 @@ def test_a_store_without_a_version_that_a_stack_names_is_refused() -> None:
         f"the store lacks version {version} of shop/web: somebody has deleted it; restore a backup"
         " (`framework store check` lists what is wrong)"
     )
-    assert not [command for command in again.heard if isinstance(command, Announce | Save)]
+    assert not [command for command in again.heard if isinstance(command, PublishEvent | Save)]
 
 
 def test_a_next_number_that_is_too_low_is_raised_and_told() -> None:
@@ -109,7 +109,7 @@ def test_a_next_number_that_is_too_low_is_raised_and_told() -> None:
     talk.subscribe()
     assert talk.shelf.next_serial == 4
     (said,) = [
-        command.text for command in talk.heard if isinstance(command, Announce) and command.kind == "SerialRaised"
+        command.text for command in talk.heard if isinstance(command, PublishEvent) and command.kind == "SerialRaised"
     ]
     assert "said that 2 is the next number" in said and "goes on from 4" in said
     talk.run(*talk.tasks)
