@@ -2,7 +2,7 @@
 
 pymesos needs the distribution `http-parser`, whose last release does not compile on Python 3.11 or later.
 The distribution of the same name in framework/compat/http-parser takes its place, on top of h11; naming it
-by path here is what lets a plain `pip install .` find it.  ARCHITECTURE.md, decision 1, has the reasons.
+by path here is what lets a plain `pip install .` find it.  docs/decisions.md (1) has the reasons.
 """
 
 from pathlib import Path
