@@ -109,7 +109,7 @@ def refresh(context: Context, now: Instant) -> None:
         context.reviewed = mark
         context.sought.clear()  # what was declined because of these agents may fit now
         context.is_unsettled = True
-        for group in sorted(state.everywhere):
+        for group in sorted(state.global_groups):
             review_group(context, group, now)
             if not state.group(group).wanted:
                 state.touched[group] = None  # it says why it is nowhere

@@ -36,7 +36,7 @@ def check(scheduler: Scheduler) -> None:
     assert again.executors == state.executors
     assert again.agent_uses == state.agent_uses
     assert again.failing == state.failing
-    assert again.everywhere == state.everywhere
+    assert again.global_groups == state.global_groups
     assert again.backoffs == state.backoffs
     assert again.apart == state.apart
     assert again.specs == state.specs

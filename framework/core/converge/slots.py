@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.core.groups.completion import has_finished
-from framework.core.launch.global_groups import wanted_everywhere
+from framework.core.launch.global_groups import global_slots
 from framework.core.model import GroupSpec, Task
 from framework.core.state.context import Context
 from framework.core.state.group_index import holds_slot
@@ -24,7 +24,7 @@ def wanted_slots(context: Context, group: GroupId) -> dict[int, AgentId | None]:
     if spec is None or spec.is_stopped:
         return {}
     if spec.mode is Mode.GLOBAL:
-        return wanted_everywhere(context, spec)
+        return global_slots(context, spec)
     return dict.fromkeys(_wanted_of_many(context, spec))
 
 

@@ -17,7 +17,7 @@ from specs.ids import AgentId
 from specs.states import Goal
 
 
-def wanted_everywhere(context: Context, spec: GroupSpec) -> dict[int, AgentId | None]:
+def global_slots(context: Context, spec: GroupSpec) -> dict[int, AgentId | None]:
     """The slots of a GLOBAL group that shall be filled, with their agents.
 
     An agent keeps the slot of its task; the others get the lowest free numbers. A task that runs keeps its slot until

@@ -63,7 +63,7 @@ class ClusterState:
         """The ended tasks whose containers may run on, without a task that sees to them."""
         self.backoffs: dict[tuple[GroupId, VersionId], Backoff] = {}
         """The waits of groups' versions: of each the newest that an ended task carries."""
-        self.everywhere: dict[GroupId, None] = {}
+        self.global_groups: dict[GroupId, None] = {}
         """The groups that have one on every agent."""
         self.apart: tuple[tuple[GroupId, Neighbour], ...] = ()
         """The hard rules by which groups keep others away."""
@@ -119,7 +119,7 @@ class ClusterState:
         for spec in () if stack.is_removed else stack.groups:
             self.specs[spec.id] = spec
             if spec.mode is Mode.GLOBAL:
-                self.everywhere[spec.id] = None
+                self.global_groups[spec.id] = None
             if hard := tuple(rule for rule in spec.rules.apart if not rule.weight):
                 self._keeping_apart[spec.id] = hard
             self.group(spec.id)
@@ -195,7 +195,7 @@ class ClusterState:
 
     def _forget_spec(self, spec: GroupSpec) -> None:
         self.specs.pop(spec.id, None)
-        self.everywhere.pop(spec.id, None)
+        self.global_groups.pop(spec.id, None)
         self._keeping_apart.pop(spec.id, None)
         self._use(spec.id.stack, spec.version, -1)
         self.touched[spec.id] = None
