@@ -182,7 +182,7 @@ class Scheduler:
         context.is_unsettled = True
         context.publish("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
         self._reconcile(now, is_new=True)
-        inplace_update.tell_all(context, now)
+        inplace_update.resend_all(context, now)
         # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.state.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
@@ -339,7 +339,7 @@ class Scheduler:
         if group is None or group not in self.context.state.groups:
             return
         if kind == "tell":
-            inplace_update.tell(self.context, group, now)
+            inplace_update.send_updates(self.context, group, now)
         elif kind == "advance":
             rollouts.go_on(self.context, group, now)
         else:

@@ -66,7 +66,7 @@ def _check_histories(state: ClusterState) -> None:
 
 
 def _check_group(again: GroupIndex, index: GroupIndex) -> None:
-    marks = ("outdated", "draining", "useless", "behind", "ready", "running")
+    marks = ("outdated", "draining", "useless", "stale", "ready", "running")
     for name in ("living", "holders", "surge", "outgoing", *marks):
         assert getattr(again, name) == getattr(index, name), f"{index.id}: {name} differ from their recomputation"
     assert set(again.ended) == set(index.ended)

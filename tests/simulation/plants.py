@@ -285,7 +285,7 @@ def _pause_not_stored() -> Installed:
 
 
 def _care_told_once() -> Installed:
-    return patch.object(inplace_update, "TELL_AGAIN_SECONDS", 1e6)
+    return patch.object(inplace_update, "RESEND_SECONDS", 1e6)
 
 
 def _any_agent_taken() -> Installed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import DeleteStack
-from framework.core.converge.inplace_update import tell
+from framework.core.converge.inplace_update import send_updates
 from framework.core.converge.retire import dismiss
 from framework.core.converge.slots import wanted_slots
 from framework.core.converge.stop_order import hold
@@ -53,7 +53,7 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
     for slot in sorted(slots):
         review_slot(context, group, slot, now)
     go_on(context, group, now)
-    tell(context, group, now)
+    send_updates(context, group, now)
     forget_if_over(context, group)
 
 
@@ -123,7 +123,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     for kind in ("kill", "launch", "unreachable"):
         context.timers.drop(kind, task.id)
     context.progress.pop(task.id, None)
-    context.informed.pop(task.id, None)
+    context.sent_updates.pop(task.id, None)
     spec = state.specs.get(group)
     is_followed = task.goal is Goal.RUN and spec is not None and not is_finished(task, spec)
     if spec is not None and is_followed and not _is_blameless(context, task, now):

@@ -20,7 +20,7 @@ from specs.states import Goal
 
 ROLL_SECONDS = 120.0
 """So long an agent may take; longer, and nothing more is rolled."""
-TELL_AGAIN_SECONDS = 10.0
+RESEND_SECONDS = 10.0
 """A message to an executor may be lost: it is told again while it is there."""
 
 
@@ -75,7 +75,7 @@ def advance(context: Context, now: Instant) -> None:
     elif now >= roll.until:
         _give_up(context, roll, roll.agent_id)
     elif now >= roll.tell_at:
-        roll.tell_at = now + TELL_AGAIN_SECONDS
+        roll.tell_at = now + RESEND_SECONDS
         context.timers.set("roll", "", min(roll.tell_at, roll.until))
         for executor in older_executors(context, roll.agent_id):
             context.after_save(Retire(agent_id=roll.agent_id, executor_id=executor))

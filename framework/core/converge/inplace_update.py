@@ -1,7 +1,8 @@
-"""Telling executors what is new of tasks that run on: that they get another care (specs.model.in_place), or a signal.
+"""In-place updates of tasks that keep running: new in-place settings (specs.model.in_place), or a signal.
 
-What a task has is stored with it, what it shall have with its group's spec. While the two differ its executor is told,
-and again after a while, as messages to executors may be lost, until a status says that the task has it.
+A task is stored with the version and signals that it has; the spec of its group has the desired ones. While they differ
+the task is stale, and its executor is sent the update. Messages to executors can get lost: the update is sent again
+until a status confirms that the task has it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from framework.core.commands import UpdateInPlace
 from framework.core.groups.completion import signal_of, signals_due
 from framework.core.model import GroupSpec, Instant, Status, Task
 from framework.core.state.cluster_state import ClusterState
-from framework.core.state.context import Context, Informed
+from framework.core.state.context import Context, SentUpdate
 from framework.core.state.group_index import is_stale
 from framework.core.views import Connection
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_make
@@ -21,47 +22,48 @@ from specs.model.in_place import care_of
 from specs.model.stack import Container
 from specs.states import Health, Readiness, TaskState
 
-TELL_AGAIN_SECONDS = 10.0
+RESEND_SECONDS = 10.0
+"""Pause before an update that no status has confirmed is sent again."""
 
 
-def tell(context: Context, group: GroupId, now: Instant) -> None:
-    """Tells of all tasks of a group that lack something; not of those of which the same was told a moment ago."""
-    if context.state.group(group).behind:
-        _tell(context, group, list(context.state.group(group).behind), now)
+def send_updates(context: Context, group: GroupId, now: Instant) -> None:
+    """Sends updates for all stale tasks of a group, except where the same was sent a moment ago."""
+    if context.state.group(group).stale:
+        _send(context, group, list(context.state.group(group).stale), now)
 
 
-def tell_of(context: Context, task: Task, now: Instant) -> None:
-    """Tells of one task, if it lacks something."""
+def send_update(context: Context, task: Task, now: Instant) -> None:
+    """Sends the update of one task, if it is stale."""
     if is_stale(task, context.state.specs.get(task.group)):
-        _tell(context, task.group, (task.id,), now)
+        _send(context, task.group, (task.id,), now)
 
 
-def tell_all(context: Context, now: Instant) -> None:
-    """There is a new connection: nothing that was told before is known to have arrived."""
-    context.informed.clear()
+def resend_all(context: Context, now: Instant) -> None:
+    """Sends the updates of all stale tasks on a new connection: those sent before may not have arrived."""
+    context.sent_updates.clear()
     for group in sorted(context.state.specs):
-        tell(context, group, now)
+        send_updates(context, group, now)
 
 
-def _tell(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant) -> None:
+def _send(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant) -> None:
     state = context.state
     spec = state.specs.get(group)
     if spec is None or context.connection is not Connection.SUBSCRIBED:
         return
     due = signals_due(state, spec)
-    told: dict[tuple[AgentId, ExecutorId], list[TaskId]] = {}
+    stale: dict[tuple[AgentId, ExecutorId], list[TaskId]] = {}
     for id in ids:
         task = state.tasks[id]
-        lacks = task.version != spec.version or task.signals < due
-        # Before an executor has spoken of a task it may not know it.
-        if not lacks or task.state not in (TaskState.STARTING, TaskState.RUNNING):
+        is_due = task.version != spec.version or task.signals < due
+        # An executor that has sent no status of a task may not know the task.
+        if not is_due or task.state not in (TaskState.STARTING, TaskState.RUNNING):
             continue
-        known = context.informed.get(id)
-        if known is None or known.what != (spec.version, due) or now >= known.at + TELL_AGAIN_SECONDS:
-            context.informed[id] = Informed(what=(spec.version, due), at=now)
-            told.setdefault((task.agent_id, task.executor_id), []).append(id)
-        context.wake_group("tell", group, context.informed[id].at + TELL_AGAIN_SECONDS)
-    for (agent_id, executor_id), tasks in told.items():
+        known = context.sent_updates.get(id)
+        if known is None or known.what != (spec.version, due) or now >= known.at + RESEND_SECONDS:
+            context.sent_updates[id] = SentUpdate(what=(spec.version, due), at=now)
+            stale.setdefault((task.agent_id, task.executor_id), []).append(id)
+        context.wake_group("tell", group, context.sent_updates[id].at + RESEND_SECONDS)
+    for (agent_id, executor_id), tasks in stale.items():
         context.after_save(_apply(state, spec, due, agent_id, executor_id, tasks))
 
 
@@ -79,8 +81,8 @@ def _apply(
     )
 
 
-def heard(state: ClusterState, task: Task, status: Status) -> Task:
-    """The task with what its executor says that it has by now; the same one where that is nothing new."""
+def with_confirmed(state: ClusterState, task: Task, status: Status) -> Task:
+    """The task with the version and signals that its status confirms; the same object where nothing is new."""
     if task.state.is_terminal or status.state.is_terminal or not status.version:
         return task
     has = state.versions.get((task.group.stack, status.version))
@@ -89,27 +91,27 @@ def heard(state: ClusterState, task: Task, status: Status) -> Task:
     if (task.version, task.signals) == (has.id, status.signals):
         return task
     before = state.versions[task.group.stack, task.version]
-    health, readiness = _watched(task, before.container, has.container)
+    health, readiness = _checked(task, before.container, has.container)
     return replace(task, version=has.id, signals=status.signals, health=health, readiness=readiness)
 
 
-def _watched(task: Task, before: Container, now: Container) -> tuple[Health, Readiness]:
-    """What is known of a task once it is watched in another way: of a check that has changed nothing, before the status
-    says what that has found."""
+def _checked(task: Task, before: Container, now: Container) -> tuple[Health, Readiness]:
+    """The health and readiness of a task whose checks have changed: a changed check has no result, until a status
+    brings one."""
     health, readiness = task.health, task.readiness
     if before.health != now.health:
         health = Health.UNKNOWN if now.health is not None else Health.NONE
     if before.ready != now.ready:
-        is_asked = now.ready is not None or bool(now.post_start)
-        readiness = Readiness.UNKNOWN if is_asked else Readiness.NONE
+        has_check = now.ready is not None or bool(now.post_start)
+        readiness = Readiness.UNKNOWN if has_check else Readiness.NONE
     return health, readiness
 
 
-def announce(context: Context, before: Task, task: Task) -> None:
-    """Tells people of what a task has got."""
+def publish_confirmed(context: Context, before: Task, task: Task) -> None:
+    """Publishes an event for a version or signal that a status has just confirmed."""
     if (task.version, task.signals) == (before.version, before.signals):
         return
-    context.informed.pop(task.id, None)
+    context.sent_updates.pop(task.id, None)
     if task.version != before.version:
         context.publish_task(
             "TaskApplied", task, f"{task.id} has the settings of version {task.version}, applied in place"

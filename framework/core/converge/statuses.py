@@ -43,8 +43,8 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     if task is None:
         return
     effect = transition(task.state, status.state)
-    heard = inplace_update.heard(context.state, task, status)
-    moved = _proved(task, _moved(heard, status, now), now) if effect is Effect.MOVE else task
+    confirmed = inplace_update.with_confirmed(context.state, task, status)
+    moved = _proved(task, _moved(confirmed, status, now), now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.state, moved)
     if moved == task:
@@ -54,7 +54,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     context.put(moved)
     context.after_save(*_acknowledgement(status))
     _announce(context, task, moved)
-    inplace_update.announce(context, task, moved)
+    inplace_update.publish_confirmed(context, task, moved)
     if moved.state.is_terminal:
         end_task(context, moved, now)
         return
@@ -69,7 +69,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
         count_rollout_failure(context, task, now)
     review_slot(context, moved.group, moved.slot, now)
     go_on(context, moved.group, now)
-    inplace_update.tell_of(context, context.state.tasks[moved.id], now)
+    inplace_update.send_update(context, context.state.tasks[moved.id], now)
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:

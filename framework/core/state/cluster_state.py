@@ -132,7 +132,7 @@ class ClusterState:
             for slot, id in sorted(index.holders.items()):
                 self._mark_due(index, slot, self.tasks[id])
             for id in (id for living in index.living.values() for id in living):
-                _mark(index.behind, id, is_stale(self.tasks[id], self.specs.get(group)))
+                _mark(index.stale, id, is_stale(self.tasks[id], self.specs.get(group)))
             self.touched[group] = None
 
     def drop_stack(self, name: str) -> None:
@@ -270,7 +270,7 @@ class ClusterState:
                 index.last_ended[task.slot] = task.id
         else:
             index.living.setdefault(task.slot, {})[task.id] = None
-            _mark(index.behind, task.id, is_stale(task, self.specs.get(index.id)))
+            _mark(index.stale, task.id, is_stale(task, self.specs.get(index.id)))
         if is_counted(task):
             self._count(task, 1)
         _mark(self.left, task.id, task.is_left and task.state.is_terminal)
@@ -351,7 +351,7 @@ class ClusterState:
 
     def _unlist(self, task: Task) -> None:
         index = self.groups[task.group]
-        for listed in (index.outgoing, index.ended, index.behind):
+        for listed in (index.outgoing, index.ended, index.stale):
             listed.pop(task.id, None)
         living = index.living.get(task.slot)
         if living is not None and task.id in living:

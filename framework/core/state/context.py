@@ -47,9 +47,10 @@ TELL_WAITING_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Informed:
-    """What the executor of a task was last told to give it: the care of a version, and so many signals; and when."""
+class SentUpdate:
+    """The in-place update that was last sent to the executor of a task."""
 
+    #: The version whose in-place settings the task gets, and the number of signals that it will have had.
     what: tuple[VersionId, int]
     at: Instant
 
@@ -97,9 +98,8 @@ class Context:
         self.waits_published: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
         """By which rules a group found no place when that was last told as an event, and when."""
         self.progress: dict[TaskId, Progress] = {}
-        self.informed: dict[TaskId, Informed] = {}
-        """Of the tasks that lack something, as far as their executors were told on this connection
-        (core.converge.inplace_update)."""
+        self.sent_updates: dict[TaskId, SentUpdate] = {}
+        """The updates sent on this connection, for tasks that are still stale (core.converge.inplace_update)."""
         self.sought: dict[GroupId, int] = {}
         """For how many unplaced slots of each group Mesos was asked for offers already."""
         self.offer_waits = OfferWaits()

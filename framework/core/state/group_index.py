@@ -26,7 +26,7 @@ class GroupIndex:
     successor has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the
     holders whose task has another version or generation than is desired, as far as they shall run; `draining` those on
     agents that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose
-    task serves on although it has failed a check that was changed. `behind` are the tasks that run on and lack
+    task serves on although it has failed a check that was changed. `stale` are the tasks that run on and lack
     something that their executor is to be told (core.converge.inplace_update).
 
     `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
@@ -47,7 +47,7 @@ class GroupIndex:
     draining: dict[int, None] = field(default_factory=dict)
     useless: dict[int, None] = field(default_factory=dict)
     unproved: dict[int, None] = field(default_factory=dict)
-    behind: dict[TaskId, None] = field(default_factory=dict)
+    stale: dict[TaskId, None] = field(default_factory=dict)
     ready: dict[int, None] = field(default_factory=dict)
     fresh: dict[int, None] = field(default_factory=dict)
     running: dict[int, None] = field(default_factory=dict)

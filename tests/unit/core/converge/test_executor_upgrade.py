@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Command, Done, Outcome, Refused, Retire
-from framework.core.converge.executor_upgrade import ROLL_SECONDS, TELL_AGAIN_SECONDS
+from framework.core.converge.executor_upgrade import RESEND_SECONDS, ROLL_SECONDS
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Task
 from specs.ids import ExecutorId
@@ -119,7 +119,7 @@ def test_agents_with_processes_are_left_out_unless_asked_for() -> None:
 def test_a_message_that_was_lost_is_sent_again() -> None:
     talk = renewed()
     ask(talk)
-    assert len(told(talk.wait(TELL_AGAIN_SECONDS))) == 1
+    assert len(told(talk.wait(RESEND_SECONDS))) == 1
 
 
 def test_an_executor_that_does_not_leave_stops_the_roll() -> None:

@@ -1,11 +1,11 @@
-"""What running tasks are told of: another care of them. (Signals: test_dependencies.)"""
+"""In-place updates of running tasks: new in-place settings. (Signals: test_dependants.)"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from framework.core.commands import Command, Done, UpdateInPlace
-from framework.core.converge.inplace_update import TELL_AGAIN_SECONDS
+from framework.core.converge.inplace_update import RESEND_SECONDS
 from framework.core.converge.slots import _worth
 from framework.core.events import Disconnected, RollbackRequested
 from framework.core.model import RolloutState, Task
@@ -29,7 +29,7 @@ def web(**changes: object) -> Group:
     return group("shop/web", instances=2, container=replace(BARE, **changes))  # type: ignore[arg-type]
 
 
-def told(heard: list[Command]) -> list[UpdateInPlace]:
+def updates(heard: list[Command]) -> list[UpdateInPlace]:
     return [command for command in heard if isinstance(command, UpdateInPlace)]
 
 
@@ -56,17 +56,17 @@ def up(**changes: object) -> Conversation:
     return talk
 
 
-def test_another_care_is_told_at_once_and_again_until_each_task_has_it() -> None:
+def test_an_update_is_sent_at_once_and_again_until_each_task_has_it() -> None:
     talk = up()
     first, second = talk.tasks
-    heard = told(submitted(talk, web(stop=Stop(drain_seconds=5.0))))
+    heard = updates(submitted(talk, web(stop=Stop(drain_seconds=5.0))))
     assert {id for each in heard for id in each.tasks} == {first.id, second.id}
     assert all(each.care == Care(stop=Stop(drain_seconds=5.0)) and each.version == desired(talk) for each in heard)
-    assert not told(talk.wait(TELL_AGAIN_SECONDS - 1))
+    assert not updates(talk.wait(RESEND_SECONDS - 1))
     has(talk, first)
-    assert [each.tasks for each in told(talk.wait(2))] == [(second.id,)]
+    assert [each.tasks for each in updates(talk.wait(2))] == [(second.id,)]
     assert "TaskApplied" in announced(has(talk, second))
-    assert not told(talk.wait(100)) and not killed(talk.heard)
+    assert not updates(talk.wait(100)) and not killed(talk.heard)
     assert [(task.id, task.version) for task in talk.tasks] == [(first.id, desired(talk)), (second.id, desired(talk))]
     assert len(talk.scheduler.context.state.versions) == 2  # that of the tasks, and of the definition before
 
@@ -81,7 +81,7 @@ def test_it_is_no_rollout_and_going_back_is_none_either() -> None:
         has(talk, task, is_healthy=True)
     talk.say(RollbackRequested(request_id=77, name="shop"))
     assert desired(talk) == before and not state.rollouts and not killed(talk.heard)
-    assert {each.version for each in told(talk.heard)[-2:]} == {before}
+    assert {each.version for each in updates(talk.heard)[-2:]} == {before}
 
 
 def test_what_is_known_of_a_task_follows_what_it_is_asked() -> None:
@@ -99,14 +99,14 @@ def test_what_is_known_of_a_task_follows_what_it_is_asked() -> None:
     assert all(task.is_ready and task.health is Health.NONE for task in talk.tasks)
 
 
-def test_a_task_that_has_not_begun_is_told_once_its_executor_speaks_of_it() -> None:
+def test_a_task_that_has_not_begun_is_sent_its_update_once_its_executor_sends_a_status() -> None:
     talk = Conversation()
     talk.subscribe()
     submitted(talk, web())
     talk.offers()
     task, _ = talk.tasks
-    assert not told(submitted(talk, web(health=CHECK)))
-    assert [each.tasks for each in told(talk.status(task, TaskState.STARTING, version=task.version))] == [(task.id,)]
+    assert not updates(submitted(talk, web(health=CHECK)))
+    assert [each.tasks for each in updates(talk.status(task, TaskState.STARTING, version=task.version))] == [(task.id,)]
     assert is_same_make(task.version, desired(talk)) and task.version != desired(talk)
 
 
@@ -114,9 +114,9 @@ def test_the_next_leader_and_the_next_connection_tell_again() -> None:
     talk = up()
     submitted(talk, web(health=CHECK))
     heir = Conversation(shelf=talk.shelf)
-    assert len(told(heir.subscribe())) == 2
+    assert len(updates(heir.subscribe())) == 2
     heir.say(Disconnected(problem="gone"))
-    assert len(told(heir.subscribe())) == 2
+    assert len(updates(heir.subscribe())) == 2
 
 
 def test_what_an_executor_says_of_a_version_that_is_forgotten_is_no_news() -> None:
