@@ -74,8 +74,8 @@ def _wait(server: Server, seconds: float, *, is_silent: bool) -> Answer:
         except NoScheduler:
             time.sleep(_LOOK_SECONDS)  # the leader may change: the next one knows of no roll
             continue
-        if answer["executor_upgrade_problem"]:
-            raise CommandFault(answer["executor_upgrade_problem"], CliExit.REFUSED)
+        if answer["roll_problem"]:
+            raise CommandFault(answer["roll_problem"], CliExit.REFUSED)
         if not answer["is_rolling"]:
             return answer
         standing = " ".join(_standing(answer))
@@ -87,6 +87,6 @@ def _wait(server: Server, seconds: float, *, is_silent: bool) -> Answer:
 
 
 def _standing(answer: Answer) -> list[str]:
-    if answer["executor_upgrade_problem"]:
-        return [cell(answer["executor_upgrade_problem"])]
+    if answer["roll_problem"]:
+        return [cell(answer["roll_problem"])]
     return [f"rolling {cell(answer['rolling'])}, {answer['to_roll']} to come"] if answer["is_rolling"] else []

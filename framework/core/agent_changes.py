@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.core.commands import AnswerInverse
 from framework.core.converge.converge import review_group
-from framework.core.converge.retire import dismiss_idle
+from framework.core.converge.executor_upgrade import retire_idle
 from framework.core.events import AgentsReported
 from framework.core.model import Instant
 from framework.core.rollout.rollouts import go_on
@@ -116,7 +116,7 @@ def refresh(context: Context, now: Instant) -> None:
         before = state.draining
         for group in sorted(state.depart(agents.draining)):
             go_on(context, group, now)
-        dismiss_idle(context, (id for id in state.draining if id not in before))
+        retire_idle(context, (id for id in state.draining if id not in before))
 
 
 def remember_facts(context: Context, id: AgentId) -> None:

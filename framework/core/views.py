@@ -249,14 +249,14 @@ class View:
     """What waits for an operator; `problem` has their sentences too."""
     executor_id: str = ""
     """The executor under which new tasks run where there is none of its version."""
-    is_rolling: bool = False
-    """Whether tasks are being moved from older executors to the current one."""
-    rolling: str = ""
-    """The agent where that is done now, by its host name."""
-    to_roll: int = 0
-    """How many agents are to follow."""
+    is_upgrading_executors: bool = False
+    """Whether older executors are being replaced by the current one."""
+    upgrading_agent: str = ""
+    """The host name of the agent where that is done now, "" between two agents."""
+    agents_to_upgrade: int = 0
+    """The number of agents still to be upgraded."""
     executor_upgrade_problem: str = ""
-    """Why the last roll was given up, "" where it was not."""
+    """Why the last upgrade failed, "" where it did not."""
     histories: Mapping[str, HistoryView] = field(default_factory=dict)
     """By stack; of removed ones too, as far as they are kept."""
     answers: Mapping[str, Answered] = field(default_factory=dict)

@@ -22,7 +22,7 @@ class ExecutorsAnswer(Standing):
     is_rolling: bool
     rolling: str = Field(description="the agent that is at it; empty where none is", examples=["agent1"])
     to_roll: int = Field(description="how many agents follow", examples=[3])
-    executor_upgrade_problem: str = Field(description="why the last roll was given up; empty where it was not")
+    roll_problem: str = Field(description="why the last roll was given up; empty where it was not")
     executors: list[ExecutorLine]
 
 

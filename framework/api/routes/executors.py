@@ -53,10 +53,10 @@ def _plain(view: View) -> dict[str, Any]:
     return {
         **picture.standing(view),
         "current": view.executor_id,
-        "rolling": view.rolling,
-        "to_roll": view.to_roll,
-        "is_rolling": view.is_rolling,
-        "executor_upgrade_problem": view.executor_upgrade_problem,
+        "rolling": view.upgrading_agent,
+        "to_roll": view.agents_to_upgrade,
+        "is_rolling": view.is_upgrading_executors,
+        "roll_problem": view.executor_upgrade_problem,
         "executors": [
             {
                 "agent": hostname,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import DeleteStack
+from framework.core.converge.executor_upgrade import retire
 from framework.core.converge.inplace_update import send_updates
-from framework.core.converge.retire import dismiss
 from framework.core.converge.slots import wanted_slots
 from framework.core.converge.stop_order import hold
 from framework.core.converge.unreachable import replace_in_time
@@ -138,7 +138,7 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     _trim(context, group)
     review_slot(context, group, task.slot, now)
     go_on(context, group, now)
-    dismiss(context, task.agent_id, task.executor_id)
+    retire(context, task.agent_id, task.executor_id)
     forget_if_over(context, group)
 
 
@@ -153,9 +153,9 @@ def _trim(context: Context, group: GroupId) -> None:
     each empty slot that needs to know of it: for its policy, or for the container that another task is to take over."""
     state = context.state
     index, spec = state.group(group), state.specs.get(group)
-    is_rolling = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
+    has_rollout = rollout_of(context, group.stack) is not None  # an emptied slot is filled as what it was
     needs_last = spec is not None and (
-        spec.restart is not Restart.ALWAYS or spec.rules.sticky or spec.retry.attempts > 0 or is_rolling
+        spec.restart is not Restart.ALWAYS or spec.rules.sticky or spec.retry.attempts > 0 or has_rollout
     )
     empty = max(len(index.wanted) - len(index.holders), 0) if needs_last else 0
     if len(index.ended) <= context.settings.history_per_group + empty:

@@ -1,27 +1,34 @@
-"""Moving tasks from older executors to the current one, agent by agent, while their containers run on.
+"""How executors of ours end: the upgrade to the current version, and executors without tasks on agents that drain.
 
-An older executor is retired: it ends, its containers run on, and Mesos calls its tasks failed, as if it had
-crashed. So they come back to the same agent and ports, in the current executor, which adopts the containers (see
-core.launch.adoption). The next agent follows when all are back. Volatile: the next leader knows nothing of it.
+The upgrade goes agent by agent, while the containers run on. An older executor is asked to end. Its containers run on,
+and Mesos reports its tasks as failed, as if it had crashed. So they are launched again on the same agent and ports, in
+the current executor, which adopts the containers (core.launch.adoption). The next agent is upgraded when all of them
+are back. Nothing of this is stored: the next leader does not go on with it.
+
+An executor without tasks ends by itself after a while. On an agent that drains it is asked to end at once: for Mesos
+the agent drains as long as an executor is there, and Mesos drops what is launched there until then. Where maintenance
+is planned it stays: Mesos does not ask whether we have left an agent on which we have no executor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from framework.core.commands import Done, Outcome, Refused, Retire
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Instant, Task
+from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import ExecutorUpgrade
 from specs.executor_ids import is_version_of
 from specs.ids import AgentId, ExecutorId, GroupId
 from specs.states import Goal
 
-ROLL_SECONDS = 120.0
-"""So long an agent may take; longer, and nothing more is rolled."""
+AGENT_SECONDS = 120.0
+"""Limit on the upgrade of one agent. An agent that needs longer ends the whole upgrade."""
 RESEND_SECONDS = 10.0
-"""A message to an executor may be lost: it is told again while it is there."""
+"""Pause before an executor that is still there is asked again: messages to executors can get lost."""
 
 
 def older_executors(context: Context, id: AgentId) -> list[ExecutorId]:
@@ -31,7 +38,8 @@ def older_executors(context: Context, id: AgentId) -> list[ExecutorId]:
 
 
 def begin(context: Context, event: ExecutorUpgradeRequested, now: Instant) -> Outcome:
-    """Starts to roll the agents that match, by host name; those with plain processes only where that is desired."""
+    """Starts the upgrade of the agents that match, in the order of their host names. Agents with plain processes only
+    where that is asked for: processes are started again."""
     if context.executor_upgrade is not None:
         return Refused(
             kind="conflict", message=f"a roll is under way already, {_progress(context, context.executor_upgrade)}"
@@ -57,40 +65,40 @@ def begin(context: Context, event: ExecutorUpgradeRequested, now: Instant) -> Ou
 
 
 def advance(context: Context, now: Instant) -> None:
-    """Goes on with the roll that is under way, as far as it can now."""
-    roll = context.executor_upgrade
-    if roll is None:
+    """Goes on with the upgrade under way, as far as it can now."""
+    upgrade = context.executor_upgrade
+    if upgrade is None:
         return
-    if roll.agent_id is not None and _is_back(context, roll, roll.agent_id):
-        context.publish("ExecutorsRolled", f"{_name(context, roll.agent_id)}: all tasks run in the current executor")
-        roll.agent_id = None
-    while roll.agent_id is None and roll.waiting:
-        id = roll.waiting.pop(0)
+    if upgrade.agent_id is not None and _is_back(context, upgrade, upgrade.agent_id):
+        context.publish("ExecutorsRolled", f"{_name(context, upgrade.agent_id)}: all tasks run in the current executor")
+        upgrade.agent_id = None
+    while upgrade.agent_id is None and upgrade.waiting:
+        id = upgrade.waiting.pop(0)
         if older_executors(context, id):
-            _begin_agent(context, roll, id, now)
-    if roll.agent_id is None:
+            _begin_agent(context, upgrade, id, now)
+    if upgrade.agent_id is None:
         context.executor_upgrade = None
         context.timers.drop("roll", "")
         context.publish("ExecutorsRolled", "the roll is over")
-    elif now >= roll.until:
-        _give_up(context, roll, roll.agent_id)
-    elif now >= roll.tell_at:
-        roll.tell_at = now + RESEND_SECONDS
-        context.timers.set("roll", "", min(roll.tell_at, roll.until))
-        for executor in older_executors(context, roll.agent_id):
-            context.after_save(Retire(agent_id=roll.agent_id, executor_id=executor))
+    elif now >= upgrade.until:
+        _fail(context, upgrade, upgrade.agent_id)
+    elif now >= upgrade.ask_again_at:
+        upgrade.ask_again_at = now + RESEND_SECONDS
+        context.timers.set("roll", "", min(upgrade.ask_again_at, upgrade.until))
+        for executor in older_executors(context, upgrade.agent_id):
+            context.after_save(Retire(agent_id=upgrade.agent_id, executor_id=executor))
 
 
-def at(context: Context) -> str:
-    """The agent that is being rolled, by its host name; "" where none is."""
-    roll = context.executor_upgrade
-    return _name(context, roll.agent_id) if roll is not None and roll.agent_id is not None else ""
+def agent_name(context: Context) -> str:
+    """The host name of the agent that is being upgraded; "" where none is."""
+    upgrade = context.executor_upgrade
+    return _name(context, upgrade.agent_id) if upgrade is not None and upgrade.agent_id is not None else ""
 
 
-def _begin_agent(context: Context, roll: ExecutorUpgrade, id: AgentId, now: Instant) -> None:
-    roll.agent_id, roll.until, roll.tell_at = id, now + ROLL_SECONDS, now
+def _begin_agent(context: Context, upgrade: ExecutorUpgrade, id: AgentId, now: Instant) -> None:
+    upgrade.agent_id, upgrade.until, upgrade.ask_again_at = id, now + AGENT_SECONDS, now
     moved = [task for task in _older_tasks(context, id) if task.goal is Goal.RUN]
-    roll.moving = {(task.group, task.slot): task.is_ready for task in moved}
+    upgrade.slots = {(task.group, task.slot): task.is_ready for task in moved}
 
 
 def _older_tasks(context: Context, id: AgentId) -> list[Task]:
@@ -106,40 +114,56 @@ def _is_process(context: Context, task: Task) -> bool:
     return not context.state.versions[task.group.stack, task.version].container.image
 
 
-def _is_back(context: Context, roll: ExecutorUpgrade, id: AgentId) -> bool:
-    return not older_executors(context, id) and not _missing(context, roll)
+def _is_back(context: Context, upgrade: ExecutorUpgrade, id: AgentId) -> bool:
+    return not older_executors(context, id) and not _missing(context, upgrade)
 
 
-def _missing(context: Context, roll: ExecutorUpgrade) -> list[tuple[GroupId, int]]:
-    """The slots that do not run again: as ready as before, or with a task at least."""
+def _missing(context: Context, upgrade: ExecutorUpgrade) -> list[tuple[GroupId, int]]:
+    """The slots that are not back: a slot that was ready must be ready again, another must have a task."""
     missing = []
-    for (group, slot), was_ready in roll.moving.items():
+    for (group, slot), was_ready in upgrade.slots.items():
         index = context.state.groups.get(group)
         if index is not None and slot in index.wanted and slot not in (index.ready if was_ready else index.holders):
             missing.append((group, slot))
     return missing
 
 
-def _give_up(context: Context, roll: ExecutorUpgrade, id: AgentId) -> None:
+def _fail(context: Context, upgrade: ExecutorUpgrade, id: AgentId) -> None:
     name = _name(context, id)
     if older_executors(context, id):
         what = "its older executor has not left: it may be of a version that cannot"
     else:
-        missing = _missing(context, roll)
-        what = (
-            f"tasks do not run again: {len(missing)} of {len(roll.moving)}, as slot {missing[0][1]} of {missing[0][0]}"
-        )
-    rest = f"; agents that are left as they are: {len(roll.waiting)}" if roll.waiting else ""
-    context.executor_upgrade_problem = f"the roll stopped at {name}: after {ROLL_SECONDS:.0f} s {what}{rest}"
+        missing = _missing(context, upgrade)
+        group, slot = missing[0]
+        what = f"tasks do not run again: {len(missing)} of {len(upgrade.slots)}, as slot {slot} of {group}"
+    rest = f"; agents that are left as they are: {len(upgrade.waiting)}" if upgrade.waiting else ""
+    context.executor_upgrade_problem = f"the roll stopped at {name}: after {AGENT_SECONDS:.0f} s {what}{rest}"
     context.executor_upgrade = None
     context.timers.drop("roll", "")
     context.publish("ExecutorsRolled", context.executor_upgrade_problem)
 
 
-def _progress(context: Context, roll: ExecutorUpgrade) -> str:
-    return f"at {at(context)}, with {len(roll.waiting)} agents to come"
+def _progress(context: Context, upgrade: ExecutorUpgrade) -> str:
+    return f"at {agent_name(context)}, with {len(upgrade.waiting)} agents to come"
 
 
 def _name(context: Context, id: AgentId) -> str:
     agent = context.state.agents.get(id)
     return agent.hostname if agent is not None else id
+
+
+def retire_idle(context: Context, agents: Iterable[AgentId]) -> None:
+    """Retires the executors without living tasks on these agents, as far as the kept tasks name them."""
+    chosen = dict.fromkeys(agents)
+    if chosen:
+        tasks = (task for task in context.state.tasks.values() if task.agent_id in chosen)
+        for agent_id, executor_id in dict.fromkeys((task.agent_id, task.executor_id) for task in tasks):
+            retire(context, agent_id, executor_id)
+
+
+def retire(context: Context, agent_id: AgentId, executor_id: ExecutorId) -> None:
+    """Asks an executor to end, if its agent drains and no task of it lives."""
+    agent = context.agents.present.get(agent_id)
+    if agent is None or agent.state not in DRAINING or executor_id in context.state.executors.get(agent_id, {}):
+        return
+    context.after_all_saves(Retire(agent_id=agent_id, executor_id=executor_id))

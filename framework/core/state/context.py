@@ -119,9 +119,9 @@ class Context:
         self.unknown_tasks = UnknownTasks()
         self.stories = Stories()
         self.executor_upgrade: ExecutorUpgrade | None = None
-        """The roll of executors that is under way; core.converge.executor_upgrade says more."""
+        """The upgrade of executors that is under way (core.converge.executor_upgrade); None where there is none."""
         self.executor_upgrade_problem = ""
-        """Why the last one was given up, "" where it was not."""
+        """Why the last upgrade failed, "" where it did not."""
         self.now: Instant = 0.0
         """When the event under way is handled."""
         self._out: list[Command] = []

@@ -1,4 +1,4 @@
-"""Which executor a task gets on an agent, out of which resources both are paid, and how far a roll of executors is."""
+"""The executor that a task gets on an agent, the resources that pay for both, and the state of an executor upgrade."""
 
 from __future__ import annotations
 
@@ -46,14 +46,18 @@ class Reservations:
 
 @dataclass(slots=True)
 class ExecutorUpgrade:
-    """A roll under way: agents still to come, and the one that is at it. `moving` are the slots that are to run there
-    again, each with whether it was ready."""
+    """An upgrade of executors that is under way (core.converge.executor_upgrade)."""
 
+    #: Agents still to be upgraded, in order.
     waiting: list[AgentId]
+    #: The agent that is being upgraded; None between two agents.
     agent_id: AgentId | None = None
-    moving: dict[tuple[GroupId, int], bool] = field(default_factory=dict)
+    #: The slots that must run there again, each with whether it was ready before.
+    slots: dict[tuple[GroupId, int], bool] = field(default_factory=dict)
+    #: When the agent's time is over.
     until: Instant = 0.0
-    tell_at: Instant = 0.0
+    #: When its older executors are asked to end again.
+    ask_again_at: Instant = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def test_its_end_is_waited_for(serve: Serve, run: Run, front: FakeFront) -> None
     serve()
     result = run("executor", "roll", "--wait", "--json")
     assert (result.exit_code, json.loads(result.stdout)["is_rolling"]) == (0, False)
-    front.view = replace(a_view(), is_rolling=True, rolling="agent1", to_roll=2)
+    front.view = replace(a_view(), is_upgrading_executors=True, upgrading_agent="agent1", agents_to_upgrade=2)
     result = run("executor", "roll", "--wait", "--timeout", "1s")
     assert result.exit_code == 4
     assert "rolling agent1, 2 to come\n" in result.stdout

@@ -24,7 +24,10 @@ def three_tasks() -> View:
 
 def test_they_are_listed_by_agent_with_the_number_of_their_tasks(client: TestClient, front: FakeFront) -> None:
     front.view = replace(
-        three_tasks(), executor_id="framework-executor-1@10.0.0.9~80", is_rolling=True, rolling="agent1"
+        three_tasks(),
+        executor_id="framework-executor-1@10.0.0.9~80",
+        is_upgrading_executors=True,
+        upgrading_agent="agent1",
     )
     answer = client.get("/v1/executors").json()
     assert (answer["current"], answer["rolling"], answer["to_roll"]) == (front.view.executor_id, "agent1", 0)

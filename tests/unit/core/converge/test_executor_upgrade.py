@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Command, Done, Outcome, Refused, Retire
-from framework.core.converge.executor_upgrade import RESEND_SECONDS, ROLL_SECONDS
+from framework.core.converge.executor_upgrade import AGENT_SECONDS, RESEND_SECONDS
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Task
 from specs.ids import ExecutorId
@@ -37,7 +37,7 @@ def ask(talk: Conversation, pattern: str = "*", *, has_processes: bool = False) 
     return outcome(heard, 77), heard
 
 
-def told(heard: list[Command]) -> list[Retire]:
+def retirements(heard: list[Command]) -> list[Retire]:
     return [command for command in heard if isinstance(command, Retire)]
 
 
@@ -58,24 +58,24 @@ def test_one_agent_after_the_other_and_every_task_is_adopted() -> None:
     first, second = in_order(talk)
     answer, heard = ask(talk)
     assert answer == Done(changed=(first.hostname, second.hostname), message="rolling, one agent after the other")
-    assert told(heard) == [Retire(agent_id=first.agent_id, executor_id=OLD)]
+    assert retirements(heard) == [Retire(agent_id=first.agent_id, executor_id=OLD)]
     new = leave(talk, first)
     assert (new.executor_id, new.agent_id, new.adopts) == (NEW, first.agent_id, True)
-    assert told(talk.heard) == told(heard), "the next waits until this one runs again"
+    assert retirements(talk.heard) == retirements(heard), "the next waits until this one runs again"
     heard = talk.run(new)
-    assert told(heard) == [Retire(agent_id=second.agent_id, executor_id=OLD)]
-    assert talk.scheduler.view(talk.now).rolling == second.hostname
+    assert retirements(heard) == [Retire(agent_id=second.agent_id, executor_id=OLD)]
+    assert talk.scheduler.view(talk.now).upgrading_agent == second.hostname
     talk.run(leave(talk, second))
     view = talk.scheduler.view(talk.now)
-    assert (view.is_rolling, view.rolling, view.executor_upgrade_problem) == (False, "", "")
+    assert (view.is_upgrading_executors, view.upgrading_agent, view.executor_upgrade_problem) == (False, "", "")
     assert {task.executor_id for task in talk.tasks} == {NEW}
     assert not talk.scheduler.context.state.backoffs and not talk.scheduler.context.state.failing
 
 
 def test_without_a_roll_older_executors_are_left_alone() -> None:
     talk = renewed()
-    talk.wait(ROLL_SECONDS)
-    assert told(talk.heard) == []
+    talk.wait(AGENT_SECONDS)
+    assert retirements(talk.heard) == []
 
 
 def test_only_agents_that_match() -> None:
@@ -84,7 +84,7 @@ def test_only_agents_that_match() -> None:
     answer, heard = ask(talk, second.hostname)
     assert isinstance(answer, Done) and answer.changed == (second.hostname,)
     talk.run(leave(talk, second))
-    assert told(talk.heard) == told(heard) == [Retire(agent_id=second.agent_id, executor_id=OLD)]
+    assert retirements(talk.heard) == retirements(heard) == [Retire(agent_id=second.agent_id, executor_id=OLD)]
 
 
 def test_a_pattern_that_matches_nothing_is_refused() -> None:
@@ -97,7 +97,7 @@ def test_where_all_are_current_nothing_is_rolled() -> None:
     talk.up(group())
     answer, heard = ask(talk)
     assert answer == Done(message="no executor is to be rolled")
-    assert told(heard) == []
+    assert retirements(heard) == []
 
 
 def test_agents_with_processes_are_left_out_unless_asked_for() -> None:
@@ -106,29 +106,29 @@ def test_agents_with_processes_are_left_out_unless_asked_for() -> None:
     answer, heard = ask(talk)
     assert isinstance(answer, Done)
     assert answer.message.endswith(f"as processes there would be restarted (--processes): {task.hostname}")
-    assert told(heard) == []
+    assert retirements(heard) == []
     _, heard = ask(talk, has_processes=True)
-    assert told(heard) == [Retire(agent_id=task.agent_id, executor_id=OLD)]
+    assert retirements(heard) == [Retire(agent_id=task.agent_id, executor_id=OLD)]
     talk.status(task, TaskState.KILLED, sandbox="/s")
     (new,) = launched(talk.offers())
     talk.run(new)
-    assert not talk.scheduler.view(talk.now).is_rolling
+    assert not talk.scheduler.view(talk.now).is_upgrading_executors
     assert not talk.scheduler.context.state.backoffs
 
 
 def test_a_message_that_was_lost_is_sent_again() -> None:
     talk = renewed()
     ask(talk)
-    assert len(told(talk.wait(RESEND_SECONDS))) == 1
+    assert len(retirements(talk.wait(RESEND_SECONDS))) == 1
 
 
 def test_an_executor_that_does_not_leave_stops_the_roll() -> None:
     talk = renewed()
     first, _ = in_order(talk)
     ask(talk)
-    talk.wait(ROLL_SECONDS)
+    talk.wait(AGENT_SECONDS)
     view = talk.scheduler.view(talk.now)
-    assert not view.is_rolling
+    assert not view.is_upgrading_executors
     assert view.executor_upgrade_problem == (
         f"the roll stopped at {first.hostname}: after 120 s its older executor has not left: it may be of a version"
         " that cannot; agents that are left as they are: 1"
@@ -142,9 +142,9 @@ def test_tasks_that_do_not_run_again_stop_the_roll() -> None:
     first, second = in_order(talk)
     ask(talk)
     talk.status(first, TaskState.FAILED, reason="REASON_EXECUTOR_TERMINATED")
-    talk.wait(ROLL_SECONDS)
+    talk.wait(AGENT_SECONDS)
     assert "tasks do not run again: 1 of 1, as slot" in talk.scheduler.view(talk.now).executor_upgrade_problem
-    assert Retire(agent_id=second.agent_id, executor_id=OLD) not in told(talk.heard)
+    assert Retire(agent_id=second.agent_id, executor_id=OLD) not in retirements(talk.heard)
 
 
 def test_a_group_that_is_taken_away_meanwhile_is_not_waited_for() -> None:
@@ -153,7 +153,7 @@ def test_a_group_that_is_taken_away_meanwhile_is_not_waited_for() -> None:
     ask(talk)
     talk.remove()
     talk.status(task, TaskState.KILLED)
-    assert not talk.scheduler.view(talk.now).is_rolling
+    assert not talk.scheduler.view(talk.now).is_upgrading_executors
     assert talk.scheduler.view(talk.now).executor_upgrade_problem == ""
 
 
