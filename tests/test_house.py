@@ -467,6 +467,15 @@ def written_files() -> list[Path]:
     return [path for path in our_files() if where(path) not in GENERATED]
 
 
+def files_of_tests() -> list[Path]:
+    return sorted((ROOT / "tests").rglob("*.py"))
+
+
+def kits() -> list[Path]:
+    """Modules that tests share."""
+    return [path for path in files_of_tests() if path.name == "conftest.py" or where(path).startswith("tests/kit/")]
+
+
 def where(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -502,8 +511,12 @@ def _imports(node: ast.AST, module: str, is_package: bool, is_lazy: bool) -> Ite
 def _imported(source: str, name: str) -> str:
     """`from framework.core import events` imports framework.core.events; from framework.core.events only itself."""
     below = ROOT / Path(*source.split(".")) / name
-    is_module = source.split(".")[0] in PACKAGES and (below.with_suffix(".py").exists() or below.is_dir())
+    is_module = source.split(".")[0] in (*PACKAGES, "tests") and (below.with_suffix(".py").exists() or below.is_dir())
     return f"{source}.{name}" if is_module else source
+
+
+def _is_test(module: str) -> bool:
+    return module.rpartition(".")[2].startswith("test_")
 
 
 def room_of(module: str) -> Room:
@@ -620,6 +633,51 @@ class TestImports:
     )
     def test_the_table_says_what_it_should(self, module: str, name: str, is_lazy: bool, may: bool) -> None:
         assert allowed(room_of(module), Import(name=name, line=1, is_lazy=is_lazy)) is may
+
+
+class TestKits:
+    """Tests stand beside one another: whatever two of them need is a kit, and a kit holds no tests."""
+
+    def test_nobody_imports_a_test(self) -> None:
+        found(
+            [
+                f"{where(path)}:{each.line} imports {each.name}; move what is shared to tests/kit"
+                for path in files_of_tests()
+                for each in imports(path)
+                if is_within(each.name, "tests") and _is_test(each.name)
+            ]
+        )
+
+    def test_kits_import_only_kits(self) -> None:
+        found(
+            [
+                f"{where(path)}:{each.line} imports {each.name}; of the tests it may import tests.kit alone"
+                for path in kits()
+                for each in imports(path)
+                if is_within(each.name, "tests") and not is_within(each.name, "tests.kit")
+            ]
+        )
+
+    def test_kits_hold_no_tests(self) -> None:
+        found(
+            [
+                f"{where(path)}:{node.lineno} is a test; pytest does not look for tests there"
+                for path in kits()
+                for node in ast.walk(tree(path))
+                if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+            ]
+        )
+
+    def test_unit_tests_lie_in_the_folders_of_the_code(self) -> None:
+        rooms = [path.relative_to(ROOT / "tests/unit") for path in (ROOT / "tests/unit").rglob("__init__.py")]
+        homes = (ROOT, ROOT / "framework", ROOT / "tests")
+        found(
+            [
+                f"tests/unit/{room.parent} tests no folder of the code"
+                for room in rooms
+                if not any((home / room.parent).is_dir() for home in homes)
+            ]
+        )
 
 
 class TestPurity:

@@ -57,6 +57,7 @@ from framework.core.model import (
     Version,
 )
 from framework.core.scheduler import Scheduler
+from framework.core.views import GroupView
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
@@ -336,3 +337,7 @@ def acknowledged(heard: list[Command]) -> list[TaskId]:
 
 def announced(heard: list[Command]) -> list[str]:
     return [command.kind for command in heard if isinstance(command, PublishEvent)]
+
+
+def only_view(talk: Conversation, name: str = "shop", index: int = 0) -> GroupView:
+    return talk.scheduler.view(talk.now).stacks[name].groups[index]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
 
+from framework.api.info import ServerInfo
 from framework.core.commands import Done, Outcome
 from framework.core.events import ChangeRequest, StackSubmitted
-from framework.core.model import GroupSpec, Instant, RequestKey, StackSpec, Task
+from framework.core.model import GroupSpec, Instant, Mismatch, RequestKey, StackSpec, Task
 from framework.core.views import (
     AgentView,
+    ApprovalRequest,
     Connection,
     GroupState,
     GroupView,
@@ -21,15 +23,16 @@ from framework.core.views import (
     View,
     Waiting,
 )
-from framework.ports import Happening
+from framework.ports import Happening, MasterFault
 from placement.agent import Agent
-from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, task_id
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, group_id, task_id
 from specs.model.canonical import version_of
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Container, Group, Port, Stack
 from specs.states import Goal, Health, TaskState
 
 NOW: Instant = 1_800_000_000.0
+INFO = ServerInfo(version="0.1.0", name="framework", role="*", leader="10.0.0.9:8080", started_at=NOW - 3600)
 FRAMEWORK = FrameworkId("6d1f7b0c-8a2e-4f57-9a39-3f0a6d3c1b11-0000")
 SMALL = Resources(cpus_milli=100, mem_mib=128)
 EXECUTOR = Resources(cpus_milli=100, mem_mib=64)
@@ -286,3 +289,38 @@ def runs_at_once(front: FakeFront) -> Callable[[ChangeRequest], Outcome | None]:
         return Done(changed=tuple(str(group.id) for group in asked.stack.groups), index=index, message="created")
 
     return answer
+
+
+UNKNOWN_TASKS = ApprovalRequest(
+    mismatch=Mismatch.UNKNOWN_TASKS,
+    number=2,
+    tasks=(TaskId("other.web.0.1"), TaskId("other.web.1.2")),
+    sentence="Mesos runs 2 tasks that are not in the store",
+    effect="they are stopped",
+)
+
+
+def three_tasks() -> View:
+    """Two on agent1, one on agent2."""
+    web = group_id("shop", "web")
+    tasks = [a_task(web, 0, 1, agent=2), a_task(web, 1, 2, agent=1), a_task(web, 2, 3, agent=1)]
+    return a_view([a_stack("shop", [a_group(web, instances=3, tasks=tasks)])])
+
+
+class FakeOperator:
+    """A master that does what it is asked, unless `fault` says why not."""
+
+    def __init__(self) -> None:
+        self.gone: list[tuple[str, AgentId]] = []
+        self.fault: MasterFault | None = None
+
+    def others_on(self, _master: str, _agent: AgentId, framework: FrameworkId | None) -> Mapping[str, int]:
+        assert framework == FRAMEWORK
+        if self.fault:
+            raise self.fault
+        return {"chronos (c-1)": 3}
+
+    def mark_gone(self, master: str, agent: AgentId) -> None:
+        if self.fault:
+            raise self.fault
+        self.gone.append((master, agent))

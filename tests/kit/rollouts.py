@@ -4,14 +4,25 @@ ends; and at every moment it is counted what is there."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from framework.core.commands import Accept, Command, Kill
+from framework.core.commands import Accept, Command, Done, Kill, Refused
+from framework.core.events import RolloutAction, RolloutActionRequested
 from framework.core.model import Rollout, RolloutState, Task
+from framework.core.views import Waiting
 from specs.ids import TaskId
+from specs.model.stack import Container, Group, Port
+from specs.model.update import Order, Share, Step, Update
 from specs.states import Goal, TaskState
-from tests.kit.conversation import Conversation
+from tests.kit.conversation import Conversation, group, outcome, stack
+
+ONE = Share(count=1)
+TWO = Share(count=2)
+ALL = Share(percent=100)
+PROMPT = Update(parallelism=ONE, max_surge=ONE, monitor_seconds=0.0, max_failures=Share())
+STOP_FIRST = replace(PROMPT, order=Order.STOP_FIRST)
+STEPS = replace(PROMPT, steps=(Step(until=ONE), Step(hold_seconds=30), Step(until=Share(count=2)), Step()))
 
 
 def fine(_task: Task) -> str:
@@ -106,3 +117,56 @@ class Play:
     def facts(self) -> dict[str, Any]:
         """For messages of failed tests."""
         return {"order": self.order, "images": self.images(), "rollout": self.rollout, "past": self.past}
+
+
+def web(
+    instances: int = 3,
+    image: str = "busybox:1",
+    update: Update = PROMPT,
+    ports: tuple[Port, ...] = (),
+    **more: Any,
+) -> Group:
+    container = Container(image=image, ports=ports)
+    return replace(group(instances=instances, container=container, **more), update=update)
+
+
+def playing(instances: int = 3, update: Update = PROMPT, **more: Any) -> Play:
+    """A stack of which all runs."""
+    talk = Conversation()
+    play = Play(talk)
+    talk.subscribe()
+    assert isinstance(talk.submit(stack(web(instances, update=update, **more))), Done)
+    play.on(2)
+    assert play.images() == ["busybox:1"] * instances
+    play.order.clear()
+    play.launched.clear()
+    play.most, play.least = 0, 1_000_000
+    return play
+
+
+def change(play: Play, seconds: float = 60, **more: Any) -> Play:
+    """Submits the next image, and lets it be rolled out."""
+    play.talk.heard.clear()
+    assert isinstance(play.talk.submit(stack(web(**{"image": "busybox:2", **more}))), Done)
+    play.on(seconds, *play.talk.heard)
+    return play
+
+
+def ask(play: Play, action: RolloutAction, service: str = "", number: int = 0) -> Done | Refused:
+    heard = play.talk.say(
+        RolloutActionRequested(
+            request_id=77, stack="shop", action=action, service=service, number=number, asked_by="ann"
+        )
+    )
+    answer = outcome(heard, 77)
+    play.on(0.1, *heard)
+    return answer
+
+
+def waiting(play: Play) -> tuple[Waiting, ...]:
+    (view,) = play.talk.scheduler.view(play.talk.now).stacks["shop"].groups
+    return view.waiting
+
+
+def is_new(task: Task) -> bool:
+    return int(task.id.rpartition(".")[2]) > 3

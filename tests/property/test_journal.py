@@ -10,8 +10,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from framework.recorder import replay
 from tests.kit.conversation import Conversation
-from tests.property.test_convergence import RACKS, World
-from tests.unit.core.test_journal import Recorded
+from tests.kit.random_history import RACKS, World
+from tests.kit.recorded import Recorded
 
 
 class RecordedWorld(World):

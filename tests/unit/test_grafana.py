@@ -16,8 +16,8 @@ from executor.metrics.histogram import Histogram
 from executor.metrics.snapshot import Measured, Scraped, page_of
 from framework import app
 from framework.meter import Meter
+from tests.kit import executor_pages as recorded
 from tests.kit.front import a_view
-from tests.unit.executor.metrics import test_snapshot as recorded
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "grafana.json"
 METRIC = re.compile(r"\bframework_[a-z_]+")

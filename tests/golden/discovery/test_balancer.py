@@ -16,7 +16,7 @@ from discovery.balancer.lines import allotted
 from discovery.balancer.model import Model
 from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
 from specs.model.routes import Balance, Route, RouteMode, Tls
-from tests.unit.discovery.balancer.test_model import API, DEV, HOST, WEB, served
+from tests.kit.balanced import API, DEV, HOST, WEB, served
 
 HERE = Path(__file__).parent
 SETTINGS = Settings(socket="/run/b/haproxy.sock", bind="10.0.0.9", stats="127.0.0.1:9000")

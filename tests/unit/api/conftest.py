@@ -10,15 +10,13 @@ from fastapi.testclient import TestClient
 
 from framework.api.app import create_app
 from framework.api.guard.hosts import Hosts
-from framework.api.info import ExecutorFile, Limits, ServerInfo
+from framework.api.info import ExecutorFile, Limits
 from framework.api.routes.log_files import Fetch, Piece
 from framework.ports import Gauge
 from framework.usage import Usage
-from tests.kit.front import NOW, FakeFront
+from tests.kit.front import INFO, NOW, FakeFront
 
 MakeClient = Callable[..., TestClient]
-
-INFO = ServerInfo(version="0.1.0", name="framework", role="*", leader="10.0.0.9:8080", started_at=NOW - 3600)
 
 
 @pytest.fixture

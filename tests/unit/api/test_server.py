@@ -14,8 +14,7 @@ import requests
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile
 from framework.api.server import CannotListen, Server
-from tests.kit.front import FakeFront
-from tests.unit.api.conftest import INFO
+from tests.kit.front import INFO, FakeFront
 
 
 def _server(front: FakeFront, port: int = 0) -> Server:

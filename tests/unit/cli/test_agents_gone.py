@@ -16,9 +16,7 @@ from framework.core.views import GroupState
 from specs.ids import group_id
 from specs.model.stack import Container, Volume
 from specs.states import Goal, TaskState
-from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
-from tests.unit.api.conftest import INFO
-from tests.unit.api.routes.test_agents_gone import FakeOperator
+from tests.kit.front import INFO, NOW, FakeFront, FakeOperator, a_group, a_stack, a_task, a_view, an_agent
 from tests.unit.cli.conftest import Run
 
 WEB = group_id("shop", "web", [])

@@ -10,8 +10,7 @@ import pytest
 from framework.core.commands import Done, Refused
 from framework.core.events import ApprovalGiven
 from framework.core.model import Mismatch
-from tests.kit.front import FakeFront, a_view
-from tests.unit.api.routes.test_approve import UNKNOWN_TASKS
+from tests.kit.front import UNKNOWN_TASKS, FakeFront, a_view
 from tests.unit.cli.conftest import Run, Serve
 
 

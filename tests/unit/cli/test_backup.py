@@ -16,8 +16,8 @@ from framework.adapters.restoring import Restored
 from framework.adapters.snapshot import Snapshot
 from framework.ports import StoreFault
 from specs.urls import parse_url
+from tests.kit.backups import backup, tree
 from tests.kit.stored import stored_task
-from tests.unit.adapters.test_backup import backup, tree
 from tests.unit.cli.conftest import Run
 
 ZK = "zk://10.0.0.7:2181/framework"

@@ -8,8 +8,7 @@ from dataclasses import replace
 from framework.core.commands import Done, Refused
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.views import EMPTY, Connection
-from tests.kit.front import FakeFront, a_view
-from tests.unit.api.routes.test_executors import three_tasks
+from tests.kit.front import FakeFront, a_view, three_tasks
 from tests.unit.cli.conftest import Run, Serve
 
 

@@ -11,9 +11,8 @@ import pytest
 from framework.api.app import create_app
 from framework.api.info import ExecutorFile
 from framework.api.server import Server
-from tests.kit.front import NOW, FakeFront
+from tests.kit.front import INFO, NOW, FakeFront
 from tests.kit.leadership import FakeLeadership
-from tests.unit.api.conftest import INFO
 from tests.unit.cli.conftest import Run
 
 

@@ -11,8 +11,8 @@ from framework.core.events import BecameLeader
 from framework.core.model import Stored
 from framework.recorder import Recorder
 from tests.kit.conversation import SETTINGS
+from tests.kit.recorded import SECRET, live
 from tests.unit.cli.conftest import Run
-from tests.unit.core.test_journal import SECRET, live
 
 
 @pytest.fixture

@@ -15,10 +15,8 @@ from framework.core.commands import Done, Outcome
 from framework.core.events import ChangeRequest, RestartRequested, RolloutAction, RolloutActionRequested
 from specs.model.update import OnFailure
 from tests.kit.front import FakeFront
-from tests.kit.rollouts import Play
+from tests.kit.rollouts import PROMPT, STEPS, Play, ask, change, is_new, playing
 from tests.unit.cli.conftest import Run, Serve
-from tests.unit.core.rollout.test_progress import STEPS
-from tests.unit.core.rollout.test_rollouts import PROMPT, ask, change, is_new, playing
 
 BACK = replace(PROMPT, on_failure=OnFailure.ROLLBACK)
 

@@ -39,7 +39,7 @@ from framework.core.events import (
 )
 from framework.core.model import Version
 from framework.core.state.offer_pool import between_revives
-from framework.core.views import GroupState, GroupView
+from framework.core.views import GroupState
 from specs.ids import TaskId, VersionId
 from specs.model.resources import Resources
 from specs.model.stack import CheckKind, Condition, Container, Dependency, HealthCheck, Port, Restart
@@ -53,13 +53,10 @@ from tests.kit.conversation import (
     group,
     killed,
     launched,
+    only_view,
     outcome,
     stack,
 )
-
-
-def only_view(talk: Conversation, name: str = "shop", index: int = 0) -> GroupView:
-    return talk.scheduler.view(talk.now).stacks[name].groups[index]
 
 
 def test_first_start_subscribes_as_a_new_framework_and_stores_the_id_it_is_given() -> None:

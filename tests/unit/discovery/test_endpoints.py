@@ -8,26 +8,13 @@ from dataclasses import replace
 import pytest
 
 from discovery.endpoints import (
-    Endpoint,
-    EndpointPort,
     endpoint_from_json,
     endpoint_json,
     path_of,
     reached_from_bridge,
 )
-from specs.ids import TaskId, VersionId, group_id
-
-WEB = Endpoint(
-    group=group_id("shop", "web", ["frontend", "dev"]),
-    slot=2,
-    task_id=TaskId("shop.web.dev-frontend.2.17"),
-    version=VersionId("0123456789ab"),
-    hostname="agent1",
-    address="10.0.0.5",
-    ports=(EndpointPort(name="http", number=31000, container_port=8080),),
-    addresses=("172.17.0.2",),
-    since=1000.5,
-)
+from specs.ids import TaskId, group_id
+from tests.kit.published import WEB
 
 
 def test_it_comes_back_as_it_was_and_a_later_schema_may_say_more() -> None:

@@ -6,16 +6,8 @@ import json
 
 import pytest
 
-from discovery.executor_addresses import Announcement, announcement_from_json, announcement_json, announcement_path
-from specs.ids import AgentId, ExecutorId
-
-ONE = Announcement(
-    agent=AgentId("b2c9-S1"),
-    executor=ExecutorId("framework-executor-0123@10.0.0.1~8080"),
-    hostname="agent1",
-    address="10.0.0.5",
-    port=31999,
-)
+from discovery.executor_addresses import announcement_from_json, announcement_json, announcement_path
+from tests.kit.published import ONE
 
 
 def test_it_comes_back_as_it_was_and_a_later_schema_may_say_more() -> None:

@@ -19,7 +19,7 @@ from executor.templates import Templates
 from specs.model.stack import Container, Template
 from specs.permanence import Permanent
 from tests.kit.executor_talk import Talk, only, order
-from tests.unit.discovery.templates.test_render import endpoint, groups
+from tests.kit.template_endpoints import endpoint, groups
 
 AUTH = endpoint("shop/auth", 1), endpoint("shop/auth", 2)
 BOUND = Template(target="/etc/app.conf", content="all {{ endpoints('auth') }}\n", mode=0o600, signal="SIGHUP")

@@ -17,8 +17,7 @@ from framework.api.app import create_app
 from framework.api.info import ExecutorFile, Limits
 from framework.api.routes.exec_sessions import Sessions
 from framework.api.server import Server
-from tests.kit.front import FakeFront
-from tests.unit.api.conftest import INFO
+from tests.kit.front import INFO, FakeFront
 
 TOKEN = {"Authorization": "Bearer secret"}
 STACK = {"services": {"web": {"image": "acme/web"}}}

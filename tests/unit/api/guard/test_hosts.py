@@ -13,8 +13,7 @@ from framework.api.app import create_app
 from framework.api.guard.hosts import Hosts
 from framework.api.info import ExecutorFile
 from framework.api.server import Server
-from tests.kit.front import FakeFront
-from tests.unit.api.conftest import INFO
+from tests.kit.front import INFO, FakeFront
 
 HOSTS = Hosts(["Sched.example"])
 

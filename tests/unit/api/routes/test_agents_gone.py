@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,31 +13,11 @@ from framework.api.info import ExecutorFile
 from framework.core.state.agents import ABSENT
 from framework.core.views import GroupState
 from framework.ports import MasterFault
-from specs.ids import AgentId, FrameworkId, group_id
+from specs.ids import group_id
 from specs.states import Goal, TaskState
-from tests.kit.front import FRAMEWORK, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
-from tests.unit.api.conftest import INFO
+from tests.kit.front import INFO, NOW, FakeFront, FakeOperator, a_group, a_stack, a_task, a_view, an_agent
 
 WEB = group_id("shop", "web", [])
-
-
-class FakeOperator:
-    """A master that does what it is asked, unless `fault` says why not."""
-
-    def __init__(self) -> None:
-        self.gone: list[tuple[str, AgentId]] = []
-        self.fault: MasterFault | None = None
-
-    def others_on(self, _master: str, _agent: AgentId, framework: FrameworkId | None) -> Mapping[str, int]:
-        assert framework == FRAMEWORK
-        if self.fault:
-            raise self.fault
-        return {"chronos (c-1)": 3}
-
-    def mark_gone(self, master: str, agent: AgentId) -> None:
-        if self.fault:
-            raise self.fault
-        self.gone.append((master, agent))
 
 
 @pytest.fixture

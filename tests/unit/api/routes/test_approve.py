@@ -10,17 +10,7 @@ from fastapi.testclient import TestClient
 from framework.core.commands import Done, Refused
 from framework.core.events import ApprovalGiven
 from framework.core.model import Mismatch
-from framework.core.views import ApprovalRequest
-from specs.ids import TaskId
-from tests.kit.front import FakeFront, a_view
-
-UNKNOWN_TASKS = ApprovalRequest(
-    mismatch=Mismatch.UNKNOWN_TASKS,
-    number=2,
-    tasks=(TaskId("other.web.0.1"), TaskId("other.web.1.2")),
-    sentence="Mesos runs 2 tasks that are not in the store",
-    effect="they are stopped",
-)
+from tests.kit.front import UNKNOWN_TASKS, FakeFront, a_view
 
 
 def test_questions_are_shown_with_all_their_tasks(client: TestClient, front: FakeFront) -> None:

@@ -21,8 +21,8 @@ from framework.api.info import ExecutorFile, Limits
 from framework.api.routes.event_stream import matches
 from framework.api.server import Server
 from framework.ports import Happening
-from tests.kit.front import FakeFront
-from tests.unit.api.conftest import INFO, MakeClient
+from tests.kit.front import INFO, FakeFront
+from tests.unit.api.conftest import MakeClient
 
 
 def _read(client: TestClient, query: str = "", **headers: str) -> list[dict[str, Any]]:

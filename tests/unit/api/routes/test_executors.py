@@ -9,17 +9,10 @@ from fastapi.testclient import TestClient
 
 from framework.core.commands import Done, Refused
 from framework.core.events import ExecutorUpgradeRequested
-from framework.core.views import View
 from specs.ids import group_id
-from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view
+from tests.kit.front import FakeFront, three_tasks
 
 WEB = group_id("shop", "web")
-
-
-def three_tasks() -> View:
-    """Two on agent1, one on agent2."""
-    tasks = [a_task(WEB, 0, 1, agent=2), a_task(WEB, 1, 2, agent=1), a_task(WEB, 2, 3, agent=1)]
-    return a_view([a_stack("shop", [a_group(WEB, instances=3, tasks=tasks)])])
 
 
 def test_they_are_listed_by_agent_with_the_number_of_their_tasks(client: TestClient, front: FakeFront) -> None:

@@ -8,8 +8,9 @@ from discovery.executor_addresses import Announcement
 from framework.api.answers.usage_shapes import TargetGroup
 from framework.meter import Meter
 from specs.ids import AgentId, ExecutorId
+from tests.kit.front import INFO
 from tests.kit.usage import FakeUsage
-from tests.unit.api.conftest import INFO, MakeClient
+from tests.unit.api.conftest import MakeClient
 
 
 def test_requests_are_counted_by_route_and_code(make_client: MakeClient) -> None:

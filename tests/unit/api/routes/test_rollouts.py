@@ -14,8 +14,7 @@ from framework.core.events import RestartRequested, RolloutAction, RolloutAction
 from specs.file.load import stack_to_json
 from tests.kit.conversation import stack
 from tests.kit.front import FakeFront
-from tests.unit.core.rollout.test_progress import STEPS
-from tests.unit.core.rollout.test_rollouts import change, is_new, playing, web
+from tests.kit.rollouts import STEPS, change, is_new, playing, web
 
 
 @pytest.fixture

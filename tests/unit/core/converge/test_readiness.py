@@ -6,16 +6,10 @@ import pytest
 
 from framework.core.commands import Kill, PublishEvent
 from framework.core.converge.statuses import RECONCILED
-from framework.core.views import GroupState, GroupView
+from framework.core.views import GroupState
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from specs.states import Health, Readiness, TaskState
-from tests.kit.conversation import Conversation, announced, group, killed
-
-
-def only_view(talk: Conversation) -> GroupView:
-    """The one group as readers see it."""
-    return talk.scheduler.view(talk.now).stacks["shop"].groups[0]
-
+from tests.kit.conversation import Conversation, announced, group, killed, only_view
 
 PORTS = (Port(name="http", container_port=80),)
 CHECK = HealthCheck(kind=CheckKind.HTTP, port="http")

@@ -20,8 +20,7 @@ from specs.model.stack import Container, Dependency, Group, Port, Unreachable
 from specs.model.update import Order, Share, Step, Update
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, stack
-from tests.kit.rollouts import Play
-from tests.unit.core.rollout.test_rollouts import ALL, ONE, PROMPT, STOP_FIRST, ask, change, is_new, playing, web
+from tests.kit.rollouts import ALL, ONE, PROMPT, STOP_FIRST, Play, ask, change, is_new, playing, web
 
 HALF = Share(percent=50)
 DRAINS = "waits to be replaced (agent agent2 is to be left): "

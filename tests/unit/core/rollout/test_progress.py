@@ -9,13 +9,10 @@ from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.model import RolloutState
 from framework.core.read.plan import stack_of
 from framework.core.views import GroupProgress, GroupState, GroupView, StackView
-from specs.model.update import OnFailure, Share, Step, Update
+from specs.model.update import OnFailure, Share, Update
 from specs.states import Goal
 from tests.kit.conversation import stack
-from tests.kit.rollouts import Play
-from tests.unit.core.rollout.test_rollouts import ONE, PROMPT, STOP_FIRST, ask, change, is_new, playing, web
-
-STEPS = replace(PROMPT, steps=(Step(until=ONE), Step(hold_seconds=30), Step(until=Share(count=2)), Step()))
+from tests.kit.rollouts import PROMPT, STEPS, STOP_FIRST, Play, ask, change, is_new, playing, web
 
 
 def seen(play: Play) -> StackView:

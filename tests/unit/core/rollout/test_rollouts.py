@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -13,81 +12,21 @@ from framework.core.events import (
     KillRequested,
     RestartRequested,
     RolloutAction,
-    RolloutActionRequested,
     ScaleRequested,
 )
 from framework.core.groups.pace import WHAT_MOVES_IT
-from framework.core.model import RolloutKind, RolloutState, Task
-from framework.core.views import Waiting
+from framework.core.model import RolloutKind, RolloutState
 from placement.agent import AgentState
 from specs.ids import AgentId, OfferId
 from specs.model.constraints import Constraint, Operator, Rules, Spread
-from specs.model.stack import Container, Dependency, Group, Port, Restart, Retry, Stack
+from specs.model.stack import Dependency, Port, Restart, Retry, Stack
 from specs.model.update import OnFailure, Order, Share, Step, Update
 from specs.states import Goal, TaskState
-from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
-from tests.kit.rollouts import Play
+from tests.kit.conversation import Conversation, group, killed, launched, stack
+from tests.kit.rollouts import ALL, ONE, PROMPT, STOP_FIRST, TWO, Play, ask, change, is_new, playing, waiting, web
 
-ONE = Share(count=1)
-TWO = Share(count=2)
-ALL = Share(percent=100)
 BY_RACK = Rules(constraints=(Constraint(operator=Operator.GROUP_BY, field="rack"),))
 SPREAD_RACK = Rules(spread=(Spread(over="rack"),))
-PROMPT = Update(parallelism=ONE, max_surge=ONE, monitor_seconds=0.0, max_failures=Share())
-STOP_FIRST = replace(PROMPT, order=Order.STOP_FIRST)
-
-
-def web(
-    instances: int = 3,
-    image: str = "busybox:1",
-    update: Update = PROMPT,
-    ports: tuple[Port, ...] = (),
-    **more: Any,
-) -> Group:
-    container = Container(image=image, ports=ports)
-    return replace(group(instances=instances, container=container, **more), update=update)
-
-
-def playing(instances: int = 3, update: Update = PROMPT, **more: Any) -> Play:
-    """A stack of which all runs."""
-    talk = Conversation()
-    play = Play(talk)
-    talk.subscribe()
-    assert isinstance(talk.submit(stack(web(instances, update=update, **more))), Done)
-    play.on(2)
-    assert play.images() == ["busybox:1"] * instances
-    play.order.clear()
-    play.launched.clear()
-    play.most, play.least = 0, 1_000_000
-    return play
-
-
-def change(play: Play, seconds: float = 60, **more: Any) -> Play:
-    """Submits the next image, and lets it be rolled out."""
-    play.talk.heard.clear()
-    assert isinstance(play.talk.submit(stack(web(**{"image": "busybox:2", **more}))), Done)
-    play.on(seconds, *play.talk.heard)
-    return play
-
-
-def ask(play: Play, action: RolloutAction, service: str = "", number: int = 0) -> Done | Refused:
-    heard = play.talk.say(
-        RolloutActionRequested(
-            request_id=77, stack="shop", action=action, service=service, number=number, asked_by="ann"
-        )
-    )
-    answer = outcome(heard, 77)
-    play.on(0.1, *heard)
-    return answer
-
-
-def waiting(play: Play) -> tuple[Waiting, ...]:
-    (view,) = play.talk.scheduler.view(play.talk.now).stacks["shop"].groups
-    return view.waiting
-
-
-def is_new(task: Task) -> bool:
-    return int(task.id.rpartition(".")[2]) > 3
 
 
 class TestPace:

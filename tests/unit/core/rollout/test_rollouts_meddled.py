@@ -19,8 +19,7 @@ from specs.model.stack import Dependency, Group
 from specs.model.update import Order, Step, Update
 from specs.states import Goal, TaskState
 from tests.kit.conversation import SETTINGS, Conversation, group, stack
-from tests.kit.rollouts import Play
-from tests.unit.core.rollout.test_rollouts import ONE, PROMPT
+from tests.kit.rollouts import ONE, PROMPT, Play
 
 SHORT = replace(PROMPT, deadline_seconds=30.0)
 HELD = replace(PROMPT, steps=(Step(until=ONE), Step()))

@@ -14,7 +14,7 @@ from discovery.backends.publisher import Away
 from discovery.endpoints import Endpoint
 from specs.ids import FrameworkId, TaskId
 from specs.urls import Url, parse_url
-from tests.unit.discovery.test_endpoints import WEB
+from tests.kit.published import WEB
 
 OURS = FrameworkId("F-0000")
 URLS = (parse_url("zk://a/f", "zk"), parse_url("etcd://a/f", "etcd"))

@@ -14,8 +14,7 @@ from discovery.backends.publisher import Away, Publisher, Refused
 from discovery.endpoints import Endpoint
 from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
-from tests.unit.discovery.test_endpoints import WEB
-from tests.unit.discovery.test_executor_addresses import ONE
+from tests.kit.published import ONE, WEB
 
 WAIT_SECONDS = 20.0
 

@@ -8,7 +8,7 @@ from discovery.backends.registry import Done, Memory, Several
 from discovery.endpoints import Endpoint
 from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
-from tests.unit.discovery.test_endpoints import WEB
+from tests.kit.published import WEB
 
 
 class Away:

@@ -11,7 +11,7 @@ from discovery.endpoints import Endpoint
 from discovery.readers import resolver as module
 from discovery.readers.directory import Snapshot
 from discovery.readers.resolver import NotRead, Resolver
-from tests.unit.discovery.templates.test_render import endpoint, groups
+from tests.kit.template_endpoints import endpoint, groups
 
 ONE, TWO, DEV = endpoint("shop/web", 1, "prod"), endpoint("shop/web", 2, "prod"), endpoint("shop/web", 3, "dev")
 

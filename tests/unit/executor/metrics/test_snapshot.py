@@ -7,57 +7,15 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from executor.core.context import End
-from executor.core.survey import Survey, TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics.exposition import parse
 from executor.metrics.histogram import Histogram
-from executor.metrics.snapshot import Measured, Own, Scraped, Snapshot, labels_of, page_of, usage_json
-from executor.metrics.usage import Usage
-from specs.ids import group_id
-from specs.states import TaskState
+from executor.metrics.snapshot import Measured, Scraped, labels_of, page_of, usage_json
+from tests.kit.executor_pages import OWN, PULLS, USAGE, WEB, snapshot
 from tests.kit.executor_talk import order
 
-WEB = TaskSnapshot(
-    order=order("shop.web.dev.2.17", group=group_id("shop", "web", ["dev"]), slot=2, attempt=3),
-    phase=Phase.RUNNING,
-    container_id="c1",
-    pid=0,
-    started_at=1000.5,
-    is_healthy=True,
-    is_ready=None,
-)
-PULLS = TaskSnapshot(
-    order=order("shop.job.1.18"),
-    phase=Phase.PULLING,
-    container_id="",
-    pid=0,
-    started_at=None,
-    is_healthy=None,
-    is_ready=None,
-)
-USAGE = Usage(
-    at=5.0, cpu_seconds=2.5, mem_bytes=1000, mem_limit_bytes=2000, net_rx_bytes=1, net_tx_bytes=2, oom_kills=1
-)
 THEIRS = 'jobs_waiting{queue="a"} 3\njobs_waiting{queue="b"} 4\nframework_executor_info 9\nframework_scrape_up 7\n'
-OWN = Own(
-    executor="executor-1",
-    agent="S1",
-    hostname="agent1",
-    version="0.1.0",
-    cpu_seconds=0.5,
-    mem_bytes=40_000_000,
-    threads=12,
-    started_at=900.0,
-)
 LABELS = {"stack": "shop", "service": "web", "group": "shop/web[dev]", "slot": "2", "task": "shop.web.dev.2.17"}
-
-
-def snapshot(*measured: Measured) -> Snapshot:
-    ends = ((End(WEB.order.group, TaskState.FAILED, True), 2),)
-    return Snapshot(
-        at=1200.25, seconds=0.05, survey=Survey(tasks=(WEB, PULLS), unacknowledged=1, ends=ends), tasks=measured
-    )
 
 
 def page(*measured: Measured) -> dict[str, list[tuple[dict[str, str], float]]]:
