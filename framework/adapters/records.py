@@ -10,7 +10,7 @@ from typing import Any
 from framework.adapters.packing import NOT_PLAIN, SCHEMA, RecordFault, fold, parse, unfold
 from framework.adapters.spec_records import one_group
 from framework.core.commands import PutFramework
-from framework.core.model import Answered, Backoff, Failures, KnownAgent, RequestKey, Task, Version
+from framework.core.model import AgentFailures, Answered, Backoff, KnownAgent, RequestKey, Task, Version
 from specs import records_pb2 as pb
 from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 from specs.model.canonical import version_from_json, version_json
@@ -221,7 +221,9 @@ def _agent_of(record: pb.AgentRecord) -> KnownAgent:
         attributes=tuple([(each.name, each.text) for each in record.attributes]),
         failures=tuple(
             [
-                Failures(group=one_group(each.stack, each.service, tuple(each.labels)), count=each.count, at=each.at)
+                AgentFailures(
+                    group=one_group(each.stack, each.service, tuple(each.labels)), count=each.count, at=each.at
+                )
                 for each in record.failures
             ]
         ),

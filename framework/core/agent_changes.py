@@ -10,7 +10,7 @@ from framework.core.converge.executor_upgrade import retire_idle
 from framework.core.events import AgentsReported
 from framework.core.model import Instant
 from framework.core.rollout.rollouts import go_on
-from framework.core.state.agent_failures import has_living
+from framework.core.state.agent_failures import has_recent_failures
 from framework.core.state.agents import facts_of, has_facts_of
 from framework.core.state.context import Context
 from framework.core.views import Connection
@@ -41,7 +41,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
     if not event.problem:
         agents.report(event.agents)
         context.offer_waits.heard(context.pool.report(event.agents, now))
-        agents.touched |= {id: None for failing in context.state.failing.values() for id in failing}
+        agents.touched |= {id: None for failing in context.state.agent_failures.values() for id in failing}
         _store(context, now)
     known(context, now)
     if context.pending:
@@ -138,6 +138,6 @@ def _store(context: Context, now: Instant) -> None:
         if id in present:
             if id in state.agent_uses:
                 remember_facts(context, id)
-        elif id not in state.agent_uses and not has_living(before, now, context.settings):
+        elif id not in state.agent_uses and not has_recent_failures(before, now, context.settings):
             context.drop_agent(id)
         changed += state.agents.get(id) is not before

@@ -299,7 +299,7 @@ class Rollouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failures:
+class AgentFailures:
     """How often an agent has failed a group: `count` as it was `at` that Instant; it halves with time."""
 
     group: GroupId
@@ -319,7 +319,7 @@ class KnownAgent:
     region: str = ""
     zone: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
-    failures: tuple[Failures, ...] = ()
+    failures: tuple[AgentFailures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

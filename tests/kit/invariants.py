@@ -35,7 +35,7 @@ def check(scheduler: Scheduler) -> None:
     assert again.counts == state.counts
     assert again.executors == state.executors
     assert again.agent_uses == state.agent_uses
-    assert again.failing == state.failing
+    assert again.agent_failures == state.agent_failures
     assert again.global_groups == state.global_groups
     assert again.backoffs == state.backoffs
     assert again.apart == state.apart

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from framework.core.model import Failures, GroupSpec, History, KnownAgent, Revision, StackSpec, Task, Version
+from framework.core.model import AgentFailures, GroupSpec, History, KnownAgent, Revision, StackSpec, Task, Version
 from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
 from specs.model.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
 from specs.model.resources import Resources
@@ -47,7 +47,7 @@ def stored_task(serial: int, **changes: Any) -> Task:
 
 def stored_agent(number: int, **changes: Any) -> KnownAgent:
     """An agent with what most have; each tenth has lately failed a group."""
-    failures = (Failures(group=group_id("shop", "web", ("prod", "frontend")), count=1.5, at=1.7e9 + number),)
+    failures = (AgentFailures(group=group_id("shop", "web", ("prod", "frontend")), count=1.5, at=1.7e9 + number),)
     agent = KnownAgent(
         id=AgentId(f"5b2f7d1e-6e55-4f0d-9a7e-0d2f53c6b1f7-S{number}"),
         hostname=f"agent{number}.example.org",

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from framework.adapters import packing, records, spec_records
 from framework.adapters.histories import history_node, history_of
 from framework.core.commands import PutFramework
-from framework.core.model import Backoff, Failures, GroupSpec, History, KnownAgent, Revision, StackSpec, Task, Version
+from framework.core.model import (
+    AgentFailures,
+    Backoff,
+    GroupSpec,
+    History,
+    KnownAgent,
+    Revision,
+    StackSpec,
+    Task,
+    Version,
+)
 from specs.ids import AgentId, GroupId
 from specs.model.autoscale import Autoscale, MetricTarget
 from specs.model.constraints import (
@@ -146,7 +156,9 @@ AGENTS = st.builds(
     region=TEXT,
     zone=TEXT,
     attributes=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
-    failures=st.lists(st.builds(Failures, group=GROUPS, count=st.floats(0, 1e9), at=INSTANTS), max_size=2).map(tuple),
+    failures=st.lists(st.builds(AgentFailures, group=GROUPS, count=st.floats(0, 1e9), at=INSTANTS), max_size=2).map(
+        tuple
+    ),
 )
 WISHES = st.builds(
     GroupSpec,

@@ -50,7 +50,7 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
         slots=slots,
         pins=pins,
         homes=homes,
-        penalties=penalties(context.state.failing, spec.id, now, context.settings),
+        penalties=penalties(context.state.agent_failures, spec.id, now, context.settings),
         leaving=_leaving(context.state, spec, slots),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from framework.core.model import Failures, Instant, KnownAgent, Settings
+from framework.core.model import AgentFailures, Instant, KnownAgent, Settings
 from specs.ids import AgentId, GroupId
 from specs.permanence import is_of_agent
 
@@ -17,7 +17,7 @@ MOST_GROUPS = 50
 """An agent remembers failures of so many groups; of more, those with the smallest counts are forgotten."""
 
 
-def count_now(failures: Failures, now: Instant, settings: Settings) -> float:
+def count_now(failures: AgentFailures, now: Instant, settings: Settings) -> float:
     """What is left of the count, 0 where it is forgotten."""
     ago = max(now - failures.at, 0.0)
     count = failures.count * 0.5 ** (ago / settings.failure_half_life_seconds)
@@ -32,20 +32,20 @@ def with_failure(
     counts = {each.group: count_now(each, now, settings) for each in agent.failures}
     counts[group] = counts.get(group, 0.0) + (FAILURES_WHERE_OF_AGENT if is_of_agent(permanent) else 1.0)
     kept = sorted((each for each in counts if counts[each]), key=lambda each: (each != group, -counts[each], each))
-    failures = (Failures(group=each, count=counts[each], at=now) for each in sorted(kept[:MOST_GROUPS]))
+    failures = (AgentFailures(group=each, count=counts[each], at=now) for each in sorted(kept[:MOST_GROUPS]))
     return replace(agent, failures=tuple(failures))
 
 
-def has_living(agent: KnownAgent, now: Instant, settings: Settings) -> bool:
+def has_recent_failures(agent: KnownAgent, now: Instant, settings: Settings) -> bool:
     """Whether a failure of the agent still counts."""
     return any(count_now(each, now, settings) for each in agent.failures)
 
 
 def penalties(
-    failing: Mapping[GroupId, Mapping[AgentId, Failures]], group: GroupId, now: Instant, settings: Settings
+    agent_failures: Mapping[GroupId, Mapping[AgentId, AgentFailures]], group: GroupId, now: Instant, settings: Settings
 ) -> dict[AgentId, int]:
     """The points that agents lose with a group."""
-    counts = {id: count_now(each, now, settings) for id, each in failing.get(group, {}).items()}
+    counts = {id: count_now(each, now, settings) for id, each in agent_failures.get(group, {}).items()}
     return {id: points_for(count) for id, count in counts.items() if count}
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from framework.core.model import (
+    AgentFailures,
     Answered,
     Backoff,
-    Failures,
     GroupSpec,
     History,
     Instant,
@@ -58,7 +58,7 @@ class ClusterState:
         """How many tasks can be reached, by agent and executor."""
         self.agent_uses: dict[AgentId, int] = {}
         """How many tasks name an agent, ended ones too."""
-        self.failing: dict[GroupId, dict[AgentId, Failures]] = {}
+        self.agent_failures: dict[GroupId, dict[AgentId, AgentFailures]] = {}
         self.left: dict[TaskId, None] = {}
         """The ended tasks whose containers may run on, without a task that sees to them."""
         self.backoffs: dict[tuple[GroupId, VersionId], Backoff] = {}
@@ -223,7 +223,7 @@ class ClusterState:
         self._unlist_failures(agent.id)
         self.agents[agent.id] = agent
         for failures in agent.failures:
-            self.failing.setdefault(failures.group, {})[agent.id] = failures
+            self.agent_failures.setdefault(failures.group, {})[agent.id] = failures
 
     def drop_agent(self, id: AgentId) -> None:
         """Forgets an agent."""
@@ -233,10 +233,10 @@ class ClusterState:
     def _unlist_failures(self, id: AgentId) -> None:
         old = self.agents.get(id)
         for failures in old.failures if old else ():
-            agents = self.failing[failures.group]
+            agents = self.agent_failures[failures.group]
             del agents[id]
             if not agents:
-                del self.failing[failures.group]
+                del self.agent_failures[failures.group]
 
     def forget_group(self, group: GroupId) -> None:
         """Forgets a group of which there is no task and no spec."""

@@ -11,7 +11,6 @@ import pytest
 from framework.adapters import packing, records, spec_records
 from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
-from framework.core.model import Failures
 from specs import records_pb2 as pb
 from specs.ids import FrameworkId, TaskId, group_id
 from specs.model.constraints import Mode, Rules
@@ -91,7 +90,7 @@ def test_a_group_that_says_what_none_says_is_refused(change: dict[str, Any], say
 
 def test_an_agent_that_failed_groups_comes_back() -> None:
     group = group_id("shop", "web", ("dev",))
-    failures = tuple(Failures(group=group, count=count, at=1.7e9) for count in (0.25, 3.0))
+    failures = tuple(AgentFailures(group=group, count=count, at=1.7e9) for count in (0.25, 3.0))
     agent = stored_agent(1, failures=failures, region="", zone="", attributes=())
     ((found, record),) = records.agents_of(records.bucket_node([records.agent_bytes(agent)]))
     assert found == agent

@@ -69,7 +69,7 @@ def test_one_agent_after_the_other_and_every_task_is_adopted() -> None:
     view = talk.scheduler.view(talk.now)
     assert (view.is_upgrading_executors, view.upgrading_agent, view.executor_upgrade_problem) == (False, "", "")
     assert {task.executor_id for task in talk.tasks} == {NEW}
-    assert not talk.scheduler.context.state.backoffs and not talk.scheduler.context.state.failing
+    assert not talk.scheduler.context.state.backoffs and not talk.scheduler.context.state.agent_failures
 
 
 def test_without_a_roll_older_executors_are_left_alone() -> None:

@@ -31,7 +31,7 @@ def test_the_first_is_launched_again_at_once_and_nobody_is_blamed(state: TaskSta
     talk, (task,) = desired()
     talk.status(task, state, reason=reason)
     assert not talk.scheduler.context.state.backoffs
-    assert not talk.scheduler.context.state.failing
+    assert not talk.scheduler.context.state.agent_failures
     assert len(launched(talk.offers())) == 1
 
 
@@ -42,7 +42,7 @@ def test_the_second_in_a_row_speaks_against_its_agent(state: TaskState, reason: 
     (task,) = launched(talk.offers())
     talk.status(task, state, reason=reason)
     assert not talk.scheduler.context.state.backoffs
-    assert list(talk.scheduler.context.state.failing[task.group]) == [task.agent_id]
+    assert list(talk.scheduler.context.state.agent_failures[task.group]) == [task.agent_id]
     (again,) = launched(talk.offers())
     assert again.agent_id != task.agent_id
 

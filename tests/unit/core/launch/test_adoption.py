@@ -61,7 +61,7 @@ def test_it_goes_back_to_its_agent_and_ports_at_once_and_no_failure_is_counted()
     assert (new.agent_id, new.host_ports, new.slot) == (old.agent_id, old.host_ports, old.slot)
     assert (new.predecessors, new.adopts, new.attempt) == ((old.id,), True, 2)
     state = talk.scheduler.context.state
-    assert not state.failing and not state.backoffs
+    assert not state.agent_failures and not state.backoffs
 
 
 def test_all_tasks_of_an_agent_go_back_with_one_accept() -> None:

@@ -68,7 +68,7 @@ def test_nothing_is_held_against_the_task_or_its_group() -> None:
         talk, old = up(container=container)
         renew(talk, old)
         assert not talk.scheduler.context.state.backoffs
-        assert not talk.scheduler.context.state.failing
+        assert not talk.scheduler.context.state.agent_failures
 
 
 def test_a_rule_decides_where_attributes_have_changed() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from framework.core.model import Failures, KnownAgent
+from framework.core.model import AgentFailures, KnownAgent
 from framework.core.state.agent_failures import MOST_GROUPS, count_now, penalties, points_for, with_failure
 from framework.core.state.agents import Agents, utc
 from framework.core.state.executor_choice import MOST_RESERVATIONS, Reservations
@@ -77,7 +77,7 @@ def test_an_offer_of_an_agent_that_drained_when_last_told_says_that_it_is_over()
 
 
 def test_failures_halve_with_time_and_are_forgotten() -> None:
-    failures = Failures(group=WEB, count=2.0, at=1000.0)
+    failures = AgentFailures(group=WEB, count=2.0, at=1000.0)
     assert [count_now(failures, 1000.0 + after * HALF, SETTINGS) for after in (-1, 0, 1, 4, 5)] == [2, 2, 1, 0.125, 0]
     assert [points_for(count) for count in (0.1, 0.5, 3.0)] == [2, 10, 60]
     known = {WEB: {ONE.id: failures}}
@@ -89,7 +89,7 @@ def test_failures_halve_with_time_and_are_forgotten() -> None:
 def test_another_failure_adds_to_what_is_left_of_those_before() -> None:
     agent = with_failure(KnownAgent(id=ONE.id, hostname="a"), WEB, 1000.0, SETTINGS)
     agent = with_failure(agent, WEB, 1000.0 + HALF, SETTINGS)
-    assert agent.failures == (Failures(group=WEB, count=1.5, at=1000.0 + HALF),)
+    assert agent.failures == (AgentFailures(group=WEB, count=1.5, at=1000.0 + HALF),)
 
 
 def test_an_agent_remembers_failures_of_so_many_groups() -> None:
