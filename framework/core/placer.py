@@ -20,7 +20,7 @@ from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
-from framework.core.state.executor_choice import NO_ROOM, Purse, free_in, purse_of
+from framework.core.state.executor_choice import NO_ROOM, ExecutorChoice, choose_executor, free_in
 from framework.core.views import Connection
 from placement.checks import Offered
 from placement.cluster_snapshot import ClusterSnapshot
@@ -140,25 +140,25 @@ class _Table:
     """What lies on the table: offers by agent, what pays there, and the snapshot for placement."""
 
     offers: Mapping[AgentId, Sequence[Offer]]
-    purses: Mapping[AgentId, Purse]
+    choices: Mapping[AgentId, ExecutorChoice]
     snapshot: ClusterSnapshot
 
 
 def _table(context: Context) -> _Table:
     state, agents, settings = context.state, context.agents, context.settings
     offers = context.pool.by_agent()
-    purses: dict[AgentId, Purse] = {}
+    choices: dict[AgentId, ExecutorChoice] = {}
     without_room: dict[AgentId, str] = {}
     for id, held in offers.items():
-        purse = purse_of(held, state.executors.get(id, {}), context.reservations, settings)
-        if purse is None:
+        choice = choose_executor(held, state.executors.get(id, {}), context.reservations, settings)
+        if choice is None:
             without_room[id] = NO_ROOM
         else:
-            purses[id] = purse
-    present = frozenset(id for id, purse in purses.items() if purse.is_present)
+            choices[id] = choice
+    present = frozenset(id for id, choice in choices.items() if choice.is_present)
     return _Table(
         offers=offers,
-        purses=purses,
+        choices=choices,
         snapshot=ClusterSnapshot(
             cluster=agents.cluster,
             free={id: free_in(held) for id, held in offers.items()},
@@ -202,7 +202,7 @@ def _adopt(context: Context, now: Instant) -> None:
     if not awaiting(context, now):
         return
     table = _table(context)
-    placements = adoptions(context, table.snapshot, table.purses, now)
+    placements = adoptions(context, table.snapshot, table.choices, now)
     _accept(context, table, placements, context.settings.decline_again_seconds, now)
 
 
@@ -216,10 +216,10 @@ def _sweep(context: Context, now: Instant) -> dict[GroupId, int]:
     table = _table(context)
     for agent_id in dict.fromkeys(sweep.agent_id for sweep in sweeps):
         there = [sweep for sweep in sweeps if sweep.agent_id == agent_id]
-        purse = table.purses.get(agent_id)
-        if purse is None:
+        choice = table.choices.get(agent_id)
+        if choice is None:
             continue
-        batch = container_sweep.batch_of(context, there, table.snapshot, table.offers, purse, now)
+        batch = container_sweep.batch_of(context, there, table.snapshot, table.offers, choice, now)
         if batch is not None:
             _send(context, table, batch, now)
             sweeps = [sweep for sweep in sweeps if sweep not in there[: len(batch.tasks)]]
@@ -231,7 +231,7 @@ def _accept(
 ) -> None:
     """Launches what was placed."""
     filled = [(each, _filling(context, each, table.offers[each.agent_id][0])) for each in placements]
-    for batch in batches(context.state, filled, table.offers, table.purses, refuse_seconds=refuse_seconds, now=now):
+    for batch in batches(context.state, filled, table.offers, table.choices, refuse_seconds=refuse_seconds, now=now):
         _send(context, table, batch, now)
     context.flush()
 

@@ -15,7 +15,7 @@ from framework.core.model import GroupSpec, Instant, KnownAgent, Task
 from framework.core.state.agents import DRAINING, Agents
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
-from framework.core.state.executor_choice import Purse
+from framework.core.state.executor_choice import ExecutorChoice
 from placement.agent import Agent
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer
@@ -179,7 +179,7 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
 
 
 def adoptions(
-    context: Context, snapshot: ClusterSnapshot, purses: Mapping[AgentId, Purse], now: Instant
+    context: Context, snapshot: ClusterSnapshot, choices: Mapping[AgentId, ExecutorChoice], now: Instant
 ) -> tuple[Placement, ...]:
     """Slots put back where their containers run, on the same ports, as far as offers have the room for them. Rules are
     not asked, nor dependencies: what runs, runs."""
@@ -190,7 +190,7 @@ def adoptions(
         for slot in sorted(context.pending[group]):
             task = awaited(context, spec, slot, now)
             keeper = keeper_of(context.agents, task) if task is not None else None
-            if task is None or keeper is None or keeper.id not in purses:
+            if task is None or keeper is None or keeper.id not in choices:
                 continue
             id = keeper.id
             free = left.get(id) or _free_beside_executor(snapshot, id)

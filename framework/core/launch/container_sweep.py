@@ -19,7 +19,7 @@ from framework.core.launch.launch import Batch
 from framework.core.model import Instant, Task
 from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
-from framework.core.state.executor_choice import Purse
+from framework.core.state.executor_choice import ExecutorChoice
 from placement.agent import AgentState
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer, Pool
@@ -98,7 +98,7 @@ def batch_of(
     sweeps: list[Sweep],
     snapshot: ClusterSnapshot,
     offers: Mapping[AgentId, Sequence[Offer]],
-    purse: Purse,
+    choice: ExecutorChoice,
     now: Instant,
 ) -> Batch | None:
     """The sweeping tasks of one agent, as far as its offers have room."""
@@ -107,7 +107,7 @@ def batch_of(
     if agent_id not in snapshot.overhead.present:
         needed = snapshot.overhead.resources
         free = free - needed if free.covers(needed) else Resources()
-    serial, launches, pools = context.state.next_serial, [], purse.pools
+    serial, launches, pools = context.state.next_serial, [], choice.pools
     for sweep in sweeps:
         if not free.covers(RESOURCES):
             break
@@ -115,7 +115,7 @@ def batch_of(
         taken: tuple[Pool, ...] = ()
         if pools:
             taken, pools = draw(pools, RESOURCES)
-        launches.append(_launch(context, sweep, offers[agent_id][0], purse, taken, serial, now))
+        launches.append(_launch(context, sweep, offers[agent_id][0], choice, taken, serial, now))
         serial += 1
     if not launches:
         return None
@@ -128,7 +128,13 @@ def batch_of(
 
 
 def _launch(
-    context: Context, sweep: Sweep, offer: Offer, purse: Purse, pools: tuple[Pool, ...], serial: int, now: Instant
+    context: Context,
+    sweep: Sweep,
+    offer: Offer,
+    choice: ExecutorChoice,
+    pools: tuple[Pool, ...],
+    serial: int,
+    now: Instant,
 ) -> Launch:
     newest = sweep.left[0]
     names: dict[TaskId, None] = {}
@@ -147,7 +153,7 @@ def _launch(
         agent_id=offer.agent_id,
         hostname=offer.hostname,
         address=offer.address,
-        executor_id=purse.executor_id,
+        executor_id=choice.executor_id,
         host_ports=(),
         launched_at=now,
         state_since=now,
@@ -165,7 +171,7 @@ def _launch(
         container=Container(image=image),
         resources=RESOURCES,
         pools=pools,
-        executor_reservation=purse.reservation,
+        executor_reservation=choice.reservation,
     )
 
 

@@ -10,7 +10,7 @@ from framework.core.groups.completion import count_for, signals_due
 from framework.core.launch.link_variables import Links, endpoint_of
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.cluster_state import ClusterState
-from framework.core.state.executor_choice import Purse
+from framework.core.state.executor_choice import ExecutorChoice
 from placement.offer import Offer, Pool
 from placement.pools import draw
 from placement.request import Placement, Request
@@ -57,7 +57,7 @@ def batches(
     state: ClusterState,
     placements: Sequence[tuple[Placement, Filling]],
     offers: Mapping[AgentId, Sequence[Offer]],
-    purses: Mapping[AgentId, Purse],
+    choices: Mapping[AgentId, ExecutorChoice],
     *,
     refuse_seconds: float,
     now: Instant,
@@ -66,14 +66,14 @@ def batches(
     are accepted together."""
     serial = state.next_serial
     by_agent: dict[AgentId, list[Launch]] = {}
-    pools = {id: purse.pools for id, purse in purses.items()}
+    pools = {id: choice.pools for id, choice in choices.items()}
     links = Links(state)
     for placement, filling in placements:
         id = placement.agent_id
         taken: tuple[Pool, ...] = ()
         if pools[id]:
             taken, pools[id] = draw(pools[id], placement.resources)
-        launch = _launch(state, placement, filling, offers[id][0], purses[id], taken, serial, now, links)
+        launch = _launch(state, placement, filling, offers[id][0], choices[id], taken, serial, now, links)
         by_agent.setdefault(id, []).append(launch)
         serial += 1
     result = []
@@ -90,7 +90,7 @@ def _launch(
     placement: Placement,
     filling: Filling,
     offer: Offer,
-    purse: Purse,
+    choice: ExecutorChoice,
     pools: tuple[Pool, ...],
     serial: int,
     now: Instant,
@@ -113,7 +113,7 @@ def _launch(
         agent_id=offer.agent_id,
         hostname=offer.hostname,
         address=offer.address,
-        executor_id=purse.executor_id,
+        executor_id=choice.executor_id,
         host_ports=placement.host_ports,
         launched_at=now,
         state_since=now,
@@ -130,7 +130,7 @@ def _launch(
         resources=placement.resources,
         metadata=spec.metadata,
         pools=pools,
-        executor_reservation=purse.reservation,
+        executor_reservation=choice.reservation,
         environment=links.variables(spec, placement.slot, endpoint_of(offer.address, placement.host_ports)),
     )
 

@@ -17,13 +17,13 @@ MOST_RESERVATIONS = 1000
 
 @dataclass(slots=True)
 class Reservations:
-    """The reservations that offers spoke of, by the executor that is paid out of them; the oldest are forgotten."""
+    """The reservations seen in offers, by the executor that each pays for; the oldest are forgotten."""
 
     _by_executor: dict[ExecutorId, str] = field(default_factory=dict)
     _executors: dict[str, ExecutorId] = field(default_factory=dict)
 
     def hear(self, base: ExecutorId, offers: Iterable[Offer]) -> None:
-        """Takes the reservations of offers; `base` is what the scheduler's own executors are, paid out of none."""
+        """Takes the reservations of offers. `base` is the scheduler's own executor where no reservation pays for it."""
         content = content_of(base)
         for offer in offers:
             for pool in offer.pools:
@@ -36,8 +36,8 @@ class Reservations:
             del self._by_executor[self._executors.pop(oldest)]
 
     def of(self, executor: ExecutorId, base: ExecutorId) -> str | None:
-        """The reservation out of which an executor is paid that is as `base` is but for that, and for where it was
-        fetched; None where it is another, or its reservation is not known."""
+        """The reservation that pays for an executor, "" where none does. None where the executor differs from `base` in
+        more than that and where it was fetched, or where its reservation is not known."""
         content = content_of(executor)
         if content == content_of(base):
             return ""
@@ -61,13 +61,15 @@ class ExecutorUpgrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purse:
-    """What pays on one agent. `is_present`: the executor runs there and costs nothing more. `pools` are empty where
-    nothing is reserved; else they are what is left for tasks."""
+class ExecutorChoice:
+    """The executor for tasks on one agent, and the resources that pay for both."""
 
     executor_id: ExecutorId
+    #: The reservation that pays for the executor, "" where none does.
     reservation: str
+    #: Whether the executor runs there already and costs nothing more.
     is_present: bool
+    #: The rest for tasks, by reservation; empty where nothing is reserved.
     pools: tuple[Pool, ...]
 
 
@@ -79,9 +81,9 @@ def free_in(offers: Sequence[Offer]) -> Resources:
     return free
 
 
-def purse_of(
+def choose_executor(
     offers: Sequence[Offer], running: Mapping[ExecutorId, int], reservations: Reservations, settings: Settings
-) -> Purse | None:
+) -> ExecutorChoice | None:
     """What pays on the agent of these offers, where the executors `running` have tasks of ours; None where no
     reservation has room for the executor.
 
@@ -93,14 +95,14 @@ def purse_of(
     for executor in sorted(there, key=lambda id: (id != base, -running.get(id, 0), id)):
         reservation = reservations.of(executor, base)
         if reservation is not None:
-            return Purse(executor_id=executor, reservation=reservation, is_present=True, pools=pools)
+            return ExecutorChoice(executor_id=executor, reservation=reservation, is_present=True, pools=pools)
     if not pools:
-        return Purse(executor_id=base, reservation="", is_present=False, pools=())
+        return ExecutorChoice(executor_id=base, reservation="", is_present=False, pools=())
     for place in sorted(range(len(pools)), key=lambda place: bool(pools[place].reservation)):
         pool = pools[place]
         if pool.resources.covers(settings.executor_resources):
             left = replace(pool, resources=pool.resources - settings.executor_resources)
-            return Purse(
+            return ExecutorChoice(
                 executor_id=executor_variant(base, pool.reservation),
                 reservation=pool.reservation,
                 is_present=False,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from framework.core.commands import Accept, Decline, DeleteAgent, PublishEvent, PutAgent, Revive, Save
 from framework.core.events import AgentFailed, AgentsReported, OffersReceived, ScaleRequested, StackRemoved, Subscribed
 from framework.core.model import Task
-from framework.core.state.executor_choice import Reservations, purse_of
+from framework.core.state.executor_choice import Reservations, choose_executor
 from framework.core.views import AgentView
 from placement.offer import Pool
 from specs.executor_ids import executor_variant, served_from
@@ -438,9 +438,9 @@ class TestOffersAndPools:
         offers = [Conversation().offer(1, executor_ids=(one, two))]
 
         def taken(running: dict[ExecutorId, int], own: ExecutorId) -> ExecutorId:
-            purse = purse_of(offers, running, Reservations(), replace(SETTINGS, executor_id=own))
-            assert purse is not None and purse.is_present
-            return purse.executor_id
+            choice = choose_executor(offers, running, Reservations(), replace(SETTINGS, executor_id=own))
+            assert choice is not None and choice.is_present
+            return choice.executor_id
 
         assert taken({one: 5, two: 1}, three) == one
         assert taken({one: 1, two: 5}, three) == two
