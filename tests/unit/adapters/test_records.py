@@ -11,6 +11,7 @@ import pytest
 from framework.adapters import packing, records, spec_records
 from framework.adapters.packing import NewerSchema, RecordFault
 from framework.core.commands import PutFramework
+from framework.core.model import AgentFailures
 from specs import records_pb2 as pb
 from specs.ids import FrameworkId, TaskId, group_id
 from specs.model.constraints import Mode, Rules
