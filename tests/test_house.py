@@ -278,7 +278,7 @@ ROOMS = (
         name="framework.api.answers",
         ours=(
             *("framework.api.answers", "framework.ports", "framework.usage", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "model", "views", "read", "state.task_log")),
+            *(f"framework.core.{each}" for each in ("commands", "model", "views", "read", "state.task_stories")),
             *("placement.agent", "placement.explanation"),
         ),
         libraries={"pydantic", "starlette", "orjson", "typing_extensions"},
@@ -298,7 +298,7 @@ ROOMS = (
             *(f"framework.api.{each}" for each in ("answers", "errors", "guard", "info", "routes", "threads")),
             *("framework.ports", "framework.usage", "framework.collector", "discovery.executor_addresses", "specs"),
             *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "read")),
-            *("framework.core.state.task_log", "placement.agent"),
+            *("framework.core.state.task_stories", "placement.agent"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "anyio", "orjson", "requests"},
     ),

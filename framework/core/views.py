@@ -27,7 +27,7 @@ from framework.core.model import (
 )
 from framework.core.state.backoff import countdown
 from framework.core.state.group_index import is_stale
-from framework.core.state.task_log import Entry
+from framework.core.state.task_stories import Entry
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
 from specs.model.resources import Resources

@@ -10,7 +10,7 @@ from framework.api.answers.log_shapes import StoryAnswer
 from framework.api.guard.rights import OPEN
 from framework.api.routes.asking import known
 from framework.api.routes.tasks import TaskName, task_or_problem
-from framework.core.state.task_log import told
+from framework.core.state.task_stories import whole_story
 from framework.ports import Front
 
 
@@ -23,7 +23,7 @@ def router(front: Front) -> APIRouter:
         """What happened to a task, oldest first: what this leader has seen, and of the time before what is stored."""
         group, task = task_or_problem(known(front), task_id)
         seen = group.stories.get(task.id, ())
-        entries = told(task, seen)
+        entries = whole_story(task, seen)
         return Json(
             {
                 "task": task.id,

@@ -32,7 +32,7 @@ from framework.core.state.group_index import is_counted
 from framework.core.state.load_window import Scaler
 from framework.core.state.offer_pool import OfferPool
 from framework.core.state.outbox import AfterSave, Outbox
-from framework.core.state.task_log import Stories
+from framework.core.state.task_stories import TaskStories
 from framework.core.state.timers import Timers
 from framework.core.state.unknown_tasks import UnknownTasks
 from framework.core.views import Connection, Progress
@@ -117,7 +117,7 @@ class Context:
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
         self.unknown_tasks = UnknownTasks()
-        self.stories = Stories()
+        self.stories = TaskStories()
         self.executor_upgrade: ExecutorUpgrade | None = None
         """The upgrade of executors that is under way (core.converge.executor_upgrade); None where there is none."""
         self.executor_upgrade_problem = ""

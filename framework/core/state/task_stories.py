@@ -1,4 +1,4 @@
-"""The story of each task: what happened to it, as far as this leader has seen it. Volatile, and bounded."""
+"""The story of each task: everything that happened to it and that this leader has seen. Volatile, and bounded."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from framework.core.model import Instant, Task
 from specs.ids import TaskId
 
 MOST_ENTRIES = 20
-"""Of a longer story the beginning and the newest are kept."""
+"""Limit on the entries of a story: of a longer one the beginning and the newest are kept."""
 _KEPT_OF_BEGINNING = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that happened to a task; `kind` as in the event stream."""
+    """Something that happened to a task."""
 
     at: Instant
+    #: The kind of the event in the event stream, as TaskRunning.
     kind: str
     text: str
 
 
-class Stories:
+class TaskStories:
     """The stories of the tasks that are in the state."""
 
     def __init__(self) -> None:
         self._entries: dict[TaskId, tuple[Entry, ...]] = {}
 
     def note(self, id: TaskId, kind: str, text: str, at: Instant) -> None:
-        """Adds to a story; the same again is not news."""
+        """Adds an entry to a story, unless it is the same as the last one."""
         before = self._entries.get(id, ())
         if before and (before[-1].kind, before[-1].text) == (kind, text):
             return
@@ -37,7 +38,7 @@ class Stories:
         self._entries[id] = (*before, Entry(at, kind, text))
 
     def of(self, id: TaskId) -> tuple[Entry, ...]:
-        """What happened to the task, oldest first."""
+        """The entries of a task's story, oldest first."""
         return self._entries.get(id, ())
 
     def forget(self, id: TaskId) -> None:
@@ -45,8 +46,8 @@ class Stories:
         self._entries.pop(id, None)
 
 
-def told(task: Task, seen: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """The whole story: what the store's record says of the time before, and what this leader has seen."""
+def whole_story(task: Task, seen: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The whole story of a task: the times of its stored record, then everything that this leader has `seen`."""
     kinds = {entry.kind for entry in seen}
     begin = seen[0].at if seen else float("inf")
     known = (

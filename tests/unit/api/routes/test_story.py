@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fastapi.testclient import TestClient
 
-from framework.core.state.task_log import Entry
+from framework.core.state.task_stories import Entry
 from specs.ids import group_id
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
 

@@ -1,4 +1,4 @@
-"""What happened to a task is remembered, bounded, and told with what the store says of the time before."""
+"""The story of a task is kept, bounded, and joined with the times of its stored record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.core.events import StopRequested
 from framework.core.model import Task
-from framework.core.state.task_log import MOST_ENTRIES, Entry, Stories, told
+from framework.core.state.task_stories import MOST_ENTRIES, Entry, TaskStories, whole_story
 from specs.ids import TaskId
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group
@@ -43,7 +43,7 @@ def test_a_kill_that_is_repeated_is_told_once() -> None:
 
 
 def test_it_is_bounded_and_keeps_the_beginning_and_the_newest() -> None:
-    stories, id = Stories(), TaskId("shop.web.0.1")
+    stories, id = TaskStories(), TaskId("shop.web.0.1")
     for number in range(100):
         stories.note(id, "TaskHealthy" if number % 2 else "TaskUnhealthy", f"the {number}th", float(number))
     story = stories.of(id)
@@ -71,7 +71,7 @@ def test_another_leader_tells_what_is_stored() -> None:
     (ended,) = after.scheduler.view(after.now).stacks["shop"].groups[0].ended
     seen = after.scheduler.context.stories.of(task.id)
     assert [entry.kind for entry in seen] == ["TaskEnded"]
-    assert [entry.kind for entry in told(ended, seen)] == ["TaskLaunched", "TaskRunning", "TaskEnded"]
+    assert [entry.kind for entry in whole_story(ended, seen)] == ["TaskLaunched", "TaskRunning", "TaskEnded"]
 
 
 def test_what_was_seen_is_not_told_twice() -> None:
@@ -79,7 +79,7 @@ def test_what_was_seen_is_not_told_twice() -> None:
     talk.up(group())
     (task,) = talk.tasks
     seen = talk.scheduler.context.stories.of(task.id)
-    assert told(task, seen) == seen
-    assert [entry.kind for entry in told(replace(task, running_since=0.0), ())] == ["TaskLaunched"]
+    assert whole_story(task, seen) == seen
+    assert [entry.kind for entry in whole_story(replace(task, running_since=0.0), ())] == ["TaskLaunched"]
     late = (Entry(task.running_since + 5, "TaskHealthy", "is healthy"),)
-    assert [entry.kind for entry in told(task, late)] == ["TaskLaunched", "TaskRunning", "TaskHealthy"]
+    assert [entry.kind for entry in whole_story(task, late)] == ["TaskLaunched", "TaskRunning", "TaskHealthy"]
