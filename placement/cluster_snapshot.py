@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from placement.cluster import Cluster
-from placement.request import Overhead, Tenants
+from placement.occupancy import Occupancy
+from placement.request import Overhead
 from specs.ids import AgentId
 from specs.model.resources import Resources
 
@@ -23,7 +24,7 @@ class ClusterSnapshot:
 
     cluster: Cluster
     free: Mapping[AgentId, Resources]
-    tenants: Tenants = Tenants()
+    occupancy: Occupancy = Occupancy()
     overhead: Overhead = Overhead()
     unavailable: Mapping[AgentId, str] = field(default_factory=dict)
     region: str = ""

@@ -38,7 +38,7 @@ def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) 
     to be near others come after these, large ones before small ones. `seed` picks among free ports."""
     free = FreeResources(snapshot)
     free.open(requests)
-    standing = Standing(snapshot.cluster, snapshot.tenants)
+    standing = Standing(snapshot.cluster, snapshot.occupancy)
     placements: list[Placement] = []
     refusals: dict[GroupId, Refused] = {}
     for request in _in_order(requests, snapshot.cluster):

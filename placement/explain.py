@@ -60,7 +60,7 @@ class _Scene:
 def _fresh(request: Request, snapshot: ClusterSnapshot) -> _Scene:
     free = FreeResources(snapshot)
     free.open((request,))
-    return _Scene(snapshot, free, Standing(snapshot.cluster, snapshot.tenants))
+    return _Scene(snapshot, free, Standing(snapshot.cluster, snapshot.occupancy))
 
 
 # ---- the table ------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from placement.cluster import Cluster
-from placement.occupancy import Crowd, Groups, Meant, Selectors
-from placement.request import Tenants
+from placement.occupancy import Occupancy
+from placement.selectors import Crowd, Groups, Meant, Selectors
 from specs.ids import AgentId, GroupId, VersionId
 from specs.model.constraints import Neighbour, Selector
 
@@ -19,9 +19,9 @@ def selects(selector: Selector, home: GroupId, group: GroupId) -> bool:
 class Standing:
     """Which agents have how many tasks of which group, with what was placed meanwhile."""
 
-    def __init__(self, cluster: Cluster, tenants: Tenants) -> None:
+    def __init__(self, cluster: Cluster, occupancy: Occupancy) -> None:
         self._cluster = cluster
-        self._tenants = tenants
+        self._occupancy = occupancy
         self._tasks: dict[GroupId, dict[int, int]] = {}
         self._groups: Groups | None = None
         """All groups, once any neighbour was asked for."""
@@ -38,7 +38,7 @@ class Standing:
 
     def copy(self) -> Standing:
         """The same, to try something with."""
-        other = Standing(self._cluster, self._tenants)
+        other = Standing(self._cluster, self._occupancy)
         other._tasks = {group: dict(tasks) for group, tasks in self._tasks.items()}
         return other
 
@@ -46,7 +46,7 @@ class Standing:
         """How many living tasks of the group each agent has, by the agent's number."""
         known = self._tasks.get(group)
         if known is None:
-            counts = self._tenants.counts.get(group, {})
+            counts = self._occupancy.counts.get(group, {})
             known = self._tasks[group] = {
                 number: sum(versions.values())
                 for id, versions in counts.items()
@@ -56,7 +56,7 @@ class Standing:
 
     def same_version(self, group: GroupId, version: VersionId) -> dict[int, int]:
         """The same, of tasks of one version; as it was at the beginning."""
-        counts: Mapping[AgentId, Mapping[VersionId, int]] = self._tenants.counts.get(group, {})
+        counts: Mapping[AgentId, Mapping[VersionId, int]] = self._occupancy.counts.get(group, {})
         return {
             number: versions[version]
             for id, versions in counts.items()
@@ -104,7 +104,7 @@ class Standing:
     def _find_keepers(self) -> Selectors[tuple[str, Crowd]]:
         crowds: dict[tuple[Meant, str], Crowd] = {}
         found: Selectors[tuple[str, Crowd]] = Selectors()
-        kept = ((owner, Meant.of(rule.to, owner), rule.field) for owner, rule in self._tenants.apart)
+        kept = ((owner, Meant.of(rule.to, owner), rule.field) for owner, rule in self._occupancy.apart)
         for owner, meant, field in dict.fromkeys(kept):
             crowd = crowds.get((meant, field))
             if crowd is None:
@@ -116,7 +116,7 @@ class Standing:
     def _all_groups(self) -> Groups:
         if self._groups is None:
             self._groups = Groups()
-            for group in (*self._tenants.counts, *self._tasks):
+            for group in (*self._occupancy.counts, *self._tasks):
                 self._groups.add(group)
         return self._groups
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from placement.occupancy import Groups, Meant
 from placement.request import Request
+from placement.selectors import Groups, Meant
 from specs.ids import GroupId
 
 Node = GroupId | Meant

@@ -145,10 +145,10 @@ def _of_surroundings(request: Request, snapshot: ClusterSnapshot) -> Iterator[tu
     for field, is_up, text in guards:
         if is_up and field not in fields:
             yield (_speaking_of(field, text),)
-    if snapshot.tenants.apart:
+    if snapshot.occupancy.apart:
 
         def together(pair: Pair) -> Pair:
-            return pair[0], replace(pair[1], tenants=replace(pair[1].tenants, apart=()))
+            return pair[0], replace(pair[1], occupancy=replace(pair[1].occupancy, apart=()))
 
         yield (Change(text="no apart in other groups", apply=together),)
     if snapshot.unavailable:

@@ -1,4 +1,4 @@
-"""What is to be placed, where it came to stand, and what stands there already."""
+"""The slots of a group that need an agent, and the agent that each of them got."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from specs.ids import AgentId, GroupId, VersionId
-from specs.model.constraints import Neighbour, Rules
+from specs.model.constraints import Rules
 from specs.model.resources import Resources
 
 
@@ -47,18 +47,6 @@ class Placement:
     agent_id: AgentId
     host_ports: tuple[int, ...]
     resources: Resources
-
-
-Counts = Mapping[GroupId, Mapping[AgentId, Mapping[VersionId, int]]]
-"""How many living tasks each agent has, by group and version. Those that cannot be reached are not among them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tenants:
-    """What runs already. `apart` are the hard rules by which groups keep others away from themselves."""
-
-    counts: Counts = field(default_factory=dict)
-    apart: tuple[tuple[GroupId, Neighbour], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

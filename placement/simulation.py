@@ -14,8 +14,9 @@ from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import eligible, place
 from placement.explain import explain
 from placement.explanation import Cure
+from placement.occupancy import Occupancy
 from placement.refusals import Refused
-from placement.request import Overhead, Placement, Request, Tenants
+from placement.request import Overhead, Placement, Request
 from specs.ids import AgentId, GroupId, VersionId, make_of
 from specs.model.canonical import version_of
 from specs.model.constraints import Mode, Neighbour, Operator, Rules
@@ -62,7 +63,7 @@ def snapshot_of_agents(
     *,
     executor: Resources,
     region: str = "",
-    tenants: Tenants | None = None,
+    occupancy: Occupancy | None = None,
     present: frozenset[AgentId] = frozenset(),
     unavailable: Mapping[AgentId, str] | None = None,
 ) -> ClusterSnapshot:
@@ -72,7 +73,7 @@ def snapshot_of_agents(
     return ClusterSnapshot(
         cluster=cluster,
         free={id: free for id, free in amounts if free is not None},
-        tenants=tenants or Tenants(),
+        occupancy=occupancy or Occupancy(),
         overhead=Overhead(resources=executor, present=present),
         unavailable=unavailable or {},
         region=region,
@@ -146,8 +147,8 @@ def simulate(
 ) -> tuple[tuple[Request, ...], Settled]:
     """Places a whole stack, but for the slots that are kept."""
     there = kept or {}
-    apart = (*snapshot.tenants.apart, *hard_apart((group.id, group.rules) for group in stack.groups))
-    snapshot = replace(snapshot, tenants=replace(snapshot.tenants, apart=apart))
+    apart = (*snapshot.occupancy.apart, *hard_apart((group.id, group.rules) for group in stack.groups))
+    snapshot = replace(snapshot, occupancy=replace(snapshot.occupancy, apart=apart))
     requests = tuple(missing(group, snapshot, there.get(group.id, {})) for group in stack.groups)
     return requests, settle(requests, snapshot)
 
@@ -172,14 +173,14 @@ def with_placements(
         free[placement.agent_id] -= taken
         agents = counts.setdefault(
             placement.group,
-            {agent: dict(tasks) for agent, tasks in snapshot.tenants.counts.get(placement.group, {}).items()},
+            {agent: dict(tasks) for agent, tasks in snapshot.occupancy.counts.get(placement.group, {}).items()},
         )
         tasks = agents.setdefault(placement.agent_id, {})
         tasks[versions[placement.group]] = tasks.get(versions[placement.group], 0) + 1
     return replace(
         snapshot,
         free=free,
-        tenants=replace(snapshot.tenants, counts={**snapshot.tenants.counts, **counts}),
+        occupancy=replace(snapshot.occupancy, counts={**snapshot.occupancy.counts, **counts}),
         overhead=replace(snapshot.overhead, present=frozenset(present)),
     )
 
@@ -189,7 +190,7 @@ def balances(request: Request, snapshot: ClusterSnapshot) -> tuple[Balance, ...]
     fields = [(*spread.within, spread.over) for spread in request.rules.spread]
     fields += [(rule.field,) for rule in request.rules.constraints if rule.operator is Operator.GROUP_BY]
     can = frozenset(eligible(request, snapshot))
-    tasks = {agent: sum(by.values()) for agent, by in snapshot.tenants.counts.get(request.group, {}).items()}
+    tasks = {agent: sum(by.values()) for agent, by in snapshot.occupancy.counts.get(request.group, {}).items()}
     return tuple(_balance(names, snapshot.cluster, can, tasks) for names in dict.fromkeys(fields))
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from placement.cluster import Cluster
 from placement.evaluation import possible
 from placement.neighbours import Beside, Standing, selects
-from placement.request import Tenants
+from placement.occupancy import Occupancy
 from specs.ids import AgentId, GroupId
 from specs.model.constraints import Constraint, Operator, Rules
 
 
 def violations(
-    group: GroupId, rules: Rules, held: Mapping[int, AgentId], cluster: Cluster, tenants: Tenants
+    group: GroupId, rules: Rules, held: Mapping[int, AgentId], cluster: Cluster, occupancy: Occupancy
 ) -> dict[int, str]:
     """The slots, of those `held` by a task on an agent, that break a hard rule, each with the rule in a sentence.
 
@@ -27,7 +27,7 @@ def violations(
         _note(found, {slot: n for slot, n in numbers.items() if not allowed >> n & 1}, cluster, str(rule))
         if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
             _note(found, _too_many(rule, numbers, cluster), cluster, str(rule))
-    standing = Standing(cluster, tenants)
+    standing = Standing(cluster, occupancy)
     for word, neighbours in (("near", rules.near), ("apart", rules.apart)):
         for neighbour in neighbours:
             if neighbour.weight or selects(neighbour.to, group, group):

@@ -17,7 +17,8 @@ from framework.cli.options import with_json
 from framework.cli.output import cell, plural, print_json, print_table
 from framework.exits import CliExit
 from placement.cluster_snapshot import ClusterSnapshot
-from placement.request import Request, Tenants
+from placement.occupancy import Occupancy
+from placement.request import Request
 from placement.simulation import Balance, Outcome, Settled, balances, snapshot_of_agents
 from placement.simulation import simulate as simulate_stack
 from specs.ids import AgentId, GroupId
@@ -84,7 +85,7 @@ def _snapshot(fleet: Fleet) -> ClusterSnapshot:
         fleet.agents,
         executor=fleet.executor,
         region=fleet.region,
-        tenants=Tenants(counts=fleet.counts),
+        occupancy=Occupancy(counts=fleet.counts),
         present=fleet.present,
         unavailable=fleet.unavailable,
     )
@@ -110,7 +111,7 @@ class _Report:
         self._snapshot = settled.snapshot
         self._agents = {agent.id: agent for agent in settled.snapshot.cluster.agents}
         self._tasks: dict[AgentId, int] = {}
-        for agents in settled.snapshot.tenants.counts.values():
+        for agents in settled.snapshot.occupancy.counts.values():
             for agent, versions in agents.items():
                 self._tasks[agent] = self._tasks.get(agent, 0) + sum(versions.values())
 
@@ -175,7 +176,7 @@ class _Report:
         self._show_usage(limit)
 
     def _show_group(self, outcome: Outcome, verbose: bool) -> None:
-        counts = self._snapshot.tenants.counts.get(outcome.group, {})
+        counts = self._snapshot.occupancy.counts.get(outcome.group, {})
         placed = outcome.kept + len(outcome.placements)
         on = f" on {plural(len(counts), 'agent')}" if counts else ""
         kept = f"; {outcome.kept} of them run already" if outcome.kept else ""

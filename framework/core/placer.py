@@ -25,9 +25,10 @@ from framework.core.views import Connection
 from placement.checks import Offered
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place
+from placement.occupancy import Occupancy
 from placement.offer import Offer
 from placement.refusals import Refused
-from placement.request import Overhead, Placement, Request, Tenants
+from placement.request import Overhead, Placement, Request
 from specs.ids import AgentId, GroupId
 
 SEEK_MOVED_EVERY_SECONDS = 10.0
@@ -162,7 +163,7 @@ def _table(context: Context) -> _Table:
         snapshot=ClusterSnapshot(
             cluster=agents.cluster,
             free={id: free_in(held) for id, held in offers.items()},
-            tenants=Tenants(counts=state.counts, apart=state.apart),
+            occupancy=Occupancy(counts=state.counts, apart=state.apart),
             overhead=Overhead(resources=settings.executor_resources, present=present),
             unavailable={**agents.unavailable, **without_room} if without_room else agents.unavailable,
             region=agents.region,

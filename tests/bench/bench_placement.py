@@ -13,7 +13,8 @@ from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, place
 from placement.explain import explain
-from placement.request import Request, Tenants
+from placement.occupancy import Occupancy
+from placement.request import Request
 from specs.ids import AgentId, VersionId, group_id
 from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
 from specs.model.resources import PortRanges, Resources
@@ -170,7 +171,7 @@ def _one_group(host: Agent, ports: tuple[int | None, ...], count: int) -> tuple[
 def _all_apart(rules: Rules, count: int) -> tuple[list[Request], ClusterSnapshot]:
     asked = [group(number, 1, TINY, rules) for number in range(count)]
     kept = tuple((each.group, rule) for each in asked for rule in rules.apart)
-    return asked, replace(picture(agents(count)), tenants=Tenants(apart=kept))
+    return asked, replace(picture(agents(count)), occupancy=Occupancy(apart=kept))
 
 
 def _doubling(

@@ -9,7 +9,8 @@ from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, place
-from placement.request import Overhead, Request, Tenants
+from placement.occupancy import Occupancy
+from placement.request import Overhead, Request
 from specs.ids import AgentId, GroupId, VersionId, group_id, parse_group_id
 from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules
 from specs.model.resources import PortRanges, Resources
@@ -113,7 +114,7 @@ def snapshot(
     return ClusterSnapshot(
         cluster=Cluster(agents),
         free={AgentId(name): has for name, has in offered.items()},
-        tenants=Tenants(counts=counts, apart=tuple(apart)),
+        occupancy=Occupancy(counts=counts, apart=tuple(apart)),
         overhead=Overhead(resources=overhead, present=frozenset(AgentId(name) for name in present)),
         unavailable={AgentId(name): why for name, why in (unavailable or {}).items()},
         region=region,

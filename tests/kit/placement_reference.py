@@ -68,7 +68,7 @@ class World:
         self.executors = set(snapshot.overhead.present)
         self.tasks: Tasks = {
             group: {id: dict(versions) for id, versions in by_agent.items() if id in self.agents}
-            for group, by_agent in snapshot.tenants.counts.items()
+            for group, by_agent in snapshot.occupancy.counts.items()
         }
 
     # ---- resources --------------------------------------------------------------
@@ -175,7 +175,7 @@ class World:
             and not any(self._is_beside(each, request.group, agent) for each in rules.apart if not each.weight)
             and not any(
                 means(each.to, group, request.group) and self._has_tasks(agent, each.field, group)
-                for group, each in self.snapshot.tenants.apart
+                for group, each in self.snapshot.occupancy.apart
                 if group != request.group
             )
         )

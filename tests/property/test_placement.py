@@ -17,7 +17,8 @@ from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import Result, eligible, place
-from placement.request import Overhead, Request, Tenants
+from placement.occupancy import Occupancy
+from placement.request import Overhead, Request
 from specs.ids import AgentId, GroupId, VersionId, group_id
 from specs.model.constraints import (
     Constraint,
@@ -218,7 +219,7 @@ def case_of(seed: int) -> tuple[list[Request], ClusterSnapshot]:
     return asked, ClusterSnapshot(
         cluster=Cluster(known),
         free=free,
-        tenants=Tenants(counts=counts, apart=apart),
+        occupancy=Occupancy(counts=counts, apart=apart),
         overhead=Overhead(resources=executor, present=frozenset(present)),
         unavailable={id: "is draining" for id in ids if random.random() < 0.1},
         region=random.choice(["", "home"]),
@@ -351,7 +352,7 @@ def test_a_few_failures_cost_no_group_its_evenness(seed: int) -> None:
         before, after = (place([one], picture, seed=1).placements for one in (wanted, failed))
         assert len(before) == len(after)
         for one, other in zip(before, after, strict=True):
-            tasks = picture.tenants.counts.get(each.group, {})
+            tasks = picture.occupancy.counts.get(each.group, {})
             assert sum(tasks.get(other.agent_id, {}).values()) <= sum(tasks.get(one.agent_id, {}).values())
 
 
@@ -374,15 +375,17 @@ def test_no_order_of_the_input_matters(seed: int, is_large: bool) -> None:
     asked, picture = case_of(seed)
     others = [other(wanted) for wanted in asked]
     random.shuffle(others)
-    known, apart = list(picture.cluster.agents), list(picture.tenants.apart)
+    known, apart = list(picture.cluster.agents), list(picture.occupancy.apart)
     random.shuffle(known)
     random.shuffle(apart)
     turned = replace(
         picture,
         cluster=Cluster(known),
         free=shuffled(random, picture.free),
-        tenants=Tenants(
-            counts=shuffled(random, {group: shuffled(random, each) for group, each in picture.tenants.counts.items()}),
+        occupancy=Occupancy(
+            counts=shuffled(
+                random, {group: shuffled(random, each) for group, each in picture.occupancy.counts.items()}
+            ),
             apart=tuple(apart),
         ),
         unavailable=shuffled(random, picture.unavailable),
@@ -413,7 +416,7 @@ def test_counts_survive_a_restart(seed: int, cut: int) -> None:
     later = replace(
         picture,
         free=world.free,
-        tenants=replace(picture.tenants, counts=world.tasks),
+        occupancy=replace(picture.occupancy, counts=world.tasks),
         overhead=replace(picture.overhead, present=frozenset(world.executors)),
     )
     rest = replace(wanted, slots=wanted.slots[cut:])

@@ -15,7 +15,8 @@ from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import eligible
 from placement.neighbours import selects
-from placement.request import Counts, Overhead, Request, Tenants
+from placement.occupancy import Occupancy, TaskCounts
+from placement.request import Overhead, Request
 from placement.simulation import Outcome, hard_apart, missing, request_of, settle
 from placement.violations import violations
 from specs.file.route_labels import passed_over
@@ -276,14 +277,14 @@ def _snapshot(view: View, leaving: Iterable[_Held], apart: tuple[tuple[GroupId, 
     return ClusterSnapshot(
         cluster=Cluster(one.agent for one in view.agents.values()),
         free=free,
-        tenants=Tenants(counts=_counts(task for _, task in _held(view) if task.id not in gone), apart=apart),
+        occupancy=Occupancy(counts=_counts(task for _, task in _held(view) if task.id not in gone), apart=apart),
         overhead=Overhead(resources=view.executor, present=frozenset(task.agent_id for _, task in _held(view))),
         unavailable={one.agent.id: one.unavailable for one in view.agents.values() if one.unavailable},
         region=view.region,
     )
 
 
-def _counts(tasks: Iterable[Task]) -> Counts:
+def _counts(tasks: Iterable[Task]) -> TaskCounts:
     counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
     for task in tasks:
         versions = counts.setdefault(task.group, {}).setdefault(task.agent_id, {})
@@ -358,7 +359,7 @@ def _violating(view: View, now: GroupView, new: Group, kept: Mapping[int, AgentI
         return {}
     snapshot = snapshot_of(view)
     held = {slot: agent for slot, agent in kept.items() if agent is not None}
-    return violations(new.id, new.rules, held, snapshot.cluster, snapshot.tenants)
+    return violations(new.id, new.rules, held, snapshot.cluster, snapshot.occupancy)
 
 
 def remembered(request: Request, view: View, now: GroupView | None) -> Request:

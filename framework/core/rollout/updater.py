@@ -28,7 +28,7 @@ from framework.core.stacks.dependants import restart_cause
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex, Replacement
 from framework.core.views import Connection
-from placement.request import Tenants
+from placement.occupancy import Occupancy
 from placement.violations import violations
 from specs.ids import AgentId, GroupId, VersionId, is_same_make
 from specs.model.constraints import STICKY_ALWAYS, Mode
@@ -76,8 +76,8 @@ def _violations(context: Context, spec: GroupSpec) -> dict[int, str]:
     held: dict[int, AgentId] = {
         slot: state.tasks[id].agent_id for slot, id in index.holders.items() if state.tasks[id].goal is Goal.RUN
     }
-    tenants = Tenants(counts=state.counts, apart=state.apart)
-    return violations(spec.id, spec.rules, held, context.agents.cluster, tenants)
+    occupancy = Occupancy(counts=state.counts, apart=state.apart)
+    return violations(spec.id, spec.rules, held, context.agents.cluster, occupancy)
 
 
 def pace_now(context: Context, spec: GroupSpec) -> Pace:

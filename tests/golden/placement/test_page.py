@@ -12,7 +12,8 @@ from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place
-from placement.request import Request, Tenants
+from placement.occupancy import Occupancy
+from placement.request import Request
 from specs.file.load import load_stack
 from specs.ids import AgentId, VersionId, group_id
 from specs.model.constraints import Operator
@@ -55,7 +56,7 @@ def _drawn(drawing: str) -> str:
         if name in rows
     }
     free = {agent.id: agent.free for agent in agents if agent.free is not None}
-    snapshot = ClusterSnapshot(cluster=Cluster(agents), free=free, tenants=Tenants(counts=counts))
+    snapshot = ClusterSnapshot(cluster=Cluster(agents), free=free, occupancy=Occupancy(counts=counts))
     already = sum(cell.count(_TASK) for cell in rows.get("web", ()))
     request = Request(
         group=group.id,

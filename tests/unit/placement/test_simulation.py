@@ -8,7 +8,7 @@ import pytest
 
 from placement.agent import Agent
 from placement.cluster_snapshot import ClusterSnapshot
-from placement.request import Tenants
+from placement.occupancy import Occupancy
 from placement.simulation import (
     MOST_EXPLAINED,
     Outcome,
@@ -66,7 +66,7 @@ def test_what_fits_is_placed_and_what_it_takes_is_gone() -> None:
     assert [placement.slot for placement in outcomes[WEB].placements] == [0, 1, 2, 3]
     # The executor is paid once on each agent.
     assert [free.cpus_milli for free in settled.snapshot.free.values()] == [900, 900]
-    assert {agent: sum(tasks.values()) for agent, tasks in settled.snapshot.tenants.counts[WEB].items()} == {
+    assert {agent: sum(tasks.values()) for agent, tasks in settled.snapshot.occupancy.counts[WEB].items()} == {
         "a0": 2,
         "a1": 2,
     }
@@ -166,9 +166,9 @@ def test_balance_of_nested_levels_is_that_within_each_outer_one() -> None:
         spread=(Spread(over="rack"), Spread(over="hostname", within=("rack",))),
         constraints=(Constraint(operator=Operator.GROUP_BY, field="rack"),),
     )
-    tenants = Tenants(counts={WEB: {AgentId("a0"): {VersionId("v"): 3}, AgentId("a1"): {VersionId("v"): 1}}})
+    occupancy = Occupancy(counts={WEB: {AgentId("a0"): {VersionId("v"): 3}, AgentId("a1"): {VersionId("v"): 1}}})
     group = _group(instances=4, rules=rules)
-    snapshot = _snapshot(*_agents(4), tenants=tenants)
+    snapshot = _snapshot(*_agents(4), occupancy=occupancy)
     rack, host = balances(missing(group, snapshot, {}), snapshot)
     assert (rack.counts, rack.skew) == (((("r0",), 3), (("r1",), 1)), 2)
     assert (host.fields, host.skew) == (("rack", "hostname"), 3)
