@@ -18,7 +18,7 @@ from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.evaluation import Evaluation, suitable
 from placement.free_resources import FreeResources
-from placement.neighbours import Standing
+from placement.neighbours import RunningTasks
 from placement.order import depths
 from placement.refusals import Refused
 from placement.request import Placement, Request
@@ -38,11 +38,11 @@ def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) 
     to be near others come after these, large ones before small ones. `seed` picks among free ports."""
     free = FreeResources(snapshot)
     free.open(requests)
-    standing = Standing(snapshot.cluster, snapshot.occupancy)
+    running = RunningTasks(snapshot.cluster, snapshot.occupancy)
     placements: list[Placement] = []
     refusals: dict[GroupId, Refused] = {}
     for request in _in_order(requests, snapshot.cluster):
-        evaluation = Evaluation(request, snapshot, free, standing)
+        evaluation = Evaluation(request, snapshot, free, running)
         placed, left = fill(evaluation, seed + len(placements))
         placements += placed
         if left:

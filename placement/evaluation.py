@@ -25,7 +25,7 @@ from placement.cluster import DIMENSIONS, Cluster, Domains
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
 from placement.free_resources import FreeResources, Need
-from placement.neighbours import Beside, Standing
+from placement.neighbours import NeighbourRule, RunningTasks
 from placement.refusals import Reason, Refused
 from placement.request import Request
 from placement.scoring import Wishes
@@ -83,8 +83,8 @@ def _local(cluster: Cluster, region: str) -> int:
 class Evaluation:
     """`choose` names the agent for a slot, `take` puts the slot there, `refused` says why nothing is left."""
 
-    def __init__(self, request: Request, snapshot: ClusterSnapshot, free: FreeResources, standing: Standing) -> None:
-        self.request, self.snapshot, self.free, self.standing = request, snapshot, free, standing
+    def __init__(self, request: Request, snapshot: ClusterSnapshot, free: FreeResources, running: RunningTasks) -> None:
+        self.request, self.snapshot, self.free, self.running = request, snapshot, free, running
         self.cluster = snapshot.cluster
         self.need = Need.of(request)
         self._suitable = suitable(request, snapshot)
@@ -111,10 +111,10 @@ class Evaluation:
         return Counting(
             cluster=self.cluster,
             everything=Tally.of(
-                dict(self.standing.tasks(request.group)),
+                dict(self.running.tasks(request.group)),
                 {number: sum(versions.values()) for number, versions in leaving.items()},
             ),
-            same_version=Tally.of(self.standing.same_version(request.group, request.version), of_version),
+            same_version=Tally.of(self.running.same_version(request.group, request.version), of_version),
             where=self._suitable,
             instances=request.instances,
         )
@@ -145,7 +145,7 @@ class Evaluation:
         for is_near, neighbours in ((True, request.rules.near), (False, request.rules.apart)):
             for neighbour in neighbours:
                 if not neighbour.weight:
-                    beside = Beside(neighbour, request.group, self.standing, is_near=is_near)
+                    beside = NeighbourRule(neighbour, request.group, self.running, is_near=is_near)
                     wanted = str(neighbour.to) + (", of which nothing runs" if is_near and not beside.allowed else "")
                     name = f"{'near' if is_near else 'apart'} on {neighbour.field}"
                     found.append((Counts(name, wanted, beside, self._got_of((neighbour.field,))), beside))
@@ -162,7 +162,7 @@ class Evaluation:
         """The hard "apart" of other groups holds for this one too."""
         return [
             Trait(f"apart on {field}", f"away from {names}", self.cluster.everybody & ~agents, self._got_of((field,)))
-            for field, names, agents in sorted(self.standing.kept_away(self.request.group), key=lambda each: each[:2])
+            for field, names, agents in sorted(self.running.kept_away(self.request.group), key=lambda each: each[:2])
         ]
 
     @cached_property
@@ -181,7 +181,7 @@ class Evaluation:
     @cached_property
     def wishes(self) -> Wishes:
         """What agents are worth."""
-        return Wishes(self.request, self.cluster, self.standing, self.counting)
+        return Wishes(self.request, self.cluster, self.running, self.counting)
 
     @cached_property
     def _own(self) -> ByCount:
@@ -261,7 +261,7 @@ class Evaluation:
         if not self.wishes.is_none:
             self.wishes.placed(number)
         self._own.raise_to(number, self._own.count(number) + 1)
-        self.standing.placed(self.request.group, number)
+        self.running.placed(self.request.group, number)
         return taken
 
     # ---- reasons --------------------------------------------------------------------

@@ -18,7 +18,7 @@ from placement.engine import fill
 from placement.evaluation import Evaluation
 from placement.explanation import AgentVerdicts, Cure, Explanation, Verdict
 from placement.free_resources import FreeResources
-from placement.neighbours import Standing
+from placement.neighbours import RunningTasks
 from placement.relax import Change, changes
 from placement.request import Request
 
@@ -46,21 +46,21 @@ class _Scene:
 
     snapshot: ClusterSnapshot
     free: FreeResources
-    standing: Standing
+    running: RunningTasks
 
     def evaluation(self, request: Request) -> Evaluation:
         """The request in this very scene."""
-        return Evaluation(request, self.snapshot, self.free, self.standing)
+        return Evaluation(request, self.snapshot, self.free, self.running)
 
     def copy(self, snapshot: ClusterSnapshot) -> _Scene:
         """The same scene, to try something in, perhaps with another snapshot around it."""
-        return _Scene(snapshot, self.free.copy(), self.standing.copy())
+        return _Scene(snapshot, self.free.copy(), self.running.copy())
 
 
 def _fresh(request: Request, snapshot: ClusterSnapshot) -> _Scene:
     free = FreeResources(snapshot)
     free.open((request,))
-    return _Scene(snapshot, free, Standing(snapshot.cluster, snapshot.occupancy))
+    return _Scene(snapshot, free, RunningTasks(snapshot.cluster, snapshot.occupancy))
 
 
 # ---- the table ------------------------------------------------------------------
@@ -86,7 +86,7 @@ def _rows(evaluation: Evaluation, slot: int) -> tuple[AgentVerdicts, ...]:
                 verdicts=verdicts,
                 points=sum(points for _, points in worth),
                 worth=worth,
-                tasks=evaluation.standing.tasks(evaluation.request.group).get(number, 0),
+                tasks=evaluation.running.tasks(evaluation.request.group).get(number, 0),
                 free_share=evaluation.free.free_share(number),
                 rank=ranks.get(number, 0),
             )

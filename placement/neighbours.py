@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 
 from placement.cluster import Cluster
 from placement.occupancy import Occupancy
-from placement.selectors import Crowd, Groups, Meant, Selectors
+from placement.selectors import Groups, ResolvedSelector, SelectedTasks, Selectors
 from specs.ids import AgentId, GroupId, VersionId
 from specs.model.constraints import Neighbour, Selector
 
 
 def selects(selector: Selector, home: GroupId, group: GroupId) -> bool:
     """Whether a selector in the stack file of `home` means `group`."""
-    return Meant.of(selector, home).means(group)
+    return ResolvedSelector.of(selector, home).means(group)
 
 
-class Standing:
+class RunningTasks:
     """Which agents have how many tasks of which group, with what was placed meanwhile."""
 
     def __init__(self, cluster: Cluster, occupancy: Occupancy) -> None:
@@ -25,20 +25,20 @@ class Standing:
         self._tasks: dict[GroupId, dict[int, int]] = {}
         self._groups: Groups | None = None
         """All groups, once any neighbour was asked for."""
-        self._crowds: dict[tuple[Meant, str], Crowd] = {}
+        self._selected: dict[tuple[ResolvedSelector, str], SelectedTasks] = {}
         """The crowd of the groups that a selector means, by the domains of a field."""
-        self._meaning: Selectors[tuple[str, Crowd]] = Selectors()
+        self._meaning: Selectors[tuple[str, SelectedTasks]] = Selectors()
         """The same, each with its field."""
-        self._keepers: Selectors[tuple[str, Crowd]] | None = None
+        self._keepers: Selectors[tuple[str, SelectedTasks]] | None = None
         """The crowds of the groups that keep away others, under the selector that means these."""
-        self._joined: dict[GroupId, list[tuple[str, Crowd]]] = {}
+        self._joined: dict[GroupId, list[tuple[str, SelectedTasks]]] = {}
         """The crowds of which a group is one."""
         self._places: dict[GroupId, dict[str, dict[int, None]]] = {}
         """The domains in which a group has tasks, by the field of its crowds."""
 
-    def copy(self) -> Standing:
+    def copy(self) -> RunningTasks:
         """The same, to try something with."""
-        other = Standing(self._cluster, self._occupancy)
+        other = RunningTasks(self._cluster, self._occupancy)
         other._tasks = {group: dict(tasks) for group, tasks in self._tasks.items()}
         return other
 
@@ -72,45 +72,45 @@ class Standing:
         for field, places in self._places.get(group, {}).items():
             for domain in self._cluster.overlapping(field).holding(number):
                 if domain not in places:
-                    for of_field, crowd in self._joined[group]:
+                    for of_field, selected in self._joined[group]:
                         if of_field == field:
-                            crowd.enter(group, domain, is_first=not places)
+                            selected.enter(group, domain, is_first=not places)
                     places[domain] = None
 
     # ---- crowds -------------------------------------------------------------------
 
     def agents_near(self, neighbour: Neighbour, home: GroupId) -> int:
         """The agents whose field has a value that it has where tasks run that the selector means, home's own too."""
-        meant, field = Meant.of(neighbour.to, home), neighbour.field
-        crowd = self._crowds.get((meant, field))
-        if crowd is None:
-            crowd = self._crowds[meant, field] = Crowd(self._cluster.overlapping(field))
-            for group in self._all_groups().of(meant):
-                self._join(group, field, crowd)
-            self._meaning.add(meant, (field, crowd))
-        return crowd.bits
+        selector, field = ResolvedSelector.of(neighbour.to, home), neighbour.field
+        selected = self._selected.get((selector, field))
+        if selected is None:
+            selected = self._selected[selector, field] = SelectedTasks(self._cluster.overlapping(field))
+            for group in self._all_groups().of(selector):
+                self._join(group, field, selected)
+            self._meaning.add(selector, (field, selected))
+        return selected.bits
 
     def kept_away(self, group: GroupId) -> Iterator[tuple[str, str, int]]:
         """(field, names of the groups, agents): where tasks of others run that keep the group away from themselves."""
         if self._keepers is None:
             self._keepers = self._find_keepers()
         places = self._places.get(group, {})
-        for field, crowd in self._keepers.of(group):
-            is_own = any(crowd is joined for _, joined in self._joined.get(group, ()))
-            agents = crowd.without(places[field]) if is_own else crowd.bits
+        for field, selected in self._keepers.of(group):
+            is_own = any(selected is joined for _, joined in self._joined.get(group, ()))
+            agents = selected.without(places[field]) if is_own else selected.bits
             if agents:
-                yield field, crowd.others(group), agents
+                yield field, selected.others(group), agents
 
-    def _find_keepers(self) -> Selectors[tuple[str, Crowd]]:
-        crowds: dict[tuple[Meant, str], Crowd] = {}
-        found: Selectors[tuple[str, Crowd]] = Selectors()
-        kept = ((owner, Meant.of(rule.to, owner), rule.field) for owner, rule in self._occupancy.apart)
-        for owner, meant, field in dict.fromkeys(kept):
-            crowd = crowds.get((meant, field))
-            if crowd is None:
-                crowd = crowds[meant, field] = Crowd(self._cluster.overlapping(field))
-                found.add(meant, (field, crowd))
-            self._join(owner, field, crowd)
+    def _find_keepers(self) -> Selectors[tuple[str, SelectedTasks]]:
+        by_selector: dict[tuple[ResolvedSelector, str], SelectedTasks] = {}
+        found: Selectors[tuple[str, SelectedTasks]] = Selectors()
+        kept = ((owner, ResolvedSelector.of(rule.to, owner), rule.field) for owner, rule in self._occupancy.apart)
+        for owner, selector, field in dict.fromkeys(kept):
+            selected = by_selector.get((selector, field))
+            if selected is None:
+                selected = by_selector[selector, field] = SelectedTasks(self._cluster.overlapping(field))
+                found.add(selector, (field, selected))
+            self._join(owner, field, selected)
         return found
 
     def _all_groups(self) -> Groups:
@@ -123,30 +123,30 @@ class Standing:
     def _meet(self, group: GroupId) -> None:
         """Takes note of a group that had no task before."""
         self._all_groups().add(group)
-        for field, crowd in self._meaning.of(group):
-            self._join(group, field, crowd)
+        for field, selected in self._meaning.of(group):
+            self._join(group, field, selected)
 
-    def _join(self, group: GroupId, field: str, crowd: Crowd) -> None:
+    def _join(self, group: GroupId, field: str, selected: SelectedTasks) -> None:
         places = self._places.setdefault(group, {})
         if field not in places:
             domains = self._cluster.overlapping(field)
             numbers = (number for number, count in self.tasks(group).items() if count)
             places[field] = dict.fromkeys(domain for number in numbers for domain in domains.holding(number))
-        self._joined.setdefault(group, []).append((field, crowd))
+        self._joined.setdefault(group, []).append((field, selected))
         for place, domain in enumerate(places[field]):
-            crowd.enter(group, domain, is_first=not place)
+            selected.enter(group, domain, is_first=not place)
 
 
-class Beside:
+class NeighbourRule:
     """A hard near or apart. Tasks of the group itself count where the selector means them; the first of a group that
     wants to be near itself alone may go anywhere."""
 
-    def __init__(self, neighbour: Neighbour, home: GroupId, standing: Standing, *, is_near: bool) -> None:
-        self._domains = standing._cluster.overlapping(neighbour.field)
-        self._everybody = standing._cluster.everybody
+    def __init__(self, neighbour: Neighbour, home: GroupId, running: RunningTasks, *, is_near: bool) -> None:
+        self._domains = running._cluster.overlapping(neighbour.field)
+        self._everybody = running._cluster.everybody
         self._is_near = is_near
         self._means_itself = selects(neighbour.to, home, home)
-        self._near = standing.agents_near(neighbour, home)
+        self._near = running.agents_near(neighbour, home)
         self.allowed = self._find()
 
     def placed(self, number: int) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from placement.request import Request
-from placement.selectors import Groups, Meant
+from placement.selectors import Groups, ResolvedSelector
 from specs.ids import GroupId
 
-Node = GroupId | Meant
+Node = GroupId | ResolvedSelector
 
 
 def depths(requests: Sequence[Request]) -> dict[GroupId, int]:
@@ -21,7 +21,9 @@ def depths(requests: Sequence[Request]) -> dict[GroupId, int]:
     """
     leads: dict[Node, Iterable[Node]] = {}
     for request in requests:
-        near = [Meant.of(neighbour.to, request.group) for neighbour in request.rules.near if not neighbour.weight]
+        near = [
+            ResolvedSelector.of(neighbour.to, request.group) for neighbour in request.rules.near if not neighbour.weight
+        ]
         leads[request.group] = [*leads.get(request.group, ()), *near]
     selectors = dict.fromkeys(node for found in list(leads.values()) for node in found)
     if not selectors:
@@ -29,9 +31,9 @@ def depths(requests: Sequence[Request]) -> dict[GroupId, int]:
     groups = Groups()
     for request in requests:
         groups.add(request.group)
-    for meant in selectors:
-        assert isinstance(meant, Meant)
-        leads[meant] = list(groups.of(meant))
+    for selector in selectors:
+        assert isinstance(selector, ResolvedSelector)
+        leads[selector] = list(groups.of(selector))
     found = _Circles(leads).depths
     return {request.group: found[request.group] for request in requests}
 

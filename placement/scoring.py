@@ -10,7 +10,7 @@ from itertools import product
 
 from placement.cluster import Cluster
 from placement.counting import Counting, SoftSpread
-from placement.neighbours import Beside, Standing
+from placement.neighbours import NeighbourRule, RunningTasks
 from placement.request import Request
 from specs.model.constraints import STICKY_POINTS
 
@@ -22,11 +22,11 @@ SPOILED_POINTS = 50
 not: a task that cannot run there is nothing that the group could fall back on."""
 
 
-class _SoftNeighbour:
+class SoftNeighbour:
     """A near or apart with a weight, as points."""
 
-    def __init__(self, beside: Beside, weight: int, everybody: int) -> None:
-        self._beside, self._weight, self._everybody = beside, weight, everybody
+    def __init__(self, rule: NeighbourRule, weight: int, everybody: int) -> None:
+        self._beside, self._weight, self._everybody = rule, weight, everybody
 
     def placed(self, number: int) -> None:
         self._beside.placed(number)
@@ -38,12 +38,12 @@ class _SoftNeighbour:
 class Wishes:
     """Points by agent. What stays while the group is placed is summed once; what moves with its tasks is asked anew."""
 
-    def __init__(self, request: Request, cluster: Cluster, standing: Standing, counting: Counting) -> None:
+    def __init__(self, request: Request, cluster: Cluster, running: RunningTasks, counting: Counting) -> None:
         self._cluster = cluster
         self._fixed: list[tuple[str, int, int]] = []
         """(text, points, agents)"""
-        self._moving: list[tuple[str, SoftSpread | _SoftNeighbour]] = []
-        self._keeping_apart: list[SoftSpread | _SoftNeighbour] = []
+        self._moving: list[tuple[str, SoftSpread | SoftNeighbour]] = []
+        self._keeping_apart: list[SoftSpread | SoftNeighbour] = []
         rules = request.rules
         for wish in rules.prefer:
             self._fixed.append((str(wish.rule), wish.weight, cluster.where(wish.rule)))
@@ -59,11 +59,11 @@ class Wishes:
             for neighbour in neighbours:
                 if neighbour.weight:
                     text = f"{'near' if is_near else 'apart from'} {neighbour}"
-                    beside = Beside(neighbour, request.group, standing, is_near=is_near)
-                    wish_beside = _SoftNeighbour(beside, neighbour.weight, cluster.everybody)
-                    self._moving.append((text, wish_beside))
+                    rule = NeighbourRule(neighbour, request.group, running, is_near=is_near)
+                    soft = SoftNeighbour(rule, neighbour.weight, cluster.everybody)
+                    self._moving.append((text, soft))
                     if not is_near:
-                        self._keeping_apart.append(wish_beside)
+                        self._keeping_apart.append(soft)
         for spread in rules.spread:
             if spread.weight:
                 state = SoftSpread(counting.levels(spread), spread, request.instances, cluster.everybody)

@@ -2,7 +2,7 @@
 look at all others cost a thousand steps and not a million.
 
 A selector is looked up by what it names exactly, its stack and its service: only those with wildcards are tried one by
-one. Groups that use the same selector share one Crowd.
+one. Groups that use the same selector share one SelectedTasks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WILD = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class ResolvedSelector:
     """A selector as it is read in the stack file of a group: the stack is always named."""
 
     stack: str
@@ -37,7 +37,7 @@ class Meant:
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, selector: Selector, home: GroupId) -> Meant:
+    def of(cls, selector: Selector, home: GroupId) -> ResolvedSelector:
         """The selector in the stack file of `home`."""
         return cls(selector.stack or home.stack, selector.service, selector.labels)
 
@@ -64,7 +64,7 @@ def names_of(group: GroupId) -> tuple[Names, ...]:
     return ((group.stack, group.service), (group.stack, None), (None, group.service), (None, None))
 
 
-class Crowd:
+class SelectedTasks:
     """The agents whose domain has a task of some groups, by the domains of one field."""
 
     __slots__ = ("_counts", "_domains", "bits", "owners")
@@ -107,17 +107,17 @@ class Selectors(Generic[Thing]):
     """Things, each under a selector; `of` finds those whose selector means a group."""
 
     def __init__(self) -> None:
-        self._by_names: dict[Names, list[tuple[Meant, Thing]]] = {}
+        self._by_names: dict[Names, list[tuple[ResolvedSelector, Thing]]] = {}
 
-    def add(self, meant: Meant, thing: Thing) -> None:
+    def add(self, selector: ResolvedSelector, thing: Thing) -> None:
         """Adds one."""
-        self._by_names.setdefault(meant.names, []).append((meant, thing))
+        self._by_names.setdefault(selector.names, []).append((selector, thing))
 
     def of(self, group: GroupId) -> Iterator[Thing]:
         """Those that mean the group."""
         for names in names_of(group):
-            for meant, thing in self._by_names.get(names, ()):
-                if meant.means(group):
+            for selector, thing in self._by_names.get(names, ()):
+                if selector.means(group):
                     yield thing
 
 
@@ -138,6 +138,6 @@ class Groups:
             for names in names_of(group):
                 self._by_names.setdefault(names, []).append(group)
 
-    def of(self, meant: Meant) -> Iterator[GroupId]:
+    def of(self, selector: ResolvedSelector) -> Iterator[GroupId]:
         """Those that the selector means."""
-        return (group for group in self._by_names.get(meant.names, ()) if meant.means(group))
+        return (group for group in self._by_names.get(selector.names, ()) if selector.means(group))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from placement.cluster import Cluster
 from placement.evaluation import possible
-from placement.neighbours import Beside, Standing, selects
+from placement.neighbours import NeighbourRule, RunningTasks, selects
 from placement.occupancy import Occupancy
 from specs.ids import AgentId, GroupId
 from specs.model.constraints import Constraint, Operator, Rules
@@ -27,12 +27,12 @@ def violations(
         _note(found, {slot: n for slot, n in numbers.items() if not allowed >> n & 1}, cluster, str(rule))
         if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
             _note(found, _too_many(rule, numbers, cluster), cluster, str(rule))
-    standing = Standing(cluster, occupancy)
+    running = RunningTasks(cluster, occupancy)
     for word, neighbours in (("near", rules.near), ("apart", rules.apart)):
         for neighbour in neighbours:
             if neighbour.weight or selects(neighbour.to, group, group):
                 continue
-            allowed = Beside(neighbour, group, standing, is_near=word == "near").allowed
+            allowed = NeighbourRule(neighbour, group, running, is_near=word == "near").allowed
             outside = {slot: n for slot, n in numbers.items() if not allowed >> n & 1}
             _note(found, outside, cluster, f"{word} {neighbour}")
     return found
