@@ -28,7 +28,7 @@ from placement.free_resources import FreeResources, Need
 from placement.neighbours import NeighbourRule, RunningTasks
 from placement.refusals import Reason, Refused
 from placement.request import Request
-from placement.scoring import Wishes
+from placement.scoring import Scoring
 from specs.ids import GroupId
 from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
 from specs.model.resources import Resources
@@ -179,9 +179,9 @@ class Evaluation:
         return found
 
     @cached_property
-    def wishes(self) -> Wishes:
+    def scoring(self) -> Scoring:
         """What agents are worth."""
-        return Wishes(self.request, self.cluster, self.running, self.counting)
+        return Scoring(self.request, self.cluster, self.running, self.counting)
 
     @cached_property
     def _own(self) -> ByCount:
@@ -217,24 +217,24 @@ class Evaluation:
         home = self.request.homes.get(slot)
         if home is not None:
             number = self.cluster.index.get(home, -1)
-            if number >= 0 and found >> number & 1 and self.wishes.prefers_home(number, found):
+            if number >= 0 and found >> number & 1 and self.scoring.prefers_home(number, found):
                 return number
         for state in self._memories:
             if isinstance(state, GroupBy | HardSpread):
                 found = state.lowest(found)
             elif isinstance(state, Together) and not state.is_settled:
                 found = self._in_emptiest(state.domains, found)
-        if self.wishes.has_failures:
+        if self.scoring.has_failures:
             found = self._as_even(found)
-        return self._first(found if self.wishes.is_none else self.wishes.best(found)[1])
+        return self._first(found if self.scoring.is_none else self.scoring.best(found)[1])
 
     def _as_even(self, found: int) -> int:
         """Those of the agents among which failures decide: a group is as even with each of them as with the one that
         would be taken if none had failed it. What failed on two of three agents does not end up on the third."""
-        ideal = self._first(self.wishes.best(found, with_failures=False)[1])
+        ideal = self._first(self.scoring.best(found, with_failures=False)[1])
         if self.request.rules.strategy is not Strategy.PACK:
             found = self._own.at_most(self._own.count(ideal), found)
-        return self.wishes.as_well_spread(ideal, found)
+        return self.scoring.as_well_spread(ideal, found)
 
     def _first(self, found: int) -> int:
         """The first of agents that are worth the same."""
@@ -258,8 +258,8 @@ class Evaluation:
             self.free.open_up(number)
         for state in self._memories:
             state.placed(number)
-        if not self.wishes.is_none:
-            self.wishes.placed(number)
+        if not self.scoring.is_none:
+            self.scoring.placed(number)
         self._own.raise_to(number, self._own.count(number) + 1)
         self.running.placed(self.request.group, number)
         return taken

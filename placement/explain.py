@@ -77,7 +77,7 @@ def _rows(evaluation: Evaluation, slot: int) -> tuple[AgentVerdicts, ...]:
             Verdict(rule=check.rule, is_met=bool(bits >> number & 1), wanted=check.wanted, got=check.got(number))
             for check, bits in zip(checks, passing, strict=True)
         )
-        worth = tuple(evaluation.wishes.worth(number))
+        worth = tuple(evaluation.scoring.worth(number))
         rows.append(
             AgentVerdicts(
                 agent_id=agent.id,

@@ -35,7 +35,7 @@ class SoftNeighbour:
         return [(self._weight, self._beside.allowed), (0, self._everybody & ~self._beside.allowed)]
 
 
-class Wishes:
+class Scoring:
     """Points by agent. What stays while the group is placed is summed once; what moves with its tasks is asked anew."""
 
     def __init__(self, request: Request, cluster: Cluster, running: RunningTasks, counting: Counting) -> None:
@@ -45,8 +45,8 @@ class Wishes:
         self._moving: list[tuple[str, SoftSpread | SoftNeighbour]] = []
         self._keeping_apart: list[SoftSpread | SoftNeighbour] = []
         rules = request.rules
-        for wish in rules.prefer:
-            self._fixed.append((str(wish.rule), wish.weight, cluster.where(wish.rule)))
+        for preference in rules.prefer:
+            self._fixed.append((str(preference.rule), preference.weight, cluster.where(preference.rule)))
         by_penalty: dict[int, list[int]] = {}
         for id, points in request.penalties.items():
             if id in cluster.index and points:
