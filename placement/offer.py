@@ -9,7 +9,7 @@ from specs.model.resources import Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class ReservationPool:
     """Resources that are reserved alike: `reservation` is Mesos's own JSON of it, canonical, "" where unreserved."""
 
     reservation: str = ""
@@ -37,5 +37,5 @@ class Offer:
     region: str = ""
     zone: str = ""
     executor_ids: tuple[ExecutorId, ...] = ()
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[ReservationPool, ...] = ()
     window: tuple[float, float] | None = None

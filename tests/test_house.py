@@ -190,7 +190,7 @@ ROOMS = (
             name=f"framework.adapters.{adapter}",
             ours=(
                 *("framework.core.commands", "framework.core.events", "framework.core.model", "framework.ports"),
-                *("placement.offer", "placement.pools", "specs"),
+                *("placement.offer", "placement.reservation_pools", "specs"),
                 *(f"framework.adapters.{each}" for each in allowed),
             ),
             libraries=set(libraries),

@@ -17,7 +17,7 @@ from framework.adapters.mesos_config import AGENT_WORD, ExecutorConfig, MesosCon
 from framework.adapters.mesos_resources import pools, total, written
 from framework.core.commands import Launch
 from framework.core.model import Status, Task
-from placement.offer import Offer, Pool
+from placement.offer import Offer, ReservationPool
 from specs.executor_ids import address_of, executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.model.canonical import container_json
@@ -235,7 +235,7 @@ class TaskWriter:
         return info
 
     def _resources(self, launch: Launch) -> list[Json]:
-        parts = launch.pools or (Pool(resources=launch.resources),)
+        parts = launch.pools or (ReservationPool(resources=launch.resources),)
         return [each for part in parts for each in written(part.resources, self._role, part.reservation)]
 
     def _executor(self, reservation: str, address: str) -> orjson.Fragment:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.model.resources import PortRanges, Resources
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ class Tally:
         )
 
 
-def pools(resources: Iterable[Json], role: str) -> tuple[Pool, ...]:
+def pools(resources: Iterable[Json], role: str) -> tuple[ReservationPool, ...]:
     """What `role` may use of resources that are offered to it: what nobody has reserved first, then a pool for each
     reservation; the first alone where nothing is reserved."""
     return _pools(_tallies(resources, role, is_offer=True))
@@ -86,7 +86,7 @@ def free(resources: Iterable[Json], allocated: Iterable[Json], role: str) -> Res
     return total(_pools(tallies))
 
 
-def total(parts: tuple[Pool, ...]) -> Resources:
+def total(parts: tuple[ReservationPool, ...]) -> Resources:
     """The sum of pools."""
     amount = parts[0].resources
     for part in parts[1:]:
@@ -131,11 +131,15 @@ def _tallies(resources: Iterable[Json], role: str, *, is_offer: bool) -> dict[st
     return tallies
 
 
-def _pools(tallies: dict[str, Tally]) -> tuple[Pool, ...]:
-    first = Pool(resources=tallies[""].resources())
+def _pools(tallies: dict[str, Tally]) -> tuple[ReservationPool, ...]:
+    first = ReservationPool(resources=tallies[""].resources())
     if len(tallies) == 1:
         return (first,)
-    others = (Pool(reservation=text, resources=tally.resources()) for text, tally in sorted(tallies.items()) if text)
+    others = (
+        ReservationPool(reservation=text, resources=tally.resources())
+        for text, tally in sorted(tallies.items())
+        if text
+    )
     return (first, *(pool for pool in others if pool.resources != Resources()))
 
 

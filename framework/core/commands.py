@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.model import Answered, History, KnownAgent, Rollouts, StackSpec, Task, Version
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
 from specs.model.in_place import Care
 from specs.model.resources import Resources
@@ -129,7 +129,7 @@ class Launch:
     resources: Resources
     metadata: tuple[tuple[str, str], ...] = ()
     #: The parts of `resources` by reservation, which add up to it; empty where all of it is unreserved.
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[ReservationPool, ...] = ()
     #: The reservation that pays for the executor, "" where that is unreserved. The task's `executor_id` depends on it.
     executor_reservation: str = ""
     #: Variables with the addresses of linked groups, beside those of the container (core.launch.link_variables).

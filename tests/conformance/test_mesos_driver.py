@@ -48,7 +48,7 @@ from framework.local.daemon import Daemon
 from framework.local.waiting import wait_for
 from placement.agent import Agent, AgentState
 from placement.offer import Offer
-from placement.pools import draw
+from placement.reservation_pools import draw
 from specs.ids import AgentId, FrameworkId, TaskId
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import CheckKind, Container, HealthCheck, Port

@@ -22,8 +22,8 @@ from framework.core.state.context import Context
 from framework.core.state.executor_choice import ExecutorChoice
 from placement.agent import AgentState
 from placement.cluster_snapshot import ClusterSnapshot
-from placement.offer import Offer, Pool
-from placement.pools import draw
+from placement.offer import Offer, ReservationPool
+from placement.reservation_pools import draw
 from specs.ids import AgentId, GroupId, TaskId, task_id
 from specs.model.resources import Resources
 from specs.model.stack import Container
@@ -112,7 +112,7 @@ def batch_of(
         if not free.covers(RESOURCES):
             break
         free = free - RESOURCES
-        taken: tuple[Pool, ...] = ()
+        taken: tuple[ReservationPool, ...] = ()
         if pools:
             taken, pools = draw(pools, RESOURCES)
         launches.append(_launch(context, sweep, offers[agent_id][0], choice, taken, serial, now))
@@ -132,7 +132,7 @@ def _launch(
     sweep: Sweep,
     offer: Offer,
     choice: ExecutorChoice,
-    pools: tuple[Pool, ...],
+    pools: tuple[ReservationPool, ...],
     serial: int,
     now: Instant,
 ) -> Launch:

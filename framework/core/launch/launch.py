@@ -11,9 +11,10 @@ from framework.core.launch.link_variables import Links, endpoint_of
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.executor_choice import ExecutorChoice
-from placement.offer import Offer, Pool
+from placement.offer import Offer, ReservationPool
 from placement.pools import draw
 from placement.request import Placement, Request
+from placement.reservation_pools import draw
 from specs.ids import AgentId, TaskId, is_same_make, make_of, task_id
 from specs.model.stack import Container
 from specs.states import Goal, Health, Readiness, TaskState
@@ -70,7 +71,7 @@ def batches(
     links = Links(state)
     for placement, filling in placements:
         id = placement.agent_id
-        taken: tuple[Pool, ...] = ()
+        taken: tuple[ReservationPool, ...] = ()
         if pools[id]:
             taken, pools[id] = draw(pools[id], placement.resources)
         launch = _launch(state, placement, filling, offers[id][0], choices[id], taken, serial, now, links)
@@ -91,7 +92,7 @@ def _launch(
     filling: Filling,
     offer: Offer,
     choice: ExecutorChoice,
-    pools: tuple[Pool, ...],
+    pools: tuple[ReservationPool, ...],
     serial: int,
     now: Instant,
     links: Links,

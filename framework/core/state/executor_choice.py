@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from framework.core.model import Instant, Settings
-from placement.offer import Offer, Pool
+from placement.offer import Offer, ReservationPool
 from specs.executor_ids import content_of, executor_variant
 from specs.ids import AgentId, ExecutorId, GroupId
 from specs.model.resources import Resources
@@ -70,7 +70,7 @@ class ExecutorChoice:
     #: Whether the executor runs there already and costs nothing more.
     is_present: bool
     #: The rest for tasks, by reservation; empty where nothing is reserved.
-    pools: tuple[Pool, ...]
+    pools: tuple[ReservationPool, ...]
 
 
 def free_in(offers: Sequence[Offer]) -> Resources:
@@ -111,13 +111,15 @@ def choose_executor(
     return None
 
 
-def _pools(offers: Sequence[Offer]) -> tuple[Pool, ...]:
+def _pools(offers: Sequence[Offer]) -> tuple[ReservationPool, ...]:
     """The offers' pools by reservation, none where nothing is reserved."""
     if not any(offer.pools for offer in offers):
         return ()
     amounts: dict[str, Resources] = {}
     for offer in offers:
-        for pool in offer.pools or (Pool(resources=offer.resources),):
+        for pool in offer.pools or (ReservationPool(resources=offer.resources),):
             known = amounts.get(pool.reservation)
             amounts[pool.reservation] = pool.resources if known is None else known + pool.resources
-    return tuple(Pool(reservation=reservation, resources=amounts[reservation]) for reservation in sorted(amounts))
+    return tuple(
+        ReservationPool(reservation=reservation, resources=amounts[reservation]) for reservation in sorted(amounts)
+    )

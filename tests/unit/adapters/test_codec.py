@@ -28,7 +28,7 @@ from framework.core.commands import (
     Subscribe,
     Suppress,
 )
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.executor_ids import executor_variant
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, group_id
 from specs.model.canonical import container_from_json
@@ -326,7 +326,7 @@ def test_a_task_names_the_pools_it_is_paid_from() -> None:
     launch = dataclasses.replace(
         LAUNCH,
         resources=free + reserved,
-        pools=(Pool(resources=free), Pool(reservation=STATIC, resources=reserved)),
+        pools=(ReservationPool(resources=free), ReservationPool(reservation=STATIC, resources=reserved)),
         executor_reservation=STATIC,
     )
     info = task_info(launch)

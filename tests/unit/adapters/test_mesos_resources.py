@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from framework.adapters import mesos_resources
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.model.resources import PortRanges, Resources
 from tests.kit.mesos_samples import items, ports, scalar
 
@@ -80,7 +80,7 @@ def test_each_reservation_is_a_pool() -> None:
         scalar("mem", 64.0, reservations=STATIC),
     ]
     first, *others = mesos_resources.pools(told, "apps")
-    assert first == Pool(resources=Resources(cpus_milli=4000))
+    assert first == ReservationPool(resources=Resources(cpus_milli=4000))
     assert {pool.reservation: pool.resources for pool in others} == {
         STATIC_TEXT: Resources(cpus_milli=2000, mem_mib=64),
         json.dumps(DYNAMIC, sort_keys=True, separators=(",", ":")): Resources(cpus_milli=1000),
@@ -95,7 +95,7 @@ def test_what_is_reserved_above_is_for_those_below() -> None:
 
 def test_where_all_is_reserved_the_first_pool_is_empty() -> None:
     first, second = mesos_resources.pools([scalar("cpus", 1.0, reservations=STATIC)], "apps")
-    assert (first, second.resources) == (Pool(resources=Resources()), Resources(cpus_milli=1000))
+    assert (first, second.resources) == (ReservationPool(resources=Resources()), Resources(cpus_milli=1000))
 
 
 @pytest.mark.parametrize("reservation", [STATIC, DYNAMIC])
@@ -111,7 +111,7 @@ def test_what_is_written_is_read_again(reservation: list[dict[str, Any]]) -> Non
     ]
     _, pool = mesos_resources.pools(told, "apps")
     again = orjson.loads(orjson.dumps(mesos_resources.written(pool.resources, "apps", pool.reservation)))
-    assert mesos_resources.pools(again, "apps") == (Pool(resources=Resources()), pool)
+    assert mesos_resources.pools(again, "apps") == (ReservationPool(resources=Resources()), pool)
     assert again[0]["reservations"] == reservation
 
 

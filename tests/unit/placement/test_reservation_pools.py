@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from placement.offer import Pool
-from placement.pools import common, draw
+from placement.offer import ReservationPool
+from placement.reservation_pools import common, draw
 from specs.model.resources import PortRanges, Resources
 
-FREE = Pool(resources=Resources(cpus_milli=2000, mem_mib=512, ports=PortRanges.of([(31000, 31009)])))
-TEAM = Pool(
+FREE = ReservationPool(resources=Resources(cpus_milli=2000, mem_mib=512, ports=PortRanges.of([(31000, 31009)])))
+TEAM = ReservationPool(
     reservation='[{"role":"team"}]',
     resources=Resources(
         cpus_milli=500,
@@ -21,15 +21,15 @@ TEAM = Pool(
         sets=(("keys", ("a", "b")),),
     ),
 )
-REST = Pool(reservation='[{"role":"team"},{"role":"team/web"}]', resources=Resources(cpus_milli=100, gpus=1))
+REST = ReservationPool(reservation='[{"role":"team"},{"role":"team/web"}]', resources=Resources(cpus_milli=100, gpus=1))
 
 
 def test_what_is_reserved_is_used_up_first() -> None:
     taken, left = draw((FREE, TEAM, REST), Resources(cpus_milli=1000, mem_mib=64))
     assert taken == (
-        Pool(resources=Resources(cpus_milli=400)),
-        Pool(reservation=TEAM.reservation, resources=Resources(cpus_milli=500, mem_mib=64)),
-        Pool(reservation=REST.reservation, resources=Resources(cpus_milli=100)),
+        ReservationPool(resources=Resources(cpus_milli=400)),
+        ReservationPool(reservation=TEAM.reservation, resources=Resources(cpus_milli=500, mem_mib=64)),
+        ReservationPool(reservation=REST.reservation, resources=Resources(cpus_milli=100)),
     )
     assert [pool.resources.cpus_milli for pool in left] == [1600, 0, 0]
     assert [pool.resources.mem_mib for pool in left] == [512, 192, 0]
@@ -39,8 +39,8 @@ def test_ports_and_items_come_from_the_pool_that_has_them() -> None:
     want = Resources(ports=PortRanges.single([80, 31003]), scalars=(("tokens", 1500),), sets=(("keys", ("b",)),))
     taken, left = draw((FREE, TEAM), want)
     assert taken == (
-        Pool(resources=Resources(ports=PortRanges.single([31003]))),
-        Pool(
+        ReservationPool(resources=Resources(ports=PortRanges.single([31003]))),
+        ReservationPool(
             reservation=TEAM.reservation,
             resources=Resources(ports=PortRanges.single([80]), scalars=(("tokens", 1500),), sets=(("keys", ("b",)),)),
         ),
@@ -77,7 +77,7 @@ amount = st.integers(0, 5)
 
 
 @st.composite
-def pools_and_want(draw_one: st.DrawFn) -> tuple[list[Pool], Resources]:
+def pools_and_want(draw_one: st.DrawFn) -> tuple[list[ReservationPool], Resources]:
     """Pools that share no port and no item, and something of them."""
     pools, want = [], Resources()
     for number in range(draw_one(st.integers(1, 4))):
@@ -102,12 +102,12 @@ def pools_and_want(draw_one: st.DrawFn) -> tuple[list[Pool], Resources]:
             scalars=(("tokens", draw_one(st.integers(1, tokens))),) if tokens else (),
             sets=(("keys", tuple(wanted_items)),) if wanted_items else (),
         )
-        pools.append(Pool(reservation="" if number == 0 else f"r{number}", resources=has))
+        pools.append(ReservationPool(reservation="" if number == 0 else f"r{number}", resources=has))
     return pools, want
 
 
 @given(pools_and_want())
-def test_nothing_is_lost_and_nothing_made(case: tuple[list[Pool], Resources]) -> None:
+def test_nothing_is_lost_and_nothing_made(case: tuple[list[ReservationPool], Resources]) -> None:
     pools, want = case
     taken, left = draw(pools, want)
     total = Resources()

@@ -9,7 +9,7 @@ from framework.core.events import AgentFailed, AgentsReported, OffersReceived, S
 from framework.core.model import Task
 from framework.core.state.executor_choice import Reservations, choose_executor
 from framework.core.views import AgentView
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.executor_ids import executor_variant, served_from
 from specs.ids import AgentId, ExecutorId, OfferId
 from specs.model.constraints import STICKY_ALWAYS, Constraint, Neighbour, Operator, Rules, Selector, Spread
@@ -377,7 +377,7 @@ class TestOffersAndPools:
         """Offers an agent some of whose resources are reserved."""
         free = Resources(cpus_milli=unreserved_cpus, mem_mib=64, ports=PortRanges.of([(31000, 31009)]))
         ours = Resources(cpus_milli=reserved_cpus, mem_mib=512)
-        held = (Pool(resources=free), Pool(reservation='[{"role":"team"}]', resources=ours))
+        held = (ReservationPool(resources=free), ReservationPool(reservation='[{"role":"team"}]', resources=ours))
         talk.offers(talk.offer(1, resources=free + ours, pools=held))
 
     def test_reserved_resources_are_drawn_first_and_the_executor_is_paid_by_the_unreserved(self) -> None:

@@ -11,7 +11,7 @@ from framework.core.state.agent_failures import MOST_GROUPS, count_now, penaltie
 from framework.core.state.agents import Agents, utc
 from framework.core.state.executor_choice import MOST_RESERVATIONS, Reservations
 from placement.agent import Agent, AgentState
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.executor_ids import executor_variant
 from specs.ids import AgentId, group_id
 from specs.model.resources import Resources
@@ -104,7 +104,7 @@ def test_so_many_reservations_are_remembered() -> None:
     reservations = Reservations()
     talk = Conversation()
     for number in range(MOST_RESERVATIONS + 1):
-        pools = (Pool(reservation=f"[{number}]", resources=Resources()),)
+        pools = (ReservationPool(reservation=f"[{number}]", resources=Resources()),)
         reservations.hear(SETTINGS.executor_id, [talk.offer(1, pools=pools)])
     assert reservations.of(executor_variant(SETTINGS.executor_id, "[0]"), SETTINGS.executor_id) is None
     assert reservations.of(executor_variant(SETTINGS.executor_id, "[1]"), SETTINGS.executor_id) == "[1]"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from placement.offer import Pool
+from placement.offer import ReservationPool
 from specs.model.resources import Resources, Scalars, Sets
 
 
-def draw(pools: Sequence[Pool], want: Resources) -> tuple[tuple[Pool, ...], tuple[Pool, ...]]:
+def draw(
+    pools: Sequence[ReservationPool], want: Resources
+) -> tuple[tuple[ReservationPool, ...], tuple[ReservationPool, ...]]:
     """(what is taken of which pools, what is left in all of them); both in the order of `pools`.
 
     Reserved pools are used up first, in their order: nobody else can use them. Amounts may be split over pools; each
