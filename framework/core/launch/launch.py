@@ -12,7 +12,6 @@ from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.executor_choice import ExecutorChoice
 from placement.offer import Offer, ReservationPool
-from placement.pools import draw
 from placement.request import Placement, Request
 from placement.reservation_pools import draw
 from specs.ids import AgentId, TaskId, is_same_make, make_of, task_id
