@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from specs.addresses import ip
+from specs.addresses import is_loopback
 from specs.foreign_json import parse_json
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, group_id
 
@@ -55,13 +54,6 @@ class Endpoint:
     addresses: tuple[str, ...] = ()
     since: float = 0.0
     framework: FrameworkId | None = None
-
-
-@lru_cache(maxsize=65536)
-def is_loopback(address: str) -> bool:
-    """Whether it is an IP address that each network namespace has for itself: 127.0.0.0/8 or ::1."""
-    found = ip(address)
-    return found is not None and found.is_loopback
 
 
 def reached_from_bridge(address: str, number: int, own: Sequence[str], container_port: int) -> tuple[str, int]:

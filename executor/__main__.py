@@ -22,6 +22,7 @@ from executor.core.context import Settings
 from executor.core.events import Event, ShutdownReceived
 from executor.core.machine import Executor
 from executor.core.survey import SurveyRequested
+from executor.exec_sessions import ExecSessions
 from executor.logs import Logs
 from executor.loop import Loop
 from executor.mesos import ExecutorDriver
@@ -29,7 +30,6 @@ from executor.metrics.service import Metrics
 from executor.process.processes import Processes
 from executor.runtime import Nothing
 from executor.sandbox import Sandbox
-from executor.sessions import Sessions
 from executor.workers import start_thread
 from specs.ids import AgentId, ExecutorId
 
@@ -105,7 +105,7 @@ def build(arguments: argparse.Namespace) -> Loop:
         registry=registry,
         delays=metrics.delays,
         subscribed=lambda: _announce(driver, metrics, registry),
-        sessions=Sessions(),
+        sessions=ExecSessions(),
         operations=arguments.operations,
     )
 

@@ -31,11 +31,11 @@ from executor.core.events import (
 from executor.core.machine import Executor
 from executor.core.order import Order
 from executor.core.survey import SurveyRequested
+from executor.exec_sessions import ExecSessions
 from executor.mesos import ExecutorDriver
 from executor.metrics.histogram import Histogram
 from executor.runtime import CheckOutcome, Fault, Runtime
 from executor.sandbox import Sandbox
-from executor.sessions import Sessions
 from executor.workers import Workers
 from specs.model.stack import Hook
 
@@ -66,7 +66,7 @@ class Loop:
         nothing: Runtime | None,
         images: Images,
         registry: Registry,
-        sessions: Sessions,
+        sessions: ExecSessions,
         delays: Histogram,
         subscribed: Callable[[], None],
         operations: int,
@@ -152,7 +152,7 @@ class Loop:
                 self._driver.report_orphan_containers(command)
             case do.Exit():
                 log.info("the end: %s", command.reason)
-                end = self._registry.leave if command.hands_over else self._registry.close
+                end = self._registry.hand_over if command.hands_over else self._registry.close
                 end(CLOSE_SECONDS)
                 self._is_over = True
             case _:

@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 from executor.core.events import Adopted, Created, Event, Exited, ImageMissing, NothingToAdopt, Removed, Started
 from executor.core.order import Order
-from executor.terminal import Terminal, Wanted
+from executor.terminal import ExecRequest, Terminal
 from specs.model.stack import Hook
 
 Post = Callable[[Event], None]
@@ -71,7 +71,7 @@ class Runtime(Protocol):
         """Runs a command where the task runs. Never raises."""
         ...
 
-    def attach(self, order: Order, wanted: Wanted, /) -> Terminal:
+    def attach(self, order: Order, wanted: ExecRequest, /) -> Terminal:
         """Starts a command where the task runs, with somebody at its other end. It ends with the task."""
         ...
 
@@ -100,5 +100,5 @@ class Nothing:
     def execute(self, _order: Order, _hook: Hook) -> CheckOutcome:
         return CheckOutcome(is_healthy=True, message="nothing runs", code=0)
 
-    def attach(self, order: Order, _wanted: Wanted) -> NoReturn:
+    def attach(self, order: Order, _wanted: ExecRequest) -> NoReturn:
         raise Fault(f"nothing runs here, and {order.task_id} neither: its executor only says so")

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from discovery.readers.directory import Directory
-from discovery.templates.requests import Groups, Own
+from discovery.templates.render_requests import Groups, Own
 from executor.core.events import TemplatesRendered
 from executor.core.order import Order
 from executor.environment import CONTAINER_SANDBOX, CONTAINER_TEMPLATES, environment
-from executor.rendering import IDLE_SECONDS, TASK_SECONDS, Rendering, TooMuch
 from executor.runtime import Fault, Post
+from executor.template_renderer import IDLE_SECONDS, TASK_SECONDS, TemplateRenderer, TooMuch
 from executor.workers import start_thread
 from specs.ids import TaskId
 from specs.model.stack import Network, Template
@@ -63,7 +63,7 @@ class Templates:
         self._lock = threading.Lock()
         self._kept: dict[TaskId, _Kept] = {}
         self._directory: Directory | None = None
-        self._rendering = Rendering()
+        self._renderer = TemplateRenderer()
         self._preparing: dict[TaskId, bool] = {}
         """Tasks whose first files are being written; true where nobody waits for them any more."""
         self._has_changed = threading.Event()
@@ -86,7 +86,7 @@ class Templates:
         with self._lock:
             if task_id in self._preparing:
                 self._preparing[task_id] = True
-        self._rendering.abort(task_id)
+        self._renderer.abort(task_id)
 
     def _prepare(self, order: Order) -> tuple[str, ...]:
         place = self._root / order.task_id
@@ -172,7 +172,7 @@ class Templates:
         never = threading.Event()
         while True:
             if not self._has_changed.wait(IDLE_SECONDS):
-                self._rendering.rest()
+                self._renderer.rest()
                 if not self._is_rested():
                     continue
             never.wait(GATHER_SECONDS)
@@ -213,7 +213,7 @@ class Templates:
         template = kept.order.container.templates[index]
         try:
             key = kept.order.task_id if kept.order.task_id in self._preparing else ""
-            return self._rendering.text(template.content, kept.own, groups, give_up_at - now, key)
+            return self._renderer.text(template.content, kept.own, groups, give_up_at - now, key)
         except TooMuch as fault:
             kept.too_much[index] = (now + REST_SECONDS, str(fault))
             raise

@@ -1,5 +1,8 @@
-"""A command with somebody at its other end: the port. Inside a container it is executor.container.exec_session, beside
-a plain process executor.process.exec_session."""
+"""The terminal of an exec session: the port.
+
+executor.container.container_terminal implements it inside a container, executor.process.process_terminal beside a plain
+process.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,21 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be run: `rows` and `columns` are those of the terminal, where it is to have one. Without `has_input`
-    its standard input is empty. `user` and `working_dir` empty: those of the task."""
+class ExecRequest:
+    """The command of one exec session and how it runs."""
 
     command: tuple[str, ...]
+    #: Whether it gets a terminal; without one its output is two pipes.
     has_terminal: bool = False
+    #: Whether it gets input; without it standard input is empty.
     has_input: bool = False
+    #: Height and width of the terminal in characters, 0 if unknown.
     rows: int = 0
     columns: int = 0
+    #: User and working directory; "" means those of the task.
     user: str = ""
     working_dir: str = ""
+    #: Added to the task's environment.
     environment: Mapping[str, str] | None = None
 
 
@@ -27,29 +34,29 @@ class Terminal(Protocol):
     """A command that runs. One thread reads its output, another writes its input."""
 
     def output(self) -> Iterator[tuple[str, bytes]]:
-        """What it writes, as (stdout or stderr, bytes), until it has ended."""
+        """Its output as (stdout or stderr, bytes), until it has ended."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Gives it input; what it does not want any more is left out."""
+        """Writes to its input; dropped once the command reads no more."""
         ...
 
     def end_input(self) -> None:
-        """Its standard input ends here."""
+        """Closes its standard input."""
         ...
 
     def resize(self, rows: int, columns: int) -> None:
-        """The terminal has another size."""
+        """Changes the size of the terminal."""
         ...
 
     def exit_code(self) -> int:
-        """How it ended, once its output has. Raises Fault where nobody knows."""
+        """Its exit code, once its output has ended. Raises Fault if it is unknown."""
         ...
 
     def kill(self) -> None:
-        """Ends it, since nobody is at its other end any more. Ended already is success."""
+        """Kills it. Success if it has already ended."""
         ...
 
     def close(self) -> None:
-        """Lets go of it: nothing else is called after that."""
+        """Releases its descriptors. The last call."""
         ...

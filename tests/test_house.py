@@ -101,7 +101,12 @@ ROOMS = (
         ours=("discovery.backends", "discovery.endpoints", "discovery.executor_addresses", "specs"),
         libraries={"kazoo", "requests"},
     ),
-    Room(name="discovery.backends.theseus_layout", ours=("discovery.endpoints", "specs"), is_pure=True),
+    Room(
+        name="discovery.backends.theseus",
+        ours=("discovery.backends", "discovery.endpoints", "specs"),
+        libraries={"requests"},
+    ),
+    Room(name="discovery.backends.theseus.layout", ours=("discovery.endpoints", "specs"), is_pure=True),
     Room(
         name="discovery.readers",
         ours=("discovery.backends", "discovery.endpoints", "discovery.readers", "specs"),
@@ -137,7 +142,7 @@ ROOMS = (
     Room(name="discovery.templates", ours=("discovery.templates", "discovery.endpoints", "specs"), is_pure=True),
     Room(
         name="discovery.templates.render",
-        ours=("discovery.templates.requests", "discovery.endpoints", "specs"),
+        ours=("discovery.templates.render_requests", "discovery.endpoints", "specs"),
         libraries={"jinja2"},
         is_pure=True,
     ),
@@ -206,7 +211,6 @@ ROOMS = (
             ("image", (*RECORDS, "nodes"), (), True),
             ("marks", (*RECORDS,), (), True),
             ("clock", (), (), False),
-            ("memory", (*RECORDS, "nodes"), (), False),
             # The store is cut into the connection, what is read, and what is written.
             ("ensemble", (), {"kazoo"}, False),
             ("reading", (*RECORDS, "histories", "nodes", "image", "marks", "ensemble"), {"kazoo"}, False),
@@ -412,7 +416,7 @@ ROOMS = (
     Room(name="executor.http_answers", is_pure=True),
     *(
         Room(name=f"executor.metrics.{pure}", ours=("executor.core", "executor.metrics", "specs"), is_pure=True)
-        for pure in ("cgroups", "exposition", "histogram", "processes", "snapshot", "stats", "usage")
+        for pure in ("cgroups", "exposition", "histogram", "measurement", "processes", "snapshot", "stats")
     ),
 )
 
@@ -611,12 +615,12 @@ class TestImports:
             ("framework.core.scheduler", "kazoo.client", False, False),
             ("framework.core.scheduler", "logging", True, False),
             ("framework.core.scheduler", "framework.ports", False, False),
-            ("framework.adapters.memory", "framework.adapters.zookeeper", False, False),
+            ("framework.adapters.restoring", "framework.adapters.mesos", False, False),
             ("framework.adapters.mesos_wire", "framework.adapters.codec", False, True),
             ("framework.adapters.mesos_wire", "framework.adapters.records", False, False),
             ("framework.adapters.zookeeper", "pymesos", False, False),
             ("framework.api.routes.stacks", "framework.core.scheduler", False, False),
-            ("framework.api.routes.stacks", "framework.adapters.memory", True, False),
+            ("framework.api.routes.stacks", "framework.adapters.zookeeper", True, False),
             ("framework.api.routes.stacks", "framework.core.views", False, True),
             ("framework.api.routes.stacks", "placement.engine", False, False),
             ("framework.cli.ps", "framework.core.views", False, False),

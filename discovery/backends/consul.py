@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import requests
 
-from discovery.backends.publisher import Away, Publisher, Refused
+from discovery.backends.publisher import Away, BackendRefused, Publisher
 from discovery.endpoints import Endpoint, EndpointPort
 from discovery.executor_addresses import Announcement
 from specs.ids import FrameworkId, TaskId, VersionId, group_id
@@ -42,7 +42,7 @@ class Consul(Publisher):
 
 
 class Services:
-    """A discovery.backends.publisher.Place."""
+    """A discovery.backends.publisher.RegistryBackend."""
 
     def __init__(self, url: Url, check_seconds: int) -> None:
         self.name = f"Consul's agent at {url.addresses}"
@@ -100,7 +100,7 @@ class Services:
         if gone:
             # By a connection of its own: the publisher's thread may be in the middle of a call.
             agent = Agent(self._url)
-            with contextlib.suppress(Away, Refused):
+            with contextlib.suppress(Away, BackendRefused):
                 there = agent.services()
                 for id, mark in gone.items():
                     if mark_of(there.get(id)) == mark:
@@ -116,7 +116,7 @@ class Services:
 
 
 class Agent:
-    """Consul's agent. For one thread. Every call raises Away, or Refused."""
+    """Consul's agent. For one thread. Every call raises Away, or BackendRefused."""
 
     def __init__(self, url: Url) -> None:
         ((host, port),) = url.hosts
@@ -130,7 +130,7 @@ class Agent:
         try:
             return dict(self._ask("GET", "/services", None).json())
         except ValueError as error:
-            raise Refused("what answers there is no agent of Consul's") from error
+            raise BackendRefused("what answers there is no agent of Consul's") from error
 
     def register(self, service: dict[str, Any]) -> None:
         """Has the service be there as it is told here, its check passed."""
@@ -144,7 +144,7 @@ class Agent:
         """Passes the check of a service for once more; whether there is one."""
         try:
             self._ask("PUT", f"/check/pass/{quote(f'service:{id}', safe='')}", None)
-        except Refused:
+        except BackendRefused:
             return False
         return True
 
@@ -157,7 +157,7 @@ class Agent:
         if answer.status_code >= 500 and "check" not in path:
             raise Away(f"{answer.status_code} {answer.text.strip()[:200]}")
         if not answer.ok:
-            raise Refused(f"{answer.status_code} {answer.text.strip()[:200]}")
+            raise BackendRefused(f"{answer.status_code} {answer.text.strip()[:200]}")
         return answer
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from discovery.backends.etcd_client import Client, encoded, pair
-from discovery.backends.publisher import LAPSE_SECONDS, Away, Publisher, Refused
-from discovery.backends.theseus_layout import info_json, info_of
+from discovery.backends.publisher import LAPSE_SECONDS, Away, BackendRefused, Publisher
+from discovery.backends.theseus.layout import info_json, info_of
 from discovery.endpoints import Endpoint, is_newer
 from discovery.executor_addresses import Announcement, announcement_json, announcement_path
 from specs.ids import TaskId
@@ -22,7 +22,7 @@ log = logging.getLogger("discovery.backends.etcd")
 
 
 class Etcd(Publisher):
-    """A discovery.backends.registry.Registry below the root of `url`. What was left by `leave` lapses with its
+    """A discovery.backends.registry.Registry below the root of `url`. What was left by `hand_over` lapses with its
     lease."""
 
     def __init__(self, url: Url, lease_seconds: float = LAPSE_SECONDS) -> None:
@@ -30,7 +30,7 @@ class Etcd(Publisher):
 
 
 class Keys:
-    """A discovery.backends.publisher.Place: all keys of a publisher have one lease."""
+    """A discovery.backends.publisher.RegistryBackend: all keys of a publisher have one lease."""
 
     def __init__(self, url: Url, lease_seconds: float) -> None:
         self.name = f"etcd at {url}"
@@ -80,7 +80,7 @@ class Keys:
     def stop(self, takes_back: bool) -> None:
         # By a connection of its own: the publisher's thread may be in the middle of a call.
         client = Client(self._url)
-        with contextlib.suppress(Away, Refused):
+        with contextlib.suppress(Away, BackendRefused):
             if takes_back and self._lease:
                 client.revoke(self._lease)
             elif self._announced:

@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from discovery.backends.publisher import Away, Refused
+from discovery.backends.publisher import Away, BackendRefused
 from specs.urls import Url
 
 CONNECT_SECONDS = 1.0
@@ -40,7 +40,7 @@ class Pair:
 
 
 class Client:
-    """A connection to whichever member answers. For one thread. Every call raises Away, or Refused."""
+    """A connection to whichever member answers. For one thread. Every call raises Away, or BackendRefused."""
 
     def __init__(self, url: Url) -> None:
         self._members = [f"http://{host}:{port}" for host, port in url.hosts]
@@ -89,7 +89,7 @@ class Client:
         """A new lease."""
         answer = self.call("/v3/lease/grant", {"TTL": str(seconds)})
         if "ID" not in answer:
-            raise Refused("what answers there is no etcd")
+            raise BackendRefused("what answers there is no etcd")
         return int(answer["ID"])
 
     def keep_alive(self, lease: int) -> bool:
@@ -150,4 +150,4 @@ def _understood(answer: requests.Response) -> dict[str, Any]:
         raise LeaseLost(message)
     if plain.get("code") in PASSING or answer.status_code in (502, 503, 504):
         raise Away(message)
-    raise Refused(message)
+    raise BackendRefused(message)

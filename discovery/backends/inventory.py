@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from discovery.backends import consul
 from discovery.backends.etcd_client import Client, encoded
 from discovery.backends.publisher import Away
-from discovery.backends.theseus_layout import task_in
+from discovery.backends.theseus.layout import task_in
 from discovery.backends.zookeeper import import_kazoo, new_client
 from discovery.endpoints import DIRECTORY, Endpoint, endpoint_from_json
 from specs.ids import TaskId
@@ -23,7 +23,7 @@ CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundEndpoint:
     """An endpoint, where it is, and a mark that is another one as soon as it is written anew."""
 
     place: str
@@ -32,15 +32,15 @@ class Found:
 
 
 class Inventory(Protocol):
-    """All endpoints of a back end. For one thread. Calls take some seconds at most, and raise Away, or Refused."""
+    """All endpoints of a back end, for one thread. Calls take a few seconds at most, raising Away or BackendRefused."""
 
     def tasks(self) -> Mapping[TaskId, str]:
         """The tasks that have an endpoint, each with the place where it is."""
 
-    def read(self, place: str) -> Found | None:
+    def read(self, place: str) -> FoundEndpoint | None:
         """What is there; None where nothing is, or something else than an executor's endpoint."""
 
-    def remove(self, found: Found) -> bool:
+    def remove(self, found: FoundEndpoint) -> bool:
         """Removes it if it is still as it was found; whether it was."""
 
 
@@ -88,13 +88,13 @@ class Nodes:
             paths = [f"{path}/{name}" for path in paths for name in self._children(path)]
         return {TaskId(path.rpartition("/")[2]): path for path in paths}
 
-    def read(self, place: str) -> Found | None:
+    def read(self, place: str) -> FoundEndpoint | None:
         with contextlib.suppress(self._exceptions.NoNodeError, ValueError):
             data, stat = self._client.get(place)
-            return Found(place=place, endpoint=endpoint_from_json(data), mark=str(stat.version))
+            return FoundEndpoint(place=place, endpoint=endpoint_from_json(data), mark=str(stat.version))
         return None
 
-    def remove(self, found: Found) -> bool:
+    def remove(self, found: FoundEndpoint) -> bool:
         with contextlib.suppress(self._exceptions.NoNodeError, self._exceptions.BadVersionError):
             self._client.delete(found.place, version=int(found.mark))
             return True
@@ -117,14 +117,14 @@ class Keys:
         keys = [each.key for each in self._client.below(f"{self._root}/", is_keys_only=True)]
         return {task: key for key in keys if (task := task_in(key)) is not None}
 
-    def read(self, place: str) -> Found | None:
+    def read(self, place: str) -> FoundEndpoint | None:
         found = self._client.get(place)
         with contextlib.suppress(ValueError):
             if found is not None:
-                return Found(place=place, endpoint=endpoint_from_json(found.value), mark=str(found.revision))
+                return FoundEndpoint(place=place, endpoint=endpoint_from_json(found.value), mark=str(found.revision))
         return None
 
-    def remove(self, found: Found) -> bool:
+    def remove(self, found: FoundEndpoint) -> bool:
         key = encoded(found.place)
         compare = {"key": key, "target": "MOD", "result": "EQUAL", "mod_revision": found.mark}
         return self._client.transact(compare, [{"request_delete_range": {"key": key}}])[0]
@@ -140,14 +140,14 @@ class Services:
         found = self._agent.services().items()
         return {task: id for id, service in found if (task := consul.task_of(service)) is not None}
 
-    def read(self, place: str) -> Found | None:
+    def read(self, place: str) -> FoundEndpoint | None:
         service = self._agent.services().get(place)
         with contextlib.suppress(ValueError):
             if service is not None:
-                return Found(place=place, endpoint=consul.endpoint_of(service), mark=consul.mark_of(service))
+                return FoundEndpoint(place=place, endpoint=consul.endpoint_of(service), mark=consul.mark_of(service))
         return None
 
-    def remove(self, found: Found) -> bool:
+    def remove(self, found: FoundEndpoint) -> bool:
         if consul.mark_of(self._agent.services().get(found.place)) != found.mark:
             return False
         self._agent.deregister(found.place)

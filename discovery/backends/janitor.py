@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from discovery.backends.inventory import Inventory, inventory_at
-from discovery.backends.publisher import Away, Refused
+from discovery.backends.publisher import Away, BackendRefused
 from specs.ids import FrameworkId, TaskId
 from specs.urls import Url
 
@@ -71,7 +71,7 @@ class Janitor:
                 for task in [task for task in due if task not in place.foreign][:MOST_AT_A_TIME]:
                     removed += self._remove(place, inventory, there[task], task, owners.framework)
             place.problem = ""
-        except (Away, Refused) as why:
+        except (Away, BackendRefused) as why:
             if str(why) != place.problem:
                 place.problem = str(why)
                 log.warning("endpoints at %s cannot be looked through: %s. Trying on", place.url, why)

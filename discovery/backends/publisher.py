@@ -37,12 +37,13 @@ class Away(Exception):
     """The back end cannot be reached, or cannot answer now."""
 
 
-class Refused(Exception):
+class BackendRefused(Exception):
     """The back end does not do what it was asked, and says why."""
 
 
-class Place(Protocol):
-    """A back end as the publisher's thread sees it. Calls take some seconds at most, and may raise Away or Refused."""
+class RegistryBackend(Protocol):
+    """A back end as the publisher's thread sees it. Calls take a few seconds at most and can raise Away or
+    BackendRefused."""
 
     name: str
     """Such as `etcd at 10.0.0.7:2379`."""
@@ -74,10 +75,10 @@ class _Wanted:
 
 
 class Publisher:
-    """A discovery.backends.registry.Registry over a Place, by a thread of its own."""
+    """A discovery.backends.registry.Registry over a RegistryBackend, by a thread of its own."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, backend: RegistryBackend) -> None:
+        self._backend = backend
         self._changed = threading.Condition()
         self._wanted: dict[TaskId, _Wanted | Announcement] = {}
         self._known: dict[TaskId, Endpoint] = {}  # what may be there
@@ -115,7 +116,7 @@ class Publisher:
     def close(self, seconds: float) -> None:
         self._end(seconds, takes_back=True)
 
-    def leave(self, seconds: float) -> None:
+    def hand_over(self, seconds: float) -> None:
         self._end(seconds, takes_back=False)
 
     def wake(self) -> None:
@@ -133,7 +134,7 @@ class Publisher:
         if not takes_back and self._away_since is not None:
             return  # nobody is there to be told, and what is left there lapses
         # By another thread, as it may take long where nobody answers.
-        end = threading.Thread(target=self._place.stop, args=(takes_back,), name="endpoints-end", daemon=True)
+        end = threading.Thread(target=self._backend.stop, args=(takes_back,), name="endpoints-end", daemon=True)
         end.start()
         end.join(max(deadline - time.monotonic(), 0.0))
 
@@ -151,12 +152,12 @@ class Publisher:
         while self._wait(renew_at):
             try:
                 if self._is_due(renew_at):
-                    is_anew = self._place.renew()
-                    renew_at = time.monotonic() + self._place.renew_seconds
+                    is_anew = self._backend.renew()
+                    renew_at = time.monotonic() + self._backend.renew_seconds
                     self._is_there(is_anew)
                 while time.monotonic() < renew_at and (task_id := self._next()) is not None:
                     self._bring_about(task_id)
-            except (Away, Refused) as why:
+            except (Away, BackendRefused) as why:
                 renew_at = 0.0
                 self._is_away(why)
 
@@ -194,21 +195,21 @@ class Publisher:
             known = self._known.get(task_id)
         try:
             if isinstance(wanted, Announcement):
-                self._place.announce(wanted)
+                self._backend.announce(wanted)
             elif wanted is not None:
-                self._place.put(wanted.endpoint, wanted.replaces)
+                self._backend.put(wanted.endpoint, wanted.replaces)
             elif known is not None:
-                self._place.remove(known)
-        except (Away, Refused) as why:
+                self._backend.remove(known)
+        except (Away, BackendRefused) as why:
             with self._changed:
                 self._answers[task_id] = answers + self._answers.get(task_id, [])
-                if isinstance(why, Refused) and task_id not in self._dirty:
+                if isinstance(why, BackendRefused) and task_id not in self._dirty:
                     self._refused[task_id] = time.monotonic() + AGAIN_SECONDS
                 else:
                     self._dirty.setdefault(task_id)
             if isinstance(why, Away):
                 raise
-            name = self._place.name
+            name = self._backend.name
             what = "the executor" if task_id == OWN else f"endpoint {task_id}"
             if self._said.get(task_id) != str(why):
                 self._said[task_id] = str(why)
@@ -223,13 +224,13 @@ class Publisher:
 
     def _is_there(self, is_anew: bool) -> None:
         if self._has_told:
-            log.info("endpoints: %s is back", self._place.name)
+            log.info("endpoints: %s is back", self._backend.name)
         self._away_since, self._has_told = None, False
         if is_anew:
             with self._changed:
                 self._dirty |= dict.fromkeys(self._wanted)
 
-    def _is_away(self, why: Away | Refused) -> None:
+    def _is_away(self, why: Away | BackendRefused) -> None:
         """Says so once, if it takes long; waits until it is to be asked again."""
         now = time.monotonic()
         self._away_since = now if self._away_since is None else self._away_since
@@ -238,7 +239,7 @@ class Publisher:
             log.warning(
                 "endpoints: %s cannot be reached (%s); what changes is published when it is back, what was published"
                 " stays until it lapses. Check that it runs. Trying on",
-                self._place.name,
+                self._backend.name,
                 why,
             )
         with self._changed:

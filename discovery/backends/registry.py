@@ -34,7 +34,7 @@ class Registry(Protocol):
         """Takes all back that it published, for which it waits so long at most; what a publisher leaves that cannot say
         so goes with its session."""
 
-    def leave(self, seconds: float) -> None:
+    def hand_over(self, seconds: float) -> None:
         """Leaves all endpoints where they are, as the end of a process that can say nothing does: they lapse with its
         session, and until then who `replaces` them takes their places. That it answers nowhere any more is said, for
         which it waits so long at most; where a back end is away not at all. Nothing else is to follow but the process's
@@ -67,8 +67,8 @@ class Several:
     def close(self, seconds: float) -> None:
         self._end([each.close for each in self._registries], seconds)
 
-    def leave(self, seconds: float) -> None:
-        self._end([each.leave for each in self._registries], seconds)
+    def hand_over(self, seconds: float) -> None:
+        self._end([each.hand_over for each in self._registries], seconds)
 
     def _end(self, ends: Sequence[Callable[[float], None]], seconds: float) -> None:
         threads = [threading.Thread(target=end, args=(seconds,), daemon=True) for end in ends]
@@ -76,46 +76,6 @@ class Several:
             thread.start()
         for thread in threads:
             thread.join(seconds)
-
-
-class Memory:
-    """Endpoints, by task, and announcements, in collections that several publishers of one process share."""
-
-    def __init__(self, shared: dict[TaskId, Endpoint], announced: list[Announcement] | None = None) -> None:
-        self._shared = shared
-        self._announced = [] if announced is None else announced
-        self._own: dict[TaskId, Endpoint] = {}
-        self._place: Announcement | None = None
-
-    def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
-        there = self._shared.get(endpoint.task_id)
-        self._own[endpoint.task_id] = endpoint
-        if there is None or there.since <= endpoint.since:
-            self._shared[endpoint.task_id] = endpoint
-        for id in replaces:
-            self._shared.pop(id, None)
-
-    def withdraw(self, task_id: TaskId, done: Done) -> None:
-        own = self._own.pop(task_id, None)
-        if own is not None and self._shared.get(task_id) == own:
-            del self._shared[task_id]
-        done()
-
-    def announce(self, announcement: Announcement) -> None:
-        if self._place in self._announced:
-            self._announced.remove(self._place)
-        self._announced.append(announcement)
-        self._place = announcement
-
-    def close(self, seconds: float) -> None:
-        for id in tuple(self._own):
-            self.withdraw(id, lambda: None)
-        self.leave(seconds)
-
-    def leave(self, seconds: float) -> None:  # noqa: ARG002
-        self._own.clear()
-        if self._place in self._announced:
-            self._announced.remove(self._place)
 
 
 class _Countdown:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from discovery.backends.publisher import LAPSE_SECONDS, Away, Publisher, Refused
+from discovery.backends.publisher import LAPSE_SECONDS, Away, BackendRefused, Publisher
 from discovery.endpoints import Endpoint, endpoint_json, is_newer, path_of
 from discovery.executor_addresses import Announcement, announcement_json, announcement_path
 from specs.ids import TaskId
@@ -24,7 +24,7 @@ log = logging.getLogger("discovery.backends.zookeeper")
 
 
 class ZooKeeper(Publisher):
-    """A discovery.backends.registry.Registry below the root of `url`. What was left by `leave` lapses with its
+    """A discovery.backends.registry.Registry below the root of `url`. What was left by `hand_over` lapses with its
     session."""
 
     def __init__(self, url: Url, session_seconds: float = LAPSE_SECONDS) -> None:
@@ -34,7 +34,7 @@ class ZooKeeper(Publisher):
 
 
 class Tree:
-    """A discovery.backends.publisher.Place."""
+    """A discovery.backends.publisher.RegistryBackend."""
 
     renew_seconds = LOOK_SECONDS
 
@@ -102,7 +102,7 @@ class Tree:
         ) as error:
             raise Away(type(error).__name__) from error
         except exceptions.KazooException as error:
-            raise Refused(type(error).__name__) from error
+            raise BackendRefused(type(error).__name__) from error
 
     def _remove(self, path: str) -> None:
         """Has the node not be there, if it is this session's."""

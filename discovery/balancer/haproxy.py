@@ -15,7 +15,7 @@ from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.haproxy_text import BASE, Settings, changes, haproxy_text, line_name
 from discovery.balancer.lines import Line, Lines, LineState, allotted, emptied
 from discovery.balancer.model import Model
-from discovery.balancer.process import Process, Refused
+from discovery.balancer.process import BalancerRefused, Process
 
 ANSWER_SECONDS = 5.0
 START_SECONDS = 15.0
@@ -93,7 +93,7 @@ class Haproxy:
         """Has HAProxy take a configuration over, or tells once why it does not."""
         try:
             self._load(text)
-        except Refused as refused:
+        except BalancerRefused as refused:
             if self._why != str(refused):
                 stays = ", and the last good one stays" if self._process.is_running else ", and serves nothing"
                 log.error("HAProxy refuses the configuration%s: %s", stays, refused)
@@ -102,16 +102,16 @@ class Haproxy:
             self._refused, self._why = "", ""
 
     def _load(self, text: str) -> None:
-        """Has HAProxy take a configuration over. Raises Refused; then the last good one is in its place."""
+        """Has HAProxy take a configuration over. Raises BalancerRefused; then the last good one is in its place."""
         tried = self._directory / "haproxy.new.cfg"
         tried.write_text(text)
         command = [self._program, "-c", "-f", str(self._base), "-f", str(tried)]
         try:
             checked = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            raise Refused(f"{self._program} cannot be started ({error}); install it") from None
+            raise BalancerRefused(f"{self._program} cannot be started ({error}); install it") from None
         if checked.returncode:
-            raise Refused(_first_alert(checked.stderr, tried))
+            raise BalancerRefused(_first_alert(checked.stderr, tried))
         good = self._config.read_text() if self._config.exists() else ""
         tried.replace(self._config)
         if not self._process.is_running:
@@ -122,7 +122,7 @@ class Haproxy:
         self._reload()
         try:
             self._wait_for_another(before)
-        except Refused:
+        except BalancerRefused:
             # The last worker serves on, but its master waits for a configuration that works.
             self._config.replace(tried)
             self._config.write_text(good)
@@ -131,8 +131,8 @@ class Haproxy:
             raise
 
     def _reload(self) -> None:
-        """Has the master begin anew. Raises Refused if it does not listen. By its socket, as a signal is lost on a
-        master that is beginning anew already."""
+        """Restarts the master. Raises BalancerRefused if it does not listen. By its socket, because a master that is
+        already restarting loses a signal."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -146,17 +146,17 @@ class Haproxy:
                 return
             except OSError as error:
                 if not self._process.is_running or time.monotonic() > deadline:
-                    raise Refused(f"its master does not listen on {self._master} ({error})") from None
+                    raise BalancerRefused(f"its master does not listen on {self._master} ({error})") from None
             time.sleep(0.05)
 
     def _wait_for_another(self, before: str) -> None:
-        """Until another worker than before answers. Raises Refused if none does."""
+        """Until another worker than before answers. Raises BalancerRefused if none does."""
         deadline = time.monotonic() + START_SECONDS
         while (now := self._worker()) in ("", before):
             if not self._process.is_running:
-                raise Refused(f"it ended as it started ({self._process.said()})")
+                raise BalancerRefused(f"it ended as it started ({self._process.said()})")
             if time.monotonic() > deadline:
-                raise Refused(f"no new worker came to life within {START_SECONDS:g} s; its own words are above")
+                raise BalancerRefused(f"no new worker came to life within {START_SECONDS:g} s; its own words are above")
             time.sleep(0.02 if now == "" else 0.05)
 
     def _worker(self) -> str:

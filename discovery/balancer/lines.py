@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-from discovery.balancer.model import Backend, Model, Server
+from discovery.balancer.model import Backend, BackendServer, Model
 
 LEAST_LINES = 8
 
@@ -25,7 +25,7 @@ class Line:
     """A line of a backend; `since` is when it began to drain, in seconds of whatever clock."""
 
     state: LineState = LineState.FREE
-    server: Server | None = None
+    server: BackendServer | None = None
     since: float = 0.0
 
 

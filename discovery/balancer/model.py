@@ -11,7 +11,7 @@ from specs.model.routes import HTTP_PORT, HTTPS_PORT, Balance, Route, RouteMode,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Server:
+class BackendServer:
     """Where requests are sent. A container that another executor takes over stays the same server."""
 
     address: str
@@ -29,7 +29,7 @@ class Backend:
     mode: RouteMode
     balance: Balance
     is_sticky: bool
-    servers: tuple[Server, ...]
+    servers: tuple[BackendServer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,11 +196,11 @@ def _numbered(stem: str, number: int) -> str:
     return stem if number == 1 else f"{stem}_{number}"
 
 
-def _servers(endpoints: Sequence[Endpoint], name: str) -> Iterator[Server]:
+def _servers(endpoints: Sequence[Endpoint], name: str) -> Iterator[BackendServer]:
     for endpoint in endpoints:
         for port in endpoint.ports:
             if port.name == name and port.protocol == "tcp":
-                yield Server(address=endpoint.address, port=port.number)
+                yield BackendServer(address=endpoint.address, port=port.number)
 
 
 def _rank(rule: Rule) -> tuple[int, int, str, int, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from discovery.balancer.certificates import BARE, Keyring
 from discovery.balancer.model import Model
 from discovery.balancer.nginx_text import NginxSettings, nginx_text, unserved
-from discovery.balancer.process import Process, Refused
+from discovery.balancer.process import BalancerRefused, Process
 
 RELOAD_SECONDS = 0.5
 """Reloads are so far apart at least: each leaves workers behind that finish what they are at."""
@@ -55,7 +55,7 @@ class Nginx:
         self._next_at = now + RELOAD_SECONDS
         try:
             self._load(text, is_running=is_running)
-        except Refused as refused:
+        except BalancerRefused as refused:
             if text != self._refused:
                 stays = ", and the last good one stays" if is_running else ", and serves nothing"
                 log.error("nginx refuses the configuration%s: %s", stays, refused)
@@ -70,15 +70,17 @@ class Nginx:
         self._process.end(signal.SIGQUIT, STOP_SECONDS)
 
     def _load(self, text: str, *, is_running: bool) -> None:
-        """Raises Refused."""
+        """Raises BalancerRefused."""
         self._tried.write_text(text)
         command = [self._program, "-t", "-q", "-p", self._settings.directory, "-c", str(self._tried)]
         try:
             checked = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            raise Refused(f"{self._program} cannot be started ({error}); install it") from None
+            raise BalancerRefused(f"{self._program} cannot be started ({error}); install it") from None
         if checked.returncode:
-            raise Refused(checked.stderr.strip().splitlines()[0] if checked.stderr.strip() else "it does not say why")
+            raise BalancerRefused(
+                checked.stderr.strip().splitlines()[0] if checked.stderr.strip() else "it does not say why"
+            )
         self._tried.replace(self._config)
         if is_running:
             self._process.send(signal.SIGHUP)

@@ -14,7 +14,7 @@ FIND_SECONDS = 1.0
 ASK_SECONDS = 1.0
 
 
-class Refused(Exception):
+class BalancerRefused(Exception):
     """A balancer does not take a configuration; the text says why."""
 
 
@@ -37,11 +37,11 @@ class Process:
         return self._found() is not None
 
     def start(self) -> None:
-        """Starts it, apart from our terminal's signals. Raises Refused where there is no such program."""
+        """Starts it, apart from our terminal's signals. Raises BalancerRefused where there is no such program."""
         try:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:
-            raise Refused(f"{self._command[0]} cannot be started ({error}); install it") from None
+            raise BalancerRefused(f"{self._command[0]} cannot be started ({error}); install it") from None
         self._pid_file.write_text(f"{self._child.pid}\n")
 
     def send(self, number: signal.Signals) -> None:

@@ -43,7 +43,7 @@ class Reach(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Target:
+class SrvTarget:
     """`port` of the IP address `address`."""
 
     address: str
@@ -51,11 +51,11 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class KnownName:
     """A name that exists: IP addresses for what it means itself, targets where it names a port. Both may be empty."""
 
     addresses: tuple[str, ...] = ()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[SrvTarget, ...] = ()
 
 
 class Names:
@@ -81,43 +81,43 @@ class Names:
                     del self._stacks[group.stack]
         return list(dict.fromkeys((group.stack, group.service) for group in (*changed, *gone)))
 
-    def find(self, path: Sequence[str], kind: str) -> Found | None:
+    def find(self, path: Sequence[str], kind: str) -> KnownName | None:
         """What the labels before `kind` mean, the most specific first, in lower case; None where there is nothing."""
         reach = self._default if kind in (SERVICE, ALL) else Reach(kind)
         if not path:
-            return Found()
+            return KnownName()
         *rest, stack = path
         services = self._stacks.get(stack)
         if services is None:
             return None
         if not rest:
-            return Found()
+            return KnownName()
         found = services.get(rest.pop())
         return None if found is None else _narrowed(found, rest, reach)
 
-    def find_as_mesos_dns(self, path: Sequence[str]) -> Found | None:
+    def find_as_mesos_dns(self, path: Sequence[str]) -> KnownName | None:
         """What the labels before FRAMEWORK.DOMAIN mean where names are those of Mesos-DNS for apps of Marathon: the
         app /shop/web is `web-shop`, its ports `_web-shop._tcp` or, by name, `_http._web-shop._tcp`."""
         return self._as_mesos_dns(path, self._default)
 
-    def find_agents_as_mesos_dns(self, path: Sequence[str]) -> Found | None:
+    def find_agents_as_mesos_dns(self, path: Sequence[str]) -> KnownName | None:
         """The same before FRAMEWORK.slave.DOMAIN: the agents' addresses, whatever the default."""
         return self._as_mesos_dns(path, Reach.AGENT)
 
-    def _as_mesos_dns(self, path: Sequence[str], reach: Reach) -> Found | None:
+    def _as_mesos_dns(self, path: Sequence[str], reach: Reach) -> KnownName | None:
         if not path:
-            return Found()
+            return KnownName()
         if path[-1] not in _PROTOCOLS:
             endpoints = self._joined(path[0]) if len(path) == 1 else []
-            return Found(_addresses(endpoints, reach)) if endpoints else None
+            return KnownName(_addresses(endpoints, reach)) if endpoints else None
         *names, protocol = path
         if not names:
-            return Found()
+            return KnownName()
         task, port = names[-1], names[0] if len(names) == 2 else ""
         if not task.startswith("_") or len(names) > 2:
             return None
         targets = _targets(self._joined(task[1:]), protocol, port, reach)
-        return Found(targets=targets) if targets else None
+        return KnownName(targets=targets) if targets else None
 
     def _joined(self, name: str) -> list[Endpoint]:
         """Those of the services that SERVICE-STACK may mean: either may have dashes of its own."""
@@ -164,21 +164,21 @@ class _Service:
         return self._narrowed.get(path, [])
 
 
-def _narrowed(service: _Service, path: list[str], reach: Reach) -> Found | None:
+def _narrowed(service: _Service, path: list[str], reach: Reach) -> KnownName | None:
     """What is left of the path before the service: [_PORT._PROTOCOL][LABELS or SLOT or SLOT.LABELS]."""
     depth = next((depth for depth, label in enumerate(path) if label in _PROTOCOLS), None)
     if depth is None:
         endpoints = service.narrowed(tuple(path))
-        return Found(_addresses(endpoints, reach)) if endpoints else None
+        return KnownName(_addresses(endpoints, reach)) if endpoints else None
     if depth > 1:
         return None
     targets = _targets(service.narrowed(tuple(path[depth + 1 :])), path[depth], path[0] if depth else "", reach)
     if not targets:
         return None
-    return Found(targets=targets) if depth else Found()
+    return KnownName(targets=targets) if depth else KnownName()
 
 
-def _targets(endpoints: Sequence[Endpoint], protocol: str, name: str, reach: Reach) -> tuple[Target, ...]:
+def _targets(endpoints: Sequence[Endpoint], protocol: str, name: str, reach: Reach) -> tuple[SrvTarget, ...]:
     """The port `_NAME` or `_NUMBER` of each of these, each target once, in order; all its ports where no name is
     given."""
     found = {
@@ -192,10 +192,10 @@ def _targets(endpoints: Sequence[Endpoint], protocol: str, name: str, reach: Rea
     return tuple(sorted(found))
 
 
-def _reached(endpoint: Endpoint, port: EndpointPort, reach: Reach) -> Iterator[Target]:
+def _reached(endpoint: Endpoint, port: EndpointPort, reach: Reach) -> Iterator[SrvTarget]:
     own = endpoint.addresses if reach is Reach.CONTAINER else ()
     number = port.container_port if own else port.number
-    return (Target(address, number) for address in own or (endpoint.address,) if ip(address))
+    return (SrvTarget(address, number) for address in own or (endpoint.address,) if ip(address))
 
 
 def _addresses(endpoints: Iterable[Endpoint], reach: Reach) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ Refresh = Callable[[], Awaitable[None]]
 Ancillary = list[tuple[int, int, bytes]]
 
 
-class Server:
+class DnsServer:
     """Answers by `answers`, forwards by `forwarder` for those in `networks`, and calls `refresh` where tasks are asked
     for that are not ready. `counts` says what became of queries, by a word each."""
 

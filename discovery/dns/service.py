@@ -17,7 +17,7 @@ from typing import TypeVar
 from discovery.dns.answers import Answers
 from discovery.dns.forward import Address, Forwarder
 from discovery.dns.names import Groups, Names, Reach
-from discovery.dns.server import PRIVATE, Server
+from discovery.dns.server import PRIVATE, DnsServer
 from discovery.dns.status import StatusPage
 from discovery.dns.zone import Zone, ZoneSettings
 from discovery.readers.directory import Directory, Snapshot
@@ -62,7 +62,7 @@ class Dns:
         self._fetched_at = -REFRESH_SECONDS
         self._is_up_to_date = asyncio.Event()
         self._is_up_to_date.set()
-        self._server = Server(self._answers, forwarder, self._refresh if everything else None, settings.networks)
+        self._server = DnsServer(self._answers, forwarder, self._refresh if everything else None, settings.networks)
         self._directory: Directory | None = None
         self._status = StatusPage(self._figures)
 

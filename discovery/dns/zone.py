@@ -19,7 +19,7 @@ from discovery.dns.names import (
     ALL,
     MESOS_SLAVE,
     SERVICE,
-    Found,
+    KnownName,
     Names,
     Reach,
     address_label,
@@ -112,25 +112,25 @@ class Zone:
         records = tuple(self._records(found, rdtype))
         return Answer(records=records, authority=b"" if records else self._soa(domain), service=service)
 
-    def _ours(self, path: tuple[str, ...]) -> Found | None:
+    def _ours(self, path: tuple[str, ...]) -> KnownName | None:
         *rest, kind = path
         if kind in _KINDS:
             return self._names.find(rest, kind)
         if kind == ALL:
             return self._everything.find(rest, kind)
         if kind == _NAME_SERVER and not rest:
-            return Found(self._settings.servers)
+            return KnownName(self._settings.servers)
         if kind == ADDRESS and len(rest) <= 1:
             address = address_of_label(rest[0]) if rest else None
-            return Found((address,)) if address else None if rest else Found()
+            return KnownName((address,)) if address else None if rest else KnownName()
         return None
 
-    def _mesos(self, path: tuple[str, ...]) -> Found | None:
+    def _mesos(self, path: tuple[str, ...]) -> KnownName | None:
         if path[-2:] == (self._mesos_framework, MESOS_SLAVE):
             return self._names.find_agents_as_mesos_dns(path[:-2])
         if path[-1] == self._mesos_framework:
             return self._names.find_as_mesos_dns(path[:-1])
-        return Found() if path == (MESOS_SLAVE,) else None
+        return KnownName() if path == (MESOS_SLAVE,) else None
 
     def _at_the_top(self, rdtype: int, domain: tuple[str, ...]) -> Answer:
         if rdtype in (RdataType.SOA, RdataType.ANY):
@@ -140,7 +140,7 @@ class Zone:
             return Answer(records=(self._record(RdataType.NS, server),))
         return Answer(authority=self._soa(domain))
 
-    def _records(self, found: Found, rdtype: int) -> list[Record]:
+    def _records(self, found: KnownName, rdtype: int) -> list[Record]:
         if rdtype == RdataType.SRV:
             return [self._service(target.address, target.port) for target in found.targets]
         version = _VERSIONS.get(rdtype)

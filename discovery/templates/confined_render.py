@@ -11,7 +11,7 @@ from typing import Any
 
 from discovery.endpoints import Endpoint, endpoint_from_json
 from discovery.templates.render import Many, Reached, Renderer, RenderFault, TooLong
-from discovery.templates.requests import Groups, Own
+from discovery.templates.render_requests import Groups, Own
 from specs.ids import GroupId, TaskId, group_id
 from specs.messages import shortened
 from specs.plain_text import plain_line
@@ -32,8 +32,11 @@ _ours = _Renderings()
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, str]:
-    """The answer to a request of discovery.templates.requests, or to a trial: {"trial": template, "environment": …} has
-    {"syntax": …} where the template cannot be understood, {"length": …} where it becomes too long."""
+    """The answer to a request of discovery.templates.render_requests, or to a trial.
+
+    A trial is {"trial": template, "environment": …}; the answer has {"syntax": …} if the template cannot be parsed and
+    {"length": …} if its text becomes too long.
+    """
     if "groups" in request:
         _ours.groups = _read(request["groups"])
         return {}

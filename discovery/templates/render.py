@@ -14,7 +14,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefine
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from discovery.endpoints import Endpoint, EndpointPort, reached_from_bridge
-from discovery.templates.requests import MAX_TEXT, Groups, Own
+from discovery.templates.render_requests import MAX_TEXT, Groups, Own
 from specs.ids import GroupId, TaskId
 
 _HALF = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from executor.checks.probes import Done, Probes, Target
+from executor.checks.probes import CheckTarget, Done, Probes
 from executor.core.order import Order
 from executor.core.port_bindings import binding
 from executor.metrics.histogram import Histogram
@@ -45,7 +45,7 @@ class Checks:
             message = f"the check wants the port {check.port!r}, the service's ports are: {names}"
             done(CheckOutcome(is_healthy=False, message=message))
             return
-        self._probes.submit(Target(address=bound.address, port=bound.host_port, check=check), due_at, done)
+        self._probes.submit(CheckTarget(address=bound.address, port=bound.host_port, check=check), due_at, done)
 
     def hook(self, order: Order, hook: Hook, runtime: Runtime, done: Done) -> None:
         """One command of post_start or pre_stop."""

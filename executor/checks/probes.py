@@ -33,7 +33,7 @@ Done = Callable[[CheckOutcome], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class CheckTarget:
     """Where a check goes: the agent's address and a port of it."""
 
     address: str
@@ -54,7 +54,7 @@ class Probes:
 
     def __init__(self, late: Callable[[float], None]) -> None:
         self._late = late
-        self._incoming: deque[tuple[Target, float, Done]] = deque()
+        self._incoming: deque[tuple[CheckTarget, float, Done]] = deque()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
         os.set_blocking(self._wake_writer, False)
@@ -65,7 +65,7 @@ class Probes:
         self._open = 0
         self._is_running = False
 
-    def submit(self, target: Target, due_at: float, done: Done) -> None:
+    def submit(self, target: CheckTarget, due_at: float, done: Done) -> None:
         """Has a check done; `done` is called from the thread, once, and must not raise. Of one thread only."""
         self._incoming.append((target, due_at, done))
         if not self._is_running:
@@ -88,7 +88,7 @@ class Probes:
             while self._incoming and self._open < AT_ONCE:
                 self._begin(*self._incoming.popleft())
 
-    def _begin(self, target: Target, due_at: float, done: Done) -> None:
+    def _begin(self, target: CheckTarget, due_at: float, done: Done) -> None:
         now = time.monotonic()
         self._late(now - due_at)
         probe = _Probe(target, done)
@@ -135,7 +135,7 @@ class _Stage(Enum):
 class _Probe:
     """One check under way. It is told once, and over when nothing more is to be read."""
 
-    def __init__(self, target: Target, done: Done) -> None:
+    def __init__(self, target: CheckTarget, done: Done) -> None:
         self._target = target
         self._done = done
         self._stage = _Stage.CONNECTING
@@ -254,7 +254,7 @@ class _Probe:
             self._done(outcome)
 
 
-def _request(target: Target) -> bytes:
+def _request(target: CheckTarget) -> bytes:
     check = target.check
     given = {name.lower() for name, _ in check.headers}
     ours = (
@@ -274,7 +274,7 @@ def host_in(name: str) -> str:
     return name if name.count(":") > 1 else name.partition(":")[0]
 
 
-def _judged(target: Target, code: int, reason: str) -> CheckOutcome:
+def _judged(target: CheckTarget, code: int, reason: str) -> CheckOutcome:
     """The outcome that an answer stands for."""
     check = target.check
     is_wanted = any(first <= code <= last for first, last in check.codes)

@@ -1,4 +1,4 @@
-"""Running a command inside a container, by the engine's exec."""
+"""Running a command in a container to its end, by the engine's exec."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from executor.container import container_exec, exec_session
+from executor.container import container_exec, container_terminal
 from executor.container.claims import Claims
 from executor.container.engine import AWAY, LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, Engine, engine_address, words
 from executor.container.settings import (
@@ -40,7 +40,7 @@ from executor.logs import Logs
 from executor.runtime import CheckOutcome, Fault, Post
 from executor.sandbox import Sandbox, is_abandoned
 from executor.templates import Templates
-from executor.terminal import Terminal, Wanted
+from executor.terminal import ExecRequest, Terminal
 from specs.ids import TaskId, VersionId, is_same_make
 from specs.model.stack import Hook, Network
 
@@ -152,9 +152,9 @@ class Docker:
         """Runs a command in the container."""
         return container_exec.execute(self._engine, order.task_id, hook)
 
-    def attach(self, order: Order, wanted: Wanted) -> Terminal:
+    def attach(self, order: Order, wanted: ExecRequest) -> Terminal:
         """Starts a command in the container."""
-        return exec_session.start(self._engine, order.task_id, wanted)
+        return container_terminal.start(self._engine, order.task_id, wanted)
 
     # ---- what goes on -------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class Docker:
         except APIError as error:
             raise Fault(f"container {container_id[:12]} could not be removed: {words(error)}") from error
 
-    # ---- inside -------------------------------------------------------------------
+    # ---- inside ---------------------------------------------------------------------
 
     def _claim(self, order: Order, conflict: APIError) -> str:
         """The id of the container that already has the order's name, if it is the order's own."""

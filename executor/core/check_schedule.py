@@ -7,7 +7,7 @@ from executor.core import events as on
 from executor.core import readiness, stopping
 from executor.core.context import Context
 from executor.core.events import Purpose
-from executor.core.health import Finding, Judge
+from executor.core.health import HealthChange, Judge
 from executor.core.task import CHECKED, LAUNCH_FAILED, UNHEALTHY, Phase, Task, Verdict
 from specs.model.in_place import Care
 from specs.model.stack import HealthCheck
@@ -115,16 +115,16 @@ def _judge(context: Context, task: Task, check: HealthCheck) -> Judge:
     return judge
 
 
-def _tell(context: Context, task: Task, judge: Judge, finding: Finding, said: str, about: tuple[str, str]) -> None:
+def _tell(context: Context, task: Task, judge: Judge, finding: HealthChange, said: str, about: tuple[str, str]) -> None:
     """Tells what changed, and what keeps a task from becoming healthy, or ready."""
     word, reason = about
-    if finding is Finding.HEALTHY:
+    if finding is HealthChange.HEALTHY:
         words = f"{word}: {said}"
     else:
         words = f"unhealthy: {said}" if judge.is_healthy is False and word == "healthy" else f"not {word}: {said}"
         if judge.is_on_probation and task.is_ready:
             words = f"{words if judge.is_healthy is False else said}; {SERVES_ON}"
-        if finding is Finding.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
+        if finding is HealthChange.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
             return
     judge.tell(words, context.now)
     context.report(task, TaskState.RUNNING, words, reason)

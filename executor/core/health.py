@@ -12,7 +12,7 @@ TELL_AFTER_SECONDS = 5.0
 TELL_AGAIN_SECONDS = 10.0
 
 
-class Finding(Enum):
+class HealthChange(Enum):
     """What the latest outcome changed."""
 
     NOTHING = "nothing"
@@ -58,35 +58,35 @@ class Judge:
         self.due_at = None
         self.serial += 1
 
-    def next_at(self, now: float, share: float, finding: Finding) -> float:
+    def next_at(self, now: float, share: float, finding: HealthChange) -> float:
         """When to check next, the outcome of the last one being known: at the pace of the beginnings, never before
         now. By the first success tasks are spread over the interval by `share`."""
         interval = self.check.interval_seconds
         if self.is_healthy is None and now < self._settled_at:
             eager = self.began_at + min(self.check.start_interval_seconds, interval)
             return max(now, min(eager, self._settled_at))
-        if finding is Finding.HEALTHY:
+        if finding is HealthChange.HEALTHY:
             interval *= 0.5 + share / 2
         return max(now, self.began_at + interval)
 
-    def report(self, is_healthy: bool, now: float) -> Finding:
+    def report(self, is_healthy: bool, now: float) -> HealthChange:
         """Takes in an outcome."""
         self.has_looked = True
         if is_healthy:
             self.failures = 0
             self.successes += 1
             if self.is_healthy or self.successes < self.check.successes:
-                return Finding.NOTHING
+                return HealthChange.NOTHING
             self.is_healthy, self.is_on_probation = True, False
-            return Finding.HEALTHY
+            return HealthChange.HEALTHY
         self.successes = 0
         if self.is_healthy is None and now < self._settled_at:
-            return Finding.NOTHING
+            return HealthChange.NOTHING
         self.failures += 1
         if self.is_healthy is False or self.failures < max(self.check.failures, 1):
-            return Finding.NOTHING
+            return HealthChange.NOTHING
         self.is_healthy = False
-        return Finding.UNHEALTHY
+        return HealthChange.UNHEALTHY
 
     @property
     def lets_serve(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from executor.metrics.usage import Usage
+from executor.metrics.measurement import Measurement
 
 UNIFIED = ""
 """Stands among the names of controllers for the hierarchy of version 2, which has them all."""
@@ -96,7 +96,7 @@ def files_of(mounted: Mapping[str, Mount], process_groups: Mapping[str, str], co
     return Files(unified=unified) if unified else None
 
 
-def usage_of(files: Files, read: Read, at: float) -> Usage:
+def usage_of(files: Files, read: Read, at: float) -> Measurement:
     """What the group uses. Raises OSError where it is no more, ValueError where what is read is not understood.
 
     Time on processors is read first: `at` is when.
@@ -104,11 +104,11 @@ def usage_of(files: Files, read: Read, at: float) -> Usage:
     return _unified(files.unified, read, at) if files.unified else _first_version(files, read, at)
 
 
-def _unified(directory: str, read: Read, at: float) -> Usage:
+def _unified(directory: str, read: Read, at: float) -> Measurement:
     cpu_seconds = pairs(read(f"{directory}/cpu.stat"))["usage_usec"] / 1e6
     memory = pairs(read(f"{directory}/memory.stat"))
     blocks = _optional(read, f"{directory}/io.stat")
-    return Usage(
+    return Measurement(
         at=at,
         cpu_seconds=cpu_seconds,
         mem_bytes=max(int(read(f"{directory}/memory.current")) - memory.get("inactive_file", 0), 0),
@@ -120,14 +120,14 @@ def _unified(directory: str, read: Read, at: float) -> Usage:
     )
 
 
-def _first_version(files: Files, read: Read, at: float) -> Usage:
+def _first_version(files: Files, read: Read, at: float) -> Measurement:
     cpu_seconds = int(read(f"{files.cpuacct}/cpuacct.usage")) / 1e9
     memory = pairs(read(f"{files.memory}/memory.stat"))
     limit = int(read(f"{files.memory}/memory.limit_in_bytes"))
     quota = int(_optional(read, f"{files.cpu}/cpu.cfs_quota_us") or -1) if files.cpu else -1
     period = int(_optional(read, f"{files.cpu}/cpu.cfs_period_us") or 100_000) if quota > 0 else 100_000
     blocks = _optional(read, f"{files.blkio}/blkio.throttle.io_service_bytes_recursive") if files.blkio else ""
-    return Usage(
+    return Measurement(
         at=at,
         cpu_seconds=cpu_seconds,
         mem_bytes=max(

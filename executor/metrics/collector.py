@@ -9,10 +9,10 @@ from typing import NoReturn
 
 from executor.core.survey import Survey, SurveyRequested
 from executor.core.task import Phase
+from executor.metrics.measurement import Measurement, cpus
 from executor.metrics.reading import Measuring
 from executor.metrics.scraping import Scraping
 from executor.metrics.snapshot import Measured, Snapshot
-from executor.metrics.usage import Usage, cpus
 from specs.ids import TaskId
 
 RUNS = frozenset((Phase.RUNNING, Phase.DRAINING, Phase.PRE_STOP, Phase.STOPPING))
@@ -35,7 +35,7 @@ class Collector:
         self._measuring = measuring
         self._scraping = scraping
         self._interval_seconds = interval_seconds
-        self._before: dict[TaskId, Usage] = {}
+        self._before: dict[TaskId, Measurement] = {}
         self.latest = Snapshot(at=time.time())
 
     def run(self) -> NoReturn:

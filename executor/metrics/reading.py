@@ -16,9 +16,9 @@ from executor.container.engine import AWAY, Engine, engine_address
 from executor.core.survey import TaskSnapshot
 from executor.metrics import cgroups
 from executor.metrics.cgroups import Files
+from executor.metrics.measurement import Measurement, never_falling
 from executor.metrics.processes import Table, blocks_of, network_of, process_of
 from executor.metrics.stats import usage_of_stats
-from executor.metrics.usage import Usage, never_falling
 from specs.ids import TaskId
 from specs.model.stack import Network
 
@@ -65,13 +65,13 @@ class Measuring:
         self._proc = proc
         self._places: dict[TaskId, _Place] = {}
         self._supervisors: dict[TaskId, int] = {}
-        self._last: dict[TaskId, Usage] = {}
+        self._last: dict[TaskId, Measurement] = {}
         self._failures: dict[TaskId, int] = {}
         self._is_engine_away = False
         self._is_local = by_kernel and engine_address().startswith("unix://")
         self._mounts = cgroups.mounts(self._read(f"{proc}/self/mountinfo"))
 
-    def measure(self, tasks: Sequence[TaskSnapshot]) -> dict[TaskId, Usage]:
+    def measure(self, tasks: Sequence[TaskSnapshot]) -> dict[TaskId, Measurement]:
         """What each of these tasks uses now."""
         self._is_engine_away = False
         table = self._table() if any(seen.pid for seen in tasks) else Table(())
@@ -98,7 +98,7 @@ class Measuring:
             self._places[id] = place
         return self._places[id].files is None
 
-    def _read_of(self, seen: TaskSnapshot) -> Usage | None:
+    def _read_of(self, seen: TaskSnapshot) -> Measurement | None:
         place = self._places.get(seen.order.task_id)
         if place is None or place.files is None:
             return None
@@ -108,7 +108,7 @@ class Measuring:
             usage = replace(usage, net_rx_bytes=received, net_tx_bytes=sent)
         return usage
 
-    def _ask_all(self, containers: Sequence[TaskSnapshot]) -> dict[TaskId, Usage | None]:
+    def _ask_all(self, containers: Sequence[TaskSnapshot]) -> dict[TaskId, Measurement | None]:
         """The engine's statistics, several at a time: for each of them it waits for its own next look, a second."""
         if not containers:
             return {}
@@ -137,7 +137,7 @@ class Measuring:
                 pass  # it has just ended, or its number is that of another machine or container
         return _Place(files, pid if seen.order.container.network is Network.BRIDGE else 0)
 
-    def _asked(self, seen: TaskSnapshot) -> Usage:
+    def _asked(self, seen: TaskSnapshot) -> Measurement:
         stats = self._ask(lambda engine: engine.stats(seen.container_id, stream=False, one_shot=True))
         usage = usage_of_stats(stats, time.monotonic())
         return usage if seen.order.mem_mib else replace(usage, mem_limit_bytes=None)
@@ -162,7 +162,7 @@ class Measuring:
         if self._failures[id] == TELL_AFTER:
             log.warning("what %s uses cannot be measured: %s; trying on", id, error or type(error).__name__)
 
-    def _process(self, seen: TaskSnapshot, table: Table) -> Usage | None:
+    def _process(self, seen: TaskSnapshot, table: Table) -> Measurement | None:
         # The first time its parent is its supervisor. Where that was killed, it is somebody else's for a moment.
         supervisor = self._supervisors.get(seen.order.task_id) or table.parent(seen.pid)
         own = table.below(supervisor) if supervisor is not None else None
@@ -174,7 +174,7 @@ class Measuring:
             read, written = blocks_of(self._read(f"{self._proc}/{seen.pid}/io"))
         except OSError:
             read, written = 0, 0
-        usage = Usage(
+        usage = Measurement(
             at=time.monotonic(),
             cpu_seconds=cpu_ticks / TICK,
             mem_bytes=mem_pages * PAGE,

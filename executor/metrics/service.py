@@ -15,7 +15,7 @@ from executor.metrics.exposition import CONTENT_TYPE
 from executor.metrics.histogram import Histogram
 from executor.metrics.reading import PAGE, Measuring
 from executor.metrics.scraping import Scraping
-from executor.metrics.serving import Server
+from executor.metrics.serving import MetricsServer
 from executor.metrics.snapshot import Own, page_of, usage_json
 from executor.workers import start_thread
 
@@ -43,7 +43,7 @@ class Metrics:
         self._collector = Collector(ask, Measuring(), Scraping(), interval_seconds)
         try:
             pages = {"/metrics": (CONTENT_TYPE, self._page), "/v1/usage": ("application/json", self._usage)}
-            server = Server(address, port, pages)
+            server = MetricsServer(address, port, pages)
         except OSError:
             log.error("no metrics: nowhere to listen")
             return

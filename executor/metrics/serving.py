@@ -26,7 +26,7 @@ Pages = dict[str, tuple[str, Callable[[], bytes]]]
 log = logging.getLogger("executor.metrics")
 
 
-class Server:
+class MetricsServer:
     """Serves `pages` at `address`, from its own threads.
 
     Where `port` is 0, or taken, the kernel picks one; where the address is none of this machine's (an agent may be

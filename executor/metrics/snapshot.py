@@ -11,7 +11,7 @@ from executor.core.survey import Survey, TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics.exposition import Family, Page, labels_text, plain_values
 from executor.metrics.histogram import Histogram
-from executor.metrics.usage import Usage
+from executor.metrics.measurement import Measurement
 
 TASK_LABELS = ("stack", "service", "group", "slot", "task")
 """Which task a sample is of."""
@@ -39,7 +39,7 @@ class Measured:
     """A task, what it uses in all, how many cores it used since the time before, and what its own page said."""
 
     seen: TaskSnapshot
-    usage: Usage | None = None
+    usage: Measurement | None = None
     cpus: float | None = None
     scraped: Scraped | None = None
 
@@ -87,7 +87,7 @@ def usage_json(snapshot: Snapshot, executor: str, agent: str) -> bytes:
     return json.dumps(plain, separators=(",", ":")).encode()
 
 
-def _task_json(measured: Measured, usage: Usage) -> dict[str, Any]:
+def _task_json(measured: Measured, usage: Measurement) -> dict[str, Any]:
     return {
         "task": measured.seen.order.task_id,
         "cpus": measured.cpus,
@@ -125,7 +125,7 @@ def write_tasks(page: Page, snapshot: Snapshot) -> None:
             page.add(_TASK + name, "gauge", what, labels, None if state is None else int(state))
 
 
-def _write_usage(page: Page, usage: Usage, labels: str) -> None:
+def _write_usage(page: Page, usage: Measurement, labels: str) -> None:
     for name, kind, what, value in (
         ("cpu_seconds_total", "counter", "Time on processors.", usage.cpu_seconds),
         ("cpu_limit_cores", "gauge", "Cores that it may use at most.", usage.cpus_limit),

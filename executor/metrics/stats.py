@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from executor.metrics.usage import Usage
+from executor.metrics.measurement import Measurement
 
 
-def usage_of_stats(stats: dict[str, Any], at: float) -> Usage:
+def usage_of_stats(stats: dict[str, Any], at: float) -> Measurement:
     """The usage in one answer, whose fields differ between versions of control groups.
 
     Raises KeyError where the container does not run: then there are none.
@@ -16,7 +16,7 @@ def usage_of_stats(stats: dict[str, Any], at: float) -> Usage:
     details = memory.get("stats") or {}
     idle = details.get("total_inactive_file", details.get("inactive_file", 0))
     networks = stats.get("networks")
-    return Usage(
+    return Measurement(
         at=at,
         cpu_seconds=cpu["total_usage"] / 1e9,
         mem_bytes=max(memory["usage"] - idle, 0),

@@ -21,8 +21,8 @@ from executor.core.order import Order
 from executor.core.permanence import permanence_of_error
 from executor.environment import environment
 from executor.logs import Logs
-from executor.process import exec_session
-from executor.process.exec_session import SYSTEM_PATH, Beside
+from executor.process import process_terminal
+from executor.process.process_terminal import SYSTEM_PATH, ProcessTerminal
 from executor.process.supervision.abandoned import end_abandoned
 from executor.process.supervision.handles import Process, Spawner, TaskProcess
 from executor.process.supervision.kernel import Streams
@@ -30,7 +30,7 @@ from executor.process.supervision.pipes import Pipe, nothing
 from executor.process.supervision.wire import Program
 from executor.runtime import CheckOutcome, Fault, Post, exit_message
 from executor.sandbox import STREAMS, Sandbox
-from executor.terminal import Wanted
+from executor.terminal import ExecRequest
 from specs.ids import TaskId
 from specs.model.stack import Hook
 from specs.permanence import Permanent
@@ -40,7 +40,7 @@ P = TypeVar("P", bound=Process)
 DRAIN_SECONDS = 5.0
 OUTPUT_BYTES = 4096
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
-AS_THE_TASK = Wanted(command=())
+AS_THE_TASK = ExecRequest(command=())
 """What starts with this has the task's own user, directory and environment."""
 
 
@@ -130,7 +130,7 @@ class Processes:
         output.seek(max(output.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
         return CheckOutcome(is_healthy=code == 0, message=exit_message(code, output.read()), code=code)
 
-    def attach(self, order: Order, wanted: Wanted) -> Beside:
+    def attach(self, order: Order, wanted: ExecRequest) -> ProcessTerminal:
         """Starts a command beside the process, in its directory and with its environment."""
         given = {"TERM": "xterm"} if wanted.has_terminal else {}
         owner, _, _ = _identity(wanted.user or order.container.user)
@@ -140,7 +140,7 @@ class Processes:
             program = program._replace(leads_session=False, ends_session=True)
             return self._start_beside(order, wanted.command[0], program, streams)
 
-        beside = exec_session.start(wanted, spawn, owner)
+        beside = process_terminal.start(wanted, spawn, owner)
         self._when_ended(beside.process, beside.ended)
         return beside
 
@@ -155,7 +155,7 @@ class Processes:
         self,
         order: Order,
         command: Sequence[str],
-        wishes: Hook | Wanted = AS_THE_TASK,
+        wishes: Hook | ExecRequest = AS_THE_TASK,
         given: Mapping[str, str] = MappingProxyType({}),
     ) -> Program:
         """How a command is started as the task's user, in its directory and with its environment, where `wishes` names

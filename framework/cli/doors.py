@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from specs.addresses import ip
+from specs.addresses import ip, is_loopback
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})")
 
@@ -16,7 +16,8 @@ def check_token(bind: tuple[str, int], shown: str, *, has_token: bool, no_token:
     """Refuses an API that other machines reach without a token, unless that is wanted."""
     if has_token and no_token:
         raise click.UsageError("--no-token and --token-file exclude each other: say whether changes need a token.")
-    if not has_token and not no_token and not _is_loopback(bind[0]):
+    is_local = bind[0] == "localhost" or is_loopback(bind[0])
+    if not has_token and not no_token and not is_local:
         raise click.UsageError(
             f"--bind {shown} is reached from other machines, and whoever reaches it may run containers on every agent:"
             " wanted --token-file FILE, got none. Where that is meant, say --no-token."
@@ -42,8 +43,3 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _is_loopback(host: str) -> bool:
-    found = ip(host)
-    return host == "localhost" or (found is not None and found.is_loopback)

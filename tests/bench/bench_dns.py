@@ -33,7 +33,7 @@ DOMAIN = "framework.internal"
 SERVER = f"""
 import asyncio, os, random, sys, time
 from discovery.dns.answers import Answers
-from discovery.dns.server import Server
+from discovery.dns.server import DnsServer
 from discovery.dns.zone import Zone, ZoneSettings
 from discovery.dns.names import Names, Reach
 from tests.kit.named_endpoints import endpoint, grouped
@@ -46,7 +46,7 @@ async def main():
     zone = Zone(ZoneSettings(domain="{DOMAIN}"), names, Names(Reach.AGENT))
     answers = Answers(zone, random.Random(1), offers_recursion=False)
     answers.knows = True
-    server = Server(answers, None, None)
+    server = DnsServer(answers, None, None)
     ((_, port),) = await server.listen([("127.0.0.1", 0)])
     os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
     print(port, flush=True)

@@ -17,7 +17,7 @@ from kazoo.client import KazooClient
 
 from discovery.backends.etcd import Etcd
 from discovery.backends.etcd_client import encoded
-from discovery.backends.theseus_layout import task_in
+from discovery.backends.theseus.layout import task_in
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
 from framework.local import images
 from framework.local.cluster import Cluster

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from executor.checks.probes import Done, Probes, Target
+from executor.checks.probes import CheckTarget, Done, Probes
 from executor.core import commands as do
 from executor.core import events as on
 from executor.core.context import Settings
@@ -73,7 +73,7 @@ def _watch(tasks: int, port: int, warm_up: float, seconds: float) -> tuple[int, 
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     probes = Probes(late.append)
     core = Executor(Settings(epoch=0.0), random.Random(1), time.monotonic())
-    target = Target(address="127.0.0.1", port=port, check=CHECK)
+    target = CheckTarget(address="127.0.0.1", port=port, check=CHECK)
 
     def answered(check: do.Check) -> Done:
         return lambda outcome: events.put(_report(check, outcome))

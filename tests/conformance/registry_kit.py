@@ -12,7 +12,7 @@ from kazoo.exceptions import ConnectionLoss, NoNodeError, SessionExpiredError
 from discovery.backends.consul import EXECUTORS, Consul, endpoint_of, task_of
 from discovery.backends.etcd import Etcd
 from discovery.backends.etcd_client import Client
-from discovery.backends.registry import Memory, Registry
+from discovery.backends.registry import Registry
 from discovery.backends.zookeeper import ZooKeeper
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json, path_of
 from discovery.executor_addresses import DIRECTORY, Announcement, announcement_from_json
@@ -21,6 +21,7 @@ from framework.local.daemon import Daemon
 from specs.ids import AgentId, ExecutorId, TaskId, VersionId, group_id
 from specs.urls import parse_url
 from tests.kit.consul import Contract
+from tests.kit.memory_registry import MemoryRegistry
 
 SESSION_SECONDS = 4.0
 """So long lasts the session, or lease, of a publisher here."""
@@ -70,7 +71,7 @@ class InMemory:
         self._announced: list[Announcement] = []
 
     def publisher(self) -> Registry:
-        return Memory(self._shared, self._announced)
+        return MemoryRegistry(self._shared, self._announced)
 
     def announced(self) -> list[Announcement]:
         return self._announced

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 import pytest
 from kazoo.client import KazooClient
 
-from framework.adapters.memory import MemoryStore, Shelf
 from framework.adapters.zookeeper import ZooKeeperStore
 from framework.core.commands import (
     Save,
@@ -25,6 +24,7 @@ from framework.core.commands import (
 from framework.core.events import Event, Saved
 from framework.core.model import Stored
 from framework.local.daemon import Daemon
+from tests.kit.memory_store import MemoryStore, Shelf
 
 SECONDS = 90.0
 ROOTS = itertools.count(1)

@@ -11,7 +11,7 @@ import pytest
 from discovery.balancer.certificate_files import CertificateFiles
 from discovery.balancer.haproxy import Haproxy
 from discovery.balancer.haproxy_text import Settings
-from discovery.balancer.model import Frontend, Model, Rule, Server
+from discovery.balancer.model import BackendServer, Frontend, Model, Rule
 from discovery.balancer.nginx import Nginx
 from discovery.balancer.nginx_text import NginxSettings
 from specs.model.routes import RouteMode
@@ -80,7 +80,7 @@ def stand(request: pytest.FixtureRequest, subnet: int, tmp_path: Path) -> Iterat
     proxy.end()
 
 
-def with_tls(server: Server) -> Model:
+def with_tls(server: BackendServer) -> Model:
     """Two hosts with TLS; who comes to the first without is sent there."""
     plain = model(server)
     rules = tuple(replace(plain.frontends[0].rules[0], host=host) for host in (HOST, OTHER))

@@ -11,7 +11,7 @@ import pytest
 from kazoo.client import KazooClient
 
 from discovery.backends.consul import endpoint_of
-from discovery.backends.theseus import EtcdDriver
+from discovery.backends.theseus.driver import EtcdDriver
 from discovery.endpoints import Endpoint, EndpointPort, endpoint_from_json
 from executor.archive import ArchiveInfo
 from framework.local.cluster import Cluster

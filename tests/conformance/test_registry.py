@@ -13,7 +13,7 @@ import pytest
 from discovery.backends.by_address import parse
 from discovery.backends.etcd import Etcd
 from discovery.backends.inventory import inventory_at
-from discovery.backends.theseus_layout import info_of
+from discovery.backends.theseus.layout import info_of
 from discovery.endpoints import Endpoint, path_of
 from discovery.executor_addresses import announcement_path
 from framework.local.daemon import Daemon
@@ -171,7 +171,7 @@ class TestEveryBackEnd:
         old.announce(announcement())
         wait_found(back_end, endpoint("shop.web.dev.1.1"))
         wait_until(lambda: back_end.announced() == [announcement()], 30, back_end.announced)
-        old.leave(10.0)
+        old.hand_over(10.0)
         assert list(back_end.found()) == ["shop.web.dev.1.1"]
         assert back_end.announced() == [], "where it answers goes at once: nobody takes that over"
         heir.publish(endpoint("shop.web.dev.1.2", since=2000.0), [TaskId("shop.web.dev.1.1")])
@@ -254,7 +254,7 @@ class TestEtcd:
         registry = etcd.publisher()
         registry.publish(endpoint())
         wait_found(etcd, endpoint())
-        registry.leave(1.0)
+        registry.hand_over(1.0)
         wait_found(etcd)
 
     def test_a_member_that_is_down_is_passed_over(self, etcd: InEtcd, server: Daemon) -> None:
@@ -294,7 +294,7 @@ class TestConsul:
         registry = consul.publisher()
         registry.publish(endpoint())
         wait_found(consul, endpoint())
-        registry.leave(1.0)
+        registry.hand_over(1.0)
         consul.contract.later += 4
         assert consul.found() == {}
         assert consul.contract.services

@@ -19,7 +19,6 @@ from kazoo.exceptions import ConnectionLoss
 
 from framework.adapters import marks, nodes, packing, records, spec_records
 from framework.adapters.ensemble import Ensemble
-from framework.adapters.memory import MemoryStore
 from framework.adapters.term import MAX_BREAKS
 from framework.adapters.zookeeper import MAX_WRITES_PER_SAVE, ZooKeeperStore
 from framework.core.commands import (
@@ -54,6 +53,7 @@ from tests.conformance.store_kit import (
     zookeeper_world,
 )
 from tests.kit.cluster import running_zookeeper
+from tests.kit.memory_store import MemoryStore
 from tests.kit.stored import stored_agent, stored_history, stored_rules, stored_stack, stored_task, stored_version
 
 

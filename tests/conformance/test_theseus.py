@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from discovery.backends.by_address import parse, registry_at
-from discovery.backends.configs import Configs
 from discovery.backends.registry import Several
-from discovery.backends.theseus import EtcdDriver
+from discovery.backends.theseus.configs import Configs
+from discovery.backends.theseus.driver import EtcdDriver
 from framework.local.daemon import Daemon
 from specs.ids import FrameworkId, group_id
 from tests.conformance.executor_kit import wait_until

@@ -5,8 +5,8 @@ from __future__ import annotations
 from executor.core.context import End
 from executor.core.survey import Survey, TaskSnapshot
 from executor.core.task import Phase
+from executor.metrics.measurement import Measurement
 from executor.metrics.snapshot import Measured, Own, Snapshot
-from executor.metrics.usage import Usage
 from specs.ids import group_id
 from specs.states import TaskState
 from tests.kit.executor_talk import order
@@ -33,7 +33,7 @@ PULLS = TaskSnapshot(
 )
 
 
-USAGE = Usage(
+USAGE = Measurement(
     at=5.0, cpu_seconds=2.5, mem_bytes=1000, mem_limit_bytes=2000, net_rx_bytes=1, net_tx_bytes=2, oom_kills=1
 )
 

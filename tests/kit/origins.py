@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from discovery.balancer.model import Backend, Frontend, Model, Rule, Server
+from discovery.balancer.model import Backend, BackendServer, Frontend, Model, Rule
 from framework.local import requirements
 from specs.model.routes import Balance, RouteMode
 from tests.kit.cluster import leased_subnet, need
@@ -29,7 +29,7 @@ class Origin(http.server.ThreadingHTTPServer):
     def __init__(self, address: str) -> None:
         super().__init__((address, 0), _Answers)
         self.go, self.came = threading.Event(), threading.Event()
-        self.server = Server(address=address, port=self.server_port)
+        self.server = BackendServer(address=address, port=self.server_port)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def handle_error(self, *_: object) -> None:
@@ -77,7 +77,7 @@ def new_server(subnet: int) -> Iterator[NewServer]:
         each.server_close()
 
 
-def model(*servers: Server, port: int = 8000, host: str = HOST, is_sticky: bool = False) -> Model:
+def model(*servers: BackendServer, port: int = 8000, host: str = HOST, is_sticky: bool = False) -> Model:
     backend = Backend(
         name="shop.web", mode=RouteMode.HTTP, balance=Balance.ROUNDROBIN, is_sticky=is_sticky, servers=servers
     )

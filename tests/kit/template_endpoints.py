@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from discovery.endpoints import Endpoint, EndpointPort
-from discovery.templates.requests import Groups
+from discovery.templates.render_requests import Groups
 from specs.ids import TaskId, VersionId, group_id
 
 HTTP = EndpointPort(name="http", number=31000, container_port=80)

@@ -11,7 +11,6 @@ from unittest.mock import Mock, patch
 import pytest
 
 from framework.adapters.clock import SystemClock
-from framework.adapters.memory import MemoryStore, Shelf
 from framework.core.commands import Call, Done, Outcome, Refused, Subscribe
 from framework.core.events import BecameLeader, Event, FrameworkRefused, ScaleRequested, StackSubmitted, Subscribed
 from framework.core.scheduler import Scheduler
@@ -19,6 +18,7 @@ from framework.core.views import Connection
 from framework.exits import ServerExit
 from framework.loop import Loop, Stop
 from tests.kit.conversation import FRAMEWORK, SETTINGS, group, stack
+from tests.kit.memory_store import MemoryStore, Shelf
 
 SECONDS = 20
 

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from executor.core.commands import Attach
 from executor.core.order import Order
+from executor.exec_sessions import ExecSessions
 from executor.runtime import Fault
-from executor.sessions import Sessions
-from executor.terminal import Wanted
+from executor.terminal import ExecRequest
 from framework.api.routes import exec_in_task as routes
 from framework.cli.main import framework
 from framework.core.commands import Done, Outcome, Refused
@@ -35,13 +35,13 @@ class Shell:
     """Plays the engine: `cat` says its input and its end, `fail` exits with 7, `sleep` runs until it is killed."""
 
     def __init__(self) -> None:
-        self.wanted: list[Wanted] = []
+        self.wanted: list[ExecRequest] = []
         self.sizes: list[tuple[int, int]] = []
         self.was_killed = threading.Event()
         self._input = b""
         self._has_ended = threading.Event()
 
-    def start(self, _order: Order, wanted: Wanted) -> Shell:
+    def start(self, _order: Order, wanted: ExecRequest) -> Shell:
         if wanted.command[0] == "missing":
             raise Fault("no such file")
         self.wanted.append(wanted)
@@ -79,7 +79,7 @@ class Shell:
 def shell(front: FakeFront, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """An API whose asks reach an executor that has this shell."""
     played = Shell()
-    sessions = Sessions()
+    sessions = ExecSessions()
     front.view = a_view([a_stack("shop", [a_group(WEB, tasks=[a_task(WEB, 0, 1)])])], agents=[an_agent()])
     monkeypatch.setattr(routes, "CALL_SECONDS", 5.0)
     address = serve(token="secret").removeprefix("http://")

@@ -169,11 +169,11 @@ def test_a_python_that_is_too_old_is_told_so() -> None:
 RENDER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from discovery.templates.requests import Own
-from executor.rendering import Rendering, TooMuch
+from discovery.templates.render_requests import Own
+from executor.template_renderer import TemplateRenderer, TooMuch
 from specs.ids import group_id
 own = Own(group=group_id("shop", "web"), slot=3, environment={})
-rendering = Rendering()
+rendering = TemplateRenderer()
 print(rendering.text("slot {{ slot }}", own, {}))
 try:
     rendering.text("{{ 'x' * 1500000000 }}", own, {})

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from discovery.backends.inventory import Found, Inventory
+from discovery.backends.inventory import FoundEndpoint, Inventory
 from discovery.backends.janitor import GRACE_SECONDS, MOST_AT_A_TIME, Janitor, Living
 from discovery.backends.publisher import Away
 from discovery.endpoints import Endpoint
@@ -55,11 +55,11 @@ class Shelf:
     def tasks(self) -> Mapping[TaskId, str]:
         return {TaskId(task): f"/at/{task}" for task in self._published}
 
-    def read(self, place: str) -> Found | None:
+    def read(self, place: str) -> FoundEndpoint | None:
         endpoint = self._published[place.removeprefix("/at/")]
-        return Found(place=place, endpoint=endpoint, mark="1")
+        return FoundEndpoint(place=place, endpoint=endpoint, mark="1")
 
-    def remove(self, found: Found) -> bool:
+    def remove(self, found: FoundEndpoint) -> bool:
         return self._published.pop(found.place.removeprefix("/at/"), None) is not None
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from discovery.backends import publisher
-from discovery.backends.publisher import Away, Publisher, Refused
+from discovery.backends.publisher import Away, BackendRefused, Publisher
 from discovery.endpoints import Endpoint
 from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
@@ -85,7 +85,7 @@ def endpoint(task: str) -> Endpoint:
     return replace(WEB, task_id=TaskId(task))
 
 
-@pytest.mark.parametrize("absence", [Away("down"), Refused("who are you?")])
+@pytest.mark.parametrize("absence", [Away("down"), BackendRefused("who are you?")])
 def test_what_was_asked_while_it_was_away_is_done_when_it_is_back_of_each_task_the_last(
     absence: Exception, place: Scripted, begin: Callable[[], Publisher], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -105,7 +105,7 @@ def test_what_was_asked_while_it_was_away_is_done_when_it_is_back_of_each_task_t
 def test_what_is_refused_holds_up_no_other_and_is_told_once(
     place: Scripted, begin: Callable[[], Publisher], caplog: pytest.LogCaptureFixture
 ) -> None:
-    place.faults["put a"] = [Refused("not this one")] * 3
+    place.faults["put a"] = [BackendRefused("not this one")] * 3
     registry = begin()
     assert place.next(1) == ["renew"]
     registry.publish(endpoint("a"))
@@ -138,7 +138,7 @@ def test_the_end_says_whether_it_takes_back_what_is_published(
 ) -> None:
     registry = begin()
     assert place.next(1) == ["renew"]
-    (registry.close if takes_back else registry.leave)(WAIT_SECONDS)
+    (registry.close if takes_back else registry.hand_over)(WAIT_SECONDS)
     assert place.next(1) == [f"stop {takes_back}"]
 
 
@@ -146,6 +146,6 @@ def test_who_leaves_has_nothing_said_where_nobody_is(place: Scripted) -> None:
     place.faults["renew"] = [Away("down")] * 100_000
     registry = Publisher(place)
     assert place.next(2) == ["renew", "renew"], "it has heard by now that it is away"
-    registry.leave(WAIT_SECONDS)
+    registry.hand_over(WAIT_SECONDS)
     said = {place.calls.get() for _ in range(place.calls.qsize())}
     assert said <= {"renew"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from discovery.backends.registry import Done, Memory, Several
+from discovery.backends.registry import Done, Several
 from discovery.endpoints import Endpoint
 from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
+from tests.kit.memory_registry import MemoryRegistry
 from tests.kit.published import WEB
 
 
@@ -29,14 +30,14 @@ class Away:
     def close(self, seconds: float) -> None:
         pass
 
-    def leave(self, seconds: float) -> None:
+    def hand_over(self, seconds: float) -> None:
         pass
 
 
 def test_one_that_is_away_holds_up_none_of_the_others_but_the_answer() -> None:
     shared: dict[TaskId, Endpoint] = {}
     away, said = Away(), list[str]()
-    several = Several([away, Memory(shared)])
+    several = Several([away, MemoryRegistry(shared)])
     several.publish(WEB)
     assert list(shared.values()) == [WEB]
     several.withdraw(WEB.task_id, lambda: said.append("done"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from discovery.backends.theseus import EtcdDriver
+from discovery.backends.theseus.driver import EtcdDriver
 
 
 def test_a_name_that_would_be_another_key_is_refused() -> None:

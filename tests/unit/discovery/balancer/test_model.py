@@ -8,7 +8,7 @@ import pytest
 
 from discovery.balancer.haproxy_text import Settings, changes, haproxy_text
 from discovery.balancer.lines import FREE, LEAST_LINES, Line, LineState, allotted, emptied, enough
-from discovery.balancer.model import Exposed, Model, Rule, Server
+from discovery.balancer.model import BackendServer, Exposed, Model, Rule
 from discovery.balancer.source import routes_of
 from framework.adapters.spec_records import stack_node
 from framework.core.model import GroupSpec, StackSpec
@@ -19,8 +19,8 @@ from tests.kit.balanced import API, DEV, HOST, WEB, served
 SETTINGS = Settings(socket="/run/b/haproxy.sock")
 
 
-def at(*numbers: int) -> tuple[Server, ...]:
-    return tuple(Server(address="10.0.0.5", port=number) for number in numbers)
+def at(*numbers: int) -> tuple[BackendServer, ...]:
+    return tuple(BackendServer(address="10.0.0.5", port=number) for number in numbers)
 
 
 class TestModel:

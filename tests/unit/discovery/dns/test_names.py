@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from discovery.dns.names import Found, Names, Reach, Target, address_label, address_of_label
+from discovery.dns.names import KnownName, Names, Reach, SrvTarget, address_label, address_of_label
 from discovery.endpoints import EndpointPort
 from tests.kit.named_endpoints import endpoint, grouped
 
@@ -28,7 +28,7 @@ NAMES.update(
 )
 
 
-def found(name: str, kind: str = "service") -> Found | None:
+def found(name: str, kind: str = "service") -> KnownName | None:
     return NAMES.find(name.split(".") if name else [], kind)
 
 
@@ -54,7 +54,7 @@ def found(name: str, kind: str = "service") -> Found | None:
     ],
 )
 def test_a_name_means_addresses_of_agents(name: str, addresses: list[str]) -> None:
-    assert found(name) == Found(addresses=tuple(addresses))
+    assert found(name) == KnownName(addresses=tuple(addresses))
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_what_nobody_is_called(name: str) -> None:
 
 
 def test_a_name_says_from_where_one_goes() -> None:
-    assert found("pricing.abc", "container") == Found(addresses=("172.17.0.4", "fd00::4"))
-    assert found("prod.web.shop", "container") == Found(addresses=("10.0.0.3",)), "it has no other than its agent's"
-    assert found("my-db.abc", "container") == Found(addresses=("172.17.0.7",))
-    assert found("pricing.abc", "agent") == Found(addresses=("10.0.0.4",))
+    assert found("pricing.abc", "container") == KnownName(addresses=("172.17.0.4", "fd00::4"))
+    assert found("prod.web.shop", "container") == KnownName(addresses=("10.0.0.3",)), "it has no other than its agent's"
+    assert found("my-db.abc", "container") == KnownName(addresses=("172.17.0.7",))
+    assert found("pricing.abc", "agent") == KnownName(addresses=("10.0.0.4",))
 
 
 def test_ports_are_named_by_name_or_by_their_number_in_the_container() -> None:
-    http = Found(targets=(Target("10.0.0.4", 31001),))
+    http = KnownName(targets=(SrvTarget("10.0.0.4", 31001),))
     assert found("_http._tcp.pricing.abc") == found("_80._tcp.pricing.abc") == found("_http._tcp.2.pricing.abc") == http
-    assert found("_9000._tcp.pricing.abc") == Found(targets=(Target("10.0.0.4", 31002),))
-    assert found("_dns._udp.pricing.abc") == Found(targets=(Target("10.0.0.4", 31003),))
-    assert found("_http._tcp.pricing.abc", "container") == Found(
-        targets=(Target("172.17.0.4", 80), Target("fd00::4", 80))
+    assert found("_9000._tcp.pricing.abc") == KnownName(targets=(SrvTarget("10.0.0.4", 31002),))
+    assert found("_dns._udp.pricing.abc") == KnownName(targets=(SrvTarget("10.0.0.4", 31003),))
+    assert found("_http._tcp.pricing.abc", "container") == KnownName(
+        targets=(SrvTarget("172.17.0.4", 80), SrvTarget("fd00::4", 80))
     )
-    assert found("_http._tcp.prod.web.shop", "container") == Found(targets=(Target("10.0.0.3", 31000),))
-    assert found("_tcp.pricing.abc") == Found(), "the name above theirs is there, and means nothing"
+    assert found("_http._tcp.prod.web.shop", "container") == KnownName(targets=(SrvTarget("10.0.0.3", 31000),))
+    assert found("_tcp.pricing.abc") == KnownName(), "the name above theirs is there, and means nothing"
 
 
 def test_changes_are_told_by_service() -> None:
@@ -95,7 +95,7 @@ def test_changes_are_told_by_service() -> None:
     assert names.update(grouped(one, two, endpoint("s/b"))) == [("s", "a"), ("s", "b")]
     assert names.update(grouped(one, two, endpoint("s/b"))) == []
     assert names.update(grouped(one, endpoint("s/b"))) == [("s", "a")]
-    assert names.find(["a", "s"], "service") == Found(addresses=("10.0.0.1",))
+    assert names.find(["a", "s"], "service") == KnownName(addresses=("10.0.0.1",))
     assert names.find(["x", "a", "s"], "service") is None
     assert names.update({}) == [("s", "a"), ("s", "b")]
     assert names.find(["s"], "service") is None
@@ -104,12 +104,12 @@ def test_changes_are_told_by_service() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("pricing-abc", Found(addresses=("10.0.0.4",))),
-        ("my-db-abc", Found()),
-        ("_pricing-abc._udp", Found(targets=(Target("10.0.0.4", 31003),))),
-        ("_pricing-abc._tcp", Found(targets=(Target("10.0.0.4", 31001), Target("10.0.0.4", 31002)))),
-        ("_http._pricing-abc._tcp", Found(targets=(Target("10.0.0.4", 31001),))),
-        ("_tcp", Found()),
+        ("pricing-abc", KnownName(addresses=("10.0.0.4",))),
+        ("my-db-abc", KnownName()),
+        ("_pricing-abc._udp", KnownName(targets=(SrvTarget("10.0.0.4", 31003),))),
+        ("_pricing-abc._tcp", KnownName(targets=(SrvTarget("10.0.0.4", 31001), SrvTarget("10.0.0.4", 31002)))),
+        ("_http._pricing-abc._tcp", KnownName(targets=(SrvTarget("10.0.0.4", 31001),))),
+        ("_tcp", KnownName()),
         ("pricing", None),
         ("abc-pricing", None),
         ("x.pricing-abc", None),
@@ -118,15 +118,15 @@ def test_changes_are_told_by_service() -> None:
         ("pricing-abc._tcp", None),
     ],
 )
-def test_the_names_of_mesos_dns(name: str, wanted: Found | None) -> None:
+def test_the_names_of_mesos_dns(name: str, wanted: KnownName | None) -> None:
     assert NAMES.find_as_mesos_dns(name.split(".")) == wanted
 
 
 def test_mesos_dns_has_a_name_for_the_agent_whatever_the_default() -> None:
     names = Names(Reach.CONTAINER)
     names.update(grouped(endpoint("abc/pricing", own=("172.17.0.4",))))
-    assert names.find_as_mesos_dns(["pricing-abc"]) == Found(addresses=("172.17.0.4",))
-    assert names.find_agents_as_mesos_dns(["pricing-abc"]) == Found(addresses=("10.0.0.1",))
+    assert names.find_as_mesos_dns(["pricing-abc"]) == KnownName(addresses=("172.17.0.4",))
+    assert names.find_agents_as_mesos_dns(["pricing-abc"]) == KnownName(addresses=("10.0.0.1",))
 
 
 def test_every_address_has_a_label_of_its_own_and_every_such_label_an_address() -> None:

@@ -19,7 +19,7 @@ from discovery.dns import server as dns_server
 from discovery.dns.answers import Answers
 from discovery.dns.forward import Address, Forwarder, is_own
 from discovery.dns.names import Groups, Names, Reach
-from discovery.dns.server import Server
+from discovery.dns.server import DnsServer
 from discovery.dns.status import StatusPage
 from discovery.dns.zone import Zone, ZoneSettings
 from tests.kit.named_endpoints import endpoint, grouped
@@ -41,7 +41,7 @@ def answers(everything: Names | None = None, groups: Groups = MANY) -> Answers:
 
 
 @contextlib.asynccontextmanager
-async def serving(server: Server, host: str = LOCALHOST) -> AsyncIterator[Address]:
+async def serving(server: DnsServer, host: str = LOCALHOST) -> AsyncIterator[Address]:
     (address,) = await server.listen([(host, 0)])
     try:
         yield address
@@ -65,7 +65,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 def test_500_records_are_cut_over_udp_and_whole_over_tcp() -> None:
     async def test() -> None:
-        async with serving(Server(answers(), None, None)) as address:
+        async with serving(DnsServer(answers(), None, None)) as address:
             cut = await ask(address)
             assert cut.flags & dns.flags.TC
             assert len((await ask(address, size=1232)).answer[0]) > len(cut.answer[0])
@@ -80,7 +80,7 @@ def test_who_listens_everywhere_answers_from_the_address_that_was_asked(any_host
     """dnspython passes over an answer from another address, as resolvers do."""
 
     async def test() -> None:
-        async with serving(Server(answers(), None, None), any_host) as (_, port):
+        async with serving(DnsServer(answers(), None, None), any_host) as (_, port):
             assert (await ask((asked, port))).rcode() == dns.rcode.NOERROR
             assert (await ask((asked, port), over="tcp")).rcode() == dns.rcode.NOERROR
 
@@ -91,9 +91,9 @@ def test_other_names_are_asked_of_the_first_server_that_answers() -> None:
     async def test() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind((LOCALHOST, 0))
-            async with serving(Server(answers(), None, None)) as upstream:
+            async with serving(DnsServer(answers(), None, None)) as upstream:
                 forwarder = Forwarder([silent.getsockname(), upstream], seconds_a_server=0.2)
-                front = Server(answers(groups={}), forwarder, None)
+                front = DnsServer(answers(groups={}), forwarder, None)
                 async with serving(front) as address:
                     for over in ("udp", "tcp"):
                         # The server behind refuses it, having nobody to ask; but that is its answer.
@@ -109,7 +109,7 @@ def test_where_nobody_answers_the_client_is_told_so_soon() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind((LOCALHOST, 0))
             forwarder = Forwarder([silent.getsockname(), (LOCALHOST, 1)], seconds_a_server=0.2)
-            server = Server(answers(), forwarder, None)
+            server = DnsServer(answers(), forwarder, None)
             async with serving(server) as address:
                 for over in ("udp", "tcp"):
                     assert (await ask(address, "example.com", over=over)).rcode() == dns.rcode.SERVFAIL
@@ -137,7 +137,7 @@ def test_an_answer_that_was_not_asked_for_is_not_taken() -> None:
     async def test() -> None:
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Forger, local_addr=(LOCALHOST, 0))
         upstream = transport.get_extra_info("sockname")
-        async with serving(Server(answers(), Forwarder([upstream]), None)) as address:
+        async with serving(DnsServer(answers(), Forwarder([upstream]), None)) as address:
             assert (await ask(address, "example.com")).rcode() == dns.rcode.NXDOMAIN
         transport.close()
 
@@ -146,7 +146,7 @@ def test_an_answer_that_was_not_asked_for_is_not_taken() -> None:
 
 def test_strangers_are_told_nothing_of_others_names() -> None:
     async def test() -> None:
-        async with serving(Server(answers(), Forwarder([(LOCALHOST, 1)]), None, networks=["10.0.0.0/8"])) as address:
+        async with serving(DnsServer(answers(), Forwarder([(LOCALHOST, 1)]), None, networks=["10.0.0.0/8"])) as address:
             assert (await ask(address, "example.com")).rcode() == dns.rcode.REFUSED
             assert (await ask(address)).rcode() == dns.rcode.NOERROR
 
@@ -160,7 +160,7 @@ def test_no_more_queries_wait_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind((LOCALHOST, 0))
             forwarder = Forwarder([silent.getsockname()], seconds_a_server=SECONDS)
-            async with serving(Server(answers(), forwarder, None)) as address:
+            async with serving(DnsServer(answers(), forwarder, None)) as address:
                 waiting = asyncio.ensure_future(ask(address, "one.example"))
                 await asyncio.get_running_loop().run_in_executor(None, silent.recv, 512)
                 assert (await ask(address, "two.example")).rcode() == dns.rcode.SERVFAIL
@@ -179,7 +179,7 @@ def test_tasks_that_are_not_ready_are_looked_for_when_somebody_asks() -> None:
         everything.update(grouped(endpoint("abc/sick", address="10.0.0.9")))
 
     async def test() -> None:
-        async with serving(Server(answers(everything), None, refresh)) as address:
+        async with serving(DnsServer(answers(everything), None, refresh)) as address:
             await ask(address)
             assert asked == 0
             said = await ask(address, "sick.abc.all.fw.internal")
@@ -193,7 +193,7 @@ def test_what_is_no_query_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(dns_server, "IDLE_SECONDS", 0.2)
 
     async def test() -> None:
-        server = Server(answers(), None, None)
+        server = DnsServer(answers(), None, None)
         async with serving(server) as address:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
                 client.connect(address)
@@ -217,7 +217,7 @@ def test_connections_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns_server, "MOST_CONNECTIONS", 1)
 
     async def test() -> None:
-        server = Server(answers(), None, None)
+        server = DnsServer(answers(), None, None)
         async with serving(server) as address:
             _, first = await asyncio.open_connection(*address)
             reader, second = await asyncio.open_connection(*address)

@@ -10,7 +10,7 @@ import pytest
 from discovery.endpoints import EndpointPort
 from discovery.templates.confined_render import answer
 from discovery.templates.render import Renderer, RenderFault
-from discovery.templates.requests import MAX_TEXT, Own, text_request
+from discovery.templates.render_requests import MAX_TEXT, Own, text_request
 from specs.ids import group_id
 from specs.messages import MAX_MESSAGE_LENGTH
 from tests.kit.template_endpoints import endpoint, groups

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.checks.probes import AT_ONCE, Probes, Target, host_in
+from executor.checks.probes import AT_ONCE, CheckTarget, Probes, host_in
 from executor.runtime import CheckOutcome
 from specs.model.stack import CheckKind, HealthCheck
 
@@ -67,7 +67,7 @@ def probes() -> Probes:
 
 def ask(probes: Probes, port: int, check: HealthCheck) -> CheckOutcome:
     outcomes: queue.SimpleQueue[CheckOutcome] = queue.SimpleQueue()
-    probes.submit(Target(address="127.0.0.1", port=port, check=check), time.monotonic(), outcomes.put)
+    probes.submit(CheckTarget(address="127.0.0.1", port=port, check=check), time.monotonic(), outcomes.put)
     return outcomes.get(timeout=30)
 
 
@@ -205,7 +205,7 @@ def test_checks_that_hang_delay_nobody_and_end_in_time(probes: Probes) -> None:
         late: queue.SimpleQueue[CheckOutcome] = queue.SimpleQueue()
         check = replace(CHECK, timeout_seconds=60.0)
         for _ in range(200):
-            target = Target(address="127.0.0.1", port=silent.getsockname()[1], check=check)
+            target = CheckTarget(address="127.0.0.1", port=silent.getsockname()[1], check=check)
             probes.submit(target, time.monotonic(), late.put)
         assert ask(probes, port, CHECK).is_healthy
         short = replace(CHECK, timeout_seconds=0.2)
@@ -218,7 +218,9 @@ def test_checks_that_hang_delay_nobody_and_end_in_time(probes: Probes) -> None:
 def test_more_than_can_be_open_at_once_wait_for_their_turn(probes: Probes) -> None:
     outcomes: queue.SimpleQueue[CheckOutcome] = queue.SimpleQueue()
     with serving() as port:
-        target = Target(address="127.0.0.1", port=port, check=replace(CHECK, kind=CheckKind.TCP, timeout_seconds=60.0))
+        target = CheckTarget(
+            address="127.0.0.1", port=port, check=replace(CHECK, kind=CheckKind.TCP, timeout_seconds=60.0)
+        )
         for _ in range(AT_ONCE + 100):
             probes.submit(target, time.monotonic(), outcomes.put)
         assert all(outcomes.get(timeout=30).is_healthy for _ in range(AT_ONCE + 100))

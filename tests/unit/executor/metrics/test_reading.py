@@ -18,7 +18,7 @@ from executor.logs import Logs
 from executor.metrics.reading import ENGINE_AT_ONCE, Measuring
 from executor.process.processes import Processes
 from executor.sandbox import Sandbox
-from executor.terminal import Wanted
+from executor.terminal import ExecRequest
 from specs.model.stack import Container, Network
 from tests.kit.executor_talk import order
 from tests.kit.processes import within
@@ -184,7 +184,7 @@ def test_a_plain_process_is_all_below_its_supervisor(engine: FakeEngine, tmp_pat
     processes.create(wanted)
     pid = processes.start(wanted).pid
     try:
-        beside = processes.attach(wanted, Wanted(command=(sys.executable, "-c", CHILD), has_input=True))
+        beside = processes.attach(wanted, ExecRequest(command=(sys.executable, "-c", CHILD), has_input=True))
         assert next(beside.output()) == ("stdout", b"\n")
         assert within(10, lambda: sandbox.log(wanted.task_id, "stdout").read_bytes() == b"\n")
         measuring = Measuring(engine)

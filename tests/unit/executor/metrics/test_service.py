@@ -18,10 +18,10 @@ from executor.core.survey import Survey, SurveyRequested, TaskSnapshot
 from executor.core.task import Phase
 from executor.metrics import scraping
 from executor.metrics.collector import Collector
+from executor.metrics.measurement import Measurement
 from executor.metrics.reading import Measuring
 from executor.metrics.scraping import Scraping, fetch
-from executor.metrics.serving import AT_ONCE, Server
-from executor.metrics.usage import Usage
+from executor.metrics.serving import AT_ONCE, MetricsServer
 from specs.model.stack import Container, MetricsPage, Port
 from tests.kit.executor_talk import order
 
@@ -44,24 +44,24 @@ def get(port: int, path: str) -> tuple[int, str | None, bytes]:
 
 class TestServer:
     def test_it_serves_its_pages_and_says_which_there_are(self) -> None:
-        server = Server(HERE, 0, {"/metrics": ("text/plain", lambda: b"one 1\n")})
+        server = MetricsServer(HERE, 0, {"/metrics": ("text/plain", lambda: b"one 1\n")})
         server.start()
         assert get(server.port, "/metrics?x=1") == (200, "text/plain", b"one 1\n")
         status, _, words = get(server.port, "/stats")
         assert (status, words) == (404, b"wanted /metrics, got /stats\n")
 
     def test_a_port_that_is_taken_is_no_end(self) -> None:
-        first = Server(HERE, 0, {})
-        second = Server(HERE, first.port, {})
+        first = MetricsServer(HERE, 0, {})
+        second = MetricsServer(HERE, first.port, {})
         assert second.port not in (0, first.port)
 
     def test_an_address_of_another_machine_is_no_end(self) -> None:
-        server = Server("192.0.2.1", 0, {"/metrics": ("text/plain", lambda: b"")})
+        server = MetricsServer("192.0.2.1", 0, {"/metrics": ("text/plain", lambda: b"")})
         server.start()
         assert get(server.port, "/metrics")[0] == 200
 
     def test_so_many_at_a_time_and_others_are_sent_away(self) -> None:
-        server = Server(HERE, 0, {"/metrics": ("text/plain", lambda: b"")})
+        server = MetricsServer(HERE, 0, {"/metrics": ("text/plain", lambda: b"")})
         server.start()
         with contextlib.ExitStack() as stack:
             for _ in range(AT_ONCE):
@@ -231,9 +231,9 @@ class Ruled(Measuring):
 
     def __init__(self) -> None:
         super().__init__()
-        self.usages: list[Usage | None] = []
+        self.usages: list[Measurement | None] = []
 
-    def measure(self, tasks: Any) -> dict[Any, Usage]:
+    def measure(self, tasks: Any) -> dict[Any, Measurement]:
         usage = self.usages.pop(0)
         return {} if usage is None else {each.order.task_id: usage for each in tasks}
 
@@ -241,8 +241,8 @@ class Ruled(Measuring):
 def test_cores_are_told_from_the_second_round_on_and_what_does_not_run_is_not_measured() -> None:
     measuring, asked = Ruled(), queue.SimpleQueue[SurveyRequested]()
     collector = Collector(asked.put, measuring, Scraping(), 10.0)
-    at_zero = Usage(at=0.0, cpu_seconds=0.0, mem_bytes=1)
-    measuring.usages = [at_zero, Usage(at=10.0, cpu_seconds=5.0, mem_bytes=1), None, at_zero]
+    at_zero = Measurement(at=0.0, cpu_seconds=0.0, mem_bytes=1)
+    measuring.usages = [at_zero, Measurement(at=10.0, cpu_seconds=5.0, mem_bytes=1), None, at_zero]
     survey = Survey(tasks=(task(1), task(2, "shop.job.1.2", phase=Phase.PULLING)))
     seen = []
     for _ in range(4):

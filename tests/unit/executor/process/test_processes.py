@@ -19,7 +19,7 @@ from executor.logs import Logs
 from executor.process.processes import Processes
 from executor.runtime import Fault
 from executor.sandbox import Sandbox, is_abandoned
-from executor.terminal import Terminal, Wanted
+from executor.terminal import ExecRequest, Terminal
 from executor.workers import Workers
 from specs.ids import TaskId
 from specs.model.stack import CheckKind, Container, HealthCheck, Port, Ulimit
@@ -131,8 +131,8 @@ def said_by(terminal: Terminal) -> dict[str, bytes]:
     return said
 
 
-def in_shell(script: str, **settings: Any) -> Wanted:
-    return Wanted(command=("sh", "-c", script), **settings)
+def in_shell(script: str, **settings: Any) -> ExecRequest:
+    return ExecRequest(command=("sh", "-c", script), **settings)
 
 
 def test_a_command_beside_a_process_has_what_that_has_and_input_if_it_wants(place: Place) -> None:
@@ -161,7 +161,7 @@ def test_a_command_beside_a_process_has_what_that_has_and_input_if_it_wants(plac
 
 def test_a_command_beside_a_process_has_a_terminal_of_its_own(place: Place) -> None:
     wanted = place.start("sleep 600")
-    screen = place.processes.attach(wanted, Wanted(command=("sh",), has_terminal=True, rows=30, columns=100))
+    screen = place.processes.attach(wanted, ExecRequest(command=("sh",), has_terminal=True, rows=30, columns=100))
     screen.resize(31, 101)
     screen.write(b"sh -c 'stty size; echo $TERM; tty; exec sleep 600'\n")
     output = screen.output()
@@ -210,10 +210,13 @@ def test_a_command_beside_a_process_ends_with_that(place: Place) -> None:
 def test_a_command_beside_that_cannot_be_started_says_why(place: Place, has_terminal: bool) -> None:
     wanted = place.start("sleep 600")
     for command, code, words in (("no-such", 127, b"No such file"), ("/etc/passwd", 126, b"Permission denied")):
-        said = said_by(place.processes.attach(wanted, Wanted(command=(command,), has_terminal=has_terminal)))
+        said = said_by(place.processes.attach(wanted, ExecRequest(command=(command,), has_terminal=has_terminal)))
         assert said["exit"] == b"%d" % code
         assert words in said["stdout" if has_terminal else "stderr"]
-    for bad in (Wanted(command=("true",), user="nobody-here"), Wanted(command=("true",), working_dir="/proc/no/such")):
+    for bad in (
+        ExecRequest(command=("true",), user="nobody-here"),
+        ExecRequest(command=("true",), working_dir="/proc/no/such"),
+    ):
         with pytest.raises(Fault, match=r"not known on this agent|No such file or directory: '/proc/no/such'"):
             place.processes.attach(wanted, replace(bad, has_terminal=has_terminal))
 

@@ -21,7 +21,7 @@ from executor.process.processes import Processes
 from executor.process.supervision.abandoned import end_abandoned
 from executor.runtime import Fault
 from executor.sandbox import Sandbox
-from executor.terminal import Wanted
+from executor.terminal import ExecRequest
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook
 from tests.kit.executor_talk import look, order
 from tests.kit.processes import below, has_ended, parent_of, processes_of, within
@@ -37,7 +37,7 @@ EXECUTOR = textwrap.dedent(
     from executor.logs import Logs
     from executor.process.processes import Processes
     from executor.sandbox import Sandbox
-    from executor.terminal import Wanted
+    from executor.terminal import ExecRequest
     from specs.model.stack import Container, Hook
     from tests.kit.executor_talk import order
 
@@ -48,8 +48,8 @@ EXECUTOR = textwrap.dedent(
     (sandbox.root / "main").write_text(str(processes.start(wanted).pid))
     for work in (
         lambda: processes.execute(wanted, Hook(command=("sh", "-c", "setsid sleep 600 & exec sleep 600"))),
-        lambda: processes.attach(wanted, Wanted(command=("sh", "-c", "setsid sleep 600 & exec sleep 600"))),
-        lambda: processes.attach(wanted, Wanted(command=("sh", "-c", "exec sleep 600"), has_terminal=True)),
+        lambda: processes.attach(wanted, ExecRequest(command=("sh", "-c", "setsid sleep 600 & exec sleep 600"))),
+        lambda: processes.attach(wanted, ExecRequest(command=("sh", "-c", "exec sleep 600"), has_terminal=True)),
     ):
         threading.Thread(target=work, daemon=True).start()
     signal.pause()
@@ -219,7 +219,7 @@ def test_what_runs_beside_a_process_leaves_nothing_when_it_ends_or_takes_too_lon
     assert within(5, lambda: len(place.alive()) == 1 + FLED), (
         "what a hook leaves belongs to the task, as in a container"
     )
-    place.processes.attach(place.order, Wanted(command=("sh", "-c", "setsid sleep 600 & exec sleep 600")))
+    place.processes.attach(place.order, ExecRequest(command=("sh", "-c", "setsid sleep 600 & exec sleep 600")))
     assert within(5, lambda: len(place.alive()) == 1 + FLED + 2)
     place.processes.remove(place.order)
     assert place.alive() == {}

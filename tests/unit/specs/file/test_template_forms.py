@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from discovery.templates import requests
+from discovery.templates import render_requests
 from specs.file.load import load_files, load_stack
 from specs.model.errors import StackError
 from specs.model.stack import Template
@@ -23,8 +23,8 @@ def load(lines: str, **more: str) -> tuple[Template, ...]:
 
 def test_a_trial_renders_with_what_agents_render_with() -> None:
     """specs may not import discovery, so both name it."""
-    assert template_trial.TARGET == requests.TARGET
-    assert template_trial.LIBRARIES == requests.LIBRARIES
+    assert template_trial.TARGET == render_requests.TARGET
+    assert template_trial.LIBRARIES == render_requests.LIBRARIES
 
 
 def test_a_template_in_the_stack_file_and_one_beside_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from discovery.backends.etcd_client import Client
-from discovery.backends.theseus_layout import services_of
+from discovery.backends.theseus.layout import services_of
 from discovery.endpoints import encoded_labels
 from specs.foreign_json import parse_json
 from specs.urls import parse_url

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Measurement:
     """One measurement of a container or process, at `at` seconds on a clock that never goes back.
 
     Counters are since its start. `mem_bytes` leaves out what the kernel gives back when it is short of memory: files
@@ -26,14 +26,14 @@ class Usage:
     oom_kills: int = 0
 
 
-def cpus(before: Usage | None, now: Usage) -> float | None:
+def cpus(before: Measurement | None, now: Measurement) -> float | None:
     """How many cores it used between the two, None where that cannot be said yet."""
     if before is None or now.at <= before.at:
         return None
     return round((now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4)
 
 
-def never_falling(before: Usage | None, now: Usage) -> Usage:
+def never_falling(before: Measurement | None, now: Measurement) -> Measurement:
     """`now` with no counter below what it was: of processes that come and go a part is lost when one ends."""
     if before is None:
         return now

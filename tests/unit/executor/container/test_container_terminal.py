@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from executor.container.exec_session import Inside
+from executor.container.container_terminal import ContainerTerminal
 
 
 class Upgraded:
@@ -24,11 +24,11 @@ class Upgraded:
         response = SimpleNamespace(raw=SimpleNamespace(_fp=SimpleNamespace(fp=self._reader)), close=ours.close)
         self.stream: Any = SimpleNamespace(_response=response, fileno=ours.fileno)
 
-    def terminal(self, *, has_frames: bool) -> Inside:
+    def terminal(self, *, has_frames: bool) -> ContainerTerminal:
         """Made in a thread, as it must not wait for what the command says first."""
-        made: list[Inside] = []
+        made: list[ContainerTerminal] = []
         maker = threading.Thread(
-            target=lambda: made.append(Inside(None, "id", self.stream, has_frames=has_frames)), daemon=True
+            target=lambda: made.append(ContainerTerminal(None, "id", self.stream, has_frames=has_frames)), daemon=True
         )
         maker.start()
         maker.join(20)

@@ -16,7 +16,7 @@ from executor.process.supervision.handles import Process
 from executor.process.supervision.kernel import Streams
 from executor.process.supervision.pipes import Pipe, nothing
 from executor.runtime import Fault
-from executor.terminal import Wanted
+from executor.terminal import ExecRequest
 
 READ_BYTES = 32 * 1024
 END_OF_INPUT = b"\x04"
@@ -32,7 +32,7 @@ Spawn = Callable[[Sequence[str], Streams], Process]
 log = logging.getLogger("executor.terminal")
 
 
-def start(wanted: Wanted, spawn: Spawn, owner: int | None) -> Beside:
+def start(wanted: ExecRequest, spawn: Spawn, owner: int | None) -> ProcessTerminal:
     """Starts the command; `owner` is the user whose terminal it is, None for the executor's own. Raises Fault.
 
     setsid, of util-linux, makes its session and the terminal of that. What it cannot start ends with 127 or 126, as in
@@ -53,17 +53,17 @@ def start(wanted: Wanted, spawn: Spawn, owner: int | None) -> Beside:
         raise
     finally:
         os.close(theirs)
-    return Beside(process, {"stdout": screen}, screen, has_terminal=True)
+    return ProcessTerminal(process, {"stdout": screen}, screen, has_terminal=True)
 
 
-def _with_pipes(wanted: Wanted, command: Sequence[str], spawn: Spawn) -> Beside:
+def _with_pipes(wanted: ExecRequest, command: Sequence[str], spawn: Spawn) -> ProcessTerminal:
     with nothing() as empty, Pipe(is_input=True) as entered, Pipe() as out, Pipe() as errors:
         process = spawn(command, (entered.theirs if wanted.has_input else empty, out.theirs, errors.theirs))
         sources = {"stdout": io.FileIO(out.take()), "stderr": io.FileIO(errors.take())}
-        return Beside(process, sources, io.FileIO(entered.take(), "w") if wanted.has_input else None)
+        return ProcessTerminal(process, sources, io.FileIO(entered.take(), "w") if wanted.has_input else None)
 
 
-class Beside:
+class ProcessTerminal:
     """A Terminal of a plain process. Its command leads a session, all of which ends with it."""
 
     def __init__(
@@ -141,7 +141,7 @@ class Beside:
         os.close(self._end_reader)
 
 
-def _terminal(wanted: Wanted, owner: int | None) -> tuple[io.FileIO, int]:
+def _terminal(wanted: ExecRequest, owner: int | None) -> tuple[io.FileIO, int]:
     """A new terminal: what is to be read and written here, and the command's side of it. Raises Fault."""
     try:
         ours, theirs = os.openpty()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discovery.templates.requests import LIBRARIES, TARGET, Groups, Own, groups_request, text_request
+from discovery.templates.render_requests import LIBRARIES, TARGET, Groups, Own, groups_request, text_request
 from specs.confined import Confined, Exceeded, Unavailable
 
 TASK_SECONDS = 10.0
@@ -15,7 +15,7 @@ class TooMuch(ValueError):
     """A template takes more than it may, and would do so again."""
 
 
-class Rendering:
+class TemplateRenderer:
     """Renders templates, one at a time; any thread may ask."""
 
     def __init__(self) -> None:

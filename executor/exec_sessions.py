@@ -1,8 +1,8 @@
-"""Commands that people run where a task runs: the executor calls the scheduler, which has somebody at its other end.
+"""Exec sessions: commands that people run where a task runs (`framework exec`).
 
-The executor listens nowhere for this. It is called by a message through Mesos, and calls back the scheduler that was
-asked: one request whose answer never ends brings what goes in, others carry what comes out. Both are lines of JSON,
-bytes as base64 (docs/inside.md).
+The executor listens on no port for them. A message through Mesos names the scheduler that holds the other end, and the
+executor calls that one: the answer to one request never ends and brings the input, further requests carry the output.
+Both are lines of JSON, with bytes as base64 (docs/inside.md).
 """
 
 from __future__ import annotations
@@ -20,46 +20,47 @@ import requests
 from executor.core.commands import Attach
 from executor.core.order import Order
 from executor.runtime import Fault
-from executor.terminal import Terminal, Wanted
+from executor.terminal import ExecRequest, Terminal
 from executor.workers import start_thread
 
 MOST_SESSIONS = 16
+"""Limit on sessions at a time: each takes two threads."""
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 45.0
-"""The scheduler sends an empty line every 15 s: one that is silent for longer is gone."""
+"""Time-out for a line from the scheduler, which sends an empty one every 15 s."""
 
-log = logging.getLogger("executor.sessions")
+log = logging.getLogger("executor.exec_sessions")
 
 Line = Mapping[str, Any]
-Start = Callable[[Order, Wanted], Terminal]
+Start = Callable[[Order, ExecRequest], Terminal]
 """Starts a command where the order's task runs. Raises Fault."""
 
 
-class Sessions:
-    """Each session has two threads of its own while it lasts, and there are at most 16."""
+class ExecSessions:
+    """All sessions of this executor, 16 at most. Each has two threads while it lasts."""
 
     def __init__(self) -> None:
-        self._places = threading.Semaphore(MOST_SESSIONS)
+        self._free = threading.Semaphore(MOST_SESSIONS)
 
     def attach(self, command: Attach, start: Start) -> None:
-        """Calls the scheduler, and does what it says; never blocks. `start` starts commands where tasks run."""
+        """Calls the scheduler back and runs the command that it names; never blocks. `start` starts commands."""
         start_thread("session", lambda: self._run(command, start))
 
     def _run(self, command: Attach, start: Start) -> None:
-        line = Connection(command.url, command.key)
+        channel = SessionChannel(command.url, command.key)
         if command.order is None:
-            line.tell({"error": command.refusal})
-        elif not self._places.acquire(blocking=False):
-            line.tell({"error": f"{MOST_SESSIONS} commands run by way of this executor already, which is the limit"})
+            channel.send({"error": command.refusal})
+        elif not self._free.acquire(blocking=False):
+            channel.send({"error": f"{MOST_SESSIONS} commands run by way of this executor already, which is the limit"})
         else:
             try:
-                Session(line, command.order, start).run()
+                ExecSession(channel, command.order, start).run()
             finally:
-                self._places.release()
+                self._free.release()
 
 
-class Connection:
-    """Two ways to the scheduler: what comes, and what is told. `tell` may be used beside `lines`."""
+class SessionChannel:
+    """The two directions of one session with the scheduler. One thread reads `lines` while another calls `send`."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url = f"{url}/v1/attach/{key}"
@@ -68,7 +69,7 @@ class Connection:
         self._up.trust_env = self._down.trust_env = False
 
     def lines(self) -> Iterator[Line]:
-        """What the scheduler says, until it is done or gone."""
+        """The lines of the scheduler, until it ends the session or is gone."""
         try:
             with self._down.get(
                 f"{self._url}/input", stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS), allow_redirects=False
@@ -85,8 +86,8 @@ class Connection:
         except (requests.RequestException, ValueError) as error:
             log.info("a session with the scheduler ended: %s", error)
 
-    def tell(self, line: Line) -> bool:
-        """Tells something; whether that was taken."""
+    def send(self, line: Line) -> bool:
+        """Sends a line to the scheduler; whether it has accepted it."""
         try:
             answer = self._up.post(
                 f"{self._url}/output",
@@ -101,50 +102,50 @@ class Connection:
         return answer.status_code < http.client.BAD_REQUEST
 
 
-class Session:
-    """One command."""
+class ExecSession:
+    """One command and its two directions."""
 
-    def __init__(self, line: Connection, order: Order, start: Start) -> None:
-        self._line = line
+    def __init__(self, channel: SessionChannel, order: Order, start: Start) -> None:
+        self._channel = channel
         self._order = order
         self._start = start
 
     def run(self) -> None:
-        """Returns when the command has ended, or nobody is at its other end any more."""
-        lines = self._line.lines()
+        """Returns when the command has ended, or the scheduler has ended the session."""
+        lines = self._channel.lines()
         first = next(lines, None)
         if first is None:
             return
         try:
-            wanted = wanted_of(first)
-            terminal = self._start(self._order, wanted)
+            request = exec_request_of(first)
+            terminal = self._start(self._order, request)
         except (Fault, ValueError) as fault:
-            self._line.tell({"error": str(fault)})
+            self._channel.send({"error": str(fault)})
             return
-        log.info("a command runs where %s does: %s", self._order.task_id, wanted.command[0])
-        sender = start_thread("session-out", lambda: self._send(terminal))
-        for said in lines:
-            _take(terminal, said)
-        # The scheduler ends what goes in when it was told the exit code, or when nobody is there any more.
+        log.info("a command runs where %s does: %s", self._order.task_id, request.command[0])
+        sender = start_thread("session-out", lambda: self._send_output(terminal))
+        for line in lines:
+            _apply(terminal, line)
+        # The scheduler ends the input once it has the exit code, or when its user has gone.
         terminal.kill()
         sender.join(SILENCE_SECONDS)
         terminal.close()
 
-    def _send(self, terminal: Terminal) -> None:
+    def _send_output(self, terminal: Terminal) -> None:
         for stream, data in terminal.output():
-            if not self._line.tell({"stream": stream, "data": base64.b64encode(data).decode()}):
+            if not self._channel.send({"stream": stream, "data": base64.b64encode(data).decode()}):
                 terminal.kill()
                 return
         try:
-            self._line.tell({"exit": terminal.exit_code()})
+            self._channel.send({"exit": terminal.exit_code()})
         except Fault as fault:
-            self._line.tell({"error": str(fault)})
+            self._channel.send({"error": str(fault)})
 
 
-def wanted_of(line: Line) -> Wanted:
-    """What the scheduler's first line asks for. Raises ValueError."""
+def exec_request_of(line: Line) -> ExecRequest:
+    """The request in the scheduler's first line. Raises ValueError."""
     try:
-        return Wanted(
+        return ExecRequest(
             command=tuple(str(part) for part in line["command"]),
             has_terminal=bool(line.get("terminal")),
             has_input=bool(line.get("input")),
@@ -158,10 +159,10 @@ def wanted_of(line: Line) -> Wanted:
         raise ValueError(f"what the scheduler asks for is not understood: {error!r}") from None
 
 
-def _take(terminal: Terminal, said: Line) -> None:
-    if "data" in said:
-        terminal.write(base64.b64decode(said["data"]))
-    elif "end" in said:
+def _apply(terminal: Terminal, line: Line) -> None:
+    if "data" in line:
+        terminal.write(base64.b64decode(line["data"]))
+    elif "end" in line:
         terminal.end_input()
-    elif "rows" in said:
-        terminal.resize(int(said["rows"]), int(said["columns"]))
+    elif "rows" in line:
+        terminal.resize(int(line["rows"]), int(line["columns"]))

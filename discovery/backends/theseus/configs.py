@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from discovery.backends.etcd_client import Client
-from discovery.backends.publisher import Away, Refused
-from discovery.backends.theseus_layout import config_of, is_config
+from discovery.backends.publisher import Away, BackendRefused
+from discovery.backends.theseus.layout import config_of, is_config
 from specs.foreign_json import parse_json
 from specs.ids import FrameworkId, GroupId
 from specs.urls import Url
 
-log = logging.getLogger("discovery.backends.configs")
+log = logging.getLogger("discovery.backends.theseus.configs")
 
 
 class Configs:
@@ -46,7 +46,7 @@ class Configs:
             for key in there:
                 if key not in wanted and self._is_ours(key, framework):
                     self._client.delete(key)
-        except (Away, Refused) as why:
+        except (Away, BackendRefused) as why:
             if str(why) != self._problem:
                 self._problem = str(why)
                 log.warning("what groups are deployed with cannot be written to %s: %s. Trying on", self._url, why)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from executor.metrics import cgroups
+from executor.metrics.measurement import Measurement, cpus, never_falling
 from executor.metrics.processes import Process, Table, blocks_of, network_of, process_of
 from executor.metrics.stats import usage_of_stats
-from executor.metrics.usage import Usage, cpus, never_falling
 from tests.kit.recorded_stats import (
     FIRST_FILES,
     FIRST_GROUPS,
@@ -23,7 +23,7 @@ from tests.kit.recorded_stats import (
     STOPPED,
 )
 
-FIRST = Usage(
+FIRST = Measurement(
     at=5.0,
     cpu_seconds=0.039301704,
     mem_bytes=671744 - 40960,
@@ -32,7 +32,7 @@ FIRST = Usage(
     block_write_bytes=8192,
     oom_kills=2,
 )
-SECOND = Usage(
+SECOND = Measurement(
     at=5.0,
     cpu_seconds=2.5,
     mem_bytes=8 * 2**20,
@@ -55,7 +55,7 @@ def read_of(files: dict[str, str]) -> cgroups.Read:
     return read
 
 
-def measured(mountinfo: str, groups: str, files: dict[str, str]) -> Usage:
+def measured(mountinfo: str, groups: str, files: dict[str, str]) -> Measurement:
     places = cgroups.files_of(cgroups.mounts(mountinfo), cgroups.groups(groups), ID)
     assert places is not None
     return cgroups.usage_of(places, read_of(files), 5.0)
@@ -116,7 +116,7 @@ class TestGroups:
 
 class TestEngine:
     def test_its_statistics_say_the_same(self) -> None:
-        assert usage_of_stats(STATS, 5.0) == Usage(
+        assert usage_of_stats(STATS, 5.0) == Measurement(
             at=5.0,
             cpu_seconds=0.040464916,
             mem_bytes=671744 - 40960,
@@ -162,13 +162,16 @@ class TestProcesses:
 
 class TestRates:
     def test_cores_between_two_measurements(self) -> None:
-        before, now = Usage(at=10.0, cpu_seconds=1.0, mem_bytes=0), Usage(at=20.0, cpu_seconds=3.5, mem_bytes=0)
+        before, now = (
+            Measurement(at=10.0, cpu_seconds=1.0, mem_bytes=0),
+            Measurement(at=20.0, cpu_seconds=3.5, mem_bytes=0),
+        )
         assert cpus(before, now) == 0.25
         assert cpus(None, now) is None
         assert cpus(now, now) is None
 
     def test_a_counter_does_not_fall_when_a_process_ends(self) -> None:
-        before = Usage(at=1.0, cpu_seconds=5.0, mem_bytes=100, block_read_bytes=9)
-        now = Usage(at=2.0, cpu_seconds=3.0, mem_bytes=50, block_read_bytes=10)
+        before = Measurement(at=1.0, cpu_seconds=5.0, mem_bytes=100, block_read_bytes=9)
+        now = Measurement(at=2.0, cpu_seconds=3.0, mem_bytes=50, block_read_bytes=10)
         assert never_falling(before, now) == replace(now, cpu_seconds=5.0)
         assert never_falling(None, now) == now

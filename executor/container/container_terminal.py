@@ -14,7 +14,7 @@ from docker.errors import APIError
 
 from executor.container.engine import AWAY, Engine, engine_address, words
 from executor.runtime import Fault
-from executor.terminal import Wanted
+from executor.terminal import ExecRequest
 
 READ_BYTES = 32 * 1024
 HEADER_BYTES = 8
@@ -26,7 +26,7 @@ END_SECONDS = 5.0
 log = logging.getLogger("executor.terminal")
 
 
-def start(engine: Engine, container: str, wanted: Wanted) -> Inside:
+def start(engine: Engine, container: str, wanted: ExecRequest) -> ContainerTerminal:
     """Starts the command in the container. Raises Fault."""
     try:
         client = engine.connected()
@@ -40,17 +40,17 @@ def start(engine: Engine, container: str, wanted: Wanted) -> Inside:
             workdir=wanted.working_dir or None,
         )["Id"]
         stream = client.exec_start(id, tty=wanted.has_terminal, socket=True)
-        inside = Inside(client, id, stream, has_frames=not wanted.has_terminal)
+        terminal = ContainerTerminal(client, id, stream, has_frames=not wanted.has_terminal)
     except APIError as error:
         raise Fault(words(error)) from error
     except AWAY as error:
         raise Fault(f"no answer from Docker at {engine_address()}: {error}", is_temporary=True) from error
     if wanted.has_terminal and wanted.rows and wanted.columns:
-        inside.resize(wanted.rows, wanted.columns)
-    return inside
+        terminal.resize(wanted.rows, wanted.columns)
+    return terminal
 
 
-class Inside:
+class ContainerTerminal:
     """A Terminal of a container."""
 
     def __init__(self, client: Any, id: str, stream: Any, *, has_frames: bool) -> None:
