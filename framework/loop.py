@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from framework.core.commands import Command, Halt, HaltCause, Outcome, PublishEvent, Refused, Reply, Save
-from framework.core.events import ChangeRequest, Event, Saved, SaveFailed, Woke
+from framework.core.events import Event, Saved, SaveFailed, UserRequest, Woke
 from framework.core.model import Instant
 from framework.core.scheduler import Scheduler
 from framework.core.views import EMPTY, View
@@ -147,7 +147,7 @@ class Loop:
         """How many events wait to be handled."""
         return self._events.qsize()
 
-    def ask(self, make: Callable[[int], ChangeRequest]) -> Future[Outcome]:
+    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         """Posts what `make` builds from a request id; the Future is resolved once that is decided and stored."""
         future: Future[Outcome] = Future()
         self._requests += 1  # the API asks from one thread only

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from framework.core.commands import Call, Outcome, Save
-from framework.core.events import ChangeRequest, Event
+from framework.core.events import Event, UserRequest
 from framework.core.model import Instant, Stored
 from framework.core.views import View
 from specs.ids import AgentId, FrameworkId
@@ -168,7 +168,7 @@ class Front(Protocol):
     def view(self) -> View:
         """The newest picture."""
 
-    def ask(self, make: Callable[[int], ChangeRequest]) -> Future[Outcome]:
+    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         """Posts the ask that `make` builds from a request id; resolved once it is decided and stored."""
 
     def happenings(self, after: int) -> tuple[Happening, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias, assert_never
 
 from framework.adapters import codec, mesos_messages
 from framework.core.events import (
@@ -24,6 +24,8 @@ from specs.ids import AgentId, ExecutorId, OfferId, TaskId
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+#: The messages of specs/records.proto that executors send; a test compares the two.
+MessageKind: TypeAlias = Literal["progress", "orphan_containers"]
 
 
 def event(plain: Json, unreadable: Callable[[OfferId], None]) -> Event | None:
@@ -76,21 +78,25 @@ def _failure(failure: Json) -> Event | None:
 
 
 def _said(plain: Json) -> Event | None:
-    """The event in a message of one of our executors."""
+    """The event in a message of one of our executors, None where a later executor sends more than we know."""
     message = mesos_messages.executor_message(plain["data"])
-    what = message.WhichOneof("what")
-    if what == "orphan_containers":
-        return OrphanContainersReported(
-            agent_id=AgentId(plain["agent_id"]["value"]),
-            executor_id=ExecutorId(plain["executor_id"]["value"]),
-            tasks=tuple(TaskId(id) for id in message.orphan_containers.task_ids),
-        )
-    if what != "progress":
-        return None
-    progress = message.progress
-    return ProgressReported(
-        task_id=TaskId(progress.task_id),
-        stage=progress.stage,
-        done_bytes=progress.done_bytes,
-        total_bytes=progress.total_bytes,
-    )
+    what: MessageKind | None = message.WhichOneof("what")
+    match what:
+        case None:
+            return None
+        case "orphan_containers":
+            return OrphanContainersReported(
+                agent_id=AgentId(plain["agent_id"]["value"]),
+                executor_id=ExecutorId(plain["executor_id"]["value"]),
+                tasks=tuple(TaskId(id) for id in message.orphan_containers.task_ids),
+            )
+        case "progress":
+            progress = message.progress
+            return ProgressReported(
+                task_id=TaskId(progress.task_id),
+                stage=progress.stage,
+                done_bytes=progress.done_bytes,
+                total_bytes=progress.total_bytes,
+            )
+        case _:
+            assert_never(what)

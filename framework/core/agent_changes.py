@@ -13,6 +13,7 @@ from framework.core.rollout.rollouts import go_on
 from framework.core.state.agent_failures import has_recent_failures
 from framework.core.state.agents import facts_of, has_facts_of
 from framework.core.state.context import Context
+from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from placement.offer import Offer
 from specs.ids import AgentId, OfferId
@@ -28,7 +29,7 @@ def subscribed(context: Context, region: str, now: Instant) -> None:
     """A new subscription: placing waits for the master to tell its agents, or for long enough."""
     context.agents.region = region
     context.agents.is_awaited = True
-    context.timers.set("agents", "", now + context.settings.agents_wait_seconds)
+    context.timers.set(Timer.AGENTS_REPORT, "", now + context.settings.agents_wait_seconds)
 
 
 def reported(context: Context, event: AgentsReported, now: Instant) -> None:
@@ -54,7 +55,7 @@ def known(context: Context, now: Instant) -> None:
         context.agents.is_told = True
         if context.agents.is_awaited:
             context.agents.is_awaited = False
-            context.timers.drop("agents", "")
+            context.timers.drop(Timer.AGENTS_REPORT, "")
             context.state.touched |= dict.fromkeys(context.pending)  # they say what they wait for
             context.is_unsettled = True
     refresh(context, now)
@@ -89,7 +90,7 @@ def _refresh_soon(context: Context, now: Instant) -> None:
     """At once, but not again and again where many come or go one by one."""
     at = context.refreshed_at + REFRESH_EVERY_SECONDS
     if context.refreshed_at <= now < at:
-        context.timers.set("window", "", at)
+        context.timers.set(Timer.MAINTENANCE, "", at)
     else:
         refresh(context, now)
 
@@ -101,9 +102,9 @@ def refresh(context: Context, now: Instant) -> None:
     agents.remember({id: state.agents[id] for id in state.executors if id not in agents.present})
     agents.judge(now, context.settings.maintenance_lead_seconds)
     if agents.boundary:
-        context.timers.set("window", "", agents.boundary)
+        context.timers.set(Timer.MAINTENANCE, "", agents.boundary)
     else:
-        context.timers.drop("window", "")
+        context.timers.drop(Timer.MAINTENANCE, "")
     mark = (agents.revision, agents.is_told)
     if context.reviewed != mark:
         context.reviewed = mark

@@ -9,6 +9,7 @@ from framework.core.groups import restart_delay
 from framework.core.model import Instant, Stored
 from framework.core.rollout import rollouts
 from framework.core.state.context import Context
+from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from specs.states import TaskState
 
@@ -33,7 +34,7 @@ def begin(context: Context, stored: Stored, now: Instant) -> None:
         context.collect_versions(stack, {id: None})  # of a submit that broke off before its stack was stored
     for task in stored.tasks:
         if task.state in (TaskState.INTENT, TaskState.STAGING):
-            context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
+            context.timers.set(Timer.LAUNCH, task.id, now + context.settings.launch_timeout_seconds)
     context.after_save(Subscribe(framework_id=stored.framework_id))
 
 

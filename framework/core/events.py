@@ -316,6 +316,7 @@ class Woke:
     """The time that `wakes_at` named has come."""
 
 
+#: Changes of stacks: the change queue decides them one at a time (core.change_queue).
 ChangeRequest: TypeAlias = (
     StackSubmitted
     | StackRemoved
@@ -327,10 +328,10 @@ ChangeRequest: TypeAlias = (
     | RollbackRequested
     | KillRequested
     | BackoffResetRequested
-    | ApprovalGiven
-    | ExecutorUpgradeRequested
-    | ExecRequested
 )
+#: All that the API can request of the scheduler.
+UserRequest: TypeAlias = ChangeRequest | ApprovalGiven | ExecutorUpgradeRequested | ExecRequested
+#: All that can happen. `Scheduler.handle` names each: another one does not pass mypy before it does.
 Event: TypeAlias = (
     BecameLeader
     | Subscribed
@@ -350,6 +351,6 @@ Event: TypeAlias = (
     | SaveFailed
     | StoreReported
     | UsageMeasured
-    | ChangeRequest
+    | UserRequest
     | Woke
 )

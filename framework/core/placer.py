@@ -21,6 +21,7 @@ from framework.core.state.backoff import is_permanently_failed, is_waiting, perm
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, ExecutorChoice, choose_executor, free_in
+from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from placement.checks import Offered
 from placement.cluster_snapshot import ClusterSnapshot
@@ -63,8 +64,8 @@ def settle(context: Context, now: Instant) -> None:
     if requests or waiting:
         if has_tried:
             _hold(context, now)
-        elif not context.timers.has("why", ""):
-            context.timers.set("why", "", now + WITHOUT_OFFERS_SECONDS)
+        elif not context.timers.has(Timer.EXPLAIN, ""):
+            context.timers.set(Timer.EXPLAIN, "", now + WITHOUT_OFFERS_SECONDS)
         return
     context.moved.clear()
     context.emit(*context.pool.decline(context.settings.decline_seconds, now))
@@ -195,7 +196,7 @@ def _end_waits(context: Context, now: Instant) -> None:
 def _wake_for_waits(context: Context, now: Instant) -> None:
     times = (context.offer_waits.until(now), context.offer_waits.asks_at(context.pool.revived_at, now))
     if next_at := min((at for at in times if at is not None and now < at), default=0.0):
-        context.timers.set("patience", "", next_at)
+        context.timers.set(Timer.DELAY_SCHEDULING, "", next_at)
 
 
 def _adopt(context: Context, now: Instant) -> None:
@@ -251,7 +252,7 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
     for task in batch.tasks:
         context.put(container_sweep.handed_on(context, task))
         review_slot(context, task.group, task.slot, now)
-        context.timers.set("launch", task.id, now + context.settings.launch_timeout_seconds)
+        context.timers.set(Timer.LAUNCH, task.id, now + context.settings.launch_timeout_seconds)
     context.after_save(batch.accept)
     for task in batch.tasks:
         context.publish_task("TaskLaunched", task, f"{task.id} was launched on {task.hostname}")
@@ -328,7 +329,7 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
         commands, again = context.pool.revive(now, len(context.agents.present))
         context.emit(*commands)
         if again:
-            context.timers.set("revive", "", again)
+            context.timers.set(Timer.REVIVE, "", again)
             return
         if not context.pool.held:
             for request in unplaced:
@@ -344,7 +345,7 @@ def _may_have_opened(context: Context, unplaced: list[Request], now: Instant) ->
         return False
     earliest = context.moves_sought_at + SEEK_MOVED_EVERY_SECONDS
     if now < earliest:
-        context.timers.set("moved", "", earliest)
+        context.timers.set(Timer.TASKS_MOVED, "", earliest)
     return now >= earliest
 
 
@@ -365,4 +366,4 @@ def _hold(context: Context, now: Instant) -> None:
     context.emit(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
     oldest = pool.oldest()
     if oldest is not None:
-        context.timers.set("hold", "", oldest + seconds)
+        context.timers.set(Timer.HELD_OFFERS, "", oldest + seconds)

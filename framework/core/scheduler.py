@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, assert_never
+
 from framework.core import agent_changes, autoscaler, become_leader, exec_session, placer
 from framework.core.change_queue import ChangeQueue
 from framework.core.commands import (
@@ -51,21 +53,37 @@ from framework.core.events import (
     Woke,
 )
 from framework.core.launch import container_sweep
-from framework.core.model import Instant, Settings, Status
+from framework.core.model import Instant, Settings, Status, Task
 from framework.core.read.view_builder import Viewer
 from framework.core.rollout import rollouts
 from framework.core.stacks import repeated_requests
 from framework.core.state.context import Context
 from framework.core.state.outbox import AfterSave
+from framework.core.state.timers import Timer
 from framework.core.views import Connection, Progress, View
-from specs.ids import TaskId, parse_group_id
+from specs.ids import AgentId, GroupId, TaskId, parse_group_id
 from specs.states import Goal, TaskState
 
-_CHANGES = (
-    *(StackSubmitted, StackRemoved, ScaleRequested, RestartRequested),
-    *(StopRequested, StartRequested, RollbackRequested, RolloutActionRequested, KillRequested, BackoffResetRequested),
+#: What `_dispatch` leaves to `_dispatch_rare`; mypy holds the two together.
+RareEvent: TypeAlias = (
+    BecameLeader
+    | Subscribed
+    | Disconnected
+    | FrameworkRefused
+    | AgentsReported
+    | InverseOffersReceived
+    | AgentFailed
+    | ExecutorFailed
+    | OrphanContainersReported
+    | CallFailed
+    | SaveFailed
+    | StoreReported
 )
+TaskTimer: TypeAlias = Literal[Timer.KILL, Timer.LAUNCH, Timer.UNREACHABLE]
+GroupTimer: TypeAlias = Literal[Timer.ROLLOUT_STEP, Timer.ROLLOUT_DEADLINE, Timer.INPLACE_UPDATE]
+
 RECONCILE_AT_ONCE = 1000
+"""Limit on the tasks named by one call."""
 
 
 class Scheduler:
@@ -80,33 +98,7 @@ class Scheduler:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
         context = self.context
         context.now = now
-        if isinstance(event, StatusReceived):
-            if context.outbox.is_full:
-                self._shed()
-            else:
-                statuses.receive(context, event.status, now)
-        elif isinstance(event, Saved):
-            self._saved(event.ticket, now)
-        elif isinstance(event, Woke):
-            self._woke(now)
-        elif isinstance(event, OffersReceived):
-            context.pool.add(event.offers, now)
-            context.is_unsettled = True
-            agent_changes.heard(context, event.offers, now)
-        elif isinstance(event, OfferRescinded):
-            context.pool.remove(event.offer_id)
-        elif isinstance(event, ProgressReported):
-            self._progressed(event)
-        elif isinstance(event, _CHANGES):
-            self._change_queue.request(event, now)
-        elif isinstance(event, ApprovalGiven):
-            self._approved(event, now)
-        elif isinstance(event, ExecutorUpgradeRequested):
-            self._roll(event, now)
-        elif isinstance(event, ExecRequested):
-            exec_session.attach(context, event)
-        else:
-            self._handle_rare(event, now)
+        self._dispatch(event, now)
         if context.held or context.unmet or context.violating:
             converge.release(context, now)
         self._change_queue.request_itself(now)
@@ -125,43 +117,89 @@ class Scheduler:
 
     # ---- events ---------------------------------------------------------------
 
-    def _handle_rare(self, event: Event, now: Instant) -> None:
+    def _dispatch(self, event: Event, now: Instant) -> None:
+        """Gives the event to the part that it concerns; the frequent ones stand first."""
         context = self.context
-        if isinstance(event, BecameLeader):
-            become_leader.begin(context, event.stored, now)
-        elif isinstance(event, Subscribed):
-            self._subscribed(event, now)
-        elif isinstance(event, Disconnected):
-            if context.problem != event.problem:
-                context.publish("Disconnected", event.problem)
-            self._connect(Connection.CONNECTING, event.problem)
-            context.pool.clear()
-        elif isinstance(event, AgentsReported):
-            agent_changes.reported(context, event, now)
-        elif isinstance(event, InverseOffersReceived):
-            agent_changes.asked_to_leave(context, event.offers)
-        elif isinstance(event, OrphanContainersReported):
-            container_sweep.answer(context, event, now)
-        elif isinstance(event, SaveFailed):
-            self._save_failed(event, now)
-        elif isinstance(event, UsageMeasured):
-            autoscaler.measure(context, event, now)
-        elif isinstance(event, StoreReported):
-            context.store_problem = event.problem
-            context.publish("StoreReported", event.problem or "the store can be used")
-        elif isinstance(event, CallFailed):
-            if isinstance(event.call, Accept):
-                for task in context.unsent(event.call):
-                    converge.forget_unsent(context, task, event.problem, now)
-        elif isinstance(event, FrameworkRefused):
-            self._refused(event.message)
-        elif isinstance(event, AgentFailed | ExecutorFailed):
-            # The tasks of either are told of one by one, by statuses of their own.
-            what = f"executor {event.executor_id} ended" if isinstance(event, ExecutorFailed) else "was removed"
-            agent = context.agents.get(event.agent_id)
-            context.publish("AgentChanged", f"agent {agent.hostname if agent else event.agent_id}: {what}")
-            if isinstance(event, AgentFailed):
+        match event:
+            case StatusReceived():
+                self._status(event.status, now)
+            case Saved():
+                self._saved(event.ticket, now)
+            case Woke():
+                self._woke(now)
+            case OffersReceived():
+                context.pool.add(event.offers, now)
+                context.is_unsettled = True
+                agent_changes.heard(context, event.offers, now)
+            case OfferRescinded():
+                context.pool.remove(event.offer_id)
+            case ProgressReported():
+                self._progressed(event)
+            case UsageMeasured():
+                autoscaler.measure(context, event, now)
+            case ApprovalGiven():
+                self._approved(event, now)
+            case ExecutorUpgradeRequested():
+                self._upgrade_executors(event, now)
+            case ExecRequested():
+                exec_session.attach(context, event)
+            case (
+                StackSubmitted() | StackRemoved() | RollbackRequested() | RolloutActionRequested() | KillRequested()
+            ) | (ScaleRequested() | RestartRequested() | StopRequested() | StartRequested() | BackoffResetRequested()):
+                self._change_queue.request(event, now)
+            case _:
+                self._dispatch_rare(event, now)
+
+    def _dispatch_rare(self, event: RareEvent, now: Instant) -> None:
+        context = self.context
+        match event:
+            case BecameLeader():
+                become_leader.begin(context, event.stored, now)
+            case Subscribed():
+                self._subscribed(event, now)
+            case Disconnected():
+                self._disconnected(event.problem)
+            case FrameworkRefused():
+                self._refused(event.message)
+            case AgentsReported():
+                agent_changes.reported(context, event, now)
+            case InverseOffersReceived():
+                agent_changes.asked_to_leave(context, event.offers)
+            case AgentFailed():
+                self._publish_agent(event.agent_id, "was removed")
                 agent_changes.removed(context, event.agent_id, now)
+            case ExecutorFailed():
+                # Its tasks end by statuses of their own.
+                self._publish_agent(event.agent_id, f"executor {event.executor_id} ended")
+            case OrphanContainersReported():
+                container_sweep.answer(context, event, now)
+            case CallFailed():
+                if isinstance(event.call, Accept):
+                    self._forget_unsent(event.call, event.problem, now)
+            case SaveFailed():
+                self._save_failed(event, now)
+            case StoreReported():
+                context.store_problem = event.problem
+                context.publish("StoreReported", event.problem or "the store can be used")
+            case _:
+                assert_never(event)
+
+    def _status(self, status: Status, now: Instant) -> None:
+        if self.context.outbox.is_full:
+            self._shed()
+        else:
+            statuses.receive(self.context, status, now)
+
+    def _disconnected(self, problem: str) -> None:
+        context = self.context
+        if context.problem != problem:
+            context.publish("Disconnected", problem)
+        self._connect(Connection.CONNECTING, problem)
+        context.pool.clear()
+
+    def _publish_agent(self, id: AgentId, what: str) -> None:
+        agent = self.context.agents.get(id)
+        self.context.publish("AgentChanged", f"agent {agent.hostname if agent else id}: {what}")
 
     def _subscribed(self, event: Subscribed, now: Instant) -> None:
         context = self.context
@@ -202,7 +240,7 @@ class Scheduler:
         for start in range(0, len(known), RECONCILE_AT_ONCE):
             context.after_save(Reconcile(tasks=tuple(known[start : start + RECONCILE_AT_ONCE])))
         context.after_save(Reconcile())
-        context.timers.set("reconcile", "", now + context.settings.reconcile_seconds)
+        context.timers.set(Timer.RECONCILE, "", now + context.settings.reconcile_seconds)
 
     def _refused(self, message: str) -> None:
         context = self.context
@@ -241,7 +279,7 @@ class Scheduler:
         self._accept(ends, now)
         self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
-    def _roll(self, event: ExecutorUpgradeRequested, now: Instant) -> None:
+    def _upgrade_executors(self, event: ExecutorUpgradeRequested, now: Instant) -> None:
         context = self.context
         if context.connection is Connection.SUBSCRIBED:
             outcome = executor_upgrade.begin(context, event, now)
@@ -282,13 +320,17 @@ class Scheduler:
         waiting = self._take(ticket, now)
         for command in waiting.commands:
             if isinstance(command, Accept) and waiting.session != context.session:
-                for task in context.unsent(command):
-                    converge.forget_unsent(context, task, "the connection to the master was lost before", now)
+                self._forget_unsent(command, "the connection to the master was lost before", now)
             else:
                 context.emit(command)
         repeated_requests.stored(context, waiting.answers)
         if waiting.changes:
             self._change_queue.stored(waiting, now)
+
+    def _forget_unsent(self, accept: Accept, problem: str, now: Instant) -> None:
+        """The launches of the Accept never left: their slots are pending again."""
+        for task in self.context.unsent(accept):
+            converge.forget_unsent(self.context, task, problem, now)
 
     def _save_failed(self, event: SaveFailed, now: Instant) -> None:
         waiting = self._take(event.ticket, now)
@@ -301,50 +343,77 @@ class Scheduler:
     # ---- time --------------------------------------------------------------------
 
     def _woke(self, now: Instant) -> None:
+        while (key := self.context.timers.pop(now)) is not None:
+            self._ring(*key, now)
+
+    def _ring(self, timer: Timer, name: str, now: Instant) -> None:
+        """A deadline has come: `name` is the task, the group or the version that has it, "" where it is nobody's."""
         context = self.context
-        while (key := context.timers.pop(now)) is not None:
-            kind, name = key
-            task = context.state.tasks.get(TaskId(name)) if kind in ("kill", "launch", "unreachable") else None
-            if kind == "reconcile":
+        match timer:
+            case Timer.PLACE | Timer.HELD_OFFERS | Timer.REVIVE | Timer.TASKS_MOVED | Timer.DELAY_SCHEDULING:
+                placer.settle(context, now)
+            case Timer.RESTART_DELAY | Timer.SWEEP:
+                placer.settle(context, now)
+            case Timer.STICKY | Timer.ADOPTION:
+                context.sought.clear()  # slots that waited for one agent can go to others
+                placer.settle(context, now)
+            case Timer.EXPLAIN:
+                placer.explain_without_offers(context, now)
+            case Timer.KILL | Timer.LAUNCH | Timer.UNREACHABLE:
+                task = context.state.tasks.get(TaskId(name))
+                if task is not None:
+                    self._ring_task(timer, task, now)
+            case Timer.ROLLOUT_STEP | Timer.ROLLOUT_DEADLINE | Timer.INPLACE_UPDATE:
+                group = parse_group_id(name)
+                if group is not None and group in context.state.groups:
+                    self._ring_group(timer, group, now)
+            case Timer.RECONCILE:
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
-            elif kind in ("settle", "hold", "revive", "backoff", "moved", "sweep", "patience"):
-                placer.settle(context, now)
-            elif kind == "judge":
+            case Timer.MISMATCHES:
                 self._judge(now)
-            elif kind == "why":
-                placer.explain_without_offers(context, now)
-            elif kind in ("sticky", "adopt"):
-                context.sought.clear()  # slots that waited for one agent may go to others
-                placer.settle(context, now)
-            elif kind in ("advance", "deadline", "tell"):
-                self._look_at(kind, name, now)
-            elif kind == "agents":
+            case Timer.AGENTS_REPORT:
                 agent_changes.known(context, now)
-            elif kind == "window":
+            case Timer.MAINTENANCE:
                 agent_changes.refresh(context, now)
-            elif kind == "kill" and task is not None and task.state.is_lively:
-                context.kill(task, now)
-            elif kind == "unreachable" and task is not None:
-                converge.review_slot(context, task.group, task.slot, now)
-            elif kind == "launch" and task is not None and task.state in (TaskState.INTENT, TaskState.STAGING):
-                seconds = context.settings.launch_timeout_seconds
-                context.blame(task, now)
-                context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
-                if task.sweeps:
-                    context.kill(task, now)  # its goal was STOP from the start
+            case Timer.EXECUTOR_UPGRADE:
+                pass  # it is looked at after every event
+            case _:
+                assert_never(timer)
 
-    def _look_at(self, kind: str, name: str, now: Instant) -> None:
-        group = parse_group_id(name)
-        if group is None or group not in self.context.state.groups:
-            return
-        if kind == "tell":
-            inplace_update.send_updates(self.context, group, now)
-        elif kind == "advance":
-            rollouts.go_on(self.context, group, now)
-        else:
-            rollouts.check_deadline(self.context, group, now)
-            converge.review_group(self.context, group, now)
+    def _ring_task(self, timer: TaskTimer, task: Task, now: Instant) -> None:
+        context = self.context
+        match timer:
+            case Timer.KILL:
+                if task.state.is_lively:
+                    context.kill(task, now)
+            case Timer.UNREACHABLE:
+                converge.review_slot(context, task.group, task.slot, now)
+            case Timer.LAUNCH:
+                if task.state in (TaskState.INTENT, TaskState.STAGING):
+                    self._launch_timed_out(task, now)
+            case _:
+                assert_never(timer)
+
+    def _launch_timed_out(self, task: Task, now: Instant) -> None:
+        context, seconds = self.context, self.context.settings.launch_timeout_seconds
+        context.blame(task, now)
+        context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+        if task.sweeps:
+            context.kill(task, now)  # its goal was STOP from the start
+
+    def _ring_group(self, timer: GroupTimer, group: GroupId, now: Instant) -> None:
+        context = self.context
+        match timer:
+            case Timer.ROLLOUT_STEP:
+                rollouts.go_on(context, group, now)
+            case Timer.ROLLOUT_DEADLINE:
+                rollouts.check_deadline(context, group, now)
+                converge.review_group(context, group, now)
+            case Timer.INPLACE_UPDATE:
+                inplace_update.send_updates(context, group, now)
+            case _:
+                assert_never(timer)
 
     def _judge(self, now: Instant) -> None:
         if self.context.connection is Connection.SUBSCRIBED:
@@ -354,5 +423,5 @@ class Scheduler:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""
         context = self.context
         is_connected = context.connection is Connection.SUBSCRIBED
-        if is_connected and context.is_unsettled and not context.timers.has("settle", ""):
-            context.timers.set("settle", "", now + context.settings.settle_seconds)
+        if is_connected and context.is_unsettled and not context.timers.has(Timer.PLACE, ""):
+            context.timers.set(Timer.PLACE, "", now + context.settings.settle_seconds)

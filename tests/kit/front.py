@@ -10,7 +10,7 @@ from itertools import count
 
 from framework.api.info import ServerInfo
 from framework.core.commands import Done, Outcome
-from framework.core.events import ChangeRequest, StackSubmitted
+from framework.core.events import StackSubmitted, UserRequest
 from framework.core.model import GroupSpec, Instant, Mismatch, RequestKey, StackSpec, Task
 from framework.core.views import (
     AgentView,
@@ -48,17 +48,17 @@ class FakeFront:
 
     def __init__(self, view: View | None = None) -> None:
         self.view = view if view is not None else a_view()
-        self.asks: list[ChangeRequest] = []
+        self.asks: list[UserRequest] = []
         """Without their keys, which are in `keys`."""
         self.keys: list[RequestKey | None] = []
-        self.answer: Callable[[ChangeRequest], Outcome | None] = lambda _ask: Done(message="")
+        self.answer: Callable[[UserRequest], Outcome | None] = lambda _ask: Done(message="")
         self.happened: list[Happening] = []
         self.oldest = 1
         self._ids = count(1)
         self._lock = threading.Lock()
         self._notified: list[Callable[[], None]] = []
 
-    def ask(self, make: Callable[[int], ChangeRequest]) -> Future[Outcome]:
+    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         asked = make(next(self._ids))
         self.asks.append(replace(asked, request_key=None))
         self.keys.append(asked.request_key)
@@ -276,10 +276,10 @@ def running(stack: Stack, *, index: int = 1) -> StackView:
     return a_stack(stack.name, groups, index=index)
 
 
-def runs_at_once(front: FakeFront) -> Callable[[ChangeRequest], Outcome | None]:
+def runs_at_once(front: FakeFront) -> Callable[[UserRequest], Outcome | None]:
     """An answer that takes a submitted stack and shows it running."""
 
-    def answer(asked: ChangeRequest) -> Outcome | None:
+    def answer(asked: UserRequest) -> Outcome | None:
         assert isinstance(asked, StackSubmitted)
         old = front.view.stacks.get(asked.stack.name)
         index = (old.spec.index if old else 0) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from framework.adapters import nodes
 from framework.adapters.nodes import Unstorable
@@ -99,6 +100,8 @@ class Shelf:
                 self.answers[write.answer.number] = write.answer
             case DeleteAnswer():
                 self.answers.pop(write.number, None)
+            case _:
+                assert_never(write)
 
 
 class MemoryStore:

@@ -8,7 +8,6 @@ from random import Random
 from framework.core.events import (
     ApprovalGiven,
     BackoffResetRequested,
-    ChangeRequest,
     ExecRequested,
     ExecutorUpgradeRequested,
     RestartRequested,
@@ -19,6 +18,7 @@ from framework.core.events import (
     StackSubmitted,
     StartRequested,
     StopRequested,
+    UserRequest,
 )
 from framework.core.model import RequestKey
 from framework.core.views import ApprovalRequest
@@ -72,22 +72,22 @@ class Users:
         """What was last submitted of each stack."""
         self._releases = Releases(seed, self.files)
 
-    def of_rollouts(self, name: str, *, is_bad: bool) -> ChangeRequest | None:
+    def of_rollouts(self, name: str, *, is_bad: bool) -> UserRequest | None:
         """What somebody asks who changes a stack, or looks after its change; None where nobody submitted it yet."""
         self._requests += 1
         return self._releases.ask(self._requests, name, is_bad=is_bad)
 
-    def mend(self, name: str) -> ChangeRequest:
+    def mend(self, name: str) -> UserRequest:
         """The last file with a version that is well, at the usual pace."""
         self._requests += 1
         return self._releases.mend(self._requests, name)
 
-    def reset(self, name: str) -> ChangeRequest:
+    def reset(self, name: str) -> UserRequest:
         """What somebody says when a stack was given up."""
         self._requests += 1
         return BackoffResetRequested(request_id=self._requests, pattern=name)
 
-    def ask(self) -> ChangeRequest:
+    def ask(self) -> UserRequest:
         """The next thing that somebody asks."""
         self._requests += 1
         id, rng = self._requests, self._rng
@@ -105,7 +105,7 @@ class Users:
                 return StartRequested(request_id=id, pattern=pattern)
         return StackRemoved(request_id=id, name=rng.choice(STACKS))
 
-    def with_key(self, ask: ChangeRequest) -> ChangeRequest:
+    def with_key(self, ask: UserRequest) -> UserRequest:
         """The same, as somebody asks who sends it again where no answer comes."""
         name = f"request {ask.request_id}"
         ask = replace(ask, request_key=RequestKey(text=name, digest=name))
@@ -115,23 +115,23 @@ class Users:
             else ask
         )
 
-    def _scale(self, id: int, pattern: str, instances: int) -> ChangeRequest:
+    def _scale(self, id: int, pattern: str, instances: int) -> UserRequest:
         if self._details.random() < 0.3:
             return ScaleRequested(request_id=id, pattern=pattern, delta=self._details.choice([-2, -1, 1]))
         return ScaleRequested(request_id=id, pattern=pattern, instances=instances)
 
-    def resume(self, name: str, action: RolloutAction = RolloutAction.RESUME) -> ChangeRequest:
+    def resume(self, name: str, action: RolloutAction = RolloutAction.RESUME) -> UserRequest:
         """What somebody says to a rollout that stands still."""
         self._requests += 1
         return RolloutActionRequested(request_id=self._requests, stack=name, action=action)
 
-    def approve(self, requests: tuple[ApprovalRequest, ...]) -> ChangeRequest:
+    def approve(self, requests: tuple[ApprovalRequest, ...]) -> UserRequest:
         """An operator who reads the first approval request, and approves it."""
         self._requests += 1
         mismatch, number = requests[0].mismatch, requests[0].number
         return ApprovalGiven(request_id=self._requests, mismatch=mismatch, number=number)
 
-    def first(self) -> ChangeRequest:
+    def first(self) -> UserRequest:
         """What they begin with."""
         self._requests += 1
         return StackSubmitted(request_id=self._requests, stack=self._stack(STACKS[0]))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from framework.core.converge import kill_guard
-from framework.core.events import ChangeRequest
+from framework.core.events import UserRequest
 from tests.simulation.agent import Agent
 from tests.simulation.changes import ChangeOracle
 from tests.simulation.engine import Engine
@@ -64,7 +64,7 @@ class World:
         self._machines = 0
         self._elections = 0
         self.replies = 0
-        self.unheard: list[ChangeRequest] = []
+        self.unheard: list[UserRequest] = []
         """The last request with a key of people who may not have heard the answer."""
 
     # ---- beginning ----------------------------------------------------------------------

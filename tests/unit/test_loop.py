@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any, cast
 from unittest.mock import Mock, patch
 
 import pytest
@@ -123,6 +124,13 @@ def test_a_bug_ends_the_loop_and_nobody_waits_for_ever(monkeypatch: pytest.Monke
     assert rig.stopped.result(SECONDS).exit_code == ServerExit.BUG
     outcome = asked.result(SECONDS)
     assert isinstance(outcome, Refused) and outcome.kind == "unavailable"
+
+
+def test_an_event_that_the_scheduler_does_not_know_ends_the_loop_as_a_bug() -> None:
+    rig = Rig()
+    rig.loop.post(cast(Any, object()))
+    rig.thread.start()
+    assert rig.stopped.result(SECONDS).exit_code == ServerExit.BUG
 
 
 def test_an_operators_stop_ends_with_zero() -> None:

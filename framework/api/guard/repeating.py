@@ -20,7 +20,7 @@ from framework.api.answers.base import Json
 from framework.api.errors import error_answer
 from framework.api.guard.rights import SAFE_METHODS
 from framework.core.commands import Refused
-from framework.core.events import ChangeRequest
+from framework.core.events import UserRequest
 from framework.core.model import Answered, RequestKey
 from framework.core.stacks.repeated_requests import KEPT_SECONDS, answer_of
 from framework.ports import Front
@@ -52,7 +52,7 @@ class _Try:
 _CURRENT: ContextVar[_Try | None] = ContextVar("request_with_a_key", default=None)
 
 
-def with_key(ask: ChangeRequest) -> ChangeRequest:
+def with_key(ask: UserRequest) -> UserRequest:
     """The ask with the key of the request that is being answered, where it has one."""
     known = _CURRENT.get()
     return ask if known is None else replace(ask, request_key=known.request_key)

@@ -17,12 +17,12 @@ from framework.api.routes.stacks import done_plain
 from framework.api.routes.tasks import task_or_problem
 from framework.core.events import (
     BackoffResetRequested,
-    ChangeRequest,
     KillRequested,
     RestartRequested,
     ScaleRequested,
     StartRequested,
     StopRequested,
+    UserRequest,
 )
 from framework.core.read.pace_warnings import warnings_of
 from framework.ports import Front
@@ -33,10 +33,10 @@ def router(front: Front, limits: Limits) -> APIRouter:
     """The routes over `front`."""
     routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}})
 
-    async def done(make: Callable[[int], ChangeRequest]) -> Response:
+    async def done(make: Callable[[int], UserRequest]) -> Response:
         return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
 
-    async def scaled(make: Callable[[int], ChangeRequest]) -> Response:
+    async def scaled(make: Callable[[int], UserRequest]) -> Response:
         done = await ask(front, make, limits.answer_seconds)
         return Json({**done_plain(done), "warnings": list(warnings_of(known(front), done.changed))}, 202)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from framework.api.errors import Problem
 from framework.api.guard.repeating import with_key
 from framework.core.commands import Done, Refused
-from framework.core.events import ChangeRequest
+from framework.core.events import UserRequest
 from framework.core.views import Connection, View
 from framework.ports import Front
 
@@ -33,7 +33,7 @@ def problem_of(refused: Refused) -> Problem:
     return Problem(_STATUS.get(refused.kind, 409), refused.message, refused.details)
 
 
-async def ask(front: Front, make: Callable[[int], ChangeRequest], timeout_seconds: float) -> Done:
+async def ask(front: Front, make: Callable[[int], UserRequest], timeout_seconds: float) -> Done:
     """What came of the ask; raises Problem where it was refused or nothing came of it within the time."""
     future = asyncio.wrap_future(front.ask(lambda request_id: with_key(make(request_id))))
     # Not wait_for: it would cancel the future, which the loop still resolves.

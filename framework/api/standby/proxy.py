@@ -20,7 +20,7 @@ from framework.api.info import ServerInfo
 from framework.api.standby.connecting import Connecting
 from framework.api.threads import Threads
 from framework.core.commands import Outcome, Refused
-from framework.core.events import ChangeRequest
+from framework.core.events import UserRequest
 from framework.core.views import EMPTY, View
 from framework.ports import Happening, Leadership, StoreFault, is_address
 
@@ -67,7 +67,7 @@ class PictureFront:
     def __init__(self) -> None:
         self.view: View = EMPTY
 
-    def ask(self, make: Callable[[int], ChangeRequest]) -> Future[Outcome]:
+    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         """Refuses."""
         future: Future[Outcome] = Future()
         asked = type(make(0)).__name__

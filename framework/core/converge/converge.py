@@ -23,6 +23,7 @@ from framework.core.rollout.updater import has_taken_over
 from framework.core.stacks.history import superfluous
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Action, act
+from framework.core.state.timers import Timer
 from specs.ids import GroupId
 from specs.model.constraints import Mode
 from specs.model.stack import Restart
@@ -120,8 +121,8 @@ def _surplus_cause(context: Context, task: Task) -> str:
 def end_task(context: Context, task: Task, now: Instant) -> None:
     """What follows when a task (already in the state as ended) is over: timers, back-off, history, its slot."""
     state, group = context.state, task.group
-    for kind in ("kill", "launch", "unreachable"):
-        context.timers.drop(kind, task.id)
+    for timer in (Timer.KILL, Timer.LAUNCH, Timer.UNREACHABLE):
+        context.timers.drop(timer, task.id)
     context.progress.pop(task.id, None)
     context.sent_updates.pop(task.id, None)
     spec = state.specs.get(group)
@@ -187,8 +188,8 @@ def forget_if_over(context: Context, group: GroupId) -> None:
     context.waits_published.pop(group, None)
     context.held.pop(group, None)
     context.violating.pop(group, None)
-    for kind in ("sticky", "adopt", "advance", "deadline", "tell"):
-        context.timers.drop(kind, str(group))
+    for timer in (Timer.STICKY, Timer.ADOPTION, Timer.ROLLOUT_STEP, Timer.ROLLOUT_DEADLINE, Timer.INPLACE_UPDATE):
+        context.timers.drop(timer, str(group))
     forget_stack_if_over(context, group.stack)
 
 

@@ -21,6 +21,7 @@ from framework.core.model import Instant, Task
 from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import ExecutorUpgrade
+from framework.core.state.timers import Timer
 from specs.executor_ids import is_version_of
 from specs.ids import AgentId, ExecutorId, GroupId
 from specs.states import Goal
@@ -78,13 +79,13 @@ def advance(context: Context, now: Instant) -> None:
             _begin_agent(context, upgrade, id, now)
     if upgrade.agent_id is None:
         context.executor_upgrade = None
-        context.timers.drop("roll", "")
+        context.timers.drop(Timer.EXECUTOR_UPGRADE, "")
         context.publish("ExecutorsRolled", "the roll is over")
     elif now >= upgrade.until:
         _fail(context, upgrade, upgrade.agent_id)
     elif now >= upgrade.ask_again_at:
         upgrade.ask_again_at = now + RESEND_SECONDS
-        context.timers.set("roll", "", min(upgrade.ask_again_at, upgrade.until))
+        context.timers.set(Timer.EXECUTOR_UPGRADE, "", min(upgrade.ask_again_at, upgrade.until))
         for executor in older_executors(context, upgrade.agent_id):
             context.after_save(Retire(agent_id=upgrade.agent_id, executor_id=executor))
 
@@ -139,7 +140,7 @@ def _fail(context: Context, upgrade: ExecutorUpgrade, id: AgentId) -> None:
     rest = f"; agents that are left as they are: {len(upgrade.waiting)}" if upgrade.waiting else ""
     context.executor_upgrade_problem = f"the roll stopped at {name}: after {AGENT_SECONDS:.0f} s {what}{rest}"
     context.executor_upgrade = None
-    context.timers.drop("roll", "")
+    context.timers.drop(Timer.EXECUTOR_UPGRADE, "")
     context.publish("ExecutorsRolled", context.executor_upgrade_problem)
 
 

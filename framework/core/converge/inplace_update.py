@@ -16,6 +16,7 @@ from framework.core.model import GroupSpec, Instant, Status, Task
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context, SentUpdate
 from framework.core.state.group_index import is_stale
+from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_make
 from specs.model.in_place import care_of
@@ -62,7 +63,7 @@ def _send(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant)
         if known is None or known.what != (spec.version, due) or now >= known.at + RESEND_SECONDS:
             context.sent_updates[id] = SentUpdate(what=(spec.version, due), at=now)
             stale.setdefault((task.agent_id, task.executor_id), []).append(id)
-        context.wake_group("tell", group, context.sent_updates[id].at + RESEND_SECONDS)
+        context.wake_group(Timer.INPLACE_UPDATE, group, context.sent_updates[id].at + RESEND_SECONDS)
     for (agent_id, executor_id), tasks in stale.items():
         context.after_save(_apply(state, spec, due, agent_id, executor_id, tasks))
 

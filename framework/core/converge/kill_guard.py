@@ -17,6 +17,7 @@ from framework.core.events import ApprovalGiven
 from framework.core.model import Instant, Mismatch, Status, Task
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Effect, transition
+from framework.core.state.timers import Timer
 from framework.core.state.unknown_tasks import UnknownTask, Verdict
 from framework.core.views import ApprovalRequest
 from specs.ids import AgentId, TaskId
@@ -38,7 +39,7 @@ def begin(context: Context, asked: tuple[tuple[TaskId, AgentId], ...], now: Inst
         unknown_tasks.missing.clear()
         unknown_tasks.unanswered = dict.fromkeys(id for id, _ in asked)
         unknown_tasks.answers_until = now + context.settings.answers_wait_seconds
-    context.timers.set("judge", "", now + context.settings.mismatch_seconds)
+    context.timers.set(Timer.MISMATCHES, "", now + context.settings.mismatch_seconds)
 
 
 def holds_back(context: Context, status: Status, task: Task | None, now: Instant) -> bool:
@@ -79,8 +80,8 @@ def _note_unknown(context: Context, status: Status, now: Instant) -> None:
 
 
 def _decide_soon(context: Context, now: Instant) -> None:
-    if not context.timers.has("judge", ""):
-        context.timers.set("judge", "", now + context.settings.mismatch_seconds)
+    if not context.timers.has(Timer.MISMATCHES, ""):
+        context.timers.set(Timer.MISMATCHES, "", now + context.settings.mismatch_seconds)
 
 
 def decide(context: Context, now: Instant) -> tuple[Status, ...]:
@@ -89,7 +90,7 @@ def decide(context: Context, now: Instant) -> tuple[Status, ...]:
     unknown_tasks = context.unknown_tasks
     if unknown_tasks.unanswered and now < unknown_tasks.answers_until:
         at = min(now + context.settings.mismatch_seconds, unknown_tasks.answers_until)
-        context.timers.set("judge", "", at)
+        context.timers.set(Timer.MISMATCHES, "", at)
         return ()
     unknown_tasks.unanswered.clear()
     _decide_unknown(context)

@@ -14,6 +14,7 @@ from framework.core.model import Instant, Status, Task
 from framework.core.rollout.rollouts import count_rollout_failure, go_on
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Effect, transition
+from framework.core.state.timers import Timer
 from specs.messages import shortened
 from specs.states import Goal, Health, Readiness, TaskState
 
@@ -59,7 +60,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
         end_task(context, moved, now)
         return
     if moved.state not in (TaskState.INTENT, TaskState.STAGING):
-        context.timers.drop("launch", moved.id)
+        context.timers.drop(Timer.LAUNCH, moved.id)
         started(context, moved)
     if moved.state is TaskState.RUNNING:
         context.progress.pop(moved.id, None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from framework.core.model import Instant, Task
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Back, back
+from framework.core.state.timers import Timer
 from specs.ids import TaskId, is_same_make
 from specs.model.stack import Keep
 from specs.states import Goal
@@ -18,7 +19,7 @@ def replace_in_time(context: Context, task: Task, now: Instant) -> None:
     spec = context.state.specs[task.group]
     due = task.state_since + spec.unreachable.replace_after_seconds
     if now < due:
-        context.timers.set("unreachable", task.id, due)
+        context.timers.set(Timer.UNREACHABLE, task.id, due)
         return
     if spec.unreachable.keep is Keep.REPLACEMENT:
         context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
@@ -31,7 +32,7 @@ def replace_in_time(context: Context, task: Task, now: Instant) -> None:
 def welcome(context: Context, task: Task, now: Instant) -> None:
     """A task can be reached again: decides whether it stays or its replacement does. `task` is in the state as Mesos
     reports it now."""
-    context.timers.drop("unreachable", task.id)
+    context.timers.drop(Timer.UNREACHABLE, task.id)
     substitute = _substitute(context, task)
     has_lost_its_slot = bool(task.replaced_at)
     verdict = back(task.goal, task.state, is_replaced=has_lost_its_slot, is_desired=_is_desired(context, task))

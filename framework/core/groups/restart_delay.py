@@ -11,6 +11,7 @@ from framework.core.groups.completion import has_used_up_retries
 from framework.core.model import Backoff, GroupSpec, Instant, Task
 from framework.core.state.backoff import after_failure, is_permanently_failed, is_waiting, seconds
 from framework.core.state.context import Context
+from framework.core.state.timers import Timer
 from specs.ids import GroupId, VersionId
 
 
@@ -45,7 +46,7 @@ def _announce(context: Context, task: Task, backoff: Backoff) -> None:
 def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Backoff, now: Instant) -> None:
     """Sets the timer for the end of a wait: placement looks at the group again."""
     if is_waiting(backoff, now):
-        context.timers.set("backoff", f"{group} {version}", backoff.until)
+        context.timers.set(Timer.RESTART_DELAY, f"{group} {version}", backoff.until)
 
 
 def schedule_all(context: Context, now: Instant) -> None:

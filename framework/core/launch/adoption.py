@@ -16,6 +16,7 @@ from framework.core.state.agents import DRAINING, Agents
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import ExecutorChoice
+from framework.core.state.timers import Timer
 from placement.agent import Agent
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer
@@ -174,7 +175,7 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
         if found:
             counts[group] = len(found)
             end = min(_awaited_until(context, task) for task in found)
-            context.timers.set("adopt", str(group), end)
+            context.timers.set(Timer.ADOPTION, str(group), end)
     return counts
 
 

@@ -20,6 +20,7 @@ from framework.core.model import Instant, Task
 from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import ExecutorChoice
+from framework.core.state.timers import Timer
 from placement.agent import AgentState
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer, ReservationPool
@@ -68,7 +69,7 @@ def due(context: Context, now: Instant) -> list[Sweep]:
         else:
             by_place.setdefault((task.group, keeper.id), []).append(task)
     if looks:
-        context.timers.set("sweep", "", min(looks))
+        context.timers.set(Timer.SWEEP, "", min(looks))
     return [
         Sweep(agent_id=agent_id, left=tuple(reversed(by_place[group, agent_id][-MOST_AT_ONCE:])))
         for group, agent_id in sorted(by_place)

@@ -13,6 +13,7 @@ from framework.core.state.agents import DRAINING
 from framework.core.state.cluster_state import ClusterState, serial_of
 from framework.core.state.context import Context
 from framework.core.state.group_index import is_counted
+from framework.core.state.timers import Timer
 from placement.request import Request
 from specs.ids import AgentId, VersionId, is_same_make, make_of
 from specs.model.constraints import STICKY_ALWAYS
@@ -106,5 +107,5 @@ def _pins(context: Context, spec: GroupSpec, last: list[Task], now: Instant) -> 
             pins[task.slot] = task.agent_id
             until.append(end)
     if until:
-        context.timers.set("sticky", str(spec.id), min(until))
+        context.timers.set(Timer.STICKY, str(spec.id), min(until))
     return pins

@@ -29,6 +29,7 @@ from framework.core.model import (
 )
 from framework.core.rollout.updater import advance, pace_now
 from framework.core.state.context import Context
+from framework.core.state.timers import Timer
 from specs.ids import GroupId, is_same_make
 from specs.model.constraints import Mode
 from specs.model.update import OnFailure, Step
@@ -155,9 +156,9 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     gate = gate_of(context, active.spec) if active is not None else None
     if active is None or gate is None or not active.is_open or gate.has_no_deadline:
         return False
-    if _may_expire(active) and not context.timers.has("deadline", str(group)):
+    if _may_expire(active) and not context.timers.has(Timer.ROLLOUT_DEADLINE, str(group)):
         due = last_progress(context, active) + active.update.deadline_seconds
-        context.timers.set("deadline", str(group), due)
+        context.timers.set(Timer.ROLLOUT_DEADLINE, str(group), due)
     if gate.cause or (active.spec.mode is Mode.GLOBAL and not context.agents.is_told):
         return False  # of a global group a new leader knows only with the agents how much is to be done
     if active.step is not None:
@@ -166,13 +167,13 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if over_at is None:
         return False
     if now < over_at:
-        context.wake_group("advance", group, over_at)
+        context.wake_group(Timer.ROLLOUT_STEP, group, over_at)
         return False
     _put_part(context, active.rollout, replace(active.part, is_done=True))
-    context.timers.drop("deadline", str(group))
+    context.timers.drop(Timer.ROLLOUT_DEADLINE, str(group))
     for spec in context.state.stacks[group.stack].groups:
         if spec.signals and any(each.service == group.service for each in spec.dependencies):
-            context.wake_group("tell", spec.id, now)  # their signals may be due
+            context.wake_group(Timer.INPLACE_UPDATE, spec.id, now)  # their signals may be due
     context.publish_group("GroupRolledOut", group, f"{group} is changed: rollout {active.rollout.number}")
     _release(context, group, now)
     _finish_if_done(context, group.stack, now)
@@ -186,7 +187,7 @@ def _next_step(context: Context, active: ActiveRollout, step: Step, now: Instant
             return False
         due = part.step_since + step.hold_seconds
         if now < due:
-            context.wake_group("advance", group, due)
+            context.wake_group(Timer.ROLLOUT_STEP, group, due)
             return False
     elif not _has_reached(context, active, now):
         return False
@@ -212,7 +213,7 @@ def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
         else:
             next_at = since if next_at is None else min(next_at, since)
     if proved < wanted and next_at is not None:
-        context.wake_group("advance", index.id, next_at)
+        context.wake_group(Timer.ROLLOUT_STEP, index.id, next_at)
     return proved >= wanted
 
 
@@ -240,7 +241,7 @@ def _release(context: Context, done: GroupId, now: Instant) -> None:
             continue
         if any(each.service == done.service for each in active.spec.dependencies):
             _put_part(context, active.rollout, replace(active.part, step_since=now))
-        context.wake_group("advance", group, now)
+        context.wake_group(Timer.ROLLOUT_STEP, group, now)
 
 
 def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
@@ -305,7 +306,7 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
     seconds = active.update.deadline_seconds
     due = last_progress(context, active) + seconds
     if now < due:
-        context.timers.set("deadline", str(group), due)
+        context.timers.set(Timer.ROLLOUT_DEADLINE, str(group), due)
         return
     _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, active.spec)}", now)
 
@@ -372,7 +373,7 @@ def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
     context.publish_group("RolloutFailed", group, f"rollout {active.rollout.number}: {group}: {problem}")
     for each in active.rollout.groups:
         if not each.is_done:
-            context.wake_group("advance", each.group, now)  # others may have waited for this one
+            context.wake_group(Timer.ROLLOUT_STEP, each.group, now)  # others may have waited for this one
     go_back_if_asked(context, group)
 
 

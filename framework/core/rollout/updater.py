@@ -27,6 +27,7 @@ from framework.core.model import GroupSpec, Instant, Task
 from framework.core.stacks.dependants import restart_cause
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex, Replacement
+from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from placement.occupancy import Occupancy
 from placement.violations import violations
@@ -144,7 +145,7 @@ class _Updater:
         self._start_replacing()
         _stall(self._context, self._index, "; ".join(filter(None, (self._forbidden, self._stall))))
         if self._again_at is not None:
-            self._context.wake_group("advance", self._spec.id, self._again_at)
+            self._context.wake_group(Timer.ROLLOUT_STEP, self._spec.id, self._again_at)
 
     # ---- replacements under way -------------------------------------------------
 

@@ -7,10 +7,7 @@ from dataclasses import replace
 
 from framework.core.commands import PutHistory, PutRollouts, PutStack, PutTask, PutVersion, Refused, Write
 from framework.core.events import (
-    ApprovalGiven,
     ChangeRequest,
-    ExecRequested,
-    ExecutorUpgradeRequested,
     KillRequested,
     RestartRequested,
     RollbackRequested,
@@ -107,7 +104,7 @@ def remembered(
 def _message(request: ChangeRequest) -> str:
     if isinstance(request, RolloutActionRequested):
         return request.cause
-    return "" if isinstance(request, ApprovalGiven | ExecutorUpgradeRequested | ExecRequested) else request.message
+    return request.message
 
 
 def _by(request: ChangeRequest) -> str:
@@ -115,7 +112,7 @@ def _by(request: ChangeRequest) -> str:
         return request.submitted_by
     if isinstance(request, RolloutActionRequested):
         return request.asked_by
-    return "" if isinstance(request, ApprovalGiven | ExecutorUpgradeRequested | ExecRequested) else request.by
+    return request.by
 
 
 def _submit(request: StackSubmitted, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
@@ -371,7 +368,7 @@ def _out_of_bounds(spec: GroupSpec) -> Refused | None:
     return Refused(
         kind="invalid",
         message=f"{spec.id} is scaled by its load, from {bounds.min} to {bounds.max}; wanted a number of these, got"
-        f" {spec.instances}. StackChange autoscale in the stack file, or `framework stop {spec.id}` for none",
+        f" {spec.instances}. Change autoscale in the stack file, or `framework stop {spec.id}` for none",
         details=(("instances", f"{spec.instances} is not in {bounds.min}..{bounds.max}, the bounds of autoscale"),),
     )
 

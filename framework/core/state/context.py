@@ -33,7 +33,7 @@ from framework.core.state.load_window import Scaler
 from framework.core.state.offer_pool import OfferPool
 from framework.core.state.outbox import AfterSave, Outbox
 from framework.core.state.task_stories import TaskStories
-from framework.core.state.timers import Timers
+from framework.core.state.timers import Timer, Timers
 from framework.core.state.unknown_tasks import UnknownTasks
 from framework.core.views import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
@@ -211,11 +211,11 @@ class Context:
             if slot in index.holders:
                 self.unwant(group, slot)
 
-    def wake_group(self, kind: str, group: GroupId, at: Instant) -> None:
+    def wake_group(self, timer: Timer, group: GroupId, at: Instant) -> None:
         """Has a group looked at again at a time, or earlier if it is to be so already."""
-        known = self.timers.due(kind, str(group))
+        known = self.timers.due(timer, str(group))
         if known is None or at < known:
-            self.timers.set(kind, str(group), at)
+            self.timers.set(timer, str(group), at)
 
     # ---- tasks ---------------------------------------------------------------
 
@@ -328,7 +328,7 @@ class Context:
         self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
         self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
         takes_seconds = stop.drain_seconds + stop.grace_seconds if stop else 0.0
-        self.timers.set("kill", task.id, now + self.settings.kill_retry_seconds + takes_seconds)
+        self.timers.set(Timer.KILL, task.id, now + self.settings.kill_retry_seconds + takes_seconds)
 
     def publish_task(self, kind: str, task: Task, text: str) -> None:
         """Tells the event stream of a task, once the step is stored; and its story."""

@@ -7,12 +7,12 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
 
-from framework.adapters import codec, mesos_messages, mesos_resources
+from framework.adapters import codec, mesos_events, mesos_messages, mesos_resources
 from framework.adapters.codec import TaskWriter
 from framework.adapters.mesos_calls import body, joined
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig, executor_uri
@@ -170,6 +170,26 @@ def test_an_executors_message_is_read() -> None:
     message = ExecutorMessage(progress=Progress(task_id="t", stage="pulling", done_bytes=1, total_bytes=2))
     read = mesos_messages.executor_message(base64.b64encode(message.SerializeToString()).decode())
     assert read.progress.stage == "pulling"
+
+
+def test_every_message_of_an_executor_is_an_event() -> None:
+    kinds = [field.name for field in ExecutorMessage.DESCRIPTOR.oneofs_by_name["what"].fields]
+    assert sorted(kinds) == sorted(get_args(mesos_events.MessageKind))
+    for kind in kinds:
+        message = ExecutorMessage()
+        getattr(message, kind).SetInParent()
+        sent = {"agent_id": {"value": "a"}, "executor_id": {"value": "e"}, "data": _base64(message.SerializeToString())}
+        assert mesos_events.event({"type": "MESSAGE", "message": sent}, lambda _: None) is not None
+
+
+def test_a_message_of_a_later_executor_is_passed_over() -> None:
+    unknown = bytes([15 << 3 | 2, 0])  # an empty field 15
+    sent = {"agent_id": {"value": "a"}, "executor_id": {"value": "e"}, "data": _base64(unknown)}
+    assert mesos_events.event({"type": "MESSAGE", "message": sent}, lambda _: None) is None
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 # ---- what we say --------------------------------------------------------------

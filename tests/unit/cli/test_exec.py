@@ -21,7 +21,7 @@ from executor.terminal import ExecRequest
 from framework.api.routes import exec_in_task as routes
 from framework.cli.main import framework
 from framework.core.commands import Done, Outcome, Refused
-from framework.core.events import ChangeRequest, ExecRequested
+from framework.core.events import ExecRequested, UserRequest
 from specs.ids import group_id
 from tests.kit.executor_talk import order
 from tests.kit.front import FakeFront, a_group, a_stack, a_task, a_view, an_agent
@@ -85,7 +85,7 @@ def shell(front: FakeFront, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Sh
     address = serve(token="secret").removeprefix("http://")
     assert address
 
-    def answer(ask: ChangeRequest) -> Outcome:
+    def answer(ask: UserRequest) -> Outcome:
         assert isinstance(ask, ExecRequested)
         sessions.attach(Attach(order=order(), url=f"http://{address}", key=ask.key), played.start)
         return Done(message="")

@@ -13,7 +13,7 @@ import pytest
 
 from framework.cli.retrying import NoScheduler, Retry
 from framework.core.commands import Done, Outcome, Refused
-from framework.core.events import ChangeRequest
+from framework.core.events import UserRequest
 from tests.kit.front import FakeFront, runs_at_once
 from tests.unit.cli.conftest import Run, Serve
 
@@ -104,7 +104,7 @@ def unavailable(front: FakeFront, times: int) -> None:
     left = [times]
     answer = runs_at_once(front)
 
-    def refuse(ask: ChangeRequest) -> Outcome | None:
+    def refuse(ask: UserRequest) -> Outcome | None:
         left[0] -= 1
         if left[0] >= 0:
             return Refused(kind="unavailable", message="no scheduler leads at the moment")
@@ -157,9 +157,9 @@ def test_it_gives_up_in_time(serve: Serve, run: Run, front: FakeFront) -> None:
 def test_so_does_every_command_that_changes_something(
     serve: Serve, run: Run, front: FakeFront, words: tuple[str, ...]
 ) -> None:
-    asked: list[ChangeRequest] = []
+    asked: list[UserRequest] = []
 
-    def answer(ask: ChangeRequest) -> Outcome:
+    def answer(ask: UserRequest) -> Outcome:
         asked.append(ask)
         first = Refused(kind="unavailable", message="no scheduler leads at the moment")
         return first if len(asked) == 1 else Done(message="done")

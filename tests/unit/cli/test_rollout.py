@@ -12,7 +12,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.following import Follow
 from framework.cli.server import Address, Server
 from framework.core.commands import Done, Outcome
-from framework.core.events import ChangeRequest, RestartRequested, RolloutAction, RolloutActionRequested
+from framework.core.events import RestartRequested, RolloutAction, RolloutActionRequested, UserRequest
 from specs.model.update import OnFailure
 from tests.kit.front import FakeFront
 from tests.kit.rollouts import PROMPT, STEPS, Play, ask, change, is_new, playing
@@ -153,11 +153,11 @@ def test_one_that_takes_too_long_is_given_up_with_what_it_waits_for(serve: Serve
 
 
 def test_a_restart_asks_for_its_pace(serve: Serve, run: Run, front: FakeFront) -> None:
-    def answer(asked: ChangeRequest) -> Outcome:
+    def answer(asked: UserRequest) -> Outcome:
         asks.append(asked)
         return Done(changed=("shop/web",), index=2)
 
-    asks: list[ChangeRequest] = []
+    asks: list[UserRequest] = []
     front.answer = answer
     show(front, change(playing()))
     serve()
