@@ -268,15 +268,17 @@ class RolloutKind(StrEnum):
 class RolloutState(StrEnum):
     """The state of a rollout.
 
-        RUNNING <--> PAUSED          somebody pauses what is left, and resumes it
-           |  ^ |  +----> FAILED          a group stands still: too many failures, or too long without progress; resumed
-           or not v
-        DONE                         every group is as desired
-        ABORTED                      it ends as it is, on request
-        ROLLED_BACK                  a rollback of the same stack has begun instead
-        SUPERSEDED                   a newer change of the same stack has begun
+        RUNNING <--> PAUSED     somebody pauses all that is left, and resumes it
+           ^
+           +-------> FAILED     a group failed too often, or was too long without progress; resumed or not
 
-    The last four are over; RUNNING, PAUSED and FAILED lead to each of them."""
+        DONE                    every group is as desired
+        ABORTED                 it ends as it is, on request
+        ROLLED_BACK             a rollback has begun instead
+        SUPERSEDED              a newer change of the stack has begun
+
+    The last four are over. RUNNING, PAUSED and FAILED lead to each of them.
+    """
 
     RUNNING = "running"
     PAUSED = "paused"

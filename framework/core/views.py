@@ -1,4 +1,4 @@
-"""What readers see: an immutable picture of the scheduler, swapped in by the loop after it has worked.
+"""The views that readers get: an immutable picture of the scheduler, swapped in by the loop after it has worked.
 
 Reading never enters the core. The API, the pages and `plan` take everything from a View.
 """
@@ -45,32 +45,40 @@ class Connection(StrEnum):
 
 
 class GroupState(StrEnum):
-    """One word for a group: every slot ready; some not yet; a rollout is not done with it; stopped by spec; its last
-    tasks ending; finished; all as it will be, with slots that were given up."""
+    """The state of a group in one word."""
 
+    #: Every slot is ready, or has finished while others are ready.
     RUNNING = "running"
+    #: Some slots are not ready, and no rollout is the reason.
     WAITING = "waiting"
+    #: A rollout is not done with it.
     CHANGING = "changing"
+    #: It shall have no tasks, and its last one has ended.
     STOPPED = "stopped"
+    #: It is in no spec any more, and its last tasks are ending.
     REMOVING = "removing"
+    #: Every slot has finished.
     FINISHED = "finished"
+    #: Nothing more happens by itself: the version has failed permanently, or slots have used up their retries.
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A slot that is not filled, and why: `cause` is a sentence for people; `until` an Instant, 0 if unknown."""
+    """A slot that is not filled, and why."""
 
     slot: int
+    #: A sentence for people.
     cause: str
+    #: When the cause ends, 0 where that is not known.
     until: Instant = 0.0
+    #: The back-off that it waits for, None where the cause is another.
     backoff: Backoff | None = None
-    """What it waits for, where that is the end of a back-off."""
+    #: Whether it is not filled again before somebody asks for it.
     is_final: bool = False
-    """Whether it was given up: it is not filled before somebody asks for it."""
 
     def sentence(self, now: Instant) -> str:
-        """The cause as of now: with what is left of a wait."""
+        """The cause, with the rest of the wait as of now."""
         if self.backoff is not None and now < self.until:
             return countdown(self.backoff, now)
         return self.cause + (f" (in {self.until - now:.0f} s)" if now < self.until else "")
@@ -78,73 +86,86 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
+    #: The step that is under way, as "pulling".
     stage: str
+    #: Bytes done of `total_bytes`, 0 of 0 where the step does not count bytes.
     done_bytes: int
     total_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupProgress:
-    """How far rollout `number` is with a group. `changed` of `total` slots are as desired and ready.
+    """The progress of a rollout with one group."""
 
-    `step` is the one of `steps` that it is in, from 1; 0 where it is in none. `cause` says what is waited for, "" once
-    it is done; `until` is when that is over, and `deadline_at` when the rollout fails without progress; 0 where there
-    is no such time.
-    """
-
+    #: The number of the rollout.
     number: int
     kind: RolloutKind
     state: RolloutState
+    #: The step that it is in, from 1; 0 where it is in none.
     step: int
+    #: The group's steps, as texts.
     steps: tuple[str, ...]
+    #: How many slots are as desired and ready.
     changed: int
+    #: How many slots the group has.
     total: int
+    #: Failures since it began or was resumed, and how many of them are allowed.
     failures: int
     most_failures: int
     on_failure: OnFailure
+    #: Why it failed, "" where it did not.
     problem: str = ""
+    #: Why it does not go on now, "" once it is done.
     cause: str = ""
+    #: When that is over, 0 where it has no such time.
     until: Instant = 0.0
+    #: When the rollout fails without progress, 0 where it has no deadline now.
     deadline_at: Instant = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """What was last thought of the number of a group that is scaled by its load: how many it wants, bounds aside."""
+    """The last decision about the number of a group that is scaled by its load."""
 
     at: Instant
+    #: The number that its load wants, bounds aside.
     wants: int
+    #: For people.
     sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupView:
-    """A group: its spec and settings, live tasks by slot, ended ones (newest first), and unfilled slots."""
+    """A group, as readers see it."""
 
     spec: GroupSpec
+    #: The settings and resources of the version that is desired.
     container: Container
     resources: Resources
     state: GroupState
+    #: The living tasks, by slot.
     tasks: tuple[Task, ...]
+    #: The ended tasks that are kept, newest first.
     ended: tuple[Task, ...]
+    #: The slots that are not filled, by slot.
     waiting: tuple[Waiting, ...]
+    #: How many slots shall be filled now; of a GLOBAL group the number of agents on which it can run.
     wanted: int
-    """How many slots shall be filled now; of a GLOBAL group the number of agents on which it can run."""
+    #: The entries of the story of each task, oldest first, as far as this leader has seen it.
     stories: Mapping[TaskId, tuple[Entry, ...]] = field(default_factory=dict)
-    """What this leader has seen of each task, oldest first."""
+    #: Why replacing its tasks does not go on now, "" where it does, or nothing must be replaced.
     stall: str = ""
-    """Why replacing its tasks does not go on now, "" where it does, or nothing is to be replaced."""
+    #: The tasks that must go and are still there: why each must, and what that waits for (core.read.overdue).
     waits: Mapping[TaskId, str] = field(default_factory=dict)
-    """The tasks that are to go and are still there: why each is, and what that waits for (core.read.overdue)."""
+    #: The progress of the stack's rollout with it, None where that changes nothing of it.
     progress: GroupProgress | None = None
-    """How far the stack's rollout is with it, None where that changes nothing of it."""
+    #: The rules that left its waiting slots without a place when that was last published.
     refused_by: tuple[str, ...] = ()
-    """The rules by which its waiting slots found no place when that was last told."""
+    #: None where it is not scaled by its load, and before the first measurement.
     scaling: Scaling | None = None
-    """None where it is not scaled by its load, and before that was measured first."""
 
     def is_outdated(self, task: Task) -> bool:
-        """Whether the task runs on until another takes its place; one that is told to stop already does not."""
+        """Whether the task runs on until another takes its place. One whose goal is STOP already does not."""
         if task.goal is Goal.STOP or self.state is GroupState.REMOVING:
             return False
         return not is_same_make(task.version, self.spec.version) or task.generation < self.spec.generation
@@ -156,21 +177,21 @@ class GroupView:
 
     @cached_property
     def stopping(self) -> int:
-        """How many tasks were told to stop and have not ended; without those that cannot be reached now."""
+        """How many tasks shall stop and have not ended, without those that cannot be reached now."""
         return sum(task.goal is Goal.STOP and task.state is not TaskState.UNREACHABLE for task in self.tasks)
 
     def is_applying(self, task: Task) -> bool:
-        """Whether the task runs on, and its executor has not said yet that it has what is new for it."""
+        """Whether the task runs on, and its executor has not confirmed its in-place update."""
         return self.state is not GroupState.REMOVING and task.state.is_lively and is_stale(task, self.spec)
 
     @cached_property
     def applying(self) -> int:
-        """To how many tasks something is being applied in place."""
+        """How many tasks are being updated in place."""
         return sum(self.is_applying(task) for task in self.tasks)
 
     @cached_property
     def on_probation(self) -> int:
-        """How many tasks serve as before, and have not passed a check that was changed."""
+        """How many tasks count as ready although they have not passed a check that was changed."""
         return sum(task.is_on_probation and task.is_ready and task.goal is Goal.RUN for task in self.tasks)
 
     @cached_property
@@ -180,33 +201,38 @@ class GroupView:
 
     @cached_property
     def ready(self) -> int:
-        """How many tasks are ready and are the ones that are desired."""
+        """How many tasks are ready and shall run on as they are."""
         return sum(task.is_ready and task.goal is Goal.RUN and not self.is_outdated(task) for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackView:
     spec: StackSpec
+    #: Sorted by id: groups of its spec, and former ones whose last tasks are ending.
     groups: tuple[GroupView, ...]
+    #: None where none has begun since it was submitted.
     rollouts: Rollouts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryView:
-    """What became of a stack's spec, oldest first, and the versions that its definitions name."""
+    """The history of a stack, oldest first."""
 
     revisions: tuple[Revision, ...]
+    #: The versions that its definitions name.
     versions: Mapping[VersionId, Version]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
-    """An agent. `offered` is what we hold of it in offers now, None where that is nothing; `unavailable` why it is
-    avoided, "" where it is not; `penalties` the points it loses with groups that it has failed lately."""
+    """An agent, as readers see it."""
 
     agent: Agent
+    #: The resources that we hold of it in offers now, None where we hold none.
     offered: Resources | None = None
+    #: Why placement avoids it, as a phrase; "" where it does not.
     unavailable: str = ""
+    #: The points that it loses in placement with each group that it has failed lately.
     penalties: Mapping[GroupId, int] = field(default_factory=dict)
 
 
@@ -227,40 +253,47 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """All that readers may see. `problem` is empty, or says what keeps the scheduler from its work."""
+    """Everything that readers see. A view never changes: the loop swaps in a new one."""
 
+    #: When it was built.
     at: Instant = 0.0
     connection: Connection = Connection.LOADING
+    #: Everything that keeps the scheduler from its work, in sentences; "" where nothing does.
     problem: str = ""
+    #: None until Mesos has given one.
     framework_id: FrameworkId | None = None
+    #: The address of the leading master, host:port; "" before the first subscription.
     master: str = ""
+    #: By name.
     stacks: Mapping[str, StackView]
+    #: By agent id.
     agents: Mapping[str, AgentView]
+    #: Of the tasks that are starting.
     progress: Mapping[TaskId, Progress]
+    #: The region of the master, "" where it has none.
     region: str = ""
-    """The master's, "" where it has none."""
+    #: The resources that an executor takes on an agent, once.
     executor: Resources = Resources()
-    """What an executor takes on an agent, once."""
+    #: Why the master's list of agents could not be read; "" where it could.
     agents_problem: str = ""
-    """Why the master did not tell its agents when it was last asked; "" where it did."""
+    #: Why the store cannot be reached; `problem` has it too.
     store_problem: str = ""
-    """What keeps the store from being reached; `problem` has it too."""
+    #: The decisions that wait for an operator; `problem` has their sentences too.
     approval_requests: tuple[ApprovalRequest, ...] = ()
-    """What waits for an operator; `problem` has their sentences too."""
+    #: The executor under which new tasks run where none of its version runs.
     executor_id: str = ""
-    """The executor under which new tasks run where there is none of its version."""
+    #: Whether older executors are being replaced by the current one.
     is_upgrading_executors: bool = False
-    """Whether older executors are being replaced by the current one."""
+    #: The host name of the agent where that is done now, "" between two agents.
     upgrading_agent: str = ""
-    """The host name of the agent where that is done now, "" between two agents."""
+    #: The number of agents still to be upgraded.
     agents_to_upgrade: int = 0
-    """The number of agents still to be upgraded."""
+    #: Why the last upgrade failed, "" where it did not.
     executor_upgrade_problem: str = ""
-    """Why the last upgrade failed, "" where it did not."""
+    #: By stack; of removed stacks too, as long as they are kept.
     histories: Mapping[str, HistoryView] = field(default_factory=dict)
-    """By stack; of removed ones too, as far as they are kept."""
+    #: Requests that have changed something, by their keys.
     answers: Mapping[str, Answered] = field(default_factory=dict)
-    """Requests that have changed something, by their keys."""
 
 
 EMPTY = View(stacks={}, agents={}, progress={})

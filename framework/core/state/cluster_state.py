@@ -1,7 +1,8 @@
-"""The state: specs, versions, tasks and agents, and what is derived from them, kept in step with every change.
+"""The cluster state: everything that is stored, and the indexes derived from it, kept in step with every change.
 
-Stored: stacks, versions, tasks, agents, answers, framework id, next serial. All else here equals its recomputation from
-those, and `invariants.check` says so after every test; but for `GroupIndex.wanted`, which also remembers.
+Each attribute says whether it is stored, derived or volatile. Stored: the store has the same, or will with the save
+under way. Derived: equal to its recomputation from the stored values; `invariants.check` compares them after every
+test. Volatile: the next leader begins without it.
 """
 
 from __future__ import annotations
@@ -33,50 +34,65 @@ K = TypeVar("K")
 
 
 class ClusterState:
-    """The scheduler's mutable state, changed only by the methods here."""
+    """The scheduler's mutable state, changed only by the methods here. Dictionaries with None for values are ordered
+    sets."""
 
     def __init__(self) -> None:
+        #: Stored. None until Mesos has given one.
         self.framework_id: FrameworkId | None = None
+        #: Stored. The number of the next task id.
         self.next_serial = 1
+        #: Stored, by name: also a stack that is being removed.
         self.stacks: dict[str, StackSpec] = {}
+        #: Stored, by stack: also those of removed stacks, as long as they are kept.
         self.histories: dict[str, History] = {}
-        """Of removed stacks too, as far as they are kept."""
+        #: Stored, by stack and id, as long as a spec, task, history or rollout names them.
         self.versions: dict[tuple[str, VersionId], Version] = {}
+        #: Stored: living tasks and the ended ones that are kept.
         self.tasks: dict[TaskId, Task] = {}
+        #: Derived: the specs of all groups of stacks that are not being removed.
         self.specs: dict[GroupId, GroupSpec] = {}
+        #: Derived: the index of every group that has a spec or a task.
         self.groups: dict[GroupId, GroupIndex] = {}
+        #: Derived: the keys of `groups`, by stack.
         self.by_stack: dict[str, dict[GroupId, None]] = {}
+        #: Stored: the agents that tasks name or that have failed lately.
         self.agents: dict[AgentId, KnownAgent] = {}
+        #: Stored, by stack.
         self.rollouts: dict[str, Rollouts] = {}
+        #: Stored: requests that have changed something, by their keys, oldest first. Replaced as a whole, never
+        #: changed.
         self.answers: dict[str, Answered] = {}
-        """Requests that have changed something, by their keys, oldest first. Replaced as a whole, never changed."""
+        #: Volatile: agents that drain, or whose maintenance begins soon. Set by `depart`.
         self.draining: dict[AgentId, None] = {}
-        """The agents that are to be left: those that drain, and those whose maintenance begins soon."""
+        #: Derived: the number of reachable tasks, by group, agent and container hash (specs.ids.make_of).
         self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
-        """How many tasks can be reached, by group, agent and version without its care (specs.ids.make_of)."""
+        #: Derived: the number of reachable tasks, by agent and executor.
         self.executors: dict[AgentId, dict[ExecutorId, int]] = {}
-        """How many tasks can be reached, by agent and executor."""
+        #: Derived: the number of tasks, ended ones too, that name an agent.
         self.agent_uses: dict[AgentId, int] = {}
-        """How many tasks name an agent, ended ones too."""
+        #: Derived: the failures of agents, by group.
         self.agent_failures: dict[GroupId, dict[AgentId, AgentFailures]] = {}
+        #: Derived: ended tasks whose containers may run on, while no task adopts or removes them.
         self.left: dict[TaskId, None] = {}
-        """The ended tasks whose containers may run on, without a task that sees to them."""
+        #: Derived: the wait of each group's version, the newest one that an ended task carries.
         self.backoffs: dict[tuple[GroupId, VersionId], Backoff] = {}
-        """The waits of groups' versions: of each the newest that an ended task carries."""
+        #: Derived: the groups that have one task on every agent.
         self.global_groups: dict[GroupId, None] = {}
-        """The groups that have one on every agent."""
+        #: Derived: the hard rules by which groups keep others away, sorted by group.
         self.apart: tuple[tuple[GroupId, Neighbour], ...] = ()
-        """The hard rules by which groups keep others away."""
+        #: The same by group.
         self._keeping_apart: dict[GroupId, tuple[Neighbour, ...]] = {}
+        #: Derived: how many specs, tasks, histories and rollouts name a version.
         self.version_uses: dict[tuple[str, VersionId], int] = {}
+        #: Volatile: groups that have changed since the view was last built.
         self.touched: dict[GroupId, None] = {}
-        """Groups of which something changed since the view was last built."""
+        #: Volatile: stacks whose history has changed since the view was last built.
         self.revised: dict[str, None] = {}
-        """Stacks of whose history something did."""
 
     @classmethod
     def of(cls, stored: Stored) -> ClusterState:
-        """The state that the store holds. The next serial is above that of every task, whatever the store says."""
+        """The state of what the store holds. The next serial is above that of every task, whatever the store says."""
         state = cls()
         highest = max((serial_of(task.id) for task in stored.tasks), default=0)
         state.framework_id, state.next_serial = stored.framework_id, max(stored.next_serial, highest + 1)
@@ -111,7 +127,7 @@ class ClusterState:
                 yield self.tasks[id]
 
     def put_stack(self, stack: StackSpec) -> None:
-        """Takes a stack's new spec; groups that are no longer in it lose theirs."""
+        """Takes a stack's new spec. Groups that are no longer in it lose theirs."""
         old = self.stacks.get(stack.name)
         for spec in old.groups if old else ():
             self._forget_spec(spec)
@@ -143,7 +159,7 @@ class ClusterState:
         self._list_apart()
 
     def put_rollouts(self, rollouts: Rollouts) -> None:
-        """Takes what becomes of a stack's rollouts."""
+        """Takes the new rollouts of a stack."""
         self._use_before(rollouts.stack, -1)
         self.rollouts[rollouts.stack] = rollouts
         self._prove_again(rollouts.stack)
@@ -168,7 +184,7 @@ class ClusterState:
             self._use(stack, spec.version, by)
 
     def depart(self, agents: Iterable[AgentId]) -> dict[GroupId, None]:
-        """Takes which agents are to be left; returns the groups that have a task to move now, or no longer."""
+        """Takes the agents that drain. Returns the groups that have a task to move now, or no longer have one."""
         draining = dict.fromkeys(agents)
         changed = draining.keys() ^ self.draining.keys()
         self.draining = draining
@@ -182,7 +198,7 @@ class ClusterState:
         return moved
 
     def _mark_due(self, index: GroupIndex, slot: int, holder: Task | None) -> None:
-        """Notes whether the task that holds a slot is to be replaced, and why."""
+        """Notes whether the task that holds a slot must be replaced, and why."""
         is_old = holder is not None and is_outdated(holder, self.specs.get(index.id))
         departs = holder is not None and self._departs(holder)
         _mark(index.outdated, slot, is_old)
@@ -190,7 +206,8 @@ class ClusterState:
         _mark(index.useless, slot, (is_old or departs) and holder is not None and not holder.is_ready)
 
     def _departs(self, task: Task) -> bool:
-        """One that Mesos ends unasked does so too: its agent drains, of which we hear by this first."""
+        """Whether a task leaves a draining agent. One that Mesos ends unasked does: that is the first sign of a
+        drain."""
         return task.goal is Goal.RUN and (task.agent_id in self.draining or task.state is TaskState.KILLING)
 
     def _forget_spec(self, spec: GroupSpec) -> None:
@@ -204,7 +221,7 @@ class ClusterState:
         self.apart = tuple((id, rule) for id in sorted(self._keeping_apart) for rule in self._keeping_apart[id])
 
     def put_history(self, history: History) -> None:
-        """Takes the history of a stack, instead of the one that it had; the versions that it names are in use."""
+        """Takes the new history of a stack. The versions that it names are in use."""
         if history.stack in self.histories:
             self.drop_history(history.stack)
         self.histories[history.stack] = history
@@ -219,7 +236,7 @@ class ClusterState:
         self.revised[name] = None
 
     def put_agent(self, agent: KnownAgent) -> None:
-        """Takes what is known of an agent."""
+        """Takes the new facts and failures of an agent."""
         self._unlist_failures(agent.id)
         self.agents[agent.id] = agent
         for failures in agent.failures:
@@ -239,7 +256,7 @@ class ClusterState:
                 del self.agent_failures[failures.group]
 
     def forget_group(self, group: GroupId) -> None:
-        """Forgets a group of which there is no task and no spec."""
+        """Forgets a group that has no task and no spec."""
         self.groups.pop(group, None)
         members = self.by_stack.get(group.stack)
         if members is not None:
@@ -278,27 +295,28 @@ class ClusterState:
         self.touched[task.group] = None
 
     def _arrange(self, index: GroupIndex, slot: int) -> None:
-        """Says of each living task of a slot whether it holds that, comes in, or leaves: by all that is stored of them,
-        and by nothing else.
+        """Decides which living task of a slot is its holder, which is the surge task, and which are outgoing: by their
+        stored records alone.
 
-        Of two the later one holds the slot: one that was given up may come back to find it taken. But one that was
-        launched beside the holder comes in only when that is to stop; and if it is given up before, it never does.
+        Of two tasks the later one holds the slot: a task that was unreachable may come back to find it taken. But a
+        task that was launched beside the holder takes over only once the holder shall stop; and if it shall stop itself
+        before that, it never does.
         """
         holder: Task | None = None
-        coming: Task | None = None
+        surge: Task | None = None
         living = index.living.get(slot, ())
         for task in sorted((self.tasks[id] for id in living), key=lambda task: serial_of(task.id)):
             index.outgoing.pop(task.id, None)
             if not holds_slot(task) or (task.beside is not None and task.goal is Goal.STOP):
                 index.outgoing[task.id] = None
             elif holder is not None and task.beside == holder.id and holder.goal is Goal.RUN:
-                coming = task
+                surge = task
             else:
-                for one in (holder, coming):
+                for one in (holder, surge):
                     if one is not None:
                         index.outgoing[one.id] = None
-                holder, coming = task, None
-        _set(index.surge, slot, coming.id if coming else None)
+                holder, surge = task, None
+        _set(index.surge, slot, surge.id if surge else None)
         _set(index.holders, slot, holder.id if holder else None)
         self._mark_due(index, slot, holder)
         runs = holder is not None and holder.goal is Goal.RUN
@@ -324,7 +342,7 @@ class ClusterState:
         self.touched[task.group] = None
 
     def carries_backoff(self, task: Task) -> bool:
-        """Whether its group's wait is known from this task."""
+        """Whether the wait of its version is stored with this task."""
         return task.backoff is not None and task.backoff == self.backoffs.get((task.group, task.version))
 
     def _note_backoff(self, old: Task | None, new: Task | None) -> None:
@@ -346,7 +364,7 @@ class ClusterState:
             self.backoffs[key] = max(carried, key=_age)
 
     def unused_versions(self, stack: str, candidates: dict[VersionId, None]) -> list[VersionId]:
-        """Which of the versions nothing refers to."""
+        """Those of the versions that nothing names."""
         return [id for id in candidates if (stack, id) in self.versions and not self.version_uses.get((stack, id))]
 
     def _unlist(self, task: Task) -> None:

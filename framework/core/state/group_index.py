@@ -1,4 +1,4 @@
-"""What there is of one group: who holds its slots, and what of that is to be replaced."""
+"""The index of one group: which task holds each slot, and which of them must be replaced."""
 
 from __future__ import annotations
 
@@ -11,49 +11,61 @@ from specs.states import Goal, TaskState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """A successor that is to be launched beside a running task: of which version, and since when."""
+    """A surge task that shall be launched beside a running task."""
 
+    #: The version that it will run.
     version: VersionId
+    #: Since when it is wanted: without a place in time the slot may be changed stop-first.
     since: Instant
 
 
 @dataclass(slots=True)
 class GroupIndex:
-    """What there is of one group.
+    """Everything that is known of one group. It is derived from the stored tasks and specs, and is equal to its
+    recomputation, except for `fresh`, `wanted` and the ones after it, which other
+    rooms keep.
 
-    `holders` has the task that holds each slot; `surge` those that are to take over from it once they are ready,
-    while it shall still run; `outgoing` those that live but have lost their slot: unreachable ones, and ones whose
-    successor has taken over; `living` all of these by slot. `ended` are the kept ones, oldest first. `outdated` are the
-    holders whose task has another version or generation than is desired, as far as they shall run; `draining` those on
-    agents that are to be left, or that Mesos ends; `useless` those of both that are not ready; `unproved` those whose
-    task serves on although it has failed a check that was changed. `stale` are the tasks that run on and lack
-    something that their executor is to be told (core.converge.inplace_update).
-
-    `wanted` are the slots that shall be filled, each with the agent that it belongs to where the group has one on every
-    agent; core.converge.slots finds them. `replacements` are the held slots for which a successor is to be launched
-    now; `violating` those whose task breaks a rule that has changed; `stall` says why the replacing of tasks does not
-    go on: core.rollout.updater finds these.
-    """
+    A living task is in `living`, and in one of `holders`, `surge` and `outgoing`; an ended one is in `ended`. The other
+    attributes name slots, or tasks, of which something is true."""
 
     id: GroupId
+    #: The task that holds each slot.
     holders: dict[int, TaskId] = field(default_factory=dict)
+    #: The task of each slot that takes it over from the holder once it is ready, as long as the holder shall run.
     surge: dict[int, TaskId] = field(default_factory=dict)
+    #: Living tasks that have lost their slot: unreachable ones, and ones whose surge task has taken over.
     outgoing: dict[TaskId, None] = field(default_factory=dict)
+    #: All three of these by slot, an inner dictionary for each slot that has one.
     living: dict[int, dict[TaskId, None]] = field(default_factory=dict)
+    #: The ended tasks that are kept, oldest first.
     ended: dict[TaskId, None] = field(default_factory=dict)
+    #: The number of each slot's newest attempt.
     attempts: dict[int, int] = field(default_factory=dict)
+    #: The ended task of each slot that was launched last, but for tasks that only sweep.
     last_ended: dict[int, TaskId] = field(default_factory=dict)
+    #: Slots whose holder shall run, but has another container hash or generation than the spec.
     outdated: dict[int, None] = field(default_factory=dict)
+    #: Slots whose holder shall run, but whose agent drains, or which Mesos ends.
     draining: dict[int, None] = field(default_factory=dict)
+    #: Slots that are outdated or draining, and whose holder is not ready: stopping it costs nothing.
     useless: dict[int, None] = field(default_factory=dict)
+    #: Slots whose holder counts as ready although it has failed a check that was changed.
     unproved: dict[int, None] = field(default_factory=dict)
+    #: Living tasks that lack in-place settings or a signal of the spec (core.converge.inplace_update).
     stale: dict[TaskId, None] = field(default_factory=dict)
+    #: Slots whose holder shall run and is ready.
     ready: dict[int, None] = field(default_factory=dict)
+    #: Slots of `ready` that may still have to prove themselves; core.rollout takes out the ones that have.
     fresh: dict[int, None] = field(default_factory=dict)
+    #: Slots whose holder shall run and runs, ready or not.
     running: dict[int, None] = field(default_factory=dict)
+    #: The slots that shall be filled, each with its agent where the group is GLOBAL; core.converge.slots finds them.
     wanted: dict[int, AgentId | None] = field(default_factory=dict)
+    #: Held slots for which a surge task shall be launched now; core.rollout.updater finds these and the next two.
     replacements: dict[int, Replacement] = field(default_factory=dict)
+    #: Held slots whose task breaks a rule that has changed, with the reason as a phrase.
     violating: dict[int, str] = field(default_factory=dict)
+    #: Why replacing its tasks does not go on, "" where it does.
     stall: str = ""
 
     @property
@@ -69,19 +81,20 @@ def holds_slot(task: Task) -> bool:
 
 
 def is_counted(task: Task) -> bool:
-    """Whether rules that look at where tasks are see this one: it lives, and can be reached."""
+    """Whether placement rules count the task on its agent: it lives, and can be reached."""
     return task.state.is_lively and task.state is not TaskState.UNREACHABLE
 
 
 def is_outdated(task: Task, spec: GroupSpec | None) -> bool:
-    """Whether the task shall run, but not as it is."""
+    """Whether the task shall run, but must be replaced: its container hash or its generation is not that of the
+    spec."""
     if spec is None or task.goal is Goal.STOP:
         return False
     return not is_same_make(task.version, spec.version) or task.generation < spec.generation
 
 
 def is_stale(task: Task, spec: GroupSpec | None) -> bool:
-    """Whether the task shall run, and lacks what it can be given as it runs: the care that is desired, or a signal."""
+    """Whether the task shall run, and lacks something that it can get as it runs: in-place settings, or a signal."""
     if spec is None or task.goal is Goal.STOP or not is_same_make(task.version, spec.version):
         return False
     return task.version != spec.version or task.signals < spec.signals
