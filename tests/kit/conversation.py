@@ -38,6 +38,7 @@ from framework.core.events import (
     Event,
     OffersReceived,
     Saved,
+    ScaleRequested,
     StackRemoved,
     StackSubmitted,
     StatusReceived,
@@ -57,7 +58,7 @@ from framework.core.model import (
     Version,
 )
 from framework.core.scheduler import Scheduler
-from framework.core.views import GroupView
+from framework.core.views import AgentView, GroupView
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId, group_id
@@ -341,3 +342,19 @@ def announced(heard: list[Command]) -> list[str]:
 
 def only_view(talk: Conversation, name: str = "shop", index: int = 0) -> GroupView:
     return talk.scheduler.view(talk.now).stacks[name].groups[index]
+
+
+def cause(talk: Conversation) -> str:
+    return talk.scheduler.view(talk.now).stacks["shop"].groups[0].waiting[0].cause
+
+
+def scale(talk: Conversation, instances: int) -> None:
+    talk.say(ScaleRequested(request_id=99, pattern="shop", instances=instances))
+
+
+def agent_view(talk: Conversation, number: int) -> AgentView:
+    return talk.scheduler.view(talk.now).agents[f"agent-{number}"]
+
+
+def agents_of(tasks: list[Task]) -> list[AgentId]:
+    return [task.agent_id for task in tasks]

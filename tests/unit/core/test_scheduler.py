@@ -1,4 +1,4 @@
-"""The scheduler's dispatch: nothing that it does not know passes in silence."""
+"""The scheduler's dispatch: nothing that it does not know passes in silence, and a refusal of Mesos halts it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from framework.core.events import Woke
+from framework.core.commands import Halt, HaltCause
+from framework.core.events import FrameworkRefused, Woke
 from framework.core.state.timers import Timer
 from tests.kit.conversation import Conversation, group
 
@@ -33,3 +34,12 @@ def test_every_timer_is_handled_also_when_what_it_names_is_gone(timer: Timer) ->
         talk.scheduler.context.timers.set(timer, name, talk.now)
         talk.say(Woke())
         assert talk.scheduler.context.timers.due(timer, name) != talk.now
+
+
+def test_a_removed_framework_halts_and_touches_nothing() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (halt,) = talk.say(FrameworkRefused(message="Framework has been removed"))
+    assert isinstance(halt, Halt) and halt.cause is HaltCause.FRAMEWORK_REMOVED
+    (halt,) = talk.say(FrameworkRefused(message="Role 'x' is not present in the master's --roles"))
+    assert isinstance(halt, Halt) and halt.cause is HaltCause.MESOS_REFUSED

@@ -181,3 +181,43 @@ def test_one_that_is_waited_for_gives_its_slot_up_when_another_version_is_wished
     (new,) = launched(talk.offers())
     assert (new.slot, new.version != old.version) == (old.slot, True)
     assert by_id(talk, old).goal is Goal.STOP
+
+
+def test_an_unreachable_task_is_replaced_and_stopped_when_it_returns() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (old,) = talk.tasks
+    talk.status(old, TaskState.UNREACHABLE, uuid="")
+    talk.wait(2)
+    (new,) = launched(talk.offers(talk.offer(2)))
+    assert new.slot == old.slot
+    talk.run(new)
+    heard = talk.status(old, TaskState.RUNNING, uuid="")
+    assert killed(heard) == [old.id]
+    talk.status(old, TaskState.KILLED)
+    assert [task.id for task in talk.tasks] == [new.id]
+
+
+def test_a_task_that_came_back_holds_its_slot_again_when_its_replacement_has_ended_first() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (old,) = talk.tasks
+    talk.status(old, TaskState.UNREACHABLE, uuid="")
+    talk.wait(2)
+    (new,) = launched(talk.offers(talk.offer(2)))
+    talk.run(new)
+    talk.status(old, TaskState.RUNNING, uuid="")
+    talk.status(new, TaskState.FAILED)
+    talk.wait(2)
+    assert launched(talk.offers()) == [], "the old one is still being stopped"
+    talk.status(old, TaskState.KILLED)
+    talk.wait(2)
+    assert len(launched(talk.offers())) == 1
+
+
+def test_a_task_that_was_given_up_as_gone_and_returns_is_stopped() -> None:
+    talk = Conversation()
+    talk.up(group())
+    (old,) = talk.tasks
+    talk.status(old, TaskState.GONE)
+    assert killed(talk.status(old, TaskState.RUNNING) + talk.wait(2)) == [old.id]

@@ -104,3 +104,13 @@ def test_it_is_forgotten_with_its_group() -> None:
     assert talk.scheduler.context.never_started
     talk.remove()
     assert not talk.scheduler.context.never_started
+
+
+def test_a_dropped_launch_is_tried_again_without_back_off() -> None:
+    talk = Conversation()
+    talk.subscribe()
+    talk.submit(stack(group()))
+    talk.offers()
+    talk.status(talk.tasks[0], TaskState.DROPPED, uuid="", reason="INVALID_OFFERS")
+    talk.wait(1.1)
+    assert [task.attempt for task in launched(talk.offers())] == [2]

@@ -14,7 +14,7 @@ from specs.model.constraints import Mode
 from specs.model.stack import Restart, Retry
 from specs.permanence import Permanent
 from specs.states import TaskState
-from tests.kit.conversation import Conversation, group, launched, outcome, stack
+from tests.kit.conversation import Conversation, group, launched, only_view, outcome, stack
 
 FEW = Retry(attempts=2, window_seconds=60)
 
@@ -336,3 +336,45 @@ def test_the_wait_is_known_from_the_newest_task_that_carries_one() -> None:
     assert [one.failures for one in state.backoffs.values()] == [1], "that of the one before"
     state.put_task(replace(state.tasks[next(iter(state.tasks))], backoff=None))
     assert not state.backoffs
+
+
+def test_ends_back_off_and_well_run_resets() -> None:
+    talk = Conversation()
+    talk.up(group())
+    delays = []
+    for _ in range(4):
+        talk.status(talk.tasks[0], TaskState.FAILED, message="exit code 1")
+        (waiting,) = only_view(talk).waiting
+        delays.append(round(waiting.until - talk.now, 3))
+        talk.wait(waiting.until - talk.now + 2)
+        talk.run(*launched(talk.offers()))
+    assert delays == [1.0, 1.15, 1.323, 1.521]
+    talk.wait(301)
+    talk.status(talk.tasks[0], TaskState.FINISHED)
+    assert only_view(talk).waiting[0].until - talk.now == 1.0
+
+
+def test_within_a_back_off_nothing_is_launched_and_the_cause_is_told() -> None:
+    talk = Conversation()
+    talk.up(group())
+    talk.status(talk.tasks[0], TaskState.FAILED, message="exit code 3")
+    assert launched(talk.offers()) == []
+    assert only_view(talk).waiting[0].cause == "waits 1 s after: exit code 3"
+
+
+def test_many_instances_that_fail_together_have_failed_once() -> None:
+    talk = Conversation()
+    talk.up(group(instances=6))
+    for task in talk.tasks:
+        talk.status(task, TaskState.FAILED)
+    (backoff,) = talk.scheduler.context.state.backoffs.values()
+    assert (backoff.delay_seconds, backoff.failures) == (1.0, 1)
+
+
+def test_a_new_version_does_not_wait_for_the_back_off_of_the_old() -> None:
+    talk = Conversation()
+    talk.up(group())
+    talk.status(talk.tasks[0], TaskState.FAILED)
+    talk.submit(stack(group(image="busybox:2")))
+    talk.wait(0.1)
+    assert len(launched(talk.offers())) == 1

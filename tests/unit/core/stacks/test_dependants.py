@@ -8,11 +8,12 @@ import pytest
 
 from framework.core.commands import Command, Done, UpdateInPlace
 from framework.core.events import RestartRequested, RolloutAction, RolloutActionRequested, StartRequested, StopRequested
-from framework.core.model import Task
-from specs.model.stack import Condition, Dependency, Group, OnChange, Restart, Stop
+from framework.core.model import RolloutState, Task
+from specs.model.stack import Condition, Dependency, Group, OnChange, Restart, Stack, Stop
 from specs.model.update import OnFailure, Order, Share, Update
 from specs.states import Goal, TaskState
 from tests.kit.conversation import Conversation, announced, group, killed, outcome, stack
+from tests.kit.rollouts import PROMPT as ONE_BY_ONE
 from tests.kit.rollouts import Play
 
 PROMPT = Update(max_surge=Share(count=1), monitor_seconds=0.0)
@@ -338,3 +339,23 @@ class TestSignals:
         play.talk.submit(stack(one(REDIS, container=care), one(WEB, HUPPED)))
         play.on(30)
         assert {each for each, _ in signals(play.talk.heard)} == {0}
+
+
+def test_dependants_are_changed_after_what_they_depend_on() -> None:
+    talk = Conversation()
+    play = Play(talk)
+    talk.subscribe()
+
+    def both(image: str) -> Stack:
+        return stack(
+            replace(group("shop/db", image=image), update=ONE_BY_ONE),
+            replace(group("shop/web", image=image, dependencies=(Dependency(service="db"),)), update=ONE_BY_ONE),
+        )
+
+    talk.submit(both("busybox:1"))
+    play.on(3)
+    play.launched.clear()
+    talk.submit(both("busybox:2"))
+    play.on(30)
+    assert [task.group.service for task in play.launched] == ["db", "web"]
+    assert play.past == [RolloutState.DONE]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.commands import PutFramework, Save
-from framework.core.events import Saved, StackRemoved, StatusReceived
+from framework.core.commands import Halt, HaltCause, PutFramework, Save
+from framework.core.events import Saved, SaveFailed, StackRemoved, StatusReceived
 from framework.core.model import Status
 from specs.ids import AgentId, TaskId
 from specs.messages import MAX_MESSAGE_LENGTH
 from specs.states import TaskState
-from tests.kit.conversation import Conversation, acknowledged, group, killed
+from tests.kit.conversation import Conversation, acknowledged, group, killed, stack
 
 UNKNOWN_TASK = Status(task_id=TaskId("shop.web.7.99"), state=TaskState.RUNNING, agent_id=AgentId("agent-1"))
 
@@ -97,3 +97,24 @@ def test_a_message_is_stored_no_longer_than_it_may_be() -> None:
     stored = len(talk.heard)
     talk.say(StatusReceived(status=said))
     assert not [command for command in talk.heard[stored:] if isinstance(command, Save)], "it is the same again"
+
+
+def test_statuses_are_acknowledged_only_after_they_are_stored() -> None:
+    talk = Conversation()
+    talk.subscribe()
+    talk.submit(stack(group()))
+    talk.offers()
+    (task,) = talk.tasks
+    talk.holds_saves = True
+    assert acknowledged(talk.status(task, TaskState.RUNNING)) == []
+    assert acknowledged(talk.release()) == [task.id]
+    assert talk.shelf.tasks[task.id].state is TaskState.RUNNING
+
+
+def test_a_status_that_cannot_be_stored_halts() -> None:
+    talk = Conversation()
+    talk.up(group())
+    talk.holds_saves = True
+    talk.status(talk.tasks[0], TaskState.FAILED)
+    heard = talk.say(SaveFailed(ticket=talk.held[0].ticket, problem="no"))
+    assert [command.cause for command in heard if isinstance(command, Halt)] == [HaltCause.STORE_REFUSED]

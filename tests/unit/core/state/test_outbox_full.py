@@ -1,10 +1,9 @@
-"""What happens when more waits for the store than may; and a store that lacks what it names."""
+"""An outbox at its limit: statuses and requests are refused until the store has caught up."""
 
 from __future__ import annotations
 
-from framework.core.commands import Acknowledge, Done, Halt, HaltCause, PublishEvent, Reconcile, Refused, Save
+from framework.core.commands import Acknowledge, Done, Reconcile, Refused, Save
 from framework.core.events import StackSubmitted, StoreReported
-from framework.core.model import Stored
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, acknowledged, announced, group, launched, outcome, stack
 
@@ -81,38 +80,3 @@ def test_room_comes_back_at_half_of_the_limit() -> None:
         talk.release()
         talk.held, talk.holds_saves = [*held, *talk.held], True
     assert talk.held, "there is room before all of it is stored"
-
-
-def test_a_store_without_a_version_that_a_stack_names_is_refused() -> None:
-    talk = Conversation()
-    talk.up(group(instances=2))
-    stored = talk.shelf.stored
-    broken = Stored(
-        framework_id=stored.framework_id, next_serial=stored.next_serial, stacks=stored.stacks, tasks=stored.tasks
-    )
-    again = Conversation(stored=broken)
-    (halt,) = [command for command in again.heard if isinstance(command, Halt)]
-    version = stored.stacks[0].groups[0].version
-    assert halt.cause is HaltCause.STORE_REFUSED
-    assert halt.message == (
-        f"the store lacks version {version} of shop/web: somebody has deleted it; restore a backup"
-        " (`framework store check` lists what is wrong)"
-    )
-    assert not [command for command in again.heard if isinstance(command, PublishEvent | Save)]
-
-
-def test_a_next_number_that_is_too_low_is_raised_and_told() -> None:
-    before = Conversation()
-    before.up(group(instances=3))
-    before.shelf.next_serial = 2
-    talk = Conversation(shelf=before.shelf)
-    talk.subscribe()
-    assert talk.shelf.next_serial == 4
-    (said,) = [
-        command.text for command in talk.heard if isinstance(command, PublishEvent) and command.kind == "SerialRaised"
-    ]
-    assert "said that 2 is the next number" in said and "goes on from 4" in said
-    talk.run(*talk.tasks)
-    talk.submit(stack(group(instances=4)))
-    heard = talk.offers()
-    assert [task.id for task in launched(heard)] == ["shop.web.3.4"]

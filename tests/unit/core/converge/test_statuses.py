@@ -1,15 +1,15 @@
-"""What makes a task ready to the scheduler, and how long it is given to stop."""
+"""Statuses of Mesos: how they are acknowledged, when a task counts as ready, and how long it is given to stop."""
 
 from __future__ import annotations
 
 import pytest
 
-from framework.core.commands import Kill, PublishEvent
+from framework.core.commands import Acknowledge, Kill, PublishEvent
 from framework.core.converge.statuses import RECONCILED
 from framework.core.views import GroupState
 from specs.model.stack import CheckKind, Container, HealthCheck, Hook, Port, Stop
 from specs.states import Health, Readiness, TaskState
-from tests.kit.conversation import Conversation, announced, group, killed, only_view
+from tests.kit.conversation import Conversation, acknowledged, announced, group, killed, only_view
 
 PORTS = (Port(name="http", container_port=80),)
 CHECK = HealthCheck(kind=CheckKind.HTTP, port="http")
@@ -64,3 +64,29 @@ def test_a_kill_is_repeated_only_when_drain_and_grace_are_over() -> None:
     assert [command.grace_seconds for command in talk.heard if isinstance(command, Kill)] == [20.0]
     assert not killed(talk.wait(59))
     assert killed(talk.wait(2))
+
+
+def test_health_decides_over_readiness() -> None:
+    health = HealthCheck(kind=CheckKind.HTTP, port="http")
+    container = Container(image="a:1", ports=(Port(name="http", container_port=80),), health=health)
+    talk = Conversation()
+    talk.up(group(container=container))
+    (task,) = talk.tasks
+    assert (task.health, only_view(talk).state) == (Health.UNKNOWN, GroupState.WAITING)
+    talk.status(task, TaskState.RUNNING, is_healthy=True)
+    assert only_view(talk).state is GroupState.RUNNING
+    assert "TaskUnhealthy" in announced(talk.status(task, TaskState.RUNNING, is_healthy=False, message="503"))
+    assert only_view(talk).ready == 0
+
+
+def test_a_repeated_status_is_acknowledged_without_a_save() -> None:
+    talk = Conversation()
+    talk.up(group())
+    heard = talk.status(talk.tasks[0], TaskState.RUNNING)
+    assert [type(command) for command in heard] == [Acknowledge]
+
+
+def test_a_status_without_uuid_is_not_acknowledged() -> None:
+    talk = Conversation()
+    talk.up(group())
+    assert acknowledged(talk.status(talk.tasks[0], TaskState.FAILED, uuid="")) == []

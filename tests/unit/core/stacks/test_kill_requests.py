@@ -1,8 +1,6 @@
-"""Tasks that are killed, and which go when a group is to have fewer."""
+"""Tasks that a user kills: others take their places, or the group becomes smaller."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
@@ -10,31 +8,9 @@ from framework.core.commands import Done, Kill, PutStack, PutTask, Refused, Save
 from framework.core.events import KillRequested, ScaleRequested
 from specs.ids import TaskId
 from specs.model.constraints import Mode
-from specs.model.stack import CheckKind, Container, HealthCheck, KillOrder
-from specs.states import Goal, TaskState
-from tests.kit.conversation import Conversation, group, killed, launched, outcome, stack
-
-
-def running(instances: int = 3, **more: Any) -> Conversation:
-    """Tasks in slots 0, 1, ..., each a second younger than the one before."""
-    talk = Conversation()
-    talk.subscribe()
-    talk.submit(stack(group(instances=instances, **more)))
-    talk.offers()
-    for task in talk.tasks:
-        talk.now += 1
-        talk.status(task, TaskState.RUNNING, is_healthy=True)
-    return talk
-
-
-def kill(talk: Conversation, *ids: TaskId, scale: bool = False, **more: Any) -> Any:
-    talk.heard = []
-    return outcome(talk.say(KillRequested(request_id=77, tasks=ids, scale=scale, **more)), 77)
-
-
-def left(talk: Conversation) -> list[int]:
-    """The slots in which a task shall run."""
-    return [task.slot for task in talk.tasks if task.goal is Goal.RUN]
+from specs.states import TaskState
+from tests.kit.conversation import Conversation, killed, launched
+from tests.kit.kills import kill, left, running
 
 
 class TestKill:
@@ -101,26 +77,3 @@ class TestKill:
         refused = kill(talk, talk.tasks[0].id, scale=True)
         assert isinstance(refused, Refused) and "is global" in refused.message
         assert isinstance(kill(talk, talk.tasks[0].id), Done)
-
-
-class TestFewer:
-    @pytest.mark.parametrize(
-        ("order", "slots"), [(None, [0, 1]), (KillOrder.YOUNGEST, [0, 1]), (KillOrder.OLDEST, [1, 2])]
-    )
-    def test_the_youngest_go_or_the_oldest(self, order: KillOrder | None, slots: list[int]) -> None:
-        talk = running()
-        talk.say(ScaleRequested(request_id=9, pattern="shop", instances=2, order=order))
-        assert left(talk) == slots
-        assert talk.scheduler.context.kill_orders == {}
-
-    def test_unhealthy_ones_go_first_then_those_that_start(self) -> None:
-        talk = running(4, container=Container(image="busybox:1", health=HealthCheck(kind=CheckKind.TCP, port="http")))
-        oldest, _, third, _ = talk.tasks
-        talk.status(oldest, TaskState.RUNNING, is_healthy=False)
-        kill(talk, third.id)
-        talk.status(third, TaskState.KILLED)
-        assert [task.slot for task in launched(talk.offers())] == [2]
-        talk.say(ScaleRequested(request_id=9, pattern="shop", instances=3))
-        assert left(talk) == [1, 2, 3]
-        talk.say(ScaleRequested(request_id=10, pattern="shop", instances=2))
-        assert left(talk) == [1, 3]
