@@ -25,6 +25,11 @@ class TaskState(StrEnum):
     UNKNOWN = "UNKNOWN"
 
     @property
+    def shown(self) -> str:
+        """The word that people read for it. INTENT is a word of the store."""
+        return "LAUNCHING" if self is TaskState.INTENT else self.value
+
+    @property
     def is_terminal(self) -> bool:
         """Whether a task in this state never comes back, so that its slot may be filled again."""
         return self in TERMINAL

@@ -8,7 +8,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_tasks, with_server
-from framework.cli.output import cell, moment, plural, print_json, print_table, since
+from framework.cli.output import cell, moment, plural, print_json, print_table, since, state_text
 from framework.cli.ps import cause_text
 from framework.cli.server import Answer, Server, path_of
 from framework.cli.story import is_task, show_story
@@ -103,7 +103,7 @@ def _end(end: dict[str, Any], now: float) -> str:
 def _standing(task: Answer) -> str:
     if task["is_outdated"]:
         return ", outdated"
-    return ", and is told of new settings" if task["is_applying"] else ""
+    return ", and is getting new settings" if task["is_applying"] else ""
 
 
 def _show_task(task: Answer) -> None:
@@ -111,7 +111,7 @@ def _show_task(task: Answer) -> None:
         [
             ("task", task["id"]),
             ("group", f"{task['group']}, slot {task['slot']}, attempt {task['attempt']}"),
-            ("state", f"{task['state']} since {moment(task['since'])}"),
+            ("state", f"{state_text(task['state'])} since {moment(task['since'])}"),
             ("goal", task["goal"] + (f": {task['stop_cause']}" if task["stop_cause"] else "")),
             ("health", "no check" if task["health"] == "NONE" else task["health"]),
             *([("readiness", task["readiness"].replace("_", " "))] if task["readiness"] != "NONE" else []),

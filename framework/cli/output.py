@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from specs.plain_text import plain_line
+from specs.states import TaskState
 
 _NO_LETTERS = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
 _COLOURS = {
@@ -24,7 +25,7 @@ _COLOURS = {
     "waiting": "yellow",
     "changing": "yellow",
     "WAITING": "yellow",
-    "INTENT": "yellow",
+    "LAUNCHING": "yellow",
     "STAGING": "yellow",
     "STARTING": "yellow",
     "KILLING": "yellow",
@@ -50,6 +51,11 @@ def json_text(value: Any, indent: int | None = None) -> str:
     that of some alone, and a terminal obeys others (U+009B begins a sequence as ESC [ does)."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     return _NO_LETTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def state_text(state: str) -> str:
+    """The state of a task as people read it. A newer scheduler can send a state that we do not know."""
+    return TaskState.INTENT.shown if state == TaskState.INTENT else state
 
 
 def note(text: str) -> None:

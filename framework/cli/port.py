@@ -8,7 +8,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server
-from framework.cli.output import note, print_json, print_table
+from framework.cli.output import note, print_json, print_table, state_text
 from framework.cli.server import Server
 from framework.exits import CliExit
 
@@ -58,7 +58,7 @@ def _line(task: dict[str, Any], port: dict[str, Any], endpoint: str) -> dict[str
 def _row(line: dict[str, Any]) -> list[str]:
     inside = "" if line["container_port"] is None else f"{line['container_port']}/{line['protocol']}"
     number = line["id"].rpartition(".")[2]
-    return [line["group"], str(line["slot"]), number, line["state"], line["name"], inside, line["endpoint"]]
+    return [line["group"], str(line["slot"]), number, state_text(line["state"]), line["name"], inside, line["endpoint"]]
 
 
 def _explained(port: str, pattern: str, tasks: list[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_groups, with_labels, with_labels_in, with_server
-from framework.cli.output import note, plural, print_json, print_table, since, size
+from framework.cli.output import note, plural, print_json, print_table, since, size, state_text
 from framework.cli.server import Answer, Server
 from framework.exits import CliExit
 from specs.states import TERMINAL
@@ -67,7 +67,7 @@ def _task_row(line: Answer, now: float) -> list[str]:
         line["id"].rpartition(".")[2],
         line["group"],
         str(line["slot"]),
-        line["state"],
+        state_text(line["state"]),
         "" if line["state"] in TERMINAL else health_text(line),
         line["agent"],
         " ".join(line["endpoints"]),
@@ -90,7 +90,7 @@ def _message(line: Answer) -> str:
     if line["replaces"]:
         parts.append(f"replaces {line['replaces'].rpartition('.')[2]}")
     if line["is_applying"]:
-        parts.append("is told of new settings")
+        parts.append("is getting new settings")
     if line["waits"]:
         parts.append(line["waits"])
     if line["is_on_probation"] and line["health"] != "UNHEALTHY" and line["readiness"] != "NOT_READY":

@@ -28,7 +28,7 @@ def _attach(context: Context, event: ExecRequested) -> Outcome:
     if task is None:
         return Refused(kind="not_found", message=f"there is no task {event.task_id}")
     if task.state not in _RUNS:
-        message = f"{task.id} is {task.state.value}: a command can run only where a task runs"
+        message = f"{task.id} is {task.state.shown}: a command can run only where a task runs"
         return Refused(kind="conflict", message=message)
     context.emit(
         StartExec(agent_id=task.agent_id, executor_id=task.executor_id, task_id=task.id, url=event.url, key=event.key)

@@ -136,7 +136,7 @@ def _row(view: View, group: GroupView, task: Task, now: Instant) -> Html:
         "tr",
         element("td", task.slot),
         element("td", task.id, css="mono"),
-        element("td", _mark(task.state.value.lower(), _TASK_CSS.get(task.state, "bad"))),
+        element("td", _mark(task.state.shown.lower(), _TASK_CSS.get(task.state, "bad"))),
         element("td", _health(task)),
         element("td", task.hostname),
         element("td", *_ports(group, task), css="mono"),
@@ -186,7 +186,7 @@ def _ended(group: GroupView, now: Instant) -> Html:
         text = (
             f" {task.id}{code}, {_ago(now - (task.ended_at or task.state_since))}: {task.message or task.reason or '-'}"
         )
-        items.append(element("li", _mark(task.state.value.lower(), _TASK_CSS.get(task.state, "bad")), text))
+        items.append(element("li", _mark(task.state.shown.lower(), _TASK_CSS.get(task.state, "bad")), text))
     if not items:
         return Html("")
     summary = element("summary", "ended lately", css="dim")

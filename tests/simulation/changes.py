@@ -24,7 +24,8 @@ REVISIONS_KEPT = 4
 """Few, so that they are reached within a day."""
 REPLACING = ("replaced by version", "restart asked", "restarted, as", UNPROVED)
 """How the causes begin for which a task is stopped that is to be replaced."""
-IS_LEFT = " is to be left"
+OFF_DRAINING = "its agent "
+"""How the cause begins for which a task is replaced whose agent is draining."""
 
 
 class ChangeOracle:
@@ -94,8 +95,13 @@ class ChangeOracle:
     def _kept(self, spec: GroupSpec, rollout: Rollout, task: Task) -> None:
         """Going back, what is still as it was stays."""
         was = next((each for each in rollout.before if each.id == spec.id), None)
-        is_left = task.stop_cause.split(":")[0].endswith(IS_LEFT)
-        if was is not None and task.version == spec.version and task.generation >= was.generation and not is_left:
+        is_off_draining = task.stop_cause.startswith(OFF_DRAINING)
+        if (
+            was is not None
+            and task.version == spec.version
+            and task.generation >= was.generation
+            and not is_off_draining
+        ):
             self._broken("kept task replaced", f"{task.id} is as the stack goes back to: {task.stop_cause}", task.id)
 
     def _counted(self, process: SchedulerProcess, group: GroupId, spec: GroupSpec) -> None:
@@ -177,8 +183,7 @@ def _serves(task: Task) -> bool:
 
 
 def _is_replaced(task: Task) -> bool:
-    cause = task.stop_cause.split(":")[0]
-    return cause.startswith(REPLACING) or cause.endswith(IS_LEFT)
+    return task.stop_cause.startswith((*REPLACING, OFF_DRAINING))
 
 
 def _update(spec: GroupSpec, rollout: Rollout | None) -> Update:

@@ -56,7 +56,7 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
         view = known(front)
         _, task = task_or_problem(view, task_id)
         if not task.sandbox:
-            raise Problem(404, f"{task.id} has no log yet: it is {task.state.value}, and no executor has taken it.")
+            raise Problem(404, f"{task.id} has no log yet: it is {task.state.shown}, and no executor has taken it.")
         source = _Source(agent=_agent(view, task), task=task, stream=stream)
         log = reader.log(source)
         try:

@@ -8,7 +8,7 @@ sentence: a test walks them.
 from __future__ import annotations
 
 from framework.core.model import GroupSpec, Task
-from framework.core.rollout.rollouts import why_not
+from framework.core.rollout.rollouts import why_not, why_not_ready
 from framework.core.rollout.updater import is_pinned, pace_now, why_replaced
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex
@@ -41,7 +41,7 @@ def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
 def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, awaited: str) -> str:
     if is_pinned(spec) and task.slot not in index.outdated and task.slot not in index.violating:
         mode = "mode: global" if spec.mode is Mode.GLOBAL else "sticky: always"
-        return f"stays on {task.hostname}, which is to be left: its slot belongs to that agent ({mode})"
+        return f"stays on {task.hostname}, which is draining: its slot belongs to that agent ({mode})"
     cause = why_replaced(context, spec, task.slot).removeprefix("replaced ")
     coming = index.surge.get(task.slot)
     if coming is not None:
@@ -54,7 +54,6 @@ def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, 
 def _of_successor(context: Context, spec: GroupSpec, coming: Task) -> str:
     """Why the task launched beside an old one has not taken its place; "" where it has no reason of its own."""
     if not coming.is_ready:
-        said = coming.message or coming.reason
-        return f"{coming.id} is not ready ({coming.state.value}, {coming.health.value}){f': {said}' if said else ''}"
+        return why_not_ready(coming)
     is_watched = context.now < coming.ready_since + pace_now(context, spec).wait_seconds
     return f"{coming.id} is ready, and is watched for a while (wait)" if is_watched else ""

@@ -210,7 +210,7 @@ class Viewer:
         if context.connection is not Connection.SUBSCRIBED:
             return Waiting(slot=slot, cause=f"waits for Mesos: {context.problem}")
         if context.agents.is_awaited:
-            return Waiting(slot=slot, cause="waits for the master to tell its agents")
+            return Waiting(slot=slot, cause="waits for the master's agent list")
         if backoff is not None and is_waiting(backoff, context.now):
             return Waiting(slot=slot, cause=sentence(backoff), until=backoff.until, backoff=backoff)
         cause = why_nowhere(context, spec) if is_nowhere else context.causes.get(group, "waits for offers")

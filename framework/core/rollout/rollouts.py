@@ -332,9 +332,14 @@ def why_not(context: Context, spec: GroupSpec) -> str:
     for id in (*index.surge.values(), *index.holders.values()):
         task = state.tasks[id]
         if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, spec.version):
-            said = task.message or task.reason
-            return f"{id} is not ready ({task.state.value}, {task.health.value}){f': {said}' if said else ''}"
+            return why_not_ready(task)
     return standstill(context, spec.id)
+
+
+def why_not_ready(task: Task) -> str:
+    """How a task is that is not ready, in a sentence."""
+    said = task.message or task.reason
+    return f"{task.id} is not ready ({task.state.shown}, {task.health.value}){f': {said}' if said else ''}"
 
 
 def _kept_in_place(context: Context, spec: GroupSpec) -> str:
@@ -349,7 +354,7 @@ def _kept_in_place(context: Context, spec: GroupSpec) -> str:
     if (is_enough and pace.may_fall_back) or not fits_somewhere(context, spec):
         return ""
     cause = "order is start-first" if is_enough else f"min_healthy is {update.min_healthy}"
-    return f"; no old task may make room, as {cause}"
+    return f"; no old task is stopped for it, as {cause}"
 
 
 def standstill(context: Context, group: GroupId) -> str:

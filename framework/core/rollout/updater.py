@@ -93,7 +93,7 @@ def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
     state, index = context.state, context.state.group(spec.id)
     task = state.tasks[index.holders[slot]]
     if slot in index.draining and not is_pinned(spec):
-        return f"agent {task.hostname} is to be left"
+        return f"its agent {task.hostname} is draining"
     if slot not in index.outdated:
         return index.violating[slot]
     if not is_same_make(task.version, spec.version):
@@ -155,11 +155,11 @@ class _Updater:
         for slot, id in list(index.surge.items()):
             task = context.state.tasks[id]
             if slot not in index.wanted:
-                context.stop(task, "its slot is given up", now)
+                context.stop(task, "its slot is no longer wanted", now)
             elif task.state is TaskState.UNREACHABLE:
                 context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
             elif not self._must_go(slot):
-                context.stop(task, "the task that it was to replace stays", now)
+                context.stop(task, "the task that it should replace stays", now)
             elif not self._is_desired(task):
                 context.stop(task, f"replaced by version {self._spec.version}", now)
         for slot, replacement in list(index.replacements.items()):

@@ -111,7 +111,7 @@ def test_every_state_has_its_mark(client: TestClient, front: FakeFront, state: T
         for health in Health
     ]
     front.view = a_view([a_stack("shop", groups)])
-    assert state.value.lower() in _page(client)[0]
+    assert state.shown.lower() in _page(client)[0]
 
 
 def test_a_large_group_is_cut_and_says_so(client: TestClient, front: FakeFront) -> None:

@@ -66,7 +66,7 @@ class TestAgents:
         talk.say(Subscribed(framework_id=FRAMEWORK, master="m:5050"))
         talk.submit(stack(group()))
         assert launched(talk.offers(talk.offer(1))) == []
-        assert cause(talk) == "waits for the master to tell its agents"
+        assert cause(talk) == "waits for the master's agent list"
         assert not [command for command in talk.heard if isinstance(command, Decline)]
         talk.say(AgentsReported(problem="the master refused: 403"))
         assert len(launched(talk.wait(0.1))) == 1

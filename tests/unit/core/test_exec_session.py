@@ -44,5 +44,5 @@ def test_where_nothing_runs_it_is_refused() -> None:
         said[id] = (answer.kind, answer.message.partition(":")[0])
     assert said == {
         "none": ("not_found", "there is no task none"),
-        web.id: ("conflict", f"{web.id} is INTENT"),
+        web.id: ("conflict", f"{web.id} is LAUNCHING"),
     }

@@ -23,12 +23,12 @@ from tests.kit.conversation import Conversation, group, stack
 from tests.kit.rollouts import ALL, ONE, PROMPT, STOP_FIRST, Play, ask, change, is_new, playing, web
 
 HALF = Share(percent=50)
-DRAINS = "waits to be replaced (agent agent2 is to be left): "
+DRAINS = "waits to be replaced (its agent agent2 is draining): "
 Case = Callable[[], Play]
 
 
 def drained(play: Play, seconds: float = 5.0, state: AgentState = AgentState.DRAINING) -> Play:
-    """Agent 2 is to be left."""
+    """Agent 2 is draining."""
     talk = play.talk
     play.offered = 1
     play.on(seconds, *talk.report(talk.agent(1), talk.agent(2, state=state), talk.agent(3)))
@@ -155,7 +155,7 @@ CASES: dict[str, tuple[Case, str]] = {
     ),
     "a rollout that failed": (failed, "the rollout failed: "),
     "another group first": (after_another, "waits until shop/db is changed"),
-    "a new task that is not ready": (not_ready, "is not ready (INTENT, NONE)"),
+    "a new task that is not ready": (not_ready, "is not ready (LAUNCHING, NONE)"),
     "a new task that is watched": (
         watched,
         "is ready, and is watched for a while (wait)",
@@ -167,7 +167,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "as many at a time as may be": (lambda: change(not_ready(), 1), "as many as may be at a time"),
     "a slot that belongs to its agent": (
         lambda: drained(pinned(rules=Rules(sticky_wait_seconds=STICKY_ALWAYS))),
-        "stays on agent2, which is to be left: its slot belongs to that agent (sticky: always)",
+        "stays on agent2, which is draining: its slot belongs to that agent (sticky: always)",
     ),
     "one on every agent": (everywhere, "its slot belongs to that agent (mode: global)"),
     "an agent that may come back": (unreachable, "is away, and its slot is kept for it for 300 s (unreachable)"),

@@ -169,7 +169,7 @@ class TestPace:
         rules = Rules(constraints=(Constraint(operator=Operator.UNIQUE, field="hostname"),))
         play = change(playing(update=update, rules=rules), update=update, rules=rules)
         assert play.images() == ["busybox:1"] * 3 and play.rollout is not None
-        said = f"0/3 agents fit: 3 hostname (wanted UNIQUE); no old task may make room, as {cause}"
+        said = f"0/3 agents fit: 3 hostname (wanted UNIQUE); no old task is stopped for it, as {cause}"
         assert play.rollout.groups[0].problem.endswith(said)
 
     def test_min_healthy_that_can_never_move_fails_with_its_sentence(self) -> None:
