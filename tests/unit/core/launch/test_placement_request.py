@@ -13,17 +13,7 @@ from specs.model.resources import Resources
 from specs.model.stack import Container, Port
 from specs.model.update import Order, Update
 from specs.states import Goal, TaskState
-from tests.kit.conversation import (
-    SETTINGS,
-    Conversation,
-    announced,
-    cause,
-    group,
-    killed,
-    launched,
-    scale,
-    stack,
-)
+from tests.kit.conversation import SETTINGS, Conversation, announced, cause, group, killed, launched, scale, stack
 from tests.kit.racks import RACKS, in_racks, rack_of
 
 UNIQUE_HOST = Rules(constraints=(Constraint(operator=Operator.UNIQUE, field="hostname"),))

@@ -7,11 +7,7 @@ from dataclasses import replace
 import pytest
 
 from framework.core.commands import Done
-from framework.core.events import (
-    KillRequested,
-    RolloutAction,
-    ScaleRequested,
-)
+from framework.core.events import KillRequested, RolloutAction, ScaleRequested
 from framework.core.model import RolloutKind, RolloutState
 from specs.model.stack import Retry
 from specs.model.update import OnFailure, Order, Share, Step
