@@ -150,7 +150,7 @@ def _run(
 
 
 def _shown(loop: Loop, store: ZooKeeperStore, meter: Meter) -> Iterator[Metric]:
-    """What the page of metrics shows as of now."""
+    """The content of the page of metrics, as of now."""
     yield gauge("is_leader", "Whether this scheduler leads.", int(store.election.is_leader))
     yield gauge("loop_backlog", "Events that wait to be handled.", loop.backlog)
     yield gauge("saves_waiting", "Saves that are not answered yet.", meter.saves_waiting)
@@ -219,7 +219,7 @@ class ZooKeeperLeadership:
         return self._known.election.name_next(address)
 
     def picture(self) -> View:
-        """What is stored, read again where it was read 2 s ago or longer, by a Scheduler that performs nothing."""
+        """The view of the store, read again after 2 s, by a Scheduler that performs nothing."""
         with self._reading:
             now = self._clock.now()
             if self._picture is None or not 0 <= now - self._picture.at < PICTURE_SECONDS:

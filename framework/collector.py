@@ -63,7 +63,7 @@ def scaled_groups(view: View) -> tuple[GroupView, ...]:
 
 
 def executor_of(task: Task) -> Executor:
-    """Who can tell what the task uses."""
+    """The executor that measures the task."""
     return task.agent_id, task.executor_id
 
 

@@ -1,4 +1,4 @@
-"""What a scheduler is started with; the command line and its environment fill it in."""
+"""The configuration of a scheduler; the command line and its environment fill it in."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Loop:
         return future
 
     def happenings(self, after: int) -> tuple[Happening, ...]:
-        """What happened after the given sequence number, as far as it is still kept; oldest first."""
+        """The events after the given sequence number, as far as they are still kept; oldest first."""
         while True:
             try:
                 return tuple(happening for happening in self._happenings if happening.sequence > after)

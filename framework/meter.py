@@ -1,4 +1,4 @@
-"""What the scheduler tells of itself to Prometheus: counted from what passes through the loop, and read off the view.
+"""The scheduler's metrics for Prometheus: counted from what passes through the loop, or read off the view.
 
 docs/metrics.md lists all of it.
 """
@@ -207,7 +207,7 @@ class Meter:
 
 
 class _Shown:
-    """What is read when the page is asked for, as a collector."""
+    """A collector for the metrics that are read when the page is requested."""
 
     def __init__(self, shown: Callable[[], Iterator[Metric]]) -> None:
         self._shown = shown
@@ -222,7 +222,7 @@ class _Shown:
 
 
 def view_metrics(view: View) -> Iterator[Metric]:
-    """What a view shows."""
+    """The metrics of a view."""
     yield gauge("subscribed", "Whether it is subscribed to a master.", int(view.connection is Connection.SUBSCRIBED))
     yield gauge("stacks", "Stacks there are.", len(view.stacks))
     tasks, groups, slots, refused = Tally[str](), Tally[str](), Tally[str](), Tally[str]()

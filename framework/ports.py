@@ -136,10 +136,10 @@ class Leadership(Protocol):
         """The session time-out with ZooKeeper that was asked for."""
 
     def members(self) -> Members:
-        """Who leads and who stands by, as the store says now. Blocks for seconds at most; raises StoreFault."""
+        """The leader and the standbys, as the store reports them now. Blocks for seconds at most; raises StoreFault."""
 
     def picture(self) -> View:
-        """What is stored, as a view of its own, a few seconds old at most where the store answers (`at` says it).
+        """A view of the store, a few seconds old at most where the store answers (`at` says it).
 
         Blocks; raises StoreFault where there is none at all.
         """
@@ -162,7 +162,7 @@ class Gauge(Protocol):
 
 
 class Front(Protocol):
-    """What the API may do: look at the view, ask for changes, follow what happens."""
+    """The port of the API: look at the view, request changes, follow events."""
 
     @property
     def view(self) -> View:
@@ -172,7 +172,7 @@ class Front(Protocol):
         """Posts the ask that `make` builds from a request id; resolved once it is decided and stored."""
 
     def happenings(self, after: int) -> tuple[Happening, ...]:
-        """What happened after the given sequence number, as far as it is still kept; oldest first."""
+        """The events after the given sequence number, as far as they are still kept; oldest first."""
 
     def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Calls `notify` (from the loop's thread; must not block) when the view or the stream has changed.

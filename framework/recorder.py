@@ -128,7 +128,7 @@ class Recorder:
 
 
 def mark(commands: tuple[Command, ...], stack: Callable[[StackSpec], StackSpec]) -> str:
-    """What stands for commands: their names, and a checksum of all that is compared. "" where there are none."""
+    """The mark of commands: their names, and a checksum of all that is compared. "" where there are none."""
     if not commands:
         return ""
     text = orjson.dumps(comparable(commands, stack))

@@ -1,4 +1,4 @@
-"""What the leader does where endpoints are: it removes what no task owns, and tells what groups are deployed with."""
+"""The leader's work at the back ends of endpoints: it removes orphans, and publishes the settings of groups."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Sweeper:
 
 
 def living(view: View) -> Living | None:
-    """Whose endpoints may be there: all tasks that are stored and have not ended.
+    """The tasks that may have endpoints: all that are stored and have not ended.
 
     None while that cannot be said: before all is read and a master is there, and while it waits for an operator whether
     the store knows all tasks.
@@ -79,7 +79,7 @@ def living(view: View) -> Living | None:
 
 
 def settings_of(group: GroupView) -> dict[str, Any]:
-    """What a group is deployed with. Of variables only the names, and of templates all but their text: values and texts
+    """The settings of a group. Of variables only the names, and of templates all but their text: values and texts
     are often secrets, and many may read this."""
     return {
         "version": group.spec.version,

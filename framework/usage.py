@@ -1,4 +1,4 @@
-"""What tasks use, as an executor tells it: the form of its `GET /v1/usage`, and where there are many of them."""
+"""The usage of tasks, as executors report it: the form of its `GET /v1/usage`, and where there are many of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 1e18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a task used when its executor last measured it; None for what was not, and for a limit that there is not.
+    """The usage of a task when its executor last measured it; None for a missing figure or limit.
 
     `cpus` is the mean since the measurement before; of network and block devices it is all since the task began.
     """
@@ -39,7 +39,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """What executors told when they were asked; `silent` are those that did not, and why, in a phrase."""
+    """The answers of executors; `silent` are those that gave none, and why, in a phrase."""
 
     figures: Mapping[TaskId, Figures]
     silent: Mapping[Executor, str]
@@ -49,7 +49,7 @@ class Usage(Protocol):
     """The way to the executors. Calls block for some seconds at most, raise nothing, and are safe from any thread."""
 
     def pull(self, executors: Collection[Executor]) -> Pulled:
-        """What the tasks of these executors use; of each as of some seconds ago at most."""
+        """The usage of the tasks of these executors, some seconds old at most."""
 
     def announced(self) -> tuple[Announcement, ...]:
         """All executors that say where they answer, in the order of their host names."""
@@ -71,7 +71,7 @@ class Nowhere:
 
 
 def figures_from_json(data: bytes, executor: Executor) -> tuple[Figures, ...]:
-    """What the executor's answer holds. Raises ValueError, as a phrase, where it is none, or another's."""
+    """Reads an executor's answer. Raises ValueError, as a phrase, where it is none, or another's."""
     try:
         plain = parse_json(data)
         told = (AgentId(str(plain["agent"])), ExecutorId(str(plain["executor"])))

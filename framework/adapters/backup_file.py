@@ -29,7 +29,7 @@ from specs.foreign_json import parse_json
 
 KIND = "mesos-framework-backup"
 FORMAT = 1
-"""What this program writes, and the newest that it reads."""
+"""The format that this program writes, and the newest that it reads."""
 MANIFEST = "manifest.json"
 NODES = "nodes"
 MAX_MANIFEST_BYTES = 512 * 1024 * 1024
@@ -44,7 +44,8 @@ class BackupFault(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a backup says of itself: `root` is the path in ZooKeeper, `counts` are those of its Report."""
+    """The description of a backup, in the file itself: `root` is the path in ZooKeeper, `counts` are those of its
+    Report."""
 
     root: str
     taken_at: Instant
@@ -64,7 +65,7 @@ class Backup:
 
 
 def manifest_of(root: str, taken_at: Instant, report: Report) -> Manifest:
-    """What is to be said of nodes of which that is the report."""
+    """The description of a backup of these nodes."""
     return Manifest(
         root=root,
         taken_at=taken_at,
@@ -211,7 +212,7 @@ def _unpack(file: Path, stream: gzip.GzipFile) -> Backup:
 
 
 def _manifest(file: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[Manifest, dict[str, Any]]:
-    """What the first member says."""
+    """The description in the first member of the archive."""
     other = f"{file} is no backup of a framework"
     if member.name != MANIFEST or not member.isfile() or member.size > MAX_MANIFEST_BYTES:
         raise BackupFault(f"{other}: wanted {MANIFEST} as its first member, got {member.name!r}")

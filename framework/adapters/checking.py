@@ -1,4 +1,4 @@
-"""What is wrong with a store, in sentences. Pure: it is told the nodes, wherever they come from."""
+"""Checks a store and reports its damages in sentences. Pure: the caller hands in the nodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGE_SHARE = 0.8
 MOST_NAMES_BYTES = 1_000_000
 """ZooKeeper tells all names below a node in one answer, which may be no larger than a request."""
 _NAME_BYTES = 4
-"""What a name takes of that answer beside its letters."""
+"""Bytes of that answer for each name, beside its letters."""
 
 
 class Severity(StrEnum):
@@ -60,7 +60,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What is in a store, and what is wrong with it, the worst first. `schema` and `epoch` are 0 where unreadable."""
+    """The contents of a store and its damages, the worst first. `schema` and `epoch` are 0 where unreadable."""
 
     schema: int
     epoch: int
@@ -77,7 +77,7 @@ class Report:
 
     @property
     def damages(self) -> tuple[Finding, ...]:
-        """What keeps a scheduler from starting."""
+        """The damages that keep a scheduler from starting."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.DAMAGE)
 
     @property
@@ -243,7 +243,7 @@ class _Checker:
                 )
 
     def _compare_histories(self) -> set[tuple[str, VersionId]]:
-        """What their definitions name."""
+        """Checks that the versions named by histories are stored."""
         used = {(history.stack, version) for history in self._histories for version in history.versions}
         lost = {(stack, version) for stack, version in used if (stack, version) not in self._versions}
         for history in self._histories:

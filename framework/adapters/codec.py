@@ -312,7 +312,7 @@ def custom_resources(amount: Resources) -> list[CustomResource]:
 
 
 def task_name(task: Task) -> str:
-    """What Mesos's pages show: `web[dev,frontend].2`, service, labels and slot."""
+    """The task's name on Mesos's pages: `web[dev,frontend].2`, service, labels and slot."""
     labels = f"[{','.join(task.group.labels)}]" if task.group.labels else ""
     return f"{task.group.service}{labels}.{task.slot}"
 
@@ -334,7 +334,7 @@ def task_labels(launch: Launch) -> list[Json]:
 
 
 def discovery(task: Task, container: Container) -> Json:
-    """What discovery by Mesos's state is told: each port that others reach, by its number on the agent."""
+    """The DiscoveryInfo, for discovery by Mesos's state: each port that others reach, by its number on the agent."""
     scope = {"labels": [{"key": "network-scope", "value": "host"}]}
     ports = [
         {"number": number, "name": port.name, "protocol": port.protocol.value, "labels": scope}

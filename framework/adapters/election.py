@@ -1,4 +1,4 @@
-"""Who leads, who stands by, and how the one becomes the other: ephemeral nodes below the store's root.
+"""The election: ephemeral nodes below the store's root name the leader and the standbys.
 
 The leader's node holds its address; each standby has a node named by its own. Both go with their session. What keeps
 two from working at once is not these nodes but the epoch, which every transaction of the store checks.
@@ -24,7 +24,7 @@ from specs.urls import Url
 
 STANDBYS_NODE = "/standbys"
 NEXT = b"next"
-"""What the node of the standby holds that shall lead next."""
+"""The content of the standby's node that shall lead next."""
 LOOK_SECONDS = 1.0
 """A standby is woken when the leader's node changes; it looks as often as this in any case."""
 TURN_SECONDS = 0.05
@@ -51,7 +51,7 @@ class Election:
         self.is_leader = False
         self.is_standby = False
         self.leader = ""
-        """What the leader's node holds, as far as is known: the address of who leads, "" while nobody does."""
+        """The content of the leader's node as last read: the leader's address, "" while nobody leads."""
         self.term = ""
         """The session that has the leader's node, as far as is known: another process at its address has another."""
 
@@ -102,7 +102,8 @@ class Election:
             return bool(stat.ephemeralOwner != self._ensemble.session_id)
 
     def members(self) -> Members:
-        """Who leads and who stands by, as ZooKeeper says now. Blocks for some seconds at most; raises StoreFault."""
+        """The leader and the standbys, as ZooKeeper reports them now. Blocks for some seconds at most; raises
+        StoreFault."""
         try:
             data, _ = self._answer(lambda client: client.get_async(self._epoch_path))
             epoch = marks.epoch_of(data).number
@@ -231,7 +232,7 @@ class Election:
         return Member(address=address or data.decode(errors="replace"), since=stat.ctime / 1000)
 
     def _answer(self, ask: Callable[[KazooClient], Any]) -> Any:
-        """What ZooKeeper says within a bounded time. Raises NoNodeError, StoreFault."""
+        """The answer of ZooKeeper within a bounded time. Raises NoNodeError, StoreFault."""
         try:
             return self._ensemble.ask(ask).get(timeout=ANSWER_SECONDS)
         except NoNodeError:

@@ -155,7 +155,7 @@ class Ensemble:
         return question(self._client)
 
     def again(self, call: Callable[[KazooClient], _T]) -> _T:
-        """What the call returns; called again as often as the connection breaks. Raises SessionLost."""
+        """Returns the result of the call; calls again as often as the connection breaks. Raises SessionLost."""
         return self._again(lambda: call(self._client))
 
     def ensure_path(self, path: str) -> None:
@@ -169,7 +169,7 @@ class Ensemble:
         return self._again(call)
 
     def _again(self, call: Callable[[], _T]) -> _T:
-        """What was asked for; asked again as often as the connection breaks."""
+        """The answer to a request; requested again as often as the connection breaks."""
         while True:
             try:
                 return self._once(call)
@@ -231,7 +231,7 @@ def _answer(path: str, waiting: Any) -> Any:
 
 
 def _probe(host: str, port: int) -> str:
-    """What a server does with a connection, as a predicate."""
+    """The reaction of a server to a connection, as a predicate."""
     try:
         with socket.create_connection((host.strip("[]"), port), timeout=PROBE_SECONDS) as connection:
             connection.sendall(b"srvr")

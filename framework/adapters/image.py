@@ -83,7 +83,7 @@ class Buckets:
     """Bytes of the nodes when they were last written or read."""
 
     def after(self, bucket: int, changed: Mapping[str, bytes | None]) -> dict[str, bytes]:
-        """What a node is to hold once this has changed."""
+        """The content of a node after this change."""
         merged = {**self.contents.get(bucket, {}), **changed}
         return {name: record for name, record in merged.items() if record is not None}
 
@@ -112,7 +112,7 @@ class Image:
     """Whether the node above the answers is there: stores of older releases have none."""
 
     def operations(self, changes: Changes) -> list[Operation]:
-        """What brings the changes about, in an order that is safe wherever it breaks off. Raises Unstorable."""
+        """The operations for the changes, in an order that is safe wherever it breaks off. Raises Unstorable."""
         found: list[Operation] = []
         versions: defaultdict[str, dict[VersionId, bytes | None]] = defaultdict(dict)
         for key, data in changes.items():

@@ -1,4 +1,4 @@
-"""What the two nodes say that people read with zkCli: whose the root is, and who writes there. Pure."""
+"""The two nodes for readers with zkCli: whose the root is, and who writes there. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from specs.foreign_json import parse_json
 
 KIND = "mesos-framework"
 RESTORING_KIND = "mesos-framework, being restored"
-"""What marks a root until all of a backup is in it: no scheduler takes it, older ones neither."""
+"""The mark of a root until all of a backup is in it: no scheduler takes it, older ones neither."""
 
 
 class BeingRestored(packing.RecordFault):
@@ -41,7 +41,7 @@ def epoch_of(data: bytes) -> Epoch:
 
 
 def schema_node() -> bytes:
-    """What marks a root as ours."""
+    """The node that marks a root as ours."""
     return json.dumps({"kind": KIND, "schema": packing.SCHEMA}).encode()
 
 
@@ -66,7 +66,7 @@ def schema_of(data: bytes) -> int:
 
 
 def restoring_node() -> bytes:
-    """What marks a root while a backup is being restored there."""
+    """The node that marks a root while a backup is being restored there."""
     return json.dumps({"kind": RESTORING_KIND, "schema": packing.SCHEMA}).encode()
 
 

@@ -114,7 +114,8 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
 
     @property
     def framework(self) -> dict[str, Any]:
-        """What we subscribe with: as it is, where pymesos would add GPU_RESOURCES and a short failover_timeout."""
+        """The FrameworkInfo of our subscription: sent as it is, where pymesos would add GPU_RESOURCES and a short
+        failover_timeout."""
         return dict(self._framework)
 
     @property
@@ -239,7 +240,7 @@ class Driver(MesosSchedulerDriver):  # type: ignore[misc]  # pymesos has no type
         self._agents.observe(event)
 
     def _subscribed(self, framework_id: FrameworkId) -> None:
-        """What was said before belongs to an older subscription."""
+        """Drops the calls that belong to an older subscription."""
         self.framework_id = framework_id
         self._drop(self.calls.clear(), "subscribed anew")
         self._said.clear()

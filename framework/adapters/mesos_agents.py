@@ -32,7 +32,7 @@ COST_FACTOR = 20
 """Asking takes at most so much of the time: one part of it."""
 AGAIN_COST_FACTOR = 4
 STRANGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error)
-"""What reading an answer of another shape raises."""
+"""The errors of reading an answer of another shape."""
 
 
 class Untold(Exception):
@@ -159,7 +159,7 @@ class AgentsWatch:
             self._post(report)
 
     def _ask(self, turn: _Turn) -> AgentsReported:
-        """What the master tells; raises Untold."""
+        """The answer of the master; raises Untold."""
         host, _, port = turn.address.rpartition(":")
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=SILENCE_SECONDS)
         with self._changed:

@@ -1,4 +1,4 @@
-"""What the way to Mesos is configured with."""
+"""The configuration of the connection to Mesos."""
 
 from __future__ import annotations
 

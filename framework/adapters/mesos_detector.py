@@ -1,4 +1,4 @@
-"""Who leads, by what the masters wrote into ZooKeeper."""
+"""Finds the leading master by the nodes that the masters wrote into ZooKeeper."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MessageKind: TypeAlias = Literal["progress", "orphan_containers"]
 
 
 def event(plain: Json, unreadable: Callable[[OfferId], None]) -> Event | None:
-    """What a master's event means to us, None where nothing.
+    """Translates a master's event; None where it means nothing to us.
 
     Offers that cannot be read are given to `unreadable`, so that they can be declined: they would be held for ever.
     Raises KeyError, TypeError, ValueError and their kind for another shape.

@@ -1,4 +1,4 @@
-"""What scheduler and executors tell each other in framework messages. Pure."""
+"""Framework messages between scheduler and executors. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specs.records_pb2 import Apply, Attach, ExecutorMessage, Retire, SchedulerM
 
 
 def executor_message(data: str) -> ExecutorMessage:
-    """What our executor said, from the text of a MESSAGE event. Raises ValueError where it said nothing we know."""
+    """Reads the message of an executor, from the text of a MESSAGE event. Raises ValueError for an unknown one."""
     return ExecutorMessage.FromString(base64.b64decode(data))
 
 

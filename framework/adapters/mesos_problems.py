@@ -1,4 +1,4 @@
-"""What kept us from a master, in one sentence each: what was tried, what came of it, what to check; pure."""
+"""Problems on the way to a master, a sentence each: what was tried, what came of it, what to check. Pure."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def overfull(address: str, most: int) -> str:
 
 
 def strange(address: str, what: str) -> str:
-    """What came is not HTTP, or no stream of events."""
+    """The sentence for an answer that is not HTTP, or no stream of events."""
     return _say(address, f"does not speak as a Mesos master: {what}", "check that --master names a Mesos master's port")
 
 
 def refused(address: str, status: int, location: str, text: str) -> tuple[str, str]:
-    """What an answer other than 200 to SUBSCRIBE means, and the master that it names instead, "" where none."""
+    """The sentence for an answer other than 200 to SUBSCRIBE, and the master that it names instead, "" where none."""
     said = f" ({_short(text)})" if text else ""
     if status == 307:
         leader = location.partition("//")[2].partition("/")[0]

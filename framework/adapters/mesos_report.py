@@ -1,4 +1,4 @@
-"""What the master's operator API tells of agents, as values; pure.
+"""Reads the answers of the master's operator API about agents. Pure.
 
 GET_AGENTS has the registered agents, and those that it knew before it came to lead and that have not come back yet.
 GET_MAINTENANCE_SCHEDULE has windows for machines, each named by hostname, address, or both.
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 Windows = dict[tuple[str, str], tuple[float, float]]
 """Maintenance windows by (hostname in lower case, address) of the machine, "" where it is not named by that."""
 AGENT_MARK = b'{"agent_info":'
-"""What the text of each registered agent begins with, and cannot be part of a string: quotes in one are escaped."""
+"""The beginning of each registered agent's text. It cannot be part of a string: quotes in one are escaped."""
 
 
 def windows(content: bytes) -> Windows:

@@ -67,18 +67,18 @@ class Tally:
 
 
 def pools(resources: Iterable[Json], role: str) -> tuple[ReservationPool, ...]:
-    """What `role` may use of resources that are offered to it: what nobody has reserved first, then a pool for each
+    """The pools of offered resources that `role` may use: unreserved resources first, then a pool for each
     reservation; the first alone where nothing is reserved."""
     return _pools(_tallies(resources, role, is_offer=True))
 
 
 def usable(resources: Iterable[Json], role: str) -> Resources:
-    """What `role` may use of all the resources of an agent."""
+    """The resources of an agent that `role` may use."""
     return total(_pools(_tallies(resources, role, is_offer=False)))
 
 
 def free(resources: Iterable[Json], allocated: Iterable[Json], role: str) -> Resources:
-    """What of that nobody uses: `allocated` is what all frameworks have, whatever their role."""
+    """The part of that which nobody uses: `allocated` is what all frameworks have, whatever their role."""
     tallies = _tallies(resources, role, is_offer=False)
     for reservation, used in _tallies(allocated, role, is_offer=False).items():
         if reservation in tallies:
@@ -117,7 +117,7 @@ def written(amount: Resources, role: str, reservation: str = "") -> list[Json]:
 
 
 def _tallies(resources: Iterable[Json], role: str, *, is_offer: bool) -> dict[str, Tally]:
-    """What is usable by reservation, "" always among them."""
+    """The usable amounts by reservation, "" always among them."""
     tallies = {"": Tally()}
     for each in resources:
         if is_offer and each.get("allocation_info", {}).get("role", role) != role:

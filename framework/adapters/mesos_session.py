@@ -50,7 +50,7 @@ class Over(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a session has from its driver. `wake_fd` becomes readable when `calls` has something, or when
+    """The driver as its session sees it. `wake_fd` becomes readable when `calls` has something, or when
     `interruption` may say why the session has to end ("" when it has not); `is_stopping` asks to send what waits
     and then to end."""
 

@@ -11,7 +11,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 class WireFault(Exception):
-    """What came is not what a Mesos master says."""
+    """The received bytes are not the answer of a Mesos master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Chunks:
         self.is_complete = False
 
     def feed(self, data: bytes | bytearray) -> bytes:
-        """What `data` adds to the content."""
+        """Takes `data` in, and returns the content that it completes."""
         raw, parts, position = self._raw, [], 0
         raw += data
         while not self.is_complete:
@@ -71,7 +71,7 @@ class _Chunks:
 
     @property
     def rest(self) -> bytes:
-        """What came after the last chunk."""
+        """The bytes after the last chunk."""
         return bytes(self._raw)
 
 

@@ -53,7 +53,7 @@ STANDBYS_NODE = "/standbys"
 ENDPOINTS_NODE = "/endpoints"
 EXECUTORS_NODE = "/executors"
 PASSING = (LEADER_NODE, STANDBYS_NODE, ENDPOINTS_NODE, EXECUTORS_NODE)
-"""What is no part of the store: it goes with the sessions of others."""
+"""Nodes that are no part of the store: they go with the sessions of others."""
 FRAMEWORK_NODE = "/framework"
 STACKS_NODE = "/stacks"
 ROLLOUTS_NODE = "/rollouts"
@@ -75,7 +75,7 @@ MAX_NODE_BYTES = 1_000_000
 
 
 class Unstorable(ValueError):
-    """What a save holds cannot be stored; the message names the node and says what to do."""
+    """A write cannot be stored; the message names the node and says what to do."""
 
 
 # What is changed: a task or an agent in its bucket, or a node as a whole; with the bytes, or None where it is deleted.
@@ -142,7 +142,7 @@ Changes: TypeAlias = Mapping[Key, bytes | None]
 
 
 def changes_of(save: Save) -> dict[Key, bytes | None]:
-    """What a save changes; of two writes to one place the later counts. Raises Unstorable."""
+    """The node changes of a save; of two writes to one place the later counts. Raises Unstorable."""
     changes: dict[Key, bytes | None] = {}
     for write in save.writes:
         key, data = check_write(write)

@@ -15,19 +15,19 @@ from specs.foreign_json import parse_json
 from specs.model.canonical import from_plain, to_plain
 
 SCHEMA = 3
-"""What this program writes, and the newest that it reads; it reads the older ones too.
+"""The schema that this program writes, and the newest that it reads; it reads the older ones too.
 
 1: as it began. 2: groups have a mode and rules, and agents are stored. 3: groups
 have a pace, tasks may be beside others, and rollouts and histories are stored.
 """
 LARGE_BYTES = 4096
-"""What is longer is compressed."""
+"""Limit on a record in bytes; a longer one is compressed."""
 MAX_UNFOLDED_BYTES = 64 * 1024 * 1024
 """More than any node of ours unfolds to: a bound for those that are not ours."""
 _ZLIB_MARK = 0x78
 _ZLIB_LEVEL = 1
 NOT_PLAIN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What comes of JSON that is not the plain form of what it should be."""
+"""The errors of reading JSON that is not the plain form of the expected value."""
 
 
 class RecordFault(ValueError):

@@ -232,7 +232,7 @@ def _get_all(ensemble: Ensemble, url: Url, paths: Sequence[str]) -> list[bytes]:
 
 
 def _decoded(url: Url, path: str, decode: Callable[[bytes], _T], data: bytes) -> _T:
-    """What the node holds; the fault names the node and says what to do."""
+    """The decoded content of a node; the fault names the node and says what to do."""
     try:
         return decode(data)
     except NewerSchema as error:

@@ -19,7 +19,7 @@ from specs.states import Goal, Health, Readiness, TaskState
 # Tasks have one field number in their bucket, agents and answers the same in theirs.
 _RECORDS_TAG = bytes([pb.TaskBucket.TASKS_FIELD_NUMBER << 3 | 2])
 _DISTINCT_TEXTS = 65_536
-"""So many texts that many tasks have alike are one value each: ids and addresses of agents, sandboxes, versions."""
+"""Limit on interned texts that many tasks share: ids and addresses of agents, sandboxes, versions."""
 # Looked up here, since calling an enumeration costs a microsecond, three times for each of 100,000 tasks.
 _GOALS = {goal.value: goal for goal in Goal}
 _STATES = {state.value: state for state in TaskState}
@@ -29,7 +29,7 @@ _same = lru_cache(maxsize=_DISTINCT_TEXTS)(str)
 
 
 def framework_node(put: PutFramework) -> bytes:
-    """What is stored of the framework itself."""
+    """The record of the framework itself."""
     record = pb.FrameworkRecord(schema=SCHEMA, framework_id=put.framework_id or "", next_serial=put.next_serial)
     return record.SerializeToString()
 

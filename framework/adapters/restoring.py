@@ -31,7 +31,7 @@ SERIAL_MARGIN = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What a restore has left: the epoch, the next number for a task, and how many nodes it wrote and removed; and the
+    """The result of a restore: the epoch, the next number for a task, and how many nodes it wrote and removed; and the
     framework id that it left out, "" where it did not."""
 
     epoch: int

@@ -29,7 +29,7 @@ OnProblem = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)  # without slots, for the report that is kept
 class Snapshot:
-    """What is below a root: nodes by path, without those that end with a session. Nothing where the root is not there.
+    """The nodes below a root by path, without those that end with a session. Empty where the root is not there.
 
     `is_consistent` says whether all of it was so at one moment. `leader` says who led, "" where nobody did.
     """
@@ -42,7 +42,7 @@ class Snapshot:
 
     @cached_property
     def report(self) -> Report:
-        """What is in it, and what is wrong with it."""
+        """The contents of the store and its damages."""
         return check(self.nodes)
 
     @property
@@ -165,7 +165,7 @@ def read_all(keeper: Keeper, taken_at: Instant) -> Snapshot:
 
 
 def _fence(keeper: Keeper) -> int | None:
-    """What tells whether somebody has written: every transaction sets the epoch node."""
+    """The version of the epoch node. Every transaction sets it, so it tells whether somebody has written."""
     return keeper.change(keeper.url.root + nodes.EPOCH_NODE)
 
 

@@ -1,4 +1,4 @@
-"""What is desired of stacks, and how it is brought about: model values <-> the bytes of a node. Pure."""
+"""Specs of stacks and their rollouts: model values <-> the bytes of a node. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NO_RULES = Rules()
 _USUAL_UPDATE = Update()
 _RETRY = Retry()
 _DISTINCT = 3 * 4096
-"""So many different rules, paces and bounds are kept parsed: the groups of a service often have equal ones."""
+"""Limit on different rules, paces and bounds that are kept parsed: the groups of a service often have equal ones."""
 _DISTINCT_GROUPS = 16_384
-"""So many groups are one value each, however many tasks of them there are."""
+"""Limit on interned group ids: one value each, however many tasks they have."""
 one_group = lru_cache(maxsize=_DISTINCT_GROUPS)(GroupId)
 
 

@@ -144,7 +144,7 @@ class Term:
         raise self._changed_by_hand(nodes.EPOCH_NODE)
 
     def _refusal(self, operation: Operation, error: KazooException) -> Exception:
-        """What a failed operation means: our picture of the store is wrong, or ZooKeeper says no."""
+        """The fault for a failed operation: our image of the store is wrong, or ZooKeeper refuses."""
         if isinstance(error, NoNodeError | NodeExistsError | NotEmptyError):
             return self._changed_by_hand(operation.path)
         return Refused(f"{self._path(operation.path)}: ZooKeeper refused to write it ({name(error)})")
@@ -173,5 +173,5 @@ def _failed(results: Sequence[Any]) -> tuple[int, KazooException] | None:
 
 
 def name(error: KazooException) -> str:
-    """What ZooKeeper said, for messages."""
+    """The name of ZooKeeper's error, for messages."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -28,7 +28,7 @@ MOST_BYTES = 32 * 1024 * 1024
 _CONNECT_SECONDS = 3.0
 
 _Answer = tuple[Figures, ...] | str
-"""What an executor told, or why it did not."""
+"""The figures of an executor, or the reason why there are none."""
 
 
 class ExecutorUsage:
@@ -152,7 +152,7 @@ class _Directory:
         return [each for each in found if each is not None]
 
     def _taken(self, executor: Executor, answer: Any) -> Announcement | str | None:
-        """What is announced, remembered, once ZooKeeper answers."""
+        """Remembers the announcements, once ZooKeeper has answered."""
         try:
             data, _ = answer.get(timeout=_CONNECT_SECONDS)
             found = announcement_from_json(data)

@@ -128,7 +128,7 @@ def _list(server: Server, as_json: bool) -> None:
 
 
 def _offered(amounts: Answer | None) -> str:
-    """What is held of it in offers."""
+    """Its resources in held offers."""
     return f"{amounts['cpus']:g} cpus, {format_size_mib(amounts['mem_mib'])}" if amounts else ""
 
 

@@ -22,7 +22,7 @@ from specs.model.limits import MAX_FILE_BYTES, MAX_GPUS
 from specs.model.resources import PortRanges, Resources
 
 PORTS = PortRanges.of([(31000, 32000)])
-"""What a Mesos agent offers that was not told otherwise."""
+"""The ports that a Mesos agent offers by default."""
 _OWN = ("cpus", "mem", "disk", "gpus", "ports")
 
 

@@ -1,4 +1,4 @@
-"""What scale, restart, stop, start and reset-backoff have in common: ask for a change, say what came of it, wait."""
+"""The common part of scale, restart, stop, start and reset-backoff: request a change, report its outcome, wait."""
 
 from __future__ import annotations
 

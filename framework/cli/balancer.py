@@ -20,7 +20,7 @@ from framework.exits import CliExit
 from specs.model.routes import DEFAULT_BALANCER
 
 READ_SECONDS = 15.0
-"""So long --dry-run waits for ZooKeeper."""
+"""Time-out of --dry-run for ZooKeeper."""
 
 
 @click.group()
@@ -158,7 +158,8 @@ def _directory(given: Path | None, name: str) -> Path:
 
 
 class _Follower:
-    """What every kind of balancer follows, and how it ends. `config` is its configuration in the directory `where`."""
+    """The common life of all kinds of balancers: its sources and its end. `config` is its configuration in the
+    directory `where`."""
 
     def __init__(self, zk: str, endpoints: str, name: str, certificates: Path | None, where: Path, config: str) -> None:
         from discovery.balancer.certificate_files import CertificateFiles

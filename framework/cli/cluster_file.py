@@ -1,4 +1,4 @@
-"""What `framework agents --json` printed, as agents to place on."""
+"""Reads the output of `framework agents --json` as agents to place on."""
 
 from __future__ import annotations
 

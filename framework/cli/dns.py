@@ -148,7 +148,7 @@ def dns(
 
 
 def _everything(url: str | None) -> Everything | None:
-    """What fetches all tasks from the scheduler; None where none was named."""
+    """The function that fetches all tasks from the scheduler; None where no scheduler was named."""
     if url is None:
         return None
     server = Server(Scheduler(url.rstrip("/"), "--url"), read_token(None))
@@ -233,7 +233,7 @@ def _network(text: str) -> str:
 
 
 def _forward(texts: tuple[str, ...], own: tuple[Address, ...]) -> tuple[Address, ...]:
-    """Who is asked for other names. Never we ourselves: that would go in circles."""
+    """The servers for other names. Never this one: queries would go in circles."""
     if texts == ("none",):
         return ()
     if not texts:

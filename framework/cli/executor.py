@@ -66,7 +66,7 @@ def roll(agent: str, processes: bool, wait: bool, timeout: float, server: Server
 
 
 def _wait(server: Server, seconds: float, *, is_silent: bool) -> Answer:
-    """What there is when the roll is over; raises CommandFault where it was given up, or is not over in time."""
+    """Waits for the end of the roll; raises CommandFault where it stopped early, or is not over in time."""
     end, said = time.monotonic() + seconds, ""
     while time.monotonic() < end:
         try:

@@ -61,7 +61,7 @@ def _show(answer: Answer, agent: str) -> None:
 
 
 def show_cures(cures: Sequence[Answer], indent: str) -> None:
-    """What would help, a line each."""
+    """Prints the cures, a line each."""
     if cures and not indent:
         click.echo("\nWhat would help:")
     for cure in cures:

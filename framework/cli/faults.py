@@ -1,4 +1,4 @@
-"""What ends a command: a sentence on standard error, and an exit code."""
+"""Faults that end a command: a sentence on standard error, and an exit code."""
 
 from __future__ import annotations
 

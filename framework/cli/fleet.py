@@ -14,7 +14,7 @@ from specs.model.resources import PortRanges, Resources
 
 MAX_AGENTS = 20_000
 EXECUTOR = Resources(cpus_milli=100, mem_mib=64)
-"""What the executor takes on each agent, where a file does not tell."""
+"""The resources of the executor on each agent, where a file does not say."""
 _MAX_PORT = 65_535
 
 
@@ -32,7 +32,7 @@ class Fleet:
 
 
 def content_of(path: str, most_bytes: int) -> bytes:
-    """What a file holds; raises StackError where it cannot be read, or is larger."""
+    """The content of a file; raises StackError where it cannot be read, or is larger."""
     try:
         with Path(path).open("rb") as opened:
             content = opened.read(most_bytes + 1)

@@ -91,7 +91,7 @@ def parts_of(rollout: Answer, service: str) -> list[Answer]:
 
 
 def line_of(part: Answer, now: float) -> Line:
-    """What is to be said of a group of a rollout."""
+    """The line about a group of a rollout."""
     progress = part["progress"]
     if part["is_done"] or progress is None:
         return Line(group=part["group"], word="done" if part["is_done"] else "not done", text="", is_done=True)
@@ -113,7 +113,7 @@ def step_of(progress: Answer) -> str:
 
 
 def awaited(progress: Answer, now: float) -> str:
-    """What a group waits for, and how long that will be where it is known."""
+    """The cause for which a group waits, and how long it will where that is known."""
     until = progress["until"]
     left = f" ({since(until - now)} left)" if until and until > now else ""
     failures = ""

@@ -78,7 +78,7 @@ def _autoscale(line: Answer | None) -> str:
 
 
 def _unreachable(group: Answer) -> str:
-    """What becomes of a task whose agent cannot be reached."""
+    """The treatment of a task whose agent cannot be reached."""
     wish = group["unreachable"]
     seconds = wish["replace_after_seconds"]
     return f"replaced {f'after {seconds:g} s' if seconds else 'at once'}; the {wish['keep']} stays when it is back"

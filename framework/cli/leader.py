@@ -66,7 +66,7 @@ def _step_down(server: Server, body: Answer) -> str:
 
 
 def _next_leader(server: Server, epoch: int, deadline: float) -> Answer | None:
-    """Who leads in a later epoch; None at the deadline. The scheduler that is asked may be starting again."""
+    """The leader of a later epoch; None at the deadline. The scheduler that is asked may be starting again."""
     while time.monotonic() < deadline:
         try:
             answer = server.get("/v1/leader", seconds=3.0)

@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def _say_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:
-    """What people see of a bug instead of a traceback; the exit code is 1."""
+    """Prints a sentence about a bug instead of a traceback; the exit code is 1."""
     places = traceback.extract_tb(trace)
     where = f" ({places[-1].filename}:{places[-1].lineno})" if places else ""
     click.echo(

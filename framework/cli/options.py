@@ -117,7 +117,7 @@ def with_message(function: F) -> F:
 
 
 def who() -> str:
-    """Who asks, as the history shows it: user@host."""
+    """The author of a change, as the history shows it: user@host."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):

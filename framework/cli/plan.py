@@ -47,7 +47,7 @@ def plan(
 
 
 def show_plan(answer: Answer, end: str) -> None:
-    """What would change, and where new tasks would go; `end` is said last where something would change."""
+    """Prints the changes of a plan, and where new tasks would go; `end` is said last where something would change."""
     stack, count = answer["stack"], len(answer["changes"])
     where = "a new stack" if answer["is_new"] else f"index {answer['index']}"
     click.echo(f"{stack} ({where}): {plural(count, 'group')} would change" if count else f"{stack}: unchanged")

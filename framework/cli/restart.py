@@ -25,7 +25,7 @@ _NO_SECONDS = "-"
 
 
 class _Wait(click.ParamType[float]):
-    """What stands after --wait: a duration in seconds, -1 where nothing does."""
+    """The value of --wait: a duration in seconds, -1 where there is none."""
 
     name = "seconds"
 

@@ -102,7 +102,7 @@ def _kept(fleet: Fleet, stack: Stack) -> dict[GroupId, dict[int, AgentId | None]
 
 
 class _Report:
-    """What is told of a simulation."""
+    """The output of a simulation."""
 
     def __init__(self, *, stack: Stack, requests: Sequence[Request], settled: Settled) -> None:
         self._stack = stack
@@ -215,7 +215,7 @@ class _Report:
 
 
 def _less(total: Resources, left: Resources) -> Resources:
-    """What is used; never less than nothing, as what is free may have been told at another moment than the total."""
+    """The amount in use; never negative, as free and total may come from different moments."""
     scalars = dict(left.scalars)
     items = dict(left.sets)
     return Resources(

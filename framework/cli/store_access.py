@@ -1,4 +1,4 @@
-"""What commands share that look at the store in ZooKeeper itself."""
+"""The common part of commands that look at the store in ZooKeeper itself."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def tell_problem(problem: str) -> None:
 
 
 def summary(counts: Counts) -> str:
-    """What there is, in one line."""
+    """The contents of a store, in one line."""
     return (
         f"{plural(counts.stacks, 'stack')}, {plural(counts.versions, 'version')}, {plural(counts.tasks, 'task')}"
         f" ({counts.living} living), {plural(counts.agents, 'agent')}; {plural(counts.nodes, 'node')},"

@@ -14,7 +14,7 @@ def is_task(what: str) -> bool:
 
 
 def show_story(story: Answer) -> None:
-    """What happened, a line each, oldest first."""
+    """Prints the story of a task, a line an entry, oldest first."""
     click.echo(f"\nWhat happened to {cell(story['task'])}:")
     for entry in story["entries"]:
         text = entry["text"].removeprefix(story["task"]).strip()

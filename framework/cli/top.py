@@ -84,7 +84,7 @@ def _go_on(server: Server, pattern: str, picture: _Picture, lines: int | None, e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Picture:
-    """What is shown. With the answer `before` what the network carried is a second's, else it is all."""
+    """The table to show. With the answer `before` network figures are per second, else totals."""
 
     answer: Answer
     by: str
@@ -135,7 +135,7 @@ _SORTED = {"cpu": "cpus", "mem": "mem_bytes", "net": "net_bytes"}
 
 
 def _summed(key: tuple[str, ...], lines: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all lines use together; what one did not tell counts as nothing."""
+    """The sums over all lines; a missing figure counts as nothing."""
     sums: dict[str, Any] = {name: sum(line[name] or 0 for line in lines) for name in (*_AMOUNTS, *_MORE)}
     sums["net_bytes"] = sums["net_rx_bytes"] + sums["net_tx_bytes"]
     return {**sums, "key": key, "tasks": len(lines), "has_cpus": any(line["cpus"] is not None for line in lines)}

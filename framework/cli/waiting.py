@@ -45,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """What is waited for: all groups that match `pattern`, of stacks that have at least `index`."""
+    """The groups to wait for: all that match `pattern`, of stacks that have at least `index`."""
 
     server: Server
     pattern: str
@@ -193,7 +193,7 @@ class Terminal(Display):
 
 
 def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
-    """What is to be said of a group; done only once the scheduler's picture has the change."""
+    """The line about a group; done only once the scheduler's picture has the change."""
     is_new = group["index"] >= index
     under_way = group["outdated"] + group["applying"] + group["on_probation"] + group["stopping"]
     is_still = under_way == 0 and (group["live"] == 0 or group["wanted"] > 0)

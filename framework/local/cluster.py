@@ -47,7 +47,7 @@ class Cluster:
 
     @property
     def shape(self) -> Shape:
-        """What the cluster consists of, or would at its subnet if it is not there."""
+        """The shape of the cluster, or the one that it would have at its subnet if it is not there."""
         try:
             stored = json.loads((self.directory / SHAPE_FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -66,7 +66,7 @@ def step(words: Sequence[str], environment: Mapping[str, str], **variables: str)
 
 
 def output_of(words: Sequence[str], environment: Mapping[str, str]) -> str:
-    """What a `framework` command says on stdout; LocalError where it does not end with 0."""
+    """The stdout of a `framework` command; LocalError where it does not end with 0."""
     done = subprocess.run(command(words), env=environment, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise LocalError(f"`framework {shlex.join(words)}` ended with exit code {done.returncode}")
@@ -118,7 +118,7 @@ def lose_one(environment: Mapping[str, str]) -> None:
 
 
 def further(cluster: Cluster, stack: str, at: Sequence[str]) -> str:
-    """What to try next, and how to stop."""
+    """Prints what to try next, and how to stop."""
     where = f" {shlex.join(at)}" if at else ""
     names = cluster.shape.dns
     to_try = {

@@ -55,7 +55,7 @@ def connection() -> Iterator[Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said at the bottom of a chain of errors, if it did; else what the first says."""
+    """The system's own message at the bottom of a chain of errors, if there is one; else that of the first."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

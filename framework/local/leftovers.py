@@ -1,4 +1,4 @@
-"""What outlives a cluster's daemons: executors that no agent ended, Docker containers, a balancer's HAProxy."""
+"""Finds and ends what outlives a cluster's daemons: executors, Docker containers, a balancer's HAProxy."""
 
 import contextlib
 import os

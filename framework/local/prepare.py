@@ -1,4 +1,4 @@
-"""What `make` runs first: installs the system's packages that are missing.
+"""The first step of `make`: installs the system's packages that are missing.
 
 It runs before there is a virtual environment, and so on the standard library alone.
 """
@@ -20,7 +20,7 @@ NEEDED = (
     *requirements.NETWORKS,
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
-"""What Debian's packages ask whether they may start their service (invoke-rc.d(8), deb-systemd-invoke)."""
+"""The program that Debian's packages ask whether they may start their service (invoke-rc.d(8), deb-systemd-invoke)."""
 NOT_STARTED = """\
 #!/bin/sh
 for word; do

@@ -1,4 +1,4 @@
-"""What a machine must have, what of it is missing, and the one line that mends it."""
+"""The requirements of a machine, the missing ones, and the one line that installs them."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""What a local cluster consists of, and at which addresses; pure."""
+"""The daemons of a local cluster and their addresses. Pure."""
 
 import re
 from dataclasses import dataclass
