@@ -10,15 +10,15 @@ from addict import Dict
 
 from executor.core.events import (
     Acknowledged,
-    ApplyReceived,
-    AttachReceived,
     Event,
     KillReceived,
     LaunchGarbled,
     LaunchReceived,
+    RemoveOrphansReceived,
     RetireReceived,
     ShutdownReceived,
-    UnwantedReported,
+    StartExecReceived,
+    UpdateInPlaceReceived,
 )
 from executor.core.order import order_from_bytes
 from executor.core.statuses import CheckStatus, Status
@@ -141,14 +141,14 @@ def _said(message: SchedulerMessage) -> tuple[Event, ...]:
     if what == "retire":
         return (RetireReceived(),)
     if what == "unwanted":
-        return (UnwantedReported(task_ids=tuple(TaskId(id) for id in message.unwanted.task_ids)),)
+        return (RemoveOrphansReceived(task_ids=tuple(TaskId(id) for id in message.unwanted.task_ids)),)
     if what == "attach":
         asked = message.attach
-        return (AttachReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)
+        return (StartExecReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)
     if what == "apply":
         said = message.apply
         return (
-            ApplyReceived(
+            UpdateInPlaceReceived(
                 task_ids=tuple(TaskId(id) for id in said.task_ids),
                 version=VersionId(said.version),
                 care=care_from_json(said.care_json),

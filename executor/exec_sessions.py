@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from executor.core.commands import Attach
+from executor.core.commands import StartExec
 from executor.core.order import Order
 from executor.runtime import Fault
 from executor.terminal import ExecRequest, Terminal
@@ -42,11 +42,11 @@ class ExecSessions:
     def __init__(self) -> None:
         self._free = threading.Semaphore(MOST_SESSIONS)
 
-    def attach(self, command: Attach, start: Start) -> None:
+    def attach(self, command: StartExec, start: Start) -> None:
         """Calls the scheduler back and runs the command that it names; never blocks. `start` starts commands."""
         start_thread("session", lambda: self._run(command, start))
 
-    def _run(self, command: Attach, start: Start) -> None:
+    def _run(self, command: StartExec, start: Start) -> None:
         channel = SessionChannel(command.url, command.key)
         if command.order is None:
             channel.send({"error": command.refusal})

@@ -137,7 +137,7 @@ class Loop:
                 self._run_hook(command)
             case do.Notify():
                 self._notify(command)
-            case do.Attach():
+            case do.StartExec():
                 self._sessions.attach(command, lambda order, wanted: self._runtime(order).attach(order, wanted))
             case do.Publish():
                 self._registry.publish(command.endpoint, command.replaces)

@@ -1,4 +1,5 @@
-"""Watching over tasks that run: their first commands, their checks, and what follows from what was found."""
+"""The checks of running tasks: when they begin, how their outcomes are reported, and when a task is stopped for
+them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ SERVES_ON = "it serves as before, and has never passed this new check"
 
 
 def begin(context: Context, task: Task) -> None:
-    """The task runs, since `task.started_at`."""
+    """Starts post_start or the checks of a task that runs since `task.started_at`."""
     container = task.order.container
     if container.health is not None:
         task.health = _judge(context, task, container.health)
@@ -28,7 +29,7 @@ def begin(context: Context, task: Task) -> None:
 
 
 def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
-    """A command of post_start is done, or has failed."""
+    """Handles the end of a post_start command: the next one, the checks, or a failed task."""
     hooks = task.order.container.post_start
     if not event.is_done:
         verdict = Verdict(state=TaskState.FAILED, message=f"post_start failed: {event.message}", reason=LAUNCH_FAILED)
@@ -43,28 +44,28 @@ def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
 
 
 def checked(context: Context, task: Task, event: on.CheckReported) -> None:
-    """A check was done."""
+    """Handles the outcome of a check."""
     judge = task.health if event.purpose is Purpose.HEALTH else task.readiness
     if judge is None or task.phase is not Phase.RUNNING or event.serial != judge.serial:
         return
     judge.code = event.code
-    finding = judge.report(event.is_healthy, context.now)
+    change = judge.record(event.is_healthy, context.now)
     readiness.review(context, task)
     is_end = event.purpose is Purpose.HEALTH and _is_condemned(task, judge)
     if event.purpose is Purpose.HEALTH:
-        said = f"{event.message}; is being stopped, as {judge.failures} checks failed in a row"
-        _tell(context, task, judge, finding, said if is_end else event.message, ("healthy", UNHEALTHY))
+        words = f"{event.message}; is being stopped, as {judge.failures} checks failed in a row"
+        _report(context, task, judge, change, words if is_end else event.message, ("healthy", UNHEALTHY))
     else:
-        _tell(context, task, judge, finding, event.message, ("ready", CHECKED))
+        _report(context, task, judge, change, event.message, ("ready", CHECKED))
     if is_end:
         message = f"unhealthy: {judge.failures} checks failed in a row, the last: {event.message}"
         stopping.stop(context, task, Verdict(state=TaskState.FAILED, message=message, reason=UNHEALTHY), None)
     if task.phase is Phase.RUNNING:
-        judge.due_at = context.alarm(task, judge.next_at(context.now, context.chance(), finding))
+        judge.due_at = context.alarm(task, judge.next_at(context.now, context.chance(), change))
 
 
 def ring(context: Context, task: Task) -> None:
-    """Does what is due."""
+    """Begins the checks that are due."""
     for purpose, judge in ((Purpose.HEALTH, task.health), (Purpose.READY, task.readiness)):
         if judge is None or judge.due_at is None or judge.due_at > context.now or task.phase is not Phase.RUNNING:
             continue
@@ -72,18 +73,18 @@ def ring(context: Context, task: Task) -> None:
         context.emit(do.Check(order=task.order, purpose=purpose, serial=judge.serial, due_at=judge.began_at))
 
 
-def watch_otherwise(context: Context, task: Task, before: Care) -> None:
-    """The task runs on with other checks than before, each with its own grace from now on. Nothing is said of its
-    health, or readiness, before the new check has found something; one that was ready goes on serving meanwhile."""
+def replace_checks(context: Context, task: Task, before: Care) -> None:
+    """Gives a running task the checks of its new settings, each with a new grace. Its health and readiness are unknown
+    until the new checks have an outcome; a task that was ready goes on serving meanwhile."""
     container = task.order.container
     if container.health != before.health:
-        task.health = _judge_anew(context, task, container.health, task.health)
+        task.health = _judge_again(context, task, container.health, task.health)
     if task.is_prepared and container.ready != before.ready:
-        task.readiness = _judge_anew(context, task, container.ready, task.readiness)
+        task.readiness = _judge_again(context, task, container.ready, task.readiness)
     readiness.review(context, task)
 
 
-def _judge_anew(context: Context, task: Task, check: HealthCheck | None, old: Judge | None) -> Judge | None:
+def _judge_again(context: Context, task: Task, check: HealthCheck | None, old: Judge | None) -> Judge | None:
     if check is None:
         return None
     was_well = old.lets_serve if old is not None else task.is_ready
@@ -94,8 +95,8 @@ def _judge_anew(context: Context, task: Task, check: HealthCheck | None, old: Ju
 
 
 def _is_condemned(task: Task, judge: Judge) -> bool:
-    """Whether a task is stopped for its health check. One that serves on probation is not: the scheduler replaces it,
-    at the pace of its group, as the check may be what is wrong."""
+    """Whether a task is stopped for its health check. A task that serves on probation is not: the scheduler replaces it
+    at the pace of its group, because the check itself can be wrong."""
     is_spared = judge.is_on_probation and task.is_ready
     return judge.is_healthy is False and judge.check.failures > 0 and not is_spared
 
@@ -115,16 +116,18 @@ def _judge(context: Context, task: Task, check: HealthCheck) -> Judge:
     return judge
 
 
-def _tell(context: Context, task: Task, judge: Judge, finding: HealthChange, said: str, about: tuple[str, str]) -> None:
-    """Tells what changed, and what keeps a task from becoming healthy, or ready."""
+def _report(
+    context: Context, task: Task, judge: Judge, change: HealthChange, outcome: str, about: tuple[str, str]
+) -> None:
+    """Reports a change, and the reason why a task does not become healthy or ready."""
     word, reason = about
-    if finding is HealthChange.HEALTHY:
-        words = f"{word}: {said}"
+    if change is HealthChange.HEALTHY:
+        words = f"{word}: {outcome}"
     else:
-        words = f"unhealthy: {said}" if judge.is_healthy is False and word == "healthy" else f"not {word}: {said}"
+        words = f"unhealthy: {outcome}" if judge.is_healthy is False and word == "healthy" else f"not {word}: {outcome}"
         if judge.is_on_probation and task.is_ready:
-            words = f"{words if judge.is_healthy is False else said}; {SERVES_ON}"
-        if finding is HealthChange.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
+            words = f"{words if judge.is_healthy is False else outcome}; {SERVES_ON}"
+        if change is HealthChange.NOTHING and (judge.has_succeeded or not judge.is_news(words, context.now)):
             return
-    judge.tell(words, context.now)
+    judge.note_reported(words, context.now)
     context.report(task, TaskState.RUNNING, words, reason)

@@ -1,4 +1,4 @@
-"""What the executor's core asks of the world."""
+"""The commands of the executor's core: what the loop performs for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from specs.model.stack import Hook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe:
-    """Connect to the agent, naming the statuses and the tasks that it may not know of."""
+    """Connect to the agent, naming the statuses and tasks that it can have missed."""
 
     statuses: tuple[Status, ...]
     tasks: tuple[Mapping[str, Any], ...]
@@ -29,7 +29,7 @@ class SendStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendProgress:
-    """Tell the scheduler how far a task's start is. Lost when the agent is away: nothing rests on it."""
+    """Send the scheduler the progress of a task's start. Lost when the agent is away: nothing depends on it."""
 
     task_id: TaskId
     stage: str
@@ -39,15 +39,15 @@ class SendProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopt:
-    """Take over the container that the order's predecessors left, or remove it where the order does not adopt; answered
-    by Adopted, NothingToAdopt or OperationFailed."""
+    """Take over the container of the order's predecessors, or remove it if the order does not adopt. Answered by
+    Adopted, NothingToAdopt or OperationFailed."""
 
     order: Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """Have the order's image pulled; answered by Pulled or OperationFailed within its own timeout."""
+    """Pull the order's image. Answered by Pulled or OperationFailed within its own time-out."""
 
     order: Order
 
@@ -61,7 +61,7 @@ class CancelPull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelTemplates:
-    """The task is to stop: its templates need not be rendered. Its Create is answered all the same, and soon."""
+    """The task is stopping and its templates are not needed. Its Create is still answered, and soon."""
 
     order: Order
 
@@ -82,7 +82,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Answered only by OperationFailed; the end itself is an Exited."""
+    """Send a signal. Only a failure is answered, by OperationFailed; the end of the task is an Exited."""
 
     order: Order
     signal: str
@@ -90,14 +90,14 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """Drain the logs and remove whatever is left, running or not; answered by Removed or OperationFailed."""
+    """Drain the logs and remove the container or process, running or not. Answered by Removed or OperationFailed."""
 
     order: Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check, due at that time on the core's clock; answered by CheckReported with the same serial."""
+    """Perform one check, due at that time on the core's clock. Answered by CheckReported with the same serial."""
 
     order: Order
     purpose: Purpose
@@ -107,7 +107,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHook:
-    """A command of post_start or pre_stop; answered by HookEnded with the same serial."""
+    """Run a command of post_start or pre_stop. Answered by HookEnded with the same serial."""
 
     order: Order
     hook: Hook
@@ -116,7 +116,7 @@ class RunHook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """Tell the task that a file of it has changed: by a signal, or by a command beside it; answered by Notified."""
+    """Notify the task of a changed file, by a signal or by a command beside it. Answered by Notified."""
 
     order: Order
     signal: str
@@ -124,9 +124,9 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attach:
-    """Ask the scheduler at `url` what is to be run beside the order's task, run it, and let it have what goes in and
-    comes out; or tell it the `refusal`. Never answered."""
+class StartExec:
+    """Fetch a command from the scheduler at `url`, run it where the order's task runs, and carry its input and output;
+    or send the scheduler the `refusal`. Never answered."""
 
     order: Order | None
     url: str
@@ -136,7 +136,7 @@ class Attach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """Others may be sent to the task from now on; endpoints of the tasks that it `replaces` go. Never answered."""
+    """Publish the endpoint of a ready task; those of the tasks that it `replaces` go. Never answered."""
 
     endpoint: Endpoint
     replaces: tuple[TaskId, ...]
@@ -144,8 +144,8 @@ class Publish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw:
-    """Nobody is to be sent to the task any more; answered by Withdrawn with the same serial once nobody can find it, or
-    not at all where a back end is away."""
+    """Withdraw the task's endpoint. Answered by Withdrawn with the same serial once nobody can find it, or not at all
+    while a back end is away."""
 
     task_id: TaskId
     serial: int
@@ -153,7 +153,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListContainers:
-    """Answered by ContainersListed, or not at all if the engine is away."""
+    """List the containers. Answered by ContainersListed, or not at all while the engine is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +166,15 @@ class Reap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOrphanContainers:
-    """Ask the scheduler whether what these tasks have left is still wanted; answered by UnwantedReported, or not at
-    all."""
+    """Report orphan containers of other agent ids to the scheduler. Answered by RemoveOrphansReceived for those that
+    nobody wants, or not at all."""
 
     task_ids: tuple[TaskId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """End the executor's process. `hands_over`: another takes over what it has, endpoints too."""
+    """End the process. `hands_over`: another executor takes over the containers and their endpoints."""
 
     reason: str
     hands_over: bool = False
@@ -195,7 +195,7 @@ Command = (
     | Check
     | RunHook
     | Notify
-    | Attach
+    | StartExec
     | Publish
     | Withdraw
     | ListContainers

@@ -1,4 +1,4 @@
-"""What the parts of the executor's core work on: the tasks, and the commands of the step under way."""
+"""The state on which all parts of the executor's core work, and the commands of the current step."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from specs.ids import GroupId, TaskId
 from specs.states import TaskState
 
 REMEMBERED_ENDS = 1000
+"""Limit on ended tasks that are remembered: a launch that comes after its kill finds its task here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How this executor is run.
+    """The configuration of this executor."""
 
-    `recovery_seconds` is how long it waits for an agent that is away, None if it does not; `shutdown_seconds` is the
-    time between the agent's Shutdown and its KILL. `reap_after_seconds` is how long a container that nobody claims is
-    left for a task that may still adopt it. `publishes`: there is somewhere where endpoints are published. `is_noop`:
-    nothing is started, for benchmarks only.
-    """
-
+    #: Seconds since 1970 at the zero of the core's clock.
     epoch: float
+    #: Seconds without a task after which the executor ends.
     idle_seconds: float = 60.0
+    #: Seconds to wait for an agent that is away; None: without checkpointing it ends at once.
     recovery_seconds: float | None = 900.0
+    #: Seconds between the agent's Shutdown and its KILL.
     shutdown_seconds: float = 5.0
+    #: Seconds for which an unclaimed container stays, so that a task can still adopt it.
     reap_after_seconds: float = 30.0
+    #: Whether there is a back end for endpoints.
     publishes: bool = False
+    #: Whether nothing is started, for benchmarks only.
     is_noop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A way in which tasks of a group end."""
+    """One way in which tasks of a group end; the key of a metric."""
 
     group: GroupId
     state: TaskState
@@ -46,49 +48,52 @@ class End:
 
 
 class Context:
-    """State and step. Times are in seconds on a clock that never goes back."""
+    """State and commands. Times are in seconds on a clock that never goes back."""
 
     def __init__(self, settings: Settings, rng: Random, now: float) -> None:
         self.settings = settings
+        #: The time of the current event.
         self.now = now
-        """When the event under way is handled."""
+        #: Tasks from their order to the acknowledgement of their last status.
         self.tasks: dict[TaskId, Task] = {}
+        #: Statuses that the agent has not acknowledged.
         self.outbox = Outbox()
+        #: When the containers are listed next.
         self.reap_at: float | None = None
-        """When what is there is listed next."""
+        #: Number of answered listings that are still due, because the engine can still carry out an operation whose
+        #: outcome is unknown.
         self.looks_owed = 0
-        """So many more answered listings are due: an operation's outcome is unknown, the engine may still do it."""
+        #: Number of tasks that have ended in each way since the executor began.
         self.ends: dict[End, int] = {}
-        """How many tasks have ended in which way."""
         self._rng = rng
-        self._alarms: list[tuple[float, TaskId]] = []  # a heap; an alarm may be out of date, then it does nothing
+        self._alarms: list[tuple[float, TaskId]] = []  # a heap; one that is out of date does nothing
         self._ended: OrderedDict[TaskId, None] = OrderedDict()
         self._out: list[Command] = []
 
     # ---- commands ---------------------------------------------------------------
 
     def emit(self, *commands: Command) -> None:
-        """Has these done, after those before."""
+        """Queues commands after those of this step; the loop performs them in order."""
         self._out += commands
 
     def take(self) -> tuple[Command, ...]:
-        """The commands of the step, which ends with this."""
+        """Ends the step and returns its commands."""
         out, self._out = tuple(self._out), []
         return out
 
     # ---- time -------------------------------------------------------------------
 
     def alarm(self, task: Task, at: float) -> float:
-        """Has the task looked at when that time has come."""
+        """Has the task checked for due work at that time."""
         heappush(self._alarms, (at, task.order.task_id))
         return at
 
     def next_alarm_at(self) -> float | None:
-        """When the next task is to be looked at."""
+        """The time of the next alarm; it can be out of date."""
         return self._alarms[0][0] if self._alarms else None
 
     def ringing(self) -> Task | None:
-        """The next task that is to be looked at now; None if there is none (any more)."""
+        """The next task whose alarm is due; None if there is none."""
         while self._alarms and self._alarms[0][0] <= self.now:
             task = self.tasks.get(heappop(self._alarms)[1])
             if task is not None:
@@ -96,18 +101,18 @@ class Context:
         return None
 
     def look_at(self, at: float | None) -> None:
-        """Has what is there listed at that time, if not before."""
+        """Has the containers listed at that time, or earlier."""
         if at is not None:
             self.reap_at = at if self.reap_at is None else min(self.reap_at, at)
 
     def chance(self) -> float:
-        """A number from 0 to 1."""
+        """A random number from 0 to 1."""
         return self._rng.random()
 
     # ---- statuses ---------------------------------------------------------------
 
     def report(self, task: Task, state: TaskState, message: str = "", reason: str = "", permanent: str = "") -> None:
-        """Tells of a task, as it is now."""
+        """Queues a status of the task as it is now."""
         is_over = task.phase is Phase.ENDED and task.started_at is not None
         is_adopted = task.was_adopted and task.started_at is not None
         status = Status(
@@ -118,7 +123,7 @@ class Context:
             message=message,
             reason=reason,
             is_healthy=task.health.is_healthy if task.health is not None else None,
-            is_ready=task.says_ready,
+            is_ready=task.reported_ready,
             is_on_probation=task.is_on_probation,
             check=task.check_status,
             addresses=task.addresses,
@@ -133,7 +138,7 @@ class Context:
         self._push(status)
 
     def report_unknown(self, task_id: TaskId, state: TaskState, message: str, reason: str = "") -> None:
-        """Tells of a task that this executor does not have."""
+        """Queues a status of a task that this executor does not have."""
         self._push(
             Status(
                 task_id=task_id,
@@ -146,7 +151,7 @@ class Context:
         )
 
     def end(self, task: Task, verdict: Verdict) -> None:
-        """The task is over, and nothing of it is left."""
+        """Ends the task, of which nothing is left, and reports the verdict."""
         task.phase = Phase.ENDED
         task.forget_times()
         end = End(task.order.group, verdict.state, task.is_out_of_memory)
@@ -155,11 +160,11 @@ class Context:
         self.report(task, verdict.state, verdict.message, verdict.reason, verdict.permanent)
 
     def has_ended(self, task_id: TaskId) -> bool:
-        """Whether this task is known to be over."""
+        """Whether the task is known to have ended."""
         return task_id in self._ended
 
     def remember(self, task_id: TaskId) -> None:
-        """This task is over; a launch that comes later finds it so."""
+        """Remembers the end of a task, for a launch that comes later."""
         self._ended[task_id] = None
         while len(self._ended) > REMEMBERED_ENDS:
             self._ended.popitem(last=False)

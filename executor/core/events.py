@@ -1,4 +1,4 @@
-"""What can happen to the executor: the inputs of its core."""
+"""The events of the executor: all inputs of its core."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specs.model.in_place import Care
 
 
 class Operation(StrEnum):
-    """The steps of a container's life that are asked of an engine, one at a time."""
+    """The operations on a container, performed one at a time per task."""
 
     ADOPT = "adopt"
     PULL = "pull"
@@ -24,7 +24,7 @@ class Operation(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a check is for: a task that is not healthy is stopped, one that is not ready is left alone."""
+    """The purpose of a check. A task that is not healthy is stopped; one that is not ready gets no requests."""
 
     HEALTH = "health"
     READY = "ready"
@@ -35,27 +35,27 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """The agent knows us, for the first time or again."""
+    """The agent has accepted the subscription, for the first time or again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected:
-    """The connection to the agent is gone: `reason` in words."""
+    """The connection to the agent is lost: `reason` in words."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """This executor's agent is no more: the one at its address has another id, or another executor under this id.
-    Nothing more comes from an agent, and nobody takes a status: `reason` in words."""
+    """This executor's agent is no more: the one at its address has another id, or another executor under this id. No
+    event comes from an agent any more, and no status is accepted: `reason` in words."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchReceived:
-    """A task to run. `task` is Mesos's TaskInfo, kept as it came for re-subscribing."""
+    """A task to run. `task` is Mesos's TaskInfo, kept as it came for subscribing again."""
 
     order: Order
     task: Mapping[str, Any]
@@ -72,16 +72,16 @@ class LaunchGarbled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillReceived:
-    """A task to end; `grace_seconds` replaces the grace of its own settings."""
+    """A task to stop. `grace_seconds` replaces the grace in its own settings."""
 
     task_id: TaskId
     grace_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyReceived:
-    """Tasks shall have the care of `version`, from which theirs differs in that alone, and have had so many `signals`:
-    those with fewer get `signal`. It may come again."""
+class UpdateInPlaceReceived:
+    """An in-place update. The tasks get the in-place settings of `version`, which differs from theirs in these alone; a
+    task that has had fewer than `signals` signals gets `signal`. It can come again."""
 
     task_ids: tuple[TaskId, ...]
     version: VersionId
@@ -92,7 +92,7 @@ class ApplyReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """The agent has taken over the status with this uuid."""
+    """The agent has stored the status with this uuid."""
 
     task_id: TaskId
     uuid: bytes
@@ -100,19 +100,19 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutdownReceived:
-    """Everything is to end, and the executor with it."""
+    """The executor must end, and all its tasks with it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetireReceived:
-    """The executor is to end, and its containers are to run on for another one."""
+    """The executor must end, and its containers run on for another executor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttachReceived:
-    """A command is to be run where a task runs: what, the scheduler at `url` tells who has the `key`."""
+class StartExecReceived:
+    """A command to run where a task runs. The scheduler at `url` sends it to the holder of the `key`."""
 
     task_id: TaskId
     url: str
@@ -124,8 +124,8 @@ class AttachReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """The container of a predecessor is the task's own now. It has run since `started_at`, in seconds since 1970; if it
-    has ended meanwhile, an Exited follows."""
+    """The task has taken over the container of a predecessor, which has run since `started_at`, in seconds since 1970.
+    If it has ended meanwhile, an Exited follows."""
 
     task_id: TaskId
     container_id: str
@@ -135,14 +135,14 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingToAdopt:
-    """Nothing is left of a task's predecessors: it is to be started as any other."""
+    """None of the predecessors' containers is left: the task starts as any other."""
 
     task_id: TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullProgressed:
-    """How far the pull of a task's image is, in bytes as far as the engine knows them."""
+    """Progress of the pull of a task's image, in bytes as far as the engine knows them."""
 
     task_id: TaskId
     done_bytes: int
@@ -156,14 +156,14 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageMissing:
-    """The container could not be created, because its image is not on this agent."""
+    """The container was not created because its image is not on this agent."""
 
     task_id: TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """`container_id` is the engine's; empty for a plain process."""
+    """`container_id` is the engine's; "" for a plain process."""
 
     task_id: TaskId
     container_id: str
@@ -171,7 +171,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """It runs; `addresses` are those under which it can be reached, `pid` is a plain process's."""
+    """It runs. `addresses` are those under which it is reached; `pid` is that of a plain process, else 0."""
 
     task_id: TaskId
     addresses: tuple[str, ...]
@@ -180,7 +180,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exited:
-    """It has ended by itself or by a signal. `exit_code` is 128 + n for signal n, None where nobody knows."""
+    """It has ended. `exit_code` is 128 + n for signal n, None if it is unknown."""
 
     task_id: TaskId
     exit_code: int | None
@@ -189,8 +189,7 @@ class Exited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """Nothing is left of it but its logs. The exit code is what the engine said last, `last_words` its last line on
-    stderr."""
+    """Only its logs are left. The exit code is the engine's last word, `last_words` its last line on stderr."""
 
     task_id: TaskId
     exit_code: int | None
@@ -200,8 +199,8 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFailed:
-    """An operation came to nothing. `is_temporary`: the engine could not be reached, so the outcome is unknown.
-    `permanent` is a word of specs.permanence where trying again would not mend it."""
+    """An operation has failed. `is_temporary`: the engine could not be reached, so the outcome is unknown. `permanent`
+    is a word of specs.permanence if another attempt would fail in the same way."""
 
     task_id: TaskId
     operation: Operation
@@ -212,8 +211,8 @@ class OperationFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReported:
-    """The outcome of check number `serial` of a task: `message` says what was asked and what came back, `code` is the
-    status code, the exit code, 1 or 0 for a connection; None where nothing came back."""
+    """The outcome of check number `serial` of a task. `message` names the request and the answer; `code` is the status
+    code, the exit code, or 1 or 0 for a connection, None without an answer."""
 
     task_id: TaskId
     purpose: Purpose
@@ -225,7 +224,7 @@ class CheckReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookEnded:
-    """Hook number `serial` of a task has ended; `is_done`: with exit code 0, in time."""
+    """Hook number `serial` of a task has ended. `is_done`: in time and with exit code 0."""
 
     task_id: TaskId
     serial: int
@@ -235,8 +234,8 @@ class HookEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplatesRendered:
-    """The templates with these indexes became other files; `fault` says which does not render, and why, "" where all
-    do."""
+    """The files of the templates with these indexes have changed. `fault` names a template that does not render and the
+    reason, "" if all do."""
 
     task_id: TaskId
     changed: tuple[int, ...]
@@ -245,7 +244,7 @@ class TemplatesRendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """A task was told that a file of it has changed; `fault` says why it could not be, "" where it could."""
+    """A task was notified of a changed file; `fault` is the reason if that failed, else ""."""
 
     task_id: TaskId
     fault: str = ""
@@ -253,7 +252,7 @@ class Notified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
-    """Nobody can find the task's endpoint any more: withdrawal number `serial` is done everywhere."""
+    """Withdrawal number `serial` is done in all back ends: nobody finds the task's endpoint."""
 
     task_id: TaskId
     serial: int
@@ -261,14 +260,17 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundContainer:
-    """A container of our framework on this machine. `is_ours`: made or adopted by this executor's process;
-    `is_abandoned`: the executor that made it is no more, and no other has adopted it. `is_foreign`: it was made for
-    another agent id than this agent has or had: only the scheduler knows whether that agent is no more."""
+    """A container of our framework on this machine."""
 
+    #: The engine's id of it.
     container_id: str
+    #: The task to which it belongs, or belonged last.
     task_id: TaskId
+    #: Whether this process has created or adopted it.
     is_ours: bool
+    #: Whether the executor that created it is no more and no other has adopted it.
     is_abandoned: bool
+    #: Whether it was created for an agent id that this agent neither has nor had.
     is_foreign: bool = False
 
 
@@ -278,15 +280,15 @@ class ContainersListed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnwantedReported:
-    """The scheduler says that nobody wants what these tasks have left any more."""
+class RemoveOrphansReceived:
+    """The scheduler has answered: nobody wants the containers of these tasks."""
 
     task_ids: tuple[TaskId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Woke:
-    """The time that `wakes_at` named has come."""
+    """The time of `wakes_at` has come."""
 
 
 Event = (
@@ -296,11 +298,11 @@ Event = (
     | LaunchReceived
     | LaunchGarbled
     | KillReceived
-    | ApplyReceived
+    | UpdateInPlaceReceived
     | Acknowledged
     | ShutdownReceived
     | RetireReceived
-    | AttachReceived
+    | StartExecReceived
     | Adopted
     | NothingToAdopt
     | PullProgressed
@@ -317,6 +319,6 @@ Event = (
     | Notified
     | Withdrawn
     | ContainersListed
-    | UnwantedReported
+    | RemoveOrphansReceived
     | Woke
 )

@@ -1,4 +1,4 @@
-"""What the outcomes of a task's checks mean, and when the next one is due. Pure: checks.py performs them."""
+"""The state of one check of one task: the meaning of its outcomes, and when the next check is due. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from enum import Enum
 
 from specs.model.stack import HealthCheck
 
-TELL_AFTER_SECONDS = 5.0
-"""What keeps a task from its first success is told of only if it does so for this long."""
-TELL_AGAIN_SECONDS = 10.0
+REPORT_AFTER_SECONDS = 5.0
+"""Delay before failures that keep a task from its first success are reported."""
+REPORT_AGAIN_SECONDS = 10.0
+"""Pause between two such reports."""
 
 
 class HealthChange(Enum):
-    """What the latest outcome changed."""
+    """The change that the latest outcome has made."""
 
     NOTHING = "nothing"
     HEALTHY = "healthy"
@@ -22,55 +23,63 @@ class HealthChange(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Judge:
-    """Counts the outcomes of one check of one task. Times in seconds on the core's clock.
+    """The state of one check of one task. Times are in seconds on the core's clock."""
 
-    `is_healthy` is None until enough successes in a row have come, or enough failures that count. `due_at` is when the
-    next check begins, None while one is under way. `code` is what the last outcome came with: a status code, an exit
-    code, 1 or 0 for a connection. `is_on_probation`: the task was well when this check became its own, and has not
-    passed it since: all tasks of a group get a check at once, and one that is wrong must not end them all.
-    """
-
+    #: The settings of the check.
     check: HealthCheck
+    #: When the grace of the check began.
     started_at: float
+    #: The number of the latest check: outcomes of earlier ones are ignored.
     serial: int = 0
+    #: None until enough successes in a row have come, or enough failures that count.
     is_healthy: bool | None = None
+    #: Whether the task was well when it got this check and has not passed it since. All tasks of a group get a check at
+    #: once, and one that is wrong must not end them all.
     is_on_probation: bool = False
+    #: Failures in a row that count.
     failures: int = 0
+    #: Successes in a row.
     successes: int = 0
+    #: Whether there has been an outcome.
     has_looked: bool = False
+    #: The code of the last outcome: status code, exit code, or 1 or 0 for a connection.
     code: int | None = None
+    #: When the next check begins, None while one is under way.
     due_at: float | None = None
+    #: When the latest check began.
     began_at: float = 0.0
-    told: str = ""
-    told_at: float | None = None
+    #: The words of the last report, and when it was sent.
+    reported: str = ""
+    reported_at: float | None = None
 
     def first_at(self, now: float, share: float, *, is_known: bool = False) -> float:
-        """When to check first. `share`, 0 to 1, is by chance: what starts together is not checked together.
+        """When to check first. `share`, a random number from 0 to 1, keeps tasks that start together from being checked
+        together.
 
-        `is_known`: the task has run for a while already, and is to be found healthy soon.
+        `is_known`: the task has run for a while, and is checked soon.
         """
         pause = min(self.check.start_interval_seconds, self.check.interval_seconds)
         return now + pause * (share if is_known else 0.5 + share / 2)
 
     def begin(self, now: float) -> None:
-        """A check begins."""
+        """Notes that a check begins."""
         self.began_at = now if self.due_at is None else self.due_at
         self.due_at = None
         self.serial += 1
 
-    def next_at(self, now: float, share: float, finding: HealthChange) -> float:
-        """When to check next, the outcome of the last one being known: at the pace of the beginnings, never before
-        now. By the first success tasks are spread over the interval by `share`."""
+    def next_at(self, now: float, share: float, change: HealthChange) -> float:
+        """When to check next, measured from the last beginning and never before now. At the first success `share`
+        spreads tasks over the interval."""
         interval = self.check.interval_seconds
         if self.is_healthy is None and now < self._settled_at:
             eager = self.began_at + min(self.check.start_interval_seconds, interval)
             return max(now, min(eager, self._settled_at))
-        if finding is HealthChange.HEALTHY:
+        if change is HealthChange.HEALTHY:
             interval *= 0.5 + share / 2
         return max(now, self.began_at + interval)
 
-    def report(self, is_healthy: bool, now: float) -> HealthChange:
-        """Takes in an outcome."""
+    def record(self, is_healthy: bool, now: float) -> HealthChange:
+        """Takes an outcome in; returns the change that it makes."""
         self.has_looked = True
         if is_healthy:
             self.failures = 0
@@ -90,7 +99,7 @@ class Judge:
 
     @property
     def lets_serve(self) -> bool:
-        """Whether the check has nothing against it that others are sent to the task."""
+        """Whether the check lets others be sent to the task."""
         return self.is_healthy is True or self.is_on_probation
 
     @property
@@ -99,18 +108,22 @@ class Judge:
         return self.successes > 0
 
     def is_news(self, words: str, now: float) -> bool:
-        """Whether a failure is to be told of although it changes nothing: other words than were told last, of a task
-        that has not been found healthy for a while."""
-        if self.is_healthy or words == self.told:
+        """Whether to report a failure that changes nothing: its words differ from the last report, and the task has not
+        been healthy for a while."""
+        if self.is_healthy or words == self.reported:
             return False
-        earliest = self.started_at + TELL_AFTER_SECONDS if self.told_at is None else self.told_at + TELL_AGAIN_SECONDS
+        earliest = (
+            self.started_at + REPORT_AFTER_SECONDS
+            if self.reported_at is None
+            else self.reported_at + REPORT_AGAIN_SECONDS
+        )
         return now >= earliest
 
-    def tell(self, words: str, now: float) -> None:
-        """These words are told."""
-        self.told, self.told_at = words, now
+    def note_reported(self, words: str, now: float) -> None:
+        """Notes the words of a report."""
+        self.reported, self.reported_at = words, now
 
     @property
     def _settled_at(self) -> float:
-        """From when on failures count: after the grace, and not before it could have been checked once."""
+        """When failures begin to count: after the grace, and not before one check was possible."""
         return self.started_at + max(self.check.grace_seconds, self.check.interval_seconds)

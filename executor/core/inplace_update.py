@@ -1,4 +1,4 @@
-"""Another care for tasks that run (specs.model.in_place), or a signal, as the scheduler says: their containers stay."""
+"""In-place updates: new in-place settings (specs.model.in_place) or a signal for tasks whose containers run on."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from specs.model.in_place import Care, care_of, with_care
 from specs.states import TaskState
 
 
-def apply(context: Context, task: Task, event: on.ApplyReceived) -> None:
-    """Gives a task what it lacks, and says what it has. What stops is let go as it is; what does not run yet begins
-    with the care, and says so by itself then; a signal it does not get, as it might not be there to take it."""
+def apply(context: Context, task: Task, event: on.UpdateInPlaceReceived) -> None:
+    """Gives a task the settings and the signal that it lacks, and reports what it has. A task that is being stopped
+    keeps its settings. One that does not run yet starts with the new ones and reports them then; it gets no signal,
+    because its program might not handle it yet."""
     if task.verdict is not None or not is_same_make(task.order.version, event.version):
         return
-    _care(context, task, event.version, event.care)
+    _replace_settings(context, task, event.version, event.care)
     if task.phase is not Phase.RUNNING:
         return
     if event.signal and task.order.signals < event.signals:
@@ -29,7 +30,7 @@ def apply(context: Context, task: Task, event: on.ApplyReceived) -> None:
 
 
 def signal_failed(context: Context, task: Task, message: str, is_temporary: bool) -> None:
-    """The engine has not passed a signal on; one that was away is asked again, when the scheduler says so again."""
+    """Reports a signal that failed. If the engine was away, the scheduler repeats the request."""
     if task.phase is not Phase.RUNNING or task.verdict is not None:
         return
     if is_temporary and task.order.signals:
@@ -37,8 +38,8 @@ def signal_failed(context: Context, task: Task, message: str, is_temporary: bool
     context.report(task, TaskState.RUNNING, message)
 
 
-def _care(context: Context, task: Task, version: VersionId, care: Care) -> None:
+def _replace_settings(context: Context, task: Task, version: VersionId, care: Care) -> None:
     order, before = task.order, care_of(task.order.container)
     task.order = replace(order, version=version, container=with_care(order.container, care))
     if task.phase is Phase.RUNNING:
-        check_schedule.watch_otherwise(context, task, before)
+        check_schedule.replace_checks(context, task, before)

@@ -1,9 +1,8 @@
 """The executor's core: a deterministic machine that takes events in and gives commands out.
 
-Each task goes ADOPTING -> PULLING -> CREATING -> STARTING -> RUNNING -> DRAINING -> PRE_STOP -> STOPPING -> REMOVING ->
-ENDED, some phases left out, always by one operation at a time: `starting` brings it to run, `watching` looks after it,
-`stopping` ends it. No clock is read: `now` is in seconds on a clock that never goes back, and `Settings.epoch` is what
-is to be added for seconds since 1970.
+executor.core.task draws the phases of a task. `starting` brings a task to run, `check_schedule` checks it while it
+runs, `stopping` ends it; this module takes the events of the agent, and ends the executor itself. It reads no clock:
+`now` is in seconds on a clock that never goes back, and `Settings.epoch` converts that to seconds since 1970.
 """
 
 from __future__ import annotations
@@ -24,39 +23,47 @@ from specs.ids import TaskId
 from specs.states import TaskState
 
 REAP_AGAIN_SECONDS = 600.0
+"""Pause between two listings of the containers."""
 LOOKS_AFTER_UNKNOWN = 2
+"""Number of listings after an operation whose outcome is unknown."""
 FAREWELL_SECONDS = 1.0
-"""How long an executor that shuts down waits for the acknowledgements of its last statuses."""
+"""Time-out for the acknowledgements of the last statuses when the executor shuts down."""
 
 
 class Executor:
-    """All tasks of one executor."""
+    """All tasks of one executor, and the life of the executor: idle, shut down, retired or superseded."""
 
     def __init__(self, settings: Settings, rng: Random, now: float) -> None:
         self._settings = settings
         self._context = Context(settings, rng, now)
+        #: Whether the agent is connected now, and whether it ever was.
         self._is_connected = False
         self._has_subscribed = False
+        #: When the executor ends if it has no task until then.
         self._idle_at = now + settings.idle_seconds
-        self._give_up_at: float | None = None
+        #: When it shuts down if the agent is not back until then; None while connected.
+        self._disconnect_deadline: float | None = None
         self._orphans = OrphanContainers(settings.reap_after_seconds)
+        #: Deadline of the shutdown under way, None without one.
         self._exit_at: float | None = None
+        #: Deadline for retiring, None unless a newer executor or another agent takes over.
         self._retire_until: float | None = None
         self._is_superseded = False
         self._shutdown_reason = ""
+        #: Whether Exit was emitted: every later event is ignored.
         self._is_over = False
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """Those between their order and the acknowledgement of their last status."""
+        """The tasks from their order to the acknowledgement of their last status."""
         return tuple(self._context.tasks.values())
 
     def begin(self) -> tuple[Command, ...]:
-        """The first commands."""
+        """Returns the first commands."""
         return (do.Subscribe(statuses=(), tasks=()),)
 
     def handle(self, event: Event, now: float) -> tuple[Command, ...]:
-        """Takes one event in; returns what follows from it, to be done in this order."""
+        """Takes one event in; returns the commands that follow, in the order in which to perform them."""
         if self._is_over:
             return ()
         self._context.now = now
@@ -66,11 +73,11 @@ class Executor:
         return self._context.take()
 
     def survey(self) -> Survey:
-        """Its tasks as they are now."""
+        """A snapshot of all tasks."""
         return survey(self._context)
 
     def wakes_at(self) -> float | None:
-        """When `Woke` is due, if nothing else happens before."""
+        """When `Woke` is due if no event comes before; None if never."""
         if self._is_over:
             return None
         context = self._context
@@ -78,7 +85,7 @@ class Executor:
             context.outbox.wakes_at(),
             context.next_alarm_at(),
             context.reap_at,
-            self._give_up_at,
+            self._disconnect_deadline,
             self._exit_at,
             self._retire_until,
         ]
@@ -102,7 +109,7 @@ class Executor:
                 self._context.report_unknown(event.task_id, TaskState.ERROR, event.fault, INVALID)
             case on.KillReceived():
                 self._kill(event)
-            case on.ApplyReceived():
+            case on.UpdateInPlaceReceived():
                 for task in [self._context.tasks[id] for id in event.task_ids if id in self._context.tasks]:
                     inplace_update.apply(self._context, task, event)
             case on.Acknowledged():
@@ -113,11 +120,11 @@ class Executor:
                 if self._retire_until is None:
                     self._retire_until = now + retire.RETIRE_SECONDS
                     retire.begin(self._context, retire.REPLACED)
-            case on.AttachReceived():
+            case on.StartExecReceived():
                 self._attach(event)
             case on.ContainersListed():
                 self._listed(event, now)
-            case on.UnwantedReported():
+            case on.RemoveOrphansReceived():
                 self._orphans.condemn(event.task_ids)
                 self._context.look_at(now)
             case on.Woke():
@@ -127,7 +134,7 @@ class Executor:
 
     def _subscribed(self, now: float) -> None:
         self._is_connected = True
-        self._give_up_at = None
+        self._disconnect_deadline = None
         if not self._has_subscribed:
             self._has_subscribed = True
             self._idle_at = now + self._settings.idle_seconds
@@ -142,17 +149,17 @@ class Executor:
         if recovery is None and self._has_subscribed:
             self._shut_down(f"the agent is gone ({reason}) and the framework does not checkpoint", now)
             return
-        if self._give_up_at is None:
-            self._give_up_at = now + (recovery if recovery is not None else self._settings.idle_seconds)
+        if self._disconnect_deadline is None:
+            self._disconnect_deadline = now + (recovery if recovery is not None else self._settings.idle_seconds)
         unknown = tuple(task.unknown_to_agent for task in context.tasks.values() if task.unknown_to_agent is not None)
         context.emit(do.Subscribe(statuses=context.outbox.unacknowledged(), tasks=unknown))
 
     def _superseded(self, now: float) -> None:
-        """Nobody hears a word of it any more: it leaves its containers to be adopted, and ends."""
+        """Nobody reads this executor's statuses any more: it leaves its containers for adoption, and ends."""
         context = self._context
         self._is_connected = False
         self._is_superseded = True
-        self._give_up_at = None
+        self._disconnect_deadline = None
         context.outbox.disconnect()
         if self._exit_at is None and self._retire_until is None:
             retire.begin(context, retire.SUPERSEDED)
@@ -175,7 +182,7 @@ class Executor:
         context = self._context
         task = context.tasks.get(event.task_id)
         if task is not None and task.order.sweeps:
-            return  # it ends by itself, when it has done what the stop is for
+            return  # it ends by itself, once the containers are removed
         if task is not None:
             verdict = Verdict(state=TaskState.KILLED, message="killed as asked")
             stopping.stop(context, task, verdict, event.grace_seconds)
@@ -184,7 +191,7 @@ class Executor:
             message = "killed: this executor has no such task (not launched here, or ended long ago)"
             context.report_unknown(event.task_id, TaskState.KILLED, message)
 
-    def _attach(self, event: on.AttachReceived) -> None:
+    def _attach(self, event: on.StartExecReceived) -> None:
         task = self._context.tasks.get(event.task_id)
         order, refusal = None, ""
         if task is None:
@@ -193,7 +200,7 @@ class Executor:
             refusal = f"{event.task_id} does not run: it is {task.phase.value}"
         else:
             order = task.order
-        self._context.emit(do.Attach(order=order, url=event.url, key=event.key, refusal=refusal))
+        self._context.emit(do.StartExec(order=order, url=event.url, key=event.key, refusal=refusal))
 
     def _acknowledged(self, event: on.Acknowledged, now: float) -> None:
         context = self._context
@@ -237,9 +244,9 @@ class Executor:
             event,
             on.Subscribed | on.Disconnected | on.Superseded | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
         )
-        assert not isinstance(event, on.ApplyReceived | on.Acknowledged | on.ShutdownReceived)
-        assert not isinstance(event, on.RetireReceived | on.AttachReceived)
-        assert not isinstance(event, on.ContainersListed | on.UnwantedReported | on.Woke)
+        assert not isinstance(event, on.UpdateInPlaceReceived | on.Acknowledged | on.ShutdownReceived)
+        assert not isinstance(event, on.RetireReceived | on.StartExecReceived)
+        assert not isinstance(event, on.ContainersListed | on.RemoveOrphansReceived | on.Woke)
         context = self._context
         task = context.tasks.get(event.task_id)
         if task is None or task.phase is Phase.ENDED:
@@ -323,8 +330,8 @@ class Executor:
             # A listing that is not answered is followed by another just the same.
             context.reap_at = now + (self._settings.reap_after_seconds if context.looks_owed else REAP_AGAIN_SECONDS)
             context.emit(do.ListContainers())
-        if self._give_up_at is not None and self._give_up_at <= now:
-            self._give_up_at = None
+        if self._disconnect_deadline is not None and self._disconnect_deadline <= now:
+            self._disconnect_deadline = None
             waited = seconds(self._settings.recovery_seconds or self._settings.idle_seconds)
             self._shut_down(f"the agent did not come back within {waited}", now)
 

@@ -12,47 +12,58 @@ from specs.model.stack import Container
 from specs.records_pb2 import LaunchOrder
 
 SCHEMA = 2
-"""The newest form of a launch order that this executor understands."""
+"""The newest schema of a launch order that this executor reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One container or process to run.
+    """One container or process to run: the launch order as a value.
 
-    `host_ports` are in the order of `container.ports`; `address` is the agent's own, to which ports are bound. Amounts:
-    thousandths of a cpu, MiB, whole gpus. `scalars` (in thousandths) and `sets` are the agent's custom resources, by
-    name. `predecessors` are earlier tasks of the slot, newest first, whose container may still be here: `adopts` says
-    whether it is taken over, or removed before the start, and `is_prepared` whether its post_start are done.
-    One that `sweeps` starts nothing: it removes what its predecessors have left, and has finished then.
-    `environment` is what the scheduler tells it of other tasks; `dns` and `dns_search` are the name servers and the
-    domains to search of a container that names none. While the task runs on, its `version` with the care in
-    `container`, and its `signals` (how many of those of its group it has had), may become others.
+    `version`, the in-place settings in `container`, and `signals` change while the task runs; everything else is fixed.
     """
 
+    #: The id of the task, which is also the name of its container.
     task_id: TaskId
+    #: The group, the slot in it, and the number of this attempt in the slot.
     group: GroupId
     slot: int
     attempt: int
+    #: The version of the settings that the task has.
     version: VersionId
+    #: The settings of the container or process.
     container: Container
+    #: Resources: thousandths of a cpu, MiB of memory and of disk, whole gpus.
     cpus_milli: int
     mem_mib: int
     disk_mib: int
     gpus: int
+    #: Ports of the agent, in the order of `container.ports`.
     host_ports: tuple[int, ...]
+    #: The agent's IP address, to which ports are bound, and its hostname.
     address: str
     hostname: str
+    #: The framework, and the agent on which the task runs.
     framework_id: FrameworkId
     agent_id: AgentId
+    #: Custom scalar resources by name, in thousandths.
     scalars: tuple[tuple[str, int], ...] = ()
+    #: Custom set resources by name.
     sets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: Earlier tasks of the slot, newest first, whose container can still be here.
     predecessors: tuple[TaskId, ...] = ()
+    #: Whether the predecessors' container is adopted; else it is removed before the start.
     adopts: bool = False
+    #: Whether post_start is done in the container to adopt.
     is_prepared: bool = False
+    #: Whether the order only removes what its predecessors have left. Nothing is started; it finishes then.
     sweeps: bool = False
+    #: Variables from the scheduler about other tasks, as (name, value).
     environment: tuple[tuple[str, str], ...] = ()
+    #: Name servers for a container that names none.
     dns: tuple[str, ...] = ()
+    #: Search domains for a container that names none.
     dns_search: tuple[str, ...] = ()
+    #: How many of its group's signals the task has had.
     signals: int = 0
 
     @property
@@ -62,7 +73,7 @@ class Order:
 
 
 def order_from_bytes(data: bytes) -> Order:
-    """The order that these bytes hold; raises ValueError, in words for the user, where they hold none."""
+    """The order in these bytes. Raises ValueError, in words for the user, if they hold none."""
     try:
         record = LaunchOrder.FromString(data)
     except DecodeError as error:

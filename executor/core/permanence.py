@@ -1,8 +1,9 @@
-"""Which failures trying again does not mend: by the engine's status, by errors of the kernel, by words. Pure.
+"""Failures that another attempt does not mend: told by the engine's status, by errors of the kernel, and by words.
+Pure.
 
-Engines have few codes; their words, and those of registries and runtimes that they pass on, say the rest. Errors of the
-kernel have the same words everywhere. What a runtime refuses in words that are not known here counts as refused on this
-agent: others are tried. All other words that are not known are taken for what may pass.
+Engines have few codes; their words, and those of registries and runtimes that they pass on, hold the rest. Errors of
+the kernel have the same words everywhere. An unknown refusal by a runtime counts as refused on this agent, and other
+agents are tried. Any other unknown words count as temporary.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ _PASSING = re.compile(
     r"|already in progress",
     re.IGNORECASE,
 )
-"""What passes, whatever else is said with it."""
+"""Temporary failures, whatever other words come with them."""
 _KERNEL = (
     (r"argument list too long|arg(ument)? list is too long|\be2big\b", Permanent.BAD_SETTINGS),
     (r"file ?name too long|\benametoolong\b|too many levels of symbolic links|\beloop\b", Permanent.BAD_SETTINGS),
     (r"exec format error|\benoexec\b", Permanent.WRONG_PLATFORM),
 )
-"""Errors of the kernel that are the same at every try, whoever tells them."""
+"""Errors of the kernel that are the same at every attempt, whoever reports them."""
 _PERMANENT = tuple(
     (re.compile(pattern, re.IGNORECASE), word)
     for pattern, word in (
@@ -51,7 +52,7 @@ _PERMANENT = tuple(
     )
 )
 _NEVER = {400: Permanent.BAD_SETTINGS, 403: Permanent.BAD_SETTINGS, 501: Permanent.BAD_SETTINGS}
-"""Statuses of answers that are the same at every try: a bad request, one that a plugin forbids, one nobody can do."""
+"""Status codes that are the same at every attempt: a bad request, one that a plugin forbids, one not implemented."""
 _BY_NUMBER = {
     errno.E2BIG: Permanent.BAD_SETTINGS,
     errno.ENAMETOOLONG: Permanent.BAD_SETTINGS,
@@ -83,8 +84,8 @@ _LONGEST_START_SECONDS = 60.0
 
 
 def permanence_of(words: str, status_code: int | None = None, about: Iterable[str] = ()) -> str:
-    """The word for a failure of which the engine says this, "" where it may pass. `status_code` is that of its answer.
-    `about` are names that the user gave, as the image's: a program called `timeout` is no time-out."""
+    """The word for a failure with these words of the engine, "" if it is temporary. `status_code` is that of its
+    answer. `about` are names from the user, such as the image: a program called `timeout` is no time-out."""
     if _PASSING.search(_without(words, about)):
         return ""
     for pattern, word in _PERMANENT:
@@ -95,15 +96,15 @@ def permanence_of(words: str, status_code: int | None = None, about: Iterable[st
 
 
 def permanence_of_error(error: Exception) -> str:
-    """The same of a program that we could not start ourselves."""
+    """The same for a program that we could not start ourselves."""
     if isinstance(error, OSError):
         return _BY_NUMBER.get(error.errno or 0, "")
     return Permanent.BAD_SETTINGS if isinstance(error, ValueError) else ""  # a null character within
 
 
 def permanence_of_end(exit_code: int, last_words: str, ran_seconds: float) -> str:
-    """The same of a container that was started and ended at once: runc hands over to the program after the engine has
-    said that it runs, and what the kernel says to that is the last line on stderr."""
+    """The same for a container that ended right after its start. runc replaces itself by the program after the engine
+    has reported the start, and the kernel's error is the last line on stderr."""
     found = _EXECUTED.fullmatch(last_words)
     if found is None or exit_code not in _CODES_OF_RUNTIMES or ran_seconds > _LONGEST_START_SECONDS:
         return ""

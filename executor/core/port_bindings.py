@@ -11,7 +11,7 @@ from specs.model.stack import Network, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """`host_port` of the agent's `address` leads to `container_port`: the same number where nothing is mapped."""
+    """`host_port` of the agent's `address` leads to `container_port`; the two are the same number without a mapping."""
 
     name: str
     address: str

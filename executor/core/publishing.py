@@ -1,5 +1,4 @@
-"""Endpoints of tasks: published when a task becomes ready, withdrawn when it no longer is, and before it is told to
-stop."""
+"""Endpoints of tasks: published when a task becomes ready, withdrawn when it is no longer ready and before it stops."""
 
 from __future__ import annotations
 
@@ -10,18 +9,18 @@ from executor.core.port_bindings import bindings
 from executor.core.task import Task
 
 WITHDRAW_SECONDS = 1.0
-"""So long a stop waits for back ends to take an endpoint back. A back end that is away does not keep a task alive."""
+"""Time-out for the back ends to withdraw an endpoint before the stop goes on: one that is away keeps no task alive."""
 
 
 def publish(context: Context, task: Task) -> None:
-    """Others may be sent to the task."""
+    """Publishes the endpoint of a task."""
     task.withdrawn_at = task.withdraw_until = None
     if context.settings.publishes:
         context.emit(do.Publish(endpoint=endpoint_of(context, task), replaces=task.order.predecessors))
 
 
 def withdraw(context: Context, task: Task) -> None:
-    """Nobody is to be sent to the task; `task.withdrawn_at` is set once that is so."""
+    """Withdraws the endpoint of a task; `task.withdrawn_at` is set once it is gone."""
     if not context.settings.publishes:
         task.withdrawn_at = context.now
         return
@@ -31,12 +30,12 @@ def withdraw(context: Context, task: Task) -> None:
 
 
 def is_due(context: Context, task: Task) -> bool:
-    """Whether it was waited long enough for the back ends."""
+    """Whether the time-out of the withdrawal is over."""
     return task.withdraw_until is not None and task.withdraw_until <= context.now
 
 
 def endpoint_of(context: Context, task: Task) -> Endpoint:
-    """Where the task can be reached, since now."""
+    """The endpoint of the task, ready since now."""
     order = task.order
     return Endpoint(
         group=order.group,

@@ -1,4 +1,4 @@
-"""Whether a task is ready: others may be sent to it. What hangs on that begins and ends here."""
+"""Readiness: whether others are sent to a task. Its endpoint is published and withdrawn here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from executor.core.task import Phase, Task
 
 
 def review(context: Context, task: Task) -> None:
-    """To be called whenever something has changed that a task's readiness depends on."""
+    """Reviews readiness; called after every change on which it depends."""
     is_ready = _is_ready(task)
     if is_ready and not task.is_ready:
         _became_ready(context, task)

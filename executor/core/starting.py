@@ -1,4 +1,4 @@
-"""How tasks come to run: from the order over adoption, pull, creation and start."""
+"""The start of a task: order, adoption, pull, creation, start."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from specs.permanence import Permanent
 from specs.states import TaskState
 
 PROGRESS_SECONDS = 1.0
+"""Pause between two progress messages of a pull."""
 
 
 def order(context: Context, task: Task) -> None:
-    """A task was ordered."""
+    """Begins with a task that was ordered."""
     if not context.settings.is_noop:
         context.report(task, TaskState.STARTING)
     if task.order.predecessors:
@@ -29,7 +30,7 @@ def order(context: Context, task: Task) -> None:
 
 
 def adopted(context: Context, task: Task, event: on.Adopted) -> None:
-    """A predecessor's container is the task's."""
+    """The task has taken over a predecessor's container."""
     task.container_id = event.container_id
     task.was_adopted = True
     task.started_at = min(event.started_at - context.settings.epoch, context.now)
@@ -37,7 +38,7 @@ def adopted(context: Context, task: Task, event: on.Adopted) -> None:
 
 
 def nothing_to_adopt(context: Context, task: Task) -> None:
-    """There is nothing to adopt."""
+    """There is nothing to adopt: the task starts, or has ended if it only sweeps."""
     if task.order.sweeps:
         message = f"removed what {task.order.predecessors[0]} had left, if anything"
         context.end(task, Verdict(state=TaskState.FINISHED, message=message))
@@ -48,12 +49,12 @@ def nothing_to_adopt(context: Context, task: Task) -> None:
 
 
 def pull_progressed(context: Context, task: Task, event: on.PullProgressed) -> None:
-    """Tells the scheduler, now and then."""
+    """Sends the progress of a pull to the scheduler, once a second."""
     task.progress_bytes = (event.done_bytes, event.total_bytes)
-    told_at = task.progress_told_at
+    told_at = task.progress_sent_at
     if task.phase is not Phase.PULLING or (told_at is not None and context.now < told_at + PROGRESS_SECONDS):
         return
-    task.progress_told_at = context.now
+    task.progress_sent_at = context.now
     context.emit(
         do.SendProgress(
             task_id=event.task_id,
@@ -65,13 +66,13 @@ def pull_progressed(context: Context, task: Task, event: on.PullProgressed) -> N
 
 
 def pulled(context: Context, task: Task) -> None:
-    """The image is there."""
+    """The image has been pulled."""
     task.phase, task.was_pulled, task.pull_until = Phase.CREATING, True, None
     context.emit(do.Create(order=task.order))
 
 
 def image_missing(context: Context, task: Task) -> None:
-    """The container could not be created, for want of its image."""
+    """The container was not created because its image is missing: pulls it, or ends the task."""
     image = task.order.container.image
     if task.verdict is not None:
         context.end(task, task.verdict)
@@ -86,7 +87,7 @@ def image_missing(context: Context, task: Task) -> None:
 
 
 def created(context: Context, task: Task, event: on.Created) -> None:
-    """It can be started, unless it is to stop already."""
+    """Starts what was created, unless the task is being stopped."""
     task.container_id = event.container_id
     if task.verdict is not None:
         stopping.remove(context, task)
@@ -96,7 +97,7 @@ def created(context: Context, task: Task, event: on.Created) -> None:
 
 
 def started(context: Context, task: Task, event: on.Started) -> None:
-    """It runs since now."""
+    """The task runs since now."""
     task.started_at = context.now
     task.pid = event.pid
     name = f"container {task.container_id[:12]}" if task.container_id else f"process {event.pid}"
@@ -104,13 +105,13 @@ def started(context: Context, task: Task, event: on.Started) -> None:
 
 
 def failed(context: Context, task: Task, message: str, permanent: str = "") -> None:
-    """It could not be adopted, created or started."""
+    """Adoption, creation or start has failed."""
     task.verdict = task.verdict or _failure(message, permanent)
     stopping.remove(context, task)
 
 
 def pull_failed(context: Context, task: Task, message: str, permanent: str = "") -> None:
-    """Its image cannot be had."""
+    """The image could not be pulled."""
     if task.phase is Phase.PULLING:
         context.end(task, _failure(message, permanent))
 
@@ -120,7 +121,7 @@ def _failure(message: str, permanent: str) -> Verdict:
 
 
 def ring(context: Context, task: Task) -> None:
-    """Does what is due."""
+    """Ends a pull that takes too long."""
     if task.pull_until is None or task.pull_until > context.now:
         return
     container = task.order.container
@@ -147,7 +148,7 @@ def _pull(context: Context, task: Task) -> None:
 
 
 def _runs(context: Context, task: Task, addresses: tuple[str, ...], message: str) -> None:
-    """It runs since `task.started_at`, unless its end was heard of before."""
+    """The task runs since `task.started_at`, unless it has ended already."""
     task.addresses = addresses
     task.phase = Phase.RUNNING
     if task.verdict is None:

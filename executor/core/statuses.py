@@ -1,4 +1,4 @@
-"""Statuses on their way to the agent: kept until acknowledged, in order, sent again when nothing comes back."""
+"""Statuses on their way to the agent: kept until acknowledged, sent in order, and sent again without an answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from specs.model.stack import CheckKind
 from specs.states import TaskState
 
 FIRST_RESEND_SECONDS = 5.0
+"""Pause before a status is sent again; doubled each time up to the last pause."""
 LAST_RESEND_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckStatus:
-    """What a readiness check came back with: a status code, an exit code, 1 or 0 for a connection; None: nothing."""
+    """The last outcome of a readiness check. `code` is a status code, an exit code, or 1 or 0 for a connection."""
 
     kind: CheckKind
     code: int | None
@@ -25,33 +26,38 @@ class CheckStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What is said of a task at one moment. `uuid` is 16 bytes, `timestamp` seconds since 1970.
-
-    `is_healthy` is None where there is no check or it has not answered, and so is `is_ready`, which is False once the
-    task is to stop; `exit_code` is 128 + n for signal n. `is_on_probation`: it is ready as before, though it has not
-    passed a check that was changed; None and False say then what the changed check has found.
-    `running_since`, in seconds since 1970, is 0 but for what ran before this executor took it over. `permanent`
-    is a word of specs.permanence where trying again would not mend how it ended. `version` is that whose care the task
-    has, and `signals` how many it has had of those of its group; "" and 0 of a task that is not known.
-    """
+    """The report on a task at one moment."""
 
     task_id: TaskId
     state: TaskState
+    #: 16 bytes.
     uuid: bytes
+    #: Seconds since 1970.
     timestamp: float
+    #: In words, for users.
     message: str = ""
+    #: One of Mesos's REASON_… names, or "".
     reason: str = ""
+    #: None without a check, or before its first outcome.
     is_healthy: bool | None = None
+    #: None without a check and post_start, or before an outcome; False once the task is being stopped.
     is_ready: bool | None = None
+    #: Whether it is ready as before, although it has not passed a check that was changed. None and False of the two
+    #: above are then the outcome of the changed check.
     is_on_probation: bool = False
     check: CheckStatus | None = None
     addresses: tuple[str, ...] = ()
     container_id: str = ""
+    #: 128 + n for signal n; None while it runs, or if the code is unknown.
     exit_code: int | None = None
     is_out_of_memory: bool = False
+    #: Seconds since 1970 for a container that this executor has adopted, else 0.
     running_since: float = 0.0
+    #: A word of specs.permanence if another attempt would end in the same way, else "".
     permanent: str = ""
+    #: The version whose in-place settings the task has; "" for a task that is not known.
     version: str = ""
+    #: How many of its group's signals the task has had.
     signals: int = 0
 
 
@@ -64,10 +70,8 @@ class _Head:
 
 
 class Outbox:
-    """For each task a queue of statuses, of which only the oldest is under way.
-
-    So an agent never sees two statuses of a task in the wrong order, whatever is lost and sent again.
-    """
+    """For each task a queue of statuses, of which only the oldest is under way. So an agent never gets two statuses of
+    a task in the wrong order, whatever is lost and sent again."""
 
     def __init__(self) -> None:
         self._queues: dict[TaskId, deque[Status]] = {}
@@ -76,21 +80,22 @@ class Outbox:
         self._is_connected = False
 
     def __len__(self) -> int:
-        """Of how many tasks a status is unacknowledged."""
+        """Number of tasks with an unacknowledged status."""
         return len(self._queues)
 
     def has(self, task_id: TaskId) -> bool:
-        """Whether a status of this task is still unacknowledged."""
+        """Whether a status of this task is unacknowledged."""
         return task_id in self._queues
 
     def push(self, status: Status, now: float) -> tuple[Status, ...]:
-        """Takes a status in; returns what is to be sent now."""
+        """Takes a status in; returns the statuses to send now."""
         queue = self._queues.setdefault(status.task_id, deque())
         queue.append(status)
         return self._send_head(status.task_id, now) if len(queue) == 1 else ()
 
     def acknowledge(self, task_id: TaskId, uuid: bytes, now: float) -> tuple[bool, tuple[Status, ...]]:
-        """Whether this was the status under way, and what is to be sent now. Anything else is an old echo."""
+        """Whether this was the status under way, and the statuses to send now. Any other acknowledgement is an old
+        one."""
         queue = self._queues.get(task_id)
         if not queue or queue[0].uuid != uuid:
             return False, ()
@@ -102,22 +107,23 @@ class Outbox:
         return True, self._send_head(task_id, now)
 
     def connect(self, now: float) -> tuple[Status, ...]:
-        """The agent listens again. It was told of `unacknowledged()` by the subscription itself; returns the rest."""
+        """The agent is connected again and has got `unacknowledged()` with the subscription; returns the others to
+        send."""
         self._is_connected = True
         for task_id in self._heads:
             self._expect(task_id, now, FIRST_RESEND_SECONDS)
         return self._send_heads((task_id for task_id in self._queues if task_id not in self._heads), now)
 
     def disconnect(self) -> None:
-        """Nothing can be sent for a while."""
+        """The agent is away: nothing is sent."""
         self._is_connected = False
 
     def unacknowledged(self) -> tuple[Status, ...]:
-        """The statuses that were sent and not acknowledged: what a subscription names."""
+        """The statuses that were sent and not acknowledged: a subscription names them."""
         return tuple(self._queues[task_id][0] for task_id in self._heads)
 
     def due(self, now: float) -> tuple[Status, ...]:
-        """What has been under way for too long and is to be sent again."""
+        """The statuses without an acknowledgement for too long, to send again."""
         if not self._is_connected:
             return ()
         due: list[TaskId] = []
@@ -126,7 +132,7 @@ class Outbox:
         return self._send_heads(due, now)
 
     def wakes_at(self) -> float | None:
-        """When `due` will have something next."""
+        """When `due` has the next one."""
         return self._next_alarm() if self._is_connected else None
 
     def _next_alarm(self) -> float | None:
@@ -139,7 +145,7 @@ class Outbox:
         return None
 
     def _expect(self, task_id: TaskId, now: float, pause_seconds: float) -> None:
-        """The task's oldest status was sent, and is sent again after the pause."""
+        """The task's oldest status was sent; it is sent again after the pause."""
         self._heads[task_id] = _Head(due_at=now + pause_seconds, pause_seconds=pause_seconds)
         heappush(self._alarms, (now + pause_seconds, task_id))
 

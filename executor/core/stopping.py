@@ -1,5 +1,4 @@
-"""How tasks come to their end, by our will or by themselves: nobody is sent to them, drain, pre_stop, signal, grace,
-KILL, removal."""
+"""The end of a task, on request or by itself: withdrawal, drain, pre_stop, signal, grace, KILL, removal."""
 
 from __future__ import annotations
 
@@ -12,15 +11,18 @@ from specs.model.stack import Hook
 from specs.states import TaskState
 
 REMOVE_AGAIN_SECONDS = 5.0
+"""Pause before a failed removal, or KILL after a failed signal."""
 KILL_AGAIN_SECONDS = 10.0
+"""Pause between two KILLs."""
 LOOK_AGAIN_SECONDS = 10.0
+"""Pause before the containers are listed after an unsure outcome."""
 
 
 def stop(context: Context, task: Task, verdict: Verdict, grace_seconds: float | None, *, has_time: bool = True) -> None:
-    """Brings a task to its end from whatever phase it is in; a second call can only shorten what is left.
+    """Stops a task from whatever phase it is in; a second call can only shorten the time that is left.
 
-    `grace_seconds` replaces the task's own grace; where it is shorter, somebody is in a hurry, and the drain is no
-    longer than it. Without time there is no drain.
+    `grace_seconds` replaces the task's own grace. If it is shorter than that, the drain is no longer than it either.
+    Without time there is no drain.
     """
     if task.phase in (Phase.REMOVING, Phase.ENDED):
         return
@@ -44,11 +46,11 @@ def stop(context: Context, task: Task, verdict: Verdict, grace_seconds: float | 
     if verdict.state is TaskState.KILLED and not context.settings.is_noop:
         context.report(task, TaskState.KILLING, _plan(context, task))
     if has_run and task.drain_until is not None and task.drain_until <= context.now:
-        _leave(context, task)
+        _end_drain(context, task)
 
 
 def signal(context: Context, task: Task) -> None:
-    """Tells the task to stop."""
+    """Sends the stop signal."""
     settings, grace = task.order.container.stop, task.grace_seconds
     task.phase = Phase.STOPPING
     task.drain_until = None
@@ -58,19 +60,19 @@ def signal(context: Context, task: Task) -> None:
 
 
 def signal_failed(context: Context, task: Task, is_temporary: bool) -> None:
-    """Where the engine was away KILL follows soon; where it refuses the signal, after the grace."""
+    """If the engine was away, KILL follows soon; if it refused the signal, after the grace."""
     if task.phase is Phase.STOPPING and is_temporary:
         task.kill_at = context.alarm(task, context.now + REMOVE_AGAIN_SECONDS)
 
 
 def run_hook(context: Context, task: Task, hook: Hook) -> None:
-    """Runs one of the task's commands; what it says comes back with this number."""
+    """Runs one of the task's commands; its end comes back with the same number."""
     task.hook_serial += 1
     context.emit(do.RunHook(order=task.order, hook=hook, serial=task.hook_serial))
 
 
 def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
-    """A command of pre_stop is done. One that failed is told of and does not keep the task from its end."""
+    """Handles the end of a pre_stop command. A failed one is reported and does not keep the task from its end."""
     hooks = task.order.container.pre_stop
     task.hooks_done += 1
     if not event.is_done and task.verdict is not None and task.verdict.state is TaskState.KILLED:
@@ -82,7 +84,7 @@ def hook_ended(context: Context, task: Task, event: on.HookEnded) -> None:
 
 
 def exited(context: Context, task: Task, event: on.Exited) -> None:
-    """It has ended: removed at once, or when the operation under way is answered."""
+    """The task has ended: it is removed at once, or when the operation under way is answered."""
     if task.has_exited:
         return
     task.has_exited = True
@@ -93,13 +95,13 @@ def exited(context: Context, task: Task, event: on.Exited) -> None:
 
 
 def note_exit(context: Context, task: Task) -> None:
-    """It has ended and no operation is under way."""
+    """Removes a task that has ended, with no operation under way."""
     task.ended_at = context.now
     remove(context, task)
 
 
 def remove(context: Context, task: Task) -> None:
-    """Has whatever is left of it removed, running or not."""
+    """Removes the container or process, running or not."""
     task.phase = Phase.REMOVING
     task.forget_times()
     readiness.review(context, task)
@@ -107,7 +109,7 @@ def remove(context: Context, task: Task) -> None:
 
 
 def removed(context: Context, task: Task, event: on.Removed) -> None:
-    """Nothing is left of it: that is its end."""
+    """Nothing is left of the task: it ends."""
     task.ended_at = task.ended_at if task.ended_at is not None else context.now
     task.exit_code = event.exit_code if event.exit_code is not None else task.exit_code
     task.is_out_of_memory = task.is_out_of_memory or event.is_out_of_memory
@@ -115,7 +117,8 @@ def removed(context: Context, task: Task, event: on.Removed) -> None:
 
 
 def removal_failed(context: Context, task: Task) -> None:
-    """What has ended is let go, and found later as a container that nobody claims; what may run is tried again."""
+    """A task that has exited is ended, and its container becomes an orphan; a removal that can leave it running is
+    repeated."""
     if task.has_exited:
         context.end(task, ending(task, ""))
         context.look_at(context.now + LOOK_AGAIN_SECONDS)
@@ -124,21 +127,21 @@ def removal_failed(context: Context, task: Task) -> None:
 
 
 def withdrawn(context: Context, task: Task) -> None:
-    """Nobody can find the task any more, or it was waited long enough for that: its drain begins."""
+    """The endpoint is gone, or its time-out is over: the drain begins."""
     task.withdraw_until = None
     task.withdrawn_at = context.now
     if task.phase is Phase.DRAINING:
         _begin_drain(context, task)
         if task.drain_until is not None and task.drain_until <= context.now:
-            _leave(context, task)
+            _end_drain(context, task)
 
 
 def ring(context: Context, task: Task) -> None:
-    """Does what is due."""
+    """Does everything that is due."""
     if publishing.is_due(context, task):
         withdrawn(context, task)
     if task.drain_until is not None and task.drain_until <= context.now:
-        _leave(context, task)
+        _end_drain(context, task)
     if task.kill_at is not None and task.kill_at <= context.now:
         task.phase = Phase.STOPPING
         task.kill_at = context.alarm(task, context.now + KILL_AGAIN_SECONDS)
@@ -148,7 +151,7 @@ def ring(context: Context, task: Task) -> None:
 
 
 def _hurry(context: Context, task: Task, grace_seconds: float | None, has_time: bool) -> None:
-    """It is being stopped already: less time than it had takes effect."""
+    """Shortens a stop that is under way."""
     grace = task.grace_seconds if grace_seconds is None else min(grace_seconds, task.grace_seconds)
     is_shorter = grace < task.grace_seconds
     task.grace_seconds = grace
@@ -162,8 +165,8 @@ def _hurry(context: Context, task: Task, grace_seconds: float | None, has_time: 
 
 
 def _drain(context: Context, task: Task, drain_seconds: float) -> None:
-    """Gives those who were sent to the task the time to be done, counted from when nobody was sent to it any more. One
-    that never was ready has nobody."""
+    """Gives requests under way time to end, counted from the withdrawal of the endpoint. A task that was never ready
+    has none."""
     task.phase = Phase.DRAINING
     task.forget_times()
     task.drain_seconds = drain_seconds
@@ -176,8 +179,8 @@ def _begin_drain(context: Context, task: Task) -> None:
     task.drain_until = context.alarm(task, until)
 
 
-def _leave(context: Context, task: Task) -> None:
-    """The grace begins: pre_stop, then the signal."""
+def _end_drain(context: Context, task: Task) -> None:
+    """Begins the grace: pre_stop, then the signal."""
     hooks, grace = task.order.container.pre_stop, task.grace_seconds
     task.forget_times()
     if not hooks or grace <= 0 or not task.is_prepared:
@@ -190,7 +193,7 @@ def _leave(context: Context, task: Task) -> None:
 
 
 def _plan(context: Context, task: Task) -> str:
-    """What the drain will be, as far as it is known: back ends that are slow make it begin later."""
+    """The drain in words, as far as it is known: slow back ends make it begin later."""
     is_waiting = task.phase is Phase.DRAINING and task.drain_until is None
     left = task.drain_seconds if is_waiting else (task.drain_until or context.now) - context.now
     return f"drains for {seconds(left)} before it is told to stop" if left > 0 else ""

@@ -1,4 +1,4 @@
-"""What the core tells of its tasks when it is asked: the ground of the executor's metrics. Pure."""
+"""Snapshots of all tasks, from which the executor's metrics are made. Pure."""
 
 from __future__ import annotations
 
@@ -12,38 +12,40 @@ from executor.core.task import Phase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSnapshot:
-    """A task as it is now. It runs since `started_at`, in seconds since 1970; `pid` is a plain process's, else 0.
-
-    `is_healthy` and `is_ready` are None where nothing checks that, or nothing is known yet.
-    """
+    """A task at one moment."""
 
     order: Order
     phase: Phase
     container_id: str
+    #: The process id of a plain process, else 0.
     pid: int
+    #: Seconds since 1970, None before it runs.
     started_at: float | None
+    #: None without a check, or before its first outcome; so is `is_ready`.
     is_healthy: bool | None
     is_ready: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """All tasks; of how many a status is unacknowledged; how many have ended in which way since the executor began."""
+    """All tasks at one moment."""
 
     tasks: tuple[TaskSnapshot, ...] = ()
+    #: Number of tasks with an unacknowledged status.
     unacknowledged: int = 0
+    #: Number of tasks that have ended in each way since the executor began.
     ends: tuple[tuple[End, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyRequested:
-    """Somebody wants to know; `answer` is called in the loop's thread, and must not block."""
+    """A request for a survey. `answer` is called in the loop's thread and must not block."""
 
     answer: Callable[[Survey], None]
 
 
 def survey(context: Context) -> Survey:
-    """As things stand."""
+    """The survey of this moment."""
     epoch = context.settings.epoch
     return Survey(
         tasks=tuple(
@@ -54,7 +56,7 @@ def survey(context: Context) -> Survey:
                 pid=task.pid,
                 started_at=None if task.started_at is None else epoch + task.started_at,
                 is_healthy=task.health.is_healthy if task.health is not None else None,
-                is_ready=task.says_ready,
+                is_ready=task.reported_ready,
             )
             for task in context.tasks.values()
         ),

@@ -1,4 +1,29 @@
-"""One task as the executor's core knows it, and the words for its end."""
+"""A task as the executor's core knows it, and the verdict on its end.
+
+The phases of a task. It goes right and down, can skip phases, and goes back only to pull an image that is missing:
+
+    ordered, with predecessors     ordered (`pull: always` begins with PULLING)
+        |                              |
+     ADOPTING --NothingToAdopt--> CREATING --Created--> STARTING --Started--+
+        |                          |    ^                                   |
+        |               ImageMissing    Pulled                              |
+        |                          v    |                                   v
+        |                         PULLING                                RUNNING
+        +--Adopted--------------------------------------------------------> |
+                                                                            |  kill, shutdown, failed check or hook
+     a failed operation, or an Exited in any phase ---------+            DRAINING   no new requests; some time for old
+                                                            |               |  the drain is over
+                                                            |            PRE_STOP   left out if there is no pre_stop
+                                                            v               |  its hooks have ended, or the grace has
+                                                         REMOVING <------ STOPPING  the signal; after the grace KILL
+                                                            |      Exited
+                                                            v  Removed
+     nothing to remove: no image, nothing to adopt -----> ENDED
+
+A kill before RUNNING cancels a pull; any other operation is answered first, and then the task is removed or stopped.
+`starting` has the upper half of the graph, `check_schedule` the phase RUNNING, `stopping` the lower half. A task stays
+in ENDED until the agent has acknowledged its last status.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +49,17 @@ INVALID = "REASON_TASK_INVALID"
 
 
 class Phase(StrEnum):
-    """Where a task is; each but those from RUNNING to STOPPING, and ENDED, waits for the answer to one operation."""
+    """The phase of a task. ADOPTING to STARTING, and REMOVING, wait for the answer to one operation."""
 
     ADOPTING = "adopting"
     PULLING = "pulling"
     CREATING = "creating"
     STARTING = "starting"
     RUNNING = "running"
+    #: Nobody new is sent to it; requests under way are given time.
     DRAINING = "draining"
-    """Nobody new is sent to it, and those that were are given time."""
+    #: Its pre_stop runs.
     PRE_STOP = "pre_stop"
-    """Its pre_stop runs."""
     STOPPING = "stopping"
     REMOVING = "removing"
     ENDED = "ended"
@@ -42,77 +67,103 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Why a task is brought to its end by us, and as what it ends, whatever its exit code will be. `permanent` is a
-    word of specs.permanence where trying again would not mend it."""
+    """Why we end a task, and with which final state, whatever its exit code is."""
 
+    #: The terminal state that is reported.
     state: TaskState
+    #: The reason in words, for users.
     message: str
+    #: One of Mesos's REASON_… names, or "".
     reason: str = ""
+    #: A word of specs.permanence if another attempt would fail in the same way, else "".
     permanent: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """A task between its order and the acknowledgement of its last status. Times on the core's clock."""
+    """A task from its order until the agent has acknowledged its last status; `Context.tasks` has it for that long.
 
+    All times are in seconds on the core's clock, None if nothing is due or has happened.
+    """
+
+    #: The launch order; an in-place update replaces its version, in-place settings and signals.
     order: Order
+    #: Its phase; only starting, stopping and Context.end change it.
     phase: Phase
+    #: TaskInfo as it came, until the agent has acknowledged a status; None from then on.
     unknown_to_agent: Mapping[str, Any] | None
-    """TaskInfo as it came, until the agent has acknowledged a status."""
+    #: Why we end it and as what, set once; None while it is to run or ended by itself.
     verdict: Verdict | None = None
+    #: The engine's id of its container; "" before that is created, and for a plain process.
     container_id: str = ""
+    #: The process id of a plain process, else 0.
     pid: int = 0
-    """A plain process's."""
+    #: The IP addresses under which it is reached, once it runs.
     addresses: tuple[str, ...] = ()
+    #: When it began to run; for an adopted container, in its first executor.
     started_at: float | None = None
+    #: When its end was noticed.
     ended_at: float | None = None
+    #: Whether an Exited came, in any phase.
     has_exited: bool = False
+    #: 128 + n for signal n; None while it runs, or if the code is unknown.
     exit_code: int | None = None
+    #: Whether the kernel killed it because of its memory limit.
     is_out_of_memory: bool = False
+    #: Whether its container was started by an earlier executor.
     was_adopted: bool = False
+    #: Whether its image was pulled for it: a second missing image is a failure.
     was_pulled: bool = False
+    #: Deadline of the pull under way.
     pull_until: float | None = None
-    progress_told_at: float | None = None
+    #: When the progress of its pull was last sent to the scheduler.
+    progress_sent_at: float | None = None
+    #: Bytes pulled, and bytes in all as far as they are known.
     progress_bytes: tuple[int, int] = (0, 0)
+    #: When KILL is due, while it is being stopped.
     kill_at: float | None = None
-    """When KILL is due, if it is being stopped."""
+    #: When a failed removal is tried again.
     remove_at: float | None = None
-    """When a failed removal is tried again."""
+    #: The state of its health check; None before RUNNING, or without a check.
     health: Judge | None = None
+    #: The state of its readiness check; None until it is prepared, or without a check.
     readiness: Judge | None = None
+    #: Whether all commands of post_start are done.
     is_prepared: bool = False
-    """Whether all of its post_start are done."""
+    #: Whether others are sent to it: its endpoint is published. core.readiness sets it.
     is_ready: bool = False
+    #: When its endpoint was found nowhere any more; None if it is published or never was.
     withdrawn_at: float | None = None
-    """When it ceased to be ready, having been ready before, and nobody could find it any more."""
+    #: The number of its latest withdrawal: answers to earlier ones are ignored.
     withdrawal_serial: int = 0
+    #: Deadline for the back ends to withdraw its endpoint, None unless that is under way.
     withdraw_until: float | None = None
-    """How long it is waited for that nobody can find it, None where that is not under way."""
+    #: The number of its latest hook: answers to earlier ones are ignored.
     hook_serial: int = 0
+    #: Commands done of post_start; from PRE_STOP on, of pre_stop.
     hooks_done: int = 0
-    """Of post_start, and from PRE_STOP on of pre_stop."""
+    #: Seconds from the start of pre_stop, or from the stop signal, to KILL; set when it is stopped.
     grace_seconds: float = 0.0
-    """Between the beginning of pre_stop, or the stop signal, and KILL; set when it is to stop."""
+    #: Seconds from the withdrawal of its endpoint to the end of its drain; set when it is stopped.
     drain_seconds: float = 0.0
-    """Between when nobody was sent to it any more and the end of its drain; set when it is to stop."""
+    #: Indexes of templates that have changed before it ran, in order.
     changed_templates: dict[int, None] = field(default_factory=dict)
-    """Those that have changed before it ran."""
+    #: The fault of a template that does not render, "" if all do.
     template_fault: str = ""
-    """Why a template of it is not as it should be."""
+    #: When its drain ends; None before the drain can begin.
     drain_until: float | None = None
-    """When its drain ends; None while it is waited for that it can begin."""
 
     def forget_times(self) -> None:
-        """Nothing is due any more."""
+        """Cancels everything that is due."""
         self.pull_until = self.kill_at = self.remove_at = self.drain_until = None
         for judge in (self.health, self.readiness):
             if judge is not None:
                 judge.due_at = None
 
     @property
-    def says_ready(self) -> bool | None:
-        """What its statuses say beside its health: whether its post_start are done and its readiness check finds it
-        ready; None where it has neither, or nothing is known yet."""
+    def reported_ready(self) -> bool | None:
+        """Readiness as its statuses report it: post_start is done and the readiness check succeeds. None if it has
+        neither of them, or nothing is known yet."""
         container = self.order.container
         if container.ready is None and not container.post_start:
             return None
@@ -130,13 +181,13 @@ class Task:
 
     @property
     def is_on_probation(self) -> bool:
-        """Whether it is ready only because it was, and has not passed a check that it was given since."""
+        """Whether it is ready only because it was ready before it got a check that it has not passed since."""
         judges = (self.health, self.readiness)
         return self.is_ready and any(judge is not None and judge.is_on_probation for judge in judges)
 
     @property
     def check_status(self) -> CheckStatus | None:
-        """The same as Mesos has it: the last outcome of the readiness check, or that of post_start."""
+        """Readiness in Mesos's form: the last outcome of the readiness check, or of post_start."""
         container = self.order.container
         if container.ready is not None:
             code = self.readiness.code if self.readiness is not None else None
@@ -147,7 +198,7 @@ class Task:
 
 
 def ending(task: Task, last_words: str) -> Verdict:
-    """As what a task ends whose container is gone, and what is said of it."""
+    """The verdict on a task whose container is gone."""
     ran_seconds = (task.ended_at or 0.0) - task.started_at if task.started_at is not None else None
     after = "" if ran_seconds is None else f" after {seconds(ran_seconds)}"
     words = f"; last line on stderr: {last_words}" if last_words else ""

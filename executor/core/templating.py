@@ -1,5 +1,4 @@
-"""What the core makes of templates: after a change the task is told as it wishes; of what does not render its status
-tells."""
+"""Changes of templates: a running task is notified as its settings say; a template that does not render is reported."""
 
 from __future__ import annotations
 
@@ -13,29 +12,29 @@ _BEFORE = (Phase.ADOPTING, Phase.PULLING, Phase.CREATING, Phase.STARTING)
 
 
 def rendered(context: Context, task: Task, event: on.TemplatesRendered) -> None:
-    """Files of a task are others now, or one does not render (any more, or again)."""
+    """Files of a task have changed, or a template does not render."""
     if task.phase in _BEFORE:
-        # What it reads when it starts may be what the file was a moment ago.
+        # At its start it can read what the file was a moment ago.
         task.changed_templates |= dict.fromkeys(event.changed)
     elif task.phase is Phase.RUNNING:
         _notify(context, task, event.changed)
-    _tell(context, task, event.fault)
+    _report_fault(context, task, event.fault)
 
 
 def begin(context: Context, task: Task) -> None:
-    """The task runs: what has changed since its files were first written is made up for."""
+    """Notifies a task that begins to run of the files that have changed since they were first written."""
     changed, task.changed_templates = tuple(task.changed_templates), {}
     _notify(context, task, changed)
 
 
 def notified(context: Context, task: Task, event: on.Notified) -> None:
-    """It was told, or could not be: that is said, and said again each time."""
+    """Reports a notification that failed, each time."""
     if event.fault and task.phase is Phase.RUNNING:
         context.report(task, TaskState.RUNNING, event.fault)
 
 
 def _notify(context: Context, task: Task, changed: tuple[int, ...]) -> None:
-    """Each signal and each command once, however many files they are about."""
+    """Each signal and each command once, however many files have changed."""
     templates = task.order.container.templates
     ways = dict.fromkeys((templates[index].signal, templates[index].command) for index in changed)
     for signal, command in ways:
@@ -43,7 +42,7 @@ def _notify(context: Context, task: Task, changed: tuple[int, ...]) -> None:
             context.emit(do.Notify(order=task.order, signal=signal, command=command))
 
 
-def _tell(context: Context, task: Task, fault: str) -> None:
+def _report_fault(context: Context, task: Task, fault: str) -> None:
     if fault == task.template_fault:
         return
     task.template_fault = fault

@@ -13,7 +13,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from executor.core.commands import Attach
+from executor.core.commands import StartExec
 from executor.core.order import Order
 from executor.exec_sessions import ExecSessions
 from executor.runtime import Fault
@@ -87,7 +87,7 @@ def shell(front: FakeFront, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Sh
 
     def answer(ask: UserRequest) -> Outcome:
         assert isinstance(ask, ExecRequested)
-        sessions.attach(Attach(order=order(), url=f"http://{address}", key=ask.key), played.start)
+        sessions.attach(StartExec(order=order(), url=f"http://{address}", key=ask.key), played.start)
         return Done(message="")
 
     front.answer = answer

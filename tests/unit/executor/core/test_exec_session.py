@@ -15,15 +15,15 @@ TASK = order().task_id
 URL = "http://10.0.0.9:8080"
 
 
-def attach(talk: Talk, task_id: TaskId = TASK) -> do.Attach:
-    (said,) = only(do.Attach, talk.tell(on.AttachReceived(task_id=task_id, url=URL, key="k")))
+def attach(talk: Talk, task_id: TaskId = TASK) -> do.StartExec:
+    (said,) = only(do.StartExec, talk.tell(on.StartExecReceived(task_id=task_id, url=URL, key="k")))
     return said
 
 
 def test_a_running_task_has_the_command_run() -> None:
     talk = Talk()
     talk.run()
-    assert attach(talk) == do.Attach(order=order(), url=URL, key="k")
+    assert attach(talk) == do.StartExec(order=order(), url=URL, key="k")
 
 
 def test_of_another_task_and_one_that_does_not_run_yet_the_scheduler_is_told_so() -> None:
@@ -35,6 +35,6 @@ def test_of_another_task_and_one_that_does_not_run_yet_the_scheduler_is_told_so(
 
 def test_the_schedulers_message_is_understood() -> None:
     message = {"type": "MESSAGE", "message": {"data": attach_message(TASK, URL, "k")}}
-    assert events_of(message) == (on.AttachReceived(task_id=TASK, url=URL, key="k"),)
+    assert events_of(message) == (on.StartExecReceived(task_id=TASK, url=URL, key="k"),)
     later = {"type": "MESSAGE", "message": {"data": base64.b64encode(b"\x9a\x3f\x00").decode()}}
     assert events_of(later) == ()

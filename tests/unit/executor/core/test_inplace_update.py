@@ -21,8 +21,8 @@ CHECKED = order(container=Container(image="acme/web:1", health=CHECK), version=V
 NEW = VersionId("0123456789ab-22222222")
 
 
-def applied(care: Care, version: VersionId = NEW, **more: object) -> on.ApplyReceived:
-    return on.ApplyReceived(task_ids=(BARE.task_id,), version=version, care=care, **more)  # type: ignore[arg-type]
+def applied(care: Care, version: VersionId = NEW, **more: object) -> on.UpdateInPlaceReceived:
+    return on.UpdateInPlaceReceived(task_ids=(BARE.task_id,), version=version, care=care, **more)  # type: ignore[arg-type]
 
 
 def answer_checks(talk: Talk, is_healthy: bool, seconds: float) -> None:

@@ -403,7 +403,7 @@ def test_of_what_another_agent_id_left_the_scheduler_is_asked_after_the_grace() 
     assert only(do.ReportOrphanContainers, answer) == [do.ReportOrphanContainers(task_ids=(TaskId("theirs.1"),))]
     assert only(do.Reap, answer) == []
     assert only(do.ListContainers, talk.wait(60.0)) == [], "it waits for an answer"
-    assert only(do.ListContainers, talk.tell(on.UnwantedReported(task_ids=(TaskId("theirs.1"),))))
+    assert only(do.ListContainers, talk.tell(on.RemoveOrphansReceived(task_ids=(TaskId("theirs.1"),))))
     assert only(do.Reap, talk.tell(on.ContainersListed(containers=foreign())))
 
 
@@ -422,7 +422,7 @@ def test_what_the_scheduler_wants_is_left_and_asked_about_again() -> None:
 def test_an_answer_does_not_touch_what_somebody_has_taken_over_meanwhile() -> None:
     talk = Talk()
     talk.run()
-    talk.tell(on.UnwantedReported(task_ids=(TaskId("theirs.1"),)))
+    talk.tell(on.RemoveOrphansReceived(task_ids=(TaskId("theirs.1"),)))
     assert only(do.Reap, talk.tell(on.ContainersListed(containers=()))) == []
 
 
