@@ -210,7 +210,7 @@ def _adopt(context: Context, now: Instant) -> None:
 
 def _sweep(context: Context, now: Instant) -> dict[GroupId, int]:
     """Launches what removes containers that nobody takes over; returns how many of each group wait for an offer."""
-    for group in container_sweep.give_up(context, now):
+    for group in container_sweep.end_overdue(context, now):
         forget_if_over(context, group)
     sweeps = container_sweep.due(context, now)
     if not sweeps or not context.pool.held:

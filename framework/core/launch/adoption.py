@@ -1,7 +1,8 @@
-"""Tasks whose executor died while their containers run on: who follows them, and where.
+"""Adoption: the next task of a slot takes over a container that outlived its executor.
 
-An executor ends too when its agent comes back under another id (`rm -f meta/slaves/latest`, Mesos's own step after its
-attributes have changed): the master has removed the old id, and the containers run on, on the machine of the new one.
+The task of such a container is called orphaned. An executor also ends when its agent comes back under another id (`rm
+-f meta/slaves/latest`, Mesos's own step after its attributes have changed). Then the master has removed the old id, and
+the containers run on, on the machine of the new one.
 """
 
 from __future__ import annotations
@@ -26,32 +27,35 @@ from specs.model.resources import PortRanges, Resources
 from specs.states import Goal, TaskState
 
 MOST_PREDECESSORS = 5
-"""After so many adoptions one after the other of which none lasted, something is wrong with the executor or the agent:
-the next end counts as any other."""
+"""Limit on the adoptions in a row of which none lasted. After that something is wrong with the executor or the agent,
+and the next end counts as a failure."""
 LASTING_SECONDS = 60.0
+"""An adopted container that has run for so long has lasted."""
 _EXECUTOR_ENDED = frozenset({"REASON_EXECUTOR_TERMINATED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"})
 _ENDED_UNASKED = frozenset({TaskState.FAILED, TaskState.LOST, TaskState.GONE})
-"""GONE is what Mesos says of tasks whose executor has not come back to an agent that was started again."""
+"""Mesos reports GONE for tasks whose executor has not come back to a restarted agent."""
 _FORGOTTEN_STATES = frozenset(
     {TaskState.LOST, TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.UNKNOWN, TaskState.DROPPED}
 )
-"""States of a task that neither the agent nor the master knows any more, as of an agent id that is no more. The machine
-of one that is gone for good may have an agent again, under another id, while containers run on."""
+"""States of a task that neither agent nor master knows, as after its agent id was removed. The machine can have an
+agent again, under another id, while containers run on."""
 _WITHOUT_CAUSE = frozenset({"REASON_RECONCILIATION", "REASON_AGENT_REREGISTERED"})
-"""Why the master tells a state when it is asked for it, or when an agent is back: not why the task ended."""
+"""Reasons of a status that the master sends on a reconciliation, or when an agent is back. They do not say why the task
+ended."""
 _AGENT_REMOVED = "REASON_AGENT_REMOVED"
 _SAME_ADDRESS = "a new agent registered at the same address"
-"""Mesos's words for why; its reason is the same where the machine was shut down for good."""
+"""Mesos's message for an agent that came back under another id. The reason alone is the same as for a machine that was
+shut down for good."""
 SUCCESSOR_SECONDS = 5.0
-"""How long a task waits for the agent that has taken the place of its own: the master offers it within a second."""
+"""Time-out for the agent that has replaced a task's own: the master offers it within a second."""
 
 
 def marked(state: ClusterState, task: Task) -> Task:
-    """An ended task, marked as orphaned where its executor died and its container may run on, to be taken over; and as
-    left where that container is to be removed if nobody takes it over.
+    """An ended task, marked as orphaned if its container may run on without its executor and the next task can adopt
+    it; and as left if that container must be removed unless it is adopted.
 
-    What never came to the executor has no container, unless it was to see to another's. Plain processes end with the
-    executor.
+    A task that never reached its executor has no container, but it may have been launched to adopt one. Plain processes
+    end with their executor.
     """
     version = state.versions.get((task.group.stack, task.version))
     if version is None or not version.container.image:
@@ -71,7 +75,7 @@ def marked(state: ClusterState, task: Task) -> Task:
 
 
 def _is_untold(task: Task) -> bool:
-    """Whether nobody has said that its executor ended it: its container may have been left behind."""
+    """Whether no executor has reported the end of the task: its container may still be there."""
     return task.state in _FORGOTTEN_STATES or (task.state is TaskState.FAILED and task.reason in _WITHOUT_CAUSE)
 
 
@@ -81,8 +85,8 @@ def is_removed(task: Task) -> bool:
 
 
 def predecessors_after(last: Task | None) -> tuple[TaskId, ...]:
-    """The tasks, newest first, whose container may be where `last`, the last ended task of a slot, was; in most cases
-    there are none."""
+    """The tasks, newest first, whose container can still be on the agent of `last`, the last ended task of a slot. In
+    most cases there are none."""
     if last is None:
         return ()
     has_come_to_nothing = bool(last.predecessors) and not last.running_since
@@ -99,7 +103,8 @@ def _executor_ended(task: Task) -> bool:
 
 
 def left_on(context: Context, group: GroupId, slot: int, offer: Offer) -> tuple[Task | None, tuple[TaskId, ...]]:
-    """The last ended task of the slot and its predecessors, where its container may still be on the offer's agent."""
+    """The last ended task of the slot and its predecessors, if their container can still be on the offer's agent; else
+    none."""
     state = context.state
     id = state.group(group).last_ended.get(slot)
     last = state.tasks[id] if id is not None else None
@@ -109,7 +114,7 @@ def left_on(context: Context, group: GroupId, slot: int, offer: Offer) -> tuple[
 
 
 def is_at(agents: Agents, task: Task, offer: Offer) -> bool:
-    """Whether the task was on the offer's agent, or on the same machine under an agent id that is no more."""
+    """Whether the task was on the offer's agent, or on the same machine under an agent id that was removed."""
     if task.agent_id == offer.agent_id:
         return True
     is_same = bool(task.address) and (task.hostname, task.address) == (offer.hostname, offer.address)
@@ -117,15 +122,15 @@ def is_at(agents: Agents, task: Task, offer: Offer) -> bool:
 
 
 def keeper_of(agents: Agents, task: Task) -> Agent | None:
-    """The agent on whose machine the container of an ended task may run on, None where none is there."""
+    """The agent on whose machine the container of an ended task can run on; None if there is none now."""
     return agents.present.get(task.agent_id) or agents.successor(task.agent_id, task.hostname, task.address)
 
 
 def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task | None:
-    """The orphaned task of a slot that waits for its own agent's offer; None where it may go anywhere.
+    """The orphaned task of a slot that waits for an offer of its own agent; None if the slot can be filled anywhere.
 
-    It waits for a bounded time, and not for an agent that is away or leaving; nor for one that has another id and
-    other attributes now, unless the group asks nothing of agents: then its rules say where it goes.
+    The wait is bounded. There is none for an agent that is away or drains, and none for one that has another id and
+    other attributes now if the group has constraints: they say where the slot is filled.
     """
     state = context.state
     id = state.group(spec.id).last_ended.get(slot)
@@ -146,14 +151,15 @@ def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task 
 
 
 def _awaited_until(context: Context, last: Task) -> Instant:
-    """Until when a slot waits. For a successor of its agent it waits only where Mesos says that there is one."""
+    """The end of a slot's wait. It waits for another agent id on its machine only if Mesos says that there is one."""
     if not is_removed(last) or keeper_of(context.agents, last) is not None:
         return last.ended_at + context.settings.adoption_seconds
     return last.ended_at + (SUCCESSOR_SECONDS if _SAME_ADDRESS in last.message else 0.0)
 
 
 def _suits(agent: Agent, before: KnownAgent | None, spec: GroupSpec, last: Task) -> bool:
-    """Whether the agent is the task's own, or one in its place of which rules would say the same."""
+    """Whether the agent is the task's own, or one in its place with the same attributes, or the group has no
+    constraints."""
     if agent.id == last.agent_id:
         return True
     if before is not None and (before.attributes, before.region, before.zone) == (
@@ -167,7 +173,8 @@ def _suits(agent: Agent, before: KnownAgent | None, spec: GroupSpec, last: Task)
 
 
 def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
-    """How many pending slots of each group wait for their agents. Sets the timer for the end of each group's wait."""
+    """The number of pending slots of each group that wait for their agents. Sets the timer for the end of each group's
+    wait."""
     counts: dict[GroupId, int] = {}
     for group in sorted(context.pending):
         spec = context.state.specs[group]
@@ -182,8 +189,8 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
 def adoptions(
     context: Context, snapshot: ClusterSnapshot, choices: Mapping[AgentId, ExecutorChoice], now: Instant
 ) -> tuple[Placement, ...]:
-    """Slots put back where their containers run, on the same ports, as far as offers have the room for them. Rules are
-    not asked, nor dependencies: what runs, runs."""
+    """Placements that put slots back where their containers run, on the same ports, as far as offers have room.
+    Constraints and dependencies are not checked: the container runs already."""
     left: dict[AgentId, Resources] = {}
     found: list[Placement] = []
     for group in sorted(context.pending):
@@ -205,7 +212,7 @@ def adoptions(
 
 
 def _free_beside_executor(snapshot: ClusterSnapshot, id: AgentId) -> Resources:
-    """What is offered, less what the executor takes where it does not run already."""
+    """The offered resources, less those of the executor if it does not run there."""
     free, overhead = snapshot.free[id], snapshot.overhead
     if id in overhead.present:
         return free

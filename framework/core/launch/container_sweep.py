@@ -1,10 +1,10 @@
-"""Containers that outlived their executor and that no task is to take over: a task is launched that removes them.
+"""Container sweeps: a task that removes orphan containers, those that outlived their executor and that no task adopts.
 
-The reaper of the next executor on an agent would, but there may never be one: the stack was removed, the group scaled
-down, or its slot went elsewhere. So a task that `is_left` is followed by one that `sweeps`, on its agent or on the one
-in that agent's place. It asks for next to nothing, its goal is STOP from the start, it holds no slot, and it has
-FINISHED once nothing is left. Until then a removed stack is being removed. After some tries, or ten minutes, what is
-left is told of, and is a matter of the next executor.
+The reaper of the next executor on an agent removes them, too, but there may never be a next one: the stack was removed,
+the group scaled down, or its slot filled elsewhere. So for a task that `is_left` a task that `sweeps` is launched, on
+its agent or on the one in that agent's place. It needs almost no resources, its goal is STOP from the start, and it
+holds no slot. It is FINISHED when no container is left. Until then a removed stack is still being removed. After some
+tries, or ten minutes, an event reports the containers, and they are left to the next executor.
 """
 
 from __future__ import annotations
@@ -31,30 +31,31 @@ from specs.model.stack import Container
 from specs.states import Goal, Health, Readiness, TaskState
 
 RESOURCES = Resources(cpus_milli=10, mem_mib=1)
-"""Resources of a sweeping task. Mesos wants some of every task."""
+"""Resources of a sweep. Mesos requires some for every task."""
 AGAIN_SECONDS = 10.0
-"""Pause before a sweep that came to nothing is tried again."""
+"""Pause before a failed sweep is tried again."""
 MOST_TRIES = 5
 MOST_SECONDS = 600.0
-"""Limit on the time since a task ended in which its container is swept: its agent may have no room, or be away."""
+"""Limit on the time from a task's end to its sweep: its agent may have no room, or be away."""
 NOWHERE_SECONDS = 30.0
-"""How long a removed stack waits for an agent that the master does not name: it may just have come back."""
+"""Time-out of a removed stack for an agent that is not in the master's list: the agent may be coming back."""
 MOST_AT_ONCE = 50
-"""Limit on the tasks of a group on an agent that one task sweeps."""
+"""Limit on the tasks of a group and agent that one sweep is for."""
 _BEFORE_ADOPTION = frozenset({TaskState.INTENT, TaskState.STAGING, TaskState.STARTING})
-"""States in which a task may still be about to take over what its predecessors have left."""
+"""States of a task that can still adopt the container of a predecessor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """The work of one task: to remove what tasks of one group, `left`, newest first, have left on one agent."""
+    """The work of one sweep: to remove the containers that tasks of one group (`left`, newest first) left on one
+    agent."""
 
     agent_id: AgentId
     left: tuple[Task, ...]
 
 
 def due(context: Context, now: Instant) -> list[Sweep]:
-    """The sweeps that wait for an offer. Sets the timer for what is due later."""
+    """The sweeps that wait for an offer. Sets the timer for those that are due later."""
     by_place: dict[tuple[GroupId, AgentId], list[Task]] = {}
     looks: list[Instant] = []
     for id in context.state.left:
@@ -77,8 +78,8 @@ def due(context: Context, now: Instant) -> list[Sweep]:
 
 
 def _due_at(context: Context, task: Task) -> Instant:
-    """When a task's container is to be swept: for a while not where the next task of the slot may come there, and take
-    it over or remove it."""
+    """When a task's container is swept. Not at once while its slot is pending: the next task may adopt the
+    container."""
     if task.sweeps:
         return task.ended_at + AGAIN_SECONDS
     is_pending = task.slot in context.pending.get(task.group, ())
@@ -86,7 +87,7 @@ def _due_at(context: Context, task: Task) -> Instant:
 
 
 def waiting(sweeps: list[Sweep]) -> dict[GroupId, int]:
-    """For how many sweeps of each group an offer is wanted."""
+    """The number of sweeps of each group that wait for an offer."""
     counts: dict[GroupId, int] = {}
     for sweep in sweeps:
         group = sweep.left[0].group
@@ -102,7 +103,7 @@ def batch_of(
     choice: ExecutorChoice,
     now: Instant,
 ) -> Batch | None:
-    """The sweeping tasks of one agent, as far as its offers have room."""
+    """The launches of the sweeps of one agent, as far as its offers have room; None if there is no room for one."""
     agent_id = sweeps[0].agent_id
     free = snapshot.free[agent_id]
     if agent_id not in snapshot.overhead.present:
@@ -177,15 +178,15 @@ def _launch(
 
 
 def handed_on(context: Context, task: Task) -> Task:
-    """The task as it is launched: what its predecessors have left is its business from now on."""
+    """The task as it is stored at its launch: from now on it stands for the containers that its predecessors left."""
     left = [context.state.tasks[id] for id in task.predecessors if id in context.state.left]
     for each in left:
         context.put(replace(each, is_left=False))
     return replace(task, is_left=True) if left else task
 
 
-def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
-    """Ends the sweeps that have been tried enough, or for long enough; returns the groups that they were of."""
+def end_overdue(context: Context, now: Instant) -> dict[GroupId, None]:
+    """Ends the sweeps that were tried often enough or for long enough; returns their groups."""
     over: dict[GroupId, None] = {}
     for id in list(context.state.left):
         task = context.state.tasks[id]
@@ -200,21 +201,21 @@ def give_up(context: Context, now: Instant) -> dict[GroupId, None]:
 
 
 def _kept_seconds(context: Context, task: Task) -> float:
-    """Limit on the time since the task ended: short where nothing but a removed stack waits for an agent that is not
-    there. It is the same where an operator has marked the agent as gone: its machine may be back under another id, and
-    not be known again to a master that has just begun to lead."""
+    """Limit on the time since the task ended. It is short if only a removed stack waits, and for an agent that is not
+    there. An agent that an operator marked as gone is treated the same: its machine may be back under another id that a
+    newly elected master does not know again."""
     is_there = not context.agents.is_told or keeper_of(context.agents, task) is not None
     return MOST_SECONDS if is_there or task.group in context.state.specs else NOWHERE_SECONDS
 
 
 def holds(context: Context, group: GroupId) -> bool:
-    """Whether a group is not over because something of it is still to be removed."""
+    """Whether a group must be kept because a container of it must still be removed."""
     return any(context.state.tasks[id].group == group for id in context.state.left)
 
 
 def answer(context: Context, event: OrphanContainersReported, now: Instant) -> None:
-    """Says which of the containers that an executor asks about are wanted by nobody. Their agent ids are others than
-    its own: they may be away, and come back."""
+    """Answers which of the containers that an executor found are orphans. They belong to other agent ids than its own:
+    an agent that is away can come back."""
     if context.unknown_tasks.halts_placing:
         return  # the store may be the wrong one
     tasks = context.state.tasks.values()
@@ -228,7 +229,7 @@ def answer(context: Context, event: OrphanContainersReported, now: Instant) -> N
 
 
 def _is_wanted(context: Context, id: TaskId, now: Instant) -> bool:
-    """Whether a task lives, or has a container that another may still take over."""
+    """Whether a task lives, or has a container that another can still adopt."""
     task = context.state.tasks.get(id)
     if task is None:
         return False

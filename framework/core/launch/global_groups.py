@@ -1,4 +1,4 @@
-"""On which agents a group can run at all; of those that have one on every agent, which slot is whose."""
+"""The slots of global groups, each with its agent; and the agents on which any group can run at all."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from specs.states import Goal
 
 
 def global_slots(context: Context, spec: GroupSpec) -> dict[int, AgentId | None]:
-    """The slots of a GLOBAL group that shall be filled, with their agents.
+    """The wanted slots of a global group, with their agents.
 
-    An agent keeps the slot of its task; the others get the lowest free numbers. A task that runs keeps its slot until
-    its agent drains or is found not to fit; that an agent is away, or is not to be given more, does not end it: Mesos
-    says itself when tasks are lost. Until the agents are known nothing is stopped, and nothing new is wanted.
+    An agent keeps the slot of its task; other agents get the lowest free numbers. A running task keeps its slot until
+    its agent drains or no longer fits. An agent that is away or unavailable for new tasks does not end it: Mesos
+    reports lost tasks. Until the agents are known no task is stopped, and no new slot is wanted.
     """
     state, agents = context.state, context.agents
     index = state.group(spec.id)
@@ -55,7 +55,8 @@ def global_slots(context: Context, spec: GroupSpec) -> dict[int, AgentId | None]
 
 
 def _claims(context: Context, spec: GroupSpec) -> list[tuple[int, AgentId]]:
-    """(slot, its agent), the ready ones first: by the task that holds it, by memory, by the one that finished in it."""
+    """The known slots with their agents, ready ones first. The agent is that of the slot's holder, else the one
+    remembered, else that of the task that finished in the slot."""
     state = context.state
     index = state.group(spec.id)
     claims: dict[int, AgentId] = {}
@@ -79,7 +80,8 @@ def _may_come(agents: Agents, agent_id: AgentId, fitting: dict[AgentId, None]) -
 
 
 def _requested(context: Context, spec: GroupSpec) -> tuple[Request, ClusterSnapshot]:
-    """By rules and size alone: who is avoided now is looked at later, and tasks there may run on."""
+    """The request and a snapshot by which only constraints and size decide. Unavailable agents are checked later, as
+    tasks there can run on."""
     snapshot = ClusterSnapshot(
         cluster=context.agents.cluster,
         free={},
@@ -90,13 +92,13 @@ def _requested(context: Context, spec: GroupSpec) -> tuple[Request, ClusterSnaps
 
 
 def fits_somewhere(context: Context, spec: GroupSpec) -> bool:
-    """Whether there is an agent, and one that may be given more, on which a group could run if that were empty."""
+    """Whether a group could run on some available agent if that were empty."""
     request, snapshot = _requested(context, spec)
     return bool(eligible(request, replace(snapshot, unavailable=context.agents.unavailable)))
 
 
 def why_not_there(context: Context, task: Task) -> str:
-    """Why a task of a GLOBAL group has lost its slot."""
+    """Why a task of a global group has lost its slot."""
     agent = context.agents.present.get(task.agent_id)
     if agent is not None and agent.state in DRAINING:
         return f"agent {agent.hostname} {'is draining' if agent.state is AgentState.DRAINING else 'is drained'}"
@@ -107,7 +109,7 @@ def why_not_there(context: Context, task: Task) -> str:
 
 
 def why_nowhere(context: Context, spec: GroupSpec) -> str:
-    """Why a GLOBAL group is on no agent: a sentence."""
+    """Why a global group is on no agent, a sentence."""
     request, snapshot = _requested(context, spec)
     agents = context.agents
     asked = Request(

@@ -1,4 +1,4 @@
-"""From unfilled slots and held offers to tasks, their saves and their Accepts."""
+"""Builds the tasks for placed slots, and one Accept for each agent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from framework.core.commands import Accept, Launch
 from framework.core.groups.completion import count_for, signals_due
-from framework.core.launch.link_variables import Links, endpoint_of
+from framework.core.launch.link_variables import LinkVariables, endpoint_of
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.executor_choice import ExecutorChoice
@@ -29,7 +29,7 @@ class Batch:
 
 
 def bare_request(state: ClusterState, spec: GroupSpec) -> Request:
-    """What the placement of a group asks for, without any slots yet."""
+    """The request for placing a group, without slots."""
     version = state.versions[spec.id.stack, spec.version]
     return Request(
         group=spec.id,
@@ -44,12 +44,15 @@ def bare_request(state: ClusterState, spec: GroupSpec) -> Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filling:
-    """How a slot is filled: as what, and beside which running task, if beside one. `last` is the last ended task of the
-    slot where its container, or one of the `predecessors`, may still be on the agent."""
+    """How a slot is filled."""
 
+    #: The desired spec, or the previous one (core.groups.rollout_gate).
     spec: GroupSpec
+    #: The running task that the new one will replace; None for an empty slot.
     beside: TaskId | None = None
+    #: The last ended task of the slot, if a container of the slot can still be on the agent; else None.
     last: Task | None = None
+    #: The tasks, newest first, whose container that can be: `last`, and those before it.
     predecessors: tuple[TaskId, ...] = ()
 
 
@@ -62,12 +65,12 @@ def batches(
     refuse_seconds: float,
     now: Instant,
 ) -> list[Batch]:
-    """The tasks of the placements, numbered from the state' next serial on, one batch for each agent: all of its offers
-    are accepted together."""
+    """The launches of the placements, one batch for each agent: all of its offers are accepted together. The tasks are
+    numbered from `state.next_serial` on."""
     serial = state.next_serial
     by_agent: dict[AgentId, list[Launch]] = {}
     pools = {id: choice.pools for id, choice in choices.items()}
-    links = Links(state)
+    links = LinkVariables(state)
     for placement, filling in placements:
         id = placement.agent_id
         taken: tuple[ReservationPool, ...] = ()
@@ -94,7 +97,7 @@ def _launch(
     pools: tuple[ReservationPool, ...],
     serial: int,
     now: Instant,
-    links: Links,
+    links: LinkVariables,
 ) -> Launch:
     spec = filling.spec
     version = state.versions[spec.id.stack, spec.version]
@@ -136,15 +139,15 @@ def _launch(
 
 
 def _readiness(container: Container, adopted: Task | None) -> Readiness:
-    """Of a task that is launched. What is adopted with its post_start done has them not run again."""
+    """The readiness of a task that is launched. `post_start` does not run again in an adopted container."""
     if container.ready is None and not container.post_start:
         return Readiness.NONE
     return Readiness.NOT_READY if adopted is not None and adopted.is_prepared else Readiness.UNKNOWN
 
 
 def _generation(state: ClusterState, spec: GroupSpec) -> int:
-    """Which restarts a container that is made now comes after: also that of what its stack may go back to, where that
-    is of the same make."""
+    """The generation of a new container: the newest one of the desired spec, and of the spec before the rollout where
+    that has the same container settings. So a rollback does not replace the container again."""
     rollouts = state.rollouts.get(spec.id.stack)
     was = rollouts.current.was(spec.id) if rollouts is not None and rollouts.current is not None else None
     if was is None or not is_same_make(was.version, spec.version):
@@ -153,6 +156,6 @@ def _generation(state: ClusterState, spec: GroupSpec) -> int:
 
 
 def _may_adopt(last: Task, spec: GroupSpec, placement: Placement) -> bool:
-    """Whether the container that a task left is just what is wanted now, its ports included."""
+    """Whether the container that a task left has exactly the desired settings and ports."""
     is_current = is_same_make(last.version, spec.version) and last.generation >= spec.generation
     return last.is_orphaned and is_current and last.host_ports == placement.host_ports

@@ -1,8 +1,7 @@
-"""What a task is told at its launch of those it works with: variables with the addresses of what is ready then, or of
-what just started.
+"""Variables with the addresses of the services that a task depends on.
 
-A container's environment cannot change, so this is how things were at its start. Templates and
-discovery.readers.resolver tell how they are.
+A container's environment cannot change: the addresses are those at the time of the launch. Templates and
+discovery.readers.resolver have the current ones.
 """
 
 from __future__ import annotations
@@ -14,31 +13,30 @@ from specs.ids import GroupId, VersionId, variable_name
 from specs.model.stack import Condition, Container, Dependency, Network
 
 MOST_ENDPOINTS = 256
-"""So many are named in one variable: a kernel takes 128 KiB of each."""
+"""Limit on the endpoints in one variable: a kernel takes 128 KiB of each."""
 
 Variables = tuple[tuple[str, str], ...]
 
 
-class Links:
-    """The variables of tasks that are launched together: who is meant is looked up once for each group."""
+class LinkVariables:
+    """The variables of tasks that are launched together. Each group's dependencies are looked up once."""
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
-        self._linked: dict[GroupId, dict[str, list[Task]]] = {}
+        self._tasks_by_group: dict[GroupId, dict[str, list[Task]]] = {}
         self._first: dict[GroupId, Task | None] = {}
 
     def variables(self, spec: GroupSpec, slot: int, own: str) -> Variables:
-        """For the task of a slot; `own` is where that itself will be reached, "" where it has no port.
+        """The variables for the task of a slot; `own` is the task's own endpoint, "" where it has no port.
 
-        NAME_HOST and NAME_PORT are those of one task of the linked service, another one for each slot in turn;
-        NAME_ENDPOINTS has all, host:port with commas between; each named port has NAME_PORT_HTTP and
-        NAME_ENDPOINTS_HTTP too. Those of a service that are ready are meant; where none is, and the group waited for no
-        more than that it runs, those that run. FRAMEWORK_LEADER is where the lowest slot of the group is reached: of
-        those that are ready, and this one.
+        NAME_HOST and NAME_PORT have the address of one task of the linked service; the slots take turns. NAME_ENDPOINTS
+        has all, as host:port separated by commas. Each named port has NAME_PORT_HTTP and NAME_ENDPOINTS_HTTP, too. Only
+        ready tasks are listed; if there are none and the dependency's condition is `started`, running ones are.
+        FRAMEWORK_LEADER is the endpoint of the lowest slot of the group itself, of the ready ones and this one.
         """
         found: dict[str, str] = {}
         is_bridged = self._container(spec.id.stack, spec.version).network is Network.BRIDGE
-        for service, tasks in self._of(spec).items():
+        for service, tasks in self._tasks_by_service(spec).items():
             if tasks:
                 found |= self._of_service(variable_name(service), tasks, tasks[slot % len(tasks)], is_bridged)
         first = self._lowest(spec.id)
@@ -46,14 +44,14 @@ class Links:
         found["FRAMEWORK_LEADER"] = own if leads or first is None else self._endpoint(first, 0, is_bridged)
         return tuple(sorted(found.items()))
 
-    def _of(self, spec: GroupSpec) -> dict[str, list[Task]]:
-        if spec.id not in self._linked:
-            self._linked[spec.id] = {each.service: self._meant(spec.id, each) for each in spec.dependencies}
-        return self._linked[spec.id]
+    def _tasks_by_service(self, spec: GroupSpec) -> dict[str, list[Task]]:
+        if spec.id not in self._tasks_by_group:
+            self._tasks_by_group[spec.id] = {each.service: self._tasks_of(spec.id, each) for each in spec.dependencies}
+        return self._tasks_by_group[spec.id]
 
-    def _meant(self, id: GroupId, dependency: Dependency) -> list[Task]:
-        """The tasks of a service that a group means: those of groups all of whose labels it has too, those with most of
-        them first; of all groups where there is none such."""
+    def _tasks_of(self, id: GroupId, dependency: Dependency) -> list[Task]:
+        """The tasks of a service that a group depends on: of the groups whose labels the group has, too, those with
+        most labels first; of all groups of the service if there are none."""
         groups = [spec.id for spec in self._state.stacks[id.stack].groups if spec.id.service == dependency.service]
         fitting = [each for each in groups if set(each.labels) <= set(id.labels)]
         state = [
@@ -61,7 +59,7 @@ class Links:
         ]
         ready = [index.holders[slot] for index in state for slot in sorted(index.ready)]
         if not ready and dependency.condition is Condition.STARTED:
-            # It was enough that they run; without their address the group could do nothing with that.
+            # The group waits only until they run. It needs their addresses then, ready or not.
             ready = [index.holders[slot] for index in state for slot in sorted(index.running)]
         tasks = (self._state.tasks[task] for task in ready)
         return [task for task in tasks if task.host_ports][:MOST_ENDPOINTS]
@@ -82,7 +80,7 @@ class Links:
         return found
 
     def _reached(self, task: Task, index: int, is_bridged: bool) -> tuple[str, int]:
-        """Address and number of a task's port, for a client on a bridge, or on its agent's own network."""
+        """Address and port number of a task, for a client on a bridge network or on its agent's own network."""
         if not is_bridged:
             return task.address, task.host_ports[index]
         number = task.host_ports[index]
@@ -97,7 +95,7 @@ class Links:
         return self._state.versions[stack, version].container
 
     def _ports(self, task: Task) -> dict[str, int]:
-        """Which of a task's ports has which name, as variables have it."""
+        """The indexes of a task's named ports, by the name in variables."""
         ports = self._container(task.group.stack, task.version).ports
         return {variable_name(port.name): index for index, port in enumerate(ports) if port.name}
 
@@ -111,7 +109,7 @@ class Links:
 
 
 def endpoint_of(address: str, host_ports: tuple[int, ...]) -> str:
-    """Where a task with these host ports is reached first; "" where it has none."""
+    """The endpoint of a task's first port; "" where it has none."""
     return f"{_bracketed(address)}:{host_ports[0]}" if host_ports else ""
 
 

@@ -1,4 +1,4 @@
-"""What placement is asked for a group's pending slots: beside its rules, where they were before and must go back to."""
+"""The placement requests for a group's pending slots: its constraints, and the agents where the slots were before."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from specs.states import Goal
 
 
 def slots_by_spec(context: Context, spec: GroupSpec, now: Instant) -> tuple[tuple[GroupSpec, tuple[int, ...]], ...]:
-    """The pending slots of a group, each with as what it is filled, but those that wait for the agent on which their
-    container runs: there may be none left. Those that stay what they were for now come first."""
+    """The pending slots of a group by the spec that fills them, the previous spec first. Slots that wait for the agent
+    that still runs their container are left out, perhaps all of them."""
     slots = [slot for slot in sorted(context.pending[spec.id]) if awaited(context, spec, slot, now) is None]
     specs: dict[VersionId, GroupSpec] = {}
     parts: dict[VersionId, list[int]] = {}
@@ -35,8 +35,8 @@ def slots_by_spec(context: Context, spec: GroupSpec, now: Instant) -> tuple[tupl
 
 
 def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tuple[int, ...], now: Instant) -> Request:
-    """The request for these pending slots of a group, which are filled as `as_spec`: a request is of one version.
-    Sets the timer for the end of a wait for an agent."""
+    """The request for these pending slots of a group, all to be filled by `as_spec`. Sets the timer for the end of a
+    wait for an agent."""
     wanted = context.state.group(spec.id).wanted
     pins = {slot: agent_id for slot in slots if (agent_id := wanted.get(slot)) is not None}
     homes: dict[int, AgentId] = {}
@@ -57,7 +57,8 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
 
 
 def spec_to_launch(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
-    """As what the next task of a slot is launched: as is desired, or as what a rollout keeps the slot for now."""
+    """The spec by which the next task of a slot is launched: the desired one, or the previous one while a rollout keeps
+    it."""
     replacement = context.state.group(spec.id).replacements.get(slot)
     if replacement is None:
         return spec_for_refill(context, spec, slot)
@@ -65,8 +66,8 @@ def spec_to_launch(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
 
 
 def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
-    """The tasks that make way: being stopped, or about to be because their successor is there, or is placed now. Only
-    rules that count need to know all that are being stopped, and pay for a look at every slot."""
+    """The number of outgoing tasks by agent and version: those being stopped, and those whose replacement is there or
+    placed now. Only counting constraints need all that are being stopped, and pay for a look at every slot."""
     index = state.group(spec.id)
     followed = dict.fromkeys((*slots, *index.surge))
     counts = bool(spec.rules.constraints or spec.rules.spread)
@@ -82,7 +83,7 @@ def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> di
 
 
 def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
-    """The last task of each slot: ended, given up as unreachable, or about to be followed where it is."""
+    """The last task of each slot: ended, outgoing, or running but about to be replaced."""
     state = context.state
     index = state.group(spec.id)
     last: dict[int, Task] = {}
@@ -94,7 +95,7 @@ def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
 
 
 def _pins(context: Context, spec: GroupSpec, last: list[Task], now: Instant) -> dict[int, AgentId]:
-    """Slots that are to go nowhere else: ever, or for a while as long as their agent may take them back."""
+    """Slots that must go back to their agent: always, or for a while as long as the agent is there."""
     wait_seconds = spec.rules.sticky_wait_seconds
     if wait_seconds == STICKY_ALWAYS:
         return {task.slot: task.agent_id for task in last}

@@ -1,4 +1,5 @@
-"""Where pending slots would go if every agent made an offer: who waits for which (core.state.delay_scheduling)."""
+"""Preferred agents: where pending slots would go if every agent made an offer, and which slots wait for such an offer
+(core.state.delay_scheduling)."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ MOST_NAMED = 3
 def look_around(
     context: Context, requests: Sequence[Request], snapshot: ClusterSnapshot, now: Instant
 ) -> tuple[Result | None, dict[GroupId, str]]:
-    """Places the requests as if every agent offered what is believed to be free there; (the result where it holds for
-    the offers at hand, the groups that wait for others, each with the sentence that says so)."""
+    """Places the requests as if every agent offered its estimated free resources. Returns the result if it holds for
+    the offers at hand, else None; and the groups that wait for other offers, each with a sentence that says so."""
     groups = {request.group: request for request in requests if _may_wait(context, request, now)}
     believed = _believed(context, snapshot) if groups else {}
     if not believed:
@@ -46,7 +47,7 @@ def _cause(agents: Mapping[AgentId, str]) -> str:
 
 
 def _may_wait(context: Context, request: Request, now: Instant) -> bool:
-    """Whether a request may wait for better offers: it has not done so, and Mesos can be asked in time."""
+    """Whether a request can wait for better offers: it has not waited, and Mesos can be asked in time."""
     if all(slot in request.pins or context.offer_waits.has_waited(request.group, slot, now) for slot in request.slots):
         return False
     in_time = context.pool.may_revive_at(len(context.agents.present)) <= now + OFFER_WAIT_SECONDS - ANSWER_SECONDS
@@ -54,7 +55,7 @@ def _may_wait(context: Context, request: Request, now: Instant) -> bool:
 
 
 def _believed(context: Context, snapshot: ClusterSnapshot) -> dict[AgentId, Resources]:
-    """The agents of which no offer is held, and which would make one if they were asked, with what is free there."""
+    """The estimated free resources of the agents without a held offer that would make one if Mesos were asked."""
     return {
         id: free
         for id, free in context.pool.believed.items()
