@@ -53,7 +53,7 @@ RECORDS = ("packing", "spec_records", "records")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What modules below `name` may import. `ours` and `lazily` name modules, or packages with all below them.
+    """The imports of modules below `name`. `ours` and `lazily` name modules, or packages with all below them.
 
     `lazily` may be imported inside functions only. `libraries` are top-level names of what others wrote.
     """
@@ -467,7 +467,7 @@ def our_files() -> list[Path]:
 
 
 def written_files() -> list[Path]:
-    """Those that people wrote."""
+    """The files that people wrote."""
     return [path for path in our_files() if where(path) not in GENERATED]
 
 

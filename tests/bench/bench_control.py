@@ -122,7 +122,7 @@ def _lean(cluster: Cluster, kind: str, size: int, agents: int) -> dict[str, floa
 
 
 def _executor_uri(master: str) -> str:
-    """Where the agents have got our executor from."""
+    """The address from which the agents got our executor."""
     state = get_json(f"http://{master}/state", timeout=20)
     return str(
         next(
@@ -199,7 +199,7 @@ def _per_task(part: str, found: dict[int, list[Found]]) -> Iterator[Row]:
 
 
 def _rest(found: list[Found], size: int) -> Iterator[Row]:
-    """Who else works while tasks are launched."""
+    """Other processes that work while tasks are launched."""
     for part in ("master", "agents", "ZooKeeper"):
         used = middle(one.launch_cpu[part] for one in found) / size * 1000
         yield Row(name=f"{part}: a task launched, {size:,} in all", figure=used, unit="CPU ms")

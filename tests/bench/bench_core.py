@@ -49,7 +49,7 @@ VIEW_EVERY = 200
 
 @dataclass(slots=True)
 class Phase:
-    """What one part of the way took, in seconds of CPU: in the core's steps, in the journal of them, and in views for
+    """The cost of one part of the way, in seconds of CPU: in the core's steps, in the journal of them, and in views for
     readers."""
 
     seconds: float = 0.0
@@ -80,7 +80,7 @@ class World:
         self.take()
 
     def take(self) -> Phase:
-        """What was done since the last call."""
+        """The work since the last call."""
         self.record()
         phase, self._phase = self._phase, Phase()
         return phase
@@ -198,7 +198,7 @@ def offers(count: int, ids: Iterable[int]) -> Iterable[Offer]:
 
 
 def reported(count: int) -> Iterable[Agent]:
-    """What the master says of so many agents."""
+    """The master's report of so many agents."""
     for number in range(1, count + 1):
         yield Agent(id=AgentId(f"agent-{number}"), hostname=f"agent{number}", address=_address(number), port=5051)
 

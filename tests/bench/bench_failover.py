@@ -143,7 +143,7 @@ def leading(cluster: Cluster) -> Daemon:
 
 
 def ask(daemon: Daemon, ask: Callable[[Server], Any]) -> Any:
-    """What the scheduler answers; asked again while it cannot."""
+    """The scheduler's answer; the request is repeated while there is none."""
     server = Server(Address(f"http://{daemon.address}", "the bench"), None)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
@@ -156,7 +156,7 @@ def ask(daemon: Daemon, ask: Callable[[Server], Any]) -> Any:
 
 
 def get(daemon: Daemon, path: str) -> Any:
-    """What it answers to a GET."""
+    """The answer to a GET."""
     return ask(daemon, lambda server: server.get(path))
 
 

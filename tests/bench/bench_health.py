@@ -1,4 +1,4 @@
-"""What checks cost an executor: many tasks that are asked over HTTP, and how late the asking begins."""
+"""The cost of checks for an executor: many tasks checked over HTTP, and how late the checks begin."""
 
 from __future__ import annotations
 

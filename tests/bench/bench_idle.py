@@ -1,4 +1,4 @@
-"""What the system uses while nothing happens."""
+"""The system's usage while nothing happens."""
 
 from __future__ import annotations
 

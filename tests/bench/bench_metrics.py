@@ -1,4 +1,4 @@
-"""What it costs to know what containers use: an executor that measures, one that does not, and the engine's way."""
+"""The cost of measuring containers: an executor that measures, one that does not, and the engine's way."""
 
 from __future__ import annotations
 

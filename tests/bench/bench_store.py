@@ -92,7 +92,7 @@ class Subject:
             return marks.epoch_of(asked.get(f"{self._root}{nodes.EPOCH_NODE}")[0]).transaction
 
     def stored_bytes(self, directory: str) -> int:
-        """What the nodes below hold, in bytes."""
+        """Size of the nodes below, in bytes."""
         with client(self._server) as asked:
             above = self._root + directory
             return sum(len(asked.get(f"{above}/{name}")[0]) for name in asked.get_children(above))
@@ -190,7 +190,7 @@ def loading(server: Daemon, count: int, agents: int) -> Iterator[Row]:
 
 
 def loaded(url: str) -> dict[str, Any]:
-    """What tests.bench.loading says of the store."""
+    """The report of tests.bench.loading about the store."""
     command = [sys.executable, "-m", "tests.bench.loading", url]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)

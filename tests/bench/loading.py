@@ -1,4 +1,5 @@
-"""What a leader needs for what its store holds: loads it in a process of its own, and says so in a line of JSON.
+"""The memory and time that a leader needs to load its store: loads it in a process of its own, and says so in a line of
+JSON.
 
 python -m tests.bench.loading zk://HOST:PORT/ROOT
 """
@@ -55,7 +56,7 @@ def resident_mib() -> float:
 
 
 def complain(problem: str) -> None:
-    """What the store says from a thread of its own."""
+    """Events that the store posts from its own thread."""
     sys.stderr.write(problem + "\n")
 
 

@@ -21,7 +21,7 @@ MESOS_VERSION = LIBRARY.removeprefix("libmesos-").removesuffix(".so")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What processes have used: seconds of a core since their start, MiB now, and each one's most summed up."""
+    """Usage of processes: seconds of a core since their start, MiB now, and each one's most summed up."""
 
     count: int = 0
     cpu_seconds: float = 0.0
@@ -64,7 +64,7 @@ def usage(pids: Iterable[int]) -> Usage:
 
 
 def by_part(cluster: Cluster) -> dict[str, Usage]:
-    """What each part of a cluster has used so far."""
+    """The usage of each part of a cluster until now."""
     kinds = {"zookeeper": "ZooKeeper", "mesos-master": "master", "mesos-agent": "agents", "scheduler": "scheduler"}
     found: dict[str, list[int]] = {part: [] for part in kinds.values()}
     for daemon in cluster.daemons.values():

@@ -1,4 +1,4 @@
-"""What benches find: rows, as a table for the terminal and as a section of docs/benchmarks.md."""
+"""Results of benches: rows, as a table for the terminal and as a section of docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Subject:
         return self._last("StackRemoved", stack.name, begin) - begin
 
     def usage(self) -> dict[str, Usage]:
-        """What each part of the cluster has used so far."""
+        """The usage of each part of the cluster until now."""
         return machine.by_part(self.cluster)
 
     def wait_for_no_executor(self) -> None:

@@ -1,4 +1,4 @@
-"""What the exam of a container engine needs of it, and the real one and the simulation's as those that sit it.
+"""The parts of a container engine that its exam needs; the real one and the simulation's sit it.
 
 An `Executor` is an executor's runtime with a sandbox of its own; several share an `Engine`.
 """

@@ -1,4 +1,4 @@
-"""What the exam of a Mesos needs of it, be it the real one or the simulation's: masters and agents in short words.
+"""The parts of a Mesos that its exam needs, be it the real one or the simulation's: masters and agents in short words.
 
 `Mesos` is a cluster with the agents agent1 and agent2; `Framework` one subscription with it. Everything is said in the
 JSON of the scheduler API, so that both sides are asked the same.
@@ -18,14 +18,14 @@ Json = dict[str, Any]
 Value = TypeVar("Value")
 
 WORK = Container(command=("sleep", "600"), stop=Stop(signal="SIGKILL"))
-"""What every task runs: a plain process, so that no engine is needed."""
+"""The command of every task: a plain process, so that no engine is needed."""
 EXECUTOR_ID = "executor"
 CPUS, MEM = 0.01, 32.0
 AGENTS = ("agent1", "agent2")
 ENDS = ("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_GONE", "TASK_LOST", "TASK_DROPPED", "TASK_ERROR")
 LONG = 100_000.0
 UNHEARD = "http://127.0.0.1:9/"
-"""Where nobody listens."""
+"""An address at which nobody listens."""
 
 
 class Framework(Protocol):
@@ -106,7 +106,7 @@ class Talk:
         return self.framework.id
 
     def of(self, kind: str) -> list[Json]:
-        """What came of a kind of event."""
+        """The events of one kind."""
         return [each[kind.lower()] for each in list(self.framework.events) if each["type"] == kind]
 
     # ---- offers -----------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Talk:
         return offer
 
     def statuses(self, name: str) -> list[Json]:
-        """What was said of a task, repetitions included."""
+        """All statuses of a task, repetitions included."""
         found = [each["status"] for each in self.of("UPDATE")]
         return [status for status in found if status["task_id"]["value"] == name]
 
@@ -221,7 +221,7 @@ class Talk:
         self.framework.call("KILL", kill={"task_id": {"value": name}, **more})
 
     def reconcile(self, name: str, agent_id: str = "") -> Json:
-        """What the master says of a task."""
+        """The master's state of a task."""
         before = len(self.statuses(name))
         more = {"agent_id": {"value": agent_id}} if agent_id else {}
         self.framework.call("RECONCILE", reconcile={"tasks": [{"task_id": {"value": name}, **more}]})

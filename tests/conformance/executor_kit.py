@@ -253,7 +253,7 @@ def shell(script: str, **settings: Any) -> Container:
 
 
 def log(scheduler: MiniScheduler, name: str) -> list[str]:
-    """What a task has said, by lines."""
+    """The output of a task, by lines."""
     status = next(status for status in scheduler.of(name) if status.get("data"))
     return (Path(detail(status).sandbox) / f"{name}.stdout").read_text().splitlines()
 

@@ -103,7 +103,7 @@ class InZooKeeper:
         return [announcement_from_json(found[name]) for name in sorted(found)]
 
     def _children(self, path: str) -> dict[str, bytes]:
-        """What the nodes below hold, by name; of one that is being made anew, nothing."""
+        """The contents of the nodes below, by name. A node that is being replaced is left out."""
         found: dict[str, bytes] = {}
         # The looking client's own session may end too, where the server was away.
         with contextlib.suppress(NoNodeError, ConnectionLoss, SessionExpiredError):

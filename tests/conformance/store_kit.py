@@ -77,7 +77,7 @@ class World:
         return opened
 
     def stored(self) -> Stored:
-        """What a new store finds."""
+        """The content that a new store loads."""
         opened = self.open()
         found = opened.store.load()
         opened.store.close()

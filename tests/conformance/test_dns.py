@@ -53,7 +53,7 @@ def running(log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ask(host: str, name: str = NAME) -> dns.message.Message | None:
-    """What the server says; None where it is not there."""
+    """The server's answer; None if it is not there."""
     try:
         return dns.query.udp(dns.message.make_query(name, "A"), host, port=5300, timeout=2)
     except (OSError, dns.exception.Timeout):
@@ -147,7 +147,7 @@ def bridge(docker_engine: None) -> Iterator[str]:
 
 
 def inside(stack: str, labels: str, *command: str) -> str:
-    """What a command says in the container of web with these labels."""
+    """The output of a command in the container of web with these labels."""
     words = ["docker", "ps", "--filter", f"name={stack}.web.{labels}.", "--format", "{{.Names}}"]
     (container,) = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     done = subprocess.run(["docker", "exec", container, *command], capture_output=True, text=True, check=False)

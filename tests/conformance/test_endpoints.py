@@ -80,7 +80,7 @@ def web(**settings: object) -> Container:
 
 
 UPTIME_STEP = 0.01
-"""What /proc/uptime leaves out."""
+"""The precision that /proc/uptime leaves out."""
 READY = Hook(command=("sh", "-c", "until [ -d /www ]; do sleep 0.05; done; touch /www/ready"))
 
 

@@ -80,7 +80,7 @@ def installed(tmp_path: Path, images: None) -> Iterator[Installed]:
 
 @contextlib.contextmanager
 def watched(zookeeper: str) -> Iterator[list[list[str]]]:
-    """What could be found of the service, each time that it changed: the slots of its endpoints."""
+    """The slots of the service's endpoints, each time that they changed."""
     seen: list[list[str]] = []
     client = KazooClient(hosts=zookeeper)
     client.start()

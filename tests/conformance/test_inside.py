@@ -1,4 +1,4 @@
-"""What a container is told of others, and a command inside it: on real Mesos, ZooKeeper and Docker."""
+"""Variables of links in a container, and a command inside it: on real Mesos, ZooKeeper and Docker."""
 
 from __future__ import annotations
 

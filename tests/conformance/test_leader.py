@@ -49,7 +49,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def standing(cluster: Cluster) -> Any:
-    """What `GET /v1/leader` says of the first scheduler that answers."""
+    """The answer to `GET /v1/leader` of the first scheduler that answers."""
     for daemon in cluster.of_kind("scheduler"):
         if daemon.state == "running" and (answer := daemon.get("/v1/leader")) is not None:
             return answer

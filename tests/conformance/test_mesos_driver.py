@@ -126,7 +126,7 @@ def talking(master: str, framework_id: FrameworkId | None = None, **settings: An
 
 
 def remove(cluster: Cluster, framework_id: str) -> None:
-    """What an operator does to end a framework; the driver itself cannot."""
+    """Ends a framework as an operator does; the driver itself cannot."""
     data = urllib.parse.urlencode({"frameworkId": framework_id}).encode()
     address = cluster.wait_for_leader().address
     urllib.request.urlopen(f"http://{address}/teardown", data, timeout=10).close()

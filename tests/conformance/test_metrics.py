@@ -1,4 +1,4 @@
-"""What containers and processes on a real Mesos agent use, as their executor tells it over HTTP."""
+"""The usage of containers and processes on a real Mesos agent, as their executor reports it over HTTP."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ def fetched(executor: Announcement, path: str) -> str:
 
 
 def usage(executor: Announcement) -> dict[str, dict[str, Any]]:
-    """What /v1/usage says, by task."""
+    """The answer of /v1/usage, by task."""
     plain = json.loads(fetched(executor, "/v1/usage"))
     assert (plain["executor"], plain["agent"]) == (executor.executor, executor.agent)
     return {task["task"]: task for task in plain["tasks"]}
 
 
 def page(executor: Announcement) -> dict[str, dict[str, float]]:
-    """What /metrics says of tasks: values by metric and task."""
+    """The metrics of tasks in /metrics: values by metric and task."""
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(fetched(executor, "/metrics")):
         for sample in family.samples:

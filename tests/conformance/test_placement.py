@@ -247,7 +247,7 @@ def test_what_does_not_fit_is_explained_and_its_cure_is_one(cli: Cli, tmp_path: 
 
 
 def events(cli: Cli) -> list[dict[str, Any]]:
-    """What happened, as far as it is kept."""
+    """The events that are still kept."""
     return [json.loads(line) for line in cli.run("events", "--json").stdout.splitlines()]
 
 

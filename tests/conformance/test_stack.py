@@ -49,7 +49,7 @@ def get(url: str) -> str:
 
 
 def state_of(cluster: Cluster) -> dict[str, Any]:
-    """What Mesos's own web UI is made from."""
+    """The state from which Mesos's own web UI is made."""
     leader = cluster.leader()
     assert leader is not None
     state = json.loads(get(f"http://{leader.address}/state"))

@@ -1,4 +1,4 @@
-"""What every store promises; and what the one in ZooKeeper promises besides, on a real ZooKeeper."""
+"""Promises of every store, and further ones of the store in ZooKeeper, on a real ZooKeeper."""
 
 from __future__ import annotations
 
@@ -550,7 +550,7 @@ class TestUncertainty:
 
     @pytest.fixture
     def breaks(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """What becomes of the next transactions: "before" and "after" say when the connection breaks."""
+        """The fate of the next transactions: "before" and "after" say when the connection breaks."""
         plan: list[str] = []
         send = Ensemble.send
 

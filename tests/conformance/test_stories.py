@@ -163,7 +163,7 @@ def clock(stage: Stage, tmp_path: Path) -> Iterator[SetClock]:
 @long
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
 def test_the_clock_of_the_schedulers_is_set(stage: Stage, clock: SetClock, step: int) -> None:
-    """What waits goes on to wait as long as it would have; the next leader has the new time from the first."""
+    """Slots that wait keep their time; the next leader uses the new time from the start."""
     stage.submit("time", workers(6))
     stage.submit("failing", FAILING, wait=False)
     before = stage.ids("time")

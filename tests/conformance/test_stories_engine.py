@@ -79,7 +79,7 @@ def test_the_engine_and_the_leader_are_killed_during_a_launch(stage: Stage, engi
 
 
 def test_the_engine_is_frozen_for_longer_than_executors_wait(stage: Stage, engine: OwnEngine) -> None:
-    """What runs is left alone, and what was to be started is started when the engine answers again."""
+    """Running tasks are left alone; pending ones start when the engine answers again."""
     stage.submit("cold", workers(4))
     before, of_agents = stage.running("cold"), executors(stage)
     with engine.frozen():

@@ -1,4 +1,4 @@
-"""A balancer's model of three groups, made of the routes that a test names."""
+"""The model of a balancer for three groups, built from the routes of the test."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Cli:
         return done
 
     def json(self, *words: str) -> Any:
-        """What a command says with --json."""
+        """The output of a command with --json."""
         return json.loads(self.run(*words, "--json").stdout)
 
     def tasks(self, pattern: str = "*") -> list[dict[str, Any]]:

@@ -127,7 +127,7 @@ def where(result: Result, of: GroupId = WEB) -> list[str]:
 
 
 def placed(wanted: Request, agents: Iterable[Agent], *, tasks: Mapping[str, int] | None = None) -> list[str]:
-    """Where the slots of one request go, among tasks of its own group."""
+    """The agents of the slots of one request, among tasks of its own group."""
     return where(place([wanted], snapshot(agents, tasks={wanted.group: tasks or {}}), seed=1), wanted.group)
 
 

@@ -62,7 +62,7 @@ class Registered:
 
 @dataclass
 class Contract:
-    """What the agent has. `now` can be moved on, `is_away` makes it break off connections."""
+    """The state of the agent. `now` can be moved on, `is_away` makes it break off connections."""
 
     services: dict[str, Registered] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Contract:
         return {id: shown(each.service) for id, each in self.services.items() if not each.is_critical}
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """What is answered to a request: the status, and JSON or a sentence."""
+        """The answer to a request: the status, and JSON or a sentence."""
         self.asked.append((method, path))
         self._lapse()
         parts = urlsplit(path)
@@ -115,13 +115,13 @@ class Contract:
 
 
 def strange_query(query: str) -> str:
-    """What is not in the documents of a registration's parameters."""
+    """Keys that the documentation of a registration does not have."""
     strange = parse_qs(query).keys() - {"replace-existing-checks", "ns"}
     return f"unknown parameters {sorted(strange)}" if strange else ""
 
 
 def register_fault(body: bytes) -> str:
-    """What keeps a body from being a registration, "" where nothing does."""
+    """The reason why a body is no registration, "" if it is one."""
     service = json.loads(body)
     fault = fields_fault(service, SERVICE_FIELDS) or fields_fault(service.get("Check", {}), CHECK_FIELDS)
     if fault:

@@ -1,4 +1,4 @@
-"""A snapshot of an executor with two tasks, of which its pages of metrics are made."""
+"""A snapshot of an executor with two tasks, and its own figures, for the pages of metrics."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _checks() -> Checks:
 
 
 def look(wanted: Order, check: HealthCheck, runtime: Runtime) -> CheckOutcome:
-    """What one check finds, performed for real."""
+    """The result of one check, performed for real."""
     outcomes: queue.SimpleQueue[CheckOutcome] = queue.SimpleQueue()
     _checks().check(wanted, check, runtime, time.monotonic(), outcomes.put)
     return outcomes.get(timeout=check.timeout_seconds + 30)
@@ -73,7 +73,7 @@ class Talk:
             self.tell(on.Subscribed())
 
     def tell(self, event: Event) -> list[Command]:
-        """What follows from an event; acknowledgements are given and what follows from them is included."""
+        """The commands that follow from an event. Statuses are acknowledged, and the commands of that are included."""
         answer = list(self.core.handle(event, self.now))
         for command in answer:
             if self.acknowledges and isinstance(command, do.SendStatus):
@@ -83,7 +83,7 @@ class Talk:
         return answer
 
     def wait(self, seconds: float) -> list[Command]:
-        """What happens in so many seconds in which nothing comes from outside."""
+        """The commands of some seconds in which no event comes from outside."""
         end = self.now + seconds
         answer: list[Command] = []
         while (at := self.core.wakes_at()) is not None and at <= end:

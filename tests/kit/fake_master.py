@@ -182,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Inbox:
-    """What a driver posted."""
+    """The events that a driver has posted."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []

@@ -1,4 +1,4 @@
-"""What is done to parts of a real cluster: clocks are set, wires cut, sessions ended, agents booted, disks filled."""
+"""Faults for parts of a real cluster: set clocks, cut wires, ended sessions, rebooted agents, full disks."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def end_session(zookeeper: Daemon, node: str) -> None:
 
 
 def session_password(session: int) -> bytes:
-    """What ZooKeeper's SessionTrackerImpl computes: java.util.Random's bytes, seeded with the id and a fixed number."""
+    """The password that ZooKeeper's SessionTrackerImpl computes: java.util.Random's bytes, seeded with the id and a
+    fixed number."""
     mask = (1 << 48) - 1
     state = (session ^ 0xB3415C00 ^ 0x5DEECE66D) & mask
     words = []

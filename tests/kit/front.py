@@ -1,4 +1,4 @@
-"""A scripted Front, and values to put into its view: what API and CLI tests stand on."""
+"""A scripted Front, and values for its view. The tests of API and CLI use it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ WEB = Container(image="acme/web:1.4", ports=(Port(name="http", container_port=80
 class FakeFront:
     """A Front whose answers the test writes.
 
-    `answer` is called with each ask, in the asking thread, and gives the outcome; None leaves the future open for ever.
+    `answer` is called with each request, in the thread of the request, and returns the outcome. With None the future
+    never resolves.
     """
 
     def __init__(self, view: View | None = None) -> None:

@@ -13,7 +13,7 @@ from tests.kit.front import NOW, a_view, an_agent, running
 
 
 def spec_of(group: Group) -> GroupSpec:
-    """What is desired of a group as a stack file gives it."""
+    """The spec of a group as a stack file gives it."""
     return GroupSpec(
         id=group.id,
         version=version_of(group),

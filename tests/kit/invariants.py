@@ -1,4 +1,4 @@
-"""What must hold after every step of the core."""
+"""Invariants that must hold after every step of the core."""
 
 from __future__ import annotations
 

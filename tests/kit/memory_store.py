@@ -37,7 +37,7 @@ from specs.ids import AgentId, FrameworkId, TaskId, VersionId
 
 @dataclass(slots=True)
 class Shelf:
-    """What outlives a store: what it holds, and the epoch in which that is so. Several stores may share one."""
+    """The content that outlives a store, and its epoch. Several stores can share one."""
 
     framework_id: FrameworkId | None = None
     next_serial: int = 1

@@ -1,4 +1,4 @@
-"""Endpoints as tests want them."""
+"""Endpoints of tasks, named by group and slot."""
 
 from __future__ import annotations
 

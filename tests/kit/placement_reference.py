@@ -74,7 +74,7 @@ class World:
     # ---- resources --------------------------------------------------------------
 
     def executor(self, id: AgentId) -> Resources:
-        """What has to be paid for our executor on an agent yet."""
+        """The resources that our executor still needs on an agent."""
         return Resources() if id in self.executors else self.snapshot.overhead.resources
 
     def has_room(self, request: Request, id: AgentId) -> bool:
@@ -185,7 +185,7 @@ class World:
         return request.pins.get(slot, id) == id and self.has_room(request, id) and self.allows(request, id)
 
     def may_be_taken(self, request: Request, fitting: Sequence[AgentId]) -> list[AgentId]:
-        """Those of the agents that are worth most, by all but spreads and room, to a group that is not packed. Failures
+        """The agents that are worth most, by all but spreads and room, to a group that is not packed. Failures
         count among those with no more tasks than the agent that would be taken without them, and no worse apart."""
 
         def tasks(id: AgentId) -> int:
@@ -212,7 +212,7 @@ class World:
         return [id for id in found if tasks(id) == least] if not request.penalties else found
 
     def points(self, request: Request, id: AgentId) -> int:
-        """What an agent is worth by all specs but spreads."""
+        """The points of an agent by all preferences but spreads."""
         agent, rules = self.agents[id], request.rules
         near = [each.weight for each in rules.near if each.weight and self._is_near(each, request.group, agent)]
         apart = [each.weight for each in rules.apart if each.weight and not self._is_beside(each, request.group, agent)]

@@ -1,4 +1,4 @@
-"""An endpoint and an announcement of an executor, as back ends are given them."""
+"""An endpoint and the announcement of an executor, for the tests of back ends."""
 
 from __future__ import annotations
 

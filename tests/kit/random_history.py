@@ -1,4 +1,4 @@
-"""Random histories of a scheduler and its cluster, which end in peace."""
+"""Random histories of a scheduler and its cluster; each ends with a converged stack."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class World(RuleBasedStateMachine):
     # ---- Mesos ------------------------------------------------------------------
 
     def told_agents(self) -> tuple[Agent, ...]:
-        """What the master says of its agents."""
+        """The master's report of its agents."""
         return tuple(self.talk.agent(number, state=state) for number, state in sorted(self.agents.items()))
 
     def hear(self, commands: list[Command], lost: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Conversations of which a journal is written, with a secret in every field that may hold one."""
+"""Conversations that write a journal, with a secret in every field that can hold one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = "s3cr3t-of-somebody"
 
 
 class Recorded(Conversation):
-    """A conversation of which a journal is written."""
+    """A conversation that writes a journal."""
 
     def __init__(self, path: Path, shelf: Shelf | None = None) -> None:
         self.recorder = Recorder(path, SETTINGS)
@@ -35,7 +35,7 @@ class Recorded(Conversation):
 
 
 class _Taped:
-    """A scheduler with a recorder in its ear, as the loop has it."""
+    """A scheduler whose events and commands are recorded, as in the loop."""
 
     def __init__(self, scheduler: Scheduler, recorder: Recorder) -> None:
         self._scheduler = scheduler
@@ -69,7 +69,7 @@ def secretive(instances: int = 3, secret: str = SECRET) -> Any:
 
 
 def live(path: Path) -> Recorded:
-    """A conversation in which much happens."""
+    """A conversation with launches, a failure, an update and a scale."""
     talk = Recorded(path)
     talk.subscribe()
     talk.submit(stack(secretive()))

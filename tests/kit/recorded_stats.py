@@ -1,4 +1,4 @@
-"""What the kernel and the engine say, as it was recorded."""
+"""Recorded statistics of the kernel and the engine."""
 
 # ruff: noqa: E501 - lines are as long as the kernel writes them
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A cluster that plays along while a stack is changed: what is launched runs, unless it is made to fail, what is killed
-ends; and at every moment it is counted what is there."""
+"""A cluster that plays along while a stack is changed. Launched tasks run, unless the test lets them fail, and killed
+tasks end. The number of tasks is counted after every step."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def fine(_task: Task) -> str:
 
 @dataclass(slots=True)
 class Play:
-    """Plays a conversation on. `fault` says of a task that was launched how it fails, "" where it runs, or "hangs"
-    where nothing is heard of it. `most` and `least` are how many tasks, and ready ones, there were."""
+    """Plays a conversation on. `fault` returns how a launched task fails: "" if it runs, "hangs" if it never sends a
+    status. `most` is the largest number of tasks seen, `least` the smallest number of ready tasks."""
 
     talk: Conversation
     fault: Callable[[Task], str] = fine
@@ -45,7 +45,7 @@ class Play:
     least: int = 1_000_000
     launched: list[Task] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
-    """What happened, one word a task: +slot where one is ready, -slot where one is stopped."""
+    """The course of the rollout, one word a task: +slot when it is ready, -slot when it is stopped."""
 
     def on(self, seconds: float = 60.0, *heard: Command, until: Callable[[], bool] | None = None) -> None:
         """Lets time go by, playing along; no longer than `until` holds."""
@@ -61,7 +61,7 @@ class Play:
                 self._count()
 
     def _free(self, number: int) -> float:
-        """What is left of an agent: each task takes half a cpu, the executor as much once."""
+        """The free cpus of an agent: each task takes half a cpu, the executor as much once."""
         mine = [task for task in self.talk.tasks if task.agent_id == f"agent-{number}"]
         return max(self.cpus - 0.5 * len(mine), 0.0)
 
@@ -131,7 +131,7 @@ def web(
 
 
 def playing(instances: int = 3, update: Update = PROMPT, **more: Any) -> Play:
-    """A stack of which all runs."""
+    """A stack whose tasks all run."""
     talk = Conversation()
     play = Play(talk)
     talk.subscribe()

@@ -28,6 +28,6 @@ def whole_stage(tmp_path_factory: pytest.TempPathFactory, images: None) -> Itera
 
 @pytest.fixture
 def stage(whole_stage: Stage) -> Iterator[Stage]:
-    """Whatever came of the story before, this one finds the cluster up and empty."""
+    """Starts each story on a cluster that is up and empty, however the one before ended."""
     yield whole_stage
     whole_stage.clear()

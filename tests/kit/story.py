@@ -201,7 +201,7 @@ class Stage:
         assert not twice, self.report(name, f"ran before, and do not any more: {twice}")
 
     def faults(self, name: str, count: int) -> list[str]:
-        """What is otherwise than desired; none where just `count` tasks run and each serves at its endpoint."""
+        """Differences from the spec; none if exactly `count` tasks run and each serves at its endpoint."""
         leader = self.leading()
         if leader is None:
             return ["nobody leads"]
@@ -221,7 +221,7 @@ class Stage:
         return faults or [fault for task in tasks if (fault := self.endpoint_fault(task))]
 
     def endpoint_fault(self, task: Mapping[str, Any]) -> str:
-        """What is wrong with the endpoint of a worker; "" where it answers with the slot of its task."""
+        """The fault of a worker's endpoint; "" if it answers with the slot of its task."""
         wanted = f"{task['stack']}.{task['slot']}"
         if len(task["endpoints"]) != 1:
             return f"{task['id']} has the endpoints {task['endpoints']}, wanted one"
@@ -233,13 +233,13 @@ class Stage:
         return "" if said == wanted else f"{endpoint} says {said!r}, wanted {wanted!r}"
 
     def visit(self, _task_id: str, url: str) -> str:
-        """What an endpoint says; raises OSError where nothing answers."""
+        """The answer of an endpoint; raises OSError if there is none."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # Endpoints are never behind a proxy.
         with opener.open(url, timeout=3) as answer:
             return str(answer.read().decode())
 
     def report(self, name: str, what: str) -> str:
-        """What is known of a stack that is not as it should be, for who has to find out why."""
+        """All facts about a stack that is not as desired, to find out why."""
         lines = [f"{name}: {what}"]
         leader = self.leading()
         answer = leader.get(f"/v1/tasks?pattern={name}") if leader is not None else None
@@ -272,7 +272,7 @@ class Stage:
 
 
 def docker(*words: str) -> str:
-    """What a command of the engine's own says."""
+    """The output of a command of the engine."""
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout
 
 

@@ -1,4 +1,4 @@
-"""Endpoints of groups, as templates and resolvers find them: agent, address and numbers follow from the slot."""
+"""Endpoints of groups for templates and resolvers. Agent, address and ports follow from the slot."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from specs.ids import AgentId, ExecutorId, TaskId
 
 
 def figures(task: str, **told: Any) -> Figures:
-    """What a task used; 0, or None, where the test says nothing."""
+    """The usage of a task; 0, or None, where the test names no figure."""
     defaults: dict[str, Any] = {"cpus": 0.0, "cpus_limit": None, "mem_bytes": 0, "mem_limit_bytes": None}
     defaults |= dict.fromkeys(("net_rx_bytes", "net_tx_bytes", "block_read_bytes", "block_write_bytes", "oom_kills"), 0)
     return Figures(task=TaskId(task), **{**defaults, **told})

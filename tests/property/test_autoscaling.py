@@ -1,4 +1,4 @@
-"""Whatever the load does: the number stays within its bounds, and shrinks no sooner than a cool-down after it grew."""
+"""Under any load the number stays within its bounds, and shrinks no sooner than a cool-down after it grew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever users, Mesos and crashes do: once they are kind again, just what is desired runs, each slot once."""
+"""After any history of users, Mesos and crashes: once they are kind again, exactly the spec runs, each slot once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_there_is_peace_once_what_a_lost_agent_may_have_left_is_removed() -> Non
     assert len(world.running) == len(RACKS)
 
 
-def test_what_groups_that_are_wished_no_longer_left_is_removed_before_there_is_peace() -> None:
+def test_what_groups_that_are_desired_no_longer_left_is_removed_before_there_is_peace() -> None:
     world = World()
     world.begin([group("shop/web", mode=Mode.GLOBAL, resources=Resources(cpus_milli=100, mem_mib=32))])
     world.lose(1)

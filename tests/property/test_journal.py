@@ -1,4 +1,4 @@
-"""Whatever happens, its journal replays to the same commands."""
+"""The journal of every history replays to the same commands."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ GROUPS = (BASE, group_id("s", "web", ["prod"]), group_id("s", "web", ["dev"]), g
 
 
 def amounts(random: Random) -> Resources:
-    """What an agent has: mostly room for a few tasks."""
+    """Resources of an agent: mostly room for a few tasks."""
     first, tokens = random.randint(1000, 1004), random.choice([0, 1000, 3000])
     keys = tuple(name for name in "abcd" if random.random() < 0.6)
     return Resources(

@@ -1,4 +1,4 @@
-"""What is stored comes back as it was, whatever it is."""
+"""Every stored value comes back as it was."""
 
 from __future__ import annotations
 

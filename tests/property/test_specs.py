@@ -1,4 +1,4 @@
-"""What holds of every name, amount, stack and file."""
+"""Properties of every name, amount, stack and file."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Agent:
 
     @property
     def framework_id(self) -> str:
-        """Whose executors run here."""
+        """The frameworks whose executors run here."""
         return self._master.framework_id
 
     def from_master(self, deliver: Any) -> None:
@@ -444,7 +444,7 @@ class Agent:
         running.is_subscribed = False
 
     def not_fetched(self, running: Running) -> None:
-        """What its executor needs could not be had: none starts."""
+        """No executor starts: its files could not be fetched."""
         self.executor_ended(running, reason="REASON_CONTAINER_LAUNCH_FAILED")
 
     def executor_ended(
@@ -462,6 +462,6 @@ class Agent:
 
 
 def copied(message: Json) -> Json:
-    """What the other side reads of a message."""
+    """A message as the other side reads it."""
     plain: Json = json.loads(json.dumps(message))
     return plain

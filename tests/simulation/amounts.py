@@ -27,7 +27,7 @@ def counted(resources: Iterable[Json]) -> Amounts:
 
 
 def less(some: Amounts, other: Amounts) -> Amounts:
-    """What is left of `some` without `other`; raises ValueError where there is not so much."""
+    """The rest of `some` without `other`; raises ValueError if there is less."""
     missing = {name: amount for name, amount in other.items() if some[name] < amount}
     if missing:
         raise ValueError(f"wanted {missing}, got { ({name: some[name] for name in missing}) }")

@@ -1,4 +1,4 @@
-"""What must never happen while stacks are changed: counted from what a scheduler stores, not by its arithmetic."""
+"""Safety rules for changes of stacks, counted from the stored records and not by the scheduler's arithmetic."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class ChangeOracle:
     # ---- at every tick -----------------------------------------------------------------
 
     def look(self, process: SchedulerProcess) -> None:
-        """What a scheduler knows of rollouts is stored, bounded, and told with what it waits for."""
+        """Rollouts are stored, bounded, and shown with the reason they wait."""
         context = process.scheduler.context
         if process.is_deposed or process.session.is_lost or not context.outbox.is_empty or not context.state.stacks:
             return

@@ -53,7 +53,7 @@ class Connection:
 
 
 class Driver:
-    """What framework.adapters.mesos does, without threads: subscribes again and again, and says what failed."""
+    """The work of framework.adapters.mesos without threads: subscribes again and again, and reports failures."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class Driver:
             connection.send({"type": "MESSAGE", "message": {"data": data}})
 
     def _report(self, turn: int) -> None:
-        """What the watch of agents asks and is told."""
+        """The requests of the watch of agents, and their answers."""
         if turn != self._turn or self.process.is_dead:
             return
         if self._master.is_leading and not self.process.is_frozen:

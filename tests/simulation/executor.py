@@ -125,7 +125,7 @@ class ExecutorProcess:
 
     @property
     def has(self) -> dict[str, tuple[str, int]]:
-        """Which version's care each task has, and how many signals it has had."""
+        """The version whose in-place settings each task has, and the number of its signals."""
         orders = (task.order for task in self._core.tasks)
         return {order.task_id: (order.version, order.signals) for order in orders}
 

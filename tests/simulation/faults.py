@@ -50,7 +50,7 @@ class Faults:
 
     @classmethod
     def drawn(cls, seed: int) -> Faults:
-        """Those of a seed: about half of all, each more or less often."""
+        """The faults of a seed: about half of all, each more or less often."""
         rng = Random(f"{seed}/faults")
         share = rng.choice([0.15, 0.4, 0.7])
         return cls(tuple((name, most * rng.uniform(0.2, 1.0)) for name, most in RATES.items() if rng.random() < share))

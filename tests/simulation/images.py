@@ -1,4 +1,4 @@
-"""What the images of a simulated world do: their names say it."""
+"""The behaviour of images in a simulated world, told by their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Fate(StrEnum):
-    """What becomes of a container: WELL runs until it is stopped; the others are bad versions.
+    """The fate of a container: WELL runs until it is stopped; the others are bad versions.
 
     CRASHES ends with 1 at once, LATE after 20 s, ENDS with 0 at once; SICK runs and answers no check; DEAF does not
     hear TERM; ABSENT is an image that no registry has.
@@ -30,17 +30,17 @@ def image(number: int, fate: Fate = Fate.WELL) -> str:
 
 
 def fate_of(name: str) -> Fate:
-    """What the image of this name does."""
+    """The behaviour of the image of this name."""
     word = name.rpartition("-")[2]
     return Fate(word) if word in Fate.__members__.values() else Fate.WELL
 
 
 class Registry:
-    """What the images are in this world: once `is_mended`, all are as their people meant them."""
+    """The images of this world. Once `is_mended`, all of them run well."""
 
     def __init__(self) -> None:
         self.is_mended = False
 
     def fate(self, name: str) -> Fate:
-        """What the image of this name does by now."""
+        """The present behaviour of the image of this name."""
         return Fate.WELL if self.is_mended else fate_of(name)

@@ -1,4 +1,4 @@
-"""What happened in a simulated world: a digest of everything, and the story of a task."""
+"""The record of a simulated world: a digest of all events, and the story of a task."""
 
 from __future__ import annotations
 

@@ -82,6 +82,6 @@ class Line:
         self._kernel.after(at - self._kernel.now, arrive)
 
     def cut(self) -> None:
-        """What is under way is lost."""
+        """Drops all messages under way."""
         self._cuts += 1
         self.under_way = 0

@@ -59,7 +59,7 @@ class Registered:
 
     @property
     def used(self) -> Amounts:
-        """What tasks that live and executors have."""
+        """Resources of living tasks and of executors."""
         found: Amounts = Amounts()
         for task in self.tasks.values():
             if task.state not in TERMINAL:
@@ -70,7 +70,7 @@ class Registered:
 
     @property
     def free(self) -> Amounts:
-        """What is neither used nor offered."""
+        """Resources that are neither used nor offered."""
         offered: Amounts = Amounts()
         for amounts in self.offers.values():
             offered += amounts
@@ -461,7 +461,7 @@ class Master:
                 self.tell(task_id, state, agent_id, "REASON_RECONCILIATION")
 
     def _state(self, task_id: str, agent_id: str) -> str:
-        """What reconciliation answers; nothing where the agent has yet to come."""
+        """The answer to a reconciliation; none while the agent has still to register."""
         for row in self.registered.values():
             if task_id in row.tasks:
                 return row.tasks[task_id].told

@@ -1,4 +1,4 @@
-"""What must never happen, watched from outside the code under test."""
+"""Safety rules, checked from outside the code under test."""
 
 from __future__ import annotations
 

@@ -34,14 +34,14 @@ of a status may each follow the one before."""
 MEND_SECONDS = 600.0
 """After this time of standing still people look whether their pace was one at which nothing can move."""
 IMMOBILE = ("must stay so", "agents fit")
-"""What is said where a pace leaves no way, for want of room or of tasks that may be missed."""
+"""Sentences for a pace that cannot move: no room, or no task that can be missed."""
 
 
 STANDING = (RolloutState.FAILED, RolloutState.PAUSED)
 
 
 class Peace:
-    """What people do when the world is kind, and what they look for."""
+    """The work of people when the world is kind, and the checks they make."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -167,7 +167,7 @@ class Peace:
     # ---- looking ------------------------------------------------------------------------
 
     def trouble(self) -> tuple[str, tuple[str, ...]]:
-        """What is not as desired, in words, and the ids concerned; nothing where all is."""
+        """Differences from the specs, in words, and the ids concerned; none if there is no difference."""
         process = self._world.leader
         if process is None or not process.is_alive:
             return "nobody leads", ()
@@ -199,7 +199,7 @@ class Peace:
         return self._reality(dict.fromkeys(lively))
 
     def _amiss(self, spec: GroupSpec, running: list[Task]) -> str:
-        """What is not as desired of a group, in words."""
+        """Differences of a group from its spec, in words."""
         wanted = spec.wanted
         if spec.mode is Mode.GLOBAL:
             wanted = 0 if spec.is_stopped else self._open_agents()
@@ -258,7 +258,7 @@ class Peace:
         return self._cared()
 
     def _cared(self) -> tuple[str, tuple[str, ...]]:
-        """Whether each executor has what the store says that its tasks have: their care, and signals."""
+        """Whether each executor has what the store says that its tasks have: in-place settings, and signals."""
         for agent in self._world.living():
             for running in agent.executors.values():
                 for id, has in running.process.has.items() if running.process is not None else ():

@@ -28,7 +28,7 @@ STEPS = (
     (Step(until=ONE), Step()),
 )
 MEANT = (RolloutAction.PAUSE, RolloutAction.RESUME, RolloutAction.PROMOTE)
-"""What may be asked for one service too."""
+"""Actions that can also name one service."""
 
 
 class Releases:

@@ -15,7 +15,8 @@ STEPS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a seed: `problem` is "" where all was well; `peace_seconds` is how long peace took to come."""
+    """The result of a seed: `problem` is "" if all was well; `peace_seconds` is the time until the world was at
+    rest."""
 
     seed: int
     steps: int
@@ -46,7 +47,7 @@ class Outcome:
 
     @property
     def command(self) -> str:
-        """What repeats it."""
+        """The command that repeats it."""
         words = f"python -m tests.simulation --seed {self.seed} --steps {self.steps}"
         left_out = [name for name in Faults.drawn(self.seed).names if name not in self.faults.names]
         return words + "".join(f" --without '{name}'" for name in left_out)

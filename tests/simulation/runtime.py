@@ -1,4 +1,4 @@
-"""What an executor can do with a modelled engine: the operations that executor.container.containers performs on a real
+"""An executor's work on a modelled engine: the operations that executor.container.containers performs on a real
 one."""
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class SchedulerProcess:
 
     @property
     def now(self) -> float:
-        """What its clock says."""
+        """The time of its clock."""
         return self._kernel.now + self.clock_offset
 
     def lead(self) -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong when a stack is changed: each ends as its file says, within its deadline, and says why.
+"""Changes of a stack that go wrong: each ends as its file says, within its deadline, and says why.
 
 Stories of one simulated world each, without other faults. docs/rollouts.md tells of the same, in the same sentences.
 """
@@ -105,7 +105,7 @@ OLD, NEW = web(), web(2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Luck:
-    """What runs, what is submitted, what happens in the middle, how the change ends, and which version serves then."""
+    """A stack, its change, the event in the middle, the end of the change, and the version that serves then."""
 
     name: str
     first: Group = OLD

@@ -47,7 +47,7 @@ def test_a_quiet_world_has_peace_at_once() -> None:
 
 
 def test_the_same_seed_is_the_same_day() -> None:
-    """Whatever Python makes of hashes, and in another process."""
+    """The same journal under another hash seed, in another process."""
     digests = {_digest(seed, hash_seed) for seed in (8, 13) for hash_seed in ("1", "2")}
     assert digests == {(seed, run(seed).digest) for seed in (8, 13)}
 

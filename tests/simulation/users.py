@@ -69,11 +69,11 @@ class Users:
         self._care = Random(f"{seed}/users' care")
         self._requests = 0
         self.files: dict[str, Stack] = {}
-        """What was last submitted of each stack."""
+        """The last submitted version of each stack."""
         self._releases = Releases(seed, self.files)
 
     def of_rollouts(self, name: str, *, is_bad: bool) -> UserRequest | None:
-        """What somebody asks who changes a stack, or looks after its change; None where nobody submitted it yet."""
+        """A request that changes a stack or its rollout; None if nobody has submitted the stack."""
         self._requests += 1
         return self._releases.ask(self._requests, name, is_bad=is_bad)
 
@@ -83,7 +83,7 @@ class Users:
         return self._releases.mend(self._requests, name)
 
     def reset(self, name: str) -> UserRequest:
-        """What somebody says when a stack was given up."""
+        """A request about a stack whose slots have used up their retries."""
         self._requests += 1
         return BackoffResetRequested(request_id=self._requests, pattern=name)
 
@@ -121,7 +121,7 @@ class Users:
         return ScaleRequested(request_id=id, pattern=pattern, instances=instances)
 
     def resume(self, name: str, action: RolloutAction = RolloutAction.RESUME) -> UserRequest:
-        """What somebody says to a rollout that stands still."""
+        """A request about a rollout that stands still."""
         self._requests += 1
         return RolloutActionRequested(request_id=self._requests, stack=name, action=action)
 
@@ -132,12 +132,12 @@ class Users:
         return ApprovalGiven(request_id=self._requests, mismatch=mismatch, number=number)
 
     def first(self) -> UserRequest:
-        """What they begin with."""
+        """The first requests."""
         self._requests += 1
         return StackSubmitted(request_id=self._requests, stack=self._stack(STACKS[0]))
 
     def _file(self, name: str) -> Stack:
-        """Another stack; or often the one that was submitted last, with nothing but another care."""
+        """Another stack; or often the one that was submitted last, with other in-place settings only."""
         before, drawn = self.files.get(name), self._stack(name)
         if before is None or self._care.random() < 0.5:
             return drawn

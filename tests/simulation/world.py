@@ -116,7 +116,7 @@ class World:
         self.kernel.after(seconds, elect)
 
     def fate(self) -> str:
-        """What becomes of the next transaction."""
+        """The fate of the next transaction."""
         for name in ("unheard", "lost", "late"):
             if self.dice.strikes(f"store {name}"):
                 self.journal.note("fault", f"a transaction is {name}")

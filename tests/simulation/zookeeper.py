@@ -35,7 +35,7 @@ LIMIT_BYTES = 1_048_575
 
 
 class Stat(NamedTuple):
-    """What a write answers with."""
+    """The answer to a write."""
 
     version: int
 
@@ -78,7 +78,7 @@ class Tree:
         self.patience: dict[GroupId, tuple[Unreachable, ...]] = {}
         """How long each group's slots wait for unreachable tasks, and who stays: as it is desired, and was before."""
         self.changed: list[tuple[Task, Task]] = []
-        """What each task was and is, of those that the last transaction changed."""
+        """The tasks that the last transaction changed, each before and after it."""
         self._by_bucket: dict[str, list[TaskId]] = {}
         self.watch: Callable[[], None] = lambda: None
         """Called after each transaction."""
@@ -272,7 +272,7 @@ class SimulatedStore(ZooKeeperStore):
         return bool(self._waiting)
 
     def work(self) -> None:
-        """What the writer's thread does with what has gathered; `on_lost` is called where it would end."""
+        """The work of the writer's thread on the gathered saves; `on_lost` is called where it would end."""
         message = ""
         try:
             while self._waiting and (batch := self._next()) is not None:

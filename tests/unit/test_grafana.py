@@ -45,7 +45,7 @@ def _scheduler() -> bytes:
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """Where in the dashboard, and what is asked there."""
+    """The place in the dashboard, and its query."""
     for panel in BOARD["panels"]:
         for target in panel.get("targets", ()):
             yield f"{panel['title']} {target['refId']}", target["expr"]

@@ -1,4 +1,4 @@
-"""What executors tell: its form, who asks for it when, and what becomes of it."""
+"""Usage that executors report: its form, when it is requested, and how the core gets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each wrong file is told, word for word. After a wanted change: `python -m tests.golden.specs.test_errors`."""
+"""The errors of each wrong file, word for word. After a wanted change: `python -m tests.golden.specs.test_errors`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the masters' nodes in ZooKeeper are taken for; the real thing is in the conformance tests."""
+"""The masters' nodes in ZooKeeper, read; the real thing is in the conformance tests."""
 
 from __future__ import annotations
 

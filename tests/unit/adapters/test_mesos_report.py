@@ -1,4 +1,4 @@
-"""What the operator API's answers mean; their forms are those of a real master."""
+"""Answers of the operator API, read; their forms are those of a real master."""
 
 from __future__ import annotations
 

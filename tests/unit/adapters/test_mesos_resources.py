@@ -19,7 +19,7 @@ STATIC_TEXT = '[{"role":"apps","type":"STATIC"}]'
 
 
 def alone(resources: list[dict[str, Any]], role: str = "apps") -> Resources:
-    """What is unreserved, where that is all."""
+    """The unreserved resources, if there are no others."""
     (pool,) = mesos_resources.pools(resources, role)
     assert pool.reservation == ""
     return pool.resources

@@ -32,7 +32,7 @@ from tests.kit.stored import stored_agent, stored_stack, stored_task, stored_ver
 
 
 def written(image: Image, *writes: Write) -> list[tuple[str, str]]:
-    """What is done to which node, and the image after it."""
+    """The operations on nodes, and the image after them."""
     changes = nodes.changes_of(Save(ticket=1, writes=writes))
     operations = image.operations(changes)
     image.apply(changes, operations)

@@ -14,7 +14,7 @@ from tests.kit.usage import serving_executor
 
 
 class FakeAnswer:
-    """What ZooKeeper answers, or an error."""
+    """The answer of ZooKeeper, or an error."""
 
     def __init__(self, content: Any, is_away: bool) -> None:
         self._content = ConnectionLoss() if is_away else content

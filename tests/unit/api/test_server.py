@@ -55,7 +55,7 @@ def test_after_stop_nobody_answers_and_the_address_is_free(front: FakeFront) -> 
 
 
 def _talk(server: Server, *pieces: bytes) -> bytes:
-    """What comes back for these bytes until the server closes, or 5 seconds have passed."""
+    """The bytes that come back for these until the server closes, or 5 seconds have passed."""
     with socket.create_connection(server.address, timeout=5) as connection:
         for piece in pieces:
             connection.sendall(piece)

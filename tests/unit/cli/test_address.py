@@ -1,4 +1,4 @@
-"""Where the scheduler is, and what is said when nobody is there."""
+"""The address of the scheduler, and the errors when nobody answers there."""
 
 from __future__ import annotations
 

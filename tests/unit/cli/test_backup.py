@@ -36,7 +36,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def restored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """What was asked to be restored: the url, and whether it may replace."""
+    """The requested restores: the url, and whether it replaces."""
     asked: list[tuple[str, bool]] = []
 
     def restore(_backup: Any, url: str, *, replaces: bool, on_problem: Any, is_as_new: bool) -> Restored:

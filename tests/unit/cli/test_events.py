@@ -73,7 +73,7 @@ def follow(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]
 
 
 def test_the_next_leader_has_more_events(follow: Callable[..., list[str]]) -> None:
-    """What it has under the numbers that were shown already is not skipped."""
+    """Events are not skipped if another leader numbers them as those already shown."""
     assert follow(_front("a", "b"), _front("c", "d", "e")) == ["a", "b", "Lagged", "c", "d", "e"]
 
 

@@ -1,4 +1,4 @@
-"""What commands print, to the letter. With GOLDEN=write in the environment it is written anew: read it then."""
+"""The output of commands, to the letter. With GOLDEN=write in the environment it is written anew: read it then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stack was, and going back, on the command line."""
+"""The history of a stack and rollbacks, on the command line."""
 
 from __future__ import annotations
 

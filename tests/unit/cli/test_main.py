@@ -67,7 +67,7 @@ def test_a_bug_is_a_sentence_and_for_those_who_ask_a_traceback() -> None:
 
 
 def test_ps_imports_no_more_than_it_needs(serve: Serve, front: FakeFront) -> None:
-    """What makes a command start slowly is what it imports; that, unlike a time, is the same on every machine."""
+    """Imports make a command start slowly; unlike a time, they are the same on every machine."""
     serve()
     front.view = a_view()
     program = "import sys; from framework.cli.main import framework; framework(['ps'], standalone_mode=False); "

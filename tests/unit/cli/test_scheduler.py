@@ -269,7 +269,7 @@ def test_what_cannot_be(run: Run, started: list[SimpleNamespace], options: tuple
 def test_what_other_machines_reach_wants_a_token(
     run: Run, started: list[SimpleNamespace], tmp_path: Path, bind: str
 ) -> None:
-    """Whoever reaches the API of a scheduler without a token may run containers on every agent."""
+    """Without a token, anybody who reaches the API can run containers on every agent."""
     words = ("scheduler", *NEEDED, "--bind", bind, "--advertise", "10.0.0.9:8080")
     result = run(*words)
     assert (result.exit_code, started) == (2, [])

@@ -194,7 +194,7 @@ def rendered(*changed: int, fault: str = "") -> on.TemplatesRendered:
     return on.TemplatesRendered(task_id=ORDER.task_id, changed=changed, fault=fault)
 
 
-def test_the_task_is_told_once_in_each_way_that_it_wishes() -> None:
+def test_the_task_is_told_once_in_each_way_that_it_wants() -> None:
     twice = order(container=Container(image="x", templates=(BOUND, BELOW, BOUND, Template(target="/q", content=""))))
     talk = Talk()
     talk.run(twice)

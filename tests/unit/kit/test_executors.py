@@ -1,4 +1,4 @@
-"""Whom the tests take for an executor."""
+"""Executors are found among the processes of this machine, and only they."""
 
 from __future__ import annotations
 

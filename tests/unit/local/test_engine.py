@@ -1,4 +1,4 @@
-"""What is said when no Docker engine answers."""
+"""The error when no Docker engine answers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is said about a machine that lacks something."""
+"""The messages about a machine that lacks something."""
 
 import os
 

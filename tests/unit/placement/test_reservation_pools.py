@@ -1,4 +1,4 @@
-"""What is taken out of which pool, and what is left."""
+"""Resources taken out of each reservation pool, and the rest."""
 
 from __future__ import annotations
 

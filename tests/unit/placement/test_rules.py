@@ -421,7 +421,7 @@ def apart(service: str = "db", *, stack: str = "", field: str = "hostname", labe
 def test_near_and_apart(rules: Rules, other: str, expected: list[str]) -> None:
     has = SMALL + SMALL
     agents = [agent("a0", has, rack="r1"), agent("a1", has, rack="r2"), agent("a2", has, rack="r2")]
-    # Where nothing keeps it from a1, another wish does, so that a test that sees no rule fails.
+    # Where nothing keeps it from a1, another preference does, so that a test that sees no rule fails.
     picture = snapshot(agents, tasks={group(other): {"a1": 1}})
     wanted = request(2, rules=rules, penalties={"a1": 5} if rules.apart else {})
     assert where(place([wanted], picture, seed=1)) == expected

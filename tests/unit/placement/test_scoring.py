@@ -34,8 +34,8 @@ def like(field: str, value: str, weight: int) -> Preference:
     return Preference(rule=rule(field, Operator.IS, value), weight=weight)
 
 
-def preferring(*wishes: Preference) -> Rules:
-    return Rules(prefer=wishes)
+def preferring(*preferences: Preference) -> Rules:
+    return Rules(prefer=preferences)
 
 
 def full_and_empty() -> list[Agent]:
@@ -68,13 +68,13 @@ def test_the_points_of_preferences_are_added(weights: tuple[int, int], expected:
     assert placed(request(1, rules=rules), agents) == [expected]
 
 
-def test_two_small_wishes_outweigh_a_large_one() -> None:
+def test_two_small_preferences_outweigh_a_large_one() -> None:
     agents = [agent("a0", disk="ssd"), agent("a1", rack="r1", place="here")]
     rules = preferring(like("disk", "ssd", 50), like("rack", "r1", 30), like("place", "here", 30))
     assert placed(request(1, rules=rules), agents) == ["a1"]
 
 
-def test_a_wish_may_combine_rules() -> None:
+def test_a_preference_can_combine_rules() -> None:
     both = combined(Operator.ALL, rule("disk", Operator.IS, "ssd"), rule("rack", Operator.UNLIKE, "r1"))
     agents = [agent("a0", disk="ssd", rack="r1"), agent("a1", disk="ssd", rack="r2"), agent("a2", rack="r2")]
     assert placed(request(3, rules=preferring(Preference(rule=both))), agents) == ["a1"] * 3
@@ -132,8 +132,8 @@ def test_a_failure_weighs_against_a_preference() -> None:
 
 @pytest.mark.parametrize(("is_near", "expected"), [(True, ["a1", "a1"]), (False, ["a0", "a2"])])
 def test_soft_neighbours_are_worth_points(is_near: bool, expected: list[str]) -> None:
-    wish = (Neighbour(to=Selector(service="db"), weight=10),)
-    rules = Rules(near=wish) if is_near else Rules(apart=wish)
+    pull = (Neighbour(to=Selector(service="db"), weight=10),)
+    rules = Rules(near=pull) if is_near else Rules(apart=pull)
     picture = snapshot(racks("r1", "r1", "r1"), tasks={DB: {"a1": 1}})
     assert where(place([request(2, rules=rules)], picture, seed=1)) == expected
 
@@ -170,7 +170,7 @@ def test_agents_of_no_domain_come_after_all_that_are_in_one() -> None:
 
 
 @pytest.mark.parametrize("most_combinations", [0, 1000])
-def test_a_spread_over_a_field_that_no_agent_has_leaves_the_other_wishes_alone(most_combinations: int) -> None:
+def test_a_spread_over_a_field_that_no_agent_has_leaves_the_other_preferences_alone(most_combinations: int) -> None:
     rules = Rules(spread=(Spread(over="rack", weight=10),), prefer=(like("disk", "ssd", 5),))
     agents = [agent("a0"), agent("a1", disk="ssd"), agent("a2")]
     with mock.patch("placement.scoring._MOST_COMBINATIONS", most_combinations):

@@ -147,7 +147,7 @@ def test_a_body_that_nobody_wants_has_its_time(serve: Serve) -> None:
 
 
 def test_a_refused_body_that_comes_soon_costs_no_connection(serve: Serve) -> None:
-    """Who sends all of it reads the answer, instead of an error of the connection."""
+    """A client that sends everything reads the answer, not an error of the connection."""
     connection = serve().half("PUT", "/v1/stacks/shop", length=len(HALF) + 2)
     assert connection.recv(65536).startswith(b"HTTP/1.1 401")
     connection.sendall(b"}}GET /v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

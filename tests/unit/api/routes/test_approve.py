@@ -1,4 +1,4 @@
-"""What waits for an operator, and his word."""
+"""Approval requests, and the approval of an operator."""
 
 from __future__ import annotations
 

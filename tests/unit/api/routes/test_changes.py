@@ -1,4 +1,4 @@
-"""What can be asked for, what comes of it, and that nothing happens without the token."""
+"""Requests for changes, their answers, and that none is accepted without the token."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ WEB, AUTH, OTHER = group_id("shop", "web"), group_id("shop", "auth"), group_id("
 LARGE = Resources(cpus_milli=3000, mem_mib=128)
 OLD = Container(image="acme/web:1.3")
 TAKEN = replace(AGENT, cpus_milli=900)
-"""What is left of an agent on which LARGE and the executor run."""
+"""Free resources of an agent on which LARGE and the executor run."""
 
 
 def _plan(client: TestClient, *groups: Group) -> dict[str, Any]:

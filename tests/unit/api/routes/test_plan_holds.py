@@ -1,4 +1,4 @@
-"""What a plan says of a view is what the scheduler then does, and what is explained agrees with what it waits for."""
+"""The scheduler does what the plan of a view says, and an explanation agrees with the cause of the wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus asks for, over HTTP."""
+"""The page for Prometheus, over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be read, in the shapes that the OpenAPI page tells."""
+"""Answers of all routes that read, in the shapes of the OpenAPI page."""
 
 from __future__ import annotations
 

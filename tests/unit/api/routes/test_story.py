@@ -1,4 +1,4 @@
-"""What happened to a task."""
+"""The story of a task, over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tasks use, over HTTP."""
+"""The usage of tasks, over HTTP."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def updates(heard: list[Command]) -> list[UpdateInPlace]:
 
 
 def submitted(talk: Conversation, group: Group) -> list[Command]:
-    """What is said because of a submit."""
+    """The commands that follow from a submit."""
     before = len(talk.heard)
     assert isinstance(talk.submit(stack(group)), Done)
     return talk.heard[before:]

@@ -34,7 +34,7 @@ def meet(talk: Conversation, *numbers: int, state: TaskState = TaskState.RUNNING
 
 
 def unknown(task: Task) -> StatusReceived:
-    """What a master says that has never heard of the task."""
+    """The status of a master that does not know the task."""
     status = Status(task_id=task.id, state=TaskState.UNKNOWN, agent_id=task.agent_id, reason="REASON_RECONCILIATION")
     return StatusReceived(status=status)
 

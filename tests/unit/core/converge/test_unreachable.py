@@ -140,7 +140,7 @@ def test_an_original_without_a_replacement_yet_goes_on() -> None:
     assert launched(talk.offers())
 
 
-def test_an_original_that_is_not_wished_any_more_is_stopped() -> None:
+def test_an_original_that_is_not_desired_any_more_is_stopped() -> None:
     for change in ("version", "scaled", "removed", "not running"):
         talk, old, new = replaced(desired(keep=Keep.ORIGINAL))
         if change == "version":
@@ -173,7 +173,7 @@ def test_it_may_be_cut_off_again() -> None:
     assert killed(talk.status(old, TaskState.RUNNING)) == [third.id]
 
 
-def test_one_that_is_waited_for_gives_its_slot_up_when_another_version_is_wished() -> None:
+def test_one_that_is_waited_for_gives_its_slot_up_when_another_version_is_desired() -> None:
     talk, old = cut_off(desired(replace_after=3600.0))
     assert launched(talk.offers()) == []
     changed = desired(replace_after=3600.0, image="acme/web:2")

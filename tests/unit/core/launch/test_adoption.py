@@ -280,7 +280,7 @@ def test_one_on_every_agent_goes_back_too() -> None:
     assert (new.agent_id, new.adopts) == (old.agent_id, True)
 
 
-def test_what_is_not_wished_any_more_does_not_come_back() -> None:
+def test_what_is_not_desired_any_more_does_not_come_back() -> None:
     talk = up(web())
     (old,) = talk.tasks
     lose(talk, old)

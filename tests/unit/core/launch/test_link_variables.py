@@ -1,4 +1,4 @@
-"""What a task is told at its launch of the tasks that it works with."""
+"""Variables that a task gets at its launch about the tasks it is linked to."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def due(play: Play) -> set[str]:
 
 
 class TestWarnings:
-    """Whose pace can never replace a task is warned of when the number is asked for, and not when it is needed."""
+    """A pace that can never replace a task is warned about when it is submitted, not when it is needed."""
 
     def of(self, instances: int, update: Update, **changes: object) -> list[str]:
         found: Group = replace(web(instances, update=update), **changes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What readers see of a rollout: how far it is, and what it waits for."""
+"""The progress of a rollout as readers see it: how far it is, and the reason it waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What depends on what: the order of stopping, restarts that follow a change, and steps that have to be completed."""
+"""Dependencies between groups: the order of stopping, restarts that follow a change, and steps that must complete."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class TestStopping:
         assert stopping(after) == ["mail", "web"] and cause(after, "auth") == "stops after shop/web"
         assert ends(after, "web") == ["auth"] and ends(after, "auth") == ["redis"]
 
-    def test_what_is_wished_again_meanwhile_just_runs_on(self) -> None:
+    def test_what_is_desired_again_meanwhile_just_runs_on(self) -> None:
         talk = up(*CHAIN).talk
         redis = the(talk, "redis").id
         talk.say(StopRequested(request_id=9, pattern="shop/*"))

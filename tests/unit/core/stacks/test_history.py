@@ -1,4 +1,4 @@
-"""What is remembered of a stack's changes, and going back to it."""
+"""The history of a stack's changes, and rollbacks to it."""
 
 from __future__ import annotations
 

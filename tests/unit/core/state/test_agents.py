@@ -1,4 +1,4 @@
-"""What is known of agents, and what they have failed lately."""
+"""Known facts about agents, and the groups that they failed lately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody owns is removed after a while, and nothing else is."""
+"""Endpoints without an owner are removed after a while, and no others."""
 
 from __future__ import annotations
 

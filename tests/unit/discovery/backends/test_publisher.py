@@ -1,4 +1,4 @@
-"""What back ends that can be away have in common, over one that does what it is told."""
+"""The publisher that all back ends share, over a scripted back end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Theseus's driver refuses before it asks etcd."""
+"""Theseus's driver refuses endpoints that it cannot write, before any request to etcd."""
 
 from __future__ import annotations
 

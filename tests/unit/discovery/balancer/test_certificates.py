@@ -109,7 +109,7 @@ class TestFiles:
         return lambda: CertificateFiles(source, tmp_path / "copies", tmp_path / "haproxy.cfg")
 
     def look(self, files: CertificateFiles) -> dict[str, bytes]:
-        """What a balancer reads, by the names of the copies."""
+        """The files that a balancer reads, by the names of the copies."""
         for _ in range(3):
             keyring = files.keyring()
         assert sorted(str(each) for each in Path(keyring.directory).iterdir()) == list(keyring.paths)

@@ -1,4 +1,4 @@
-"""What is kept when ZooKeeper comes back, and for how long."""
+"""Endpoints that are kept after an outage of ZooKeeper, and for how long."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from executor.container.container_terminal import ContainerTerminal
 
 
 class Upgraded:
-    """What docker-py hands out: the engine's answer was read by a buffered reader, on a socket with a time-out."""
+    """A stream as docker-py returns it: the engine's answer was read by a buffered reader, on a socket with a
+    time-out."""
 
     def __init__(self, early: bytes) -> None:
         ours, self.engine = socket.socketpair()

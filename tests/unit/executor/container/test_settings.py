@@ -1,4 +1,4 @@
-"""What an order becomes: environment, ports, the engine's settings."""
+"""From an order to environment, ports and the engine's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another care, or a signal, for a task that runs: conversations with the executor's core."""
+"""Other in-place settings, or a signal, for a running task: conversations with the executor's core."""
 
 from __future__ import annotations
 

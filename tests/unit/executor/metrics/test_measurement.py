@@ -1,4 +1,4 @@
-"""What a container uses, out of what the kernel and the engine say."""
+"""The usage of a container, computed from figures of the kernel and the engine."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ BESIDE = 5
 
 
 class Place:
-    """Whoever runs one plain process."""
+    """A program that runs one plain process."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

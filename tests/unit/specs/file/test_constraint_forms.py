@@ -1,4 +1,4 @@
-"""What a group asks of agents, in every form it may be written."""
+"""Constraints and preferences of a group, in every form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the words of a file to the model: every kind of field, in every form it may be written."""
+"""From the text of a file to the model: names, containers, resources, groups, variables."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
         {"pull_timeout_seconds": 1.0},
     ],
 )
-def test_another_care_makes_another_version_of_the_same_make(care: dict[str, object]) -> None:
+def test_other_in_place_settings_make_another_version_with_the_same_container_hash(care: dict[str, object]) -> None:
     """And what has none of it has the version that it had before there was such a thing."""
     container = dataclasses.replace(GROUP.container, **care)  # type: ignore[arg-type]
     version = version_of(dataclasses.replace(GROUP, container=container))

@@ -1,4 +1,4 @@
-"""What must hold of rules however they came in, here as the API takes them; and which of them contradict."""
+"""Placement rules are checked however they arrive, here through the API; and contradictions are found."""
 
 from __future__ import annotations
 
