@@ -28,7 +28,16 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 OURS = ("discovery", "executor")
 LIGHT_SPECS = (
     *("__init__", "addresses", "confined", "foreign_json", "ids", "messages", "permanence", "plain_text"),
-    *("records_pb2", "states", "urls", "model/__init__", "model/autoscale", "model/canonical", "model/constraints"),
+    *(
+        "records_pb2",
+        "states",
+        "urls",
+        "model/__init__",
+        "model/autoscale",
+        "model/canonical",
+        "model/constraints",
+        "model/operators",
+    ),
     *("model/in_place", "model/resources", "model/routes", "model/stack", "model/update"),
 )
 LIBRARIES = (

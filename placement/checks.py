@@ -10,7 +10,8 @@ from placement.cluster import DIMENSIONS, Cluster, take_custom
 from placement.counting import CountingRule, GroupBy, HardSpread
 from placement.free_resources import FreeResources, Need
 from specs.ids import AgentId
-from specs.model.constraints import COMBINING, Constraint, Operator
+from specs.model.constraints import Constraint
+from specs.model.operators import Operator
 from specs.model.resources import Resources, format_cpus
 
 _SHOWN_VALUES = 3
@@ -207,15 +208,15 @@ def shown(texts: Iterable[str]) -> str:
 
 def rule_name(rule: Constraint) -> str:
     """How a constraint is called in a sentence: by its field."""
-    return rule.operator.value if rule.operator in COMBINING else rule.field
+    return rule.operator.value if rule.declared.is_combining else rule.field
 
 
 def rule_wanted(rule: Constraint) -> str:
     """What a constraint wants of its field: `r1`, `LIKE us-.*`, `UNIQUE`."""
-    if rule.operator in COMBINING:
+    if rule.declared.is_combining:
         joint = {Operator.ANY: " or ", Operator.ALL: " and ", Operator.NOT: ""}[rule.operator]
         words = joint.join(f"{rule_name(part)} {rule_wanted(part)}".strip() for part in rule.parts)
         return f"not ({words})" if rule.operator is Operator.NOT else words
-    if rule.operator in (Operator.IS, Operator.EQUAL) or (rule.operator is Operator.CLUSTER and rule.values):
+    if rule.declared.is_implied and rule.values:
         return rule.values[0]
     return str(rule).removeprefix(rule.field).strip()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import and_, or_
+from typing import assert_never
 
 from placement.agent import Agent
 from placement.bits import bits_of, numbers_in
-from placement.predicates import holds_of_any
 from placement.thresholds import Threshold
 from specs.ids import AgentId
-from specs.model.constraints import DEDICATED, GPUS, HOSTNAME, ID, REGION, ZONE, Constraint, Operator
+from specs.model.constraints import DEDICATED, GPUS, HOSTNAME, ID, REGION, ZONE, Constraint
+from specs.model.operators import CountingKind, Operator
+from specs.model.predicates import holds_of_any
 from specs.model.resources import Resources
 
 UNKNOWN = 1 << 60
@@ -116,7 +119,15 @@ class Cluster:
 
     def compared(self, rule: Constraint) -> Domains:
         """The domains of a rule that counts tasks, in the meaning that it has for agents with several values."""
-        return self.domains((rule.field,)) if rule.operator is Operator.GROUP_BY else self.overlapping(rule.field)
+        match rule.counting:
+            case CountingKind.EVENLY:
+                return self.domains((rule.field,))
+            case CountingKind.AT_MOST | CountingKind.TOGETHER:
+                return self.overlapping(rule.field)
+            case None:
+                raise ValueError(f"wanted a rule that counts tasks, got {rule}")
+            case _:
+                assert_never(rule.counting)
 
     def _divide(self, agents: Iterable[Sequence[tuple[str, ...] | None]]) -> Domains:
         """Makes Domains of the values that each agent has, in the order of their numbers; None is no domain."""
@@ -156,18 +167,8 @@ class Cluster:
         return known
 
     def _find(self, rule: Constraint) -> int:
-        if rule.operator is Operator.NOT:
-            return self.everybody & ~self.where(rule.parts[0])
-        if rule.operator is Operator.ANY:
-            found = 0
-            for part in rule.parts:
-                found |= self.where(part)
-            return found
-        if rule.operator is Operator.ALL:
-            found = self.everybody
-            for part in rule.parts:
-                found &= self.where(part)
-            return found
+        if rule.declared.is_combining:
+            return combined(rule.operator, (self.where(part) for part in rule.parts), self.everybody)
         known: dict[tuple[str, ...], list[int]] = {}
         for number, values in enumerate(self.values(rule.field)):
             known.setdefault(values, []).append(number)
@@ -234,6 +235,20 @@ class Cluster:
         return tuple(
             [UNKNOWN if has is None else amounts(has)[place] for has in believed] for place in range(len(DIMENSIONS))
         )
+
+
+def combined(operator: Operator, parts: Iterable[int], everybody: int) -> int:
+    """The agents that any, all or not accepts, given those that each of its parts accepts."""
+    match operator:
+        case Operator.NOT:
+            (part,) = parts
+            return everybody & ~part
+        case Operator.ALL:
+            return reduce(and_, parts, everybody)
+        case Operator.ANY:
+            return reduce(or_, parts, 0)
+        case _:
+            raise ValueError(f"wanted any, all or not, got {operator}")
 
 
 def _is_alike(one: Agent, other: Agent) -> bool:

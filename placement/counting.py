@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
-from placement.cluster import Cluster, Domains
-from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Operator, Spread
+from placement.cluster import Cluster, Domains, combined
+from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Spread
+from specs.model.operators import CountingKind, Operator
 
 
 class CountingRule(Protocol):
@@ -267,17 +268,7 @@ class Combined:
         self.allowed = self._find()
 
     def _find(self) -> int:
-        if self._operator is Operator.NOT:
-            return self._everybody & ~self._parts[0].allowed
-        if self._operator is Operator.ALL:
-            found = self._everybody
-            for part in self._parts:
-                found &= part.allowed
-            return found
-        found = 0
-        for part in self._parts:
-            found |= part.allowed
-        return found
+        return combined(self._operator, (part.allowed for part in self._parts), self._everybody)
 
 
 class Fixed:
@@ -344,18 +335,22 @@ class Counting:
         """The constraint at work."""
         if rule.parts:
             return Combined(rule.operator, [self.rule(part) for part in rule.parts], self.cluster.everybody)
-        if not rule.is_counting:
+        if rule.counting is None:
             return Fixed(self.cluster.where(rule))
         tally = self.everything if rule.counts is Counted.ALL else self.same_version
         domains = self.cluster.compared(rule)
-        if rule.operator is Operator.UNIQUE:
-            return AtMost(domains, tally.tasks, 1)
-        if rule.operator is Operator.MAX_PER:
-            return AtMost(domains, tally.tasks, int(rule.values[0]))
-        if rule.operator is Operator.GROUP_BY:
-            minimum = int(rule.values[0]) if rule.values else 0
-            return GroupBy(Levels(domains, tally.staying, self.where), rule.mode, minimum, self.instances)
-        return Together(domains, tally.tasks)
+        match rule.counting:
+            case CountingKind.AT_MOST:
+                return AtMost(domains, tally.tasks, rule.most)
+            case CountingKind.EVENLY:
+                minimum = int(rule.values[0]) if rule.values else 0
+                return GroupBy(Levels(domains, tally.staying, self.where), rule.mode, minimum, self.instances)
+            case CountingKind.TOGETHER:
+                return Together(domains, tally.tasks)
+            case None:
+                return Fixed(self.cluster.where(rule))
+            case _:
+                assert_never(rule.counting)
 
     def levels(self, spread: Spread) -> Levels:
         """The domains that a spread compares."""

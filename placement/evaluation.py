@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, reduce
-from operator import and_, or_
+from functools import cached_property
 
 from placement.bits import bits_of, first_in, numbers_in
 from placement.by_count import ByCount
@@ -21,7 +20,7 @@ from placement.checks import (
     rule_name,
     rule_wanted,
 )
-from placement.cluster import DIMENSIONS, Cluster, Domains
+from placement.cluster import DIMENSIONS, Cluster, Domains, combined
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
 from placement.free_resources import FreeResources, Need
@@ -30,7 +29,8 @@ from placement.refusals import Reason, Refused
 from placement.request import Request
 from placement.scoring import Scoring
 from specs.ids import GroupId
-from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Operator, Strategy
+from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Strategy
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 
 _BLAMED = tuple(map(DIMENSIONS.index, ("gpus", "cpus", "mem", "disk")))
@@ -71,8 +71,7 @@ def possible(cluster: Cluster, rule: Constraint) -> int:
         return cluster.compared(rule).having
     if rule.operator is Operator.NOT:
         return cluster.everybody
-    found = [possible(cluster, part) for part in rule.parts]
-    return reduce(and_ if rule.operator is Operator.ALL else or_, found)
+    return combined(rule.operator, (possible(cluster, part) for part in rule.parts), cluster.everybody)
 
 
 def _local(cluster: Cluster, region: str) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from placement.cluster import DIMENSIONS, amounts
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.request import Request
-from specs.model.constraints import COMBINING, DEDICATED, GPUS, REGION, Constraint, Neighbour, Operator, Rules, Spread
+from specs.model.constraints import DEDICATED, GPUS, REGION, Constraint, Neighbour, Rules, Spread
+from specs.model.operators import CountingKind, Operator
 from specs.model.resources import Resources
 
 Pair = tuple[Request, ClusterSnapshot]
@@ -81,12 +82,11 @@ def _of_constraint(rule: Constraint, request: Request) -> tuple[Change, ...]:
         return change
 
     is_only = sum(rule.field in each.fields for each in request.rules.constraints) == 1
-    text = f"{rule.field} unconstrained" if rule.operator not in COMBINING and is_only else f"no {rule}"
+    text = f"{rule.field} unconstrained" if not rule.declared.is_combining and is_only else f"no {rule}"
     steps = []
-    if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
-        most = int(rule.values[0]) if rule.values else 1
+    if rule.counting is CountingKind.AT_MOST:
         for more in _MORE_PER_DOMAIN:
-            wider = replace(rule, operator=Operator.MAX_PER, values=(str(most + more),))
+            wider = replace(rule, operator=Operator.MAX_PER, values=(str(rule.most + more),))
             steps.append(_with_rules(str(wider), other((wider,))))
     return (*steps, _with_rules(text, other(())))
 

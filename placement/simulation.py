@@ -19,7 +19,8 @@ from placement.refusals import Refused
 from placement.request import Overhead, Placement, Request
 from specs.ids import AgentId, GroupId, VersionId, make_of
 from specs.model.canonical import version_of
-from specs.model.constraints import Mode, Neighbour, Operator, Rules
+from specs.model.constraints import Mode, Neighbour, Rules
+from specs.model.operators import CountingKind
 from specs.model.resources import Resources
 from specs.model.stack import Group, Stack
 
@@ -188,7 +189,7 @@ def with_placements(
 def balances(request: Request, snapshot: ClusterSnapshot) -> tuple[Balance, ...]:
     """How the group lies over each field that it is to be spread over, by SPREAD or by GROUP_BY."""
     fields = [(*spread.within, spread.over) for spread in request.rules.spread]
-    fields += [(rule.field,) for rule in request.rules.constraints if rule.operator is Operator.GROUP_BY]
+    fields += [(rule.field,) for rule in request.rules.constraints if rule.counting is CountingKind.EVENLY]
     can = frozenset(eligible(request, snapshot))
     tasks = {agent: sum(by.values()) for agent, by in snapshot.occupancy.counts.get(request.group, {}).items()}
     return tuple(_balance(names, snapshot.cluster, can, tasks) for names in dict.fromkeys(fields))

@@ -9,7 +9,8 @@ from enum import IntEnum
 
 from placement.cluster import Cluster
 from specs.ids import AgentId
-from specs.model.constraints import REST, Operator, Rules, Spread
+from specs.model.constraints import REST, Rules, Spread
+from specs.model.operators import CountingKind
 from specs.model.stack import KillOrder
 
 Domain = tuple[str | None, ...]
@@ -128,8 +129,8 @@ def _domain(cluster: Cluster, agent_id: AgentId | None, fields: tuple[str, ...])
 def _limits(rules: Rules) -> tuple[_Level, ...]:
     found = []
     for rule in rules.constraints:
-        if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
-            found.append(_Level((rule.field,), _above(int(rule.values[0]) if rule.values else 1)))
+        if rule.counting is CountingKind.AT_MOST:
+            found.append(_Level((rule.field,), _above(rule.most)))
     return tuple(found)
 
 
@@ -138,7 +139,7 @@ def _above(most: int) -> Callable[[Domain, int], float]:
 
 
 def _levels(rules: Rules) -> tuple[_Level, ...]:
-    grouped = (rule.field for rule in rules.constraints if rule.operator is Operator.GROUP_BY)
+    grouped = (rule.field for rule in rules.constraints if rule.counting is CountingKind.EVENLY)
     levels = [_Level((field,), lambda _domain, count: float(count)) for field in grouped]
     return (*levels, *(_Level((*spread.within, spread.over), _excess(spread)) for spread in rules.spread))
 

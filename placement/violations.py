@@ -9,7 +9,8 @@ from placement.evaluation import possible
 from placement.neighbours import NeighbourRule, RunningTasks, selects
 from placement.occupancy import Occupancy
 from specs.ids import AgentId, GroupId
-from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.constraints import Constraint, Rules
+from specs.model.operators import CountingKind
 
 
 def violations(
@@ -25,7 +26,7 @@ def violations(
     for rule in rules.constraints:
         allowed = possible(cluster, rule)
         _note(found, {slot: n for slot, n in numbers.items() if not allowed >> n & 1}, cluster, str(rule))
-        if rule.operator in (Operator.UNIQUE, Operator.MAX_PER):
+        if rule.counting is CountingKind.AT_MOST:
             _note(found, _too_many(rule, numbers, cluster), cluster, str(rule))
     running = RunningTasks(cluster, occupancy)
     for word, neighbours in (("near", rules.near), ("apart", rules.apart)):
@@ -39,14 +40,13 @@ def violations(
 
 
 def _too_many(rule: Constraint, numbers: Mapping[int, int], cluster: Cluster) -> dict[int, int]:
-    most = int(rule.values[0]) if rule.values else 1
     domains = cluster.compared(rule)
     counts: dict[int, int] = {}
     found: dict[int, int] = {}
     for slot, number in numbers.items():
         for domain in domains.holding(number):
             counts[domain] = counts.get(domain, 0) + 1
-            if counts[domain] > most:
+            if counts[domain] > rule.most:
                 found[slot] = number
     return found
 

@@ -19,7 +19,8 @@ from specs.file.reader import (
     Unreadable,
 )
 from specs.file.source import Mapping, Node, Scalar, Sequence, describe
-from specs.model.constraints import COMBINING, HOSTNAME, ID, Constraint, Counted, GroupByMode, Operator, Spread
+from specs.model.constraints import HOSTNAME, ID, Constraint, Counted, GroupByMode, Spread
+from specs.model.operators import COMBINING, DECLARED, CountingKind, Operator, Takes
 from specs.rules.broken import Where
 from specs.suggestions import closest
 
@@ -30,25 +31,14 @@ WANTED = "a rule as FIELD OPERATOR VALUE"
 _AS = 'as "rack GROUP_BY 3" or "hostname UNIQUE"'
 _OF_ITS_VERSION = "of its version"
 _OPERATORS: dict[str, Operator | None] = {
-    **{operator.value: operator for operator in Operator if operator not in COMBINING},
-    "=": Operator.EQUAL,
-    "NOT_IN": Operator.NOT_IN,
-    SPREAD: None,
-}
-KNOWN_OPERATORS = tuple(word for word in _OPERATORS if word not in ("=", "NOT_IN"))
-_ELSEWHERE = {
-    **dict.fromkeys(("EQUALS", "EQUAL", "EQ", "==="), "=="),
-    **dict.fromkeys(("IS_NOT", "ISNOT", "NOTEQUALS", "NOT_EQUALS", "NOT_EQUAL", "NE", "<>"), "!="),
-    **dict.fromkeys(("REGEX", "REGEXP", "MATCHES", "=~", "~", "~="), "LIKE"),
-    **dict.fromkeys(("!~", "NOT_LIKE", "NOTLIKE"), "UNLIKE"),
-    **dict.fromkeys(("DISTINCT", "DISTINCT_HOSTS"), "UNIQUE"),
-    **dict.fromkeys(("SEMVER", "~>"), "VERSION"),
-    **dict.fromkeys(("SET_CONTAINS", "HAS"), "CONTAINS"),
-    **dict.fromkeys(("EXISTS",), "IS_SET"),
-}
-"""What other systems call operators of ours."""
-_SEVERAL = frozenset({Operator.IN, Operator.NOT_IN, Operator.VERSION})
-_PERHAPS_EMPTY = frozenset({Operator.UNIQUE, Operator.CLUSTER, Operator.GROUP_BY})
+    word: operator
+    for operator, declared in DECLARED.items()
+    if not declared.is_combining
+    for word in (operator.value, *declared.also)
+} | {SPREAD: None}
+KNOWN_OPERATORS = (*(operator.value for operator in Operator if operator not in COMBINING), SPREAD)
+_ELSEWHERE = {word: operator.value for operator, declared in DECLARED.items() for word in declared.elsewhere}
+"""Words of other systems, with our operator."""
 _SYMBOLIC = re.compile(r"(?P<field>[^\s=!<>~]+)\s*(?P<sign>[=!<>~]+)\s*(?P<rest>.*)", re.DOTALL)
 _COMBINED = re.compile(r"(any|all|not)\s*\(", re.IGNORECASE)
 _LABELS = re.compile(r"(node|engine)\.labels\.(?P<name>.+)", re.DOTALL)
@@ -178,8 +168,9 @@ def _of_text(reader: Reader, node: Node) -> _Words:
         name = found[1].lower()
         reader.fail(node, f"wanted {name} as a mapping: {{{name}: {'RULE' if name == 'not' else '[RULE, ...]'}}}")
     words = text.split(None, 2)
-    if len(words) == 3 and words[1].upper() == "NOT" and words[2].upper().startswith("IN "):
-        words = [words[0], Operator.NOT_IN.value, words[2].split(None, 1)[1]]
+    second, _, last = words[2].partition(" ") if len(words) == 3 else ("", "", "")
+    if last and f"{words[1]} {second}".upper() in _OPERATORS:
+        words = [words[0], f"{words[1]} {second}", last.strip()]
     if len(words) > 1 and words[1].upper() in _OPERATORS:
         return _Words(field=words[0], operator=words[1], rest=tuple(words[2:]), is_list=False)
     found = _SYMBOLIC.fullmatch(text)
@@ -234,13 +225,14 @@ def _plain_field(text: str) -> str:
 def _rule(operator: Operator, field: str, words: _Words) -> Constraint:
     rest = list(words.rest)
     mode, counts = GroupByMode.MINIMUM, Counted.ALL
-    if operator not in (Operator.LIKE, Operator.UNLIKE):
+    declared = DECLARED[operator]
+    if declared.takes is not Takes.PATTERN:  # a pattern can end in any words
         rest, counts = _without_version(rest)
-    if operator is Operator.GROUP_BY:
+    if declared.counting is CountingKind.EVENLY:
         rest, mode = _without_mode(rest)
-    if operator in _SEVERAL and not words.is_list:
+    if declared.takes.is_several and not words.is_list:
         rest = [part for text in rest for part in _parts(text)]
-    if operator in _PERHAPS_EMPTY and rest == [""]:
+    if declared.ignores_empty_value and rest == [""]:
         rest = []
     return Constraint(operator=operator, field=field, values=tuple(rest), mode=mode, counts=counts)
 

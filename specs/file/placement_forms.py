@@ -22,7 +22,6 @@ from specs.model.constraints import (
     STICKY_ALWAYS,
     Constraint,
     Neighbour,
-    Operator,
     Preference,
     Rules,
     Selector,
@@ -30,6 +29,7 @@ from specs.model.constraints import (
     Strategy,
 )
 from specs.model.limits import MAX_INSTANCES, MAX_WEIGHT
+from specs.model.operators import Operator
 from specs.rules.broken import Where
 
 COMPOSE_WEIGHT = 50

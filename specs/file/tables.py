@@ -25,6 +25,7 @@ from specs.file.sections import (
 from specs.file.template_forms import TEMPLATE
 from specs.file.update_forms import ROLLBACK_CONFIG, UPDATE, UPDATE_CONFIG
 from specs.file.vocabulary import SERVICE, TOP
+from specs.model.operators import DECLARED
 
 _MARKED = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -59,6 +60,17 @@ def _ours() -> str:
     return _rows(rows, ("key", "meaning (default)"))
 
 
+def _operators() -> str:
+    """The operators of constraints: the values that each takes, its meaning, and whether it needs the field."""
+    lines = ["| operator | value | demands | an agent without the field |", "|---|---|---|---|"]
+    for operator, declared in DECLARED.items():
+        if not declared.is_combining:
+            missing = "accepted" if declared.accepts_missing else "refused"
+            lines.append(f"| `{operator.value}` | {declared.takes.value} | {declared.meaning} | {missing} |")
+    lines.append("| `SPREAD` | a whole number; without one 1 | a difference of at most so many tasks between values | refused |")
+    return "\n".join(lines) + "\n"
+
+
 def _compose(*tables: tuple[str, Table]) -> str:
     rows: list[tuple[str, str]] = []
     for prefix, table in tables:
@@ -77,6 +89,7 @@ def _refusal(key: str, sentence: str) -> str:
 
 _TABLES: dict[str, Callable[[], str]] = {
     "our-keys": _ours,
+    "operators": _operators,
     "top-keys": lambda: _compose(("", TOP)),
     "service-keys": lambda: _compose(("", SERVICE)),
     "deploy-keys": lambda: _compose(

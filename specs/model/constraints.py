@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from specs.model.operators import DECLARED, CountingKind, Declaration, Operator
+
 HOSTNAME = "hostname"
 REGION = "@region"
 ZONE = "@zone"
@@ -19,39 +21,6 @@ DEDICATED = "dedicated"
 """An agent that has this attribute takes only tasks whose constraints speak of it."""
 REST = "*"
 """In the targets of a spread: every domain that is not named."""
-
-
-class Operator(StrEnum):
-    """What a constraint demands. The negative ones (UNLIKE, !=, NOT IN, IS_NOT_SET) take an agent without the field;
-    all others refuse it."""
-
-    UNIQUE = "UNIQUE"
-    CLUSTER = "CLUSTER"
-    GROUP_BY = "GROUP_BY"
-    MAX_PER = "MAX_PER"
-    LIKE = "LIKE"
-    UNLIKE = "UNLIKE"
-    IS = "IS"
-    EQUAL = "=="
-    NOT_EQUAL = "!="
-    LESS = "<"
-    AT_MOST = "<="
-    MORE = ">"
-    AT_LEAST = ">="
-    IN = "IN"
-    NOT_IN = "NOT IN"
-    CONTAINS = "CONTAINS"
-    IS_SET = "IS_SET"
-    IS_NOT_SET = "IS_NOT_SET"
-    VERSION = "VERSION"
-    ANY = "any"
-    ALL = "all"
-    NOT = "not"
-
-
-COUNTING = frozenset({Operator.UNIQUE, Operator.GROUP_BY, Operator.MAX_PER})
-"""What depends on where the group's other tasks are; so does CLUSTER without a value."""
-COMBINING = frozenset({Operator.ANY, Operator.ALL, Operator.NOT})
 
 
 class GroupByMode(StrEnum):
@@ -79,8 +48,7 @@ class Counted(StrEnum):
 class Constraint:
     """A hard rule. `parts` are those of ANY and ALL (one or more) and of NOT (exactly one); else there is a field.
 
-    `values`: none for UNIQUE, IS_SET and IS_NOT_SET; none or one for CLUSTER and GROUP_BY; one or more for IN and NOT
-    IN; for VERSION one or more conditions, all of which must hold (">= 5.4", "< 6"); else one.
+    How many `values` there are is declared by the operator (`Takes`).
     """
 
     operator: Operator
@@ -91,11 +59,27 @@ class Constraint:
     parts: tuple[Constraint, ...] = ()
 
     @property
+    def declared(self) -> Declaration:
+        """The declaration of its operator."""
+        return DECLARED[self.operator]
+
+    @property
+    def counting(self) -> CountingKind | None:
+        """How it counts tasks itself, None where it does not; its parts are not asked."""
+        declared = DECLARED[self.operator]
+        return None if declared.counts_without_value and self.values else declared.counting
+
+    @property
+    def most(self) -> int:
+        """The limit on tasks of one domain, of a rule that counts AT_MOST."""
+        return int(self.values[0]) if self.values else 1
+
+    @property
     def is_counting(self) -> bool:
         """Whether it depends on where tasks of the group are, itself or by a part."""
-        if self.operator in COMBINING:
+        if self.declared.is_combining:
             return any(part.is_counting for part in self.parts)
-        return self.operator in COUNTING or (self.operator is Operator.CLUSTER and not self.values)
+        return self.counting is not None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -105,11 +89,11 @@ class Constraint:
 
     def __str__(self) -> str:
         """As it is written in a stack file: `rack GROUP_BY 3`, `not (zone == a)`, `any (a == 1; b == 2)`."""
-        if self.operator in COMBINING:
+        if self.declared.is_combining:
             return f"{self.operator.value} ({'; '.join(str(part) for part in self.parts)})"
-        joint = ", " if self.operator in (Operator.IN, Operator.NOT_IN, Operator.VERSION) else " "
+        joint = ", " if self.declared.takes.is_several else " "
         words = [self.field, self.operator.value, joint.join(self.values)]
-        words += [self.mode.value] if self.operator is Operator.GROUP_BY and self.mode is GroupByMode.QUOTA else []
+        words += [self.mode.value] if self.counting is CountingKind.EVENLY and self.mode is GroupByMode.QUOTA else []
         words += ["of its version"] if self.counts is Counted.VERSION else []
         return " ".join(word for word in words if word)
 

@@ -13,27 +13,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import assert_never
 
-from specs.model.constraints import Constraint, Operator
-from specs.model.patterns import matches
+from specs.model.constraints import Constraint
+from specs.model.operators import CountingKind, Narrows, Operator
+from specs.model.predicates import compares, holds
 from specs.model.thousandths import thousandths
-from specs.model.versions import satisfies
 
-_TAKES_WITHOUT_FIELD = frozenset({Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET})
-_LIMITS = frozenset({Operator.LESS, Operator.AT_MOST, Operator.MORE, Operator.AT_LEAST})
-_EXACT = frozenset({Operator.IS, Operator.EQUAL, Operator.CLUSTER, Operator.IN})
 Path = tuple[str | int, ...]
 """A constraint's place: its index, and those of the parts on the way down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Two constraints that leave room for `room` tasks, mostly none. The place of `first` is to follow the message."""
+    """Two constraints that leave room for `most_tasks` tasks, mostly none. The place of `first` is to follow the
+    message."""
 
     message: str
     first: Path
     second: Path
-    room: int
+    most_tasks: int
 
 
 _Placed = tuple[Path, Constraint]
@@ -46,7 +45,7 @@ def contradictions(constraints: tuple[Constraint, ...], instances: int) -> tuple
     """
     found: dict[Path, Contradiction] = {}
     for one in _pairs(constraints):
-        if one.room < max(instances, 1):
+        if one.most_tasks < max(instances, 1):
             found.setdefault(one.second, one)
     return tuple(found.values())
 
@@ -74,36 +73,54 @@ def _together(path: Path, rule: Constraint) -> Iterator[_Placed]:
 
 
 def _pair(place: Path, other: Constraint, path: Path, rule: Constraint) -> Contradiction | None:
-    why, room = _why_not(other, rule) or _why_not(rule, other), 0
-    if not why and (most := _room(other, rule)) is not None:
-        why, room = f"they leave room for {most:,} {'task' if most == 1 else 'tasks'} only", most
+    why, tasks = _why_not(other, rule) or _why_not(rule, other), 0
+    if not why and (most := _most_tasks(other, rule)) is not None:
+        why, tasks = f"they leave room for {most:,} {'task' if most == 1 else 'tasks'} only", most
     if not why:
         return None
-    return Contradiction(f"{rule} cannot hold together with {other}: {why}. The other is at", place, path, room)
+    return Contradiction(f"{rule} cannot hold together with {other}: {why}. The other is at", place, path, tasks)
 
 
 def _why_not(one: Constraint, other: Constraint) -> str:
-    """Why not both, seen from `one`; "" where nothing speaks against it."""
-    if one.operator is Operator.IS_NOT_SET:
-        return "" if other.operator in _TAKES_WITHOUT_FIELD else f"an agent without {one.field} is refused by the other"
-    if one.operator in _EXACT and one.values:
-        if _may_be_both(one, other):
-            return ""
-        if other.operator in _TAKES_WITHOUT_FIELD:
-            return f"no agent's {one.field} is both"
-        return f"no value of {one.field} is both"
-    if one.operator in _LIMITS and other.operator in _LIMITS:
-        return f"no number is both, and {one.field} must be one" if _is_empty(one, other) else ""
-    return ""
+    """The reason why no agent meets both, seen from `one`; "" where there is none."""
+    narrows = one.declared.narrows
+    match narrows:
+        case Narrows.TO_NONE:
+            takes_missing = other.declared.accepts_missing
+            return "" if takes_missing else f"an agent without {one.field} is refused by the other"
+        case Narrows.TO_VALUES:
+            if not one.values or _may_be_both(one, other):
+                return ""
+            if other.declared.accepts_missing:
+                return f"no agent's {one.field} is both"
+            return f"no value of {one.field} is both"
+        case Narrows.BELOW:
+            is_empty = other.declared.narrows is Narrows.ABOVE and _is_empty(one, other)
+            return f"no number is both, and {one.field} must be one" if is_empty else ""
+        case Narrows.ABOVE | Narrows.BY_VALUES | Narrows.BY_TEST | Narrows.NOT:
+            return ""  # seen from the other one, if at all
+        case _:
+            assert_never(narrows)
 
 
 def _may_be_both(exact: Constraint, other: Constraint) -> bool:
-    """Whether an agent that has one of the values of `exact` may satisfy `other`."""
-    if other.operator in _EXACT:
-        return not other.values or not _values(exact).isdisjoint(_values(other))
-    if other.operator in (Operator.NOT_EQUAL, Operator.NOT_IN):
-        return not _values(exact) <= _values(other)
-    return any(_may_be(value, other) for value in _values(exact))
+    """Whether an agent that has one of the values of `exact` can satisfy `other`."""
+    narrows = other.declared.narrows
+    match narrows:
+        case Narrows.TO_VALUES:
+            return not other.values or not _values(exact).isdisjoint(_values(other))
+        case Narrows.BY_VALUES:
+            return not _values(exact) <= _values(other)
+        case Narrows.BELOW | Narrows.ABOVE:
+            numbers = (value for value in _values(exact) if isinstance(value, Decimal))
+            return any(compares(other.operator, number, _limit(other)) for number in numbers)
+        case Narrows.BY_TEST:
+            # A number can be written in many ways, so that any of them can pass.
+            return any(isinstance(value, Decimal) or holds(other, value) for value in _values(exact))
+        case Narrows.TO_NONE | Narrows.NOT:
+            return True
+        case _:
+            assert_never(narrows)
 
 
 @lru_cache(maxsize=1024)
@@ -112,42 +129,17 @@ def _values(rule: Constraint) -> frozenset[Decimal | str]:
     return frozenset(value if (number := thousandths(value)) is None else number for value in rule.values)
 
 
-def _may_be(value: Decimal | str, other: Constraint) -> bool:
-    """Whether an agent whose field is `value` may satisfy `other`; a number may be written in many ways."""
-    if other.operator in _LIMITS:
-        return isinstance(value, Decimal) and _compares(other.operator, value, _limit(other))
-    if isinstance(value, Decimal):
-        return True
-    if other.operator in (Operator.LIKE, Operator.UNLIKE):
-        return matches(other.values[0], value) is (other.operator is Operator.LIKE)
-    if other.operator is Operator.VERSION:
-        return all(satisfies(value, condition) for condition in other.values)
-    return True
+def _is_empty(upper: Constraint, lower: Constraint) -> bool:
+    """Whether no number is below the one limit and above the other."""
+    is_open = upper.operator is Operator.LESS or lower.operator is Operator.MORE
+    return _limit(upper) <= _limit(lower) if is_open else _limit(upper) < _limit(lower)
 
 
-def _compares(operator: Operator, left: Decimal, right: Decimal) -> bool:
-    if operator is Operator.LESS:
-        return left < right
-    if operator is Operator.AT_MOST:
-        return left <= right
-    return left > right if operator is Operator.MORE else left >= right
-
-
-def _is_empty(one: Constraint, other: Constraint) -> bool:
-    """Whether no number meets both limits, of which `one` is the upper."""
-    if one.operator not in (Operator.LESS, Operator.AT_MOST) or other.operator in (Operator.LESS, Operator.AT_MOST):
-        return False
-    is_open = one.operator is Operator.LESS or other.operator is Operator.MORE
-    return _limit(one) <= _limit(other) if is_open else _limit(one) < _limit(other)
-
-
-def _room(one: Constraint, other: Constraint) -> int | None:
-    """For how many tasks there is room where one rule says how many to a value, and the other which values."""
+def _most_tasks(one: Constraint, other: Constraint) -> int | None:
+    """The limit on tasks where one rule limits the tasks of a value, and the other names the values; else None."""
     for counting, exact in ((one, other), (other, one)):
-        if counting.operator not in (Operator.UNIQUE, Operator.MAX_PER) or exact.operator not in _EXACT:
-            continue
-        most = int(counting.values[0]) if counting.operator is Operator.MAX_PER else 1
-        return most * max(len(_values(exact)), 1)
+        if counting.counting is CountingKind.AT_MOST and exact.declared.narrows is Narrows.TO_VALUES:
+            return counting.most * max(len(_values(exact)), 1)
     return None
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import assert_never
 
 from specs.ids import name_fault
 from specs.model.constraints import (
-    COMBINING,
     GPUS,
     HOSTNAME,
     ID,
@@ -21,7 +21,6 @@ from specs.model.constraints import (
     GroupByMode,
     Mode,
     Neighbour,
-    Operator,
     Rules,
     Spread,
     Strategy,
@@ -39,6 +38,7 @@ from specs.model.limits import (
     MAX_SPREADS,
     MAX_WEIGHT,
 )
+from specs.model.operators import COMBINING, CountingKind, Operator, Takes
 from specs.model.patterns import pattern_fault
 from specs.model.stack import Group
 from specs.model.thousandths import thousandths
@@ -51,10 +51,6 @@ _OURS = (HOSTNAME, REGION, ZONE, ID, GPUS)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SERVICE_PATTERN = re.compile(r"[a-z0-9*?]([a-z0-9*?-]{0,61}[a-z0-9*?])?")
-_NONE = frozenset({Operator.UNIQUE, Operator.IS_SET, Operator.IS_NOT_SET})
-_AT_MOST_ONE = frozenset({Operator.CLUSTER, Operator.GROUP_BY})
-_SEVERAL = frozenset({Operator.IN, Operator.NOT_IN, Operator.VERSION})
-_NUMERIC = frozenset({Operator.LESS, Operator.AT_MOST, Operator.MORE, Operator.AT_LEAST})
 _CONSTRAINTS, _SPREAD, _PREFER = "rules.constraints", "rules.spread", "rules.prefer"
 _Found = tuple[Where, str]
 """The place within a rule, and what is wrong there."""
@@ -136,7 +132,7 @@ def _leaf(rule: Constraint) -> Iterator[str]:
         yield f"{rule.operator} has a field and values, and no parts"
     if fault := field_fault(rule.field):
         yield fault
-    if rule.mode is not GroupByMode.MINIMUM and rule.operator is not Operator.GROUP_BY:
+    if rule.mode is not GroupByMode.MINIMUM and rule.declared.counting is not CountingKind.EVENLY:
         yield f"wanted the mode {rule.mode} with GROUP_BY alone; got it with {rule.operator}"
     if rule.counts is not Counted.ALL and not rule.is_counting:
         yield f"{rule.operator} counts no tasks: 'of its version' means nothing there; leave it out"
@@ -160,37 +156,44 @@ def field_fault(field: str) -> str:
 
 
 def _values_fault(rule: Constraint) -> str:
-    operator, values = rule.operator, rule.values
+    """The reason why the number of values or one of them is wrong; "" where all are right."""
+    operator, values, declared = rule.operator, rule.values, rule.declared
     got = "none" if not values else repr(values[0]) if len(values) == 1 else f"{len(values)}: {', '.join(values[:5])}"
-    if operator in _NONE:
+    if declared.takes is Takes.NOTHING:
         return f"{operator} takes no value; got {got}" if values else ""
-    if operator in _AT_MOST_ONE:
+    if declared.takes.may_be_none:
         if len(values) > 1:
             return f"{operator} takes one value or none; got {got}"
-    elif operator in _SEVERAL:
+    elif declared.takes.is_several:
         if not values:
             return f"{operator} takes one value or more; got none"
     elif len(values) != 1:
-        hint = f". Write {rule.field} {'NOT IN' if operator is Operator.NOT_EQUAL else 'IN'} for several"
-        is_exact = operator in (Operator.IS, Operator.EQUAL, Operator.NOT_EQUAL)
-        return f"{operator} takes one value; got {got}{hint if is_exact and values else ''}"
+        hint = f". Write {rule.field} {declared.for_several} for several" if declared.for_several and values else ""
+        return f"{operator} takes one value; got {got}{hint}"
     return _content_fault(rule) if values else ""
 
 
 def _content_fault(rule: Constraint) -> str:
-    operator, value = rule.operator, rule.values[0]
-    if operator in (Operator.MAX_PER, Operator.GROUP_BY) and (
-        not _COUNT.fullmatch(value) or int(value) > MAX_INSTANCES
-    ):
-        or_none = ", or nothing" if operator is Operator.GROUP_BY else ""
-        return f"{operator} takes a whole number from 1 to {MAX_INSTANCES:,}{or_none}; got {value!r}"
-    if operator in _NUMERIC and thousandths(value) is None:
-        instead = f"{rule.field} VERSION {operator} {value}"
-        return f"{operator} compares numbers; got {value[:100]!r}. Versions are compared by {instead[:200]}"
-    if operator in (Operator.LIKE, Operator.UNLIKE) and (fault := pattern_fault(value)):
-        return f"{operator} {value[:100]} {fault}"
-    if operator is Operator.VERSION:
-        return next((f"VERSION: {fault}" for condition in rule.values if (fault := condition_fault(condition))), "")
+    operator, value, takes = rule.operator, rule.values[0], rule.declared.takes
+    match takes:
+        case Takes.COUNT | Takes.COUNT_OR_NOTHING:
+            if not _COUNT.fullmatch(value) or int(value) > MAX_INSTANCES:
+                or_none = ", or nothing" if takes.may_be_none else ""
+                return f"{operator} takes a whole number from 1 to {MAX_INSTANCES:,}{or_none}; got {value!r}"
+        case Takes.NUMBER:
+            if thousandths(value) is None:
+                instead = f"{rule.field} VERSION {operator} {value}"
+                return f"{operator} compares numbers; got {value[:100]!r}. Versions are compared by {instead[:200]}"
+        case Takes.PATTERN:
+            if fault := pattern_fault(value):
+                return f"{operator} {value[:100]} {fault}"
+        case Takes.CONDITIONS:
+            faults = (condition_fault(condition) for condition in rule.values)
+            return next((f"{operator}: {fault}" for fault in faults if fault), "")
+        case Takes.NOTHING | Takes.TEXT | Takes.TEXT_OR_NOTHING | Takes.TEXTS | Takes.RULES:
+            pass
+        case _:
+            assert_never(takes)
     return ""
 
 

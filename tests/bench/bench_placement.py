@@ -16,7 +16,8 @@ from placement.explain import explain
 from placement.occupancy import Occupancy
 from placement.request import Request
 from specs.ids import AgentId, VersionId, group_id
-from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
+from specs.model.constraints import Constraint, Neighbour, Rules, Selector, Spread, Strategy
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from tests.bench.report import Bench, Row
 

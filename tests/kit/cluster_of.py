@@ -12,7 +12,8 @@ from placement.engine import Result, place
 from placement.occupancy import Occupancy
 from placement.request import Overhead, Request
 from specs.ids import AgentId, GroupId, VersionId, group_id, parse_group_id
-from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules
+from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Rules
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 
 ROOMY = Resources(cpus_milli=16_000, mem_mib=16_384, disk_mib=1_000, ports=PortRanges.of([(31000, 31999)]))

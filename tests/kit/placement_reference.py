@@ -11,10 +11,11 @@ from operator import ge
 
 from placement.agent import Agent
 from placement.cluster_snapshot import ClusterSnapshot
-from placement.predicates import holds
 from placement.request import Placement, Request
 from specs.ids import AgentId, GroupId, VersionId
-from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Neighbour, Operator, Selector, Spread
+from specs.model.constraints import REST, Constraint, Counted, GroupByMode, Neighbour, Selector, Spread
+from specs.model.operators import Operator
+from specs.model.predicates import holds
 from specs.model.resources import PortRanges, Resources
 
 Tasks = dict[GroupId, dict[AgentId, dict[VersionId, int]]]

@@ -36,12 +36,12 @@ from specs.model.constraints import (
     GroupByMode,
     Mode,
     Neighbour,
-    Operator,
     Rules,
     Selector,
     Spread,
     Strategy,
 )
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import Group, Restart
 from specs.states import Goal, TaskState

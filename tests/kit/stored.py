@@ -7,7 +7,8 @@ from typing import Any
 
 from framework.core.model import AgentFailures, GroupSpec, History, KnownAgent, Revision, StackSpec, Task, Version
 from specs.ids import AgentId, ExecutorId, VersionId, group_id, task_id
-from specs.model.constraints import Constraint, GroupByMode, Neighbour, Operator, Preference, Rules, Selector, Spread
+from specs.model.constraints import Constraint, GroupByMode, Neighbour, Preference, Rules, Selector, Spread
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import CheckKind as Kind
 from specs.model.stack import Container, Dependency, HealthCheck, Port

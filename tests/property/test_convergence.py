@@ -14,14 +14,8 @@ from framework.core.events import (
     StopRequested,
 )
 from framework.core.model import RolloutState
-from specs.model.constraints import (
-    Constraint,
-    Mode,
-    Neighbour,
-    Operator,
-    Rules,
-    Selector,
-)
+from specs.model.constraints import Constraint, Mode, Neighbour, Rules, Selector
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import Dependency, Group, Restart
 from specs.states import TaskState

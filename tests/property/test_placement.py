@@ -25,13 +25,13 @@ from specs.model.constraints import (
     Counted,
     GroupByMode,
     Neighbour,
-    Operator,
     Preference,
     Rules,
     Selector,
     Spread,
     Strategy,
 )
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from tests.bench.bench_placement import packed, skew
 from tests.kit.cluster_of import NEW, OLD, racks, request, snapshot

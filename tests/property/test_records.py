@@ -30,13 +30,13 @@ from specs.model.constraints import (
     GroupByMode,
     Mode,
     Neighbour,
-    Operator,
     Preference,
     Rules,
     Selector,
     Spread,
     Strategy,
 )
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from specs.model.routes import Route, RouteMode, Tls
 from specs.model.stack import (

@@ -31,7 +31,6 @@ from specs.model.constraints import (
     Counted,
     GroupByMode,
     Neighbour,
-    Operator,
     Preference,
     Rules,
     Selector,
@@ -40,6 +39,7 @@ from specs.model.constraints import (
 )
 from specs.model.difference import Change, difference
 from specs.model.errors import StackError
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import (
     CheckKind,

@@ -12,7 +12,8 @@ from framework.core.groups.rollout_gate import active_rollout
 from framework.core.model import GroupSpec, Rollout, RolloutState, Task
 from specs.ids import GroupId, TaskId
 from specs.model.canonical import version_of
-from specs.model.constraints import Mode, Operator
+from specs.model.constraints import Mode
+from specs.model.operators import Operator
 from specs.model.stack import Restart
 from specs.states import Goal, TaskState
 from tests.simulation.master import TERMINAL

@@ -22,7 +22,8 @@ from framework.core.events import (
 )
 from framework.core.model import RequestKey
 from framework.core.views import ApprovalRequest
-from specs.model.constraints import Constraint, Mode, Operator, Rules, Spread
+from specs.model.constraints import Constraint, Mode, Rules, Spread
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import (
     CheckKind,

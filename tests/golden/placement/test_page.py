@@ -16,7 +16,7 @@ from placement.occupancy import Occupancy
 from placement.request import Request
 from specs.file.load import load_stack
 from specs.ids import AgentId, VersionId, group_id
-from specs.model.constraints import Operator
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import Group
 

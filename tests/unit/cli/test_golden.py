@@ -11,7 +11,8 @@ import pytest
 from framework.core.views import AgentView, Connection, GroupState, Progress, Waiting
 from placement.agent import AgentState
 from specs.ids import group_id
-from specs.model.constraints import Constraint, Neighbour, Operator, Preference, Rules, Selector, Spread
+from specs.model.constraints import Constraint, Neighbour, Preference, Rules, Selector, Spread
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import Container, Dependency, Restart
 from specs.states import Goal, Health, TaskState

@@ -29,7 +29,8 @@ from framework.core.model import Status, Stored
 from framework.recorder import JournalFault, Recorder, mark, replay
 from specs.ids import TaskId
 from specs.model.canonical import version_of
-from specs.model.constraints import Constraint, Operator
+from specs.model.constraints import Constraint
+from specs.model.operators import Operator
 from specs.model.stack import Container, HealthCheck, Hook, Template
 from specs.model.update import OnFailure, Share, Update
 from specs.states import TaskState

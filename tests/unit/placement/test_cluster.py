@@ -11,7 +11,8 @@ from placement.bits import bits_of, first_in, numbers_in
 from placement.cluster import UNKNOWN, Cluster, take_custom
 from placement.thresholds import Threshold
 from specs.ids import AgentId
-from specs.model.constraints import Constraint, Operator
+from specs.model.constraints import Constraint
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from tests.kit.cluster_of import agent, combined, rule
 

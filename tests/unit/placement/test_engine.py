@@ -9,7 +9,8 @@ import pytest
 from placement.agent import Agent
 from placement.engine import eligible, place
 from placement.refusals import Reason, Refused
-from specs.model.constraints import Neighbour, Operator, Rules, Selector, Spread
+from specs.model.constraints import Neighbour, Rules, Selector, Spread
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from tests.kit.cluster_of import (
     ROOMY,

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from placement.engine import place
-from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector, Spread, Strategy
+from specs.model.constraints import Constraint, Neighbour, Rules, Selector, Spread, Strategy
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from tests.kit.cluster_of import agent, group, request, snapshot
 from tests.kit.steps import steps

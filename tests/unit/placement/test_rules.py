@@ -12,7 +12,8 @@ from placement.agent import Agent
 from placement.engine import place
 from placement.request import Request
 from specs.ids import AgentId, VersionId
-from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.constraints import Constraint, Counted, GroupByMode, Neighbour, Rules, Selector, Spread
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from tests.kit.cluster_of import (
     NEW,

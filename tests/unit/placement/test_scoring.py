@@ -9,7 +9,8 @@ import pytest
 
 from placement.agent import Agent
 from placement.engine import place
-from specs.model.constraints import Neighbour, Operator, Preference, Rules, Selector, Spread, Strategy
+from specs.model.constraints import Neighbour, Preference, Rules, Selector, Spread, Strategy
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from tests.kit.cluster_of import (
     ROOMY,

@@ -20,7 +20,8 @@ from placement.simulation import (
     snapshot_of_agents,
 )
 from specs.ids import AgentId, GroupId, VersionId, group_id
-from specs.model.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.constraints import Constraint, Mode, Neighbour, Rules, Selector, Spread
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Container, Group, Port, Stack
 

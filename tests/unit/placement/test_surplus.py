@@ -12,7 +12,8 @@ from placement.agent import Agent
 from placement.cluster import Cluster
 from placement.surplus import Filled, Worth, given_up
 from specs.ids import AgentId
-from specs.model.constraints import Constraint, Operator, Rules, Spread
+from specs.model.constraints import Constraint, Rules, Spread
+from specs.model.operators import Operator
 from specs.model.stack import KillOrder
 
 RACKS = ("a", "a", "b", "b", "c", "c")

@@ -8,7 +8,8 @@ from framework.api.routes.capacity import too_large
 from framework.core.views import AgentView
 from placement.agent import AgentState
 from specs.ids import group_id
-from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.constraints import Constraint, Rules
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Container, Group, Port, Stack
 from tests.kit.front import a_spec, a_view, an_agent

@@ -13,7 +13,8 @@ from framework.api.answers.why_shapes import AgentsAnswer, ExplainAnswer
 from framework.core.views import Connection, GroupState, GroupView, Waiting
 from placement.agent import AgentState
 from specs.ids import group_id
-from specs.model.constraints import Constraint, Mode, Operator, Preference, Rules
+from specs.model.constraints import Constraint, Mode, Preference, Rules
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.states import TaskState
 from tests.kit.front import AGENT, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent

@@ -12,7 +12,8 @@ from framework.api.answers.why_shapes import PlanAnswer
 from framework.core.views import Connection, GroupState, Waiting
 from specs.file.load import stack_to_json
 from specs.ids import group_id
-from specs.model.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Operator, Rules, Selector
+from specs.model.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Rules, Selector
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import CheckKind, Container, Dependency, Group, HealthCheck, OnChange, Restart, Stack, Stop
 from specs.states import Goal, TaskState

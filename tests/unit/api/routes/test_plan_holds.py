@@ -11,7 +11,8 @@ from framework.core.read.explain import explain
 from framework.core.read.plan import plan
 from framework.core.views import View
 from placement.agent import Agent
-from specs.model.constraints import Constraint, Mode, Neighbour, Operator, Rules, Selector, Spread
+from specs.model.constraints import Constraint, Mode, Neighbour, Rules, Selector, Spread
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Group, Stack
 from tests.kit.conversation import Conversation, group, stack

@@ -9,7 +9,8 @@ from framework.core.converge.executor_upgrade import AGENT_SECONDS, RESEND_SECON
 from framework.core.events import ExecutorUpgradeRequested
 from framework.core.model import Task
 from specs.ids import ExecutorId
-from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.constraints import Constraint, Rules
+from specs.model.operators import Operator
 from specs.model.stack import Container
 from specs.states import TaskState
 from tests.kit.conversation import SETTINGS, Conversation, group, launched, outcome, stack

@@ -10,7 +10,8 @@ from framework.core.model import Task
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId
-from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.constraints import Constraint, Rules
+from specs.model.operators import Operator
 from specs.model.stack import Container, Group, Port
 from specs.states import TaskState
 from tests.kit.conversation import Conversation, group, launched

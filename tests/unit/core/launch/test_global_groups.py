@@ -7,7 +7,8 @@ from framework.core.events import AgentFailed, OffersReceived, ScaleRequested, S
 from framework.core.views import GroupState, GroupView
 from placement.agent import AgentState
 from specs.ids import AgentId
-from specs.model.constraints import Constraint, Mode, Operator, Rules
+from specs.model.constraints import Constraint, Mode, Rules
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import Restart
 from specs.states import Goal, TaskState

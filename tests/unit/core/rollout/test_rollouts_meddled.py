@@ -14,7 +14,8 @@ from framework.core.events import (
     StopRequested,
 )
 from framework.core.model import RolloutState
-from specs.model.constraints import Constraint, Neighbour, Operator, Rules, Selector
+from specs.model.constraints import Constraint, Neighbour, Rules, Selector
+from specs.model.operators import Operator
 from specs.model.stack import Dependency, Group
 from specs.model.update import Order, Step, Update
 from specs.states import Goal, TaskState

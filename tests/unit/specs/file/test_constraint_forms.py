@@ -15,7 +15,6 @@ from specs.model.constraints import (
     GroupByMode,
     Mode,
     Neighbour,
-    Operator,
     Preference,
     Rules,
     Selector,
@@ -23,6 +22,7 @@ from specs.model.constraints import (
     Strategy,
 )
 from specs.model.errors import StackError
+from specs.model.operators import Operator
 from specs.model.stack import Group
 
 

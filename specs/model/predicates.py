@@ -1,15 +1,15 @@
-"""Whether the value that an agent has in a field satisfies a constraint that does not count tasks."""
+"""The test of a field's value by a constraint: the one part of an operator that is not in its declaration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import assert_never
 
 from specs.model import patterns, versions
-from specs.model.constraints import Constraint, Operator
+from specs.model.constraints import Constraint
+from specs.model.operators import DECLARED, Operator
 from specs.model.thousandths import thousandths
-
-_NEGATIVE = frozenset({Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET})
 
 
 def holds(rule: Constraint, value: str | None) -> bool:
@@ -18,7 +18,7 @@ def holds(rule: Constraint, value: str | None) -> bool:
     UNIQUE, MAX_PER, GROUP_BY and CLUSTER without a value ask here only that the field is there.
     """
     if value is None:
-        return rule.operator in _NEGATIVE
+        return DECLARED[rule.operator].accepts_missing
     match rule.operator:
         case Operator.LIKE:
             return patterns.matches(rule.values[0], value)
@@ -42,16 +42,20 @@ def holds(rule: Constraint, value: str | None) -> bool:
             return all(versions.satisfies(value, condition) for condition in rule.values)
         case Operator.IS_NOT_SET:
             return False
-        case _:
+        case Operator.IS_SET | Operator.UNIQUE | Operator.MAX_PER | Operator.GROUP_BY:
             return True
+        case Operator.ANY | Operator.ALL | Operator.NOT:
+            raise ValueError(f"wanted a rule about one value, got {rule}")
+        case _:
+            assert_never(rule.operator)
 
 
 def holds_of_any(rule: Constraint, values: Sequence[str]) -> bool:
-    """The same for an agent that has all of `values`, perhaps none: one of them is enough, and for a negative operator
-    none of them must be what it refuses."""
+    """The same for an agent that has all of `values`, or none. One of them is enough; an operator that accepts a
+    missing field must refuse none of them."""
     if not values:
         return holds(rule, None)
-    return (all if rule.operator in _NEGATIVE else any)(holds(rule, value) for value in values)
+    return (all if DECLARED[rule.operator].accepts_missing else any)(holds(rule, value) for value in values)
 
 
 def _is_same(value: str, wanted: str) -> bool:
@@ -63,15 +67,24 @@ def _is_same(value: str, wanted: str) -> bool:
 
 
 def _compares(operator: Operator, value: str, wanted: str) -> bool:
-    """By number; what is none compares to nothing."""
+    """Compares as numbers; a text that is no number never compares."""
     left, right = thousandths(value), thousandths(wanted)
-    if left is None or right is None:
-        return False
-    if operator is Operator.LESS:
-        return left < right
-    if operator is Operator.AT_MOST:
-        return left <= right
-    return left > right if operator is Operator.MORE else left >= right
+    return left is not None and right is not None and compares(operator, left, right)
+
+
+def compares(operator: Operator, left: Decimal, right: Decimal) -> bool:
+    """Whether `left` is on the side of `right` that the operator names."""
+    match operator:
+        case Operator.LESS:
+            return left < right
+        case Operator.AT_MOST:
+            return left <= right
+        case Operator.MORE:
+            return left > right
+        case Operator.AT_LEAST:
+            return left >= right
+        case _:
+            raise ValueError(f"wanted an operator that compares numbers, got {operator}")
 
 
 def _contains(value: str, wanted: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from placement.predicates import holds
-from specs.model.constraints import COMBINING, Constraint, Operator
+from specs.model.constraints import Constraint
+from specs.model.operators import COMBINING, Operator
+from specs.model.predicates import holds
 from tests.kit.cluster_of import rule
 
 NEGATIVE = {Operator.UNLIKE, Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_NOT_SET}
