@@ -67,7 +67,7 @@ def _operators() -> str:
         if not declared.is_combining:
             missing = "accepted" if declared.accepts_missing else "refused"
             lines.append(f"| `{operator.value}` | {declared.takes.value} | {declared.meaning} | {missing} |")
-    lines.append("| `SPREAD` | a whole number; without one 1 | a difference of at most so many tasks between values | refused |")
+    lines.append("| `SPREAD` | a whole number; without one 1 | values that differ by so many tasks at most | refused |")
     return "\n".join(lines) + "\n"
 
 

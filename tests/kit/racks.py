@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from framework.core.model import Task
-from specs.model.constraints import Constraint, Operator, Rules, Spread
+from specs.model.constraints import Constraint, Rules, Spread
+from specs.model.operators import Operator
 from tests.kit.conversation import Conversation, group, launched, stack
 
 BY_RACK = Rules(constraints=(Constraint(operator=Operator.GROUP_BY, field="rack"),))

@@ -8,7 +8,8 @@ from framework.core.commands import AnswerInverse, Decline, DeleteAgent, Retire,
 from framework.core.events import AgentsReported, InverseOffersReceived, OffersReceived, StackRemoved, Subscribed
 from placement.agent import AgentState
 from specs.ids import AgentId, OfferId
-from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.constraints import Constraint, Rules
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.states import TaskState
 from tests.kit.conversation import FRAMEWORK, SETTINGS, Conversation, agent_view, cause, group, launched, stack

@@ -8,7 +8,8 @@ from framework.core.commands import Accept, PublishEvent, PutAgent, Revive, Save
 from framework.core.events import AgentFailed, ScaleRequested
 from framework.core.model import Task
 from specs.ids import AgentId
-from specs.model.constraints import STICKY_ALWAYS, Constraint, Neighbour, Operator, Rules, Selector
+from specs.model.constraints import STICKY_ALWAYS, Constraint, Neighbour, Rules, Selector
+from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.model.stack import Container, Port
 from specs.model.update import Order, Update

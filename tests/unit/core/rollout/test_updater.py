@@ -10,7 +10,8 @@ from framework.core.events import RestartRequested
 from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.model import RolloutKind, RolloutState
 from specs.ids import TaskId
-from specs.model.constraints import Constraint, Operator, Rules
+from specs.model.constraints import Constraint, Rules
+from specs.model.operators import Operator
 from specs.model.stack import Port, Restart
 from specs.model.update import OnFailure, Order, Share, Update
 from specs.states import Goal, TaskState

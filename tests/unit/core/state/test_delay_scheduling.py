@@ -7,7 +7,8 @@ import pytest
 from framework.core.commands import Command, Done, Revive
 from framework.core.model import Task
 from framework.core.state.delay_scheduling import ANSWER_SECONDS, OFFER_WAIT_SECONDS
-from specs.model.constraints import Constraint, Mode, Operator, Preference, Rules
+from specs.model.constraints import Constraint, Mode, Preference, Rules
+from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
 from specs.states import TaskState
 from tests.kit.conversation import SETTINGS, Conversation, agents_of, group, launched, stack
