@@ -1,4 +1,4 @@
-"""What follows when agents come, go or change."""
+"""Agents come, go or change: their facts are stored, and the groups that depend on them are reviewed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from placement.offer import Offer
 from specs.ids import AgentId, OfferId
 
 MOST_WRITES = 200
-"""So many agents are stored or forgotten with one report; the rest with the next."""
+"""Limit on the agents that are stored or forgotten with one report; the rest follows with the next."""
 REFRESH_EVERY_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 10.0
 """After this time Mesos may ask again whether we have left an agent."""
 
 
 def subscribed(context: Context, region: str, now: Instant) -> None:
-    """A new subscription: placing waits for the master to tell its agents, or for long enough."""
+    """A new subscription: placing waits for the master's list of agents, for a bounded time."""
     context.agents.region = region
     context.agents.is_awaited = True
     context.timers.set(Timer.AGENTS_REPORT, "", now + context.settings.agents_wait_seconds)
 
 
 def reported(context: Context, event: AgentsReported, now: Instant) -> None:
-    """Takes the master's list of agents, or that it did not tell."""
+    """Takes the master's list of agents, or why there is none."""
     agents = context.agents
     if agents.problem != event.problem:
         agents.problem = event.problem
@@ -50,7 +50,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
 
 
 def known(context: Context, now: Instant) -> None:
-    """The agents are known as well as they will be: placing may go on."""
+    """The list of agents has come, or its time-out: placing may go on."""
     if context.connection is Connection.SUBSCRIBED:
         context.agents.is_told = True
         if context.agents.is_awaited:
@@ -62,7 +62,7 @@ def known(context: Context, now: Instant) -> None:
 
 
 def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
-    """Takes what offers say of their agents."""
+    """Takes the facts of agents from their offers."""
     before = context.agents.revision
     context.agents.hear(offers)
     context.offer_waits.heard(offer.agent_id for offer in offers)
@@ -72,7 +72,8 @@ def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
 
 
 def asked_to_leave(context: Context, offers: tuple[tuple[OfferId, AgentId], ...]) -> None:
-    """Answers whether tasks of ours are still on agents that are to be maintained; their moving has begun by itself."""
+    """Answers inverse offers: whether tasks of ours are still on agents that will be maintained. Their replacement
+    elsewhere has begun by itself."""
     busy = tuple(id for id, agent_id in offers if agent_id in context.state.executors)
     left = tuple(id for id, agent_id in offers if agent_id not in context.state.executors)
     for ids, has_left in ((busy, False), (left, True)):
@@ -87,7 +88,7 @@ def removed(context: Context, id: AgentId, now: Instant) -> None:
 
 
 def _refresh_soon(context: Context, now: Instant) -> None:
-    """At once, but not again and again where many come or go one by one."""
+    """Refreshes at once, but not again and again where many come or go one by one."""
     at = context.refreshed_at + REFRESH_EVERY_SECONDS
     if context.refreshed_at <= now < at:
         context.timers.set(Timer.MAINTENANCE, "", at)
@@ -96,7 +97,7 @@ def _refresh_soon(context: Context, now: Instant) -> None:
 
 
 def refresh(context: Context, now: Instant) -> None:
-    """Finds out who is to be avoided; where anything is different, looks anew at what hangs on it."""
+    """Finds out which agents placement must avoid. Where that has changed, reviews all that depends on it."""
     agents, state = context.agents, context.state
     context.refreshed_at = now
     agents.remember({id: state.agents[id] for id in state.executors if id not in agents.present})
@@ -121,7 +122,7 @@ def refresh(context: Context, now: Instant) -> None:
 
 
 def remember_facts(context: Context, id: AgentId) -> None:
-    """Sees to it that the step's save has what rules compare of an agent, unless the store has it."""
+    """Adds the facts of an agent to the step's save, unless the store has them."""
     agent, stored = context.agents.get(id), context.state.agents.get(id)
     if agent is None or (stored is not None and has_facts_of(stored, agent)):
         return
@@ -129,7 +130,7 @@ def remember_facts(context: Context, id: AgentId) -> None:
 
 
 def _store(context: Context, now: Instant) -> None:
-    """Stores what has changed of agents that have tasks, and forgets those of which nothing is left."""
+    """Stores the changed facts of agents that have tasks, and forgets agents that are gone and without tasks."""
     state, present = context.state, context.agents.present
     changed = 0
     for id in list(state.agents):

@@ -1,4 +1,4 @@
-"""What was asked and is stored, brought about; and what is asked that changes no spec."""
+"""Brings about changes that are stored, and requests that change no spec: kill and reset-backoff."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from specs.states import Goal
 
 
 def change(context: Context, change: StackChange, now: Instant) -> None:
-    """Makes a change count that is stored: the stack's spec, its history, the tasks that stop with it."""
+    """Applies a stored change to the state: the stack's spec, its history, and the tasks that stop with it."""
     state, name = context.state, change.stack.name
     for version in change.versions:
         state.versions[version.stack, version.id] = version
@@ -32,8 +32,8 @@ def change(context: Context, change: StackChange, now: Instant) -> None:
             context.kill_orders[group] = change.order
         converge.review_group(context, group, now)
     context.kill_orders.clear()
-    _tell(context, change, is_new=old is None)
-    _tell_scaled(context, change, old)
+    _publish_changed(context, change, is_new=old is None)
+    _publish_scaled(context, change, old)
     context.collect_all(name)
 
 
@@ -48,15 +48,15 @@ def _stop_with_slot(context: Context, change: StackChange, id: TaskId, now: Inst
     context.stop(task, change.killed_because, now)
 
 
-def _tell(context: Context, change: StackChange, *, is_new: bool) -> None:
+def _publish_changed(context: Context, change: StackChange, *, is_new: bool) -> None:
     stack = change.stack
     verb = "is to be removed" if stack.is_removed else "was submitted" if is_new else "was changed"
     text = f"stack {stack.name} {verb} (index {stack.index}): {', '.join(change.changed)}"
     context.publish("StackChanged", text, stack.name)
 
 
-def _tell_scaled(context: Context, change: StackChange, old: StackSpec | None) -> None:
-    """Tells of groups that have another number than before: who gave it to them, and why."""
+def _publish_scaled(context: Context, change: StackChange, old: StackSpec | None) -> None:
+    """Publishes which groups were scaled: by whom, and why."""
     if old is None or old.is_removed or change.stack.is_removed:
         return
     made = change.history.revisions[-1] if change.history and change.history.revisions else None
@@ -71,7 +71,7 @@ def _tell_scaled(context: Context, change: StackChange, old: StackSpec | None) -
 
 
 def kill(context: Context, request: KillRequested, now: Instant) -> None:
-    """Stops tasks whose slots are filled again: no spec changes."""
+    """Stops tasks; their slots are filled again, as no spec changes."""
     tasks = changes.living(request.tasks, context.state)
     if isinstance(tasks, Refused):
         context.emit(Reply(request_id=request.request_id, outcome=tasks))
@@ -86,7 +86,7 @@ def kill(context: Context, request: KillRequested, now: Instant) -> None:
 
 
 def reset_backoff(context: Context, request: BackoffResetRequested, now: Instant) -> None:
-    """Has groups tried again at once that wait after failures, or were given up: no spec changes."""
+    """Has groups that wait after failures, or have failed for good, tried again at once. No spec changes."""
     outcome, groups = restart_delay.reset(context, request)
     for group in groups:
         converge.review_group(context, group, now)
@@ -97,7 +97,7 @@ def reset_backoff(context: Context, request: BackoffResetRequested, now: Instant
 
 
 def tidy_histories(context: Context) -> None:
-    """Takes out of histories, after a start, what belongs to nothing that is stored."""
+    """After a start: takes out of the histories what names nothing that is stored."""
     for history in list(context.state.histories.values()):
         clean = tidied(history, context.state.stacks.get(history.stack), context.state.versions)
         if clean is not history:

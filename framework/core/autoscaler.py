@@ -1,4 +1,4 @@
-"""Groups that are scaled by their load: what was measured in, a scale out, as if somebody had asked for it."""
+"""Scales groups by their load: takes measurements, and requests another number as a user would."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from specs.model.resources import Resources
 from specs.states import Goal
 
 SETTLING_SECONDS = 15.0
-"""What a task uses counts once it has been ready for so long: what it took to start says nothing of the load."""
+"""Time since a task became ready from which on its use counts: what it took to start says nothing of the load."""
 ASKED_BY = "autoscale"
 
 
 def measure(context: Context, event: UsageMeasured, now: Instant) -> None:
-    """Looks at every group that is scaled by its load, and asks for another number where that is due."""
+    """Looks at every group that is scaled by its load, and requests another number where that is due."""
     usage = {each.task_id: each for each in event.tasks}
     scalers: dict[GroupId, Scaler] = {}
     for group, spec in context.state.specs.items():
@@ -77,7 +77,8 @@ def _stays(bounds: Autoscale, instances: int, wants: int) -> str:
 
 
 def _why_not_fewer(context: Context, group: GroupId) -> str:
-    """While old and new tasks are beside each other the load of one says little: then there may be more, not fewer."""
+    """Why the group may not get fewer tasks now, "" where it may. While old and new tasks run beside each other, the
+    load of one says little."""
     active = active_rollout(context, group)
     if active is None or active.part.is_done or active.rollout.state.is_over:
         return ""
@@ -87,7 +88,7 @@ def _why_not_fewer(context: Context, group: GroupId) -> str:
 def readings_of(
     context: Context, spec: GroupSpec, bounds: Autoscale, usage: Mapping[TaskId, TaskUsage], now: Instant
 ) -> list[Reading]:
-    """What the ready tasks told, for each target of which any did."""
+    """The readings of the ready tasks, for each target that any of them has measured."""
     uses: dict[str, list[float]] = {}
     targets = {"cpu": float(bounds.cpu_percent), "memory": float(bounds.memory_percent)}
     own = {each.name: each.target for each in bounds.metrics}
@@ -119,7 +120,7 @@ def _ready_tasks(context: Context, group: GroupId, now: Instant) -> list[Task]:
 
 
 def _shares(usage: TaskUsage, resources: Resources) -> dict[str, float | None]:
-    """What a task uses of what it asks for, in per cent; None for what was not measured."""
+    """The use of a task in per cent of its resources; None for what was not measured."""
     cpus, mem = usage.cpus_milli, usage.mem_mib
     return {
         "cpu": None if cpus is None else 100 * cpus / max(resources.cpus_milli, 1),

@@ -1,4 +1,24 @@
-"""Where changes are asked for: decided one after the other, each on what the one before has left in the store."""
+r"""The queue of user changes. One at a time: each is decided on the state that the previous one stored.
+
+StackSubmitted, ScaleRequested, RollbackRequested, RolloutActionRequested, …
+   |
+   v
+request -----------> refused at once: the store is not read, or does not keep up
+   |        \-------> answered at once: another try of a request that was answered (stacks.repeated_requests)
+   |        \-------> done at once: kill, reset_backoff; they change no spec (apply_change)
+   v
+the queue, until the change before is stored
+   |
+   v
+_next_request        _evaluated: stacks.changes (the new spec), stacks.dependants (who restarts with it),
+   |                 stacks.history, rollout.rollouts; nothing of it counts for now
+   |--------------> refused, or unchanged: answered
+   v
+Save --> SaveFailed: not_stored, refused; nothing has changed
+   |
+   v
+Saved --> stored: apply_change.change brings it about, the answer goes out, the next request is decided
+"""
 
 from __future__ import annotations
 
@@ -25,18 +45,21 @@ from framework.core.state.stack_change import StackChange
 from framework.core.views import Connection
 
 MOST_REQUESTS_WAITING = 1000
+"""Limit on the requests in the queue."""
 
 
 class ChangeQueue:
-    """Takes requests, has what comes of them stored, and answers; nothing of a change counts before it is stored."""
+    """Takes requests, has their changes stored, and answers. No change counts before it is stored."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        #: The requests that wait to be decided, oldest first.
         self._requests: deque[ChangeRequest] = deque()
+        #: The request whose change is being stored, None where none is.
         self._requested: ChangeRequest | None = None
 
     def request(self, request: ChangeRequest, now: Instant) -> None:
-        """Takes what somebody asks, or refuses it where nothing can be stored now."""
+        """Takes a request, or refuses it where nothing can be stored now."""
         problem = ""
         if self.context.connection is Connection.LOADING:
             problem = self.context.store_problem or "the scheduler is still reading its store; try again in a moment"
@@ -61,14 +84,14 @@ class ChangeQueue:
         self._next_request(now)
 
     def request_itself(self, now: Instant) -> None:
-        """Decides what parts of the scheduler have asked, before what users ask later."""
+        """Decides the requests of the scheduler itself, before later ones of users."""
         own = self.context.own_requests
         while own:
             self._requests.append(own.pop(0))
             self._next_request(now)
 
     def stored(self, waiting: AfterSave, now: Instant) -> None:
-        """The changes that were asked for are stored: they count from now on."""
+        """The requested changes are stored: they count from now on."""
         context = self.context
         self._requested = None
         context.changing = {}
@@ -80,7 +103,7 @@ class ChangeQueue:
         self._next_request(now)
 
     def not_stored(self, waiting: AfterSave, problem: str, now: Instant) -> None:
-        """The changes that were asked for could not be stored: nothing of them counts."""
+        """The requested changes could not be stored: nothing of them counts."""
         self._requested = None
         stacks, self.context.changing = self.context.changing, {}
         for name in stacks:
@@ -91,7 +114,7 @@ class ChangeQueue:
         self._next_request(now)
 
     def _next_request(self, now: Instant) -> None:
-        """Decides the requests in their order, each on what the one before has left in the store."""
+        """Decides the requests in their order, until one has a change to store."""
         context = self.context
         while self._requests and self._requested is None:
             request = self._requests.popleft()
@@ -115,7 +138,7 @@ class ChangeQueue:
             self._requested = request
 
     def _evaluated(self, request: ChangeRequest, now: Instant) -> tuple[StackChange, ...] | Done | Refused:
-        """What a request makes of stacks and their rollouts; nothing of it counts before it is stored."""
+        """The changes of stacks and their rollouts that a request asks for; empty where nothing would change."""
         state = self.context.state
         if isinstance(request, RolloutActionRequested):
             answer = actions.evaluate(request, state.stacks.get(request.stack), state.rollouts.get(request.stack), now)
@@ -140,7 +163,7 @@ class ChangeQueue:
         return replace(change, rollouts=after)
 
     def _reply(self, request_id: int, outcome: Done | Refused) -> None:
-        """Answers who asked; what the scheduler asked itself needs no answer."""
+        """Answers a request; one of the scheduler itself needs no answer."""
         if request_id:
             self.context.after_save(Reply(request_id=request_id, outcome=outcome))
 
@@ -156,7 +179,8 @@ class ChangeQueue:
         return stack.index if stack else 0
 
     def _take_rollouts(self, change: StackChange) -> None:
-        """Takes what is stored of a stack's rollouts by now; and stores what they came to meanwhile, where it stays."""
+        """Takes the stored rollouts of a changed stack. Where the change left them alone, it stores what they came to
+        meanwhile."""
         context, name = self.context, change.stack.name
         if change.rollouts is None:
             context.rollouts_again(name)
@@ -171,6 +195,6 @@ class ChangeQueue:
 
 
 def _done(changes: tuple[StackChange, ...]) -> Done:
-    """The answer to who asked for the changes, once they are stored."""
+    """The answer to a request, once its changes are stored."""
     changed = tuple(name for change in changes for name in change.changed)
     return Done(changed=changed, index=changes[-1].stack.index, message=changes[-1].message)

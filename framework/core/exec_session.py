@@ -1,7 +1,7 @@
-"""Commands that are to run where a task runs: the task's executor is told to call the scheduler that was asked.
+"""Exec: commands that run where a task runs. The task's executor is requested to call this scheduler.
 
-Nothing of it is stored, and nothing else of the core knows of it: what goes in and comes out is between the executor
-and the API, and ends with the connection of either.
+Nothing of it is stored, and the rest of the core does not know of it. The streams of a command go between the executor
+and the API, and end with the connection of either.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RUNS = (TaskState.RUNNING, TaskState.KILLING)
 
 
 def attach(context: Context, event: ExecRequested) -> None:
-    """Has the executor called, where there is one that can hear it."""
+    """Requests the executor to call, where one can receive that."""
     context.emit(Reply(request_id=event.request_id, outcome=_attach(context, event)))
 
 

@@ -1,4 +1,27 @@
-"""What Mesos says of tasks, and what we make of it."""
+"""The statuses of tasks: from Mesos's report to the stored task, and to everything that follows from it.
+
+    StatusReceived
+       |
+       v
+    receive ---> kill_guard.holds_back: unknown task, or a mismatch of store and master? --yes--> acknowledge once
+    stored,
+       |                                                                                          decided later
+       | no
+       v
+    accept  <--- kill_guard.decide and approve, later, for the statuses that they held back
+       |
+       |   lifecycle.transition       is it news?    --no--> acknowledge once what is under way is stored
+       |   with_confirmed, _moved,    the task after it
+       |   _proved, marked
+       v
+    context.put, after_save(Acknowledge), events
+       |
+       +-- ended ----> converge.end_task: failures, restart delay, the next task of the slot
+       |
+       +-- lives ----> _go_on: unreachable and back, rollout, in-place updates, the slot
+
+Nothing is acknowledged before it is stored: if we die between the two, Mesos sends the status again.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +42,7 @@ from specs.messages import shortened
 from specs.states import Goal, Health, Readiness, TaskState
 
 RECONCILED = "REASON_RECONCILIATION"
-"""Why a status comes that the master gives to who asks for it."""
+"""The reason of a status that answers a reconciliation."""
 _KINDS = {
     TaskState.STARTING: ("TaskStarting", "is starting"),
     TaskState.RUNNING: ("TaskRunning", "runs"),
@@ -29,7 +52,7 @@ _KINDS = {
 
 
 def receive(context: Context, status: Status, now: Instant) -> None:
-    """Takes a status into the state; it is acknowledged once that is stored."""
+    """Takes a status as Mesos sends it. It is acknowledged once its consequences are stored."""
     task = context.state.tasks.get(status.task_id)
     if kill_guard.holds_back(context, status, task, now):
         wait = context.after_fence if task is None and status.uuid else context.after_all_saves
@@ -39,7 +62,7 @@ def receive(context: Context, status: Status, now: Instant) -> None:
 
 
 def accept(context: Context, status: Status, now: Instant) -> None:
-    """Takes a status of a task that is in the state for what it is."""
+    """Takes a status that the kill guard has let pass, or has held back and released. Its task is in the state."""
     task = context.state.tasks.get(status.task_id)
     if task is None:
         return
@@ -49,7 +72,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.state, moved)
     if moved == task:
-        # It may be told again because the save of the first time is still under way.
+        # Mesos may send it again because the save of the first time is still under way.
         context.after_all_saves(*_acknowledgement(status))
         return
     context.put(moved)
@@ -58,7 +81,12 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     inplace_update.publish_confirmed(context, task, moved)
     if moved.state.is_terminal:
         end_task(context, moved, now)
-        return
+    else:
+        _go_on(context, task, moved, now)
+
+
+def _go_on(context: Context, task: Task, moved: Task, now: Instant) -> None:
+    """Brings about what follows for a living task, that was `task` and is `moved` now."""
     if moved.state not in (TaskState.INTENT, TaskState.STAGING):
         context.timers.drop(Timer.LAUNCH, moved.id)
         started(context, moved)
@@ -80,7 +108,7 @@ def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:
 
 
 def _moved(task: Task, status: Status, now: Instant) -> Task:
-    """The task as it is after the status; equal to the old one where the status says nothing new."""
+    """The task after the status; equal to the old one where the status is no news."""
     is_new_state = status.state is not task.state
     runs_first = status.state is TaskState.RUNNING and not task.running_since
     return replace(
@@ -93,7 +121,7 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
         permanent=status.permanent or task.permanent,
         running_since=(status.running_since or now) if runs_first else task.running_since,
         ended_at=now if status.state.is_terminal else 0.0,
-        # A reconciliation answers with the state, in words of the master's: what the executor said earlier stays.
+        # A reconciliation answers with the state and a message of the master: that of the executor stays.
         reason=status.reason if is_new_state else task.reason,
         message=shortened(status.message) if is_new_state or _tells(status) else task.message,
         exit_code=task.exit_code if status.exit_code is None else status.exit_code,
@@ -104,12 +132,12 @@ def _moved(task: Task, status: Status, now: Instant) -> Task:
 
 
 def _tells(status: Status) -> bool:
-    """Whether its message is news of the task."""
+    """Whether its message is about the task, and not about the report."""
     return bool(status.message) and status.reason != RECONCILED
 
 
 def _proved(before: Task, task: Task, now: Instant) -> Task:
-    """The task with the time since when it is ready; one that has ended keeps it."""
+    """The task with its `ready_since` up to date; one that has ended keeps it."""
     if task.is_ready:
         return task if before.ready_since else replace(task, ready_since=now)
     return replace(task, ready_since=0.0) if task.ready_since and not task.state.is_terminal else task
@@ -151,5 +179,5 @@ def _announce(context: Context, before: Task, task: Task) -> None:
 
 
 def _found(task: Task, word: str) -> str:
-    """`is not ready: GET / 503`; the message may be about something else, as that it is healthy."""
+    """`is not ready: GET / 503`, unless the message is about something else, as that it is healthy."""
     return f"is {task.message}" if task.message.startswith(f"{word}: ") else f"is {word}"

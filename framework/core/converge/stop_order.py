@@ -1,4 +1,4 @@
-"""In which order groups stop that stop together: those that depend on others first, then what they depend on."""
+"""The order in which groups stop together: a group stops before the ones that it depends on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from specs.states import TaskState
 
 
 def stops_after(state: ClusterState, group: GroupId) -> tuple[GroupId, ...]:
-    """The groups that have to stop before this one: they depend on it, perhaps through others, are to stop as a whole
-    as it is, and a task of theirs lives. What cannot be reached is not waited for.
+    """The groups that have to stop before this one. They depend on it, directly or through others, shall stop as a
+    whole as it does, and have a task that lives and can be reached.
 
-    It follows from the stored specs alone, so that the next leader goes on with the same order. A group that was taken
-    out of the stack has none: with it went what it depended on.
+    The order follows from the stored specs alone, so that the next leader goes on with the same one. A group that was
+    taken out of the stack has none: its dependencies went with it.
     """
     stack = state.stacks.get(group.stack)
     if stack is None or not _stops(state, group):
@@ -28,7 +28,7 @@ def stops_after(state: ClusterState, group: GroupId) -> tuple[GroupId, ...]:
 
 
 def hold(context: Context, group: GroupId) -> bool:
-    """Whether the tasks of a group, which are not wanted any more, are to run on for now; that is noted and told."""
+    """Whether the tasks of a group, which are not wanted any more, must run on for now. Notes and publishes that."""
     after = stops_after(context.state, group)
     sentence = f"stops after {', '.join(str(each) for each in after)}" if after else ""
     if sentence != context.held.get(group, ""):
@@ -58,7 +58,7 @@ def _dependants(stack: StackSpec, service: str) -> dict[str, None]:
 
 
 def _stops(state: ClusterState, group: GroupId) -> bool:
-    """Whether none of the group is desired any more."""
+    """Whether the group shall have no tasks any more."""
     spec = state.specs.get(group)
     return spec is None or spec.wanted == 0
 

@@ -11,7 +11,7 @@ from specs.states import Goal, TaskState
 
 
 def is_finished(task: Task | None, spec: GroupSpec) -> bool:
-    """Whether the last ended task of a slot fulfilled the spec, so that none follows it."""
+    """Whether the last ended task of a slot has done its work, so that no other follows."""
     if task is None or spec.restart is Restart.ALWAYS or task.goal is Goal.STOP or task.is_orphaned:
         return False
     if has_never_started(task):
@@ -29,18 +29,18 @@ def has_used_up_retries(task: Task, spec: GroupSpec) -> bool:
 
 
 def _is_current(task: Task, spec: GroupSpec) -> bool:
-    """Whether it was what is desired now, but for the care of it."""
+    """Whether its container and generation are the ones of the spec."""
     return is_same_make(task.version, spec.version) and task.generation >= spec.generation
 
 
 def has_finished(state: ClusterState, spec: GroupSpec, slot: int) -> bool:
-    """Whether a slot of the group needs no other task, or gets none."""
+    """Whether a slot of the group gets no more tasks: it has finished, or its retries are used up."""
     last = state.group(spec.id).last_ended.get(slot)
     return last is not None and (is_finished(state.tasks[last], spec) or has_used_up_retries(state.tasks[last], spec))
 
 
 def slots_to_fill(state: ClusterState, spec: GroupSpec) -> int:
-    """How many slots of the group have a task, or are to have one: all that are wanted but those that have finished."""
+    """The number of slots that have a task or will get one: all wanted slots except finished ones."""
     index = state.group(spec.id)
     if spec.restart is Restart.ALWAYS and not spec.retry.attempts:
         return len(index.wanted)
@@ -48,7 +48,7 @@ def slots_to_fill(state: ClusterState, spec: GroupSpec) -> int:
 
 
 def count_for(state: ClusterState, spec: GroupSpec, slot: int) -> int:
-    """How many tasks of the slot have failed in a row before the one that comes next."""
+    """The number of tasks of the slot that have failed in a row before the next one."""
     last = state.group(spec.id).last_ended.get(slot)
     task = state.tasks[last] if last is not None else None
     if task is None or not _is_current(task, spec):
@@ -57,7 +57,7 @@ def count_for(state: ClusterState, spec: GroupSpec, slot: int) -> int:
 
 
 def unmet_dependency(state: ClusterState, spec: GroupSpec) -> str:
-    """What the group waits for, as a phrase ("shop/redis to run"), or "" when nothing keeps it."""
+    """The dependency that the group waits for, as a phrase ("shop/redis to run"); "" where none keeps it waiting."""
     for dependency in spec.dependencies:
         for other in state.stacks[spec.id.stack].groups:
             if other.id.service == dependency.service and not _meets(state, other, dependency.condition):
@@ -66,14 +66,14 @@ def unmet_dependency(state: ClusterState, spec: GroupSpec) -> str:
 
 
 def signal_of(spec: GroupSpec | Group) -> str:
-    """The signal that a group's tasks get when what they depend on was changed, "" where they get none."""
+    """The signal that a group's tasks get after a change of a dependency, "" where they get none."""
     signals = (each.signal for each in spec.dependencies if each.on_change is OnChange.SIGNAL)
     return next(signals, "")
 
 
 def signals_due(state: ClusterState, spec: GroupSpec) -> int:
-    """How many signals each task of the group shall have had by now: the last one not before the changed tasks of what
-    it depends on have proved themselves."""
+    """The number of signals that each task of the group shall have had. The last one counts only once the changed tasks
+    of the dependency have proved themselves."""
     rollouts = state.rollouts.get(spec.id.stack)
     current = rollouts.current if rollouts else None
     heeded = {each.service for each in spec.dependencies if each.on_change is OnChange.SIGNAL}
@@ -82,7 +82,7 @@ def signals_due(state: ClusterState, spec: GroupSpec) -> int:
 
 
 def is_init_step(state: ClusterState, spec: GroupSpec) -> bool:
-    """Whether others of its stack wait until the group has completed."""
+    """Whether other groups of its stack wait for the group to complete."""
     return any(
         dependency.service == spec.id.service and dependency.condition is Condition.COMPLETED
         for other in state.stacks[spec.id.stack].groups
@@ -91,7 +91,7 @@ def is_init_step(state: ClusterState, spec: GroupSpec) -> bool:
 
 
 def _why_it_never_will(state: ClusterState, other: GroupSpec, dependency: Dependency) -> str:
-    """Of a step that has failed for good: which task, how, and what would help; "" of all others."""
+    """Of an init step that has failed for good: which task, how, and what would help; "" otherwise."""
     if dependency.condition is not Condition.COMPLETED:
         return ""
     index = state.group(other.id)
@@ -111,7 +111,7 @@ _PHRASES = {
 
 
 def _meets(state: ClusterState, other: GroupSpec, condition: Condition) -> bool:
-    """A dependency that is desired at no instances keeps nobody waiting."""
+    """Whether a dependency is met. One that shall have no instances keeps nobody waiting."""
     if other.wanted == 0:
         return True
     index = state.group(other.id)
@@ -123,7 +123,7 @@ def _meets(state: ClusterState, other: GroupSpec, condition: Condition) -> bool:
 
 
 def has_completed(state: ClusterState, group: GroupId) -> bool:
-    """Whether the last task of every wanted slot, of what is desired now, has exited with 0."""
+    """Whether the last task of every wanted slot, as the spec has it now, has exited with 0."""
     spec, index = state.specs[group], state.group(group)
     last = [state.tasks[index.last_ended[slot]] for slot in index.wanted if slot in index.last_ended]
     return 0 < len(last) == len(index.wanted) and all(

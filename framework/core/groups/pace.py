@@ -1,4 +1,4 @@
-"""How many tasks of a group may be changed at a time, and how many stay: the arithmetic of a rollout."""
+"""The pace of a rollout: how many slots change at a time, and how many tasks stay ready. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ WHAT_MOVES_IT = "a smaller min_healthy, more instances or order: start-first wou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Numbers of tasks. `parallelism`: so many slots are changed at a time. `most`: so many tasks there are at the
-    most, those that are being stopped too.
-
-    `ready_after_swap`: so many stay ready when an old task stops whose successor is ready; `ready_after_stop`: when one
-    stops that has none yet. `may_fall_back`: a slot whose new task finds no place is changed stop-first.
-    """
+    """The limits within which tasks of a group are replaced, in numbers of tasks."""
 
     order: Order
+    #: The number of slots.
     instances: int
+    #: Limit on the slots that change at a time.
     parallelism: int
+    #: Limit on the tasks of the group, including the ones that are being stopped.
     most: int
+    #: The least number of ready tasks after an old task has stopped whose surge task is ready.
     ready_after_swap: int
+    #: The least number of ready tasks after an old task has stopped that has no replacement.
     ready_after_stop: int
+    #: How long a new task must be ready before it counts.
     wait_seconds: float
+    #: Whether a slot whose surge task finds no place is changed stop-first.
     may_fall_back: bool
 
     @property
@@ -38,7 +40,7 @@ class Pace:
 
 
 def update_of(spec: GroupSpec, rollout: Rollout | None) -> Update:
-    """What the group says of its pace; of going back, where it goes back: that has no steps."""
+    """The update settings that hold for the rollout: those of the group, or of its rollback, which has no steps."""
     if rollout is None or rollout.kind is not RolloutKind.ROLLBACK:
         return spec.update
     update = spec.update if spec.rollback is None else spec.rollback
@@ -46,13 +48,13 @@ def update_of(spec: GroupSpec, rollout: Rollout | None) -> Update:
 
 
 def wait_of(update: Update, rollout: Rollout | None) -> float:
-    """How long a new task has to be ready before it counts: as was asked with the rollout, or as the group says."""
+    """How long a new task must be ready before it counts: as requested with the rollout, or as the group says."""
     asked = rollout.wait_seconds if rollout is not None else None
     return update.wait_seconds if asked is None else asked
 
 
 def pace_of(update: Update, rollout: Rollout | None, instances: int, container: Container) -> Pace:
-    """The pace of a group of so many slots, whose tasks run `container`."""
+    """The pace of a group with `instances` slots, whose tasks run `container`."""
     if rollout is not None and rollout.is_all_at_once:
         return Pace(
             order=Order.STOP_FIRST,
@@ -81,7 +83,7 @@ def pace_of(update: Update, rollout: Rollout | None, instances: int, container: 
 
 
 def _proof_of_life(update: Update, container: Container) -> float:
-    """How long a task that nobody checks has to live before it counts: one that ends at once runs for a moment too."""
+    """How long a task without checks must live before it counts: one that ends at once also runs for a moment."""
     is_checked = container.health is not None or container.ready is not None
     return 0.0 if is_checked else min(update.monitor_seconds, ALIVE_SECONDS)
 
@@ -91,7 +93,7 @@ def _is_some(update: Update) -> bool:
 
 
 def is_alone(container: Container) -> bool:
-    """Whether two of its containers would be in each other's way: they want one port of the agent, or write to one
+    """Whether two of its containers cannot run side by side: they want the same port of the agent, or write to the same
     place."""
     has_port = any(port.host_port is not None for port in container.ports)
     return has_port or any(volume.source and not volume.is_read_only for volume in container.volumes)

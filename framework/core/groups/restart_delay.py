@@ -56,7 +56,7 @@ def schedule_all(context: Context, now: Instant) -> None:
 
 
 def end_cause(task: Task) -> str:
-    """What is said of a task's end."""
+    """The cause of a task's end, for people."""
     return task.message or task.reason or task.state.value
 
 

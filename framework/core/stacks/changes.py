@@ -1,4 +1,4 @@
-"""From what people ask to a stack's new spec, or to a refusal. Pure: the spec is stored before it counts."""
+"""From a request to a stack's new spec, or to a refusal. Pure: the spec is stored before it counts."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _COMMANDS: dict[type, str] = {
     RolloutActionRequested: "rollback",
     KillRequested: "kill",
 }
-"""What the history calls them."""
+"""The names of requests in the history."""
 
 
 def writes_of(change: StackChange, state: ClusterState) -> tuple[Write, ...]:
-    """What is to be stored for it."""
+    """The writes that store the change."""
     writes: list[Write] = [PutVersion(version=version) for version in change.versions]
     if change.history is not None:
         writes.append(PutHistory(history=change.history))
@@ -59,7 +59,7 @@ def writes_of(change: StackChange, state: ClusterState) -> tuple[Write, ...]:
 
 
 def evaluate(request: ChangeRequest, state: ClusterState, now: Instant) -> tuple[StackChange, ...] | Refused:
-    """What the request makes of the stacks' specs; an empty tuple where nothing would be different."""
+    """The changes of stacks that the request asks for; an empty tuple where nothing would change."""
     if isinstance(request, StackSubmitted):
         return _submit(request, state, now)
     if isinstance(request, RollbackRequested):
@@ -76,14 +76,14 @@ def evaluate(request: ChangeRequest, state: ClusterState, now: Instant) -> tuple
 def remembered(
     change: StackChange, request: ChangeRequest, state: ClusterState, now: Instant, most: int
 ) -> StackChange:
-    """The change with the stack's history, where its spec is another; `most` definitions are kept. Who submits a stack
-    that is there is told what that changes."""
+    """The change with the stack's history, where the spec has changed; at most `most` definitions are kept. The answer
+    to a submit of an existing stack says what it changes."""
     stack, command = change.stack, _COMMANDS[type(request)]
     before = state.stacks.get(stack.name)
     if stack == before:
         return change
     old = () if before is None or before.is_removed else before.groups
-    text, services = history.told(old, () if stack.is_removed else stack.groups)
+    text, services = history.describe(old, () if stack.is_removed else stack.groups)
     if isinstance(request, RollbackRequested):
         text = f"{change.message}: {text}"
     made = Revision(
@@ -191,7 +191,7 @@ def _next_index(name: str, state: ClusterState) -> int:
 
 
 def _differing(before: Mapping[GroupId, GroupSpec], specs: tuple[GroupSpec, ...]) -> tuple[str, ...]:
-    """The groups that are not as before, as texts, in the order of their ids."""
+    """The groups that differ, as texts, sorted by id."""
     after = {spec.id: spec for spec in specs}
     return tuple(str(id) for id in sorted({*before, *after}) if before.get(id) != after.get(id))
 
@@ -220,8 +220,8 @@ def _spec(group: Group, version: VersionId, before: GroupSpec | None) -> GroupSp
 
 
 def instances_of(group: Group, now: int | None) -> int:
-    """How many a submitted group shall have, where there are so many `now`: of one that is scaled by its load that
-    stays, as far as its bounds allow."""
+    """The number of instances of a submitted group that has `now` of them: a group that is scaled by its load keeps
+    them, within its bounds."""
     return group.instances if group.autoscale is None or now is None else group.autoscale.bounded(now)
 
 
@@ -305,7 +305,7 @@ def _kill_and_scale(request: KillRequested, state: ClusterState) -> tuple[StackC
 
 
 def living(ids: tuple[TaskId, ...], state: ClusterState) -> tuple[Task, ...] | Refused:
-    """The tasks of these ids, each once, or why they cannot be stopped."""
+    """The tasks with these ids, each once, or why they cannot be stopped."""
     found = []
     for id in dict.fromkeys(ids):
         task = state.tasks.get(id)
@@ -319,14 +319,14 @@ def living(ids: tuple[TaskId, ...], state: ClusterState) -> tuple[Task, ...] | R
 
 
 def kill_cause(request: KillRequested) -> str:
-    """Why the tasks stop: the phrase that readers see."""
+    """Why the tasks stop, as a phrase for people."""
     who = f" by {request.by}" if request.by else ""
     return f"killed{who}" + (f": {request.message}" if request.message else "")
 
 
 def restarted(spec: GroupSpec, state: ClusterState) -> GroupSpec:
-    """The group's spec by which all its tasks are to be replaced: also those of a restart from which the stack has gone
-    back meanwhile."""
+    """The group's spec with a generation above that of all its tasks, so that all are replaced: also tasks of a restart
+    that was rolled back meanwhile."""
     newest = max((task.generation for task in state.tasks_of(spec.id)), default=0)
     return replace(spec, generation=max(spec.generation, newest) + 1)
 
@@ -361,7 +361,7 @@ def _adjusted(
 
 
 def _out_of_bounds(spec: GroupSpec) -> Refused | None:
-    """Why a group that is scaled by its load cannot have so many."""
+    """Why a group that is scaled by its load cannot have so many instances; None where it can."""
     bounds = spec.autoscale
     if bounds is None or spec.fitting(spec.instances) == spec.instances:
         return None

@@ -1,4 +1,4 @@
-"""What follows from a change: groups that are restarted, or get a signal, when what they depend on was changed."""
+"""The dependants of a change: groups that restart, or get a signal, when a dependency of theirs changes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from specs.model.stack import OnChange
 
 
 def with_followers(change: StackChange, state: ClusterState) -> StackChange:
-    """The change, in which those are restarted too, or get a signal, that depend on what it changes or restarts and say
-    so; and those that depend on what is restarted, in the same way.
+    """The change with its dependants: groups that ask for a restart or a signal when a dependency is replaced, and in
+    turn the dependants of the restarted ones.
 
-    They are part of the same stored spec, and the restarts of the same rollout, in which they wait for what they depend
-    on: no crash can come between the two.
+    They are part of the same stored spec, and the restarts are part of the same rollout, where each waits for its
+    dependencies: no crash can come between the two.
     """
     old = state.stacks.get(change.stack.name)
     if old is None or old.is_removed or change.stack.is_removed:
@@ -43,7 +43,7 @@ def _following(spec: GroupSpec, follower: Follower | None, state: ClusterState) 
 
 
 def restart_cause(spec: GroupSpec, rollout: Rollout | None) -> str:
-    """Why a group whose settings stayed is restarted by the rollout: "shop/redis was changed"; or that it was asked."""
+    """Why the rollout restarts a group whose settings stayed: a dependency was changed, or a restart requested."""
     for part in rollout.groups if rollout is not None else ():
         if part.group != spec.id and _follows(spec, part.group.service):
             return f"restarted, as {part.group} was changed"
@@ -55,5 +55,5 @@ def _follows(spec: GroupSpec, service: str) -> bool:
 
 
 def _is_moved(old: GroupSpec, new: GroupSpec) -> bool:
-    """Whether it has new containers: it is another version, or was restarted."""
+    """Whether it gets new containers: its container hash has changed, or it was restarted."""
     return not is_same_make(old.version, new.version) or old.generation != new.generation

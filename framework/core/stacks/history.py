@@ -1,4 +1,4 @@
-"""What is remembered of the changes of a stack's spec, and what going back to one of them makes of it. Pure."""
+"""The history of a stack: the changes that it keeps, how they are described, and how a rollback goes back. Pure."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from specs.model.canonical import to_plain
 from specs.model.constraints import Mode
 
 MOST_CHANGES = 100
-"""So many changes without a definition are remembered of a stack."""
+"""Limit on the changes without a definition in the history of a stack."""
 MOST_BYTES = 900_000
-"""More than this no history takes: less than a node of the store holds, however badly it can be compressed."""
+"""Limit on the size of a history: less than a node of the store holds, however badly it can be compressed."""
 MOST_REMOVED = 10
-"""Of so many removed stacks the history is kept: of those that were removed last."""
+"""Limit on the removed stacks whose history is kept: the ones that were removed last."""
 DEFINING = ("submit", "rollback")
 """The commands that give a stack its definition; any other changes what it has."""
 _TEXT_LENGTH = 400
 _NAMED = 3
 _REVISION_BYTES = 100
 _REFERENCE_BYTES = 5
-"""What a revision, and a group that it shares with another one, take beside their texts."""
+"""The sizes of a revision beside its texts, and of a group that it shares with another revision."""
 
 
 # ---- remembering ------------------------------------------------------------------------
 
 
 def revised(history: History | None, before: StackSpec | None, made: Revision, stack: str, most: int) -> History:
-    """The history with one revision more, bounded: `most` definitions are kept. `before` is the spec as it was; a
-    history that does not know of it begins with it."""
+    """The history with one more revision; it keeps at most `most` definitions. `before` is the spec before the change:
+    a history that is empty begins with it."""
     known = history.revisions if history else ()
     if not known and before is not None:
         known = (_beginning(before),)
@@ -54,8 +54,8 @@ def _beginning(stack: StackSpec) -> Revision:
 
 
 def bounded(revisions: Sequence[Revision], most: int) -> tuple[Revision, ...]:
-    """The newest of the revisions, in their order: `most` definitions, MOST_CHANGES without one, MOST_BYTES in all. One
-    whose definition does not fit is kept without it."""
+    """The newest of the revisions, in their order: at most `most` definitions, MOST_CHANGES without one, and MOST_BYTES
+    in all. A revision whose definition does not fit is kept without it."""
     kept: list[Revision] = []
     definitions, changes, room = 0, 0, MOST_BYTES
     counted: dict[GroupSpec, None] = {}
@@ -87,13 +87,13 @@ def _text_bytes(revision: Revision) -> int:
 
 @lru_cache(maxsize=16_384)
 def _group_bytes(spec: GroupSpec) -> int:
-    """No less than its record takes: JSON names its fields, a record numbers them."""
+    """An upper bound of the size of its record: JSON names its fields, a record numbers them."""
     return len(json.dumps(to_plain(spec)))
 
 
 def tidied(history: History, stack: StackSpec | None, versions: Collection[tuple[str, VersionId]]) -> History:
-    """The history as far as it belongs to what else is stored: a save that broke off may have left a revision of which
-    the stack does not know, and a definition wants its versions."""
+    """The history without the parts that match nothing in the store: a save that broke off may have left a revision
+    that the stack does not have, or a definition without its versions."""
     newest = None if stack is None else stack.index
     revisions = tuple(
         revision
@@ -106,17 +106,17 @@ def tidied(history: History, stack: StackSpec | None, versions: Collection[tuple
 
 
 def superfluous(histories: Mapping[str, History], stacks: Mapping[str, StackSpec]) -> tuple[str, ...]:
-    """The removed stacks whose history is not kept."""
+    """The removed stacks whose history is dropped."""
     removed = [history for name, history in histories.items() if name not in stacks]
     removed.sort(key=lambda history: (history.revisions[-1].at if history.revisions else 0.0, history.stack))
     return tuple(history.stack for history in removed[: max(len(removed) - MOST_REMOVED, 0)])
 
 
-# ---- telling ----------------------------------------------------------------------------
+# ---- describing -------------------------------------------------------------------------
 
 
-def told(before: Iterable[GroupSpec], after: Iterable[GroupSpec]) -> tuple[str, tuple[str, ...]]:
-    """What differs, as a phrase ("scaled web[prod] 4 → 6"), and the services of the groups that do."""
+def describe(before: Iterable[GroupSpec], after: Iterable[GroupSpec]) -> tuple[str, tuple[str, ...]]:
+    """The difference as a phrase ("scaled web[prod] 4 → 6"), and the services of the changed groups."""
     old, new = {spec.id: spec for spec in before}, {spec.id: spec for spec in after}
     said: dict[str, list[str]] = {}
     changed = []
@@ -130,7 +130,7 @@ def told(before: Iterable[GroupSpec], after: Iterable[GroupSpec]) -> tuple[str, 
 
 
 def services_of(groups: Iterable[GroupId]) -> tuple[str, ...]:
-    """The names of their services, each once."""
+    """The names of the groups' services, each once, sorted."""
     return tuple(sorted({group.service for group in groups}))
 
 
@@ -173,7 +173,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def definition(history: History, number: int) -> Revision | Refused:
-    """The revision that gave the stack the definition that it had at revision `number`: itself, or the last submit or
+    """The revision with the definition that the stack had at revision `number`: that one itself, or the last submit or
     rollback before it."""
     upto = [revision for revision in history.revisions if revision.number <= number]
     if not upto or upto[-1].number != number:
@@ -195,8 +195,8 @@ def _kept(history: History) -> str:
 
 
 def returned(found: Revision, current: StackSpec | None, *, with_instances: bool) -> tuple[GroupSpec, ...]:
-    """The specs of a definition as they are when it is gone back to. A group that there is now keeps its number of
-    instances (unless `with_instances`), and whether it is stopped."""
+    """The specs after a rollback to a definition. A group that exists now keeps its number of instances (unless
+    `with_instances`), and stays stopped if it is."""
     now = {spec.id: spec for spec in current.groups} if current else {}
     return tuple(_returned(spec, now.get(spec.id), with_instances) for spec in found.groups or ())
 
@@ -213,8 +213,8 @@ def _returned(spec: GroupSpec, now: GroupSpec | None, with_instances: bool) -> G
 def target(
     history: History | None, stack: StackSpec | None, name: str, to: int | None, *, with_instances: bool
 ) -> Revision | Refused:
-    """Which definition a rollback goes to: that of revision `to`; or without one, of a removed stack the last, else the
-    newest earlier one that would change something."""
+    """The definition that a rollback goes to. That of revision `to`; without `to` the last one of a removed stack, or
+    the newest earlier one that would change something."""
     current = None if stack is None or stack.is_removed else stack
     if history is None:
         if stack is None:

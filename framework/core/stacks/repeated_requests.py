@@ -1,8 +1,8 @@
-"""Other tries of a request that has changed something: they change nothing, and get the answer that was given.
+"""Repeated requests: another try of a request that has changed something changes nothing and gets the same answer.
 
-A change that was asked for with a key is stored in the same save as its answer. So whoever leads knows of both or of
-neither, and an asker whose connection broke asks again without looking. Refusals are not remembered: nothing was
-changed, and another try is decided again.
+A change that was requested with a key is stored in the same save as its answer. So every leader knows both or neither,
+and a client whose connection broke simply tries again. Refusals are not kept: nothing was changed, and another try is
+decided again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ MOST_ANSWERS = 2048
 """Limit on the answers that are kept; the oldest go first, FORGOTTEN_AT_ONCE at a time."""
 FORGOTTEN_AT_ONCE = 32
 KEPT_SECONDS = 86_400.0
-"""An answer that is older counts as forgotten: nobody tries for so long."""
+"""Limit on the age of an answer: nobody tries for so long."""
 MOST_TEXT = 8_000
 """Limit on the letters of the groups that a kept answer names: it is stored beside others."""
 MOST_MESSAGE = 1_000
 
 
 def answer_to(asked: Requested, state: ClusterState, now: Instant) -> Outcome | None:
-    """The answer to another try of a request that has changed something; None where this is none."""
+    """The answer to another try of a request that has changed something; None where this is the first try."""
     known = state.answers.get(asked.request_key.text) if asked.request_key else None
     if asked.request_key is None or known is None or now - known.at > KEPT_SECONDS:
         return None
@@ -72,7 +72,7 @@ def remember(context: Context, asked: Requested, done: Done, now: Instant) -> No
 
 
 def stored(context: Context, answers: tuple[Answered, ...]) -> None:
-    """Answers that are stored now count; the oldest are forgotten where there are too many."""
+    """Takes answers that are stored now. The oldest ones are forgotten where there are too many."""
     if not answers:
         return
     kept = {**context.state.answers}

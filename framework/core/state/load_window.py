@@ -1,7 +1,7 @@
-"""How many tasks a load wants, and when that is believed. Pure numbers; docs/scaling.md has the arithmetic.
+"""The number of tasks that a load wants, and when that counts. Pure numbers; docs/scaling.md has the arithmetic.
 
-A number of tasks is only taken where the load has wanted it, or more of the same, for a while: `Window` remembers what
-it wanted. That is not stored: with another leader, and with a number that somebody sets, the while begins anew.
+A number counts only once the load has wanted it, or more in the same direction, for a while: `Window` keeps what it
+wanted. That is not stored: with another leader, or when somebody sets a number, the while begins again.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from framework.core.views import Scaling
 from specs.model.autoscale import Autoscale
 
 TOLERANCE = 0.1
-"""A load that is so near to what the tasks are there for, as a part of it, changes nothing."""
+"""A load that differs from the target by no more than this share changes nothing."""
 BLIND_SECONDS = 90.0
-"""After so long without a measurement what was wanted before counts no more."""
+"""Time without a measurement after which what was wanted before does not count any more."""
 MOST_AT_ONCE = 4
-"""A group becomes at most twice as large at a time, or by so many tasks larger, where that is more."""
+"""Limit on the growth of a small group at a time, in tasks; a larger one at most doubles."""
 _NEARLY = 1e-9
-"""What is less than this above a whole number is there by floating point alone."""
+"""Limit on the error of floating point above a whole number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was measured of one target: the mean of the tasks that told it, in the unit of the target."""
+    """The measurement of one target."""
 
+    #: cpu, memory, or the name of a metric.
     name: str
+    #: The mean of the tasks that have measured it, in the unit of the target: per cent for cpu and memory.
     mean: float
     target: float
+    #: How many tasks have measured it.
     told: int
+    #: The number of tasks at which the load would be at the target.
     wants: int
 
     def __str__(self) -> str:
@@ -41,10 +45,11 @@ class Reading:
 
 
 def reading(name: str, uses: list[float], target: float, instances: int) -> Reading:
-    """How many of `instances` tasks should be there, by what those that told it use of one thing.
+    """The reading of one target of a group with `instances` tasks, by the `uses` of the tasks that have measured it.
 
-    Together they use what `wants` tasks at the target would. Those that told nothing are taken to use nothing where
-    there would be more tasks, and to be at the target where there would be fewer: neither is done for want of news.
+    Together they use what `wants` tasks at the target would. Tasks without a measurement count as using nothing where
+    there would be more tasks, and as being at the target where there would be fewer: a missing measurement scales
+    nothing.
     """
     mean, silent = sum(uses) / len(uses), max(instances - len(uses), 0)
     has_too_few = mean > target
@@ -56,14 +61,14 @@ def reading(name: str, uses: list[float], target: float, instances: int) -> Read
 
 @dataclass(slots=True)
 class Window:
-    """The highest, or the lowest, of what was wanted within some seconds. As only what may still become the extreme is
-    kept, it never has more entries than there are different numbers."""
+    """The highest, or the lowest, number that was wanted within some seconds. It keeps only numbers that may still
+    become that, so it never has more entries than there are different numbers."""
 
     is_highest: bool
     _kept: deque[tuple[Instant, int]] = field(default_factory=deque)
 
     def add(self, at: Instant, wanted: int, seconds: float) -> int:
-        """Takes what is wanted `at` a time; returns the extreme of the last `seconds` until then."""
+        """Takes the number that is wanted `at` a time. Returns the extreme of the last `seconds` until then."""
         while self._kept and self._kept[0][0] <= at - seconds:
             self._kept.popleft()
         while self._kept and (self._kept[-1][1] <= wanted if self.is_highest else self._kept[-1][1] >= wanted):
@@ -74,16 +79,19 @@ class Window:
 
 @dataclass(slots=True)
 class Scaler:
-    """What is remembered of a group that is scaled by its load: what was wanted lately, and what is told of it."""
+    """The memory of a group that is scaled by its load."""
 
+    #: The number of instances at the last measurement: another one clears the windows.
     instances: int = 0
     measured_at: Instant = 0.0
+    #: The highest and the lowest number wanted lately: scaling down and up wait for them.
     highest: Window = field(default_factory=lambda: Window(is_highest=True))
     lowest: Window = field(default_factory=lambda: Window(is_highest=False))
+    #: The last decision, for readers.
     told: Scaling | None = None
 
     def settle(self, bounds: Autoscale, instances: int, wanted: int, now: Instant) -> int:
-        """How many there shall be of now `instances`, when so many are `wanted` now."""
+        """The number that a group of `instances` shall have, where its load wants `wanted` now."""
         if self.instances != instances or now - self.measured_at > BLIND_SECONDS:
             self.instances = instances
             self.highest.add(now, instances, bounds.cool_down_seconds)

@@ -11,17 +11,22 @@ from specs.model.stack import KillOrder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackChange:
-    """A stack's spec as it shall be, and its history with that. `changed` are the groups that are not as before;
-    `message` tells the asker. `killed` are tasks that stop with it, and `killed_because` says why; `order` is which go
-    first of others."""
+    """A change of a stack that is decided, and counts once it is stored."""
 
+    #: The new spec.
     stack: StackSpec
+    #: The history with this change, None where the spec stays.
     history: History | None = None
+    #: The versions that the new spec needs; the store may have some of them.
     versions: tuple[Version, ...] = ()
+    #: The groups that differ, as texts.
     changed: tuple[str, ...] = ()
+    #: For the answer.
     message: str = ""
+    #: The rollouts after this change, None where they stay.
     rollouts: Rollouts | None = None
-    """What the stack's rollouts are then, None where they stay as they are."""
+    #: Tasks that stop with it, and why, as a phrase.
     killed: tuple[TaskId, ...] = ()
     killed_because: str = ""
+    #: The tasks that a scale-down stops first, None for the groups' own order.
     order: KillOrder | None = None
