@@ -61,12 +61,12 @@ def known(context: Context, now: Instant) -> None:
     refresh(context, now)
 
 
-def heard(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
+def offers_received(context: Context, offers: tuple[Offer, ...], now: Instant) -> None:
     """Takes the facts of agents from their offers."""
     before = context.agents.revision
-    context.agents.hear(offers)
+    context.agents.take_offers(offers)
     context.offer_waits.heard(offer.agent_id for offer in offers)
-    context.reservations.hear(context.settings.executor_id, offers)
+    context.reservations.take_offers(context.settings.executor_id, offers)
     if context.agents.revision != before and not context.agents.is_awaited:
         _refresh_soon(context, now)
 

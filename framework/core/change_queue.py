@@ -1,23 +1,24 @@
-r"""The queue of user changes. One at a time: each is decided on the state that the previous one stored.
+"""The queue of user changes. One at a time: each is decided on the state that the previous one stored.
 
-StackSubmitted, ScaleRequested, RollbackRequested, RolloutActionRequested, …
+StackSubmitted, ScaleRequested, RollbackRequested, RolloutActionRequested, ...
    |
    v
-request -----------> refused at once: the store is not read, or does not keep up
-   |        \-------> answered at once: another try of a request that was answered (stacks.repeated_requests)
-   |        \-------> done at once: kill, reset_backoff; they change no spec (apply_change)
+request --> refused at once: the store is not read, or does not keep up
+   |   +--> answered at once: another try of a request that was answered (stacks.repeated_requests)
+   |   +--> done at once: kill and reset-backoff, which change no spec (apply_change)
    v
 the queue, until the change before is stored
    |
    v
-_next_request        _evaluated: stacks.changes (the new spec), stacks.dependants (who restarts with it),
-   |                 stacks.history, rollout.rollouts; nothing of it counts for now
-   |--------------> refused, or unchanged: answered
+_next_request --> refused, or unchanged: answered
+   |
+   |    _evaluated: stacks.changes (the new spec), stacks.dependants (the groups that restart with it),
+   |    stacks.history, rollout.rollouts; nothing of it counts so far
    v
-Save --> SaveFailed: not_stored, refused; nothing has changed
+Save --> SaveFailed: not_stored. It is refused, and nothing has changed
    |
    v
-Saved --> stored: apply_change.change brings it about, the answer goes out, the next request is decided
+Saved: stored. apply_change.change brings it about, the answer goes out, and the next request is decided
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can happen to the scheduler. Names are in the past tense; every value is frozen."""
+"""Everything that can happen to the scheduler. Names are in the past tense; every value is frozen."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from specs.model.stack import KillOrder, Stack
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BecameLeader:
-    """This process leads, and this is what the store holds."""
+    """This process leads, and `stored` is the content of the store."""
 
     stored: Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """The master at `master` (host:port) takes our calls from now on; `region` is its own, "" where it has none."""
+    """A master takes our calls from now on."""
 
     framework_id: FrameworkId
+    #: Its address, host:port.
     master: str
+    #: Its region, "" where it has none.
     region: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentsReported:
-    """The master's registered agents, all of them; or, where it did not tell, `problem` in a sentence and no agents.
+    """The master's list of registered agents; or, where it could not be read, no agents and a `problem`, a sentence.
 
-    Comes soon after each subscription, again every now and then, and soon after an agent is heard of that was not in
-    the last report.
+    It comes soon after each subscription, then regularly, and soon after the first sign of an agent that was not in the
+    last list.
     """
 
     agents: tuple[Agent, ...] = ()
@@ -44,7 +46,7 @@ class AgentsReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected:
-    """No master takes our calls; `problem` says what was tried and what came of it. May come again and again."""
+    """No master takes our calls; `problem` says what was tried and how it failed. It may come again and again."""
 
     problem: str
 
@@ -61,7 +63,7 @@ class OfferRescinded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverseOffersReceived:
-    """The master asks whether we have left these agents, (inverse offer, agent) each: they are to be maintained."""
+    """The master asks whether we have left these agents, (inverse offer, agent) each: they will be maintained."""
 
     offers: tuple[tuple[OfferId, AgentId], ...]
 
@@ -89,7 +91,7 @@ class ExecutorFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReported:
-    """An executor says how far a task's start is. Best effort, never stored."""
+    """An executor reports the progress of a task's start. Best effort, never stored."""
 
     task_id: TaskId
     stage: str
@@ -108,14 +110,14 @@ class OrphanContainersReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameworkRefused:
-    """The master does not want us: ERROR in Mesos's words, such as a removed framework id."""
+    """The master refuses us for good, as with a removed framework id: an ERROR of Mesos."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed:
-    """The master refused a call, or it was not sent. Only calls on which something waits come back."""
+    """The master refused a call, or it was not sent. Only calls that something waits for come back."""
 
     call: Accept | Kill
     problem: str
@@ -136,32 +138,32 @@ class SaveFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReported:
-    """What keeps the store from being reached, in a sentence; "" when it can be again. Meanwhile saves wait."""
+    """The store cannot be reached: `problem` says why, in a sentence. "" when it can be again. Meanwhile saves wait."""
 
     problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """All that is asked of the scheduler. `request_id` is where its answer goes, 0 where nobody waits for one. With a
-    `request_key` another try, whichever scheduler leads then, is the same change and gets the same answer."""
+    """A request to the scheduler."""
 
+    #: Names the client that waits for the Reply, 0 where nobody does.
     request_id: int
+    #: With a key, another try is the same change and gets the same answer, whichever scheduler leads then.
     request_key: RequestKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSubmitted(Requested):
-    """`if_index` is the index the stack must still have (0: must not exist), or None for any.
-
-    `versions` are the ids of the groups' versions, in their order, where they are known already: those of a journal
-    were made from settings that are not in it.
-    """
+    """A stack file was submitted."""
 
     stack: Stack
     message: str = ""
     submitted_by: str = ""
+    #: The index that the stack must still have (0: it must not exist), None for any.
     if_index: int | None = None
+    #: The versions of the groups, in their order, where they are known already: a journal has them, but masks the
+    #: settings from which they were made.
     versions: tuple[VersionId, ...] = ()
     is_all_at_once: bool = False
 
@@ -175,17 +177,17 @@ class StackRemoved(Requested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleRequested(Requested):
-    """Instances of the groups that match: `instances` as such, or `delta` added, or multiplied by `factor`.
-
-    `order` says which tasks go first where some are to, None for the groups' own order. `only` is the one group that is
-    meant, where the scheduler asks by its load: a pattern may mean others too.
-    """
+    """Another number of instances of the groups that match: one of `instances`, `delta` and `factor` is given."""
 
     pattern: str
     instances: int | None = None
+    #: Is added to the number of each group.
     delta: int | None = None
+    #: Multiplies the number of each group.
     factor: float | None = None
+    #: The tasks that stop first, None for the groups' own order.
     order: KillOrder | None = None
+    #: The one group that is meant, where the autoscaler asks: a pattern may match others too.
     only: GroupId | None = None
     message: str = ""
     by: str = ""
@@ -193,37 +195,43 @@ class ScaleRequested(Requested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartRequested(Requested):
-    """Others in place of all tasks of the groups that match, at their pace, and with `wait_seconds` from one that is
-    ready to the next where it is given; or all at once."""
+    """Replace all tasks of the groups that match, at their pace."""
 
     pattern: str
+    #: How long a new task must be ready before the next is replaced, None for what the groups say.
     wait_seconds: float | None = None
+    #: Whether all are replaced at once, whatever the groups say.
     is_all_at_once: bool = False
     message: str = ""
     by: str = ""
 
 
 class RolloutAction(StrEnum):
-    """What may be asked of a rollout: to stand still and to go on, from a failure too; to end where it is; to go back;
-    and to go on with its next step."""
+    """The requests to a rollout."""
 
     PAUSE = "pause"
+    #: Go on, also after a failure.
     RESUME = "resume"
+    #: End as it is.
     ABORT = "abort"
     ROLLBACK = "rollback"
+    #: Go on with the next step.
     PROMOTE = "promote"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutActionRequested(Requested):
-    """`service` is empty for all of the stack's; `asked_by` is who, "" for the scheduler itself, which says why by
-    `cause` and waits for no reply (`request_id` 0). `number` is the rollout that is meant, 0 for whichever there is."""
+    """A request to the rollout of a stack."""
 
     stack: str
     action: RolloutAction
+    #: "" for all services of the stack.
     service: str = ""
+    #: The number of the rollout that is meant, 0 for whichever there is.
     number: int = 0
+    #: "" for the scheduler itself, which waits for no reply.
     asked_by: str = ""
+    #: Why the scheduler requests it, as a sentence.
     cause: str = ""
 
 
@@ -243,14 +251,14 @@ class StartRequested(Requested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRequested(Requested):
-    """Back to the definition of revision `to`, or to the one before the present; core.stacks.history says what that is.
-
-    `if_index` is the index that the stack must still have (0: it must be removed), or None for any.
-    """
+    """Go back to an earlier definition of the stack (core.stacks.history)."""
 
     name: str
+    #: The number of the revision, None for the definition before the present one.
     to: int | None = None
+    #: Whether the numbers of instances go back too.
     with_instances: bool = False
+    #: The index that the stack must still have (0: it must be removed), None for any.
     if_index: int | None = None
     message: str = ""
     by: str = ""
@@ -258,10 +266,10 @@ class RollbackRequested(Requested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillRequested(Requested):
-    """Stop these tasks. Others take their places, unless `scale`: then their groups have so many fewer instances, and
-    just these slots are given up."""
+    """Stop these tasks. Others take their places, unless `scale`."""
 
     tasks: tuple[TaskId, ...]
+    #: Whether their groups get as many instances fewer, and lose just these slots.
     scale: bool = False
     message: str = ""
     by: str = ""
@@ -269,7 +277,7 @@ class KillRequested(Requested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackoffResetRequested(Requested):
-    """The failures of the groups that match are to be forgotten, so that they are tried again at once."""
+    """Forget the failures of the groups that match, so that they are tried again at once."""
 
     pattern: str
     message: str = ""
@@ -296,18 +304,20 @@ class ExecutorUpgradeRequested(Requested):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageMeasured:
-    """What tasks of groups use that are scaled by their load; tasks of such groups that are not named told nothing."""
+    """The use of tasks whose groups are scaled by their load. A task of such a group that is not named has no
+    measurement."""
 
     tasks: tuple[TaskUsage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecRequested(Requested):
-    """A command is to run where a task runs: its executor is to call `url`, where `key` opens the executor's end
-    of the session for as long as that lasts."""
+    """Run a command where a task runs."""
 
     task_id: TaskId
+    #: The address of the scheduler that the task's executor must call.
     url: str
+    #: Opens the executor's end of the session, as long as that lasts.
     key: str
 
 

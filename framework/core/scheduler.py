@@ -130,7 +130,7 @@ class Scheduler:
             case OffersReceived():
                 context.pool.add(event.offers, now)
                 context.is_unsettled = True
-                agent_changes.heard(context, event.offers, now)
+                agent_changes.offers_received(context, event.offers, now)
             case OfferRescinded():
                 context.pool.remove(event.offer_id)
             case ProgressReported():

@@ -3,22 +3,20 @@
     StatusReceived
        |
        v
-    receive ---> kill_guard.holds_back: unknown task, or a mismatch of store and master? --yes--> acknowledge once
-    stored,
-       |                                                                                          decided later
+    receive --> kill_guard.holds_back: unknown task, or a mismatch? --yes--> acknowledged once stored, decided later
+       |
        | no
        v
-    accept  <--- kill_guard.decide and approve, later, for the statuses that they held back
+    accept  <-- kill_guard.decide, approve: the statuses that were held back and now count
        |
-       |   lifecycle.transition       is it news?    --no--> acknowledge once what is under way is stored
-       |   with_confirmed, _moved,    the task after it
-       |   _proved, marked
+       |    lifecycle.transition: is it news?  --no--> acknowledged once the saves under way are stored
+       |    with_confirmed, _moved, _proved, marked: the task after it
        v
     context.put, after_save(Acknowledge), events
        |
-       +-- ended ----> converge.end_task: failures, restart delay, the next task of the slot
+       +-- ended --> converge.end_task: failures, restart delay, the next task of the slot
        |
-       +-- lives ----> _go_on: unreachable and back, rollout, in-place updates, the slot
+       +-- lives --> _go_on: back from unreachable, rollout, in-place updates, the slot
 
 Nothing is acknowledged before it is stored: if we die between the two, Mesos sends the status again.
 """
@@ -86,7 +84,7 @@ def accept(context: Context, status: Status, now: Instant) -> None:
 
 
 def _go_on(context: Context, task: Task, moved: Task, now: Instant) -> None:
-    """Brings about what follows for a living task, that was `task` and is `moved` now."""
+    """Brings about what follows for a living task, which was `task` before the status and is `moved` now."""
     if moved.state not in (TaskState.INTENT, TaskState.STAGING):
         context.timers.drop(Timer.LAUNCH, moved.id)
         started(context, moved)

@@ -1,4 +1,4 @@
-"""Which agents have lately failed which groups: counts that halve with time, and the points that they cost."""
+"""The failures of agents by group: counts that halve with time, and the points that they cost in placement."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from specs.permanence import is_of_agent
 FORGOTTEN_BELOW = 0.1
 POINTS_PER_FAILURE = 20
 FAILURES_WHERE_OF_AGENT = 5.0
-"""A failure of which the agent is the cause, which has not the image or is another machine, counts for so many."""
+"""The weight of a failure whose cause is the agent: it lacks the image, or is another kind of machine."""
 MOST_GROUPS = 50
-"""An agent remembers failures of so many groups; of more, those with the smallest counts are forgotten."""
+"""Limit on the groups whose failures an agent keeps: the smallest counts are forgotten first."""
 
 
 def count_now(failures: AgentFailures, now: Instant, settings: Settings) -> float:
-    """What is left of the count, 0 where it is forgotten."""
+    """The count as of now, 0 where it is forgotten."""
     ago = max(now - failures.at, 0.0)
     count = failures.count * 0.5 ** (ago / settings.failure_half_life_seconds)
     return count if count >= FORGOTTEN_BELOW else 0.0
@@ -27,8 +27,8 @@ def count_now(failures: AgentFailures, now: Instant, settings: Settings) -> floa
 def with_failure(
     agent: KnownAgent, group: GroupId, now: Instant, settings: Settings, permanent: str = ""
 ) -> KnownAgent:
-    """The agent after one more failure of the group; what is forgotten goes. `permanent` is as a Task's: one that may
-    be otherwise on another agent counts for several, so that an even share is no reason to try here again."""
+    """The agent after one more failure of the group, without forgotten counts. `permanent` is as a Task's: a failure
+    that another agent may not have counts for several, so that an even share is no reason to try here again."""
     counts = {each.group: count_now(each, now, settings) for each in agent.failures}
     counts[group] = counts.get(group, 0.0) + (FAILURES_WHERE_OF_AGENT if is_of_agent(permanent) else 1.0)
     kept = sorted((each for each in counts if counts[each]), key=lambda each: (each != group, -counts[each], each))
@@ -44,7 +44,7 @@ def has_recent_failures(agent: KnownAgent, now: Instant, settings: Settings) -> 
 def penalties(
     agent_failures: Mapping[GroupId, Mapping[AgentId, AgentFailures]], group: GroupId, now: Instant, settings: Settings
 ) -> dict[AgentId, int]:
-    """The points that agents lose with a group."""
+    """The points that agents lose in placement with a group."""
     counts = {id: count_now(each, now, settings) for id, each in agent_failures.get(group, {}).items()}
     return {id: points_for(count) for id, count in counts.items() if count}
 

@@ -1,4 +1,4 @@
-"""The agents that we know of: what is told of them, whether they are to be avoided, and their Cluster for placement."""
+"""All agents that we know: their facts, whether placement must avoid them, and the Cluster for placement."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ DRAINING = frozenset({AgentState.DRAINING, AgentState.DRAINED})
 
 
 class Agents:
-    """Facts of agents: from the master's report, from offers that came since, and, of agents of which neither tells but
-    on which tasks of ours can be reached, from the store. The last ones count in their rack, and take nothing new."""
+    """The facts of agents: from the master's list, and from offers that came since. Agents in neither, but with tasks
+    of ours that can be reached, have their facts from the store: they count in their rack, and get no new tasks."""
 
     def __init__(self) -> None:
         self.present: dict[AgentId, Agent] = {}
-        """The agents that were reported or offered."""
+        """The agents that are listed or were offered."""
         self.absent: dict[AgentId, Agent] = {}
-        """The others on which tasks of ours were when last looked."""
+        """Other agents on which tasks of ours were at the last refresh."""
         self.unavailable: dict[AgentId, str] = {}
         self.draining: dict[AgentId, None] = {}
-        """Those of them that are to be left: they drain, or their maintenance begins soon."""
+        """Agents that drain, or whose maintenance begins soon."""
         self.boundary: Instant = 0.0
-        """When a maintenance window begins or ends next, so that `unavailable` changes; 0 if none does."""
+        """When the next maintenance window begins or ends, so that `unavailable` changes; 0 where none does."""
         self.is_awaited = False
-        """Whether placing waits for a report, so that rules about racks see all racks."""
+        """Whether placing waits for the list, so that rules about racks see all racks."""
         self.is_told = False
-        """Whether since our start a report has come, or has been waited for long enough."""
+        """Whether a list has come since our start, or its time-out."""
         self.problem = ""
         self.region = ""
         self.revision = 0
-        """Raised by every change of facts, of who is there, and of who is avoided; not of what is free."""
+        """Raised by every change of facts, of presence, and of `unavailable`; not of free resources."""
         self.touched: dict[AgentId, None] = {}
         """Agents of which something changed since the view was last built."""
         self._unreported: dict[AgentId, None] = {}
         self.launched: dict[AgentId, tuple[Resources, tuple[Resources, ...]]] = {}
-        """Of agents on which tasks were launched since the last report: what they last offered, and what was taken."""
+        """Agents on which tasks were launched since the last list: the resources last offered, and the ones taken."""
         self._machines: dict[tuple[str, str], dict[AgentId, None]] = {}
         """The present agents by host name and address: more than one where a machine has several."""
         self._cluster = Cluster(())
@@ -64,19 +64,20 @@ class Agents:
         return self._cluster
 
     def get(self, id: AgentId) -> Agent | None:
-        """What is known of an agent."""
+        """The facts of an agent, None where we do not know it."""
         return self.present.get(id) or self.absent.get(id)
 
     def successor(self, id: AgentId, hostname: str, address: str) -> Agent | None:
-        """The present agent that has taken the place of one that is no more: at its host name and address, under
-        another id. None where the agent is present itself, or nobody is there."""
+        """The present agent with the host name and address of one that is gone, under another id. None where the agent
+        itself is present, or none is there."""
         if id in self.present or not address:
             return None
         there = self._machines.get((hostname, address), {})
         return self.present[next(reversed(there))] if there else None
 
     def report(self, agents: Iterable[Agent]) -> None:
-        """Takes the master's list: who is not on it is gone, unless an offer was the first to speak of it since."""
+        """Takes the master's list. An agent that is not on it is gone, unless its first sign was an offer since the
+        last list."""
         reported = {agent.id: agent for agent in agents}
         self.touched |= dict.fromkeys(self.launched)
         self.launched = {}
@@ -89,8 +90,8 @@ class Agents:
         for agent in reported.values():
             self._take(agent)
 
-    def hear(self, offers: Iterable[Offer]) -> None:
-        """Takes what offers say: newer than any report; an agent that is offered is active."""
+    def take_offers(self, offers: Iterable[Offer]) -> None:
+        """Takes the facts in offers: they are newer than any list, and an agent that is offered is active."""
         for offer in offers:
             known = self.present.get(offer.agent_id)
             if known is None:
@@ -111,12 +112,12 @@ class Agents:
             )
 
     def launch(self, id: AgentId, offered: Resources, taken: Iterable[Resources]) -> None:
-        """Tasks were launched on the agent, which takes so much of what it offered."""
+        """Tasks were launched on the agent: `taken` of the resources `offered` are in use."""
         self.launched[id] = (offered, tuple(taken))
         self.touched[id] = None
 
     def seen(self, id: AgentId) -> Agent | None:
-        """What is known of an agent, for readers: what is free as the last offer and the launches on it leave it."""
+        """The facts of an agent for readers: free is the last offer minus the launches on it."""
         agent, launched = self.get(id), self.launched.get(id)
         if agent is None or launched is None:
             return agent
@@ -145,7 +146,7 @@ class Agents:
             self.revision += 1
 
     def _unlist(self, agent: Agent | None) -> None:
-        """Takes an agent out of those of its machine."""
+        """Takes an agent out of the list of its machine."""
         if agent is None:
             return
         there = self._machines[agent.hostname, agent.address]
@@ -160,7 +161,7 @@ class Agents:
         self.revision += 1
 
     def remember(self, agents: Mapping[AgentId, KnownAgent]) -> None:
-        """Takes the agents on which there are tasks as the store knows them; those that are present are passed over."""
+        """Takes the stored facts of agents on which tasks of ours are, but for agents that are present."""
         absent = {
             id: Agent(id=id, hostname=agent.hostname, region=agent.region, zone=agent.zone, attributes=agent.attributes)
             for id, agent in agents.items()
@@ -173,7 +174,7 @@ class Agents:
             self.revision += 1
 
     def judge(self, now: Instant, lead_seconds: float) -> None:
-        """Finds out who is to be avoided now, and until when that holds."""
+        """Finds out which agents placement must avoid now, and until when that holds."""
         unavailable: dict[AgentId, str] = {}
         draining: dict[AgentId, None] = {}
         boundaries: list[Instant] = []
@@ -204,14 +205,14 @@ class Agents:
 
 
 def facts_of(agent: Agent) -> KnownAgent:
-    """What of an agent is stored, without its failures."""
+    """The facts of an agent that are stored, without its failures."""
     return KnownAgent(
         id=agent.id, hostname=agent.hostname, region=agent.region, zone=agent.zone, attributes=agent.attributes
     )
 
 
 def has_facts_of(known: KnownAgent, agent: Agent) -> bool:
-    """Whether what is stored of an agent is what is known now."""
+    """Whether the stored facts of an agent are up to date."""
     return (
         known.hostname == agent.hostname
         and known.region == agent.region
@@ -235,7 +236,7 @@ def _maintenance(window: tuple[Instant, Instant], now: Instant, lead_seconds: fl
 
 
 def utc(at: Instant) -> str:
-    """An Instant as people read it, in UTC: 2026-11-21 10:48:07Z."""
+    """An Instant for people, in UTC: 2026-11-21 10:48:07Z."""
     days, seconds = divmod(int(at), 86400)
     # The proleptic Gregorian calendar in eras of 400 years, each beginning on a 1st of March.
     era, day_of_era = divmod(days + 719_468, 146_097)

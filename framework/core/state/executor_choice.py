@@ -22,7 +22,7 @@ class Reservations:
     _by_executor: dict[ExecutorId, str] = field(default_factory=dict)
     _executors: dict[str, ExecutorId] = field(default_factory=dict)
 
-    def hear(self, base: ExecutorId, offers: Iterable[Offer]) -> None:
+    def take_offers(self, base: ExecutorId, offers: Iterable[Offer]) -> None:
         """Takes the reservations of offers. `base` is the scheduler's own executor where no reservation pays for it."""
         content = content_of(base)
         for offer in offers:

@@ -71,7 +71,7 @@ def test_what_is_free_is_no_news_to_those_who_look_at_facts() -> None:
 def test_an_offer_of_an_agent_that_drained_when_last_told_says_that_it_is_over() -> None:
     agents = Agents()
     agents.report([Agent(id=ONE.id, hostname="agent1", state=AgentState.DRAINED, total=Resources(cpus_milli=7))])
-    agents.hear([Conversation().offer(1)])
+    agents.take_offers([Conversation().offer(1)])
     assert agents.present[ONE.id].state is AgentState.ACTIVE
     assert agents.present[ONE.id].total == Resources(cpus_milli=7)
 
@@ -105,6 +105,6 @@ def test_so_many_reservations_are_remembered() -> None:
     talk = Conversation()
     for number in range(MOST_RESERVATIONS + 1):
         pools = (ReservationPool(reservation=f"[{number}]", resources=Resources()),)
-        reservations.hear(SETTINGS.executor_id, [talk.offer(1, pools=pools)])
+        reservations.take_offers(SETTINGS.executor_id, [talk.offer(1, pools=pools)])
     assert reservations.of(executor_variant(SETTINGS.executor_id, "[0]"), SETTINGS.executor_id) is None
     assert reservations.of(executor_variant(SETTINGS.executor_id, "[1]"), SETTINGS.executor_id) == "[1]"
