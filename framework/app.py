@@ -1,4 +1,4 @@
-"""Puts a scheduler together out of its parts, and runs it."""
+"""Builds a scheduler from its parts, and runs it."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from framework.core.events import BecameLeader, StoreReported
 from framework.core.model import Settings
 from framework.core.scheduler import Scheduler
 from framework.core.views import View
+from framework.endpoint_upkeep import start_upkeep
 from framework.exits import CliExit, ServerExit
 from framework.local.paths import cache_home
 from framework.loop import Loop, Recorders, Stop
 from framework.meter import Meter, counted, gauge, view_metrics
 from framework.ports import Clock, Members, StoreFault
 from framework.recorder import Recorder
-from framework.sweeping import start_sweeping
 from framework.usage import Nowhere, Usage
 
 log = logging.getLogger(__name__)
 
 GARBAGE_THRESHOLDS = (700, 10, 1000)
-"""Python's own, but that all objects are looked through a hundred times more seldom: with 50,000 tasks this stops all
-threads for a second on a busy machine, the one that keeps the session with ZooKeeper too. What is younger is looked
-through as often as ever, and nearly all garbage is young, or goes without being looked for."""
+"""Python's own thresholds, except that a full collection comes a hundred times less often. With 50,000 tasks it stops
+all threads for a second on a busy machine, also the one that keeps the session with ZooKeeper. Young objects are
+collected as often as before, and nearly all garbage is young, or is freed without a collection."""
 
 PICTURE_SECONDS = 2.0
-"""A standby that is asked for what is stored reads it no more often than this."""
+"""Time for which a standby answers from the same view of the store, in seconds."""
 
 
 def run_scheduler(config: SchedulerConfig) -> int:
-    """Runs a scheduler until it is told to stop, or must; returns the exit code of its process."""
+    """Runs a scheduler until an operator stops it, or it must end; returns the exit code of its process."""
     set_up_logging(config.log_level)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     archive = keep_archive(cache_home() / "executors")
@@ -105,7 +105,7 @@ def run_scheduler(config: SchedulerConfig) -> int:
         log.error("%s", problem)
         return CliExit.REFUSED
     collector.start()
-    over = start_sweeping(config.endpoints, loop, leadership, clock)
+    over = start_upkeep(config.endpoints, loop, leadership, clock)
     driver = MesosDriver(mesos, loop.post, may_subscribe=leadership.confirm)
     stop = _run(config, loop, server, driver, leadership, meter)
     over.set()
@@ -161,7 +161,8 @@ def _shown(loop: Loop, store: ZooKeeperStore, meter: Meter) -> Iterator[Metric]:
 
 
 def _told_right(stop: Stop, store: ZooKeeperStore) -> Stop:
-    """Mesos closes the subscription of one that was deposed as if it refused it: often that comes before all else."""
+    """Corrects the reason of a deposed leader: Mesos closes its subscription as if it refused it, often before
+    ZooKeeper reports the loss."""
     if stop.exit_code != ServerExit.MESOS_REFUSED or not store.election.has_lost():
         return stop
     message = f"another scheduler leads by now, and Mesos has closed the subscription of this one ({stop.message})"
@@ -169,14 +170,14 @@ def _told_right(stop: Stop, store: ZooKeeperStore) -> Stop:
 
 
 def _start_again() -> None:
-    """Becomes a scheduler that has just been started, in the same process: nothing of the term that ended is left."""
+    """Replaces this process by a freshly started scheduler: nothing of the ended term is left."""
     for handler in logging.getLogger().handlers:
         handler.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 class ZooKeeperLeadership:
-    """framework.ports.Leadership by what the store in ZooKeeper says."""
+    """framework.ports.Leadership, read from the store in ZooKeeper."""
 
     def __init__(self, config: SchedulerConfig, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -189,7 +190,7 @@ class ZooKeeperLeadership:
         self._reading = threading.Lock()
 
     def connect(self, store: ZooKeeperStore, loop: Loop) -> None:
-        """Gives it the store to look at, and the loop that a hand-over ends; before anything is asked of it."""
+        """Gives it the store, and the loop that a hand-over ends; call it before any other method."""
         self._store, self._loop = store, loop
 
     @property
@@ -251,20 +252,21 @@ def _lost_code(store: ZooKeeperStore) -> ServerExit:
 
 
 def _lead(store: ZooKeeperStore, loop: Loop) -> None:
-    """Reads the store, however long it takes to be reached, and hands it to the core."""
+    """Reads the store, waiting for it without limit, and posts its content to the core."""
     try:
         stored = store.load()
     except StoreFault as fault:
         loop.stop(Stop(exit_code=ServerExit.STORE_UNREACHABLE, message=str(fault)))
         return
-    # What was loaded stays: to look through 100,000 tasks for garbage again and again would stop all threads for long.
+    # Loaded tasks live long: collections that visit 100,000 of them again and again would stop all threads for long.
     gc.freeze()
     log.info("the store holds %d stacks and %d tasks", len(stored.stacks), len(stored.tasks))
     loop.post(BecameLeader(stored=stored))
 
 
 def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
-    """How agents get the executor whose archive has this hash; raises ValueError for an address that is too long."""
+    """The configuration with which agents get the executor whose archive has this hash; raises ValueError for an
+    address that is too long."""
     url = config.executor_url
     executor = ExecutorConfig(
         uri=url.replace("{sha256}", sha256) if url else executor_uri(config.advertised, sha256),
@@ -282,7 +284,7 @@ def _executor_config(config: SchedulerConfig, sha256: str) -> ExecutorConfig:
 
 
 def _usage(config: SchedulerConfig) -> Usage:
-    """The way to the executors, as far as they announce themselves in ZooKeeper."""
+    """The connection to executors that announce themselves in ZooKeeper."""
     if not config.metrics_interval_seconds:
         return Nowhere("executors measure nothing: the scheduler runs with --metrics-interval 0s")
     places = [url for url in config.endpoints.split() if url.startswith("zk://")]
@@ -307,7 +309,7 @@ def _mesos_config(config: SchedulerConfig, executor: ExecutorConfig) -> MesosCon
 
 
 def set_up_logging(level: str) -> None:
-    """The log of a scheduler, on standard error. Libraries may not log what a request says."""
+    """Sets up the log of a scheduler, on standard error. Libraries must not log the contents of requests."""
     logging.basicConfig(
         stream=sys.stderr,
         level=level.upper(),
@@ -317,6 +319,6 @@ def set_up_logging(level: str) -> None:
     )
     for name in ("kazoo", "asyncio", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # httpx logs the address of each request, which may hold a key; uvicorn warns of each request that is none.
+    # httpx logs the address of each request, which can hold a key; uvicorn warns of each malformed request.
     for name in ("httpx", "httpcore", "uvicorn"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,7 +1,6 @@
-"""Asks executors, every now and then, what the tasks of groups use that are scaled by their load, and tells
-the core.
+"""Requests the usage of tasks from executors at intervals, and sends it to the core, for groups scaled by their load.
 
-Without such groups nobody is asked. What of a group's tasks told nothing the core sees by their absence.
+Without such groups no executor gets a request. Tasks without an answer are missing in the event.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from specs.ids import TaskId
 from specs.model.autoscale import Autoscale
 
 LEAST_SECONDS, MOST_SECONDS = 1.0, 30.0
-"""Asked more seldom than that a group would seem to tell nothing, however seldom executors measure."""
+"""Limits on the interval, in seconds. At a longer one a group would seem to report nothing."""
 _MIB = 1 << 20
 
 
 class Collector:
-    """Looks at the newest view, which `view` gives, every `seconds`, within bounds, by a thread of its own."""
+    """A thread that looks at the newest view every `seconds`, within the limits; `view` returns it."""
 
     def __init__(self, view: Callable[[], View], usage: Usage, post: Post, *, seconds: float = 10.0) -> None:
         self._view = view
@@ -34,15 +33,15 @@ class Collector:
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
 
     def start(self) -> None:
-        """Begins to look."""
+        """Starts the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Looks no more; does not wait for an answer that is under way."""
+        """Ends the thread; does not wait for an answer under way."""
         self._is_over.set()
 
     def look(self) -> None:
-        """Asks once, where there is a group to ask for and this scheduler works."""
+        """Requests usage once, if there is a group that needs it and this scheduler is subscribed."""
         view = self._view()
         groups = scaled_groups(view) if view.connection is Connection.SUBSCRIBED else ()
         if not groups:
@@ -80,7 +79,7 @@ def _usages(groups: tuple[GroupView, ...], figures: Mapping[TaskId, Figures]) ->
 
 
 def _usage(told: Figures, bounds: Autoscale) -> TaskUsage:
-    """No more than what the group is scaled by: it goes into the flight recorder."""
+    """Only the figures by which the group is scaled: the event goes into the flight recorder."""
     metrics = ((each.name, told.metrics[each.name]) for each in bounds.metrics if each.name in told.metrics)
     return TaskUsage(
         task_id=told.task,

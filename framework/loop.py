@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MOST_HAPPENINGS = 10_000
 VIEW_EVERY_SECONDS = 0.1
 VIEW_SHARE = 0.1
-"""No more than this share of the loop's time goes into views, unless somebody waits for an answer."""
+"""Limit on the share of the loop's time that goes into views, unless a request waits for its answer."""
 BATCH = 200
 """Events handled before readers get a new view."""
 
@@ -41,36 +41,36 @@ _STOPPING = Refused(kind="unavailable", message="the scheduler is stopping; ask 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Ends the loop: the process's exit code, 0 where an operator asked for it, and what to tell the operator."""
+    """Ends the loop: the exit code of the process, 0 at an operator's request, and the message for the operator."""
 
     exit_code: int = 0
     message: str = ""
     starts_again: bool = False
-    """Whether the process shall go on as a standby."""
+    """Whether the process must start again as a standby."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _HandOver:
-    """Ends the loop as soon as nothing is being saved any more."""
+    """Ends the loop as soon as no save is under way."""
 
     stop: Stop
 
 
 class Recorder(Protocol):
-    """Keeps what happened; never blocks for long, never raises."""
+    """Records events and commands; never blocks for long, never raises."""
 
     def begin(self, event: Event, now: Instant) -> None:
         """An event is about to be handled."""
 
     def end(self, commands: tuple[Command, ...]) -> None:
-        """This came of it."""
+        """The commands that follow from the event that has begun."""
 
     def flush(self) -> None:
-        """For the moment there is nothing more."""
+        """No further event is waiting: the recorder can write now."""
 
 
 class Recorders:
-    """Several as one, told one after the other."""
+    """Several recorders as one, called one after the other."""
 
     def __init__(self, *recorders: Recorder) -> None:
         self._recorders = recorders
@@ -130,15 +130,15 @@ class Loop:
         self._events.put(stop or Stop())
 
     def hand_over(self, stop: Stop) -> None:
-        """Ends `run` once what is being saved is saved and said, or 2 s later; safe from any thread.
+        """Ends `run` once saves under way are answered and their dependants sent, or 2 s later; safe from any thread.
 
-        Meanwhile nothing new is begun: what Mesos tells it will tell the next leader too, and asks are refused.
+        Meanwhile no event is handled: Mesos sends its events to the next leader too, and requests are refused.
         """
         self._events.put(_HandOver(stop=stop))
 
     @property
     def view(self) -> View:
-        # Nothing has changed since it was made: it holds now, and ages are told as of now.
+        # Nothing has changed since it was built: it is valid now, and ages count until now.
         view = self._view
         return view if view is EMPTY else replace(view, at=max(view.at, self._clock.now()))
 
@@ -148,9 +148,9 @@ class Loop:
         return self._events.qsize()
 
     def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
-        """Posts what `make` builds from a request id; the Future is resolved once that is decided and stored."""
+        """Posts the request that `make` builds from a request id. The Future resolves once it is decided and stored."""
         future: Future[Outcome] = Future()
-        self._requests += 1  # the API asks from one thread only
+        self._requests += 1  # the API sends requests from one thread only
         request_id = self._requests
         self._asked[request_id] = future
         self.post(make(request_id))
@@ -167,7 +167,7 @@ class Loop:
                 continue
 
     def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
-        """Calls `notify` from the loop's thread after each change; returns what ends it."""
+        """Calls `notify` from the loop's thread after each change; returns the function that ends it."""
         self._reader_count += 1
         key = self._reader_count
         self._readers[key] = notify
@@ -180,7 +180,7 @@ class Loop:
     # ---- the thread -------------------------------------------------------------
 
     def run(self) -> Stop:
-        """Works until `stop`, a Halt, or a bug; returns which."""
+        """Works until `stop`, a Halt, or a bug; returns the reason."""
         try:
             while True:
                 stop = self._work()
@@ -234,11 +234,11 @@ class Loop:
         if isinstance(item, Saved | SaveFailed):
             self._unsaved -= 1
         elif self._handing_over is not None:
-            return None  # who asked is answered at the end
+            return None  # requests are refused at the end
         return self._handle(item)
 
     def _handed_over(self) -> Stop | None:
-        """Why to end now, where somebody else shall lead."""
+        """The reason to end now, if another scheduler must lead."""
         is_done = self._unsaved == 0 or self._clock.now() >= self._hands_over_by
         return self._handing_over if is_done else None
 
@@ -246,7 +246,7 @@ class Loop:
         return self._scheduler.wakes_at() if self._handing_over is None else self._hands_over_by
 
     def _patience(self) -> float | None:
-        """For how long nothing is to be done, in seconds; None: until an event comes."""
+        """The time until the next work, in seconds; None: until an event comes."""
         now = self._clock.now()
         times = []
         wakes_at = self._wakes_at()
@@ -304,7 +304,7 @@ class Loop:
         log.info("%s", command.text)
 
     def _publish(self) -> None:
-        """Swaps in a new view, then answers: whoever was told "done" sees it done."""
+        """Swaps in a new view, then answers: a client that reads "done" then sees it done."""
         now = self._clock.now()
         is_due = self._is_stale and not 0.0 <= now - self._viewed_at < self._view_interval
         if is_due or self._replies:

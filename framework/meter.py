@@ -41,13 +41,13 @@ _PREFIX = "framework_scheduler_"
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SLOW = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 MOST_AWAITED = 100_000
-"""Tasks that are on their way at most; of more none is timed."""
+"""Limit on tasks that are timed at once; further ones are not timed."""
 
 
 class Meter:
     """Counts events and commands (framework.loop.Recorder) and requests (framework.ports.Gauge), and writes the page.
 
-    Events and commands come from the loop's thread, requests from the API's; the page may be asked for from any.
+    Events and commands come from the loop's thread, requests from the API's; the page can be requested from any thread.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -66,7 +66,7 @@ class Meter:
         ProcessCollector(namespace="framework_scheduler", registry=self._registry)
 
     def watch(self, shown: Callable[[], Iterator[Metric]]) -> None:
-        """Has the page show what `shown` gives when it is asked for; before that."""
+        """Adds the metrics that `shown` returns to the page; call it before the first request of the page."""
         self._registry.register(_Shown(shown))
 
     def _count_all(self) -> None:
@@ -123,7 +123,7 @@ class Meter:
             self._take(command, at)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing: counts are written at once."""
 
     def _take(self, command: Command, at: float) -> None:
         if isinstance(command, PublishEvent):
@@ -161,7 +161,7 @@ class Meter:
     # ---- how long tasks take ----------------------------------------------------------
 
     def _launched(self, task: Task) -> None:
-        """The first task of a slot is timed: it is there because somebody asked, and not because another failed."""
+        """Times the first task of a slot: it comes from a change of the stack, not from a failure of another task."""
         asked_at = self._asked_at.get(task.group.stack)
         if asked_at is not None and task.attempt == 1 and len(self._awaited) < MOST_AWAITED:
             self._waits.labels("placed").observe(max(self._now - asked_at, 0.0))
@@ -186,13 +186,13 @@ class Meter:
     # ---- framework.ports.Gauge -----------------------------------------------------------
 
     def answered(self, method: str, route: str, code: int, seconds: float | None) -> None:
-        """A request was answered; `seconds` None for one whose length says nothing."""
+        """A request was answered. `seconds` is None for a stream, whose length means nothing."""
         self._requests.labels(method, route, str(code)).inc()
         if seconds is not None:
             self._answers.labels(route).observe(seconds)
 
     def page(self) -> bytes:
-        """All of it in Prometheus's text form, version 0.0.4."""
+        """The page in Prometheus's text form, version 0.0.4."""
         return generate_latest(self._registry)
 
     # ---- for what is shown ---------------------------------------------------------------
@@ -217,7 +217,7 @@ class _Shown:
         return self._shown()
 
     def describe(self) -> tuple[Metric, ...]:
-        """Nothing, so that it is not asked before all is there."""
+        """Returns nothing, so that it is not called before everything is connected."""
         return ()
 
 

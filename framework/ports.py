@@ -1,4 +1,5 @@
-"""The sockets of the core: what the loop needs from a store, a master and a clock, and what it offers to readers."""
+"""The ports of the core: the interfaces of store, master and clock that the loop needs, and those it offers to
+readers."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ Post = Callable[[Event], None]
 
 
 class StoreFault(Exception):
-    """The store failed: `temporary` says whether trying again may help."""
+    """The store failed. `temporary` is true if another try can help."""
 
     def __init__(self, message: str, *, temporary: bool) -> None:
         super().__init__(message)
@@ -26,7 +27,7 @@ class StoreFault(Exception):
 
 
 class Store(Protocol):
-    """Keeps what only a store may forget. The contract suite in tests/conformance holds every implementation to it."""
+    """The place of all stored records. The contract suite in tests/conformance checks every implementation."""
 
     def load(self) -> Stored:
         """All that is stored. Blocks; raises StoreFault."""
@@ -35,11 +36,11 @@ class Store(Protocol):
         """Takes a save; Saved or SaveFailed is posted later, in the order of the saves. Never blocks."""
 
     def close(self) -> None:
-        """Ends the connection; saves that were not answered may or may not have happened."""
+        """Ends the connection. Saves without an answer can have happened or not."""
 
 
 class Master(Protocol):
-    """The way to Mesos. Events are posted to the loop; what could not be done comes back as CallFailed."""
+    """The connection to Mesos. Events are posted to the loop; a call that failed comes back as CallFailed."""
 
     def perform(self, call: Call) -> None:
         """Takes a call; never blocks."""
@@ -49,7 +50,7 @@ class Master(Protocol):
 
 
 class Clock(Protocol):
-    """Tells the time; the core is told it with each event."""
+    """The clock. The core gets the time with each event."""
 
     def now(self) -> Instant:
         """Seconds since 1970."""
@@ -86,14 +87,14 @@ class Members:
 
 
 def is_address(leader: str) -> bool:
-    """Whether what the leader's node holds is the host:port of a scheduler. During `framework restore`, which keeps
-    the place, it is a sentence."""
+    """Whether the content of the leader's node is the host:port of a scheduler. During `framework restore`, which holds
+    the node, it is a sentence."""
     host, _, port = leader.rpartition(":")
     return bool(host) and not any(letter.isspace() for letter in leader) and port.isascii() and port.isdecimal()
 
 
 class MasterFault(Exception):
-    """The master did not do what an operator asked: `kind` is as a Refused's, the message a sentence."""
+    """The master refused an operator's request. `kind` is that of a Refused, the message a sentence."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -108,11 +109,11 @@ class Operator(Protocol):
         """How many tasks other frameworks have on an agent, by their names, unreachable ones too."""
 
     def mark_gone(self, master: str, agent: AgentId) -> None:
-        """Says that an agent is gone for good: Mesos ends its tasks, of all frameworks, and never takes it back."""
+        """Marks an agent as gone for good: Mesos ends its tasks, of all frameworks, and never takes it back."""
 
 
 class Leadership(Protocol):
-    """Whether this scheduler leads, and who does; what a standby can tell without the leader. Safe from any thread."""
+    """The leadership among schedulers, as leader and standbys know it. Safe from any thread."""
 
     @property
     def is_leader(self) -> bool:
@@ -120,20 +121,20 @@ class Leadership(Protocol):
 
     @property
     def is_standby(self) -> bool:
-        """Whether it waits for another's end; neither is so until ZooKeeper was reached."""
+        """Whether it waits for the end of another leader. It neither leads nor waits until ZooKeeper is reached."""
 
     @property
     def leader(self) -> str:
-        """host:port of who leads, "" while nobody does; a sentence while something else has the place (is_address)."""
+        """host:port of the leader, "" while there is none; a sentence while a restore holds the node (is_address)."""
 
     @property
     def term(self) -> str:
-        """Identity of the leadership of who leads, never given twice: another process at the same address has another.
-        "" while nobody is known to lead."""
+        """Identity of the term of leadership, never used twice: another process at the same address has another one.
+        "" while no leader is known."""
 
     @property
     def session_seconds(self) -> float:
-        """The session time-out with ZooKeeper that was asked for."""
+        """Time-out of the session with ZooKeeper, as requested, in seconds."""
 
     def members(self) -> Members:
         """The leader and the standbys, as the store reports them now. Blocks for seconds at most; raises StoreFault."""
@@ -145,20 +146,20 @@ class Leadership(Protocol):
         """
 
     def name_next(self, address: str) -> bool:
-        """Names the standby that shall lead next; False where it does not stand by. Raises StoreFault."""
+        """Names the standby that must lead next; False if it does not stand by. Raises StoreFault."""
 
     def step_down(self) -> None:
-        """Ends this leadership as soon as what is being saved is saved; never blocks."""
+        """Ends this leadership as soon as saves under way are answered; never blocks."""
 
 
 class Gauge(Protocol):
-    """Counts requests, and knows what Prometheus is told. Safe from any thread."""
+    """Counts requests, and writes the page for Prometheus. Safe from any thread."""
 
     def answered(self, method: str, route: str, code: int, seconds: float | None) -> None:
-        """A request was answered; `seconds` None for one whose length says nothing."""
+        """A request was answered. `seconds` is None for a stream, whose length means nothing."""
 
     def page(self) -> bytes:
-        """All of it in Prometheus's text form, version 0.0.4."""
+        """The page in Prometheus's text form, version 0.0.4."""
 
 
 class Front(Protocol):
@@ -169,7 +170,7 @@ class Front(Protocol):
         """The newest picture."""
 
     def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
-        """Posts the ask that `make` builds from a request id; resolved once it is decided and stored."""
+        """Posts the request that `make` builds from a request id. The Future resolves once it is decided and stored."""
 
     def happenings(self, after: int) -> tuple[Happening, ...]:
         """The events after the given sequence number, as far as they are still kept; oldest first."""
@@ -177,5 +178,5 @@ class Front(Protocol):
     def subscribe(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Calls `notify` (from the loop's thread; must not block) when the view or the stream has changed.
 
-        Returns the function that ends it.
+        Returns the function that ends the subscription.
         """

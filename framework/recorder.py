@@ -1,8 +1,8 @@
-"""The flight recorder: a file of the events that the core was told, and what came of each; and its replay.
+"""The flight recorder: a journal of the core's events and of the commands that followed; and its replay.
 
-A journal is a file of JSON lines: a head, then a line for each event: its time, its kind, its content, and what stands
-for its commands, null where it ended the process. It begins with what the store held, so that a fresh Scheduler comes
-to the same commands.
+A journal is a file of JSON lines: a head, then a line for each event with its time, its kind, its content and a mark of
+its commands, null if the event ended the process. The first event holds the content of the store, so that a fresh
+Scheduler returns the same commands.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 FORMAT = 2
 MOST_BYTES = 256 * 1024 * 1024
 MOST_KEPT = 256
-"""Events that are kept in memory at most before they are written."""
+"""Limit on events kept in memory before they are written."""
 _EVENTS = members(Event)
 
 
 class Recorder:
-    """Writes a journal, from the loop's thread. It must never cost the scheduler its life: what it cannot write it
-    gives up, and says so once."""
+    """Writes a journal, from the loop's thread. A failure must never end the scheduler: the recorder logs it once and
+    stops recording."""
 
     def __init__(self, path: Path, settings: Settings, *, most_bytes: int = MOST_BYTES) -> None:
-        """Begins a new file of mode 0600; one that is there is kept as FILE.1, in the place of an older one.
+        """Begins a new file of mode 0600. An existing one is kept as FILE.1, which replaces an older one.
 
-        Raises OSError where that cannot be.
+        Raises OSError if the file cannot be created.
         """
         self._path = path
         self._masker = Masker(secrets.token_bytes(16))
@@ -57,23 +57,23 @@ class Recorder:
 
     @property
     def is_recording(self) -> bool:
-        """Whether there is anything to record into still."""
+        """Whether the journal is still open."""
         return self._file is not None
 
     def begin(self, event: Event, now: Instant) -> None:
-        """Takes note of an event that is about to be handled: one that ends the process by a bug is in the journal."""
+        """Notes an event before it is handled, so that an event that ends the process by a bug is in the journal."""
         if self._file is not None:
             self._begun.append((event, now))
 
     def end(self, commands: tuple[Command, ...]) -> None:
-        """Takes note of what came of the event that was begun."""
+        """Notes the commands of the event that has begun."""
         if self._file is not None:
             self._ended.append(commands)
             if len(self._ended) >= MOST_KEPT:
                 self._write_kept()
 
     def flush(self) -> None:
-        """Writes what was noted, and hands it to the system."""
+        """Writes all notes, and hands them to the system."""
         self._write_kept()
         if self._file is not None:
             try:
@@ -89,7 +89,7 @@ class Recorder:
             self._file = None
 
     def _write_kept(self) -> None:
-        """Writes all events in one go: values that never change may wait, and many together cost less than each."""
+        """Writes all events in one go: values are frozen and can wait, and many together cost less than each alone."""
         begun, ended = self._begun, self._ended
         self._begun, self._ended = [], []
         lines: list[bytes] = []
@@ -136,14 +136,14 @@ def mark(commands: tuple[Command, ...], stack: Callable[[StackSpec], StackSpec])
 
 
 class JournalFault(Exception):
-    """A file that is no journal, or one that cannot be read."""
+    """A file that is no journal, or that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """An event of a journal and what a fresh Scheduler made of it. `recorded` is None where the journal breaks off.
+    """An event of a journal and the commands of a fresh Scheduler. `recorded` is None where the journal breaks off.
 
-    `bug` is the exception with which the Scheduler ended, "" where it did not.
+    `bug` is the exception that ended the Scheduler, "" if there was none.
     """
 
     number: int
@@ -156,7 +156,7 @@ class Step:
 
     @property
     def is_same(self) -> bool:
-        """Whether the same came of it; where the journal breaks off, nothing says otherwise."""
+        """Whether the same commands followed; true where the journal breaks off."""
         return self.recorded is None or self.recorded == self.replayed
 
 

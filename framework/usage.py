@@ -1,4 +1,4 @@
-"""The usage of tasks, as executors report it: the form of its `GET /v1/usage`, and where there are many of them."""
+"""The usage of tasks, as executors report it: the form of `GET /v1/usage`, and the port through which it is read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from specs.ids import AgentId, ExecutorId, TaskId
 Executor = tuple[AgentId, ExecutorId]
 
 _MOST = 1e18
-"""Limit on any figure; a larger one counts as not told."""
+"""Limit on any figure; a larger one counts as missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The usage of a task when its executor last measured it; None for a missing figure or limit.
 
-    `cpus` is the mean since the measurement before; of network and block devices it is all since the task began.
+    `cpus` is the mean since the measurement before. Figures of network and block devices count from the task's start.
     """
 
     task: TaskId
@@ -52,11 +52,11 @@ class Usage(Protocol):
         """The usage of the tasks of these executors, some seconds old at most."""
 
     def announced(self) -> tuple[Announcement, ...]:
-        """All executors that say where they answer, in the order of their host names."""
+        """All executors that have announced an address, in the order of their host names."""
 
 
 class Nowhere:
-    """A Usage of executors that cannot be asked, and why."""
+    """A Usage without any way to the executors, and the reason."""
 
     def __init__(
         self, why: str = "executors do not say where they answer: the scheduler has no zk:// among its --endpoints"

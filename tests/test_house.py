@@ -170,7 +170,7 @@ ROOMS = (
     Room(name="framework.exits"),
     Room(name="framework.config", ours=("specs",)),
     Room(
-        name="framework.sweeping",
+        name="framework.endpoint_upkeep",
         ours=("discovery", "framework.core.views", "framework.ports", "specs"),
     ),
     Room(

@@ -13,63 +13,63 @@ from framework.ports import Clock, Front, Leadership
 from specs.model.canonical import to_plain
 
 TICK_SECONDS = 2.0
-"""So soon after a change groups' configurations follow."""
+"""Time between two looks for changed settings of groups, in seconds."""
 LOOK_SECONDS = 30.0
-"""So often everything is looked through."""
+"""Time between two full passes over all endpoints and settings, in seconds."""
 
 
-def start_sweeping(endpoints: str, front: Front, leadership: Leadership, clock: Clock) -> threading.Event:
-    """Begins to look at all of `endpoints`, URLs with spaces between; ends when the event is set."""
+def start_upkeep(endpoints: str, front: Front, leadership: Leadership, clock: Clock) -> threading.Event:
+    """Starts the upkeep of `endpoints`, URLs separated by spaces. It ends when the returned event is set."""
     over = threading.Event()
-    sweeper = Sweeper(endpoints, front)
+    upkeep = Upkeep(endpoints, front)
 
-    def sweep() -> None:
+    def work() -> None:
         while not over.wait(TICK_SECONDS):
             if leadership.is_leader:
-                sweeper.sweep(clock.now())
+                upkeep.step(clock.now())
 
     if endpoints:
-        threading.Thread(target=sweep, name="sweeping", daemon=True).start()
+        threading.Thread(target=work, name="upkeep", daemon=True).start()
     return over
 
 
-class Sweeper:
-    """Looks at one view after the other."""
+class Upkeep:
+    """Compares the back ends with the newest view, one step after the other."""
 
     def __init__(self, endpoints: str, front: Front) -> None:
         urls = [parse(url) for url in endpoints.split()]
         self._front = front
         self._janitor = Janitor(*urls)
         self._configs = [Configs(url) for url in urls if url.scheme == "etcd"]
-        self._told: list[Any] = []
+        self._published: list[Any] = []
         self._look_at = 0.0
 
-    def sweep(self, now: float) -> None:
-        """Does what is due at that time, in seconds on a clock that never goes back."""
+    def step(self, now: float) -> None:
+        """Does the work that is due at `now`, in seconds of a clock that never goes back."""
         is_due = now >= self._look_at
         if is_due:
             self._look_at = now + LOOK_SECONDS
             self._janitor.look(lambda: living(self._front.view), now)
         if self._configs:
-            self._tell(self._front.view, is_due)
+            self._publish(self._front.view, is_due)
 
-    def _tell(self, view: View, is_due: bool) -> None:
+    def _publish(self, view: View, is_due: bool) -> None:
         if view.connection is not Connection.SUBSCRIBED or view.framework_id is None:
             return
         groups = [group for stack in view.stacks.values() for group in stack.groups]
         specs: list[Any] = [group.spec for group in groups]
-        if is_due or specs != self._told:
+        if is_due or specs != self._published:
             configs = {group.spec.id: settings_of(group) for group in groups}
             are_done = [each.keep(configs, view.framework_id) for each in self._configs]
             if all(are_done):
-                self._told = specs
+                self._published = specs
 
 
 def living(view: View) -> Living | None:
     """The tasks that may have endpoints: all that are stored and have not ended.
 
-    None while that cannot be said: before all is read and a master is there, and while it waits for an operator whether
-    the store knows all tasks.
+    None while the scheduler cannot know: before the store is read and a master is connected, and while an approval
+    request is open about tasks that are not in the store.
     """
     if view.connection is not Connection.SUBSCRIBED or view.framework_id is None or view.approval_requests:
         return None

@@ -1,4 +1,4 @@
-"""What the leader says of tasks and groups to those who keep endpoints."""
+"""The living tasks and the settings of groups, as the leader gives them to the back ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.core.model import Mismatch
 from framework.core.views import ApprovalRequest, Connection
-from framework.sweeping import living, settings_of
+from framework.endpoint_upkeep import living, settings_of
 from specs.ids import group_id
 from specs.model.stack import Container, Hook, Template
 from specs.states import TaskState
