@@ -52,7 +52,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
 def known(context: Context, now: Instant) -> None:
     """The list of agents has come, or its time-out: placing may go on."""
     if context.connection is Connection.SUBSCRIBED:
-        context.agents.is_told = True
+        context.agents.is_known = True
         if context.agents.is_awaited:
             context.agents.is_awaited = False
             context.timers.drop(Timer.AGENTS_REPORT, "")
@@ -101,12 +101,12 @@ def refresh(context: Context, now: Instant) -> None:
     agents, state = context.agents, context.state
     context.refreshed_at = now
     agents.remember({id: state.agents[id] for id in state.executors if id not in agents.present})
-    agents.judge(now, context.settings.maintenance_lead_seconds)
+    agents.find_unavailable(now, context.settings.maintenance_lead_seconds)
     if agents.boundary:
         context.timers.set(Timer.MAINTENANCE, "", agents.boundary)
     else:
         context.timers.drop(Timer.MAINTENANCE, "")
-    mark = (agents.revision, agents.is_told)
+    mark = (agents.revision, agents.is_known)
     if context.reviewed != mark:
         context.reviewed = mark
         context.sought.clear()  # what was declined because of these agents may fit now

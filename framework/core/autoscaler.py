@@ -44,12 +44,12 @@ def _look(
     figures = ", ".join(map(str, readings))
     if not readings:
         text = "waits for what its tasks use: none that has been ready for long enough has told it"
-        scaler.told = Scaling(at=now, wants=spec.instances, sentence=text)
+        scaler.decision = Scaling(at=now, wants=spec.instances, sentence=text)
         return
     wants = max(each.wants for each in readings)
     shall = scaler.settle(bounds, spec.instances, bounds.bounded(wants), now)
-    told = min(each.told for each in readings)
-    figures += f", {told} of {spec.instances} tasks measured" if told < spec.instances else ""
+    measured = min(each.measured for each in readings)
+    figures += f", {measured} of {spec.instances} tasks measured" if measured < spec.instances else ""
     if shall < spec.instances and (why := _why_not_fewer(context, spec.id)):
         sentence = f"{wants} would do: {figures}; {why}"
     elif shall != spec.instances:
@@ -61,7 +61,7 @@ def _look(
         )
     else:
         sentence = f"{_stays(bounds, spec.instances, wants)}: {figures}"
-    scaler.told = Scaling(at=now, wants=wants, sentence=sentence)
+    scaler.decision = Scaling(at=now, wants=wants, sentence=sentence)
 
 
 def _stays(bounds: Autoscale, instances: int, wants: int) -> str:
@@ -93,14 +93,14 @@ def readings_of(
     targets = {"cpu": float(bounds.cpu_percent), "memory": float(bounds.memory_percent)}
     own = {each.name: each.target for each in bounds.metrics}
     for task in _ready_tasks(context, spec.id, now):
-        told = usage.get(task.id)
-        if told is None:
+        used = usage.get(task.id)
+        if used is None:
             continue
         resources = context.state.versions[task.group.stack, task.version].resources
-        for name, value in _shares(told, resources).items():
+        for name, value in _shares(used, resources).items():
             if value is not None and targets[name]:
                 uses.setdefault(name, []).append(value)
-        for name, value in told.metrics:
+        for name, value in used.metrics:
             if name in own:
                 uses.setdefault(f"metric {name}", []).append(value)
     readings = [reading(name, uses[name], target, spec.instances) for name, target in targets.items() if name in uses]

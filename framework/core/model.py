@@ -464,7 +464,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskUsage:
-    """What a task used when it was last measured; None for what was not measured."""
+    """The use of a task when it was last measured; None for what was not measured."""
 
     task_id: TaskId
     #: Thousandths of a cpu, the mean of some seconds.
@@ -476,7 +476,7 @@ class TaskUsage:
 
 
 class Mismatch(StrEnum):
-    """What the store and the master disagree about, in so many tasks that an operator decides
+    """A disagreement of the store and the master about so many tasks that an operator decides
     (core.converge.kill_guard)."""
 
     UNKNOWN_TASKS = "strangers"

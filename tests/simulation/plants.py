@@ -98,7 +98,7 @@ def _strangers_killed() -> Installed:
     real = kill_guard.holds_back
 
     def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
-        if task is not None and task.state is TaskState.STARTING and not context.agents.is_told:
+        if task is not None and task.state is TaskState.STARTING and not context.agents.is_known:
             context.emit(Kill(task_id=task.id, agent_id=task.agent_id))
         return real(context, status, task, now)
 

@@ -204,7 +204,7 @@ def _kept_seconds(context: Context, task: Task) -> float:
     """Limit on the time since the task ended. It is short if only a removed stack waits, and for an agent that is not
     there. An agent that an operator marked as gone is treated the same: its machine may be back under another id that a
     newly elected master does not know again."""
-    is_there = not context.agents.is_told or keeper_of(context.agents, task) is not None
+    is_there = not context.agents.is_known or keeper_of(context.agents, task) is not None
     return MOST_SECONDS if is_there or task.group in context.state.specs else NOWHERE_SECONDS
 
 

@@ -35,15 +35,15 @@ def global_slots(context: Context, spec: GroupSpec) -> dict[int, AgentId | None]
         if agent_id in taken:
             continue
         if runs:
-            keeps = not agents.is_told or _may_stay(agents, agent_id, fitting)
+            keeps = not agents.is_known or _may_stay(agents, agent_id, fitting)
         elif has_finished(state, spec, slot):
-            keeps = not agents.is_told or agent_id in agents.present
+            keeps = not agents.is_known or agent_id in agents.present
         else:
-            keeps = agents.is_told and _may_come(agents, agent_id, fitting)
+            keeps = agents.is_known and _may_come(agents, agent_id, fitting)
         if keeps:
             wanted[slot] = agent_id
             taken[agent_id] = None
-    if agents.is_told:
+    if agents.is_known:
         new = (agent_id for agent_id in fitting if agent_id not in taken and _may_come(agents, agent_id, fitting))
         number = 0
         for agent_id in new:

@@ -140,7 +140,9 @@ class Viewer:
             waits=waits_of(self._context, group),
             progress=progress_of(self._context, group),
             refused_by=self._context.waits_published.get(group, ((), 0.0))[0] if group in self._context.pending else (),
-            scaling=scaler.told if (scaler := self._context.scalers.get(group)) and spec and spec.autoscale else None,
+            scaling=scaler.decision
+            if (scaler := self._context.scalers.get(group)) and spec and spec.autoscale
+            else None,
         )
 
     def _version(self, group: GroupId, spec: GroupSpec | None, tasks: tuple[Task, ...]) -> Version:

@@ -159,7 +159,7 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if _may_expire(active) and not context.timers.has(Timer.ROLLOUT_DEADLINE, str(group)):
         due = last_progress(context, active) + active.update.deadline_seconds
         context.timers.set(Timer.ROLLOUT_DEADLINE, str(group), due)
-    if gate.cause or (active.spec.mode is Mode.GLOBAL and not context.agents.is_told):
+    if gate.cause or (active.spec.mode is Mode.GLOBAL and not context.agents.is_known):
         return False  # of a global group a new leader knows only with the agents how much is to be done
     if active.step is not None:
         return _next_step(context, active, active.step, now)

@@ -39,7 +39,7 @@ class Agents:
         """When the next maintenance window begins or ends, so that `unavailable` changes; 0 where none does."""
         self.is_awaited = False
         """Whether placing waits for the list, so that rules about racks see all racks."""
-        self.is_told = False
+        self.is_known = False
         """Whether a list has come since our start, or its time-out."""
         self.problem = ""
         self.region = ""
@@ -173,7 +173,7 @@ class Agents:
             self._is_stale = True
             self.revision += 1
 
-    def judge(self, now: Instant, lead_seconds: float) -> None:
+    def find_unavailable(self, now: Instant, lead_seconds: float) -> None:
         """Finds out which agents placement must avoid now, and until when that holds."""
         unavailable: dict[AgentId, str] = {}
         draining: dict[AgentId, None] = {}
@@ -190,7 +190,7 @@ class Agents:
                     draining[id] = None
             if cause:
                 unavailable[id] = cause
-        if self.is_told:
+        if self.is_known:
             unavailable |= dict.fromkeys(self.absent, ABSENT)
         self.draining = draining
         self.boundary = min((at for at in boundaries if now < at), default=0.0)

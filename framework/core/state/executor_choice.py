@@ -84,10 +84,11 @@ def free_in(offers: Sequence[Offer]) -> Resources:
 def choose_executor(
     offers: Sequence[Offer], running: Mapping[ExecutorId, int], reservations: Reservations, settings: Settings
 ) -> ExecutorChoice | None:
-    """What pays on the agent of these offers, where the executors `running` have tasks of ours; None where no
-    reservation has room for the executor.
+    """Chooses the executor on the agent of these offers, and the resources that pay for it. `running` are the executors
+    there with tasks of ours. None where no reservation has room for the executor.
 
-    One that runs there is used as it is, whoever led when it was fetched: ours first, else the one with most tasks.
+    An executor that runs there is used as it is, whoever led when it was fetched: the current one first, otherwise the
+    one with most tasks.
     """
     base = settings.executor_id
     pools = _pools(offers)

@@ -45,7 +45,7 @@ class Effect(StrEnum):
 
 
 class Action(StrEnum):
-    """What we must do about a task, by its goal and its observed state."""
+    """The action that a task needs, by its goal and its observed state."""
 
     NOTHING = "nothing"
     KILL = "kill"
@@ -92,7 +92,7 @@ def back(goal: Goal, reported: TaskState, *, is_replaced: bool, is_desired: bool
 
 
 def act(goal: Goal, observed: TaskState) -> Action:
-    """What must be done about a task with this goal in this state."""
+    """The action that a task with this goal needs in this state."""
     if observed.is_terminal:
         return Action.ENDED
     if goal is Goal.STOP:

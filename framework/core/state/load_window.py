@@ -34,7 +34,7 @@ class Reading:
     mean: float
     target: float
     #: How many tasks have measured it.
-    told: int
+    measured: int
     #: The number of tasks at which the load would be at the target.
     wants: int
 
@@ -56,7 +56,7 @@ def reading(name: str, uses: list[float], target: float, instances: int) -> Read
     load = sum(uses) / target + (0 if has_too_few else silent)
     is_other_way = (load > instances) is not has_too_few
     wants = instances if is_other_way or abs(load / instances - 1) <= TOLERANCE else math.ceil(load - _NEARLY)
-    return Reading(name=name, mean=mean, target=target, told=len(uses), wants=wants)
+    return Reading(name=name, mean=mean, target=target, measured=len(uses), wants=wants)
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Scaler:
     highest: Window = field(default_factory=lambda: Window(is_highest=True))
     lowest: Window = field(default_factory=lambda: Window(is_highest=False))
     #: The last decision, for readers.
-    told: Scaling | None = None
+    decision: Scaling | None = None
 
     def settle(self, bounds: Autoscale, instances: int, wanted: int, now: Instant) -> int:
         """The number that a group of `instances` shall have, where its load wants `wanted` now."""

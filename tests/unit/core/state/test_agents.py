@@ -45,7 +45,7 @@ def test_instants_are_told_as_people_read_them(at: float) -> None:
 def test_who_is_avoided_and_why(agent: Agent, cause: str) -> None:
     agents = Agents()
     agents.report([agent])
-    agents.judge(100.0, 60.0)
+    agents.find_unavailable(100.0, 60.0)
     assert agents.unavailable.get(agent.id, "") == cause
 
 
@@ -54,7 +54,7 @@ def test_the_next_boundary_is_when_a_window_changes_something() -> None:
     agents.report([Agent(id=ONE.id, hostname="a", window=(1000.0, 2000.0))])
     found = []
     for now in (0.0, 940.0, 1000.0, 2000.0):
-        agents.judge(now, 60.0)
+        agents.find_unavailable(now, 60.0)
         found.append(agents.boundary)
     assert found == [940.0, 1000.0, 2000.0, 0.0]
 
