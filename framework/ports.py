@@ -94,11 +94,13 @@ def is_address(leader: str) -> bool:
 
 
 class MasterFault(Exception):
-    """The master refused an operator's request. `kind` is that of a Refused, the message a sentence."""
+    """The master refused an operator's request. `kind` is that of a Refused, the message a sentence; `is_unknown`: the
+    master may still do it."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, *, is_unknown: bool = False) -> None:
         super().__init__(message)
         self.kind = kind
+        self.is_unknown = is_unknown
 
 
 class Operator(Protocol):

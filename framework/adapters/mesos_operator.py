@@ -58,7 +58,7 @@ class MasterOperator:
             content = answer.read(MOST_BYTES + 1)
         except TimeoutError:
             text = f"the Mesos master at {master} did not answer within {ANSWER_SECONDS:g} s"
-            raise MasterFault("unavailable", f"{text}; what was asked may still happen") from None
+            raise MasterFault("unavailable", f"{text}; what was asked may still happen", is_unknown=True) from None
         except (OSError, http.client.HTTPException) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or repr(error)
             raise MasterFault("unavailable", f"the Mesos master at {master} cannot be asked: {why.lower()}") from None

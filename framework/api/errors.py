@@ -18,6 +18,9 @@ _log = logging.getLogger(__name__)
 
 Details = Iterable[tuple[str, str]]
 
+#: Of an answer to a request that was sent on and may still happen: clients look before they ask again.
+OUTCOME_UNKNOWN = {"X-Framework-Outcome": "unknown"}
+
 
 class Problem(HTTPException):
     """What was asked cannot be: an HTTP status, a sentence, and (path, error) pairs."""

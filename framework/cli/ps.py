@@ -43,14 +43,9 @@ def ps(pattern: str, with_ended: bool, labels: str, server: Server, as_json: boo
     print_table(_HEADERS, [row for _, row in sorted(rows)])
     for line in answer["scaling"]:
         note(f"{line['group']} is scaled by its load ({line['targets']}): {line['sentence']}")
-    unplaced = next((line["group"] for line in answer["waiting"] if is_unplaced(line["cause"])), "")
+    unplaced = next((line["group"] for line in answer["waiting"] if line.get("is_unplaced")), "")
     if unplaced:
         note(explain_hint(unplaced))
-
-
-def is_unplaced(cause: str) -> bool:
-    """Whether a slot waits for an agent on which it fits: then the cause counts those on which it does not."""
-    return " agents fit" in cause
 
 
 def explain_hint(group: str) -> str:

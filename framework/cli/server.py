@@ -29,6 +29,8 @@ Headers = Mapping[str, str]
 
 _KEY = "Idempotency-Key"
 """Names a request: another try of it is the same change, whichever scheduler has taken the first."""
+_OUTCOME = "X-Framework-Outcome"
+"""Says of an answer that the request may still happen."""
 _UNAVAILABLE = frozenset({502, 503, 504})
 """Statuses of a scheduler that cannot answer now, and of a load balancer that reaches none."""
 
@@ -240,7 +242,7 @@ class Server:
             return self._is_other(response.status_code)
         message = printable("\n".join(lines))
         if response.status_code == 503:
-            return NoScheduler(message, is_temporary=True, is_unknown="may still happen" in message)
+            return NoScheduler(message, is_temporary=True, is_unknown=response.headers.get(_OUTCOME) == "unknown")
         return Refused(message, response.status_code)
 
     def _is_other(self, status: int = 200) -> CommandFault:

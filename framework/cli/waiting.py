@@ -13,7 +13,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.output import cell, note, plural, since
-from framework.cli.ps import cause_text, explain_hint, is_unplaced, progress_text
+from framework.cli.ps import cause_text, explain_hint, progress_text
 from framework.cli.retrying import NoScheduler
 from framework.cli.server import Answer, Server
 from framework.exits import CliExit
@@ -206,7 +206,7 @@ def _line(group: Answer, index: int, now: float, is_removal: bool) -> Line:
         timeless="" if is_done else _text(group, ONE_TIME),
         is_done=is_done and not failed,
         failure=_failure(group) if failed else "",
-        is_unplaced=any(is_unplaced(cause["cause"]) for cause in group["waiting"]),
+        is_unplaced=any(cause.get("is_unplaced", False) for cause in group["waiting"]),
     )
 
 

@@ -18,7 +18,7 @@ from framework.core.launch.placement_request import request_for, slots_by_spec, 
 from framework.core.launch.preferred_agents import look_around
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
-from framework.core.state.context import Context
+from framework.core.state.context import NO_OFFERS, Context, PendingCause
 from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, ExecutorChoice, choose_executor, free_in
 from framework.core.state.timers import Timer
@@ -131,7 +131,8 @@ def _held_back(context: Context, as_spec: GroupSpec, now: Instant) -> str:
     return sentence(backoff) if backoff is not None and is_waiting(backoff, now) else ""
 
 
-def _note(context: Context, group: GroupId, cause: str) -> None:
+def _note(context: Context, group: GroupId, text: str, *, is_unplaced: bool = False) -> None:
+    cause = PendingCause(text, is_unplaced)
     if context.causes.get(group) != cause:
         context.causes[group] = cause
         context.state.touched[group] = None
@@ -309,9 +310,9 @@ def _unplaced(
         unplaced.append(replace(request, slots=tuple(slot for slot in request.slots if slot in rest)))
         rules = tuple(sorted(reason.rule for reason in refused.reasons if reason.rule != Offered.rule))
         if not rules and refused.agents:
-            _note(context, request.group, "waits for offers")
+            _note(context, request.group, NO_OFFERS.text)
             continue
-        _note(context, request.group, refused.sentence())
+        _note(context, request.group, refused.sentence(), is_unplaced=True)
         context.publish_waiting(request.group, refused.sentence(), rules, now)
     return unplaced
 

@@ -76,6 +76,8 @@ class Waiting:
     backoff: Backoff | None = None
     #: Whether it is not filled again before somebody asks for it.
     is_final: bool = False
+    #: Whether it fits on no agent: `cause` counts the agents by the rule that they do not meet.
+    is_unplaced: bool = False
 
     def sentence(self, now: Instant) -> str:
         """The cause, with the rest of the wait as of now."""

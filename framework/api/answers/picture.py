@@ -256,6 +256,7 @@ def waiting_plain(group: GroupView) -> Iterator[Plain]:
             "cause": waiting.cause,
             "until": waiting.until or None,
             "is_final": waiting.is_final,
+            "is_unplaced": waiting.is_unplaced,
             "backoff": backoff_plain(waiting.backoff),
         }
 
@@ -345,6 +346,7 @@ def _causes(group: GroupView) -> list[Plain]:
             "slots": [one.slot for one in alike],
             "until": min((one.until for one in alike if one.until), default=None),
             "is_final": alike[0].is_final,
+            "is_unplaced": alike[0].is_unplaced,
             "backoff": backoff_plain(alike[0].backoff),
         }
         for cause, alike in slots.items()

@@ -137,6 +137,7 @@ class CauseLine(Shape):
     slots: list[int] = Field(examples=[[2, 3]])
     until: Seconds | None
     is_final: bool
+    is_unplaced: bool = Field(description="no agent fits; the cause counts them by the rule that they do not meet")
     backoff: BackoffLine | None
 
 
@@ -342,6 +343,7 @@ class WaitingLine(Shape):
     cause: str
     until: Seconds | None
     is_final: bool = Field(description="it was given up, and is not filled before somebody asks for it")
+    is_unplaced: bool = Field(description="no agent fits; the cause counts them by the rule that they do not meet")
     backoff: BackoffLine | None
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from framework.api.answers.base import Json
 from framework.api.answers.gone_shapes import GoneAnswer, GoneBody, LossAnswer
-from framework.api.errors import Problem
+from framework.api.errors import OUTCOME_UNKNOWN, Problem
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.routes.asking import known, problem_of
 from framework.api.threads import Threads
@@ -79,7 +79,8 @@ def _others(operator: Operator, view: View, found: Loss) -> tuple[Mapping[str, i
 
 def _problem(fault: MasterFault) -> Problem:
     sentence = str(fault)
-    headers = {"Retry-After": "1"} if fault.kind == "unavailable" else None
+    headers = {"Retry-After": "1"} if fault.kind == "unavailable" else {}
+    headers |= OUTCOME_UNKNOWN if fault.is_unknown else {}
     return Problem(_STATUS[fault.kind], f"{sentence[:1].upper()}{sentence[1:]}.", headers=headers)
 
 

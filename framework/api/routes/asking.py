@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from framework.api.errors import Problem
+from framework.api.errors import OUTCOME_UNKNOWN, Problem
 from framework.api.guard.repeating import with_key
 from framework.core.commands import Done, Refused
 from framework.core.events import UserRequest
@@ -45,6 +45,7 @@ async def ask(front: Front, make: Callable[[int], UserRequest], timeout_seconds:
             f"The scheduler did not answer within {timeout_seconds:g} s"
             + (f" ({said})" if said else "")
             + ". What was asked may still happen: look before you ask again.",
+            headers=OUTCOME_UNKNOWN,
         )
     outcome = future.result()
     if isinstance(outcome, Refused):

@@ -14,7 +14,7 @@ import httpx
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from framework.api.errors import Problem, error_answer
+from framework.api.errors import OUTCOME_UNKNOWN, Problem, error_answer
 from framework.api.guard.guard import ROUTE
 from framework.api.info import ServerInfo
 from framework.api.standby.connecting import Connecting
@@ -235,7 +235,7 @@ class Proxy:
                 503,
                 f"The leader at {leader} did not answer ({_why(error)}). What was asked may still happen: look before"
                 " you ask again.",
-                headers=_RETRY,
+                headers=_RETRY | OUTCOME_UNKNOWN,
             ) from None
 
         raise self._unreachable(leader, f"no connection within {_CONNECT_SECONDS:g} s")

@@ -84,7 +84,7 @@ def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> To
     cause = waiting.sentence(view.at)
     now = _now(explanation)
     # A cause that is a placement's own sentence is told anew, as of now.
-    sentences = [now] if " agents fit" in cause else [cause] if waiting.is_final else [cause, now]
+    sentences = [now] if waiting.is_unplaced else [cause] if waiting.is_final else [cause, now]
     return Told(
         group=group.spec.id,
         slot=slot,

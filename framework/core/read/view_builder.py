@@ -16,7 +16,7 @@ from framework.core.read.overdue import waits_of
 from framework.core.rollout.progress import progress_of
 from framework.core.state.agent_failures import count_now, points_for
 from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
-from framework.core.state.context import Context
+from framework.core.state.context import NO_OFFERS, Context
 from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
 from specs.ids import AgentId, GroupId, VersionId
 from specs.model.constraints import Mode
@@ -215,8 +215,10 @@ class Viewer:
             return Waiting(slot=slot, cause="waits for the master's agent list")
         if backoff is not None and is_waiting(backoff, context.now):
             return Waiting(slot=slot, cause=sentence(backoff), until=backoff.until, backoff=backoff)
-        cause = why_nowhere(context, spec) if is_nowhere else context.causes.get(group, "waits for offers")
-        return Waiting(slot=slot, cause=cause)
+        if is_nowhere:
+            return Waiting(slot=slot, cause=why_nowhere(context, spec), is_unplaced=True)
+        cause = context.causes.get(group, NO_OFFERS)
+        return Waiting(slot=slot, cause=cause.text, is_unplaced=cause.is_unplaced)
 
     def _without_retries(self, spec: GroupSpec) -> list[Task]:
         """The last task of each slot whose retries are used up."""

@@ -328,7 +328,7 @@ def why_not(context: Context, spec: GroupSpec) -> str:
     """What keeps a group from being as desired, in a sentence."""
     state, index = context.state, context.state.group(spec.id)
     if spec.id in context.causes:
-        return context.causes[spec.id] + _kept_in_place(context, spec)
+        return context.causes[spec.id].text + _kept_in_place(context, spec)
     for id in (*index.surge.values(), *index.holders.values()):
         task = state.tasks[id]
         if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, spec.version):

@@ -55,6 +55,20 @@ class SentUpdate:
     at: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class PendingCause:
+    """Why the pending slots of a group found no place when placement last looked."""
+
+    #: A sentence for people; nothing decides by it.
+    text: str
+    #: No agent fits: the sentence counts the agents by the rule that they do not meet.
+    is_unplaced: bool = False
+
+
+NO_OFFERS = PendingCause("waits for offers")
+"""The cause before placement has looked."""
+
+
 class Context:
     """State and step. Every change of a task goes through `put`, so that it is stored and the views notice."""
 
@@ -76,8 +90,8 @@ class Context:
         self.pending: dict[GroupId, dict[int, None]] = {}
         self.never_started: dict[GroupId, dict[int, int]] = {}
         """How many launches of a slot in a row never started, by group and slot (core.groups.never_started)."""
-        self.causes: dict[GroupId, str] = {}
-        """Why the pending slots of a group found no place when last looked: sentences for people."""
+        self.causes: dict[GroupId, PendingCause] = {}
+        """Why the pending slots of a group found no place; written by placing."""
         self.refused_at: dict[GroupId, Instant] = {}
         """When placement last found no place for a slot of a group, although nothing else kept it waiting."""
         self.answered: list[Answered] = []

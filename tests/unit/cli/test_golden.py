@@ -73,7 +73,7 @@ def _scene() -> FakeFront:
             state=GroupState.WAITING,
             resources=Resources(cpus_milli=3000, mem_mib=512, scalars=(("bandwidth", 50_000),)),
             rules=RULES,
-            waiting=[Waiting(slot=slot, cause=UNPLACED) for slot in range(40)],
+            waiting=[Waiting(slot=slot, cause=UNPLACED, is_unplaced=True) for slot in range(40)],
         ),
     ]
     ended = a_task(

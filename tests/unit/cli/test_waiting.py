@@ -169,7 +169,7 @@ HINT = "`framework explain shop/web` tells why, agent by agent, and what would h
 def test_a_long_wait_for_room_says_once_where_to_look(
     serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    view = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause=UNPLACED)])])
+    view = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause=UNPLACED, is_unplaced=True)])])
     _wait(serve(), _shows(front, view, view, view, a_view([_stack(a_task(WEB))])))
     assert capsys.readouterr().err.splitlines() == [
         f"shop/web: 0/1 ready: 1 slot: {UNPLACED}",
@@ -181,14 +181,14 @@ def test_a_long_wait_for_room_says_once_where_to_look(
 def test_a_short_wait_or_another_cause_says_nothing_of_it(
     serve: Serve, front: FakeFront, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unplaced = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause=UNPLACED)])])
+    unplaced = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause=UNPLACED, is_unplaced=True)])])
     backs_off = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause="waits 2 s after: oops")])])
     _wait(serve(), _shows(front, unplaced, backs_off, a_view([_stack(a_task(WEB))])))
     assert "framework explain" not in capsys.readouterr().err
 
 
 def test_giving_up_says_where_to_look(serve: Serve, front: FakeFront) -> None:
-    front.view = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause=UNPLACED)])])
+    front.view = a_view([_stack(state=GroupState.WAITING, waiting=[Waiting(slot=0, cause=UNPLACED, is_unplaced=True)])])
     with pytest.raises(CommandFault) as caught:
         _wait(serve(), [])
     assert caught.value.message.endswith(f"  shop/web: 0/1 ready: 1 slot: {UNPLACED}\n{HINT}")

@@ -33,13 +33,15 @@ def _explain(client: TestClient, of: str, **more: str | int) -> dict[str, Any]:
     return told
 
 
-def _waiting(cause: str = "0/2 agents fit: 2 cpus (wanted 3, best 0.9)", **group: object) -> GroupView:
+def _waiting(
+    cause: str = "0/2 agents fit: 2 cpus (wanted 3, best 0.9)", *, is_unplaced: bool = True, **group: object
+) -> GroupView:
     return a_group(
         PROD,
         instances=2,
         state=GroupState.WAITING,
         tasks=[a_task(PROD, 0, 1)],
-        waiting=[Waiting(slot=1, cause=cause)],
+        waiting=[Waiting(slot=1, cause=cause, is_unplaced=is_unplaced)],
         resources=LARGE,
         **group,  # type: ignore[arg-type]
     )
@@ -71,7 +73,7 @@ def test_a_slot_that_waits_for_room(client: TestClient, of: str) -> None:
     "cause", ["waits 2 s after: exit code 3", "waits for shop/redis to run", "waits for Mesos: no master"]
 )
 def test_another_cause_comes_first(client: TestClient, front: FakeFront, cause: str) -> None:
-    front.view = a_view([a_stack("shop", [_waiting(cause)])], agents=[an_agent(1), an_agent(2)])
+    front.view = a_view([a_stack("shop", [_waiting(cause, is_unplaced=False)])], agents=[an_agent(1), an_agent(2)])
     told = _explain(client, "shop/web")
     assert told["fits"]
     assert told["sentences"][0] == cause
@@ -158,7 +160,7 @@ def test_a_global_group_waits_on_the_agent_that_has_none(client: TestClient, fro
         mode=Mode.GLOBAL,
         wanted=2,
         tasks=[a_task(PROD, 0, 1, agent=1)],
-        waiting=[Waiting(slot=1, cause="0/2 agents fit: 1 cpus")],
+        waiting=[Waiting(slot=1, cause="0/2 agents fit: 1 cpus", is_unplaced=True)],
         state=GroupState.WAITING,
         resources=LARGE,
     )

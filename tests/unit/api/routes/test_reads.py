@@ -171,8 +171,22 @@ def test_a_group_says_what_it_waits_for(client: TestClient) -> None:
     (group,) = client.get("/v1/groups", params={"pattern": "shop/web[prod]"}).json()["groups"]
     assert (group["ready"], group["wanted"], group["live"], group["outdated"]) == (1, 4, 2, 0)
     assert group["waiting"] == [
-        {"cause": "backs off", "slots": [2], "until": NOW + 9, "is_final": False, "backoff": None},
-        {"cause": "no offer has 4 cpus", "slots": [3], "until": None, "is_final": False, "backoff": None},
+        {
+            "cause": "backs off",
+            "slots": [2],
+            "until": NOW + 9,
+            "is_final": False,
+            "is_unplaced": False,
+            "backoff": None,
+        },
+        {
+            "cause": "no offer has 4 cpus",
+            "slots": [3],
+            "until": None,
+            "is_final": False,
+            "is_unplaced": False,
+            "backoff": None,
+        },
     ]
     assert group["progress"][0]["stage"] == "pulling"
     assert group["states"] == {"RUNNING": 1, "STARTING": 1}

@@ -284,6 +284,7 @@ def test_a_leader_that_dies_before_it_answers(standby: Scheduler, rude: list[byt
     answer = standby.ask("POST", "/v1/restart", json={"pattern": "shop"}, headers=TOKEN)
     assert answer.status_code == 503
     assert "What was asked may still happen" in answer.json()["message"]
+    assert answer.headers["X-Framework-Outcome"] == "unknown"
 
 
 def test_a_part_of_an_answer_is_not_taken_for_the_whole(standby: Scheduler, rude: list[bytes]) -> None:
