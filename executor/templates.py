@@ -95,11 +95,11 @@ class Templates:
         (place / BOUND).mkdir(exist_ok=True)
         try:
             groups = self._groups()
-            give_up_at = time.monotonic() + TASK_SECONDS
+            deadline = time.monotonic() + TASK_SECONDS
             for index, template in enumerate(order.container.templates):
                 if self._preparing[order.task_id]:
                     raise Fault("its files are not wanted any more")
-                self._write(kept, index, template, groups, give_up_at)
+                self._write(kept, index, template, groups, deadline)
         except (Fault, ValueError, OSError) as fault:
             shutil.rmtree(place, ignore_errors=True)
             raise fault if isinstance(fault, Fault) else _not_written(fault) from None
@@ -192,10 +192,10 @@ class Templates:
     def _renew(self, kept: _Kept, groups: Groups) -> None:
         """Writes what has changed, and tells of it; where a template does not render, what it was stays."""
         changed, faults = [], []
-        give_up_at = time.monotonic() + TASK_SECONDS
+        deadline = time.monotonic() + TASK_SECONDS
         for index, template in enumerate(kept.order.container.templates):
             try:
-                if self._write(kept, index, template, groups, give_up_at):
+                if self._write(kept, index, template, groups, deadline):
                     changed.append(index)
             except (ValueError, OSError) as error:
                 faults.append(f"template {error}; it stays as it was")
@@ -204,7 +204,7 @@ class Templates:
             kept.fault = fault
             self._post(TemplatesRendered(task_id=kept.order.task_id, changed=tuple(changed), fault=fault))
 
-    def _text(self, kept: _Kept, index: int, groups: Groups, give_up_at: float) -> str:
+    def _text(self, kept: _Kept, index: int, groups: Groups, deadline: float) -> str:
         now = time.monotonic()
         until, words = kept.too_much.get(index, (0.0, ""))
         if now < until:
@@ -213,15 +213,15 @@ class Templates:
         template = kept.order.container.templates[index]
         try:
             key = kept.order.task_id if kept.order.task_id in self._preparing else ""
-            return self._renderer.text(template.content, kept.own, groups, give_up_at - now, key)
+            return self._renderer.text(template.content, kept.own, groups, deadline - now, key)
         except TooMuch as fault:
             kept.too_much[index] = (now + REST_SECONDS, str(fault))
             raise
 
-    def _write(self, kept: _Kept, index: int, template: Template, groups: Groups, give_up_at: float) -> bool:
+    def _write(self, kept: _Kept, index: int, template: Template, groups: Groups, deadline: float) -> bool:
         """Whether the file is another one now. Raises ValueError, OSError."""
         try:
-            text = self._text(kept, index, groups, give_up_at)
+            text = self._text(kept, index, groups, deadline)
         except (ValueError, OSError) as fault:
             # Not type(fault): some of these are made of more than a text.
             kind = TooMuch if isinstance(fault, TooMuch) else ValueError

@@ -49,10 +49,10 @@ class _Level:
     excess: Callable[[Domain, int], float]
 
 
-def given_up(
+def slots_to_drop(
     slots: Sequence[Filled], count: int, rules: Rules, cluster: Cluster, order: KillOrder = KillOrder.YOUNGEST
 ) -> tuple[int, ...]:
-    """The `count` slots to give up, ascending.
+    """The `count` slots to drop, ascending.
 
     Those that are worth the least go first; of equals those that break UNIQUE or MAX_PER; then those in the fullest
     domains of the group's GROUP_BY and spread rules, outer before inner, so that what is left stays as even as it can;

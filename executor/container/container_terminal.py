@@ -94,10 +94,10 @@ class ContainerTerminal:
             log.debug("the terminal of a command cannot be resized: %s", error)
 
     def exit_code(self) -> int:
-        give_up_at = time.monotonic() + END_SECONDS
+        deadline = time.monotonic() + END_SECONDS
         try:
             while (state := self._client.exec_inspect(self._id))["Running"]:
-                if time.monotonic() >= give_up_at:
+                if time.monotonic() >= deadline:
                     raise Fault("the command has closed its output and goes on; it was left running")
                 time.sleep(LOOK_AGAIN_SECONDS)
         except APIError as error:

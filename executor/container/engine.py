@@ -52,7 +52,7 @@ class Engine:
 
     def ask(self, call: Callable[[Any], T]) -> T:
         """What the engine answers; waits for it for a bounded time. Raises APIError, or Fault if it is away."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         pause = LEAST_PAUSE_SECONDS
         while True:
             try:
@@ -60,7 +60,7 @@ class Engine:
             except APIError:
                 raise
             except AWAY as error:
-                if time.monotonic() + pause > give_up_at:
+                if time.monotonic() + pause > deadline:
                     raise Fault(
                         f"Docker at {engine_address()} has not answered for {PATIENCE_SECONDS:.0f} s ({error});"
                         " check that dockerd runs on the agent and that the executor's user may use its socket",

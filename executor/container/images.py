@@ -91,7 +91,7 @@ class Images:
 
     def _pull(self, job: _Job) -> str:
         """The fault in words, or nothing."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not job.is_cancelled:
             try:
                 return self._transfer(job)
@@ -100,7 +100,7 @@ class Images:
             except AWAY as error:
                 if job.is_cancelled:
                     break
-                if time.monotonic() > give_up_at:
+                if time.monotonic() > deadline:
                     return f"Docker at {engine_address()} does not answer: {error}"
             time.sleep(RETRY_SECONDS)
         return "nobody waits for it any more"

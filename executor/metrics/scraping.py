@@ -91,7 +91,7 @@ def fetch(order: Order) -> str:
     bound = binding(order, wanted.port) if wanted is not None else None
     if wanted is None or bound is None:
         raise ValueError(f"wanted a port of the task called {wanted.port if wanted else ''!r}, got none")
-    give_up_at = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     headers = (
         ("Host", host_header(bound.address, bound.host_port)),
         ("User-Agent", "framework-executor"),
@@ -102,7 +102,7 @@ def fetch(order: Order) -> str:
         connection.sendall(request_bytes("GET", wanted.path, headers))
         answer, body = Answer(), bytearray()
         while not answer.is_complete:
-            left = give_up_at - time.monotonic()
+            left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"not all of it came within {TIMEOUT_SECONDS:g} s")
             connection.settimeout(left)

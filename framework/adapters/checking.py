@@ -259,7 +259,7 @@ class _Checker:
     def _compare_tasks(self) -> None:
         known = {agent.id for agent in self._agents}
         holders: defaultdict[tuple[GroupId, int], list[Task]] = defaultdict(list)
-        strangers: dict[AgentId, list[tuple[str, Task]]] = {}
+        unknown: dict[AgentId, list[tuple[str, Task]]] = {}
         next_serial = self._framework.next_serial
         for path, task in self._tasks:
             if records.serial_of(task.id) >= next_serial:
@@ -277,8 +277,8 @@ class _Checker:
                 where = f"{nodes.VERSIONS_NODE}/{task.group.stack}/{task.version}"
                 self._say(Severity.FAULT, path, f"has task {task.id} of version {task.version}: {where} is not there")
             if task.agent_id not in known:
-                strangers.setdefault(task.agent_id, []).append((path, task))
-        for agent, homeless in strangers.items():
+                unknown.setdefault(task.agent_id, []).append((path, task))
+        for agent, homeless in unknown.items():
             path, task = homeless[0]
             others = f" and {len(homeless) - 1} others" if len(homeless) > 1 else ""
             text = f"has task {task.id}{others} on agent {agent}, of which nothing else is stored; the next scheduler"

@@ -94,7 +94,7 @@ def _kill_before_knowing() -> Installed:
     return patch.object(Scheduler, "_subscribed", planted)
 
 
-def _strangers_killed() -> Installed:
+def _unknown_tasks_killed() -> Installed:
     real = kill_guard.holds_back
 
     def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
@@ -336,9 +336,9 @@ PLANTS = (
         rules=("kill of a wanted task",),
     ),
     Plant(
-        name="a task that is told of before the agents are known is taken for a stranger",
+        name="a task that is told of before the agents are known is taken for an unknown task",
         seed=1,
-        install=_strangers_killed,
+        install=_unknown_tasks_killed,
         rules=("kill of a wanted task",),
     ),
     Plant(

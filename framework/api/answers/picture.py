@@ -367,15 +367,15 @@ def _progress(view: View, tasks: Iterable[Task]) -> Iterator[Plain]:
 
 def _failed(group: GroupView) -> int:
     """How many slots failed for good: their last task did not finish, and no other follows."""
-    given_up = sum(waiting.is_final for waiting in group.waiting)
+    final = sum(waiting.is_final for waiting in group.waiting)
     if group.spec.restart is Restart.ALWAYS:
-        return given_up
+        return final
     pending = {task.slot for task in group.tasks} | {waiting.slot for waiting in group.waiting}
     last: dict[int, Task] = {}
     for task in group.ended:
         if task.slot not in pending and not group.is_outdated(task):
             last.setdefault(task.slot, task)
-    return given_up + sum(task.state is not TaskState.FINISHED and task.goal is Goal.RUN for task in last.values())
+    return final + sum(task.state is not TaskState.FINISHED and task.goal is Goal.RUN for task in last.values())
 
 
 def _last_end(group: GroupView) -> Plain | None:

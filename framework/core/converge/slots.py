@@ -7,7 +7,7 @@ from framework.core.launch.global_groups import global_slots
 from framework.core.model import GroupSpec, Task
 from framework.core.state.context import Context
 from framework.core.state.group_index import holds_slot
-from placement.surplus import Filled, Worth, given_up
+from placement.surplus import Filled, Worth, slots_to_drop
 from specs.ids import AgentId, GroupId
 from specs.model.constraints import Mode
 from specs.states import Goal, Health, TaskState
@@ -42,7 +42,7 @@ def _wanted_of_many(context: Context, spec: GroupSpec) -> list[int]:
     if len(kept) > spec.instances:
         slots = [_filled(context, spec, slot) for slot in kept]
         order = context.kill_orders.get(spec.id, spec.kill_order)
-        surplus = given_up(slots, len(kept) - spec.instances, spec.rules, context.agents.cluster, order)
+        surplus = slots_to_drop(slots, len(kept) - spec.instances, spec.rules, context.agents.cluster, order)
         gone = frozenset(surplus)
         return sorted(slot for slot in kept if slot not in gone)
     number = 0

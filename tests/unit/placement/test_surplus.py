@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from placement.agent import Agent
 from placement.cluster import Cluster
-from placement.surplus import Filled, Worth, given_up
+from placement.surplus import Filled, Worth, slots_to_drop
 from specs.ids import AgentId
 from specs.model.constraints import Constraint, Rules, Spread
 from specs.model.operators import Operator
@@ -73,8 +73,8 @@ def unique(field: str = "hostname") -> Constraint:
     ],
 )
 def test_given_up(slots: list[Filled], count: int, rules: Rules, gone: tuple[int, ...]) -> None:
-    assert given_up(slots, count, rules, CLUSTER) == gone
-    assert given_up(slots[::-1], count, rules, CLUSTER) == gone
+    assert slots_to_drop(slots, count, rules, CLUSTER) == gone
+    assert slots_to_drop(slots[::-1], count, rules, CLUSTER) == gone
 
 
 def aged(slot: int, since: float, worth: Worth = Worth.READY, agent: int = 0) -> Filled:
@@ -108,8 +108,8 @@ def test_age_decides_among_equals(
     slots: list[Filled], count: int, youngest: tuple[int, ...], oldest: tuple[int, ...]
 ) -> None:
     for given_slots in (slots, slots[::-1]):
-        assert given_up(given_slots, count, BY_RACK, CLUSTER) == youngest
-        assert given_up(given_slots, count, BY_RACK, CLUSTER, KillOrder.OLDEST) == oldest
+        assert slots_to_drop(given_slots, count, BY_RACK, CLUSTER) == youngest
+        assert slots_to_drop(given_slots, count, BY_RACK, CLUSTER, KillOrder.OLDEST) == oldest
 
 
 @given(agents=some.lists(some.integers(0, 5), min_size=1, max_size=30), data=some.data())
@@ -119,7 +119,7 @@ def test_what_is_left_is_as_even_as_it_can_be(agents: list[int], data: some.Data
         some.sampled_from([BY_RACK, Rules(constraints=(Constraint(operator=Operator.GROUP_BY, field="rack"),))])
     )
     slots = on(*agents)
-    gone = given_up(slots, count, rules, CLUSTER)
+    gone = slots_to_drop(slots, count, rules, CLUSTER)
     assert len(gone) == len(set(gone)) == count
     before = Counter(RACKS[agent] for agent in agents)
     after = before - Counter(RACKS[agents[slot]] for slot in gone)
@@ -132,7 +132,7 @@ def test_what_is_left_is_as_even_as_it_can_be(agents: list[int], data: some.Data
 @given(agents=some.lists(some.integers(0, 5), min_size=1, max_size=30), data=some.data())
 def test_with_a_limit_no_more_break_it_than_must(agents: list[int], data: some.DataObject) -> None:
     count = data.draw(some.integers(0, len(agents)))
-    gone = given_up(on(*agents), count, Rules(constraints=(unique(),)), CLUSTER)
+    gone = slots_to_drop(on(*agents), count, Rules(constraints=(unique(),)), CLUSTER)
     left = Counter(agent for slot, agent in enumerate(agents) if slot not in gone)
     breaking = sum(tasks - 1 for tasks in Counter(agents).values())
     assert sum(tasks - 1 for tasks in left.values()) == max(breaking - count, 0)
@@ -149,5 +149,5 @@ def test_ten_thousand_slots_of_a_nested_spread_take_no_time_to_speak_of() -> Non
         for number in range(1000)
     ]
     rules = Rules(spread=(Spread(over="@zone"), Spread(over="rack", within=("@zone",)), Spread(over="hostname")))
-    gone = given_up([ready(slot, slot % 1000) for slot in range(10_000)], 100, rules, Cluster(agents))
+    gone = slots_to_drop([ready(slot, slot % 1000) for slot in range(10_000)], 100, rules, Cluster(agents))
     assert len(gone) == 100
