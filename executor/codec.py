@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from addict import Dict
 
@@ -117,11 +117,15 @@ def encode(data: bytes) -> str:
 
 def _check_status(check: CheckStatus) -> dict[str, Any]:
     """Mesos's CheckStatusInfo, which knows no https."""
-    if check.kind is CheckKind.COMMAND:
-        return {"type": "COMMAND", "command": {} if check.code is None else {"exit_code": check.code}}
-    if check.kind is CheckKind.TCP:
-        return {"type": "TCP", "tcp": {} if check.code is None else {"succeeded": bool(check.code)}}
-    return {"type": "HTTP", "http": {} if check.code is None else {"status_code": check.code}}
+    match check.kind:
+        case CheckKind.COMMAND:
+            return {"type": "COMMAND", "command": {} if check.code is None else {"exit_code": check.code}}
+        case CheckKind.TCP:
+            return {"type": "TCP", "tcp": {} if check.code is None else {"succeeded": bool(check.code)}}
+        case CheckKind.HTTP | CheckKind.HTTPS:
+            return {"type": "HTTP", "http": {} if check.code is None else {"status_code": check.code}}
+        case _:
+            assert_never(check.kind)
 
 
 def _launch(task: Mapping[str, Any]) -> Event:

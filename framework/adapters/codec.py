@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from typing import Any
+from typing import Any, assert_never
 
 import orjson
 from addict import Dict
@@ -363,9 +363,13 @@ def health_check(check: HealthCheck, task: Task, container: Container) -> Json |
     number = check_port(check, task, container)
     if number is None:
         return None
-    if check.kind is CheckKind.TCP:
-        return {**info, "type": "TCP", "tcp": {"port": number}}
-    return {**info, "type": "HTTP", "http": {"port": number, "path": check.path, "scheme": check.kind.value}}
+    match check.kind:
+        case CheckKind.TCP:
+            return {**info, "type": "TCP", "tcp": {"port": number}}
+        case CheckKind.HTTP | CheckKind.HTTPS:
+            return {**info, "type": "HTTP", "http": {"port": number, "path": check.path, "scheme": check.kind.value}}
+        case _:
+            assert_never(check.kind)
 
 
 def readiness_check(check: HealthCheck, task: Task, container: Container) -> Json | None:
@@ -374,11 +378,15 @@ def readiness_check(check: HealthCheck, task: Task, container: Container) -> Jso
     if shown is None:
         return None
     info = {key: shown[key] for key in ("type", "delay_seconds", "interval_seconds", "timeout_seconds")}
-    if check.kind is CheckKind.COMMAND:
-        return {**info, "command": {"command": shown["command"]}}
-    if check.kind is CheckKind.TCP:
-        return {**info, "tcp": shown["tcp"]}
-    return {**info, "http": {"port": shown["http"]["port"], "path": check.path}}
+    match check.kind:
+        case CheckKind.COMMAND:
+            return {**info, "command": {"command": shown["command"]}}
+        case CheckKind.TCP:
+            return {**info, "tcp": shown["tcp"]}
+        case CheckKind.HTTP | CheckKind.HTTPS:
+            return {**info, "http": {"port": shown["http"]["port"], "path": check.path}}
+        case _:
+            assert_never(check.kind)
 
 
 def check_port(check: HealthCheck, task: Task, container: Container) -> int | None:
