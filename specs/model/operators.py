@@ -40,6 +40,9 @@ class Operator(StrEnum):
     ALL = "all"
     NOT = "not"
 
+    # The hash of Enum is a call in Python, and operators are looked up for every rule that is placed.
+    __hash__ = str.__hash__
+
 
 class Takes(Enum):
     """The values that an operator takes. The text is the column of docs/stack-file.md."""
