@@ -62,7 +62,7 @@ class Cluster:
         """The cluster of these agents; what was found out is kept where they differ in nothing but what is free."""
         other = Cluster(agents)
         if len(other.agents) == self.size and all(map(_is_alike, self.agents, other.agents)):
-            kept = {name: value for name, value in self.__dict__.items() if name not in ("agents", "believed_free")}
+            kept = {name: value for name, value in self.__dict__.items() if name not in ("agents", "estimated_free")}
             other.__dict__.update(kept)
         return other
 
@@ -228,12 +228,12 @@ class Cluster:
         return cpus, mem
 
     @cached_property
-    def believed_free(self) -> tuple[list[int], ...]:
+    def estimated_free(self) -> tuple[list[int], ...]:
         """By dimension and agent, what was free when the master was last asked; else all that the agent has, as it is
         never more; or UNKNOWN."""
-        believed = [agent.free or agent.total for agent in self.agents]
+        estimated = [agent.free or agent.total for agent in self.agents]
         return tuple(
-            [UNKNOWN if has is None else amounts(has)[place] for has in believed] for place in range(len(DIMENSIONS))
+            [UNKNOWN if has is None else amounts(has)[place] for has in estimated] for place in range(len(DIMENSIONS))
         )
 
 

@@ -15,7 +15,7 @@ from specs.model.resources import Resources
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSnapshot:
     """`free` is what each agent can give now: the sum of its offers; agents without an entry are not offered now.
-    `believed` are agents in it of which no offer is at hand, and what they have is only believed: of agents that are
+    `estimated` are agents in it of which no offer is at hand, and what they have is only believed: of agents that are
     worth the same and have about as much room those at hand are taken.
 
     `unavailable` names agents that are avoided, with the reason ("is draining"). `region` is the master's, "" where it
@@ -28,4 +28,4 @@ class ClusterSnapshot:
     overhead: Overhead = Overhead()
     unavailable: Mapping[AgentId, str] = field(default_factory=dict)
     region: str = ""
-    believed: frozenset[AgentId] = frozenset()
+    estimated: frozenset[AgentId] = frozenset()

@@ -313,11 +313,11 @@ class Tally:
     staying: Mapping[int, int]
 
     @classmethod
-    def of(cls, tasks: Mapping[int, int], leaving: Mapping[int, int]) -> Tally:
+    def of(cls, tasks: Mapping[int, int], outgoing: Mapping[int, int]) -> Tally:
         """Of the tasks there are, and those of them that make way."""
-        if not leaving:
+        if not outgoing:
             return cls(tasks=tasks, staying=tasks)
-        return cls(tasks=tasks, staying={number: count - leaving.get(number, 0) for number, count in tasks.items()})
+        return cls(tasks=tasks, staying={number: count - outgoing.get(number, 0) for number, count in tasks.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

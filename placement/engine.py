@@ -20,7 +20,7 @@ from placement.evaluation import Evaluation, suitable
 from placement.free_resources import FreeResources
 from placement.neighbours import RunningTasks
 from placement.order import depths
-from placement.refusals import Refused
+from placement.refusals import Refusal
 from placement.request import Placement, Request
 from specs.ids import AgentId, GroupId
 
@@ -30,7 +30,7 @@ class Result:
     """`refusals` has an entry for each group of which a slot found no place."""
 
     placements: tuple[Placement, ...]
-    refusals: Mapping[GroupId, Refused]
+    refusals: Mapping[GroupId, Refusal]
 
 
 def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) -> Result:
@@ -40,7 +40,7 @@ def place(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int) 
     free.open(requests)
     running = RunningTasks(snapshot.cluster, snapshot.occupancy)
     placements: list[Placement] = []
-    refusals: dict[GroupId, Refused] = {}
+    refusals: dict[GroupId, Refusal] = {}
     for request in _in_order(requests, snapshot.cluster):
         evaluation = Evaluation(request, snapshot, free, running)
         placed, left = fill(evaluation, seed + len(placements))

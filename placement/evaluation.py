@@ -25,7 +25,7 @@ from placement.cluster_snapshot import ClusterSnapshot
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, HardSpread, Tally, Together
 from placement.free_resources import FreeResources, Need
 from placement.neighbours import NeighbourRule, RunningTasks
-from placement.refusals import Reason, Refused
+from placement.refusals import Reason, Refusal
 from placement.request import Request
 from placement.scoring import Scoring
 from specs.ids import GroupId
@@ -105,13 +105,13 @@ class Evaluation:
     def counting(self) -> Counting:
         """Where tasks of the group are."""
         request, index = self.request, self.cluster.index
-        leaving = {index[id]: versions for id, versions in request.leaving.items() if id in index}
-        of_version = {number: versions.get(request.version, 0) for number, versions in leaving.items()}
+        outgoing = {index[id]: versions for id, versions in request.outgoing.items() if id in index}
+        of_version = {number: versions.get(request.version, 0) for number, versions in outgoing.items()}
         return Counting(
             cluster=self.cluster,
             everything=Tally.of(
                 dict(self.running.tasks(request.group)),
-                {number: sum(versions.values()) for number, versions in leaving.items()},
+                {number: sum(versions.values()) for number, versions in outgoing.items()},
             ),
             same_version=Tally.of(self.running.same_version(request.group, request.version), of_version),
             where=self._suitable,
@@ -323,7 +323,7 @@ class Evaluation:
         text = f"{name}, which is gone" if number is None else name
         return Trait("home", text, bits, lambda other: self.cluster.agents[other].hostname)
 
-    def refused(self, slots: tuple[int, ...]) -> Refused:
+    def refused(self, slots: tuple[int, ...]) -> Refusal:
         """Why the first of these slots found no place: each agent is counted at the first rule that it breaks."""
         rest, reasons = self.cluster.everybody, []
         pin = self.pin_check(slots[0])
@@ -338,7 +338,7 @@ class Evaluation:
         if rest:
             count = rest.bit_count()
             reasons.append(Reason(rule="together", count=count, detail="what it wants does not fit together"))
-        return Refused(slots=slots, agents=self.cluster.size, reasons=tuple(reasons))
+        return Refusal(slots=slots, agents=self.cluster.size, reasons=tuple(reasons))
 
     def _got_of(self, fields: tuple[str, ...]) -> Callable[[int], str]:
         columns = [self.cluster.values(field) for field in fields]

@@ -19,7 +19,7 @@ from placement.evaluation import Evaluation
 from placement.explanation import AgentVerdicts, Cure, Explanation, Verdict
 from placement.free_resources import FreeResources
 from placement.neighbours import RunningTasks
-from placement.relax import Change, changes
+from placement.relax import Relaxation, relaxations
 from placement.request import Request
 
 _MOST_PAIRS = 60
@@ -120,7 +120,7 @@ def _ranks(evaluation: Evaluation, slot: int) -> dict[int, int]:
 
 def _cures(request: Request, scene: _Scene, seed: int) -> list[Cure]:
     """Single changes that place at least one slot; where there is none, pairs of them."""
-    rows = list(changes(request, scene.snapshot))
+    rows = list(relaxations(request, scene.snapshot))
     found = [cure for row in rows if (cure := _first_that_helps(request, scene, seed, row))]
     if not found:
         widest = [row[-1] for row in rows]
@@ -131,7 +131,7 @@ def _cures(request: Request, scene: _Scene, seed: int) -> list[Cure]:
     return sorted(different.values(), key=lambda cure: (-cure.slots, -cure.agents, cure.text))[:_MOST_CURES]
 
 
-def _first_that_helps(request: Request, scene: _Scene, seed: int, row: tuple[Change, ...]) -> Cure | None:
+def _first_that_helps(request: Request, scene: _Scene, seed: int, row: tuple[Relaxation, ...]) -> Cure | None:
     """The cure that the smallest of these changes is, None where none of them helps."""
     for change in row:
         cure = _tried(request, scene, seed, change)
@@ -140,7 +140,7 @@ def _first_that_helps(request: Request, scene: _Scene, seed: int, row: tuple[Cha
     return None
 
 
-def _tried(request: Request, scene: _Scene, seed: int, change: Change) -> Cure | None:
+def _tried(request: Request, scene: _Scene, seed: int, change: Relaxation) -> Cure | None:
     """Places the changed request. Amounts are lowered only as far as they must be."""
     changed, snapshot = change.apply((request, scene.snapshot))
     texts = [change.text] if change.text else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from placement.refusals import Refused
+from placement.refusals import Refusal
 from specs.ids import AgentId
 
 
@@ -50,6 +50,6 @@ class Explanation:
     """`refused` is None where the next slot fits. Rows are sorted: those that fit by rank, then those that break the
     fewest rules."""
 
-    refused: Refused | None
+    refused: Refusal | None
     rows: tuple[AgentVerdicts, ...]
     cures: tuple[Cure, ...]

@@ -93,7 +93,7 @@ class FreeResources:
         self.cluster = cluster
         self.size = cluster.size
         self._free = snapshot.free
-        self.amounts = tuple(list(amounts_of) for amounts_of in cluster.believed_free)
+        self.amounts = tuple(list(amounts_of) for amounts_of in cluster.estimated_free)
         self.overhead = overhead = amounts(snapshot.overhead.resources)
         present = snapshot.overhead.present
         offered = []
@@ -106,7 +106,7 @@ class FreeResources:
             for column, amount, extra in zip(self.amounts, amounts(has), overhead, strict=True):
                 column[number] = amount - extra if pays else amount
         self.offered = bits_of(offered, self.size)
-        self.at_hand = self.offered & ~cluster.bits_of(snapshot.believed)
+        self.at_hand = self.offered & ~cluster.bits_of(snapshot.estimated)
         self._ports: dict[int, Ports] = {}
         self._custom: dict[int, Resources] = {}
         self._log: list[int] = []

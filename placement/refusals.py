@@ -20,7 +20,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refusal:
     """Why the next slot of a group has no place: the counts of all reasons add up to `agents`.
 
     `slots` are those that were left.

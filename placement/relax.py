@@ -17,7 +17,7 @@ _MORE_PER_DOMAIN = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Relaxation:
     """`text` is what is changed ("rack unconstrained"); `dimensions` are those whose amounts are to be lowered as far
     as they must, which the text does not name yet."""
 
@@ -25,21 +25,21 @@ class Change:
     apply: Callable[[Pair], Pair] = lambda pair: pair
     dimensions: tuple[int, ...] = ()
 
-    def then(self, other: Change) -> Change:
+    def then(self, other: Relaxation) -> Relaxation:
         """Both changes."""
         first, second = self.apply, other.apply
-        return Change(
+        return Relaxation(
             text=" and ".join(text for text in (self.text, other.text) if text),
             apply=lambda pair: second(first(pair)),
             dimensions=self.dimensions + other.dimensions,
         )
 
 
-def changes(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Change, ...]]:
+def relaxations(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Relaxation, ...]]:
     """The changes that may help, each as a row of alternatives from the smallest to the largest."""
     for dimension in range(len(DIMENSIONS)):
         if amounts(request.resources)[dimension]:
-            yield (Change(dimensions=(dimension,)),)
+            yield (Relaxation(dimensions=(dimension,)),)
     for rule in request.rules.constraints:
         yield _of_constraint(rule, request)
     for spread in request.rules.spread:
@@ -55,25 +55,25 @@ def changes(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Chang
     yield from _of_surroundings(request, snapshot)
 
 
-def _with_rules(text: str, change: Callable[[Rules], Rules]) -> Change:
-    return Change(text=text, apply=lambda pair: (replace(pair[0], rules=change(pair[0].rules)), pair[1]))
+def _with_rules(text: str, change: Callable[[Rules], Rules]) -> Relaxation:
+    return Relaxation(text=text, apply=lambda pair: (replace(pair[0], rules=change(pair[0].rules)), pair[1]))
 
 
-def _without_near(gone: Neighbour) -> Change:
+def _without_near(gone: Neighbour) -> Relaxation:
     def change(rules: Rules) -> Rules:
         return replace(rules, near=tuple(neighbour for neighbour in rules.near if neighbour != gone))
 
     return _with_rules(f"no near {gone}", change)
 
 
-def _without_apart(gone: Neighbour) -> Change:
+def _without_apart(gone: Neighbour) -> Relaxation:
     def change(rules: Rules) -> Rules:
         return replace(rules, apart=tuple(neighbour for neighbour in rules.apart if neighbour != gone))
 
     return _with_rules(f"no apart {gone}", change)
 
 
-def _of_constraint(rule: Constraint, request: Request) -> tuple[Change, ...]:
+def _of_constraint(rule: Constraint, request: Request) -> tuple[Relaxation, ...]:
     def other(put: tuple[Constraint, ...]) -> Callable[[Rules], Rules]:
         def change(rules: Rules) -> Rules:
             kept = [each for one in rules.constraints for each in (put if one == rule else (one,))]
@@ -91,7 +91,7 @@ def _of_constraint(rule: Constraint, request: Request) -> tuple[Change, ...]:
     return (*steps, _with_rules(text, other(())))
 
 
-def _of_spread(spread: Spread) -> tuple[Change, ...]:
+def _of_spread(spread: Spread) -> tuple[Relaxation, ...]:
     def other(put: tuple[Spread, ...]) -> Callable[[Rules], Rules]:
         def change(rules: Rules) -> Rules:
             kept = [each for one in rules.spread for each in (put if one == spread else (one,))]
@@ -107,7 +107,7 @@ def _of_spread(spread: Spread) -> tuple[Change, ...]:
     return (*steps, _with_rules(f"{spread.over} SPREAD as a wish", other((replace(spread, weight=1),))))
 
 
-def _of_resources(request: Request) -> Iterator[tuple[Change, ...]]:
+def _of_resources(request: Request) -> Iterator[tuple[Relaxation, ...]]:
     want = request.resources
     for name, _ in (*want.scalars, *want.sets):
 
@@ -119,7 +119,7 @@ def _of_resources(request: Request) -> Iterator[tuple[Change, ...]]:
             )
             return replace(pair[0], resources=resources), pair[1]
 
-        yield (Change(text=f"no {name}", apply=drop),)
+        yield (Relaxation(text=f"no {name}", apply=drop),)
     for port in request.host_ports:
         if port is not None:
 
@@ -127,14 +127,16 @@ def _of_resources(request: Request) -> Iterator[tuple[Change, ...]]:
                 ports = tuple(None if each == fixed else each for each in pair[0].host_ports)
                 return replace(pair[0], host_ports=ports), pair[1]
 
-            yield (Change(text=f"any host port instead of {port}", apply=free),)
+            yield (Relaxation(text=f"any host port instead of {port}", apply=free),)
     if request.pins:
         yield (
-            Change(text="any agent, not only the last one", apply=lambda pair: (replace(pair[0], pins={}), pair[1])),
+            Relaxation(
+                text="any agent, not only the last one", apply=lambda pair: (replace(pair[0], pins={}), pair[1])
+            ),
         )
 
 
-def _of_surroundings(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Change, ...]]:
+def _of_surroundings(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Relaxation, ...]]:
     """Guards are lifted by a constraint that speaks of their field; the rest is not the group's to change."""
     fields = request.rules.fields
     guards = (
@@ -150,17 +152,17 @@ def _of_surroundings(request: Request, snapshot: ClusterSnapshot) -> Iterator[tu
         def together(pair: Pair) -> Pair:
             return pair[0], replace(pair[1], occupancy=replace(pair[1].occupancy, apart=()))
 
-        yield (Change(text="no apart in other groups", apply=together),)
+        yield (Relaxation(text="no apart in other groups", apply=together),)
     if snapshot.unavailable:
         yield (
-            Change(
+            Relaxation(
                 text="the agents back that are unavailable",
                 apply=lambda pair: (pair[0], replace(pair[1], unavailable={})),
             ),
         )
 
 
-def _speaking_of(field: str, text: str) -> Change:
+def _speaking_of(field: str, text: str) -> Relaxation:
     always = Constraint(
         operator=Operator.ANY,
         parts=tuple(Constraint(operator=operator, field=field) for operator in (Operator.IS_SET, Operator.IS_NOT_SET)),

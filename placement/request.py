@@ -19,7 +19,7 @@ class Request:
     agent only; `homes` the agents on which slots ran before, where the group is sticky. `penalties` are points that
     agents lose with this group, for lately having failed it.
 
-    `leaving` are the group's tasks, by agent and version, that make way: for those that are placed now, or for some
+    `outgoing` are the group's tasks, by agent and version, that make way: for those that are placed now, or for some
     that have come already. They take room and are counted by the rules that say how many there may be (UNIQUE,
     MAX_PER), but not where evenness is asked for (GROUP_BY, spread).
     """
@@ -34,7 +34,7 @@ class Request:
     pins: Mapping[int, AgentId] = field(default_factory=dict)
     homes: Mapping[int, AgentId] = field(default_factory=dict)
     penalties: Mapping[AgentId, int] = field(default_factory=dict)
-    leaving: Mapping[AgentId, Mapping[VersionId, int]] = field(default_factory=dict)
+    outgoing: Mapping[AgentId, Mapping[VersionId, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from placement.engine import eligible, place
 from placement.explain import explain
 from placement.explanation import Cure
 from placement.occupancy import Occupancy
-from placement.refusals import Refused
+from placement.refusals import Refusal
 from placement.request import Overhead, Placement, Request
 from specs.ids import AgentId, GroupId, VersionId, make_of
 from specs.model.canonical import version_of
@@ -37,7 +37,7 @@ class Outcome:
     wanted: int
     kept: int = 0
     placements: tuple[Placement, ...] = ()
-    refused: Refused | None = None
+    refused: Refusal | None = None
     cures: tuple[Cure, ...] = ()
 
 
@@ -114,7 +114,7 @@ def missing(group: Group, snapshot: ClusterSnapshot, kept: Mapping[int, AgentId 
 def settle(requests: Sequence[Request], snapshot: ClusterSnapshot, *, seed: int = 0) -> Settled:
     """Places the requests, again as long as that lets more of them fit: what is to be near another comes after it."""
     placed: dict[GroupId, list[Placement]] = {request.group: [] for request in requests}
-    refused: dict[GroupId, Refused] = {}
+    refused: dict[GroupId, Refusal] = {}
     rest = [request for request in requests if request.slots]
     for _round in range(len(requests) + 1):
         result = place(rest, snapshot, seed=seed)

@@ -28,7 +28,7 @@ from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place
 from placement.occupancy import Occupancy
 from placement.offer import Offer
-from placement.refusals import Refused
+from placement.refusals import Refusal
 from placement.request import Overhead, Placement, Request
 from specs.ids import AgentId, GroupId
 
@@ -298,7 +298,7 @@ def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> st
 
 
 def _unplaced(
-    context: Context, requests: list[Request], refusals: Mapping[GroupId, Refused], now: Instant
+    context: Context, requests: list[Request], refusals: Mapping[GroupId, Refusal], now: Instant
 ) -> list[Request]:
     unplaced = []
     for request in requests:

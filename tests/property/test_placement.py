@@ -299,13 +299,13 @@ def test_what_is_believed_is_taken_only_where_it_is_better(seed: int) -> None:
     asked, picture = case_of(seed)
     random = Random(seed)
     believed = frozenset(id for id in picture.free if random.random() < 0.5)
-    result = place(asked, replace(picture, believed=believed), seed=seed)
+    result = place(asked, replace(picture, estimated=believed), seed=seed)
     replay(asked, picture, result)
     for each in asked:
         plain = replace(each.rules, constraints=(), spread=(), strategy=Strategy.SPREAD)
         wanted = replace(each, slots=each.slots[:1], homes={}, pins={}, penalties={}, rules=plain)
         world = World(picture)
-        for placement in place([wanted], replace(picture, believed=believed), seed=seed).placements:
+        for placement in place([wanted], replace(picture, estimated=believed), seed=seed).placements:
             fitting = [id for id in world.agents if world.fits(wanted, id, placement.slot)]
             equals = world.may_be_taken(wanted, fitting)
             shares = {id: world.free_share(id) for id in equals}

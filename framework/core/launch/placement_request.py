@@ -52,7 +52,7 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
         pins=pins,
         homes=homes,
         penalties=penalties(context.state.agent_failures, spec.id, now, context.settings),
-        leaving=_leaving(context.state, spec, slots),
+        outgoing=_outgoing(context.state, spec, slots),
     )
 
 
@@ -65,7 +65,7 @@ def spec_to_launch(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     return spec if is_same_make(replacement.version, spec.version) else previous_spec(context, spec) or spec
 
 
-def _leaving(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
+def _outgoing(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
     """The number of outgoing tasks by agent and version: those being stopped, and those whose replacement is there or
     placed now. Only counting constraints need all that are being stopped, and pay for a look at every slot."""
     index = state.group(spec.id)
@@ -88,8 +88,8 @@ def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
     index = state.group(spec.id)
     last: dict[int, Task] = {}
     followed = (index.holders[slot] for slot in index.replacements if slot not in index.draining)
-    leaving = (id for id in index.outgoing if not state.tasks[id].sweeps)
-    for id in sorted((*index.last_ended.values(), *leaving, *followed), key=serial_of):
+    outgoing = (id for id in index.outgoing if not state.tasks[id].sweeps)
+    for id in sorted((*index.last_ended.values(), *outgoing, *followed), key=serial_of):
         last[state.tasks[id].slot] = state.tasks[id]
     return last
 

@@ -73,5 +73,5 @@ def _with(context: Context, snapshot: ClusterSnapshot, believed: Mapping[AgentId
         snapshot,
         free={**snapshot.free, **believed},
         overhead=replace(snapshot.overhead, present=present),
-        believed=frozenset(believed),
+        estimated=frozenset(believed),
     )

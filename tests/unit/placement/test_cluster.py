@@ -178,14 +178,14 @@ def test_who_is_large_enough_where_nothing_runs(cluster: Cluster, want: Resource
 
 
 def test_what_is_not_told_is_never_too_little(cluster: Cluster) -> None:
-    cpus, mem, disk, gpus = cluster.believed_free
+    cpus, mem, disk, gpus = cluster.estimated_free
     assert cpus == [1000, 4000, 2000, UNKNOWN]
     assert (mem[3], disk[3], gpus[3]) == (UNKNOWN, UNKNOWN, UNKNOWN)
 
 
 def test_no_more_is_free_than_an_agent_has() -> None:
     known = replace(agent("a0", Resources(cpus_milli=1000, mem_mib=100)), free=None)
-    assert [column[0] for column in Cluster([known]).believed_free] == [1000, 100, 0, 0]
+    assert [column[0] for column in Cluster([known]).estimated_free] == [1000, 100, 0, 0]
 
 
 def test_a_cluster_without_agents() -> None:
@@ -249,7 +249,7 @@ def test_what_was_found_out_is_kept_while_only_what_is_free_changes() -> None:
     assert before.where(ssd) == 0b01
     fuller = before.renewed(replace(one, free=Resources(cpus_milli=1)) for one in reversed(before.agents))
     assert fuller._where is before._where
-    assert fuller.believed_free[0] == [1, 1]
+    assert fuller.estimated_free[0] == [1, 1]
     other = before.renewed([agent("a1", disk="hdd"), agent("a2", disk="ssd")])
     assert other.where(ssd) == 0b10
     assert before.renewed(before.agents[:1]).where(ssd) == 0b1

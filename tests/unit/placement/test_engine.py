@@ -8,7 +8,7 @@ import pytest
 
 from placement.agent import Agent
 from placement.engine import eligible, place
-from placement.refusals import Reason, Refused
+from placement.refusals import Reason, Refusal
 from specs.model.constraints import Neighbour, Rules, Selector, Spread
 from specs.model.operators import Operator
 from specs.model.resources import PortRanges, Resources
@@ -290,7 +290,7 @@ def test_each_agent_is_counted_at_the_first_rule_that_it_breaks() -> None:
     free = {str(each.id): each.free for each in agents if each.free and each.id != "a4"}
     picture = snapshot(agents, unavailable={"a5": "is draining"}, free=free)
     refused = place([request(1, rule("rack", Operator.IS, "r1"))], picture, seed=1).refusals[WEB]
-    assert refused == Refused(
+    assert refused == Refusal(
         slots=(0,),
         agents=6,
         reasons=(

@@ -236,14 +236,14 @@ def test_group_by_goes_on_at_a_new_value_and_then_at_the_one_with_the_fewest() -
 
 @pytest.mark.parametrize("rules", [Rules(constraints=(RACK,)), Rules(spread=(Spread(over="rack"),))], ids=str)
 def test_evenness_does_not_count_what_makes_way(rules: Rules) -> None:
-    wanted = replace(request(2), rules=rules, leaving={AgentId("a0"): {OLD: 1}, AgentId("a2"): {OLD: 1}})
+    wanted = replace(request(2), rules=rules, outgoing={AgentId("a0"): {OLD: 1}, AgentId("a2"): {OLD: 1}})
     tasks = {f"a{number}": 1 for number in range(6)}
     found = by_rack(wanted, racks("r1", "r1", "r2", "r2", "r3", "r3"), tasks)
     assert found == {"r1": 1, "r2": 1}
 
 
 def test_what_makes_way_is_counted_where_there_may_be_so_many() -> None:
-    wanted = replace(request(1, UNIQUE), leaving={AgentId("a0"): {OLD: 1}})
+    wanted = replace(request(1, UNIQUE), outgoing={AgentId("a0"): {OLD: 1}})
     assert placed(wanted, racks("r1", "r2"), tasks={"a0": 1}) == ["a1"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from placement.checks import rule_wanted
 from placement.counting import AtMost, Counting, CountingRule, GroupBy, Tally, Together
-from placement.relax import changes
+from placement.relax import relaxations
 from specs import generate
 from specs.file.load import load_stack
 from specs.file.schema import schema_text
@@ -79,7 +79,7 @@ def test_it_is_placed_explained_and_cured(operator: Operator) -> None:
     picture = snapshot([agent("a0", rack=accepted)])
     wanted = request(1, rules=Rules(constraints=(rule,)))
     assert rule_wanted(rule)
-    assert "rack unconstrained" in [one.text for row in changes(wanted, picture) for one in row]
+    assert "rack unconstrained" in [one.text for row in relaxations(wanted, picture) for one in row]
     state = Counting(
         cluster=picture.cluster,
         everything=Tally.of({}, {}),
