@@ -19,7 +19,7 @@ class ByCount:
             self.raise_to(number, count)
 
     def count(self, number: int) -> int:
-        """How many tasks the agent has."""
+        """The number of tasks on the agent."""
         return self._of.get(number, 0)
 
     def raise_to(self, number: int, count: int) -> None:
@@ -37,7 +37,7 @@ class ByCount:
             del self._bits[before], self._counts[bisect_left(self._counts, before)]
 
     def fewest(self, among: int) -> int:
-        """Those of the agents that have the fewest tasks."""
+        """The agents among these with the fewest tasks."""
         for count in self._counts:
             found = among & self._bits[count]
             if found:
@@ -45,7 +45,7 @@ class ByCount:
         return among
 
     def at_most(self, count: int, among: int) -> int:
-        """Those of the agents that have no more tasks than so many."""
+        """The agents among these with at most `count` tasks."""
         found = 0
         for each in self._counts:
             if each > count:

@@ -18,19 +18,21 @@ _SHOWN_VALUES = 3
 
 
 class Check(Protocol):
-    """A rule of a request. `rule` is its short name, `wanted` what it wants in words."""
+    """A rule of a request."""
 
+    #: Short name: a field or a resource.
     rule: str
+    #: The demand in words.
     wanted: str
 
     def passing(self, among: int) -> int:
-        """Those of the agents that do now."""
+        """The agents among these that pass now."""
 
     def detail(self, bad: int, /) -> str:
-        """What is to be said of agents that do not do, in a sentence's brackets."""
+        """The words in brackets of a refusal, about agents that fail."""
 
     def got(self, number: int) -> str:
-        """What an agent has of it, in words."""
+        """The agent's value, in words."""
 
 
 class Trait:
@@ -89,7 +91,7 @@ class Counts:
 
 
 class Amount:
-    """So much of cpus, mem, disk or gpus."""
+    """An amount of cpus, mem, disk or gpus."""
 
     def __init__(self, free: FreeResources, dimension: int, amount: int) -> None:
         self._free, self._dimension, self._amount = free, dimension, amount
@@ -207,12 +209,12 @@ def shown(texts: Iterable[str]) -> str:
 
 
 def rule_name(rule: Constraint) -> str:
-    """How a constraint is called in a sentence: by its field."""
+    """The name of a constraint in a sentence: its field."""
     return rule.operator.value if rule.declared.is_combining else rule.field
 
 
 def rule_wanted(rule: Constraint) -> str:
-    """What a constraint wants of its field: `r1`, `LIKE us-.*`, `UNIQUE`."""
+    """The demand of a constraint on its field: `r1`, `LIKE us-.*`, `UNIQUE`."""
     if rule.declared.is_combining:
         joint = {Operator.ANY: " or ", Operator.ALL: " and ", Operator.NOT: ""}[rule.operator]
         words = joint.join(f"{rule_name(part)} {rule_wanted(part)}".strip() for part in rule.parts)

@@ -18,7 +18,7 @@ from specs.model.predicates import holds_of_any
 from specs.model.resources import Resources
 
 UNKNOWN = 1 << 60
-"""An amount that was not told: more than is ever wanted, so that it is no reason to refuse an agent."""
+"""An amount that was not reported: more than anyone wants, so that it never refuses an agent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Domains:
 
 
 class Cluster:
-    """Agents in the order of their ids; number i is bit i. What is found out about them is kept for the next call."""
+    """Agents in the order of their ids; number i is bit i. Results are kept for the next call."""
 
     def __init__(self, agents: Iterable[Agent]) -> None:
         self.agents: tuple[Agent, ...] = tuple(sorted(agents, key=lambda agent: agent.id))
@@ -92,8 +92,8 @@ class Cluster:
         return self._attributes[number].get(field, ())
 
     def domains(self, fields: Sequence[str]) -> Domains:
-        """The agents by their values of these fields, each in one domain: what is to be even has to add up. An agent
-        that has several values of a field is in none."""
+        """The agents by their values of these fields, each in one domain, so that evenness adds up. An agent with
+        several values of a field is in none."""
         key = tuple(fields)
         known = self._domains.get(key)
         if known is None:
@@ -205,7 +205,7 @@ class Cluster:
 
     @cached_property
     def units(self) -> tuple[list[float], list[float]]:
-        """What one unit of cpus and one of memory is of all that an agent has; 1 where that was not told."""
+        """One unit of cpus and one of memory as a share of the agent's total; 1 where the total is unknown."""
         cpus, mem = (
             [
                 1.0 / amounts(agent.total)[place] if agent.total and amounts(agent.total)[place] else 1.0
@@ -217,7 +217,7 @@ class Cluster:
 
     @cached_property
     def untold(self) -> tuple[int, ...]:
-        """The agents of which it was not told how much they have."""
+        """The agents whose total is unknown."""
         return tuple(number for number, agent in enumerate(self.agents) if agent.total is None)
 
     @cached_property
@@ -284,8 +284,8 @@ def _holds_custom(total: Resources | None, want: Resources) -> bool:
 
 
 def take_custom(has: Resources, want: Resources) -> Resources | None:
-    """What a request for custom scalars and sets takes of what there is, None where it cannot: the amounts of scalars,
-    and of sets the very items; any will do where only their number was wanted, and the first ones are taken."""
+    """The custom scalars and sets that a request takes, None where there are too few: the amounts of scalars,
+    and of sets the exact items; any will do where only their number was wanted, and the first ones are taken."""
     scalars, sets = dict(has.scalars), dict(has.sets)
     taken_scalars: list[tuple[str, int]] = []
     taken_sets: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""All that placement looks at beside the requests: a picture of the cluster at one moment."""
+"""The input of placement beside the requests."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from specs.model.resources import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSnapshot:
-    """`free` is what each agent can give now: the sum of its offers; agents without an entry are not offered now.
-    `estimated` are agents in it of which no offer is at hand, and what they have is only believed: of agents that are
-    worth the same and have about as much room those at hand are taken.
-
-    `unavailable` names agents that are avoided, with the reason ("is draining"). `region` is the master's, "" where it
-    has none: agents of other regions are for groups whose constraints speak of @region.
-    """
+    """The cluster at one moment: all that placement looks at beside the requests."""
 
     cluster: Cluster
+    #: Free resources: the sum of each agent's offers. An agent without an entry is not offered now.
     free: Mapping[AgentId, Resources]
     occupancy: Occupancy = Occupancy()
     overhead: Overhead = Overhead()
+    #: Agents that are avoided, with the reason ("is draining").
     unavailable: Mapping[AgentId, str] = field(default_factory=dict)
+    #: The master's region, "" where it has none. Only groups with a constraint on @region use agents of other regions.
     region: str = ""
+    #: Agents in `free` without an offer at hand: their free resources are an estimate. Of agents that are worth the
+    #: same and have about as much free, those at hand are taken.
     estimated: frozenset[AgentId] = frozenset()

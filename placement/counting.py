@@ -45,13 +45,13 @@ class AtMost:
                 self.allowed &= ~self._domains.bits[domain]
 
     def count(self, number: int) -> int:
-        """How many tasks of the group the agent's domain has; of several the fullest."""
+        """The number of the group's tasks in the agent's domain; of several domains the fullest."""
         return max((self._counts.get(domain, 0) for domain in self._domains.holding(number)), default=0)
 
 
 class Together:
     """CLUSTER without a value: where most of the group is. Where several values have as many, or none has any, each of
-    them will do, and it is not settled yet."""
+    them will do, and it is still open."""
 
     def __init__(self, domains: Domains, own: Mapping[int, int]) -> None:
         self.domains = domains
@@ -114,7 +114,7 @@ class Levels:
         return outer
 
     def lowest(self, among: int) -> int:
-        """Those of the agents whose domain has the fewest tasks more than the emptiest beside it."""
+        """The agents among these whose domain exceeds the emptiest one beside it by the fewest tasks."""
         if len(self.bits) == 1:
             levels = self.bits[0]
             for count in sorted(levels):
@@ -307,14 +307,15 @@ def targets_of(levels: Levels, spread: Spread, outer: int, instances: int) -> It
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """A group's tasks by agent: all, and those of them that will stay."""
+    """A group's tasks by the agent's number."""
 
     tasks: Mapping[int, int]
+    #: Without the outgoing ones.
     staying: Mapping[int, int]
 
     @classmethod
     def of(cls, tasks: Mapping[int, int], outgoing: Mapping[int, int]) -> Tally:
-        """Of the tasks there are, and those of them that make way."""
+        """From all tasks, and those of them that are outgoing."""
         if not outgoing:
             return cls(tasks=tasks, staying=tasks)
         return cls(tasks=tasks, staying={number: count - outgoing.get(number, 0) for number, count in tasks.items()})
@@ -322,13 +323,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
-    """What counting rules of a group begin with: all its tasks, and those of the version that is placed; the agents on
-    which it could run at all; and how many instances it shall have."""
+    """The start of a group's counting rules."""
 
     cluster: Cluster
+    #: All tasks of the group.
     everything: Tally
+    #: Its tasks of the version that is placed.
     same_version: Tally
+    #: The agents on which it can run at all.
     where: int
+    #: Desired tasks in all.
     instances: int
 
     def rule(self, rule: Constraint) -> CountingRule:

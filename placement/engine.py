@@ -83,7 +83,7 @@ def eligible(request: Request, snapshot: ClusterSnapshot) -> tuple[AgentId, ...]
 
 
 def _slots(request: Request) -> list[int]:
-    """Those that know where they belong come first, and get their place before others take it."""
+    """Pinned slots first, then slots with a home: they get their agent before others take it."""
     return sorted(request.slots, key=lambda slot: (slot not in request.pins, slot not in request.homes, slot))
 
 

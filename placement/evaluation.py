@@ -36,7 +36,7 @@ from specs.model.resources import Resources
 _BLAMED = tuple(map(DIMENSIONS.index, ("gpus", "cpus", "mem", "disk")))
 """The amounts in the order in which they are blamed: what is rarest on agents first."""
 _FEW = 64
-"""So few agents are looked at one by one."""
+"""Limit on the number of agents that are looked at one by one."""
 
 
 def suitable(request: Request, snapshot: ClusterSnapshot) -> int:
@@ -88,7 +88,7 @@ class Evaluation:
         self.need = Need.of(request)
         self._suitable = suitable(request, snapshot)
         self._left = self._candidates()
-        """Agents that may still take one, as far as rules go that only ever shut."""
+        """Agents that can still take a slot, by the rules that never open again."""
         self._offset = _offset(request.group, self.cluster.size)
 
     def _candidates(self) -> int:
@@ -170,7 +170,7 @@ class Evaluation:
 
     @cached_property
     def _fixed_bits(self) -> int:
-        """What the hard rules without a memory allow."""
+        """The agents that pass the hard rules without a memory."""
         found = self.cluster.everybody
         for check, state in self._rules:
             if state is None:
@@ -179,7 +179,7 @@ class Evaluation:
 
     @cached_property
     def scoring(self) -> Scoring:
-        """What agents are worth."""
+        """The points of agents."""
         return Scoring(self.request, self.cluster, self.running, self.counting)
 
     @cached_property
@@ -190,7 +190,7 @@ class Evaluation:
     # ---- choosing -----------------------------------------------------------------
 
     def allowed(self, slot: int) -> int:
-        """The agents that may take the slot now, as far as is known without looking at ports."""
+        """The agents that can take the slot now, ports not looked at."""
         found = self._left & self._fixed_bits
         for state in self._memories:
             found &= state.allowed
@@ -201,7 +201,7 @@ class Evaluation:
         return found
 
     def choose(self, slot: int) -> int | None:
-        """The agent for a slot, None where there is none. Nothing is taken yet."""
+        """The agent for a slot, None where there is none. Takes nothing."""
         found = self.allowed(slot)
         while found:
             number = self.best(found, slot)
@@ -228,7 +228,7 @@ class Evaluation:
         return self._first(found if self.scoring.is_none else self.scoring.best(found)[1])
 
     def _as_even(self, found: int) -> int:
-        """Those of the agents among which failures decide: a group is as even with each of them as with the one that
+        """The agents among which failures decide: a group is as even with each of them as with the one that
         would be taken if none had failed it. What failed on two of three agents does not end up on the third."""
         ideal = self._first(self.scoring.best(found, with_failures=False)[1])
         if self.request.rules.strategy is not Strategy.PACK:
@@ -313,7 +313,7 @@ class Evaluation:
         return found
 
     def pin_check(self, slot: int) -> Check | None:
-        """The rule that a slot may go to one agent only, if it is so."""
+        """The rule that a slot can only go to one agent; None where it has no such rule."""
         pin = self.request.pins.get(slot)
         if pin is None:
             return None

@@ -27,7 +27,7 @@ _MOST_CURES = 8
 
 
 def explain(request: Request, snapshot: ClusterSnapshot, *, seed: int = 0) -> Explanation:
-    """What is to be told of a request: of its next slot where all fit, else of the first that does not."""
+    """Explains the next slot of a request where all fit, else the first that does not."""
     scene = _fresh(request, snapshot)
     evaluation = scene.evaluation(request)
     _, left = fill(evaluation, seed)
@@ -95,12 +95,12 @@ def _rows(evaluation: Evaluation, slot: int) -> tuple[AgentVerdicts, ...]:
 
 
 def _broken(row: AgentVerdicts) -> int:
-    """How many rules an agent breaks: the nearest fit comes first."""
+    """The number of rules that an agent breaks: the nearest fit comes first."""
     return sum(not verdict.is_met for verdict in row.verdicts)
 
 
 def _in_numbers(name: str) -> list[tuple[str, int]]:
-    """So that agent2 comes before agent10."""
+    """A sort key by which agent2 comes before agent10."""
     return [(word, int(digits or 0)) for word, digits in re.findall(r"([^0-9]*)([0-9]{0,18})", name)]
 
 

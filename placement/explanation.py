@@ -1,4 +1,4 @@
-"""What is told of a request: every agent against every rule, and what would change it. explain.py fills the values."""
+"""The explanation of a request: every agent against every rule, and the cures. Made by explain.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from specs.ids import AgentId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How an agent stands to a rule; `wanted` and `got` in words for people."""
+    """The result of one rule for one agent; `wanted` and `got` are words for people."""
 
     rule: str
     is_met: bool

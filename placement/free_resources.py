@@ -1,5 +1,5 @@
-"""What is left on each agent while requests are placed, kept so that one placement costs the same on 10 agents and on
-10,000."""
+"""The free resources of each agent while requests are placed, kept so that one placement costs the same on 10 agents
+and on 10,000."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from specs.model.constraints import Strategy
 from specs.model.resources import PortRanges, Resources
 
 STEPS = 64
-"""Agents are told apart by shares of what they have in so many steps."""
+"""The number of steps by which free shares are compared."""
 WORTH_A_WAIT_STEPS = STEPS // 4
 """An agent that is not at hand is waited for where its free share is larger by so many steps."""
 _SPREAD_BY = 7919
@@ -25,7 +25,7 @@ _SPREAD_BY = 7919
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one slot takes of an agent."""
+    """The resources that one slot takes."""
 
     amounts: tuple[int, ...]
     host_ports: tuple[int | None, ...]
@@ -46,7 +46,7 @@ class Need:
 
 
 class Steps:
-    """Agents by a share between 0 and 1, told apart in STEPS steps."""
+    """Agents by a share between 0 and 1, in STEPS steps."""
 
     def __init__(self, bits: int, size: int, share: Callable[[FreeResources, int], float], free: FreeResources) -> None:
         self._share = share
@@ -65,7 +65,7 @@ class Steps:
         return other
 
     def first(self, bits: int, *, rising: bool) -> int:
-        """Those of the agents that have the smallest share, or the largest where it is not `rising`."""
+        """The agents among these with the smallest share, or the largest where it is not `rising`."""
         for members in self.bits if rising else reversed(self.bits):
             found = bits & members
             if found:
@@ -134,8 +134,8 @@ class FreeResources:
     # ---- what fits -----------------------------------------------------------
 
     def fitting(self, dimension: int, amount: int) -> int:
-        """The agents that have so much of a dimension left, beside the executor; of those not offered, what is believed
-        of them."""
+        """The agents that have so much of a dimension left, beside the executor; of those not offered, by the
+        estimate."""
         if amount <= 0 and not self.overhead[dimension]:
             return self.cluster.everybody
         known = self._fitting.get((dimension, amount))
@@ -182,7 +182,7 @@ class FreeResources:
         return known
 
     def custom(self, number: int) -> Resources:
-        """What an agent has left of custom resources."""
+        """The custom resources that an agent has left."""
         known = self._custom.get(number)
         if known is None:
             has = self._given(number) or Resources()
@@ -194,25 +194,25 @@ class FreeResources:
         return self._free.get(agent.id, agent.free)
 
     def is_known(self, number: int) -> bool:
-        """Whether it is known what an agent has free: it is offered, or the master has told."""
+        """Whether the free resources of an agent are known: it is offered, or the master has reported them."""
         return self._given(number) is not None
 
     # ---- order ----------------------------------------------------------------
 
     def most_free(self, bits: int) -> int:
-        """Those of the agents that have the largest free share; where some are not at hand, those at hand that have
-        nearly as much: a little more room is worth no wait."""
+        """The agents among these with the largest free share. Where some are not at hand: those at hand with nearly
+        as much, as a little more is worth no wait."""
         steps, near = self._by_share(), bits & self.at_hand
         if near and near != bits and steps.highest(near) + WORTH_A_WAIT_STEPS > steps.highest(bits):
             return steps.first(near, rising=False)
         return steps.first(bits, rising=False)
 
     def at_hand_first(self, bits: int) -> int:
-        """Those of the agents that are at hand, or all where none is."""
+        """The agents among these that are at hand, or all where none is."""
         return bits & self.at_hand or bits
 
     def packed(self, bits: int, need: Need) -> int:
-        """Those of the agents on which a task is packed: of the open ones those that have most of what the need is
+        """The agents among these on which a task is packed: of the open ones those that have most of what the need is
         mostly of and least of the rest; where none is open, the fullest."""
         is_open = bits & self._open
         if not is_open:
@@ -251,7 +251,8 @@ class FreeResources:
 
     @cached_property
     def _units(self) -> tuple[list[float], list[float]]:
-        """What one unit of cpus and of memory is of all that an agent has; of what is free where that is not told."""
+        """One unit of cpus and of memory as a share of the agent's total; of what is free where the total is
+        unknown."""
         untold = [number for number in self.cluster.untold if self.offered >> number & 1]
         if not untold:
             return self.cluster.units

@@ -17,24 +17,24 @@ def selects(selector: Selector, home: GroupId, group: GroupId) -> bool:
 
 
 class RunningTasks:
-    """Which agents have how many tasks of which group, with what was placed meanwhile."""
+    """The running tasks by group and agent, with those placed meanwhile."""
 
     def __init__(self, cluster: Cluster, occupancy: Occupancy) -> None:
         self._cluster = cluster
         self._occupancy = occupancy
         self._tasks: dict[GroupId, dict[int, int]] = {}
         self._groups: Groups | None = None
-        """All groups, once any neighbour was asked for."""
+        """All groups; None until a rule about neighbours is looked at."""
         self._selected: dict[tuple[ResolvedSelector, str], SelectedTasks] = {}
-        """The crowd of the groups that a selector means, by the domains of a field."""
+        """The tasks of the groups that a selector means, by the domains of a field."""
         self._meaning: Selectors[tuple[str, SelectedTasks]] = Selectors()
         """The same, each with its field."""
         self._keepers: Selectors[tuple[str, SelectedTasks]] | None = None
-        """The crowds of the groups that keep away others, under the selector that means these."""
+        """The tasks of groups that keep others away, under the selector that means the others."""
         self._joined: dict[GroupId, list[tuple[str, SelectedTasks]]] = {}
-        """The crowds of which a group is one."""
+        """The selected tasks of which a group's are a part."""
         self._places: dict[GroupId, dict[str, dict[int, None]]] = {}
-        """The domains in which a group has tasks, by the field of its crowds."""
+        """The domains in which a group has tasks, by field."""
 
     def copy(self) -> RunningTasks:
         """The same, to try something with."""
@@ -43,7 +43,7 @@ class RunningTasks:
         return other
 
     def tasks(self, group: GroupId) -> dict[int, int]:
-        """How many living tasks of the group each agent has, by the agent's number."""
+        """The number of living tasks of the group, by the agent's number."""
         known = self._tasks.get(group)
         if known is None:
             counts = self._occupancy.counts.get(group, {})
@@ -77,7 +77,7 @@ class RunningTasks:
                             selected.enter(group, domain, is_first=not places)
                     places[domain] = None
 
-    # ---- crowds -------------------------------------------------------------------
+    # ---- selected tasks -------------------------------------------------------------------
 
     def agents_near(self, neighbour: Neighbour, home: GroupId) -> int:
         """The agents whose field has a value that it has where tasks run that the selector means, home's own too."""

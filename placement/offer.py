@@ -10,32 +10,34 @@ from specs.model.resources import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationPool:
-    """Resources that are reserved alike: `reservation` is Mesos's own JSON of it, canonical, "" where unreserved."""
+    """Resources with the same reservation."""
 
+    #: Mesos's JSON of the reservation, canonical; "" where unreserved.
     reservation: str = ""
     resources: Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a master offered of one agent to one role.
-
-    `resources` are all that we may use, unreserved or reserved for our role; where some are reserved, `pools` says
-    what they are made of, and is empty else. `address` is the agent's IP, to which tasks bind their ports;
-    `agent_port` that of its HTTP API. `attributes` are (name, text) pairs sorted by name. `executor_ids` are our
-    executors that already run there. `window` is planned maintenance, as in Agent.
-    """
+    """An offer of one agent's resources to one role."""
 
     id: OfferId
     agent_id: AgentId
     hostname: str
+    #: IP address of the agent, to which tasks bind their ports.
     address: str
+    #: Port of the agent's HTTP API.
     agent_port: int
     role: str
+    #: All that we can use: unreserved, or reserved for our role.
     resources: Resources
+    #: (name, text) pairs sorted by name, as in Agent.
     attributes: tuple[tuple[str, str], ...] = ()
     region: str = ""
     zone: str = ""
+    #: Our executors that already run there.
     executor_ids: tuple[ExecutorId, ...] = ()
+    #: The parts of `resources` by reservation; empty where all of it is unreserved.
     pools: tuple[ReservationPool, ...] = ()
+    #: Planned maintenance: begin and end in seconds since 1970, as in Agent.
     window: tuple[float, float] | None = None

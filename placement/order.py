@@ -13,7 +13,7 @@ Node = GroupId | ResolvedSelector
 
 
 def depths(requests: Sequence[Request]) -> dict[GroupId, int]:
-    """How many groups one after the other each has to wait for, because it is to be near the next. Groups that wait for
+    """The length of the chain of groups that each must wait for, because it must be near the next. Groups that wait for
     each other in a circle count as one.
 
     A group leads to its selectors and these to the groups that they mean, so that a thousand groups near a thousand

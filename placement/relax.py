@@ -18,11 +18,12 @@ _MORE_PER_DOMAIN = (1, 2, 4, 8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaxation:
-    """`text` is what is changed ("rack unconstrained"); `dimensions` are those whose amounts are to be lowered as far
-    as they must, which the text does not name yet."""
+    """A change of a request, or of its snapshot, that can help."""
 
+    #: The change for people ("rack unconstrained"), without amounts that are lowered.
     text: str = ""
     apply: Callable[[Pair], Pair] = lambda pair: pair
+    #: Dimensions whose amounts are lowered, each as little as possible.
     dimensions: tuple[int, ...] = ()
 
     def then(self, other: Relaxation) -> Relaxation:
@@ -36,7 +37,7 @@ class Relaxation:
 
 
 def relaxations(request: Request, snapshot: ClusterSnapshot) -> Iterator[tuple[Relaxation, ...]]:
-    """The changes that may help, each as a row of alternatives from the smallest to the largest."""
+    """The changes that can help, each as a row of alternatives from the smallest to the largest."""
     for dimension in range(len(DIMENSIONS)):
         if amounts(request.resources)[dimension]:
             yield (Relaxation(dimensions=(dimension,)),)

@@ -12,46 +12,47 @@ from specs.model.resources import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Slots of one group that want a place, in the order in which they get one.
-
-    `instances` is how many the group shall have in all. `resources` has neither ports nor sets' items that any will do
-    for; `host_ports` has an entry for each port: a number, or None for any port. `pins` are slots that may go to one
-    agent only; `homes` the agents on which slots ran before, where the group is sticky. `penalties` are points that
-    agents lose with this group, for lately having failed it.
-
-    `outgoing` are the group's tasks, by agent and version, that make way: for those that are placed now, or for some
-    that have come already. They take room and are counted by the rules that say how many there may be (UNIQUE,
-    MAX_PER), but not where evenness is asked for (GROUP_BY, spread).
-    """
+    """Slots of one group that need an agent."""
 
     group: GroupId
     version: VersionId
+    #: Pinned slots get an agent first, then slots with a home, then the lowest numbers.
     slots: tuple[int, ...]
+    #: Desired tasks of the group in all, of which `slots` are a part.
     instances: int
+    #: Resources of each slot, without ports. A scalar also matches as many items of a set of its name.
     resources: Resources
+    #: A host port for each port of the container: its number, or None for any.
     host_ports: tuple[int | None, ...] = ()
     rules: Rules = Rules()
+    #: Slots that can only run on this agent.
     pins: Mapping[int, AgentId] = field(default_factory=dict)
+    #: The agents on which slots of a sticky group ran before.
     homes: Mapping[int, AgentId] = field(default_factory=dict)
+    #: Points that agents lose with this group because they failed it lately.
     penalties: Mapping[AgentId, int] = field(default_factory=dict)
+    #: Running tasks of the group that make way for others, by agent and version. They hold resources and count for
+    #: limits (UNIQUE, MAX_PER), but not for evenness (GROUP_BY, spread).
     outgoing: Mapping[AgentId, Mapping[VersionId, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """A slot put on an agent. `host_ports` are in the order of the request's; `resources` is all that it takes, with
-    these ports and the very items of sets."""
+    """A slot put on an agent."""
 
     group: GroupId
     slot: int
     agent_id: AgentId
+    #: In the order of the request's ports.
     host_ports: tuple[int, ...]
+    #: All that it takes, with these ports and the exact items of sets.
     resources: Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """What our executor takes on an agent, once, unless it is among `present`, the agents on which it runs."""
+    """The cost of our executor, paid once an agent."""
 
     resources: Resources = Resources()
+    #: Agents on which it runs already, at no further cost.
     present: frozenset[AgentId] = frozenset()

@@ -1,4 +1,4 @@
-"""What agents are worth to a group, in points: preferences, soft neighbours and spreads, what they failed lately.
+"""The worth of agents to a group, in points: preferences, soft neighbours and spreads, recent failures.
 
 Failures are worth points as the rest is, but only among agents with which the group is as even (Evaluation.best asks
 for the best agents with them and without): unless they are so many that the agent seems to be spoiled for the group.
@@ -36,7 +36,7 @@ class SoftNeighbour:
 
 
 class Scoring:
-    """Points by agent. What stays while the group is placed is summed once; what moves with its tasks is asked anew."""
+    """Points by agent. Fixed points are summed once; those that change with each placement are computed again."""
 
     def __init__(self, request: Request, cluster: Cluster, running: RunningTasks, counting: Counting) -> None:
         self._cluster = cluster
@@ -136,7 +136,7 @@ class Scoring:
         return total, among
 
     def as_well_spread(self, number: int, among: int) -> int:
-        """Those of the agents that are worth as much as agent `number`, or more, by each wish to keep apart."""
+        """The agents among these that are worth at least as much as agent `number` by each soft rule to keep apart."""
         for state in self._keeping_apart:
             found = 0
             for _, bits in sorted(state.worth(), reverse=True):
@@ -152,7 +152,7 @@ class Scoring:
             state.placed(number)
 
     def points(self, number: int) -> int:
-        """What one agent is worth."""
+        """The points of one agent."""
         return sum(points for _, points in self.worth(number))
 
     def worth(self, number: int) -> list[tuple[str, int]]:

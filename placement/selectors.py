@@ -114,7 +114,7 @@ class Selectors(Generic[Thing]):
         self._by_names.setdefault(selector.names, []).append((selector, thing))
 
     def of(self, group: GroupId) -> Iterator[Thing]:
-        """Those that mean the group."""
+        """The things whose selector means the group."""
         for names in names_of(group):
             for selector, thing in self._by_names.get(names, ()):
                 if selector.means(group):
@@ -139,5 +139,5 @@ class Groups:
                 self._by_names.setdefault(names, []).append(group)
 
     def of(self, selector: ResolvedSelector) -> Iterator[GroupId]:
-        """Those that the selector means."""
+        """The groups that the selector means."""
         return (group for group in self._by_names.get(selector.names, ()) if selector.means(group))

@@ -25,12 +25,12 @@ from specs.model.resources import Resources
 from specs.model.stack import Group, Stack
 
 MOST_EXPLAINED = 20
-"""Groups whose cures are looked for; the others that did not fit are told in a sentence only."""
+"""Limit on the groups whose cures are looked for; the others that did not fit get a sentence only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What becomes of a group: of `wanted` slots `kept` stay where they are, `placements` are where others would go,
+    """The result for a group: of `wanted` slots `kept` stay where they are, `placements` are where others would go,
     and `refused` says why the rest would not; `cures` what would change that."""
 
     group: GroupId
@@ -51,7 +51,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """How the tasks of a group lie over the values of `fields`, outer to inner: (values, tasks) of each domain in which
+    """The tasks of a group by the values of `fields`, outer to inner: (values, tasks) of each domain in which
     the group could run. `skew` is the most by which two domains of one outer domain differ."""
 
     fields: tuple[str, ...]
@@ -82,7 +82,7 @@ def snapshot_of_agents(
 
 
 def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None = None) -> Request:
-    """What slots of a group ask for; it shall have `instances` in all, or as many as the group says."""
+    """A request for slots of a group that will have `instances` in all, by default as many as its spec says."""
     return Request(
         group=group.id,
         version=make_of(version_of(group)),
@@ -95,7 +95,7 @@ def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None
 
 
 def missing(group: Group, snapshot: ClusterSnapshot, kept: Mapping[int, AgentId | None]) -> Request:
-    """What a group still asks for that has a task, or needs none, in the slots `kept`: the lowest free slots. A global
+    """The request of a group that has a task, or needs none, in the slots `kept`: the lowest free slots. A global
     one wants a slot on each agent on which it can run and has none; where it can run on no agent and has no task, one
     slot that will find none."""
     if group.mode is not Mode.GLOBAL:
@@ -187,7 +187,7 @@ def with_placements(
 
 
 def balances(request: Request, snapshot: ClusterSnapshot) -> tuple[Balance, ...]:
-    """How the group lies over each field that it is to be spread over, by SPREAD or by GROUP_BY."""
+    """The balance of the group over each field of its SPREAD and GROUP_BY rules."""
     fields = [(*spread.within, spread.over) for spread in request.rules.spread]
     fields += [(rule.field,) for rule in request.rules.constraints if rule.counting is CountingKind.EVENLY]
     can = frozenset(eligible(request, snapshot))

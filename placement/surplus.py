@@ -1,4 +1,4 @@
-"""Which slots a group gives up when it shall have fewer."""
+"""The slots that a scale-down ends."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Domain = tuple[str | None, ...]
 
 
 class Worth(IntEnum):
-    """What a slot is worth; the least go first."""
+    """The worth of a slot; the least go first."""
 
     EMPTY = 0
-    """No task that shall run."""
+    """No task whose goal is to run."""
     UNHEALTHY = 1
     """It runs, and its health check fails."""
     UNREACHABLE = 2
     STAGING = 3
-    """It is on its way: not running yet, or not healthy yet."""
+    """It is on its way: not running, or not healthy, so far."""
     READY = 4
     FINISHED = 5
-    """Its work is done; to give it up would mean that another does it again."""
+    """Its work is done; without it another slot would do it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """How much there is too many of in a domain of these fields, given how many tasks it has."""
+    """The excess of a domain of these fields, given the number of its tasks."""
 
     fields: tuple[str, ...]
     excess: Callable[[Domain, int], float]
@@ -85,7 +85,7 @@ class _Surplus:
         heapq.heapify(self._heap)
 
     def take(self) -> int:
-        """The next slot to give up."""
+        """The next slot to end."""
         while True:
             key, pile = self._heap[0]
             now = self._key(pile)

@@ -1,4 +1,4 @@
-"""Which agents have at least so much of something: answered without looking at each."""
+"""The agents with at least an amount of something, found without looking at each."""
 
 from __future__ import annotations
 

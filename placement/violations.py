@@ -1,4 +1,4 @@
-"""Which tasks are where their group's rules would not put them, as after rules have changed."""
+"""The tasks that break a hard rule of their group, as after a change of rules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rules as they are written: `rack GROUP_BY 3`, `[rack, GROUP_BY, 3]`, `node.labels.rack == a`, `{any: [...]}`.
 
-What a text, a list or a mapping says becomes a Constraint, or a Spread where the operator is SPREAD. Whether its
-values are of use, specs/rules/placement_rules.py tells.
+A text, a list or a mapping becomes a Constraint, or a Spread where the operator is SPREAD. Its values are checked by
+specs/rules/placement_rules.py.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Constraints:
 def located(
     reader: Reader, target: str, items: tuple[Node, ...], read: Callable[[Reader, Node, Where], Value]
 ) -> list[Value]:
-    """What can be read of the items, each told that it stands at (target, its place among them).
+    """The readable items, each read as standing at (target, its place among them).
 
     Where some cannot be read, the target counts as failed: what needs all of them is not judged.
     """
@@ -239,7 +239,7 @@ def _rule(operator: Operator, field: str, words: _Words) -> Constraint:
 
 @lru_cache(maxsize=256)
 def _parts(text: str) -> tuple[str, ...]:
-    """What stands between commas. Every group of a service reads the same text again."""
+    """The texts between commas. Every group of a service reads the same text again."""
     return tuple(part for one in text.split(",") if (part := one.strip()))
 
 

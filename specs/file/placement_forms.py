@@ -1,4 +1,4 @@
-"""What a group asks of agents beside constraints: `spread`, `near`, `apart`, `prefer`, `sticky`; and all as Rules."""
+"""A group's rules about agents beside constraints: `spread`, `near`, `apart`, `prefer`, `sticky`; and all as Rules."""
 
 from __future__ import annotations
 

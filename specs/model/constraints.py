@@ -35,7 +35,7 @@ class GroupByMode(StrEnum):
 
 
 class Counted(StrEnum):
-    """Which of the group's tasks a counting rule counts: all that live, or those of the version that is placed.
+    """The tasks of the group that a counting rule counts: all that live, or those of the version that is placed.
 
     The second is Marathon's way: during a change old and new tasks may share what they may not share among themselves.
     """
@@ -65,7 +65,7 @@ class Constraint:
 
     @property
     def counting(self) -> CountingKind | None:
-        """How it counts tasks itself, None where it does not; its parts are not asked."""
+        """Its own way to count tasks, None where it does not count. Its parts do not matter here."""
         declared = DECLARED[self.operator]
         return None if declared.counts_without_value and self.values else declared.counting
 
@@ -173,7 +173,7 @@ class Strategy(StrEnum):
 
 
 class Mode(StrEnum):
-    """So many instances, or one on every agent on which the group can run."""
+    """A number of instances, or one on every agent on which the group can run."""
 
     REPLICATED = "replicated"
     GLOBAL = "global"

@@ -1,4 +1,4 @@
-"""What must hold of near and apart in a whole stack: each means a group that there is, and somebody can be first."""
+"""Checks of near and apart in a whole stack: each means an existing group, and some group can be first."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _may_mean(to: Selector, also_services: frozenset[str], read: dict[str, list[
 
 
 class _Meant:
-    """Which groups a selector means, in its own stack."""
+    """The groups that a selector means, in its own stack."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         self._groups = groups
@@ -90,7 +90,7 @@ class _Meant:
                 yield from numbers
 
     def hint(self, to: Selector) -> str:
-        """What may have been meant."""
+        """A hint to the selector that was probably meant."""
         there = self.services.get(to.service)
         if there:
             every = (self._groups[number].id.labels for number in there)

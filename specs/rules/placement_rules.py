@@ -1,4 +1,4 @@
-"""What must hold of what a group asks of agents: of each rule by itself, of all of one group, and of a whole stack."""
+"""Checks of a group's rules about agents: of each rule by itself, and of all of one group."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _at(where: Where, found: _Found) -> Broken:
 
 
 def _alone(where: Where, message: str) -> Broken:
-    """What is wrong with one rule of a list: it is told though others of the list could not be read."""
+    """A fault of one rule of a list: reported even if others of the list could not be read."""
     return Broken(message=message, where=where, about=(f"{where[0]}.each",))
 
 
@@ -111,7 +111,7 @@ def _size(rule: Constraint) -> int:
 
 @lru_cache(maxsize=1024)
 def _faults(rule: Constraint, depth: int = 0) -> tuple[_Found, ...]:
-    """What is wrong with a constraint and its parts."""
+    """The faults of a constraint and its parts."""
     if depth > MAX_RULE_DEPTH:
         return (((), f"any, all and not stand in one another more than {MAX_RULE_DEPTH} deep"),)
     if rule.operator in COMBINING:
@@ -145,7 +145,7 @@ def _leaf(rule: Constraint) -> Iterator[str]:
 
 
 def field_fault(field: str) -> str:
-    """What keeps `field` from being one; "" if nothing does."""
+    """The reason why `field` is no field; "" if it is one."""
     if not field or len(field) > MAX_FIELD_LENGTH or _CONTROL.search(field) or field != field.strip():
         wanted = f"wanted a field of 1 to {MAX_FIELD_LENGTH} characters"
         return f"{wanted}; got {field[:MAX_FIELD_LENGTH]!r}" if field else f"{wanted}; got none"

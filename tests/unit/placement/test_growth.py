@@ -33,7 +33,7 @@ def groups_on_agents(rules: Callable[[int], Rules], count: int, agents: int | No
 
 
 def growth(make: Callable[[int], Callable[[], object]], count: int) -> float:
-    """How many times the work is for four times as many, by which it should be 4."""
+    """The work for four times as many, as a multiple; it should be 4."""
     return steps(make(4 * count)) / steps(make(count))
 
 

@@ -40,7 +40,7 @@ DB = group("shop/db")
 
 
 def by_rack(wanted: Request, agents: list[Agent], tasks: Mapping[str, int] | None = None) -> dict[str, int]:
-    """How many slots went to each rack; those without one are under ""."""
+    """The number of slots by rack; those without one are under ""."""
     names = {each.id: dict(each.attributes).get("rack", "") for each in agents}
     found: dict[str, int] = {}
     for id in placed(wanted, agents, tasks=tasks):

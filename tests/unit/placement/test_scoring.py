@@ -1,4 +1,5 @@
-"""Which of the agents that fit is taken: preferences, soft neighbours and spreads, failures, homes, the strategy."""
+"""The agent that is taken of those that fit: preferences, soft neighbours and spreads, failures, homes, the
+strategy."""
 
 from __future__ import annotations
 

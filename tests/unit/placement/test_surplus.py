@@ -1,4 +1,4 @@
-"""Which slots a group gives up."""
+"""The slots that a scale-down ends."""
 
 from __future__ import annotations
 
