@@ -36,7 +36,7 @@ BALANCER_END_SECONDS = 15.0
 
 
 class Cluster:
-    """ZooKeeper, masters, agents and schedulers, of which each can be killed and started again.
+    """ZooKeeper, masters, agents and schedulers; each can be killed and started again.
 
     `subnet` matters until `up`; afterwards the directory says what the cluster is, to other processes too.
     """
@@ -60,12 +60,12 @@ class Cluster:
 
     @property
     def master_url(self) -> str:
-        """zk://HOST:PORT/mesos, where Mesos' masters are found."""
+        """zk://HOST:PORT/mesos, the address of the Mesos masters."""
         return self.shape.master_url
 
     @property
     def store_url(self) -> str:
-        """zk://HOST:PORT/framework, where our schedulers keep what they store."""
+        """zk://HOST:PORT/framework, the store of our schedulers."""
         return self.shape.store_url
 
     @property
@@ -112,7 +112,7 @@ class Cluster:
         return wait_for(self.leader, seconds, f"a leading Mesos master (logs: {self.directory}/master*/log)")
 
     def active_agents(self) -> int:
-        """How many agents the leading master counts as active; 0 without a leader."""
+        """The number of agents that the leading master counts as active; 0 without a leader."""
         leader = self.leader()
         return int((leader.get("/metrics/snapshot") or {}).get("master/slaves_active", 0)) if leader else 0
 
@@ -220,8 +220,8 @@ class Cluster:
                 raise LocalError(f"{daemon.name} ended while the cluster was starting. {daemon.last_words()}")
 
     def _stop(self) -> None:
-        """Ends the keeper and schedulers first, so that neither replaces what ends; then agents with all they run; then
-        the rest."""
+        """Ends the keeper and schedulers first, so that neither starts anything again; then agents with their tasks;
+        then the rest."""
         for daemon in self.of_kind("keeper"):
             daemon.kill()
         for daemon in self.of_kind("scheduler"):
@@ -242,7 +242,7 @@ class Cluster:
         (self.directory / URL_FILE).unlink(missing_ok=True)
 
     def _check_directory(self) -> None:
-        """Refuses a directory in which `up` would remove what is not a cluster's."""
+        """Refuses a directory with files that are not a cluster's: `up` would remove them."""
         ours = {SHAPE_FILE, URL_FILE, LOCK_FILE, KEEPER} | set(self.shape.addresses())
         if self.directory.is_dir():
             strange = sorted(path.name for path in self.directory.iterdir() if path.name not in ours)
@@ -253,7 +253,7 @@ class Cluster:
                 )
 
     def _forget(self) -> None:
-        """Removes what an earlier cluster left in the directory."""
+        """Removes the files of an earlier cluster from the directory."""
         for name in (*self.shape.addresses(), KEEPER):
             if (self.directory / name).exists():
                 shutil.rmtree(self.directory / name)
@@ -277,6 +277,6 @@ def _end(daemon: Daemon, number: signal.Signals) -> None:
 
 
 def _wait_for_ends(daemons: list[Daemon], seconds: float) -> None:
-    """Waits a bounded time; who has not ended by then is killed later."""
+    """Waits a bounded time for daemons to end; those that still run are killed later."""
     with contextlib.suppress(LocalError):
         wait_for(lambda: all(daemon.pid is None for daemon in daemons), seconds, "end of daemons")

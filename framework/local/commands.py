@@ -11,13 +11,13 @@ from framework.local.shape import DNS_PORT, Shape
 
 Flags = Mapping[str, str | int]
 
-# Debian's libzookeeper-java; its manifest names what else it needs.
+# Debian's libzookeeper-java; its manifest names the other jars that it needs.
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def zookeeper(directory: Path, address: str) -> DaemonSpec:
-    """A ZooKeeper server of its own, with what it stores in the directory."""
+    """A ZooKeeper server that stores its data in the directory."""
     host, _, port = address.partition(":")
     (directory / "data").mkdir(parents=True, exist_ok=True)
     (directory / "zoo.cfg").write_text(
@@ -56,7 +56,7 @@ def agent(directory: Path, shape: Shape, number: int, flags: Flags) -> DaemonSpe
         "launcher": "posix",
         "isolation": "posix/cpu,posix/mem",
         "systemd_enable_support": "false",
-        # The default, 2 s, is shorter than the time after which an executor comes back to a restarted agent.
+        # The default, 2 s, is shorter than the time that an executor needs to register with a restarted agent.
         "executor_reregistration_timeout": "15secs",
     }
     if shape.agent_attributes(number):
@@ -73,7 +73,7 @@ def scheduler(shape: Shape, number: int, flags: Flags) -> DaemonSpec:
 
 
 def dns(shape: Shape) -> DaemonSpec:
-    """`framework dns` for the cluster's containers, which reach each other's addresses: they are on one machine."""
+    """`framework dns` with the containers' own addresses: they reach each other, because they are on one machine."""
     options: Flags = {
         "zk": shape.store_url,
         "listen": f"{shape.dns}:{DNS_PORT}",
@@ -84,7 +84,7 @@ def dns(shape: Shape) -> DaemonSpec:
 
 
 def balancer(directory: Path, shape: Shape) -> DaemonSpec:
-    """`framework balancer haproxy`, with what it keeps in the directory."""
+    """`framework balancer haproxy`, with its files in the directory."""
     address = f"{shape.balancer_ip}:8404"
     options: Flags = {
         "zk": shape.store_url,

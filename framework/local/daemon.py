@@ -20,15 +20,16 @@ from framework.local.waiting import wait_for
 Kind = Literal["zookeeper", "etcd", "mesos-master", "mesos-agent", "scheduler", "dns", "balancer", "keeper", "dockerd"]
 State = Literal["running", "frozen", "down"]
 
-# All else stays outside: what agents have, executors and tasks inherit, secrets and proxies included; and
-# MESOS_* and LIBPROCESS_* are flags to Mesos' daemons.
+# No other variable is passed on: executors and tasks inherit an agent's environment, secrets and proxies included, and
+# MESOS_* and LIBPROCESS_* are flags of Mesos' daemons.
 INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 INHERITED_PREFIXES = ("LC_", "DOCKER_")
 
 STOPPED_FILE = "stopped"
 RESTARTS_FILE = "restarts"
 LOCK_FILE = "start.lock"
-"""Apart from "lock", which whoever starts the daemon may hold meanwhile, as framework.local.engine does."""
+"""Not "lock": the process that starts the daemon can hold that file at the same time, as framework.local.engine
+does."""
 
 START_SECONDS = 40.0
 END_SECONDS = 20.0
@@ -36,10 +37,10 @@ END_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonSpec:
-    """How a daemon is started.
+    """The start of a daemon.
 
-    `address` is HOST:PORT, a socket's path for dockerd, or "-" for what serves nobody; `environment` is added to what
-    is inherited.
+    `address` is HOST:PORT, a socket's path for dockerd, or "-" for a daemon that serves nobody; `environment` is added
+    to the inherited variables.
     """
 
     kind: Kind
@@ -67,7 +68,7 @@ class Process:
 
 
 class Daemon:
-    """A process with a directory of its own, which holds its log, its pid, its state and how to start it."""
+    """A process with a directory for its log, its pid, its state and its DaemonSpec."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -77,7 +78,7 @@ class Daemon:
 
     @classmethod
     def create(cls, directory: Path, spec: DaemonSpec) -> "Daemon":
-        """Writes down how the daemon is started; does not start it."""
+        """Writes the spec of the daemon into its directory; does not start it."""
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "daemon.json").write_text(json.dumps(asdict(spec), indent=2), encoding="utf-8")
         return cls(directory)
@@ -103,7 +104,8 @@ class Daemon:
         return "frozen" if process.letter in ("T", "t") else "running"
 
     def _process(self) -> "Process | None":
-        """The process that `start` noted, if it still lives; a pid from before a reboot, or used anew, is not it."""
+        """The process that `start` noted, if it still lives. A pid from before a reboot, or used again, does not
+        count."""
         try:
             pid, mark = (self.directory / "pid").read_text().split()
         except (FileNotFoundError, ValueError):
@@ -114,12 +116,12 @@ class Daemon:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it is down because somebody has ended it with `kill`, and not by itself."""
+        """Whether it is down because `kill` ended it; false if it ended by itself."""
         return (self.directory / STOPPED_FILE).exists()
 
     @property
     def restarts(self) -> int:
-        """How often it has ended by itself and was started again."""
+        """The number of times it has ended by itself and was started again."""
         try:
             return int((self.directory / RESTARTS_FILE).read_text())
         except (FileNotFoundError, ValueError):
@@ -133,7 +135,7 @@ class Daemon:
         return self
 
     def start_again(self) -> "Daemon":
-        """Starts what has ended by itself, and counts that; does nothing where somebody has ended it meanwhile."""
+        """Starts the daemon again if it has ended by itself, and counts that; does nothing if `kill` has ended it."""
         with self._locked():
             if not self.is_stopped and self.pid is None:
                 (self.directory / RESTARTS_FILE).write_text(str(self.restarts + 1))
@@ -163,7 +165,7 @@ class Daemon:
             yield
 
     def kill(self, number: signal.Signals = signal.SIGKILL, seconds: float = END_SECONDS) -> "Daemon":
-        """Signals the process and waits until that has had its effect; does nothing if it is down."""
+        """Signals the process and waits for the effect; does nothing if it is down."""
         after = self._state_after(number)
         if after == "down":
             (self.directory / STOPPED_FILE).touch()
@@ -171,12 +173,12 @@ class Daemon:
         if pid is not None:
             os.kill(pid, number)
             if after is not None:
-                # Who wakes may end at once, having slept too long.
+                # A process that wakes can end at once, because it has slept too long.
                 wait_for(lambda: self.state in (after, "down"), seconds, f"{self.name} {after} after {number.name}")
         return self
 
     def _state_after(self, number: signal.Signals) -> State | None:
-        """The state that a signal brings about, if it is known to change any."""
+        """The state after a signal, if the signal changes it."""
         if number == signal.SIGSTOP:
             return "frozen"
         if number == signal.SIGCONT:
@@ -185,7 +187,7 @@ class Daemon:
         return "down" if deadly or (number == signal.SIGUSR1 and self.spec.kind == "mesos-agent") else None
 
     def get(self, path: str) -> Any:
-        """The JSON at a path of the daemon's HTTP server, or None if it does not answer with any."""
+        """The JSON at a path of the daemon's HTTP server, or None if it does not answer with JSON."""
         return get_json(f"http://{self.address}{path}")
 
     def wait(self, seconds: float = START_SECONDS) -> "Daemon":
@@ -200,8 +202,8 @@ class Daemon:
         return self
 
     def answers(self) -> bool:
-        """Whether the daemon serves: ZooKeeper says srvr, Mesos its version, a scheduler or its follower anything;
-        a DNS server and a balancer take connections; a keeper is never asked."""
+        """Whether the daemon serves. ZooKeeper must answer srvr, Mesos its version, a scheduler or its follower any
+        status; a DNS server and a balancer must accept connections; a keeper is never checked."""
         if self.spec.kind == "zookeeper":
             return b"Mode:" in four_letters(self.address, b"srvr")
         if self.spec.kind == "scheduler":
@@ -213,12 +215,12 @@ class Daemon:
         return self.get("/version") is not None
 
     def last_words(self, lines: int = 5) -> str:
-        """The end of the log, and where it is."""
+        """The end of the log, and its path."""
         return f"The end of {self.log}:\n" + "\n".join(tail(self.log, lines))
 
 
 def accepts(address: str) -> bool:
-    """Whether something takes connections at HOST:PORT."""
+    """Whether a process accepts connections at HOST:PORT."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=5):
@@ -234,7 +236,7 @@ def inherited_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def reap(pid: int) -> None:
-    """Takes note of the death of a child, so that its entry in the process table goes; others' are left alone."""
+    """Reaps an ended child, so that its entry in the process table goes; does nothing for other processes."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

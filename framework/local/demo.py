@@ -1,4 +1,4 @@
-"""The tour behind `make demo`: a cluster, the example stack on it, and what runs where.
+"""The tour of `make demo`: a cluster, the example stack on it, and its tasks.
 
 It uses the command line as a user would, and shows each command as it runs it.
 """
@@ -26,7 +26,7 @@ ANSWER_SECONDS = 30.0
 OTHER = "other"
 KILLED = "shop/auth"
 NAMED = ("--dns", "--balancer")
-"""Both want ports that only root may listen at."""
+"""Options whose programs listen at ports that only root can use."""
 
 
 def run(cluster: Cluster) -> None:
@@ -35,7 +35,7 @@ def run(cluster: Cluster) -> None:
     stack = os.path.relpath(STACK) if STACK.is_relative_to(Path.cwd()) else str(STACK)
 
     step(["local", "up", *at, *NAMED], os.environ)
-    # Whatever else the user works with, the tour submits to no other cluster than this.
+    # The tour must submit to this cluster alone, whatever cluster the user's environment names.
     environment = {**os.environ, "FRAMEWORK_URL": cluster.url}
     step(["local", "images"], environment)
     step(["submit", stack, "--wait"], environment)
@@ -52,7 +52,7 @@ def run(cluster: Cluster) -> None:
 
 
 def say(sentence: str) -> None:
-    """Tells the user what comes."""
+    """Prints the next step of the tour."""
     click.echo(f"\n{sentence}")
 
 
@@ -66,7 +66,7 @@ def step(words: Sequence[str], environment: Mapping[str, str], **variables: str)
 
 
 def output_of(words: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The stdout of a `framework` command; LocalError where it does not end with 0."""
+    """The stdout of a `framework` command; raises LocalError if it does not end with 0."""
     done = subprocess.run(command(words), env=environment, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise LocalError(f"`framework {shlex.join(words)}` ended with exit code {done.returncode}")
@@ -90,7 +90,7 @@ def show(url: str, host: str, stack: str) -> None:
 
 
 def fetched(url: str, host: str) -> str | None:
-    """The text at the URL, None where nothing answers, or in no good way."""
+    """The text at the URL; None without an answer, or with an error."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(urllib.request.Request(url, headers={"Host": host}), timeout=ANSWER_SECONDS) as response:
@@ -100,7 +100,7 @@ def fetched(url: str, host: str) -> str | None:
 
 
 def lose_one(environment: Mapping[str, str]) -> None:
-    """Kills a container, and waits until its endpoint is gone and another one there."""
+    """Kills a container, and waits until its endpoint is gone and another one is there."""
 
     def there() -> list[str]:
         found = json.loads(output_of(["endpoints", KILLED, "--json"], environment))["endpoints"]

@@ -1,4 +1,4 @@
-"""Looks a machine over: what a local cluster needs, and whether it is there."""
+"""Checks a machine for the requirements of a local cluster."""
 
 import os
 import re
@@ -18,7 +18,7 @@ ASK_SECONDS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the examination; `remedy` says how to mend what is not ok."""
+    """One line of the examination; `remedy` names the way to mend it if it is not ok."""
 
     what: str
     is_ok: bool
@@ -27,7 +27,7 @@ class Finding:
 
 
 def examine(cluster: Cluster) -> list[Finding]:
-    """Every finding, in the order in which one would mend them."""
+    """All findings, in the order in which a user would mend them."""
     required = (*requirements.CLUSTER, *requirements.IMAGES)
     findings = [_requirement(each) for each in required]
     if shutil.which("java"):
@@ -49,7 +49,7 @@ def _java() -> Finding:
 
 
 def _executor_python() -> Finding:
-    """The python3 that agents start executors with: outside any virtual environment, so perhaps another one."""
+    """The python3 with which agents start executors: outside any virtual environment, so perhaps another one."""
     wanted = ".".join(map(str, OLDEST_PYTHON))
     what = "python3 for executors"
     remedy = f"put a python3 of version {wanted} or later first on the PATH"

@@ -20,7 +20,7 @@ START_SECONDS = 60.0
 END_SECONDS = 30.0
 ANSWER_SECONDS = 120
 
-# Not there any more, or somebody else is removing it already.
+# The container is gone, or another process removes it already.
 BEING_REMOVED = (404, 409)
 
 DEFAULT_NETWORK = "bridge"
@@ -65,12 +65,12 @@ def _reason(error: BaseException) -> str:
 
 
 def is_answering() -> bool:
-    """Whether there is an engine that this user may use."""
+    """Whether there is an engine that this user can use."""
     return trouble() is None
 
 
 def trouble() -> str | None:
-    """Why the engine cannot be used; None if it can."""
+    """The reason why the engine cannot be used; None if it can."""
     try:
         with connection() as client:
             client.ping()
@@ -138,7 +138,7 @@ def ensure() -> Daemon | None:
 
 
 def _dockerd(why: str) -> str:
-    """The program to start, since no engine answers; raises LocalError where starting one is not for us."""
+    """The program to start, since no engine answers; raises LocalError if we must not start one."""
     host = os.environ.get("DOCKER_HOST")
     if host:
         raise LocalError(f"no Docker engine answers at DOCKER_HOST={host} ({why}); check that it runs, or unset it")
@@ -201,7 +201,7 @@ def _start(dockerd: str) -> Daemon:
 
 
 def _forget_stale(path: Path, program: str) -> None:
-    """Removes a pid file that outlived a reboot, in whose process dockerd would else see itself."""
+    """Removes a pid file from before a reboot: dockerd would take the process of that pid for itself."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         if program not in " ".join(command_of(int(path.read_text()))):
             path.unlink()

@@ -2,4 +2,4 @@
 
 
 class LocalError(Exception):
-    """Something a user has to know or mend; the message says what, and what to do."""
+    """A problem that a user must know or mend; the message names it, and the remedy."""

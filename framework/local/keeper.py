@@ -1,6 +1,6 @@
 """Starts the daemons of a local cluster again that have ended by themselves, as a machine's service manager does.
 
-Mesos's master ends itself when it has lost ZooKeeper, and counts on being started again. `framework local up` starts
+Mesos's master ends itself when it has lost ZooKeeper, and expects to be started again. `framework local up` starts
 one keeper for a cluster: `python -m framework.local.keeper DIR`. A daemon that was ended by `framework local kill`
 stays down.
 """
@@ -17,11 +17,11 @@ LOOK_SECONDS = 0.5
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-"""How long a daemon must have run for its next wait to be the first again."""
+"""Running time after which the next wait of a daemon is the shortest again, in seconds."""
 
 
 class Keeper:
-    """Which daemons are down though nobody has stopped them, and when each is started again.
+    """Daemons that have ended by themselves, and the time at which each is started again.
 
     Times are seconds of any steady clock.
     """
@@ -35,7 +35,7 @@ class Keeper:
         self._started: dict[str, float] = {}
 
     def look(self, daemons: list[Daemon], now: float) -> list[Daemon]:
-        """Starts what is down and due again; returns those daemons."""
+        """Starts the daemons that are down and due; returns them."""
         started = []
         for daemon in daemons:
             if daemon.is_stopped or daemon.pid is not None:

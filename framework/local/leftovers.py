@@ -1,4 +1,5 @@
-"""Finds and ends what outlives a cluster's daemons: executors, Docker containers, a balancer's HAProxy."""
+"""Finds and ends processes and containers that outlive a cluster's daemons: executors, Docker containers, a balancer's
+HAProxy."""
 
 import contextlib
 import os

@@ -67,7 +67,7 @@ def _debs(directory: Path) -> list[Path]:
 
 
 def _download(package: str, directory: Path) -> str | None:
-    """Lets apt put the .deb into the directory; returns why it did not, in apt's last words."""
+    """Downloads the .deb into the directory with apt; returns apt's last line if that failed."""
     # As root, apt would otherwise fetch as a user who cannot write into the cache, and complain.
     command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Which addresses of this machine are taken, and by whom."""
+"""Addresses of this machine that are in use, and the processes that use them."""
 
 import errno
 import socket
@@ -39,7 +39,7 @@ def is_free(address: str) -> bool:
 
 
 def holder_of(address: str) -> str:
-    """Words for the process that listens on HOST:PORT, as far as /proc tells us."""
+    """The process that listens on HOST:PORT, in words, as far as /proc shows it."""
     inodes = set(_listening_inodes(address))
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         try:

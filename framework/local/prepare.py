@@ -28,11 +28,11 @@ for word; do
 done
 exit 0
 """
-"""Balancers are started by who needs one: as services they would take the machine's port 80."""
+"""A policy that starts no balancer: as a service it would take the machine's port 80."""
 
 
 def prepare() -> None:
-    """Installs what is missing, as root; raises LocalError, with the line to run, if that cannot be."""
+    """Installs missing packages, as root; raises LocalError, with the line to run, if it cannot."""
     absent = requirements.missing(NEEDED)
     packages = sorted({package for each in absent for package in each.packages})
     if not absent:
@@ -49,7 +49,7 @@ def prepare() -> None:
 
 @contextlib.contextmanager
 def balancers_not_started(policy: Path = POLICY) -> Iterator[None]:
-    """Has Debian start no balancer as it installs one; a policy that the machine has already stays as it is."""
+    """Keeps Debian from starting a balancer at its installation; an existing policy of the machine stays."""
     if policy.exists():
         yield
         return
@@ -62,7 +62,7 @@ def balancers_not_started(policy: Path = POLICY) -> Iterator[None]:
 
 
 def apt(*words: str) -> None:
-    """Runs apt-get without questions; shows what it said only if it fails."""
+    """Runs apt-get without questions; shows its output only if it fails."""
     command = ["apt-get", "-qq", *words]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
@@ -73,7 +73,7 @@ def apt(*words: str) -> None:
 
 
 def still_missing(absent: list[Requirement]) -> None:
-    """Raises LocalError where something is missing though it was just installed."""
+    """Raises LocalError if a package is missing although it was just installed."""
     if absent:
         raise LocalError(
             f"installed, and yet missing: {', '.join(each.name for each in absent)}; see `apt-get -f install`"
@@ -81,7 +81,7 @@ def still_missing(absent: list[Requirement]) -> None:
 
 
 def main() -> int:
-    """Installs what is missing; returns the exit code."""
+    """Installs missing packages; returns the exit code."""
     try:
         prepare()
     except LocalError as error:

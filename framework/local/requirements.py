@@ -14,7 +14,8 @@ from framework.local.errors import LocalError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """Something that must be on the machine; `packages` are Debian's that bring it, none if none can."""
+    """A program or file that the machine must have; `packages` are the Debian packages with it, empty if there are
+    none."""
 
     name: str
     reason: str
@@ -23,19 +24,19 @@ class Requirement:
 
 
 def check(required: Sequence[Requirement]) -> None:
-    """Raises LocalError with a line for each that is missing and the line that mends it."""
+    """Raises LocalError with a line for each missing requirement and the line that installs it."""
     absent = missing(required)
     if absent:
         raise LocalError("\n".join([*(f"{each.name} is missing: {each.reason}" for each in absent), remedy(absent)]))
 
 
 def missing(required: Sequence[Requirement]) -> list[Requirement]:
-    """Those of the requirements that are not met."""
+    """The requirements that are not met."""
     return [each for each in required if not each.is_there()]
 
 
 def remedy(absent: Sequence[Requirement]) -> str:
-    """The command that installs what is absent, for a user to copy."""
+    """The command that installs the missing packages, for a user to copy."""
     packages = sorted({package for each in absent for package in each.packages})
     if not packages:
         return "This cannot be installed: use another machine"

@@ -13,7 +13,7 @@ MAX_AGENTS = 250
 MAX_SCHEDULERS = 9
 MAX_SUBNET = 250
 DNS_PORT = 53
-"""The only one that containers ask."""
+"""The only port to which containers send queries."""
 
 # All ranges stay below 32768, where the kernel starts to take ports for outgoing connections, and apart from each
 # other, since tasks on the host's network share the machine's ports whatever their agent.
@@ -25,7 +25,7 @@ PORTS_IN_ALL = 20000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How many of each daemon, and what the agents offer.
+    """The number of each kind of daemon, and the resources of the agents.
 
     `attributes` holds one Mesos attribute string per agent, used in turn; `resources` is one Mesos resource string
     for every agent, to which a port range of the agent's own is added unless it names ports. `dns` is the address at
@@ -42,7 +42,7 @@ class Shape:
     balancer: bool = False
 
     def check(self) -> None:
-        """Raises LocalError for a shape that cannot be."""
+        """Raises LocalError for an impossible shape."""
         for what, value, least, most in (
             ("subnet", self.subnet, 0, MAX_SUBNET),
             ("masters", self.masters, 1, MAX_MASTERS),
@@ -61,12 +61,12 @@ class Shape:
 
     @property
     def master_url(self) -> str:
-        """Where Mesos' masters are found."""
+        """The address of the Mesos masters in ZooKeeper."""
         return f"zk://{self.zookeeper_address}/mesos"
 
     @property
     def store_url(self) -> str:
-        """Where our schedulers keep what they store."""
+        """The address of our schedulers' store in ZooKeeper."""
         return f"zk://{self.zookeeper_address}/framework"
 
     def master_ip(self, number: int) -> str:
@@ -80,7 +80,7 @@ class Shape:
 
     @property
     def balancer_ip(self) -> str:
-        """Where what stacks route is served; HAProxy's own page is at port 8404."""
+        """The address at which routes of stacks are served; HAProxy's own page is at port 8404."""
         return f"127.{self.subnet}.3.1"
 
     def addresses(self) -> dict[str, str]:
@@ -110,7 +110,7 @@ class Shape:
 
 
 def _check_pairs(what: str, text: str, example: str) -> None:
-    """Refuses what Mesos would refuse in its agent's log only, after the agent has ended."""
+    """Refuses attributes that Mesos would refuse only in the agent's log, after the agent has ended."""
     for pair in filter(None, (part.strip() for part in text.split(";"))):
         name, colon, value = pair.partition(":")
         if not colon or not name.strip() or not value.strip():

@@ -32,7 +32,7 @@ TASKS, STACKS = 50, 4
 CHANGES = 200
 CHANGE_EVERY_SECONDS = 0.02
 STAY = 10
-"""So many come after an endpoint before it goes: what goes before it was written is never seen."""
+"""Number of endpoints published before one is withdrawn: one withdrawn before it was written is never seen."""
 STOPPED, STOPS = 8, 25
 LONGEST_SECONDS = 60.0
 

@@ -27,7 +27,7 @@ from tests.bench.subject import Subject
 AGENTS = 3
 CONCURRENCIES = (1, 2, 4, 8)
 EXECUTOR_IDLE = "3s"
-"""So short that the next launch finds no executor, unless it is kept busy."""
+"""Idle time of the executor, so short that the next launch finds none, unless it is kept busy."""
 SERVICE = {
     "image": images.BUSYBOX,
     "network_mode": "host",

@@ -60,7 +60,7 @@ def picture(known: Sequence[Agent]) -> ClusterSnapshot:
 
 
 def group(number: int, slots: int, need: Resources, rules: Rules = RULED) -> Request:
-    """So many slots of one group."""
+    """A number of slots of one group."""
     return Request(
         group=group_id("bench", f"g{number}"),
         version=VersionId("v"),

@@ -38,7 +38,7 @@ BATCH = 250
 SIZES = ((10_000, 0), (100_000, 0), (100_000, 10_000))
 """Tasks, and agents."""
 LOADS = 3
-"""So often each is loaded; the best counts, for what else the machine does only adds to it."""
+"""Number of loads; the best counts, because other work of the machine only adds to it."""
 LOAD_AIM_SECONDS = 2.0
 MEMORY_AIM_MIB = 500.0
 AIMED_TASKS = 100_000
@@ -146,7 +146,7 @@ def quiet(server: Daemon, count: int) -> Iterator[Row]:
 
 
 def tasks_of(count: int) -> tuple[list[GroupId], list[Task]]:
-    """So many running tasks, a thousand to a group, and their groups."""
+    """A number of running tasks, a thousand to a group, and their groups."""
     groups = [
         group_id("shop", f"web{number:05d}", ("prod", "frontend")) for number in range(-(-count // TASKS_PER_GROUP))
     ]

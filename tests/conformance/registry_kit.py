@@ -24,7 +24,7 @@ from tests.kit.consul import Contract
 from tests.kit.memory_registry import MemoryRegistry
 
 SESSION_SECONDS = 4.0
-"""So long lasts the session, or lease, of a publisher here."""
+"""Time-out for the session, or lease, of a publisher here, in seconds."""
 
 
 def endpoint(name: str = "shop.web.dev.1.1", since: float = 1000.0) -> Endpoint:

@@ -1,4 +1,4 @@
-"""Where containers reach this machine, on every way in which a real Docker engine can have its default bridge.
+"""The address at which containers reach this machine, for every way a Docker engine can have its default bridge.
 
 Each engine is one of the test's own: in namespaces of its own, with an empty data root, so at its first start.
 """

@@ -19,7 +19,7 @@ STACK = "services: {work: {command: sleep 600, resources: {cpus: 0.05, memory: 8
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Where agents fetch the executor; there is nothing yet."""
+    """The address from which agents fetch the executor; nothing is there at first."""
     return tmp_path / "files" / "executor.pyz"
 
 

@@ -69,11 +69,11 @@ class Shop:
         self.cli.run("submit", str(directory / "shop.yml"), "--wait")
 
     def endpoints(self) -> list[str]:
-        """Where those on the network of the agents reach the tasks of auth."""
+        """Addresses at which tasks on the agents' network reach the tasks of auth."""
         return [task["endpoints"][0] for task in self.cli.tasks("shop/auth")]
 
     def reached(self) -> list[str]:
-        """Where containers on the bridge reach them: agents are at loopback addresses."""
+        """Addresses at which containers on the bridge reach them: agents are at loopback addresses."""
         addresses = ("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}")
         ids = [task["id"] for task in self.cli.tasks("shop/auth")]
         found = subprocess.run([*addresses, *ids], check=True, capture_output=True, text=True).stdout.split()

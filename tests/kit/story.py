@@ -277,5 +277,5 @@ def docker(*words: str) -> str:
 
 
 def passes(seconds: float) -> None:
-    """So much time goes by: longer than somebody waits, which is the story."""
+    """Lets time pass, longer than a person waits: the story needs it."""
     time.sleep(seconds)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 PING_SECONDS = 75.0
-"""So long an agent may be silent before it is unreachable."""
+"""Time-out for an agent's answer before it is unreachable, in seconds."""
 EXECUTORS_BACK_SECONDS = 5.0
-"""So long a restarted agent waits for its executors."""
+"""Time-out for executors to come back to a restarted agent, in seconds."""
 FIRST_RESEND_SECONDS = 10.0
 LAST_RESEND_SECONDS = 600.0
 

@@ -10,7 +10,7 @@ Act = Callable[[], None]
 
 BEGIN = 1_700_000_000.0
 SIMULTANEOUS = 200_000
-"""So many events at one instant mean that something goes round in circles."""
+"""Limit on events at one instant: more mean that the world runs in a circle."""
 
 
 class Stuck(Exception):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_SECONDS = 10.0
 CALM_LOOKS = 3
-"""So often in a row all has to be as it should."""
+"""Number of checks in a row that must find everything as desired."""
 STAND_SECONDS = 3600.0
 """Within this time of kindness every rollout is over, or stands for a cause that it names: the deadlines are 60 and 120
 s, and 600 s where nothing is said; each step and each new task that is ready is progress."""

@@ -105,7 +105,7 @@ def test_an_id_of_another_leader_begins_anew_also_among_more_events(happened: Fa
 
 
 def test_a_follower_that_has_heard_nothing_has_an_id_too(happened: FakeFront) -> None:
-    """So it can come back to another leader and hear that something may be missing."""
+    """A client can come back to another leader, and is told that events can be missing."""
     with (
         _serving(happened, Limits(heartbeat_seconds=0.05)) as url,
         requests.get(f"{url}/v1/events", stream=True, timeout=5) as answer,

@@ -38,7 +38,7 @@ def fail(before: Backoff | None, now: float, *, ran: float = 0.0, retry: Retry =
 
 
 def series(count: int, retry: Retry = RETRY) -> Backoff:
-    """So many failures, each as soon as the wait before is over."""
+    """A number of failures, each as soon as the wait before is over."""
     backoff = fail(None, T0, retry=retry)
     for _ in range(count - 1):
         backoff = fail(backoff, backoff.until, retry=retry)
