@@ -38,7 +38,7 @@ LIGHT_SPECS = (
         "model/constraints",
         "model/operators",
     ),
-    *("model/in_place", "model/resources", "model/routes", "model/stack", "model/update"),
+    *("model/declared", "model/in_place", "model/resources", "model/routes", "model/stack", "model/update"),
 )
 LIBRARIES = (
     "addict",

@@ -24,7 +24,7 @@ from executor.core.order import order_from_bytes
 from executor.core.statuses import CheckStatus, Status
 from specs.ids import TaskId, VersionId
 from specs.messages import shortened
-from specs.model.canonical import care_from_json
+from specs.model.canonical import in_place_from_json
 from specs.model.stack import CheckKind
 from specs.plain_text import plain_lines
 from specs.records_pb2 import ExecutorMessage, OrphanContainers, Progress, SchedulerMessage, StatusDetail
@@ -155,7 +155,7 @@ def _said(message: SchedulerMessage) -> tuple[Event, ...]:
             UpdateInPlaceReceived(
                 task_ids=tuple(TaskId(id) for id in said.task_ids),
                 version=VersionId(said.version),
-                care=care_from_json(said.care_json),
+                settings=in_place_from_json(said.in_place_json),
                 signals=said.signals,
                 signal=said.signal,
             ),

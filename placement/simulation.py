@@ -17,7 +17,7 @@ from placement.explanation import Cure
 from placement.occupancy import Occupancy
 from placement.refusals import Refusal
 from placement.request import Overhead, Placement, Request
-from specs.ids import AgentId, GroupId, VersionId, make_of
+from specs.ids import AgentId, GroupId, VersionId, container_hash
 from specs.model.canonical import version_of
 from specs.model.constraints import Mode, Neighbour, Rules
 from specs.model.operators import CountingKind
@@ -85,7 +85,7 @@ def request_of(group: Group, slots: Sequence[int] = (), *, instances: int | None
     """A request for slots of a group that will have `instances` in all, by default as many as its spec says."""
     return Request(
         group=group.id,
-        version=make_of(version_of(group)),
+        version=container_hash(version_of(group)),
         slots=tuple(slots),
         instances=group.instances if instances is None else instances,
         resources=group.resources,

@@ -18,8 +18,8 @@ OfferId = NewType("OfferId", str)
 ExecutorId = NewType("ExecutorId", str)
 FrameworkId = NewType("FrameworkId", str)
 VersionId = NewType("VersionId", str)
-"""Of a group's canonical form: 12 hexadecimal digits for what makes its containers, and where its care is not the
-default `-` and 8 for that, as in `3f2a9c01b7de-41c07a93`."""
+"""Of a group's canonical form: 12 hexadecimal digits, the container hash; and, where its in-place settings are not
+the defaults, `-` and 8 digits for these, as in `3f2a9c01b7de-41c07a93`."""
 
 MAX_NAME_LENGTH = 63
 MAX_LABELS_LENGTH = 63
@@ -101,11 +101,11 @@ def task_id(group: GroupId, slot: int, serial: int) -> TaskId:
     return TaskId(f"{group.dotted}.{slot}.{serial}")
 
 
-def make_of(version: VersionId) -> VersionId:
-    """The part of a version that makes its containers, without that of its care."""
+def container_hash(version: VersionId) -> VersionId:
+    """The first part of a version: tasks whose versions have it in common need no new container of one another."""
     return VersionId(version.partition("-")[0])
 
 
-def is_same_make(one: VersionId, other: VersionId) -> bool:
-    """Whether a task of one version becomes one of the other as it runs: only its care differs, if anything."""
-    return one == other or make_of(one) == make_of(other)
+def is_same_container(one: VersionId, other: VersionId) -> bool:
+    """Whether a running task of one version can become one of the other: at most the in-place settings differ."""
+    return one == other or container_hash(one) == container_hash(other)

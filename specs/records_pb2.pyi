@@ -496,18 +496,18 @@ class Attach(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., url: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class Apply(_message.Message):
-    __slots__ = ("task_ids", "version", "care_json", "signals", "signal")
+    __slots__ = ("task_ids", "version", "in_place_json", "signals", "signal")
     TASK_IDS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
-    CARE_JSON_FIELD_NUMBER: _ClassVar[int]
+    IN_PLACE_JSON_FIELD_NUMBER: _ClassVar[int]
     SIGNALS_FIELD_NUMBER: _ClassVar[int]
     SIGNAL_FIELD_NUMBER: _ClassVar[int]
     task_ids: _containers.RepeatedScalarFieldContainer[str]
     version: str
-    care_json: bytes
+    in_place_json: bytes
     signals: int
     signal: str
-    def __init__(self, task_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., care_json: _Optional[bytes] = ..., signals: _Optional[int] = ..., signal: _Optional[str] = ...) -> None: ...
+    def __init__(self, task_ids: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., in_place_json: _Optional[bytes] = ..., signals: _Optional[int] = ..., signal: _Optional[str] = ...) -> None: ...
 
 class ExecutorMessage(_message.Message):
     __slots__ = ("progress", "orphan_containers")

@@ -41,7 +41,7 @@ from executor.runtime import CheckOutcome, Fault, Post
 from executor.sandbox import Sandbox, is_abandoned
 from executor.templates import Templates
 from executor.terminal import ExecRequest, Terminal
-from specs.ids import TaskId, VersionId, is_same_make
+from specs.ids import TaskId, VersionId, is_same_container
 from specs.model.stack import Hook, Network
 
 DRAIN_SECONDS = 5.0
@@ -270,7 +270,7 @@ class Docker:
     @staticmethod
     def _may_adopt(row: dict[str, Any], order: Order) -> bool:
         """Whether it is what the order wants, and was started: what has ended since is told of as its end."""
-        is_same = is_same_make(VersionId(row["Labels"].get(VERSION_LABEL, "")), order.version)
+        is_same = is_same_container(VersionId(row["Labels"].get(VERSION_LABEL, "")), order.version)
         return is_same and row["State"] in ("running", "paused", "exited")
 
     def _take_over(self, order: Order, container_id: str) -> Adopted:

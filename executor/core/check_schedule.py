@@ -10,7 +10,7 @@ from executor.core.context import Context
 from executor.core.events import Purpose
 from executor.core.health import HealthChange, Judge
 from executor.core.task import CHECKED, LAUNCH_FAILED, UNHEALTHY, Phase, Task, Verdict
-from specs.model.in_place import Care
+from specs.model.in_place import InPlaceSettings
 from specs.model.stack import HealthCheck
 from specs.states import TaskState
 
@@ -73,7 +73,7 @@ def ring(context: Context, task: Task) -> None:
         context.emit(do.Check(order=task.order, purpose=purpose, serial=judge.serial, due_at=judge.began_at))
 
 
-def replace_checks(context: Context, task: Task, before: Care) -> None:
+def replace_checks(context: Context, task: Task, before: InPlaceSettings) -> None:
     """Gives a running task the checks of its new settings, each with a new grace. Its health and readiness are unknown
     until the new checks have an outcome; a task that was ready goes on serving meanwhile."""
     container = task.order.container

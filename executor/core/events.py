@@ -9,7 +9,7 @@ from typing import Any
 
 from executor.core.order import Order
 from specs.ids import TaskId, VersionId
-from specs.model.in_place import Care
+from specs.model.in_place import InPlaceSettings
 
 
 class Operation(StrEnum):
@@ -85,7 +85,7 @@ class UpdateInPlaceReceived:
 
     task_ids: tuple[TaskId, ...]
     version: VersionId
-    care: Care
+    settings: InPlaceSettings
     signals: int = 0
     signal: str = ""
 

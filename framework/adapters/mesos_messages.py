@@ -6,7 +6,7 @@ import base64
 
 from framework.core import commands
 from specs.ids import TaskId
-from specs.model.canonical import care_json
+from specs.model.canonical import in_place_json
 from specs.records_pb2 import Apply, Attach, ExecutorMessage, Retire, SchedulerMessage, Unwanted
 
 
@@ -26,11 +26,11 @@ def unwanted_message(call: commands.RemoveOrphans) -> str:
 
 
 def apply_message(call: commands.UpdateInPlace) -> str:
-    """The data of a MESSAGE call that gives tasks another care, or a signal."""
+    """The data of a MESSAGE call that gives tasks other in-place settings, or a signal."""
     said = Apply(
         task_ids=call.tasks,
         version=call.version,
-        care_json=care_json(call.care),
+        in_place_json=in_place_json(call.settings),
         signals=call.signals,
         signal=call.signal,
     )

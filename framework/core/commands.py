@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from framework.core.model import Answered, History, KnownAgent, Rollouts, StackSpec, Task, Version
 from placement.offer import ReservationPool
 from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, VersionId
-from specs.model.in_place import Care
+from specs.model.declared import QUOTES, SECRET, WITHIN, says, secret
+from specs.model.in_place import InPlaceSettings
 from specs.model.resources import Resources
 from specs.model.stack import Container
 
@@ -123,11 +124,11 @@ class Save:
 class Launch:
     """A task to launch with its settings."""
 
-    task: Task
-    container: Container
+    task: Task = field(metadata=says(WITHIN))
+    container: Container = field(metadata=says(WITHIN))
     #: The task's resources; its `ports` are exactly the task's host ports.
     resources: Resources
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = secret(())
     #: The parts of `resources` by reservation, which add up to it; empty where all of it is unreserved.
     pools: tuple[ReservationPool, ...] = ()
     #: The reservation that pays for the executor, "" where that is unreserved. The task's `executor_id` depends on it.
@@ -141,7 +142,7 @@ class Accept:
     """Launch on these offers of one agent. The rest of the offers is declined for `refuse_seconds`."""
 
     offer_ids: tuple[OfferId, ...]
-    launches: tuple[Launch, ...]
+    launches: tuple[Launch, ...] = field(metadata=says(WITHIN))
     refuse_seconds: float
 
 
@@ -199,7 +200,7 @@ class StartExec:
     #: The address of the scheduler that the executor calls, to be connected with the command.
     url: str
     #: Opens that one session, and no other.
-    key: str
+    key: str = field(metadata=says(SECRET))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +212,7 @@ class UpdateInPlace:
     tasks: tuple[TaskId, ...]
     #: The version whose in-place settings the tasks get. Theirs differs from it in nothing else.
     version: VersionId
-    care: Care
+    settings: InPlaceSettings
     #: How many signals a task shall have had since it began: one with fewer gets `signal` once.
     signals: int
     #: The signal's name, "" where there is none to send.
@@ -289,7 +290,7 @@ class PublishEvent:
     #: Past tense: TaskRunning.
     kind: str
     #: For people.
-    text: str
+    text: str = field(metadata=says(QUOTES))
     #: The stack, the group and the task that it is about, "" where it is about none.
     stack: str = ""
     group: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from framework.core.model import Mismatch, RequestKey, Status, Stored, TaskUsage
 from placement.agent import Agent
 from placement.offer import Offer
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, OfferId, TaskId, VersionId
+from specs.model.declared import SECRET, WITHIN, quotes, says, within
 from specs.model.stack import KillOrder, Stack
 
 
@@ -18,7 +19,7 @@ from specs.model.stack import KillOrder, Stack
 class BecameLeader:
     """This process leads, and `stored` is the content of the store."""
 
-    stored: Stored
+    stored: Stored = field(metadata=says(WITHIN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class InverseOffersReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReceived:
-    status: Status
+    status: Status = field(metadata=says(WITHIN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ class FrameworkRefused:
 class CallFailed:
     """The master refused a call, or it was not sent. Only calls that something waits for come back."""
 
-    call: Accept | Kill
+    call: Accept | Kill = field(metadata=says(WITHIN))
     problem: str
 
 
@@ -150,14 +151,14 @@ class Requested:
     #: Names the client that waits for the Reply, 0 where nobody does.
     request_id: int
     #: With a key, another try is the same change and gets the same answer, whichever scheduler leads then.
-    request_key: RequestKey | None = None
+    request_key: RequestKey | None = within(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSubmitted(Requested):
     """A stack file was submitted."""
 
-    stack: Stack
+    stack: Stack = field(metadata=says(WITHIN))
     message: str = ""
     submitted_by: str = ""
     #: The index that the stack must still have (0: it must not exist), None for any.
@@ -232,7 +233,7 @@ class RolloutActionRequested(Requested):
     #: "" for the scheduler itself, which waits for no reply.
     asked_by: str = ""
     #: Why the scheduler requests it, as a sentence.
-    cause: str = ""
+    cause: str = quotes("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +319,7 @@ class ExecRequested(Requested):
     #: The address of the scheduler that the task's executor must call.
     url: str
     #: Opens the executor's end of the session, as long as that lasts.
-    key: str
+    key: str = field(metadata=says(SECRET))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """What a journal of events holds: values without secrets, how they are read again, and a mark for each command.
 
 An event is written with all fields of its dataclasses, by their names or, of what comes often, in their order: the
-types say what a value is. Secrets never reach a journal: every text of a container or a group that may hold one is
-replaced by a salted hash, equal for equal texts (`SECRET`), and so is every text that may quote the output of a task or
-of a check (`QUOTING`); such texts are not compared. Version ids stay as they were given, although they were made from
-those texts.
+types say what a value is. Secrets never reach a journal: every text that may hold one is replaced by a salted hash,
+equal for equal texts, and so is every text that may quote the output of a task or of a check; such texts are not
+compared. Each field declares whether its texts are such (specs.model.declared). Version ids stay as they were given,
+although they were made from those texts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import math
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
@@ -39,12 +39,7 @@ from framework.core.commands import (
     Write,
 )
 from framework.core.events import (
-    BecameLeader,
-    CallFailed,
     Event,
-    ExecRequested,
-    Requested,
-    RolloutActionRequested,
     Saved,
     StackSubmitted,
     StatusReceived,
@@ -53,48 +48,20 @@ from framework.core.launch.adoption import is_removed
 from framework.core.model import (
     Backoff,
     GroupRollout,
-    GroupSpec,
-    History,
-    RequestKey,
     Revision,
     Rollout,
     Rollouts,
     StackSpec,
     Status,
-    Stored,
     Task,
-    Version,
 )
 from specs.model.canonical import version_of
-from specs.model.in_place import care_of, with_care
-from specs.model.stack import Container, HealthCheck, Hook, Template
+from specs.model.declared import PLAIN, QUOTES, SECRET, WITHIN, Text, declarations, with_text
 
 Pairs = tuple[tuple[str, str], ...]
 MARK = "hashed:"
 
-SECRET: Mapping[type, frozenset[str]] = {
-    Container: frozenset({"command", "entrypoint", "environment", "labels"}),
-    HealthCheck: frozenset({"command", "headers"}),
-    Hook: frozenset({"command", "environment"}),
-    Template: frozenset({"content", "command"}),
-}
-"""The fields whose texts are replaced; of pairs the second text is, for the first is a name."""
-HOLDING: Mapping[type, frozenset[str]] = {
-    Container: frozenset({"health", "ready", "post_start", "pre_stop", "templates"}),
-}
-"""The fields that hold values with such fields. All other fields are written as they are: a test names them."""
-QUOTING: Mapping[type, frozenset[str]] = {
-    Status: frozenset({"message"}),
-    Task: frozenset({"message"}),
-    Backoff: frozenset({"cause"}),
-    StackSpec: frozenset({"message"}),
-    Rollout: frozenset({"message", "cause"}),
-    GroupRollout: frozenset({"problem"}),
-    Revision: frozenset({"text", "message"}),
-    RolloutActionRequested: frozenset({"cause"}),
-    PublishEvent: frozenset({"text"}),
-}
-"""The fields that may quote what a task or a check has printed. An automatic rollback has its reason as its message."""
+Declared = tuple[tuple[str, Text], ...]
 _FROM_MESOS = frozenset({"SOURCE_MASTER", "SOURCE_SLAVE"})
 """The sources of statuses whose words are Mesos's own; the core reads some of them (core.launch.adoption)."""
 
@@ -115,123 +82,58 @@ class Masker:
 
     def event(self, event: Event) -> Event:
         """The event without secrets; the same object where it has none."""
-        if isinstance(event, Requested) and event.request_key is not None:
-            event = replace(event, request_key=self._key(event.request_key))
-        if isinstance(event, StatusReceived):
-            status = event.status
-            if not status.message or status.source in _FROM_MESOS:
-                return event
-            return replace(event, status=replace(status, message=self._text(status.message)))
-        if isinstance(event, ExecRequested):
-            return replace(event, key=self._text(event.key))
-        if isinstance(event, RolloutActionRequested):
-            return replace(event, cause=self._text(event.cause)) if event.cause else event
-        if isinstance(event, StackSubmitted):
-            groups = tuple(
-                replace(group, container=self._container(group.container), metadata=self._pairs(group.metadata))
-                for group in event.stack.groups
-            )
-            versions = event.versions or tuple(version_of(group) for group in event.stack.groups)
-            return replace(event, stack=replace(event.stack, groups=groups), versions=versions)
-        if isinstance(event, BecameLeader):
-            return BecameLeader(stored=self._stored(event.stored))
-        if isinstance(event, CallFailed) and isinstance(event.call, Accept):
-            launches = tuple(
-                replace(each, container=self._container(each.container), metadata=self._pairs(each.metadata))
-                for each in event.call.launches
-            )
-            return replace(event, call=replace(event.call, launches=launches))
-        if isinstance(event, CallFailed) and isinstance(event.call, UpdateInPlace):
-            container = self._container(with_care(Container(), event.call.care))
-            return replace(event, call=replace(event.call, care=care_of(container)))
-        return event
+        if isinstance(event, StackSubmitted) and not event.versions:
+            event = replace(event, versions=tuple(version_of(group) for group in event.stack.groups))
+        masked: Event = self._masked(event)
+        return masked
 
     def stack(self, stack: StackSpec) -> StackSpec:
         """A stack's spec without secrets."""
-        groups = tuple(self._spec(spec) for spec in stack.groups)
-        return replace(stack, message=self._text(stack.message), groups=groups)
-
-    def rollouts(self, rollouts: Rollouts) -> Rollouts:
-        """A stack's rollouts without secrets."""
-        current = None if rollouts.current is None else self._rollout(rollouts.current)
-        return replace(rollouts, current=current, past=tuple(self._rollout(each) for each in rollouts.past))
-
-    def _rollout(self, rollout: Rollout) -> Rollout:
-        return replace(
-            rollout,
-            message=self._text(rollout.message),
-            cause=self._text(rollout.cause),
-            before=tuple(self._spec(spec) for spec in rollout.before),
-            groups=tuple(replace(part, problem=self._text(part.problem)) for part in rollout.groups),
-        )
-
-    def _stored(self, stored: Stored) -> Stored:
-        return replace(
-            stored,
-            stacks=tuple(self.stack(stack) for stack in stored.stacks),
-            versions=tuple(self._version(version) for version in stored.versions),
-            tasks=tuple(self._task(task) for task in stored.tasks),
-            rollouts=tuple(self.rollouts(rollouts) for rollouts in stored.rollouts),
-            histories=tuple(self._history(history) for history in stored.histories),
-            answers=tuple(replace(answer, key=self._key(answer.key)) for answer in stored.answers),
-        )
-
-    def _key(self, key: RequestKey) -> RequestKey:
-        """Hides the digest: by it the request could be guessed, secrets and all."""
-        return replace(key, digest=self._text(key.digest))
-
-    def _history(self, history: History) -> History:
-        revisions = (
-            replace(
-                each,
-                text=self._text(each.text),
-                message=self._text(each.message),
-                groups=None if each.groups is None else tuple(self._spec(spec) for spec in each.groups),
-            )
-            for each in history.revisions
-        )
-        return replace(history, revisions=tuple(revisions))
-
-    def _task(self, task: Task) -> Task:
-        backoff = None if task.backoff is None else replace(task.backoff, cause=self._text(task.backoff.cause))
-        message = task.message if is_removed(task) else self._text(task.message)  # else the words are Mesos's own
-        return replace(task, message=message, backoff=backoff)
-
-    def _version(self, version: Version) -> Version:
-        return replace(version, container=self._container(version.container))
-
-    def _spec(self, spec: GroupSpec) -> GroupSpec:
-        return replace(spec, metadata=self._pairs(spec.metadata)) if spec.metadata else spec
-
-    def _container(self, container: Container) -> Container:
-        masked: Container = self._masked(container)
+        masked: StackSpec = self._masked(stack)
         return masked
 
     def _masked(self, value: Any) -> Any:
-        """The value without secrets: a dataclass by the tables, each of several, or None."""
+        """The value without secrets, as its fields declare them; the same object where it has none."""
         if isinstance(value, tuple):
-            return tuple(self._masked(each) for each in value)
-        if value is None:
-            return None
-        kind = type(value)
-        texts = {name: self._hidden(getattr(value, name)) for name in sorted(SECRET[kind])}
-        within = {name: self._masked(getattr(value, name)) for name in sorted(HOLDING.get(kind, ()))}
-        return replace(value, **texts, **within)
+            parts = tuple([self._masked(each) for each in value])
+            return value if all(part is each for part, each in zip(parts, value, strict=True)) else parts
+        changes = {}
+        kind: Any = type(value)
+        for name, text in _declared(kind):
+            content = getattr(value, name)
+            masked = self._masked(content) if text is WITHIN else content and self._hidden(content)
+            if masked is not content:
+                changes[name] = masked
+        if "message" in changes and _has_words_of_mesos(value):
+            del changes["message"]
+        return replace(value, **changes) if changes else value
 
     def _hidden(self, value: Any) -> Any:
         """A text, words or pairs, hidden."""
-        if value is None or isinstance(value, str):
-            return value and self._text(value)
+        if isinstance(value, str):
+            return self._text(value)
         return tuple(self._text(each) if isinstance(each, str) else (each[0], self._text(each[1])) for each in value)
-
-    def _pairs(self, pairs: Pairs) -> Pairs:
-        return tuple((name, self._text(text)) for name, text in pairs)
 
     def _text(self, text: str) -> str:
         if not text:
             return text
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._salt, digest_size=8)
         return MARK + digest.hexdigest()
+
+
+@cache
+def _declared(kind: Hashable) -> Declared:
+    """The fields of a class in which something may have to be hidden; none where it is no dataclass."""
+    if not isinstance(kind, type) or not is_dataclass(kind):
+        return ()
+    return tuple((name, said.text) for name, said in declarations(kind) if said.text not in (None, PLAIN))
+
+
+def _has_words_of_mesos(value: Any) -> bool:
+    """Whether the message of a status or task is Mesos's own, and not its executor's."""
+    if isinstance(value, Status):
+        return value.source in _FROM_MESOS
+    return isinstance(value, Task) and is_removed(value)
 
 
 # ---- writing --------------------------------------------------------------------------
@@ -308,21 +210,21 @@ def _is_enumeration(kind: Any) -> bool:
 
 _OF_STATUS = _getter(Status, within="status.")
 _OF_LAUNCH = _getter(Launch, "task", "container", "metadata")
-_OF_REVISION = _getter(Revision, "groups", *QUOTING[Revision])
-_OF_ROLLOUT = _getter(Rollout, "before", "groups", *QUOTING[Rollout])
-_OF_PART = _getter(GroupRollout, *QUOTING[GroupRollout])
+_OF_REVISION = _getter(Revision, "groups", *with_text(Revision, QUOTES))
+_OF_ROLLOUT = _getter(Rollout, "before", "groups", *with_text(Rollout, QUOTES))
+_OF_PART = _getter(GroupRollout, *with_text(GroupRollout, QUOTES))
 _OF_TASK = _getter(Task, "group")
 _PLACED = (
     *("group", "slot", "attempt", "generation", "agent_id", "hostname", "address", "executor_id"),
     *("host_ports", "launched_at", "container_id", "sandbox", "addresses", "predecessors", "adopts"),
 )
 """What of a task is said with its launch, and by its id; or only repeated from a status."""
-_OF_PUT = _getter(Task, *_PLACED, "backoff", *QUOTING[Task], within="task.")
-_OF_BACKOFF = _getter(Backoff, *QUOTING[Backoff])
+_OF_PUT = _getter(Task, *_PLACED, "backoff", *with_text(Task, QUOTES), within="task.")
+_OF_BACKOFF = _getter(Backoff, *with_text(Backoff, QUOTES))
 _OF: dict[type, Callable[[Any], Any]] = {
-    **{kind: _getter(kind, *QUOTING.get(kind, ())) for kind in (PublishEvent, Acknowledge, Kill)},
-    UpdateInPlace: _getter(UpdateInPlace, "care"),
-    StartExec: _getter(StartExec, "key"),
+    **{kind: _getter(kind, *with_text(kind, QUOTES)) for kind in (PublishEvent, Acknowledge, Kill)},
+    UpdateInPlace: _getter(UpdateInPlace, "settings"),
+    StartExec: _getter(StartExec, *with_text(StartExec, SECRET)),
 }
 
 

@@ -5,12 +5,13 @@ An `Instant` is seconds since 1970, by the loop's clock when the event was handl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId
 from specs.model.autoscale import Autoscale
 from specs.model.constraints import Mode, Rules
+from specs.model.declared import QUOTES, SECRET, WITHIN, quotes, says, secret, within
 from specs.model.resources import Resources
 from specs.model.routes import Route
 from specs.model.stack import Container, Dependency, KillOrder, Restart, Retry, Unreachable
@@ -27,7 +28,7 @@ class Version:
 
     stack: str
     id: VersionId
-    container: Container
+    container: Container = field(metadata=says(WITHIN))
     resources: Resources
 
 
@@ -51,7 +52,7 @@ class GroupSpec:
     #: The services that must run, be healthy or have completed before its tasks are launched.
     dependencies: tuple[Dependency, ...] = ()
     #: (name, value) pairs that Mesos and readers see as labels.
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = secret(())
     mode: Mode = Mode.REPLICATED
     #: The constraints, spreads and neighbours that placement keeps to.
     rules: Rules = Rules()
@@ -85,14 +86,14 @@ class StackSpec:
 
     name: str
     #: Sorted by id.
-    groups: tuple[GroupSpec, ...]
+    groups: tuple[GroupSpec, ...] = field(metadata=says(WITHIN))
     #: Raised by every change. A stack of the same name goes on where its history ends.
     index: int
     #: When its definition was submitted or rolled back to, and by whom.
     submitted_at: Instant
     submitted_by: str = ""
     #: The reason that the submitter gave, for people.
-    message: str = ""
+    message: str = quotes("")
     #: Whether it is being removed: it stays until its last task has ended.
     is_removed: bool = False
 
@@ -107,15 +108,15 @@ class Revision:
     #: The request: submit, scale, rollback, …
     command: str
     #: The difference as a phrase: "scaled web[prod] 4 → 6".
-    text: str
+    text: str = field(metadata=says(QUOTES))
     #: Who requested it, and the reason given.
     by: str = ""
-    message: str = ""
+    message: str = quotes("")
     #: The services that it changed, sorted.
     services: tuple[str, ...] = ()
     #: The definition that a submit or a rollback gave the stack. None for any other change, and where it is no longer
     #: kept.
-    groups: tuple[GroupSpec, ...] | None = None
+    groups: tuple[GroupSpec, ...] | None = within(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ class History:
     """The changes of a stack's spec, oldest first. That of a removed stack is kept for a while."""
 
     stack: str
-    revisions: tuple[Revision, ...]
+    revisions: tuple[Revision, ...] = field(metadata=says(WITHIN))
 
     @property
     def versions(self) -> tuple[VersionId, ...]:
@@ -144,7 +145,7 @@ class Backoff:
     #: The length of the wait; its end may have been moved to now.
     delay_seconds: float
     #: The message of the last failure.
-    cause: str
+    cause: str = field(metadata=says(QUOTES))
     #: Failures since the wait last began at its first length.
     failures: int = 1
     #: Tries that failed in a way that trying again does not mend.
@@ -193,7 +194,7 @@ class Task:
     #: Mesos's reason for `state`.
     reason: str = ""
     #: The last message of its executor, or of Mesos, for people.
-    message: str = ""
+    message: str = quotes("")
     #: None while it runs, and where its end has no code.
     exit_code: int | None = None
     #: The container and the path of the sandbox on the agent, "" until the executor has reported them.
@@ -223,7 +224,7 @@ class Task:
     #: How many tasks of the slot have failed in a row, up to this one.
     failures: int = 0
     #: The wait of its version that its end began.
-    backoff: Backoff | None = None
+    backoff: Backoff | None = within(None)
     #: How many of its group's signals it has had, or came before it began.
     signals: int = 0
     #: Whether it was stopped so that its slot becomes what the spec wants, and not for a reason of its own.
@@ -310,7 +311,7 @@ class GroupRollout:
     #: Who paused it, as a sentence; "" where nobody did.
     paused: str = ""
     #: Why it failed, as a sentence; "" where it did not.
-    problem: str = ""
+    problem: str = quotes("")
     #: Whether all its slots are as desired and have proved themselves.
     is_done: bool = False
 
@@ -327,19 +328,19 @@ class Rollout:
     started_at: Instant
     started_by: str = ""
     #: The reason that was given, for people.
-    message: str = ""
+    message: str = quotes("")
     state: RolloutState = RolloutState.RUNNING
     #: Why it ended or failed, for people.
-    cause: str = ""
+    cause: str = quotes("")
     ended_at: Instant = 0.0
     #: How long a new task must be ready before it counts, as requested; None for what the group's update says.
     wait_seconds: float | None = None
     #: Whether everything is replaced at once, as requested, whatever the groups say.
     is_all_at_once: bool = False
     #: The specs of the groups when the stack last was as desired: a rollback goes back to them.
-    before: tuple[GroupSpec, ...] = ()
+    before: tuple[GroupSpec, ...] = within(())
     #: The groups that it changes, sorted by id.
-    groups: tuple[GroupRollout, ...] = ()
+    groups: tuple[GroupRollout, ...] = within(())
 
     def part(self, group: GroupId) -> GroupRollout | None:
         """The part of one group, None where that is not changed."""
@@ -356,9 +357,9 @@ class Rollouts:
 
     stack: str
     #: The newest one, until it is done or another begins; it may be aborted.
-    current: Rollout | None = None
+    current: Rollout | None = within(None)
     #: The ones before, newest first and bounded, without their `before`.
-    past: tuple[Rollout, ...] = ()
+    past: tuple[Rollout, ...] = within(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,7 +395,7 @@ class RequestKey:
 
     text: str
     #: A hash of the whole request: one key with two digests is a mistake of the client.
-    digest: str
+    digest: str = field(metadata=says(SECRET))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,7 +403,7 @@ class Answered:
     """The answer to a request with a key that has changed something: another try of it gets the same one. Stored, and
     in `ClusterState.answers`."""
 
-    key: RequestKey
+    key: RequestKey = field(metadata=says(WITHIN))
     #: The number of the answer, in the order in which they were given.
     number: int
     at: Instant
@@ -419,13 +420,13 @@ class Stored:
     framework_id: FrameworkId | None = None
     #: The next number for a task id, never given twice.
     next_serial: int = 1
-    stacks: tuple[StackSpec, ...] = ()
-    versions: tuple[Version, ...] = ()
-    tasks: tuple[Task, ...] = ()
+    stacks: tuple[StackSpec, ...] = within(())
+    versions: tuple[Version, ...] = within(())
+    tasks: tuple[Task, ...] = within(())
     agents: tuple[KnownAgent, ...] = ()
-    rollouts: tuple[Rollouts, ...] = ()
-    histories: tuple[History, ...] = ()
-    answers: tuple[Answered, ...] = ()
+    rollouts: tuple[Rollouts, ...] = within(())
+    histories: tuple[History, ...] = within(())
+    answers: tuple[Answered, ...] = within(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,7 +442,7 @@ class Status:
     reason: str = ""
     #: Who made the status, and why: Mesos's words.
     source: str = ""
-    message: str = ""
+    message: str = quotes("")
     #: None where the status does not say; so is `is_ready`.
     is_healthy: bool | None = None
     is_ready: bool | None = None

@@ -29,7 +29,7 @@ from framework.core.state.backoff import countdown
 from framework.core.state.group_index import is_stale
 from framework.core.state.task_stories import Entry
 from placement.agent import Agent
-from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_make
+from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_container
 from specs.model.resources import Resources
 from specs.model.stack import Container
 from specs.model.update import OnFailure
@@ -170,7 +170,7 @@ class GroupView:
         """Whether the task runs on until another takes its place. One whose goal is STOP already does not."""
         if task.goal is Goal.STOP or self.state is GroupState.REMOVING:
             return False
-        return not is_same_make(task.version, self.spec.version) or task.generation < self.spec.generation
+        return not is_same_container(task.version, self.spec.version) or task.generation < self.spec.generation
 
     @cached_property
     def outdated(self) -> int:

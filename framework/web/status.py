@@ -9,7 +9,7 @@ from framework.core.model import Instant, Task
 from framework.core.views import AgentView, Connection, GroupState, GroupView, StackView, View
 from framework.web.html import Content, Html, element, joined, page
 from placement.agent import Agent, AgentState
-from specs.ids import is_same_make
+from specs.ids import is_same_container
 from specs.model.resources import format_cpus
 from specs.states import Health, Readiness, TaskState
 
@@ -146,7 +146,7 @@ def _row(view: View, group: GroupView, task: Task, now: Instant) -> Html:
 
 
 def _ports(group: GroupView, task: Task) -> Iterable[Content]:
-    names = [port.name for port in group.container.ports] if is_same_make(task.version, group.spec.version) else []
+    names = [port.name for port in group.container.ports] if is_same_container(task.version, group.spec.version) else []
     for position, port in enumerate(task.host_ports):
         if position:
             yield Html("<br>")

@@ -1,7 +1,7 @@
-"""The canonical form of a group's run-relevant settings, its hash, and the way back.
+"""The canonical form of a group's container and resources, its hash, and the way back.
 
-The form is JSON with sorted keys and without what has its default value, so that a setting invented later does not
-change the versions of groups that do not use it.
+The form is JSON with sorted keys, without fields that have their default value. So a field that a later release adds
+changes no version of a group that does not use it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from specs.ids import VersionId
-from specs.model.in_place import Care, care_of, with_care
+from specs.model.in_place import DEFAULT_SETTINGS, InPlaceSettings, in_place_settings, with_settings
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Container, Group
 
@@ -90,23 +90,32 @@ def version_from_json(data: bytes) -> tuple[Container, Resources]:
     return from_plain(Container, plain["container"]), from_plain(Resources, plain["resources"])
 
 
-def care_json(care: Care) -> bytes:
-    """The care of a task as canonical JSON."""
-    return _dump(to_plain(care))
+def in_place_json(settings: InPlaceSettings) -> bytes:
+    """The in-place settings of a task as canonical JSON."""
+    return _dump(to_plain(settings))
 
 
-def care_from_json(data: bytes) -> Care:
-    """The care whose canonical JSON this is; raises ValueError where it is none."""
-    return typing.cast(Care, from_plain(Care, json.loads(data)))
+def in_place_from_json(data: bytes) -> InPlaceSettings:
+    """The in-place settings whose canonical JSON this is; raises ValueError where it is none."""
+    container = container_from_json(data)
+    settings = in_place_settings(container)
+    if settings != container:
+        raise ValueError("wanted in-place settings alone; got others too")
+    return settings
 
 
 def version_of(group: Group) -> VersionId:
-    """The version of a group: equal exactly when nothing is to be done about its tasks. Where only the end of it, from
-    the `-` on, is another, they need not be replaced (specs.ids.is_same_make)."""
-    care = care_of(group.container)
-    bare = with_care(group.container, Care())
-    make = _digits(version_json(bare, group.resources), 12)
-    return VersionId(make if care == Care() else f"{make}-{_digits(care_json(care), 8)}")
+    """The version of a group: equal exactly when its tasks can stay as they are.
+
+    The part before the `-` is the container hash. Where only the other part differs, running tasks are given the
+    in-place settings, and need no new container (specs.ids.is_same_container).
+    """
+    settings = in_place_settings(group.container)
+    bare = with_settings(group.container, DEFAULT_SETTINGS)
+    container_hash = _digits(version_json(bare, group.resources), 12)
+    if settings == DEFAULT_SETTINGS:
+        return VersionId(container_hash)
+    return VersionId(f"{container_hash}-{_digits(in_place_json(settings), 8)}")
 
 
 def _digits(data: bytes, count: int) -> str:

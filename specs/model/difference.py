@@ -1,24 +1,27 @@
-"""What a new stack changes in an old one, group by group, and how much of it that disturbs."""
+"""The difference of two stacks, group by group: which fields changed, and how much that disturbs the tasks."""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from specs.ids import GroupId, is_same_make
+from specs.ids import GroupId, is_same_container
 from specs.model.autoscale import Autoscale
 from specs.model.canonical import to_plain, version_of
 from specs.model.constraints import STICKY_ALWAYS, Rules, Strategy
+from specs.model.declared import Effect, declarations, with_effect
 from specs.model.resources import format_cpus
-from specs.model.stack import Group, Stack
+from specs.model.stack import Container, Group, Stack
 from specs.model.update import Update
 
 
 class Change(StrEnum):
-    """The class of a change, from the most disturbing: REPLACED is the only one that makes new tasks of old ones;
-    APPLIED tells those that run of another care (specs.model.in_place)."""
+    """The class of a change, from the most disturbing: REPLACED alone ends tasks and launches new ones; APPLIED gives
+    running tasks other in-place settings (specs.model.in_place)."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -39,7 +42,7 @@ class FieldDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDifference:
-    """What becomes of a group. `fields` are all that differ, whatever their class; empty for ADDED and REMOVED."""
+    """The change of one group. `fields` are all that differ, whatever their class; empty for ADDED and REMOVED."""
 
     group: GroupId
     change: Change
@@ -62,7 +65,7 @@ def difference(old: Stack | None, new: Stack) -> tuple[GroupDifference, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rename:
-    """A group that goes while one comes that looks like it under another id. As text: a sentence that says so."""
+    """A group that is removed while a similar one is added under another id. As text: a sentence that says so."""
 
     old: GroupId
     new: GroupId
@@ -77,8 +80,8 @@ class Rename:
 
 
 def renames(old: Stack, new: Stack) -> tuple[Rename, ...]:
-    """Groups that go, each with the one that comes in its stead: of its service, with the most labels in common; or
-    else of its labels and settings, under another name. Groups without instances are left out."""
+    """Removed groups, each with the added group that seems to be the same: of its service, with the most labels in
+    common; or of its labels and settings, under another name. Groups without instances are left out."""
     gone = {group.id: group for group in old.groups if group.instances}
     come = {group.id: group for group in new.groups if group.instances and group.id not in gone}
     for group in new.groups:
@@ -96,7 +99,7 @@ def renames(old: Stack, new: Stack) -> tuple[Rename, ...]:
 def _likeness(old: Group, new: Group) -> int:
     if old.id.service == new.id.service:
         return 1 + len(set(old.id.labels) & set(new.id.labels))
-    return 1 if old.id.labels == new.id.labels and is_same_make(version_of(old), version_of(new)) else 0
+    return 1 if old.id.labels == new.id.labels and is_same_container(version_of(old), version_of(new)) else 0
 
 
 def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDifference | None:
@@ -114,11 +117,11 @@ def _changed(group: GroupId, old: Group | None, new: Group | None) -> GroupDiffe
         fields = tuple(_fields("", to_plain(old), to_plain(new)))
     change = Change.METADATA
     was, shall = version_of(old), version_of(new)
-    if not is_same_make(was, shall):
+    if not is_same_container(was, shall):
         change = Change.REPLACED
     elif was != shall:
         change = Change.APPLIED
-    elif old.instances != new.instances:
+    elif any(getattr(old, name) != getattr(new, name) for name in with_effect(Group, Effect.SCALES)):
         change = Change.SCALED
     return GroupDifference(
         group=group, change=change, old_instances=old.instances, new_instances=new.instances, fields=fields
@@ -135,10 +138,11 @@ def _comparable(group: Group) -> dict[str, Any]:
     plain["update"] = _pace(group.update)
     plain["autoscale"] = _scaling(group.autoscale)
     plain["rollback"] = _pace(group.rollback) if group.rollback else {}
-    for name in ("environment", "labels", "sysctls", "metadata"):
+    for name in _pairs():
         plain[name] = dict(plain.get(name, ()))
-    for name, key in (("ports", "name"), ("ulimits", "name"), ("dependencies", "service"), ("volumes", "target")):
-        plain[name] = {item[key]: item for item in plain.get(name, ())}
+    for name, said in (*declarations(Group), *declarations(Container)):
+        if said.named_by:
+            plain[name] = {item[said.named_by]: item for item in plain.get(name, ())}
     amounts = group.resources
     plain["resources"] = {
         "cpus_milli": amounts.cpus_milli,
@@ -151,8 +155,15 @@ def _comparable(group: Group) -> dict[str, Any]:
     return plain
 
 
+@cache
+def _pairs() -> tuple[str, ...]:
+    """The fields of a group and of its container that hold names and values."""
+    hints = typing.get_type_hints(Container) | typing.get_type_hints(Group)
+    return tuple(name for name, hint in hints.items() if hint == tuple[tuple[str, str], ...])
+
+
 def _rules(rules: Rules) -> dict[str, Any]:
-    """The rules as texts for people; lists that are empty, and what has its default, are left out."""
+    """The rules as texts for people; empty lists and defaults are left out."""
     texts: dict[str, Any] = {
         "constraints": [str(rule) for rule in rules.constraints],
         "spread": [f"{spread}{_points(spread.weight)}" for spread in rules.spread],
@@ -169,7 +180,7 @@ def _rules(rules: Rules) -> dict[str, Any]:
 
 
 def _pace(update: Update) -> dict[str, Any]:
-    """An update in the words of a file, defaults too; what is not said is left out."""
+    """An update in the words of a file, defaults included; fields without a value are left out."""
     texts: dict[str, Any] = {
         "parallelism": str(update.parallelism),
         "min_healthy": str(update.min_healthy) if update.min_healthy is not None else None,
@@ -186,7 +197,7 @@ def _pace(update: Update) -> dict[str, Any]:
 
 
 def _scaling(autoscale: Autoscale | None) -> dict[str, Any]:
-    """It in the words of a file, defaults too; what is not said is left out."""
+    """Autoscaling in the words of a file, defaults included; fields without a value are left out."""
     if autoscale is None:
         return {}
     texts: dict[str, Any] = {

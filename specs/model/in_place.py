@@ -1,36 +1,29 @@
-"""The care that the executor takes of a task: the settings that need no other container when they change."""
+"""The in-place settings: those of a container that a running task is given when they change, without a new container.
+
+They are how a task is looked after while it runs and as it stops; and where its image comes from, which only its next
+start asks. Which they are, each field of a Container declares (specs.model.declared).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+from typing import NewType
 
-from specs.model.stack import Container, HealthCheck, Hook, MetricsPage, Pull, Stop
+from specs.model.declared import Effect, with_effect
+from specs.model.stack import Container
 
-_USUAL = Container()
+InPlaceSettings = NewType("InPlaceSettings", Container)
+"""A container that has nothing but in-place settings: all its other fields have their defaults."""
+DEFAULT_SETTINGS = InPlaceSettings(Container())
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Care:
-    """How a task is looked after while it runs and as it stops, and whence its image comes, which only its next start
-    asks. Fields and defaults are those of a Container."""
-
-    health: HealthCheck | None = None
-    ready: HealthCheck | None = None
-    metrics: MetricsPage | None = None
-    stop: Stop = _USUAL.stop
-    pre_stop: tuple[Hook, ...] = ()
-    pull: Pull = _USUAL.pull
-    pull_timeout_seconds: float = _USUAL.pull_timeout_seconds
+_FIELDS = with_effect(Container, Effect.IN_PLACE)
 
 
-_FIELDS = tuple(field.name for field in fields(Care))
+def in_place_settings(container: Container) -> InPlaceSettings:
+    """The in-place settings of a container."""
+    return InPlaceSettings(with_settings(Container(), container))
 
 
-def care_of(container: Container) -> Care:
-    """The care that the settings ask for."""
-    return Care(**{name: getattr(container, name) for name in _FIELDS})
-
-
-def with_care(container: Container, care: Care) -> Container:
-    """The same container with another care."""
-    return replace(container, **{name: getattr(care, name) for name in _FIELDS})
+def with_settings(container: Container, settings: Container) -> Container:
+    """The same container with other in-place settings."""
+    return replace(container, **{name: getattr(settings, name) for name in _FIELDS})

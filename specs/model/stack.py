@@ -6,12 +6,13 @@ value here: defaults filled in, interpolation done, durations in seconds, sizes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from specs.ids import GroupId
 from specs.model.autoscale import Autoscale
 from specs.model.constraints import Mode, Rules
+from specs.model.declared import PLAIN, SECRET, WITHIN, Effect, in_place, plain, replaces, says, scheduler_only, secret
 from specs.model.resources import Resources
 from specs.model.routes import Route
 from specs.model.update import Update
@@ -122,17 +123,17 @@ class HealthCheck:
     """
 
     kind: CheckKind
-    path: str = "/"
-    port: str = ""
-    command: tuple[str, ...] = ()
+    path: str = plain("/")
+    port: str = plain("")
+    command: tuple[str, ...] = secret(())
     interval_seconds: float = 10.0
     timeout_seconds: float = 5.0
     grace_seconds: float = 30.0
     failures: int = 3
     successes: int = 1
     start_interval_seconds: float = 1.0
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
+    method: str = plain("GET")
+    headers: tuple[tuple[str, str], ...] = secret(())
     codes: tuple[tuple[int, int], ...] = ((200, 399),)
     verifies: bool = False
 
@@ -143,10 +144,10 @@ class Hook:
     it exits with 0 within `timeout_seconds`. `user` and `working_dir` empty: those of the container; `environment` is
     added to the container's."""
 
-    command: tuple[str, ...]
-    user: str = ""
-    working_dir: str = ""
-    environment: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = field(metadata=says(SECRET))
+    user: str = plain("")
+    working_dir: str = plain("")
+    environment: tuple[tuple[str, str], ...] = secret(())
     timeout_seconds: float = 30.0
 
 
@@ -159,11 +160,11 @@ class Template:
     container's first process gets `signal`, or `command` is run in the container; both empty: nothing.
     """
 
-    target: str
-    content: str
+    target: str = field(metadata=says(PLAIN))
+    content: str = field(metadata=says(SECRET))
     mode: int = 0o644
-    signal: str = ""
-    command: tuple[str, ...] = ()
+    signal: str = plain("")
+    command: tuple[str, ...] = secret(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,8 +230,7 @@ class MetricsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What runs, and how it is looked after: what of it, when changed, needs no new container, specs.model.in_place
-    names.
+    """What runs, and how it is looked after. Each field declares what a change of it needs (specs.model.declared).
 
     `image` empty means a plain process.
 
@@ -239,44 +239,44 @@ class Container:
     there is no `ready`, healthy is ready. `pre_stop` are done before the stop signal, within the grace.
     """
 
-    image: str = ""
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    environment: tuple[tuple[str, str], ...] = ()
-    ports: tuple[Port, ...] = ()
-    volumes: tuple[Volume, ...] = ()
-    tmpfs: tuple[str, ...] = ()
-    network: Network = Network.BRIDGE
-    user: str = ""
-    working_dir: str = ""
-    hostname: str = ""
-    labels: tuple[tuple[str, str], ...] = ()
-    pull: Pull = Pull.MISSING
-    pull_timeout_seconds: float = 600.0
-    privileged: bool = False
-    read_only: bool = False
-    init: bool = False
-    tty: bool = False
-    cap_add: tuple[str, ...] = ()
-    cap_drop: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
-    dns: tuple[str, ...] = ()
-    dns_search: tuple[str, ...] = ()
-    dns_opt: tuple[str, ...] = ()
-    extra_hosts: tuple[str, ...] = ()
-    security_opt: tuple[str, ...] = ()
-    sysctls: tuple[tuple[str, str], ...] = ()
-    ulimits: tuple[Ulimit, ...] = ()
-    group_add: tuple[str, ...] = ()
-    shm_size_mib: int = 0
-    pids_limit: int = 0
-    stop: Stop = Stop()
-    health: HealthCheck | None = None
-    ready: HealthCheck | None = None
-    metrics: MetricsPage | None = None
-    post_start: tuple[Hook, ...] = ()
-    pre_stop: tuple[Hook, ...] = ()
-    templates: tuple[Template, ...] = ()
+    image: str = replaces("", PLAIN)
+    command: tuple[str, ...] | None = replaces(None, SECRET)
+    entrypoint: tuple[str, ...] | None = replaces(None, SECRET, needs_image=True)
+    environment: tuple[tuple[str, str], ...] = replaces((), SECRET)
+    ports: tuple[Port, ...] = replaces((), PLAIN, named_by="name")
+    volumes: tuple[Volume, ...] = replaces((), PLAIN, needs_image=True, named_by="target")
+    tmpfs: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    network: Network = replaces(Network.BRIDGE)
+    user: str = replaces("", PLAIN)
+    working_dir: str = replaces("", PLAIN)
+    hostname: str = replaces("", PLAIN, needs_image=True)
+    labels: tuple[tuple[str, str], ...] = replaces((), SECRET, needs_image=True)
+    pull: Pull = in_place(Pull.MISSING)
+    pull_timeout_seconds: float = in_place(600.0)
+    privileged: bool = replaces(False, needs_image=True)
+    read_only: bool = replaces(False, needs_image=True)
+    init: bool = replaces(False, needs_image=True)
+    tty: bool = replaces(False, needs_image=True)
+    cap_add: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    cap_drop: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    devices: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    dns: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    dns_search: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    dns_opt: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    extra_hosts: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    security_opt: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    sysctls: tuple[tuple[str, str], ...] = replaces((), PLAIN, needs_image=True)
+    ulimits: tuple[Ulimit, ...] = replaces((), PLAIN, needs_image=True, named_by="name")
+    group_add: tuple[str, ...] = replaces((), PLAIN, needs_image=True)
+    shm_size_mib: int = replaces(0, needs_image=True, least=0, most=2**31)
+    pids_limit: int = replaces(0, needs_image=True, least=0, most=2**31)
+    stop: Stop = in_place(Stop(), PLAIN)
+    health: HealthCheck | None = in_place(None, WITHIN)
+    ready: HealthCheck | None = in_place(None, WITHIN)
+    metrics: MetricsPage | None = in_place(None, PLAIN)
+    post_start: tuple[Hook, ...] = replaces((), WITHIN)
+    pre_stop: tuple[Hook, ...] = in_place((), WITHIN)
+    templates: tuple[Template, ...] = replaces((), WITHIN)
 
 
 DEFAULT_RESOURCES = Resources(cpus_milli=100, mem_mib=128)
@@ -287,29 +287,28 @@ class Group:
     """A labeled group of a stack: how many of what.
 
     `resources.ports` is empty here: ports are wanted by `container.ports`. `container` and `resources` make the
-    version, and all of them but the care (specs.model.in_place) are run-relevant: another one needs new containers;
-    `instances` is scale; the rest is metadata. A GLOBAL group has one instance on every agent on which it can run, and
+    version (specs.model.canonical). A GLOBAL group has one instance on every agent on which it can run, and
     `instances` is 1 and means nothing.
     """
 
-    id: GroupId
-    instances: int
-    container: Container
-    resources: Resources = DEFAULT_RESOURCES
-    restart: Restart = Restart.ALWAYS
-    retry: Retry = Retry()
-    dependencies: tuple[Dependency, ...] = ()
-    metadata: tuple[tuple[str, str], ...] = ()
-    mode: Mode = Mode.REPLICATED
-    rules: Rules = Rules()
-    unreachable: Unreachable = Unreachable()
-    kill_order: KillOrder = KillOrder.YOUNGEST
-    routes: tuple[Route, ...] = ()
+    id: GroupId = field(metadata=says(PLAIN, Effect.METADATA))
+    instances: int = field(metadata=says(effect=Effect.SCALES))
+    container: Container = field(metadata=says(WITHIN))
+    resources: Resources = replaces(DEFAULT_RESOURCES, PLAIN)
+    restart: Restart = scheduler_only(Restart.ALWAYS)
+    retry: Retry = scheduler_only(Retry())
+    dependencies: tuple[Dependency, ...] = scheduler_only((), PLAIN, named_by="service")
+    metadata: tuple[tuple[str, str], ...] = scheduler_only((), SECRET)
+    mode: Mode = scheduler_only(Mode.REPLICATED)
+    rules: Rules = scheduler_only(Rules(), PLAIN)
+    unreachable: Unreachable = scheduler_only(Unreachable())
+    kill_order: KillOrder = scheduler_only(KillOrder.YOUNGEST)
+    routes: tuple[Route, ...] = scheduler_only((), PLAIN)
     """Where balancers serve it."""
-    update: Update = Update()
-    rollback: Update | None = None
+    update: Update = scheduler_only(Update())
+    rollback: Update | None = scheduler_only(None)
     """The pace of going back; None: that of an update."""
-    autoscale: Autoscale | None = None
+    autoscale: Autoscale | None = scheduler_only(None, PLAIN)
     """Where it is there the number goes with the load, and `instances` is only how many there are at first."""
 
 
@@ -318,4 +317,4 @@ class Stack:
     """One submitted file under a name. Groups are sorted by id."""
 
     name: str
-    groups: tuple[Group, ...]
+    groups: tuple[Group, ...] = field(metadata=says(WITHIN))

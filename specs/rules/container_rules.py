@@ -9,6 +9,7 @@ from dataclasses import fields
 
 from specs.ids import name_fault
 from specs.model.canonical import container_json
+from specs.model.declared import declarations
 from specs.model.limits import MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
 from specs.model.stack import Container, Network, Protocol
 from specs.rules.broken import Broken, Where
@@ -31,11 +32,8 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
 _VARIABLE = re.compile(r"[^=\s\x00-\x1f\x7f]+")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_OF_CONTAINERS = (
-    "entrypoint", "volumes", "tmpfs", "hostname", "labels", "privileged", "read_only", "init", "tty", "cap_add",
-    "cap_drop", "devices", "dns", "dns_search", "dns_opt", "extra_hosts", "security_opt", "sysctls", "ulimits",
-    "group_add", "shm_size_mib", "pids_limit",
-)  # fmt: skip
+_OF_CONTAINERS = tuple(name for name, said in declarations(Container) if said.needs_image)
+_LIMITS = tuple((name, said.least, said.most) for name, said in declarations(Container) if said.most is not None)
 _DEFAULTS = {field.name: field.default for field in fields(Container)}
 
 
@@ -189,11 +187,11 @@ def _limits(container: Container) -> Iterator[Broken]:
     ):
         if not 0 <= value <= MAX_SECONDS or (value == 0 and name == "pull_timeout"):
             yield Broken(message=f"wanted {name} of at most 7d; got {value:g}s", where=(where,))
-    for name in ("shm_size_mib", "pids_limit"):
-        if not 0 <= getattr(container, name) <= 2**31:
+    for name, least, most in _LIMITS:
+        if not least <= getattr(container, name) <= most:
             word = name.removesuffix("_mib")
             yield Broken(
-                message=f"wanted {word} from 0 to {2**31:,}; got {getattr(container, name):,}",
+                message=f"wanted {word} from {least:,} to {most:,}; got {getattr(container, name):,}",
                 where=(f"container.{name}",),
             )
     size = len(container_json(container))

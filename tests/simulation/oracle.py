@@ -9,7 +9,7 @@ from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
 from framework.core.model import Task
 from framework.core.state.cluster_state import serial_of
 from framework.core.state.lifecycle import Effect, transition
-from specs.ids import TaskId, is_same_make
+from specs.ids import TaskId, is_same_container
 from specs.model.stack import Keep, Unreachable
 from specs.states import Goal, TaskState
 from tests.simulation.zookeeper import Tree
@@ -101,7 +101,7 @@ class Oracle:
         spec = next((each for each in stack.groups if each.id == task.group), None) if stack else None
         if spec is None or any(each.keep is not Keep.ORIGINAL for each in patience):
             return
-        is_desired = is_same_make(task.version, spec.version) and task.generation >= spec.generation
+        is_desired = is_same_container(task.version, spec.version) and task.generation >= spec.generation
         others = (each for each in self._tree.tasks.values() if (each.group, each.slot) == (task.group, task.slot))
         stays = [each.id for each in others if each.id != task.id and each.goal is Goal.RUN and each.state.is_lively]
         if is_desired and stays and task.state is TaskState.RUNNING:

@@ -379,7 +379,7 @@ PLANTS = (
     Plant(name="what was declined is never asked for again", seed=0, install=_revive_forgotten, rules=LOST),
     Plant(name="a new leader does not reconcile", seed=1, install=_reconciliation_forgotten, rules=LOST),
     Plant(name="a kill is sent only once", seed=9, install=_kill_sent_once, rules=LOST),
-    Plant(name="executors are told of another care only once", seed=73, install=_care_told_once, rules=LOST),
+    Plant(name="executors are told of in-place settings only once", seed=73, install=_care_told_once, rules=LOST),
     Plant(name="the reaper takes what a task claims", seed=0, install=_claimed_reaped, rules=LOST),
     Plant(name="containers that nobody claims are left", seed=39, install=_orphans_kept, rules=LOST),
     Plant(name="a drained agent is to have its global task", seed=16, install=_drained_still_wanted, rules=LOST),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from executor.core import events as on
 from executor.core.order import Order
-from specs.ids import is_same_make
+from specs.ids import is_same_container
 from tests.simulation.engine import Container, Died, Engine
 
 ADDRESSES = ("172.17.0.2",)
@@ -100,4 +100,4 @@ class Runtime:
 
 def _fits(container: Container, order: Order) -> bool:
     """Whether it is what the order wants, and was started."""
-    return is_same_make(container.order.version, order.version) and container.state != "created"
+    return is_same_container(container.order.version, order.version) and container.state != "created"

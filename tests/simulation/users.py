@@ -67,7 +67,7 @@ class Users:
     def __init__(self, seed: int) -> None:
         self._rng = Random(f"{seed}/users")
         self._details = Random(f"{seed}/users' details")
-        self._care = Random(f"{seed}/users' care")
+        self._settings = Random(f"{seed}/users' care")
         self._requests = 0
         self.files: dict[str, Stack] = {}
         """The last submitted version of each stack."""
@@ -140,9 +140,9 @@ class Users:
     def _file(self, name: str) -> Stack:
         """Another stack; or often the one that was submitted last, with other in-place settings only."""
         before, drawn = self.files.get(name), self._stack(name)
-        if before is None or self._care.random() < 0.5:
+        if before is None or self._settings.random() < 0.5:
             return drawn
-        groups = tuple(replace(each, container=self._cared(each.container)) for each in before.groups)
+        groups = tuple(replace(each, container=self._with_settings(each.container)) for each in before.groups)
         self.files[name] = file = replace(before, groups=groups)
         return file
 
@@ -153,7 +153,7 @@ class Users:
         for each in groups.values():
             if each.id.service == SERVICES[0] and SERVICES[1] in services and self._details.random() < 0.5:
                 first = Dependency(service=SERVICES[1], condition=self._details.choice(FIRST))
-                if self._care.random() < 0.5:
+                if self._settings.random() < 0.5:
                     first = replace(first, on_change=OnChange.SIGNAL, signal=RELOAD)
                 groups[each.id] = replace(each, dependencies=(first,))
         self.files[name] = file = stack(*groups.values(), name=name)
@@ -176,11 +176,13 @@ class Users:
             restart=rng.choice([Restart.ALWAYS, Restart.ALWAYS, Restart.ON_FAILURE]),
             rules=rng.choice(RULES),
         )
-        return replace(plain, unreachable=self._details.choice(PATIENCE), container=self._cared(plain.container))
+        return replace(
+            plain, unreachable=self._details.choice(PATIENCE), container=self._with_settings(plain.container)
+        )
 
-    def _cared(self, container: Container) -> Container:
+    def _with_settings(self, container: Container) -> Container:
         """The same containers are looked after now in this way, now in that."""
         health = container.health
-        if container.ports and self._care.random() < 0.5:
-            health = self._care.choice(CHECKS)
-        return replace(container, stop=self._care.choice(STOPS), health=health)
+        if container.ports and self._settings.random() < 0.5:
+            health = self._settings.choice(CHECKS)
+        return replace(container, stop=self._settings.choice(STOPS), health=health)

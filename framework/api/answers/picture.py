@@ -13,7 +13,7 @@ from framework.core.model import Backoff, Task
 from framework.core.read.gone_agents import why_not_over
 from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
 from placement.agent import AgentState
-from specs.ids import is_same_make
+from specs.ids import is_same_container
 from specs.model.autoscale import Autoscale
 from specs.model.constraints import Rules, Strategy
 from specs.model.resources import Resources
@@ -324,7 +324,7 @@ def _endpoint(task: Task, port: int) -> str:
 
 
 def _ports(group: GroupView, task: Task) -> Iterator[Plain]:
-    ports = group.container.ports if is_same_make(task.version, group.spec.version) else ()
+    ports = group.container.ports if is_same_container(task.version, group.spec.version) else ()
     for position, host_port in enumerate(task.host_ports):
         port = ports[position] if position < len(ports) else None
         yield {

@@ -18,8 +18,8 @@ from framework.core.state.context import Context, SentUpdate
 from framework.core.state.group_index import is_stale
 from framework.core.state.timers import Timer
 from framework.core.views import Connection
-from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_make
-from specs.model.in_place import care_of
+from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_container
+from specs.model.in_place import in_place_settings
 from specs.model.stack import Container
 from specs.states import Health, Readiness, TaskState
 
@@ -76,7 +76,7 @@ def _apply(
         executor_id=executor_id,
         tasks=tuple(tasks),
         version=spec.version,
-        care=care_of(state.versions[spec.id.stack, spec.version].container),
+        settings=in_place_settings(state.versions[spec.id.stack, spec.version].container),
         signals=due,
         signal=signal_of(spec),
     )
@@ -87,7 +87,7 @@ def with_confirmed(state: ClusterState, task: Task, status: Status) -> Task:
     if task.state.is_terminal or status.state.is_terminal or not status.version:
         return task
     has = state.versions.get((task.group.stack, status.version))
-    if has is None or not is_same_make(task.version, has.id):
+    if has is None or not is_same_container(task.version, has.id):
         return task
     if (task.version, task.signals) == (has.id, status.signals):
         return task

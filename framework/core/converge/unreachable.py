@@ -8,7 +8,7 @@ from framework.core.model import Instant, Task
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Back, back
 from framework.core.state.timers import Timer
-from specs.ids import TaskId, is_same_make
+from specs.ids import TaskId, is_same_container
 from specs.model.stack import Keep
 from specs.states import Goal
 
@@ -59,5 +59,5 @@ def _is_desired(context: Context, task: Task) -> bool:
     spec = context.state.specs.get(task.group)
     if spec is None or task.slot not in context.state.group(task.group).wanted:
         return False
-    is_current = is_same_make(task.version, spec.version) and task.generation >= spec.generation
+    is_current = is_same_container(task.version, spec.version) and task.generation >= spec.generation
     return is_current and spec.unreachable.keep is Keep.ORIGINAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from framework.core.groups.never_started import has_never_started
 from framework.core.model import GroupSpec, Task
 from framework.core.state.cluster_state import ClusterState
-from specs.ids import GroupId, is_same_make
+from specs.ids import GroupId, is_same_container
 from specs.model.stack import Condition, Dependency, Group, OnChange, Restart
 from specs.states import Goal, TaskState
 
@@ -30,7 +30,7 @@ def has_used_up_retries(task: Task, spec: GroupSpec) -> bool:
 
 def _is_current(task: Task, spec: GroupSpec) -> bool:
     """Whether its container and generation are the ones of the spec."""
-    return is_same_make(task.version, spec.version) and task.generation >= spec.generation
+    return is_same_container(task.version, spec.version) and task.generation >= spec.generation
 
 
 def has_finished(state: ClusterState, spec: GroupSpec, slot: int) -> bool:

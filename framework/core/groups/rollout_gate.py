@@ -8,7 +8,7 @@ from framework.core.groups.completion import unmet_dependency
 from framework.core.groups.pace import update_of, wait_of
 from framework.core.model import GroupRollout, GroupSpec, Rollout, RolloutState
 from framework.core.state.context import Context
-from specs.ids import GroupId, is_same_make
+from specs.ids import GroupId, is_same_container
 from specs.model.update import OnFailure, Step, Update
 
 
@@ -154,13 +154,13 @@ def spec_for_refill(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     if last is None:
         return was
     task = context.state.tasks[last]
-    return spec if is_same_make(task.version, spec.version) or task.makes_way else was
+    return spec if is_same_container(task.version, spec.version) or task.makes_way else was
 
 
 def previous_spec(context: Context, spec: GroupSpec) -> GroupSpec | None:
     """The spec of the slots that the rollout has not changed; None where the gate is open, or no task is replaced."""
     rollout = rollout_of(context, spec.id.stack)
     was = rollout.was(spec.id) if rollout else None
-    if was is None or is_same_make(was.version, spec.version) or not gate_of(context, spec).is_limited:
+    if was is None or is_same_container(was.version, spec.version) or not gate_of(context, spec).is_limited:
         return None
     return was

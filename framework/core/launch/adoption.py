@@ -22,7 +22,7 @@ from placement.agent import Agent
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.offer import Offer
 from placement.request import Placement
-from specs.ids import AgentId, GroupId, TaskId, is_same_make
+from specs.ids import AgentId, GroupId, TaskId, is_same_container
 from specs.model.resources import PortRanges, Resources
 from specs.states import Goal, TaskState
 
@@ -138,7 +138,7 @@ def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task 
     if last is None or not last.is_orphaned or now >= _awaited_until(context, last):
         return None
     wanted = spec_for_refill(context, spec, slot)
-    is_current = is_same_make(last.version, wanted.version) and last.generation >= wanted.generation
+    is_current = is_same_container(last.version, wanted.version) and last.generation >= wanted.generation
     if slot in state.group(spec.id).holders or not is_current:
         return None
     agent = keeper_of(context.agents, last)

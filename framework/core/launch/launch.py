@@ -14,7 +14,7 @@ from framework.core.state.executor_choice import ExecutorChoice
 from placement.offer import Offer, ReservationPool
 from placement.request import Placement, Request
 from placement.reservation_pools import draw
-from specs.ids import AgentId, TaskId, is_same_make, make_of, task_id
+from specs.ids import AgentId, TaskId, container_hash, is_same_container, task_id
 from specs.model.stack import Container
 from specs.states import Goal, Health, Readiness, TaskState
 
@@ -33,7 +33,7 @@ def bare_request(state: ClusterState, spec: GroupSpec) -> Request:
     version = state.versions[spec.id.stack, spec.version]
     return Request(
         group=spec.id,
-        version=make_of(spec.version),
+        version=container_hash(spec.version),
         slots=(),
         instances=len(state.group(spec.id).wanted),
         resources=version.resources,
@@ -150,12 +150,12 @@ def _generation(state: ClusterState, spec: GroupSpec) -> int:
     that has the same container settings. So a rollback does not replace the container again."""
     rollouts = state.rollouts.get(spec.id.stack)
     was = rollouts.current.was(spec.id) if rollouts is not None and rollouts.current is not None else None
-    if was is None or not is_same_make(was.version, spec.version):
+    if was is None or not is_same_container(was.version, spec.version):
         return spec.generation
     return max(spec.generation, was.generation)
 
 
 def _may_adopt(last: Task, spec: GroupSpec, placement: Placement) -> bool:
     """Whether the container that a task left has exactly the desired settings and ports."""
-    is_current = is_same_make(last.version, spec.version) and last.generation >= spec.generation
+    is_current = is_same_container(last.version, spec.version) and last.generation >= spec.generation
     return last.is_orphaned and is_current and last.host_ports == placement.host_ports

@@ -15,7 +15,7 @@ from framework.core.state.context import Context
 from framework.core.state.group_index import is_counted
 from framework.core.state.timers import Timer
 from placement.request import Request
-from specs.ids import AgentId, VersionId, is_same_make, make_of
+from specs.ids import AgentId, VersionId, container_hash, is_same_container
 from specs.model.constraints import STICKY_ALWAYS
 from specs.states import Goal
 
@@ -62,7 +62,7 @@ def spec_to_launch(context: Context, spec: GroupSpec, slot: int) -> GroupSpec:
     replacement = context.state.group(spec.id).replacements.get(slot)
     if replacement is None:
         return spec_for_refill(context, spec, slot)
-    return spec if is_same_make(replacement.version, spec.version) else previous_spec(context, spec) or spec
+    return spec if is_same_container(replacement.version, spec.version) else previous_spec(context, spec) or spec
 
 
 def _outgoing(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> dict[AgentId, dict[VersionId, int]]:
@@ -77,8 +77,8 @@ def _outgoing(state: ClusterState, spec: GroupSpec, slots: tuple[int, ...]) -> d
         task = state.tasks[id]
         if is_counted(task) and (task.goal is Goal.STOP or id in index.outgoing or task.slot in followed):
             versions = found.setdefault(task.agent_id, {})
-            make = make_of(task.version)
-            versions[make] = versions.get(make, 0) + 1
+            container = container_hash(task.version)
+            versions[container] = versions.get(container, 0) + 1
     return found
 
 

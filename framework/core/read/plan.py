@@ -20,7 +20,7 @@ from placement.request import Overhead, Request
 from placement.simulation import Outcome, hard_apart, missing, request_of, settle
 from placement.violations import violations
 from specs.file.route_labels import passed_over
-from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make, make_of
+from specs.ids import AgentId, GroupId, TaskId, VersionId, container_hash, is_same_container
 from specs.model.canonical import version_of
 from specs.model.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
 from specs.model.dependants import Follower, followers
@@ -210,7 +210,7 @@ def _checked_anew(view: View, new: Stack) -> Iterator[str]:
     now = {group.spec.id: group for group in (deployed.groups if deployed else ())}
     for group in new.groups:
         was, check = now.get(group.id), group.container.health
-        if was is None or check is None or not was.tasks or not is_same_make(was.spec.version, version_of(group)):
+        if was is None or check is None or not was.tasks or not is_same_container(was.spec.version, version_of(group)):
             continue
         if was.container.health is None or _requests(was.container.health) != _requests(check):
             yield (
@@ -288,8 +288,8 @@ def _counts(tasks: Iterable[Task]) -> TaskCounts:
     counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
     for task in tasks:
         versions = counts.setdefault(task.group, {}).setdefault(task.agent_id, {})
-        make = make_of(task.version)
-        versions[make] = versions.get(make, 0) + 1
+        container = container_hash(task.version)
+        versions[container] = versions.get(container, 0) + 1
     return counts
 
 
@@ -340,7 +340,7 @@ def group_with(spec: GroupSpec, container: Container, resources: Resources) -> G
 
 def _kept(now: GroupView, new: Group) -> dict[int, AgentId | None]:
     """The slots that are as they shall be: those with a task, and those whose task has ended for good (None)."""
-    if not is_same_make(now.spec.version, version_of(new)):
+    if not is_same_container(now.spec.version, version_of(new)):
         return {}
     holders: dict[int, AgentId | None] = {
         task.slot: task.agent_id for task in now.tasks if task.goal is Goal.RUN and not needs_replacement(task)

@@ -11,7 +11,7 @@ from framework.core.groups.pace import update_of
 from framework.core.model import GroupRollout, GroupSpec, Instant, Rollout, Rollouts, RolloutState, StackSpec
 from framework.core.rollout.rollouts import state_of
 from framework.core.state.stack_change import StackChange
-from specs.ids import GroupId, is_same_make
+from specs.ids import GroupId, is_same_container
 
 
 def evaluate(
@@ -150,6 +150,8 @@ def _back(request: RolloutActionRequested, stack: StackSpec, rollout: Rollout, n
 def _as_before(spec: GroupSpec, now: GroupSpec | None) -> GroupSpec:
     if now is None:
         return spec
-    generation = max(spec.generation, now.generation) if is_same_make(spec.version, now.version) else spec.generation
+    generation = (
+        max(spec.generation, now.generation) if is_same_container(spec.version, now.version) else spec.generation
+    )
     instances = spec.fitting(now.instances)
     return replace(spec, instances=instances, is_stopped=now.is_stopped, generation=generation, signals=now.signals)

@@ -30,7 +30,7 @@ from framework.core.model import (
 from framework.core.rollout.updater import advance, pace_now
 from framework.core.state.context import Context
 from framework.core.state.timers import Timer
-from specs.ids import GroupId, is_same_make
+from specs.ids import GroupId, is_same_container
 from specs.model.constraints import Mode
 from specs.model.update import OnFailure, Step
 from specs.states import Goal, TaskState
@@ -129,7 +129,7 @@ def _without_gone(known: Rollouts, old: StackSpec, new: StackSpec, now: Instant,
 
 def _must_replace(old: GroupSpec, new: GroupSpec) -> bool:
     """Whether tasks that run may have to be replaced."""
-    return not is_same_make(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
+    return not is_same_container(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
 
 
 def _why_ended(request: ChangeRequest, new: StackSpec) -> str:
@@ -280,7 +280,7 @@ def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
     if active is None or not active.is_open or active.part.problem:
         return
     spec, rollout, update = active.spec, active.rollout, active.update
-    is_new = is_same_make(task.version, spec.version) and task.generation >= spec.generation
+    is_new = is_same_container(task.version, spec.version) and task.generation >= spec.generation
     is_step, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
     if is_last and not is_step:
         return  # nobody waits for how it ends
@@ -320,7 +320,9 @@ def last_progress(context: Context, active: ActiveRollout) -> Instant:
     """When the group last came nearer to its end: a step, or another new task that is ready."""
     state, index, part = context.state, context.state.group(active.part.group), active.part
     tasks = (state.tasks[id] for id in (*index.holders.values(), *index.surge.values()))
-    ready = (task.ready_since for task in tasks if task.is_ready and is_same_make(task.version, active.spec.version))
+    ready = (
+        task.ready_since for task in tasks if task.is_ready and is_same_container(task.version, active.spec.version)
+    )
     return max((active.rollout.started_at, part.step_since, part.resumed_at, *ready))
 
 
@@ -331,7 +333,7 @@ def why_not(context: Context, spec: GroupSpec) -> str:
         return context.causes[spec.id].text + _kept_in_place(context, spec)
     for id in (*index.surge.values(), *index.holders.values()):
         task = state.tasks[id]
-        if task.goal is Goal.RUN and not task.is_ready and is_same_make(task.version, spec.version):
+        if task.goal is Goal.RUN and not task.is_ready and is_same_container(task.version, spec.version):
             return why_not_ready(task)
     return standstill(context, spec.id)
 

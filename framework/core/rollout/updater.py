@@ -31,7 +31,7 @@ from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from placement.occupancy import Occupancy
 from placement.violations import violations
-from specs.ids import AgentId, GroupId, VersionId, is_same_make
+from specs.ids import AgentId, GroupId, VersionId, is_same_container
 from specs.model.constraints import STICKY_ALWAYS, Mode
 from specs.model.update import Order
 from specs.states import Goal, Health, TaskState
@@ -96,7 +96,7 @@ def why_replaced(context: Context, spec: GroupSpec, slot: int) -> str:
         return f"its agent {task.hostname} is draining"
     if slot not in index.outdated:
         return index.violating[slot]
-    if not is_same_make(task.version, spec.version):
+    if not is_same_container(task.version, spec.version):
         return f"replaced by version {spec.version}"
     return restart_cause(spec, rollout_of(context, spec.id.stack))
 
@@ -165,7 +165,7 @@ class _Updater:
         for slot, replacement in list(index.replacements.items()):
             is_open = slot in index.holders and slot not in index.surge and slot in index.wanted
             is_allowed = self._must_go(slot) and (slot in self._draining or not self._gate.cause)
-            if not (is_open and is_allowed and is_same_make(replacement.version, self._version_for(slot))):
+            if not (is_open and is_allowed and is_same_container(replacement.version, self._version_for(slot))):
                 context.call_off(self._spec.id, slot)
 
     def _stop_replaced(self) -> None:
@@ -181,7 +181,7 @@ class _Updater:
             elif slot in index.ready and self._ready_count() - 1 < self._pace.ready_after_swap:
                 self._note_stall(self._too_few(self._pace.ready_after_swap))
             else:
-                makes_way = is_same_make(task.version, self._spec.version)
+                makes_way = is_same_container(task.version, self._spec.version)
                 cause = f"{self._cause(slot)}: {id} has taken its place"
                 context.stop(old, cause, self._now, makes_way=makes_way)
                 has_taken_over(context, self._spec.id, slot)
@@ -254,7 +254,7 @@ class _Updater:
     def _stop(self, slot: int) -> None:
         """Stops a slot's task before there is a new one."""
         context, index = self._context, self._index
-        makes_way = is_same_make(self._version_for(slot), self._spec.version)
+        makes_way = is_same_container(self._version_for(slot), self._spec.version)
         context.call_off(self._spec.id, slot)
         task = context.state.tasks[index.holders[slot]]
         context.stop(task, self._cause(slot), self._now, makes_way=makes_way)
@@ -298,9 +298,9 @@ class _Updater:
     def _is_desired(self, task: Task) -> bool:
         """Whether a surge task is still useful: it has the desired version, or the previous one on leaving an agent."""
         spec = self._spec
-        if is_same_make(task.version, spec.version):
+        if is_same_container(task.version, spec.version):
             return task.generation >= spec.generation
-        is_previous = self._previous is not None and is_same_make(task.version, self._previous.version)
+        is_previous = self._previous is not None and is_same_container(task.version, self._previous.version)
         return is_previous and task.slot in self._draining
 
     def _version_for(self, slot: int) -> VersionId:
@@ -327,9 +327,9 @@ class _Updater:
         """Whether a new task of the desired version is there beside the old one, or will be launched."""
         index = self._index
         if (surge := index.surge.get(slot)) is not None:
-            return is_same_make(self._context.state.tasks[surge].version, self._spec.version)
+            return is_same_container(self._context.state.tasks[surge].version, self._spec.version)
         replacement = index.replacements.get(slot)
-        return replacement is not None and is_same_make(replacement.version, self._spec.version)
+        return replacement is not None and is_same_container(replacement.version, self._spec.version)
 
     def _new_count(self) -> int:
         """The number of slots that are new, or are becoming new."""
@@ -338,7 +338,7 @@ class _Updater:
         empty = (slot for slot in self._context.pending.get(self._spec.id, ()) if slot not in index.holders)
         desired = self._spec.version
         kept = sum(
-            not is_same_make(spec_for_refill(self._context, self._spec, slot).version, desired) for slot in empty
+            not is_same_container(spec_for_refill(self._context, self._spec, slot).version, desired) for slot in empty
         )
         return len(index.wanted) - old - kept
 

@@ -8,7 +8,7 @@ from framework.core.model import GroupSpec, Rollout
 from framework.core.stacks.changes import restarted
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.stack_change import StackChange
-from specs.ids import is_same_make
+from specs.ids import is_same_container
 from specs.model.dependants import Follower, followers
 from specs.model.stack import OnChange
 
@@ -56,4 +56,4 @@ def _follows(spec: GroupSpec, service: str) -> bool:
 
 def _is_moved(old: GroupSpec, new: GroupSpec) -> bool:
     """Whether it gets new containers: its container hash has changed, or it was restarted."""
-    return not is_same_make(old.version, new.version) or old.generation != new.generation
+    return not is_same_container(old.version, new.version) or old.generation != new.generation

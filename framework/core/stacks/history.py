@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from framework.core.commands import Refused
 from framework.core.model import GroupSpec, History, Revision, StackSpec
-from specs.ids import GroupId, VersionId, make_of
+from specs.ids import GroupId, VersionId, container_hash
 from specs.model.canonical import to_plain
 from specs.model.constraints import Mode
 
@@ -144,7 +144,7 @@ def _verb(was: GroupSpec | None, shall: GroupSpec | None) -> str:
     if was is None or shall is None:
         return "added" if was is None else "removed"
     tests: tuple[tuple[str, Callable[[GroupSpec], object]], ...] = (
-        ("replaced", lambda spec: make_of(spec.version)),
+        ("replaced", lambda spec: container_hash(spec.version)),
         ("scaled", lambda spec: spec.instances),
         ("restarted", lambda spec: spec.generation),
         ("stopped" if shall.is_stopped else "started", lambda spec: spec.is_stopped),

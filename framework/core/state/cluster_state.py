@@ -25,7 +25,7 @@ from framework.core.model import (
     Version,
 )
 from framework.core.state.group_index import GroupIndex, holds_slot, is_counted, is_outdated, is_stale
-from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, make_of
+from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, container_hash
 from specs.model.constraints import Mode, Neighbour
 from specs.states import Goal, TaskState
 
@@ -65,7 +65,7 @@ class ClusterState:
         self.answers: dict[str, Answered] = {}
         #: Volatile: agents that drain, or whose maintenance begins soon. Set by `depart`.
         self.draining: dict[AgentId, None] = {}
-        #: Derived: the number of reachable tasks, by group, agent and container hash (specs.ids.make_of).
+        #: Derived: the number of reachable tasks, by group, agent and container hash (specs.ids.container_hash).
         self.counts: dict[GroupId, dict[AgentId, dict[VersionId, int]]] = {}
         #: Derived: the number of reachable tasks, by agent and executor.
         self.executors: dict[AgentId, dict[ExecutorId, int]] = {}
@@ -381,7 +381,7 @@ class ClusterState:
 
     def _count(self, task: Task, by: int) -> None:
         agents = self.counts.setdefault(task.group, {})
-        _add_below(agents, task.agent_id, make_of(task.version), by)
+        _add_below(agents, task.agent_id, container_hash(task.version), by)
         if not agents:
             del self.counts[task.group]
         _add_below(self.executors, task.agent_id, task.executor_id, by)

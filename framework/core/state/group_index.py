@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from framework.core.model import GroupSpec, Instant, Task
-from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_make
+from specs.ids import AgentId, GroupId, TaskId, VersionId, is_same_container
 from specs.states import Goal, TaskState
 
 
@@ -90,11 +90,11 @@ def is_outdated(task: Task, spec: GroupSpec | None) -> bool:
     spec."""
     if spec is None or task.goal is Goal.STOP:
         return False
-    return not is_same_make(task.version, spec.version) or task.generation < spec.generation
+    return not is_same_container(task.version, spec.version) or task.generation < spec.generation
 
 
 def is_stale(task: Task, spec: GroupSpec | None) -> bool:
     """Whether the task shall run, and lacks something that it can get as it runs: in-place settings, or a signal."""
-    if spec is None or task.goal is Goal.STOP or not is_same_make(task.version, spec.version):
+    if spec is None or task.goal is Goal.STOP or not is_same_container(task.version, spec.version):
         return False
     return task.version != spec.version or task.signals < spec.signals

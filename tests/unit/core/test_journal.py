@@ -31,7 +31,6 @@ from specs.ids import TaskId
 from specs.model.canonical import version_of
 from specs.model.constraints import Constraint
 from specs.model.operators import Operator
-from specs.model.stack import Container, HealthCheck, Hook, Template
 from specs.model.update import OnFailure, Share, Update
 from specs.states import TaskState
 from tests.kit.conversation import SETTINGS, Conversation, stack
@@ -63,23 +62,6 @@ def values(kind: Any) -> some.SearchStrategy[Any]:
         # Without end is only what has an end else: None would be the same in JSON.
         return some.one_of(*(some.floats(-1e12, 1e12) if each is float else values(each) for each in args))
     return some.from_type(kind)
-
-
-PLAIN: dict[type, set[str]] = {
-    Container: {
-        *("image", "ports", "volumes", "tmpfs", "network", "user", "working_dir", "hostname", "pull", "metrics", "tty"),
-        *("pull_timeout_seconds", "privileged", "read_only", "init", "cap_add", "cap_drop", "devices", "dns", "stop"),
-        *("dns_search", "dns_opt", "extra_hosts", "security_opt", "sysctls", "ulimits", "group_add", "shm_size_mib"),
-        "pids_limit",
-    },
-    HealthCheck: {
-        *("kind", "path", "port", "interval_seconds", "timeout_seconds", "grace_seconds", "failures", "successes"),
-        *("start_interval_seconds", "method", "codes", "verifies"),
-    },
-    Hook: {"user", "working_dir", "timeout_seconds"},
-    Template: {"target", "mode", "signal"},
-}
-"""The fields whose texts no secret belongs into."""
 
 
 class TestValues:
@@ -183,13 +165,6 @@ class TestSecrets:
             masked = Masker(b"salt").event(StatusReceived(status=status))
             assert isinstance(masked, StatusReceived)
             assert (masked.status.message == "words") is is_kept
-
-    def test_every_text_is_secret_or_said_to_be_plain(self) -> None:
-        """A field that is added to what a container is made of says whether its text may be a secret."""
-        for kind, plain in PLAIN.items():
-            names = {each.name for each in fields(kind)}
-            masked = journal.SECRET.get(kind, frozenset()) | journal.HOLDING.get(kind, frozenset())
-            assert masked | plain == names and not masked & plain, kind
 
     def test_equal_texts_are_equal_and_others_are_not(self) -> None:
         mask = Masker(b"salt")

@@ -12,8 +12,8 @@ from framework.core.model import RolloutState, Task
 from framework.core.rollout.updater import UNPROVED
 from framework.core.views import GroupState
 from placement.surplus import Worth
-from specs.ids import VersionId, is_same_make
-from specs.model.in_place import Care
+from specs.ids import VersionId, is_same_container
+from specs.model.in_place import in_place_settings
 from specs.model.stack import CheckKind, Container, Group, HealthCheck, Stop
 from specs.model.update import Order, Share, Update
 from specs.states import Health, Readiness, TaskState
@@ -61,7 +61,8 @@ def test_an_update_is_sent_at_once_and_again_until_each_task_has_it() -> None:
     first, second = talk.tasks
     heard = updates(submitted(talk, web(stop=Stop(drain_seconds=5.0))))
     assert {id for each in heard for id in each.tasks} == {first.id, second.id}
-    assert all(each.care == Care(stop=Stop(drain_seconds=5.0)) and each.version == desired(talk) for each in heard)
+    wanted = in_place_settings(Container(stop=Stop(drain_seconds=5.0)))
+    assert all(each.settings == wanted and each.version == desired(talk) for each in heard)
     assert not updates(talk.wait(RESEND_SECONDS - 1))
     has(talk, first)
     assert [each.tasks for each in updates(talk.wait(2))] == [(second.id,)]
@@ -107,7 +108,7 @@ def test_a_task_that_has_not_begun_is_sent_its_update_once_its_executor_sends_a_
     task, _ = talk.tasks
     assert not updates(submitted(talk, web(health=CHECK)))
     assert [each.tasks for each in updates(talk.status(task, TaskState.STARTING, version=task.version))] == [(task.id,)]
-    assert is_same_make(task.version, desired(talk)) and task.version != desired(talk)
+    assert is_same_container(task.version, desired(talk)) and task.version != desired(talk)
 
 
 def test_the_next_leader_and_the_next_connection_tell_again() -> None:

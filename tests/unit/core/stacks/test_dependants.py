@@ -335,8 +335,8 @@ class TestSignals:
 
     def test_what_is_applied_in_place_is_no_change(self) -> None:
         play = up(one(REDIS), one(WEB, HUPPED))
-        care = replace(one(REDIS).container, stop=Stop(drain_seconds=1.0))
-        play.talk.submit(stack(one(REDIS, container=care), one(WEB, HUPPED)))
+        other = replace(one(REDIS).container, stop=Stop(drain_seconds=1.0))
+        play.talk.submit(stack(one(REDIS, container=other), one(WEB, HUPPED)))
         play.on(30)
         assert {each for each, _ in signals(play.talk.heard)} == {0}
 

@@ -7,20 +7,20 @@ import re
 
 import pytest
 
-from specs.ids import group_id, is_same_make
+from specs.ids import group_id, is_same_container
 from specs.model.canonical import (
-    care_from_json,
-    care_json,
     container_from_json,
     container_json,
     from_plain,
+    in_place_from_json,
+    in_place_json,
     to_plain,
     version_from_json,
     version_json,
     version_of,
 )
 from specs.model.constraints import Mode, Rules, Spread
-from specs.model.in_place import Care, care_of, with_care
+from specs.model.in_place import DEFAULT_SETTINGS, in_place_settings, with_settings
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import (
     Condition,
@@ -96,7 +96,7 @@ def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "care",
+    "settings",
     [
         {"health": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
         {"ready": HealthCheck(kind="tcp", port="http")},  # type: ignore[arg-type]
@@ -107,19 +107,19 @@ def test_what_runs_makes_the_version(container: dict[str, object]) -> None:
         {"pull_timeout_seconds": 1.0},
     ],
 )
-def test_other_in_place_settings_make_another_version_with_the_same_container_hash(care: dict[str, object]) -> None:
+def test_other_in_place_settings_make_another_version_with_the_same_container_hash(settings: dict[str, object]) -> None:
     """And what has none of it has the version that it had before there was such a thing."""
-    container = dataclasses.replace(GROUP.container, **care)  # type: ignore[arg-type]
+    container = dataclasses.replace(GROUP.container, **settings)  # type: ignore[arg-type]
     version = version_of(dataclasses.replace(GROUP, container=container))
-    assert re.fullmatch("f449b0c6b162-[0-9a-f]{8}", version) and is_same_make(version, version_of(GROUP))
-    assert with_care(container, Care()) == GROUP.container
-    assert with_care(GROUP.container, care_from_json(care_json(care_of(container)))) == container
+    assert re.fullmatch("f449b0c6b162-[0-9a-f]{8}", version) and is_same_container(version, version_of(GROUP))
+    assert with_settings(container, DEFAULT_SETTINGS) == GROUP.container
+    assert with_settings(GROUP.container, in_place_from_json(in_place_json(in_place_settings(container)))) == container
 
 
 @pytest.mark.parametrize("change", [{"post_start": (Hook(command=("a",)),)}, {"labels": (("a", "b"),)}])
 def test_what_was_done_when_it_began_makes_another_container(change: dict[str, object]) -> None:
     container = dataclasses.replace(GROUP.container, **change)  # type: ignore[arg-type]
-    assert not is_same_make(version_of(dataclasses.replace(GROUP, container=container)), version_of(GROUP))
+    assert not is_same_container(version_of(dataclasses.replace(GROUP, container=container)), version_of(GROUP))
 
 
 def test_custom_resources_make_the_version() -> None:
