@@ -1,4 +1,4 @@
-"""What the parts of the scheduler work on: the state, and the commands of the step under way."""
+"""The context: the state that all parts of the scheduler work on, and the commands of the step under way."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from specs.model.stack import KillOrder
 from specs.states import Goal, TaskState
 
 WRITES_PER_SAVE = 200
-"""So many changed tasks make a save of their own."""
+"""Limit on the changed tasks in one save; more make another."""
 TELL_WAITING_EVERY_SECONDS = 30.0
 
 
@@ -98,7 +98,7 @@ class Context:
         """Answers that the step's save stores with what the step has changed (core.stacks.repeated_requests)."""
         self._last_answer = 0
         self.own_requests: list[ChangeRequest] = []
-        """What the scheduler asks of itself, to be decided in its turn."""
+        """Requests of the scheduler to itself, decided in their turn."""
         self.changing: dict[str, None] = {}
         """The stacks of which a change is being stored: what their rollouts are by then is not known yet."""
         self.held: dict[GroupId, str] = {}
@@ -127,7 +127,7 @@ class Context:
         self.kill_orders: dict[GroupId, KillOrder] = {}
         """Another order than the group's own, while what was asked with it is brought about."""
         self.scalers: dict[GroupId, Scaler] = {}
-        """What is remembered of the groups that are scaled by their load; core.autoscaler says more."""
+        """The memory of the groups that are scaled by their load (core.autoscaler)."""
         self.is_unsettled = False
         """Whether something happened that placement should look at."""
         self.unknown_tasks = UnknownTasks()
@@ -371,7 +371,7 @@ class Context:
             self.after_save(PublishEvent(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
 
     def touch_pending(self) -> None:
-        """What all groups that wait are waiting for may be another thing now: readers are to see it."""
+        """Marks every waiting group as changed: the reason it waits may be a new one."""
         self.state.touched |= dict.fromkeys(self.pending)
 
     def unsent(self, accept: Accept) -> tuple[Task, ...]:

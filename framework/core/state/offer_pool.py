@@ -23,18 +23,19 @@ REPORT_LAGS_SECONDS = 2.0
 class OfferPool:
     """Offers that may still be used, in the order of their arrival."""
 
+    #: The offers, each with when it came.
     held: dict[OfferId, tuple[Offer, Instant]] = field(default_factory=dict)
     is_suppressed: bool = False
     revived_at: Instant = 0.0
+    #: The number of offers since the subscription.
     received: int = 0
-    """How many offers came since the subscription."""
+    #: Agents whose offers have changed since the view was last built.
     touched: dict[AgentId, None] = field(default_factory=dict)
-    """Agents of which offers came or went since the view was last built."""
+    #: Resources that seem free on agents without a held offer: what our last offer left there and what ended since, or
+    #: what the master's list has.
     believed: dict[AgentId, Resources] = field(default_factory=dict)
-    """What is free on agents of which no offer is held: what our last offer left there and what ended since, or what
-    the master last reported."""
+    #: When the last offer of an agent went, by agent.
     _given_back: dict[AgentId, Instant] = field(default_factory=dict)
-    """When the last offer of each of these went."""
     _of_agent: dict[AgentId, dict[OfferId, None]] = field(default_factory=dict)
 
     def subscribed(self) -> None:

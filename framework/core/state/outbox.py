@@ -1,4 +1,4 @@
-"""What waits for the store: nothing that rests on a decision is said before the decision is saved."""
+"""The outbox: commands that rest on a decision go out only after the store has saved the decision."""
 
 from __future__ import annotations
 
@@ -9,36 +9,45 @@ from framework.core.model import Answered
 from framework.core.state.stack_change import StackChange
 
 MOST_WAITING = 50_000
-"""So many writes, and commands that rest on them, may wait for the store: some 100 MB."""
+"""Limit on the writes, and the commands that rest on them, that wait for the store: some 100 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AfterSave:
-    """The consequences of a save: commands that may go then; for a request, the changes that then count, and who asked;
-    and the answers that are stored with it."""
+    """The consequences of a save, once it is stored."""
 
+    #: The commands that rest on it.
     commands: tuple[Command, ...] = ()
+    #: The changes of a user's request, which count then. Where a save without any is refused, the process halts.
     changes: tuple[StackChange, ...] = ()
+    #: The request that is answered then, 0 where none is.
     request_id: int = 0
+    #: The subscription in which the commands were decided: an Accept of an earlier one is void.
     session: int = 0
+    #: The answers to requests with keys that it stores.
     answers: tuple[Answered, ...] = ()
 
 
 @dataclass(slots=True)
 class Outbox:
-    """Tickets of saves under way, and what waits for each.
+    """The saves under way, and the commands that wait for each.
 
-    `is_full` once `most` writes and commands wait, until no more than half of that do: what can be told again is not
-    to be taken meanwhile, and nothing is to be begun. What is under way may still be added.
-    """
+    When it is full, nothing new is begun, and statuses are not taken: Mesos sends them again. Work under way may still
+    be added."""
 
+    #: Limit on the writes and commands that wait, from which on it is full.
     most: int = MOST_WAITING
+    #: Whether the limit was reached and more than half of it still waits.
     is_full: bool = False
+    #: The number of the next save.
     _next_ticket: int = 1
+    #: By ticket, oldest first.
     _waiting: dict[int, AfterSave] = field(default_factory=dict)
+    #: Commands added to a save since it was sent, by ticket: thousands may come one by one.
     _queued: dict[int, list[Command]] = field(default_factory=dict)
-    """What was added to the commands of each since: thousands may come one by one."""
+    #: The number of writes of each save, by ticket.
     _writes: dict[int, int] = field(default_factory=dict)
+    #: The writes and commands that wait now.
     _amount: int = 0
 
     def save(self, writes: tuple[Write, ...], waiting: AfterSave) -> Save:
@@ -61,7 +70,8 @@ class Outbox:
         return False
 
     def take(self, ticket: int) -> AfterSave:
-        """What waited for the save; raises KeyError for a ticket that was never given, or answered before."""
+        """The consequences of an answered save. Raises KeyError for a ticket that was never given, or was answered
+        before."""
         waiting = self._waiting.pop(ticket)
         if queued := self._queued.pop(ticket, None):
             waiting = replace(waiting, commands=(*waiting.commands, *queued))
