@@ -1,5 +1,5 @@
-"""The change of a group that runs: its life as a rollout, and the replacing of its tasks at its pace.
+"""Changes of running groups: the life of a rollout (`rollouts`), and the replacement of tasks at its pace (`updater`).
 
-Called by `change_queue` (what people ask of a rollout), by converge (the next tasks to replace) and by read. Imports
-state, groups, stacks and launch.
+Called by `change_queue` (requests about a rollout: `actions`), by converge (the next tasks to replace) and by read
+(`progress`). Imports state, groups, stacks and launch.
 """

@@ -1,4 +1,5 @@
-"""What people ask of a rollout, and what becomes of the stack's spec and rollouts by that. Pure."""
+"""Requests about a rollout (pause, resume, promote, abort, roll back) and the change of the stack that each makes.
+Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from specs.ids import GroupId, is_same_container
 def evaluate(
     request: RolloutActionRequested, stack: StackSpec | None, known: Rollouts | None, now: Instant
 ) -> StackChange | Done | Refused:
-    """The change of a stack's rollout by the ask: another spec, for a way back; else the spec stays. Done where all is
-    as asked for already: nothing changes, and the message says so."""
+    """The change that a request makes: a rollback brings another spec, any other request leaves the spec. Done if there
+    is nothing to change; the message says so."""
     if stack is None or stack.is_removed:
         return Refused(
             kind="not_found", message=f"there is no stack {request.stack}; `framework ls` names those there are"
@@ -85,7 +86,7 @@ def _adjusted(
 def _nothing_to_do(
     request: RolloutActionRequested, stack: StackSpec, rollout: Rollout, parts: list[GroupRollout]
 ) -> str:
-    """Why the ask changes nothing, as all of the parts are so already; "" where it does, or no part is left."""
+    """Why the request changes nothing, because all parts are so already; "" where it does, or no part is left."""
     if not parts or rollout.state is RolloutState.ABORTED:
         return ""
     if request.action is RolloutAction.PAUSE and all(part.paused for part in parts):
@@ -125,7 +126,7 @@ def _left(rollout: Rollout) -> tuple[str, ...]:
 
 
 def _back(request: RolloutActionRequested, stack: StackSpec, rollout: Rollout, now: Instant) -> StackChange | Refused:
-    """The stack as it was before the rollout, with as many instances as it has now, stopped where it is stopped."""
+    """The stack as it was before the rollout, with its current instances; stopped groups stay stopped."""
     if request.service:
         message = "a stack goes back as a whole; give the stack alone, or submit a file with the service as it was"
         return Refused(kind="invalid", message=message)

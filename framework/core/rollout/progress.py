@@ -1,4 +1,4 @@
-"""How far the change of a group is, for readers: in which step, how many are new, and what it waits for. Pure."""
+"""The progress of a group in a rollout, for readers: its step, the number of new tasks, and why it waits. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specs.states import TaskState
 
 
 def progress_of(context: Context, group: GroupId) -> GroupProgress | None:
-    """How far the rollout of now is with the group; None where that changes nothing of it."""
+    """The progress of the current rollout with the group; None where it does not change the group."""
     active = active_rollout(context, group)
     if active is None:
         return None
@@ -52,7 +52,7 @@ def _state(rollout: Rollout, part: GroupRollout) -> RolloutState:
 
 
 def _awaited(context: Context, active: ActiveRollout) -> tuple[str, Instant]:
-    """What the group waits for now, in a sentence, and when that is over, 0 where nobody can know."""
+    """Why the group waits now, a sentence, and when that is over; 0 where no clock knows."""
     spec = active.spec
     gate = gate_of(context, spec)
     if gate.cause:
@@ -76,7 +76,7 @@ def _awaited(context: Context, active: ActiveRollout) -> tuple[str, Instant]:
 
 
 def _watched(context: Context, active: ActiveRollout) -> Iterator[Instant]:
-    """When tasks of the rollout that are ready have been so for long enough."""
+    """When each ready task of the rollout will have been ready for long enough."""
     index, tasks = context.state.group(active.spec.id), context.state.tasks
     seconds, since = active.proof_seconds, active.rollout.started_at
     for slot, id in (*index.holders.items(), *index.surge.items()):
@@ -87,7 +87,7 @@ def _watched(context: Context, active: ActiveRollout) -> Iterator[Instant]:
 
 
 def _held_until(active: ActiveRollout) -> Instant:
-    """When the pause of now ends by itself, 0 where there is none."""
+    """When the current pause ends by itself; 0 where there is none."""
     step = active.step
     is_timed = step is not None and step.until is None and step.hold_seconds
     return active.part.step_since + step.hold_seconds if step is not None and is_timed else 0.0

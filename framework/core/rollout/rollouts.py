@@ -1,4 +1,17 @@
-"""The life of a rollout: how it begins, gets on, fails, and is over."""
+"""The life of a rollout: how it begins, advances, fails and ends.
+
+    (begun) ------> RUNNING                             _finish_if_done, every part is done:   DONE
+                     ^ | |                              an abort on request:                   ABORTED
+           pause     | | |     _fail: max_failures,     begun by a rollback:                   ROLLED_BACK
+       .-------------+-' '---.  or the deadline         begun by another change or a removal:  SUPERSEDED
+       v             |       v
+    PAUSED ----------+---- FAILED                       RUNNING, PAUSED and FAILED lead to each of these four. A resume
+              resume                                    leads back from ABORTED to RUNNING, while that is current.
+
+The state of a rollout that is not over follows from its parts, one for each changed group (`state_of`). A part goes
+through the steps of its group (`_next_step`) until it is done (`done_at`). Where a group fails, its on_failure can
+request a rollback (`go_back_if_asked`). Requests of users are decided in core.rollout.actions.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +50,7 @@ from specs.states import Goal, TaskState
 
 
 def go_on(context: Context, group: GroupId, now: Instant) -> None:
-    """Goes on with what is to be replaced of a group, and with the rollout to which that belongs."""
+    """Replaces tasks of a group as far as is allowed now, and advances its rollout."""
     advance(context, group, now)
     while _take_step(context, group, now):
         advance(context, group, now)
@@ -45,7 +58,7 @@ def go_on(context: Context, group: GroupId, now: Instant) -> None:
 
 
 def _note_unmet(context: Context, group: GroupId) -> None:
-    """Has the group looked at again once what it depends on is there, where its part of a rollout waits for that."""
+    """Has the group looked at again once its dependencies are met, if its part of a rollout waits for them."""
     active = active_rollout(context, group)
     if active is not None and not active.part.is_done and unmet_dependency(context.state, active.spec):
         context.unmet[group] = None
@@ -57,10 +70,10 @@ def _note_unmet(context: Context, group: GroupId) -> None:
 def begun(
     known: Rollouts | None, old: StackSpec | None, new: StackSpec, request: ChangeRequest, now: Instant, kept: int
 ) -> Rollouts | None:
-    """The rollouts of a stack once its spec is another; None where they stay as they are.
+    """The rollouts of a stack after a change of its spec; None where they stay as they are.
 
-    A group that is new starts all at once, and needs no rollout. What an unfinished rollout has not changed yet goes on
-    from where it is, and may still go back to what was before that one.
+    A new group starts all at once and needs no rollout. Groups that an unfinished rollout has not finished are a part
+    of the new one, which can still go back to the state before the unfinished one.
     """
     current = known.current if known else None
     past = known.past if known else ()
@@ -75,7 +88,7 @@ def begun(
     before = {spec.id: spec for spec in old.groups}
     failed = {part.group for part in current.groups if part.problem and not part.is_done} if current else set()
     has_replacements = any(_must_replace(before[spec.id], spec) for spec in new.groups if spec.id in before)
-    # What failed may be mended in place, as by another health check.
+    # An in-place change can mend a failed group, as another health check.
     is_mended = any(before[spec.id].version != spec.version for spec in new.groups if spec.id in failed)
     if not has_replacements and not is_mended:
         return _without_gone(known, old, new, now, kept) if known is not None else None
@@ -85,11 +98,7 @@ def begun(
         for spec in new.groups
         if spec.id in before and (spec.id in open_parts or _must_replace(before[spec.id], spec))
     )
-    kind = RolloutKind.UPDATE
-    if isinstance(request, RestartRequested):
-        kind = RolloutKind.RESTART
-    elif isinstance(request, RolloutActionRequested):
-        kind = RolloutKind.ROLLBACK
+    kind = _kind(request)
     is_back = kind is RolloutKind.ROLLBACK
     if current is not None:
         state = RolloutState.ROLLED_BACK if is_back else RolloutState.SUPERSEDED
@@ -109,9 +118,15 @@ def begun(
     return Rollouts(stack=new.name, current=rollout, past=past)
 
 
+def _kind(request: ChangeRequest) -> RolloutKind:
+    if isinstance(request, RestartRequested):
+        return RolloutKind.RESTART
+    return RolloutKind.ROLLBACK if isinstance(request, RolloutActionRequested) else RolloutKind.UPDATE
+
+
 def _without_gone(known: Rollouts, old: StackSpec, new: StackSpec, now: Instant, kept: int) -> Rollouts | None:
-    """The rollouts without what the one of now had to do for groups that the stack has no longer: nobody can do it, and
-    others may wait for it: the patience with those begins now. None where there is none."""
+    """The rollouts without the parts of groups that were taken out of the stack; None where there are no such parts.
+    The deadline of groups that waited for them begins now."""
     current, there = known.current, {spec.id for spec in new.groups}
     if current is None or all(part.group in there for part in current.groups):
         return None
@@ -128,7 +143,7 @@ def _without_gone(known: Rollouts, old: StackSpec, new: StackSpec, now: Instant,
 
 
 def _must_replace(old: GroupSpec, new: GroupSpec) -> bool:
-    """Whether tasks that run may have to be replaced."""
+    """Whether running tasks may have to be replaced."""
     return not is_same_container(old.version, new.version) or old.generation != new.generation or old.rules != new.rules
 
 
@@ -141,17 +156,17 @@ def _why_ended(request: ChangeRequest, new: StackSpec) -> str:
 def _ended(
     current: Rollout, past: tuple[Rollout, ...], state: RolloutState, cause: str, now: Instant, kept: int
 ) -> tuple[Rollout, ...]:
-    """The past with the rollout that was the current one; how it ended already stays."""
+    """The past rollouts with the one that was current; if that was over, its state and cause stay."""
     if not current.state.is_over:
         current = replace(current, state=state, cause=cause, ended_at=now)
     return (replace(current, before=()), *past)[:kept]
 
 
-# ---- getting on ------------------------------------------------------------------------
+# ---- advancing -------------------------------------------------------------------------
 
 
 def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
-    """Notes that a group has reached its next step, or is done; returns whether more may be changed now."""
+    """Notes that a group has reached its next step, or is done; returns whether more tasks may be replaced now."""
     active = active_rollout(context, group)
     gate = gate_of(context, active.spec) if active is not None else None
     if active is None or gate is None or not active.is_open or gate.has_no_deadline:
@@ -160,7 +175,7 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
         due = last_progress(context, active) + active.update.deadline_seconds
         context.timers.set(Timer.ROLLOUT_DEADLINE, str(group), due)
     if gate.cause or (active.spec.mode is Mode.GLOBAL and not context.agents.is_known):
-        return False  # of a global group a new leader knows only with the agents how much is to be done
+        return False  # a new leader knows the slots of a global group only once it knows the agents
     if active.step is not None:
         return _next_step(context, active, active.step, now)
     over_at = done_at(context, active)
@@ -169,6 +184,13 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if now < over_at:
         context.wake_group(Timer.ROLLOUT_STEP, group, over_at)
         return False
+    _finish_part(context, active, now)
+    return False
+
+
+def _finish_part(context: Context, active: ActiveRollout, now: Instant) -> None:
+    """The group is done: its dependants go on, and the rollout ends with the last group."""
+    group = active.part.group
     _put_part(context, active.rollout, replace(active.part, is_done=True))
     context.timers.drop(Timer.ROLLOUT_DEADLINE, str(group))
     for spec in context.state.stacks[group.stack].groups:
@@ -177,7 +199,6 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     context.publish_group("GroupRolledOut", group, f"{group} is changed: rollout {active.rollout.number}")
     _release(context, group, now)
     _finish_if_done(context, group.stack, now)
-    return False
 
 
 def _next_step(context: Context, active: ActiveRollout, step: Step, now: Instant) -> bool:
@@ -199,7 +220,7 @@ def _next_step(context: Context, active: ActiveRollout, step: Step, now: Instant
 
 
 def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
-    """Whether as many slots are new and have proved themselves as the step says."""
+    """Whether as many slots are new as the step says, and have been ready for long enough."""
     state, index = context.state, context.state.group(active.part.group)
     wanted = most_new(active, len(index.wanted))
     proved = 0
@@ -218,7 +239,7 @@ def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
 
 
 def done_at(context: Context, active: ActiveRollout) -> Instant | None:
-    """When the group is as desired and has been watched for long enough; None while it is not."""
+    """When the group has been as desired for long enough; None while it is not as desired."""
     spec, state, index = active.spec, context.state, context.state.group(active.spec.id)
     is_unfinished = index.outdated or index.violating or index.surge or index.replacements or spec.id in context.pending
     if is_unfinished or len(index.ready) != len(index.holders):
@@ -227,14 +248,14 @@ def done_at(context: Context, active: ActiveRollout) -> Instant | None:
     if finished and not all(slot in index.holders or has_finished(state, spec, slot) for slot in index.wanted):
         return None
     if index.wanted and is_init_step(state, spec) and not has_completed(state, spec.id):
-        return None  # that it runs is not yet what others wait for
+        return None  # its dependants wait until it has completed, not until it runs
     seconds, began = active.proof_seconds, active.rollout.started_at
     since = (state.tasks[id].ready_since for id in index.holders.values())
     return max((at + seconds for at in since if at > began), default=0.0)
 
 
 def _release(context: Context, done: GroupId, now: Instant) -> None:
-    """Lets those go on that have waited until a group is changed: the patience with them begins now."""
+    """Wakes the groups that waited until this one is changed: their deadline begins now."""
     for group in list(context.state.by_stack[done.stack]):
         active = active_rollout(context, group)
         if active is None or active.part.is_done:
@@ -255,14 +276,14 @@ def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
 
 
 def _put_part(context: Context, rollout: Rollout, part: GroupRollout) -> None:
-    """Takes how far a group is; the rollout's own state follows from its parts."""
+    """Stores the progress of a group; the rollout's own state follows from its parts."""
     parts = tuple(part if each.group == part.group else each for each in rollout.groups)
     changed = replace(rollout, groups=parts, state=state_of(parts))
     context.put_rollouts(replace(context.state.rollouts[rollout.stack], current=changed))
 
 
 def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
-    """What the parts make of a rollout that is not over."""
+    """The state of a rollout that is not over, by its parts."""
     left = [part for part in parts if not part.is_done]
     if any(part.problem for part in left):
         return RolloutState.FAILED
@@ -275,7 +296,7 @@ def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
 
 
 def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
-    """A task has ended by itself, or is no longer ready: perhaps a failure of the rollout that brought it."""
+    """A task has ended by itself, or is no longer ready: counts as a failure of the rollout that launched it."""
     active = active_rollout(context, task.group)
     if active is None or not active.is_open or active.part.problem:
         return
@@ -283,7 +304,7 @@ def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
     is_new = is_same_container(task.version, spec.version) and task.generation >= spec.generation
     is_step, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
     if is_last and not is_step:
-        return  # nobody waits for how it ends
+        return  # no group depends on its completion
     is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + active.proof_seconds
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
@@ -297,7 +318,7 @@ def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
 
 
 def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
-    """Ends the patience with a group that makes no progress."""
+    """Fails the rollout of a group that has made no progress until its deadline."""
     active = active_rollout(context, group)
     if active is None or not active.is_open or not _may_expire(active):
         return
@@ -312,12 +333,13 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
 
 
 def _may_expire(active: ActiveRollout) -> bool:
-    """Whether the patience with a group may end: it has a bound, has not ended, and the group does not hold."""
+    """Whether the deadline of a group runs: there is one, the group has not failed, and the current step is no
+    pause."""
     return bool(active.update.deadline_seconds) and not active.part.problem and not active.is_held
 
 
 def last_progress(context: Context, active: ActiveRollout) -> Instant:
-    """When the group last came nearer to its end: a step, or another new task that is ready."""
+    """When the group last made progress: a step, or another new task that became ready."""
     state, index, part = context.state, context.state.group(active.part.group), active.part
     tasks = (state.tasks[id] for id in (*index.holders.values(), *index.surge.values()))
     ready = (
@@ -327,7 +349,7 @@ def last_progress(context: Context, active: ActiveRollout) -> Instant:
 
 
 def why_not(context: Context, spec: GroupSpec) -> str:
-    """What keeps a group from being as desired, in a sentence."""
+    """Why a group is not as desired, a sentence."""
     state, index = context.state, context.state.group(spec.id)
     if spec.id in context.causes:
         return context.causes[spec.id].text + _kept_in_place(context, spec)
@@ -339,14 +361,14 @@ def why_not(context: Context, spec: GroupSpec) -> str:
 
 
 def why_not_ready(task: Task) -> str:
-    """How a task is that is not ready, in a sentence."""
+    """The state of a task that is not ready, a sentence."""
     said = task.message or task.reason
     return f"{task.id} is not ready ({task.state.shown}, {task.health.value}){f': {said}' if said else ''}"
 
 
 def _kept_in_place(context: Context, spec: GroupSpec) -> str:
-    """Why no old task makes room for a new one that finds no place beside it, as the end of a sentence; "" where one
-    may, or none is to."""
+    """Why no old task is stopped for a new one that no agent has room for, as the end of a sentence; "" where one can
+    be stopped, or it would not help."""
     index, rollout = context.state.group(spec.id), rollout_of(context, spec.id.stack)
     waits = [one.since for slot, one in index.replacements.items() if slot in index.ready]
     if not waits or context.refused_at.get(spec.id, 0.0) <= min(waits):
@@ -360,7 +382,7 @@ def _kept_in_place(context: Context, spec: GroupSpec) -> str:
 
 
 def standstill(context: Context, group: GroupId) -> str:
-    """What a group is at whose tasks are all ready and that has no other cause to wait, in a sentence."""
+    """Why a group does not advance whose tasks are all ready, a sentence."""
     state, index = context.state, context.state.group(group)
     going = [id for id in (*index.holders.values(), *index.outgoing) if _is_going(state.tasks[id])]
     stopping = f"{going[0]} is being stopped" if len(going) == 1 else f"{len(going)} old tasks are being stopped"
@@ -380,12 +402,13 @@ def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
     context.publish_group("RolloutFailed", group, f"rollout {active.rollout.number}: {group}: {problem}")
     for each in active.rollout.groups:
         if not each.is_done:
-            context.wake_group(Timer.ROLLOUT_STEP, each.group, now)  # others may have waited for this one
+            context.wake_group(Timer.ROLLOUT_STEP, each.group, now)  # other groups may wait for this one
     go_back_if_asked(context, group)
 
 
 def go_back_if_asked(context: Context, group: GroupId) -> None:
-    """Has the stack go back where a group has failed that is to do so. One that goes back already stands still."""
+    """Requests a rollback of the stack if the group failed and its on_failure says so. A failed rollback stays as it
+    is."""
     active = active_rollout(context, group)
     if active is None or not active.part.problem or active.rollout.kind is RolloutKind.ROLLBACK:
         return
