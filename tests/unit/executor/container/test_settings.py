@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -12,6 +13,7 @@ from executor.core.port_bindings import binding, bindings
 from executor.environment import environment
 from specs.ids import group_id
 from specs.model.canonical import container_json
+from specs.model.declared import Effect, with_effect
 from specs.model.stack import Container, Network, Port, Protocol, Ulimit, Volume
 from specs.records_pb2 import CustomResource, LaunchOrder
 from tests.kit.executor_talk import order
@@ -168,6 +170,35 @@ def test_every_setting_of_a_container_reaches_the_engine() -> None:
         "PidsLimit": 50,
         "Tmpfs": {"/run": "", "/tmp": "size=64m"},
     }
+
+
+ELSEWHERE = {
+    "ports": "executor.core.port_bindings",
+    "post_start": "executor.core.starting",
+    "templates": "executor.templates",
+}
+"""Fields that make a new container, and the module that reads them instead of container_settings."""
+
+
+def sample(hint: Any) -> Any:
+    """A value of a field's type that is no default."""
+    arguments = [each for each in get_args(hint) if each is not type(None)]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint(**{name: sample(part) for name, part in get_type_hints(hint).items()})
+    if get_origin(hint) is tuple:
+        return tuple(sample(each) for each in arguments if each is not Ellipsis)
+    if arguments:
+        return sample(arguments[0])
+    return Network.NONE if hint is Network else {bool: True, int: 7, str: "x"}[hint]
+
+
+@pytest.mark.parametrize("name", [each for each in with_effect(Container, Effect.REPLACES) if each not in ELSEWHERE])
+def test_every_field_that_makes_a_new_container_reaches_the_engine(name: str) -> None:
+    changed = replace(Container(image="a"), **{name: sample(get_type_hints(Container)[name])})
+    plain, settings = (
+        container_settings(order(container=each), "/box", "/t") for each in (Container(image="a"), changed)
+    )
+    assert plain != settings, f"container_settings leaves out {name}"
 
 
 # ---- orders -----------------------------------------------------------------------
