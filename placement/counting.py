@@ -153,7 +153,14 @@ class GroupBy:
     def __init__(self, levels: Levels, mode: GroupByMode, minimum: int, instances: int) -> None:
         self.levels = levels
         compared = sum(levels.is_compared)
-        self._minimum = min(minimum, compared) if minimum else (compared if mode is GroupByMode.QUOTA else 0)
+        match mode:
+            case GroupByMode.MINIMUM:
+                fallback = 0
+            case GroupByMode.QUOTA:
+                fallback = compared
+            case _:
+                assert_never(mode)
+        self._minimum = min(minimum, compared) if minimum else fallback
         self._mode = mode
         self._quota, self._remainder = divmod(instances, max(self._minimum, 1))
         self.allowed = self._find()
@@ -168,13 +175,22 @@ class GroupBy:
     def _find(self) -> int:
         if not self.levels.bits:
             return 0
-        bits, numbers = self.levels.bits[0], self.levels.numbers[0]
-        fresh = bits.get(0, 0)
-        seen = sum(numbers.values()) - numbers.get(0, 0)
-        if self._mode is GroupByMode.MINIMUM:
-            if seen < self._minimum or not seen:
-                return fresh
-            return fresh | bits[min(count for count in numbers if count)]
+        match self._mode:
+            case GroupByMode.MINIMUM:
+                return self._by_minimum(self.levels.bits[0], self.levels.numbers[0])
+            case GroupByMode.QUOTA:
+                return self._by_quota(self.levels.bits[0], self.levels.numbers[0])
+            case _:
+                assert_never(self._mode)
+
+    def _by_minimum(self, bits: Mapping[int, int], numbers: Mapping[int, int]) -> int:
+        fresh, seen = bits.get(0, 0), sum(numbers.values()) - numbers.get(0, 0)
+        if seen < self._minimum or not seen:
+            return fresh
+        return fresh | bits[min(count for count in numbers if count)]
+
+    def _by_quota(self, bits: Mapping[int, int], numbers: Mapping[int, int]) -> int:
+        fresh, seen = bits.get(0, 0), sum(numbers.values()) - numbers.get(0, 0)
         allowed = fresh if seen < self._minimum else 0
         above = sum(number for count, number in numbers.items() if count > self._quota)
         for count, members in bits.items():
@@ -341,7 +357,13 @@ class Counting:
             return Combined(rule.operator, [self.rule(part) for part in rule.parts], self.cluster.everybody)
         if rule.counting is None:
             return Fixed(self.cluster.where(rule))
-        tally = self.everything if rule.counts is Counted.ALL else self.same_version
+        match rule.counts:
+            case Counted.ALL:
+                tally = self.everything
+            case Counted.VERSION:
+                tally = self.same_version
+            case _:
+                assert_never(rule.counts)
         domains = self.cluster.compared(rule)
         match rule.counting:
             case CountingKind.AT_MOST:

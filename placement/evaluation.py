@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import assert_never
 
 from placement.bits import bits_of, first_in, numbers_in
 from placement.by_count import ByCount
@@ -237,9 +238,14 @@ class Evaluation:
 
     def _first(self, found: int) -> int:
         """The first of agents that are worth the same."""
-        if self.request.rules.strategy is Strategy.PACK:
-            return first_in(self.free.at_hand_first(self.free.packed(found, self.need)), self._offset)
-        return first_in(self.free.most_free(self._own.fewest(found)), self._offset)
+        strategy = self.request.rules.strategy
+        match strategy:
+            case Strategy.PACK:
+                return first_in(self.free.at_hand_first(self.free.packed(found, self.need)), self._offset)
+            case Strategy.SPREAD:
+                return first_in(self.free.most_free(self._own.fewest(found)), self._offset)
+            case _:
+                assert_never(strategy)
 
     def fitting(self, slot: int) -> int:
         """The agents that can take the slot."""
