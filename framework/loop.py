@@ -147,7 +147,7 @@ class Loop:
         """How many events wait to be handled."""
         return self._events.qsize()
 
-    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
+    def request(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         """Posts the request that `make` builds from a request id. The Future resolves once it is decided and stored."""
         future: Future[Outcome] = Future()
         self._requests += 1  # the API sends requests from one thread only

@@ -171,7 +171,7 @@ class Front(Protocol):
     def view(self) -> View:
         """The newest picture."""
 
-    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
+    def request(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         """Posts the request that `make` builds from a request id. The Future resolves once it is decided and stored."""
 
     def happenings(self, after: int) -> tuple[Happening, ...]:

@@ -49,19 +49,19 @@ class FakeFront:
 
     def __init__(self, view: View | None = None) -> None:
         self.view = view if view is not None else a_view()
-        self.asks: list[UserRequest] = []
+        self.requests: list[UserRequest] = []
         """Without their keys, which are in `keys`."""
         self.keys: list[RequestKey | None] = []
-        self.answer: Callable[[UserRequest], Outcome | None] = lambda _ask: Done(message="")
+        self.answer: Callable[[UserRequest], Outcome | None] = lambda _request: Done(message="")
         self.happened: list[Happening] = []
         self.oldest = 1
         self._ids = count(1)
         self._lock = threading.Lock()
         self._notified: list[Callable[[], None]] = []
 
-    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
+    def request(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         asked = make(next(self._ids))
-        self.asks.append(replace(asked, request_key=None))
+        self.requests.append(replace(asked, request_key=None))
         self.keys.append(asked.request_key)
         future: Future[Outcome] = Future()
         outcome = self.answer(asked)

@@ -53,7 +53,7 @@ class Rig:
         self.loop.post(Subscribed(framework_id=FRAMEWORK, master="127.0.0.1:5050"))
 
     def submit(self) -> Future[Outcome]:
-        return self.loop.ask(lambda id: StackSubmitted(request_id=id, stack=stack(group(instances=2))))
+        return self.loop.request(lambda id: StackSubmitted(request_id=id, stack=stack(group(instances=2))))
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def test_a_hand_over_waits_for_what_is_being_saved_and_begins_nothing_new() -> N
         rig.lead()
         rig.submit().result(SECONDS)
         rig.store.hold()
-        asked = rig.loop.ask(lambda id: ScaleRequested(request_id=id, pattern="shop/web", instances=3))
+        asked = rig.loop.request(lambda id: ScaleRequested(request_id=id, pattern="shop/web", instances=3))
         late = Stop(message="stepping down", starts_again=True)
         rig.loop.hand_over(late)
         refused = rig.submit()

@@ -62,12 +62,12 @@ class _ClientGone(Exception):
 
 
 class PictureFront:
-    """A Front that shows what is stored, and takes no ask: what a standby answers from when it is allowed to."""
+    """A Front that shows the store and refuses requests for changes: a standby answers from it if the client allows that."""
 
     def __init__(self) -> None:
         self.view: View = EMPTY
 
-    def ask(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
+    def request(self, make: Callable[[int], UserRequest]) -> Future[Outcome]:
         """Refuses."""
         future: Future[Outcome] = Future()
         asked = type(make(0)).__name__

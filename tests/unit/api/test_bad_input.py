@@ -29,7 +29,7 @@ def test_garbage_is_not_json(client: TestClient, front: FakeFront, path: str, bo
     assert answer.status_code in (400, 422)
     error = _error(answer, answer.status_code)
     assert error.message
-    assert front.asks == []
+    assert front.requests == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_wrong_types_are_named(
     assert [detail.path for detail in error.details] == [where]
     assert what in error.details[0].error
     assert "Nothing was changed" in error.message
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_every_mistake_of_a_stack_is_told(client: TestClient, front: FakeFront) -> None:
@@ -66,21 +66,21 @@ def test_every_mistake_of_a_stack_is_told(client: TestClient, front: FakeFront) 
     assert "Nothing was changed" in error.message
     assert {detail.path for detail in error.details} >= {"services.web.imgae", "services.web.instances"}
     assert any("image" in detail.error for detail in error.details)
-    assert front.asks == []
+    assert front.requests == []
 
 
 @pytest.mark.parametrize("body", [[], 3, "shop", {}, {"groups": 3}, {"groups": [{"id": 3}]}])
 def test_a_body_that_is_no_stack(client: TestClient, front: FakeFront, body: Any) -> None:
     error = _error(client.put("/v1/stacks/shop", json=body), 422)
     assert error.details
-    assert front.asks == []
+    assert front.requests == []
 
 
 @pytest.mark.parametrize("name", ["Shop", "-shop", "a" * 64, "sh_op", "%2e%2e"])
 def test_a_stack_name_that_is_none(client: TestClient, front: FakeFront, name: str) -> None:
     error = _error(client.put(f"/v1/stacks/{name}", json={"services": {"web": {"image": "x"}}}), 422)
     assert error.message.startswith("The stack's name ")
-    assert front.asks == []
+    assert front.requests == []
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ def test_a_body_over_the_limit_is_refused_by_its_length(make_client: MakeClient,
     error = _error(client.put("/v1/stacks/shop", content=b"x" * 1001, headers=JSON), 413)
     assert "at most 1,000 bytes, got 1001" in error.message
     _error(client.post("/v1/stop", content=b"x" * 101, headers=JSON), 413)
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_a_body_that_does_not_tell_its_length_is_cut_off(make_client: MakeClient, front: FakeFront) -> None:
     client = make_client(limits=Limits(stack_bytes=1000, body_bytes=100))
     for method, path in (("PUT", "/v1/stacks/shop"), ("POST", "/v1/stop")):
         _error(client.request(method, path, content=iter([b"x" * 600] * 3), headers=JSON), 413)
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_a_form_is_no_json(client: TestClient, front: FakeFront) -> None:
@@ -145,13 +145,13 @@ def test_a_form_is_no_json(client: TestClient, front: FakeFront) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         answer = client.post("/v1/stop", content=b'{"pattern": "shop"}', headers={"Content-Type": kind})
         _error(answer, 422)
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_pages_of_other_sites_change_nothing(client: TestClient, front: FakeFront) -> None:
     error = _error(client.post("/v1/stop", json={"pattern": "x"}, headers={"Origin": "https://evil.example"}), 403)
     assert "https://evil.example" in error.message
-    assert front.asks == []
+    assert front.requests == []
     assert client.post("/v1/stop", json={"pattern": "x"}, headers={"Origin": "http://scheduler"}).status_code == 202
 
 

@@ -71,7 +71,7 @@ def test_a_large_body_is_refused_before_it_is_sent(server: Server, front: FakeFr
     status, _, body = _talk(server, head).partition(b"\r\n\r\n")
     assert status.startswith(b"HTTP/1.1 413")
     assert "50000000" in json.loads(body)["message"]
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_a_request_line_that_is_too_long(server: Server) -> None:

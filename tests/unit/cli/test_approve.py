@@ -27,20 +27,20 @@ def test_what_waits_is_shown_and_how_it_is_approved(serve: Serve, run: Run, fron
     assert "strangers: Mesos runs 2 tasks that are not in the store" in result.stdout
     assert "  other.web.1.2\n" in result.stdout
     assert "framework approve --yes strangers=2" in result.stderr
-    assert front.asks == []
+    assert front.requests == []
     assert json.loads(run("approve", "--json").stdout)["questions"][0]["number"] == 2
 
 
 def test_approved(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=UNKNOWN_TASKS.tasks, message="approved: they are stopped")
+    front.answer = lambda _request: Done(changed=UNKNOWN_TASKS.tasks, message="approved: they are stopped")
     serve()
     result = run("approve", "--yes", "strangers=2")
     assert (result.exit_code, result.stdout) == (0, "strangers: approved: they are stopped (2 tasks)\n")
-    assert front.asks == [ApprovalGiven(request_id=1, mismatch=Mismatch.UNKNOWN_TASKS, number=2)]
+    assert front.requests == [ApprovalGiven(request_id=1, mismatch=Mismatch.UNKNOWN_TASKS, number=2)]
 
 
 def test_refused(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Refused(kind="conflict", message="it is about 3 tasks by now")
+    front.answer = lambda _request: Refused(kind="conflict", message="it is about 3 tasks by now")
     serve()
     result = run("approve", "--yes", "strangers=2")
     assert result.exit_code == 1 and "3 tasks by now" in result.stderr

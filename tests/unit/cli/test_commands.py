@@ -36,10 +36,10 @@ WEB = "shop/web[dev,frontend]"
 
 def test_submit(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
     serve()
-    front.answer = lambda _ask: Done(changed=(WEB, "shop/auth"), index=3, message="")
+    front.answer = lambda _request: Done(changed=(WEB, "shop/auth"), index=3, message="")
     result = run("submit", stack_file, "-m", "the first")
     assert (result.exit_code, result.stdout) == (0, f"shop: 2 groups changed\n  {WEB}\n  shop/auth\n")
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, StackSubmitted)
     assert asked.stack == SHOP
     assert (asked.message, asked.if_index) == ("the first", None)
@@ -48,7 +48,7 @@ def test_submit(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> No
 
 def test_submit_the_same_again(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
     serve()
-    front.answer = lambda _ask: Done(index=3, message="unchanged")
+    front.answer = lambda _request: Done(index=3, message="unchanged")
     assert run("submit", stack_file).stdout == "shop: unchanged\n"
 
 
@@ -69,7 +69,7 @@ def test_submit_with_everything(serve: Serve, run: Run, front: FakeFront, stack_
         "0",
     )
     assert result.exit_code == 0
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, StackSubmitted)
     auth = next(group for group in asked.stack.groups if group.id.service == "auth")
     assert (asked.stack.name, auth.container.image, auth.instances, asked.if_index) == ("shop2", "acme/auth:3", 5, 0)
@@ -78,7 +78,7 @@ def test_submit_with_everything(serve: Serve, run: Run, front: FakeFront, stack_
 def test_submit_from_standard_input(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
     assert run("submit", "-", stdin=STACK).exit_code == 0
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, StackSubmitted)
     assert asked.stack == SHOP
 
@@ -88,10 +88,10 @@ def test_submit_of_what_no_agent_can_hold(serve: Serve, run: Run, front: FakeFro
     front.view = a_view(agents=[an_agent()])
     huge = "name: shop\nservices: {big: {image: a, resources: {cpus: 64, memory: 32M}}}\n"
     result = run("submit", "-", stdin=huge)
-    assert (result.exit_code, front.asks) == (1, [])
+    assert (result.exit_code, front.requests) == (1, [])
     assert "shop/big.resources.cpus: wanted 64, the most that an agent has is 4 (agent1)" in result.stderr
     assert run("submit", "-", "--anyway", stdin=huge).exit_code == 0
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1
 
 
 NEAR = """\
@@ -105,7 +105,7 @@ services:
 def test_submit_says_what_may_be_a_mistake(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
     front.view = a_view(agents=[an_agent()])
-    front.answer = lambda _ask: Done(changed=("shop/web",), index=1, message="created")
+    front.answer = lambda _request: Done(changed=("shop/web",), index=1, message="created")
     result = run("submit", "-", stdin=NEAR)
     assert (result.exit_code, result.stdout) == (0, "shop: 1 group changed (created)\n  shop/web\n")
     assert (
@@ -235,7 +235,7 @@ def test_plan(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None
     assert run("plan", stack_file, "--set", "services.auth.instances=3").stdout.splitlines()[1] == (
         "~ shop/auth: scaled; running tasks stay (1 -> 3)"
     )
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_plan_of_a_new_stack(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
@@ -282,7 +282,7 @@ def test_plan_of_a_new_stack(serve: Serve, run: Run, front: FakeFront, stack_fil
 def test_changes(serve: Serve, run: Run, front: FakeFront, command: str, asked: object) -> None:
     serve()
     assert run(*command.split()).exit_code == 0
-    (one,) = front.asks
+    (one,) = front.requests
     assert isinstance(
         one, ScaleRequested | RestartRequested | StopRequested | StartRequested | StackRemoved | BackoffResetRequested
     )
@@ -299,7 +299,7 @@ def test_counts_that_are_none(run: Run, count: str) -> None:
 
 def test_a_refusal_of_the_scheduler(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
-    front.answer = lambda _ask: Refused(
+    front.answer = lambda _request: Refused(
         kind="not_found", message="No group matches shop/wbe; did you mean shop/web?", details=(("pattern", "nothing"),)
     )
     result = run("stop", "shop/wbe")
@@ -309,7 +309,7 @@ def test_a_refusal_of_the_scheduler(serve: Serve, run: Run, front: FakeFront) ->
 
 def test_a_scheduler_that_cannot_work_is_no_leader(serve: Serve, run: Run, front: FakeFront) -> None:
     serve()
-    front.answer = lambda _ask: Refused(kind="unavailable", message="It reads its store; ask again.")
+    front.answer = lambda _request: Refused(kind="unavailable", message="It reads its store; ask again.")
     assert run("stop", "shop").exit_code == 3
 
 
@@ -318,7 +318,7 @@ def test_without_the_token_and_with_it(serve: Serve, run: Run, front: FakeFront,
     refused = run("stop", "shop")
     assert refused.exit_code == 1
     assert "--token-file" in refused.stderr
-    assert front.asks == []
+    assert front.requests == []
     token = tmp_path / "token"
     token.write_text("secret\n", encoding="utf-8")
     assert run("stop", "shop", "--token-file", str(token)).exit_code == 0
@@ -341,7 +341,7 @@ def test_remove_asks_for_yes_where_nobody_can_be_asked(serve: Serve, run: Run, f
     serve()
     front.view = a_view([running(SHOP)])
     result = run("remove", "shop")
-    assert (result.exit_code, front.asks) == (2, [])
+    assert (result.exit_code, front.requests) == (2, [])
     assert result.stderr == "remove stops 4 tasks and forgets the stack: say --yes where nobody can be asked.\n"
 
 

@@ -121,7 +121,7 @@ def test_input_is_handed_over_to_its_end(shell: Shell, monkeypatch: pytest.Monke
 def test_what_cannot_be_run(shell: Shell, run: Run, front: FakeFront) -> None:
     result = run("exec", "1", "missing")
     assert (result.exit_code, result.stderr) == (1, "The command could not be run: no such file.\n")
-    front.answer = lambda _ask: Refused(kind="conflict", message="shop.web.0.1 is STARTING")
+    front.answer = lambda _request: Refused(kind="conflict", message="shop.web.0.1 is STARTING")
     assert "is STARTING" in run("exec", "1", "ls").stderr
     front.view = a_view([a_stack("shop", [a_group(WEB, tasks=[a_task(WEB, 0, 1), a_task(WEB, 1, 2)])])])
     result = run("exec", "shop/web", "ls")
@@ -135,7 +135,7 @@ def test_an_executor_that_does_not_call(
     shell: Shell, run: Run, front: FakeFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(routes, "CALL_SECONDS", 0.1)
-    front.answer = lambda _ask: Done(message="")
+    front.answer = lambda _request: Done(message="")
     result = run("exec", "1", "ls")
     assert (result.exit_code, "did not call within 0.1 s" in result.stderr, shell.wanted) == (1, True, [])
 
@@ -166,12 +166,12 @@ def test_who_goes_away_leaves_no_command_behind(shell: Shell, front: FakeFront) 
         assert requests.get(f"{url}/v1/exec/{key}/output", timeout=10).status_code == 409
     assert shell.was_killed.wait(10)
     assert shell.sizes == [(30, 90)]
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1
 
 
 def test_the_address_that_executors_call_is_the_schedulers_own(shell: Shell, run: Run, front: FakeFront) -> None:
     run("exec", "1", "ls")
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, ExecRequested)
     assert replace(asked, key="") == ExecRequested(
         request_id=1, task_id=asked.task_id, url=f"http://{conftest.INFO.leader}", key=""

@@ -30,15 +30,15 @@ def test_there_is_none(serve: Serve, run: Run, front: FakeFront) -> None:
 
 
 def test_a_roll_is_asked_for(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=("agent1",), message="rolling, one agent after the other")
+    front.answer = lambda _request: Done(changed=("agent1",), message="rolling, one agent after the other")
     serve()
     result = run("executor", "roll", "--agent", "agent*", "--processes")
     assert (result.exit_code, result.stdout) == (0, "rolling, one agent after the other\n")
-    assert front.asks == [ExecutorUpgradeRequested(request_id=1, pattern="agent*", has_processes=True)]
+    assert front.requests == [ExecutorUpgradeRequested(request_id=1, pattern="agent*", has_processes=True)]
 
 
 def test_its_end_is_waited_for(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=("agent1",), message="rolling")
+    front.answer = lambda _request: Done(changed=("agent1",), message="rolling")
     serve()
     result = run("executor", "roll", "--wait", "--json")
     assert (result.exit_code, json.loads(result.stdout)["is_rolling"]) == (0, False)
@@ -50,7 +50,7 @@ def test_its_end_is_waited_for(serve: Serve, run: Run, front: FakeFront) -> None
 
 
 def test_one_that_was_given_up_fails(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=("agent1",), message="rolling")
+    front.answer = lambda _request: Done(changed=("agent1",), message="rolling")
     front.view = replace(a_view(), executor_upgrade_problem="the roll stopped at agent1: why")
     serve()
     result = run("executor", "roll", "--wait")
@@ -59,7 +59,7 @@ def test_one_that_was_given_up_fails(serve: Serve, run: Run, front: FakeFront) -
 
 
 def test_a_refusal_is_told(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Refused(kind="not_found", message="no agent that has an older executor matches 'x'")
+    front.answer = lambda _request: Refused(kind="not_found", message="no agent that has an older executor matches 'x'")
     serve()
     result = run("executor", "roll", "--agent", "x")
     assert result.exit_code == 1

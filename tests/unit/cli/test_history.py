@@ -29,7 +29,7 @@ FIRST, SECOND = shop("acme/web:1", 2), shop("acme/web:2", 3)
 @pytest.fixture(autouse=True)
 def history(front: FakeFront, serve: Serve) -> None:
     front.view = with_history(FIRST, SECOND)
-    front.answer = lambda _ask: Done(changed=(str(WEB_ID),), index=4, message="back to 1")
+    front.answer = lambda _request: Done(changed=(str(WEB_ID),), index=4, message="back to 1")
     serve()
 
 
@@ -63,7 +63,7 @@ def test_a_rollback_shows_its_plan_and_does_just_that(run: Run, front: FakeFront
         "~ shop/web[prod]: new tasks take the old ones' places (3)",
         '    image: "acme/web:2" -> "acme/web:1"',
     ]
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, RollbackRequested)
     assert replace(asked, by="") == RollbackRequested(request_id=1, name="shop", to=1, if_index=3, message="500s")
     assert "@" in asked.by
@@ -71,7 +71,7 @@ def test_a_rollback_shows_its_plan_and_does_just_that(run: Run, front: FakeFront
 
 def test_a_rollback_that_cannot_be(run: Run, front: FakeFront) -> None:
     result = run("rollback", "shop", "--to", "9")
-    assert (result.exit_code, front.asks) == (1, [])
+    assert (result.exit_code, front.requests) == (1, [])
     assert "shop has no revision 9" in result.stderr
 
 
@@ -104,7 +104,7 @@ def test_killing(run: Run, front: FakeFront) -> None:
     task = a_task(WEB_ID, 0, 17)
     front.view = a_view([a_stack("shop", [a_group(WEB_ID, tasks=[task])])])
     assert run("kill", "17", "--scale", "-m", "stuck").exit_code == 0
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, KillRequested)
     assert replace(asked, by="") == KillRequested(request_id=1, tasks=(task.id,), scale=True, message="stuck")
     assert run("kill").exit_code == 2

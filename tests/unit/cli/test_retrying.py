@@ -132,7 +132,7 @@ def test_without_retry_there_is_one_try_and_no_key(serve: Serve, run: Run, front
 
 
 def test_it_gives_up_in_time(serve: Serve, run: Run, front: FakeFront) -> None:
-    front.answer = lambda _ask: Refused(kind="unavailable", message="no scheduler leads at the moment")
+    front.answer = lambda _request: Refused(kind="unavailable", message="no scheduler leads at the moment")
     serve()
     result = run("scale", "shop/web", "+1", "--retry", "300ms")
     assert result.exit_code == 3

@@ -80,11 +80,11 @@ def test_nothing_is_under_way(serve: Serve, run: Run, front: FakeFront) -> None:
 
 @pytest.mark.parametrize("action", list(RolloutAction))
 def test_what_is_asked(serve: Serve, run: Run, front: FakeFront, action: RolloutAction) -> None:
-    front.answer = lambda _ask: Done(changed=("shop/web",), index=2, message=f"{action.value}d")
+    front.answer = lambda _request: Done(changed=("shop/web",), index=2, message=f"{action.value}d")
     serve()
     result = run("rollout", action.value, "shop", "--number", "2")
     assert (result.exit_code, result.stdout) == (0, f"shop: {action.value}d: shop/web\n")
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, RolloutActionRequested)
     assert (asked.action, asked.number, asked.stack) == (action, 2, "shop")
     assert "@" in asked.asked_by
@@ -172,7 +172,7 @@ def test_a_restart_asks_for_its_pace(serve: Serve, run: Run, front: FakeFront) -
 
 def test_a_submit_that_fails_says_so(serve: Serve, run: Run, front: FakeFront, stack_file: str) -> None:
     show(front, change(failing(), 20))
-    front.answer = lambda _ask: Done(changed=("shop/web",), index=2)
+    front.answer = lambda _request: Done(changed=("shop/web",), index=2)
     serve()
     result = run("submit", stack_file, "--wait", "--anyway", "--all-at-once")
     assert result.exit_code == 1

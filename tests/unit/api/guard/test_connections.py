@@ -136,7 +136,7 @@ def test_a_body_has_its_time(serve: Serve, end: Callable[[socket.socket], bytes]
         assert answer.startswith(b"HTTP/1.1 408"), answer
         message = json.loads(answer.partition(b"\r\n\r\n")[2])["message"]
         assert "The body came too slowly: wanted all of it within 0.3 s" in message
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_a_body_that_nobody_wants_has_its_time(serve: Serve) -> None:
@@ -254,7 +254,7 @@ def test_an_upload_that_breaks_off_is_no_bug(serve: Serve, front: FakeFront, cap
     assert api.ask("GET", "/v1/ready").status_code == 200
     api.server.stop()
     assert [record.getMessage() for record in caplog.records if record.levelno >= 30] == []
-    assert front.asks == []
+    assert front.requests == []
 
 
 @pytest.mark.parametrize(

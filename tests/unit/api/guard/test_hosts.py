@@ -51,7 +51,7 @@ def test_a_page_with_its_own_name_for_this_address_gets_nothing(client: TestClie
         answer = client.request(method, path, json={"pattern": "x"}, headers=rebound)
         assert answer.status_code == 403, (method, path)
         assert "is not called 'evil.example'" in answer.json()["message"]
-    assert front.asks == []
+    assert front.requests == []
     assert client.get("/v1/tasks").status_code == 200
 
 

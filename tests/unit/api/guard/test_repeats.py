@@ -44,13 +44,13 @@ def remember(front: FakeFront, **more: Any) -> None:
 def test_another_try_gets_the_same_answer_and_is_not_asked_again(
     client: TestClient, front: FakeFront, method: str, path: str, body: Any
 ) -> None:
-    front.answer = lambda _ask: DONE
+    front.answer = lambda _request: DONE
     first = client.request(method, path, json=body, headers=KEY)
     assert first.status_code == 202
     remember(front)
     again = client.request(method, path, json=body, headers=KEY)
     assert (again.status_code, again.json()) == (202, {**first.json(), "warnings": []})
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1
 
 
 def test_the_key_and_all_that_is_asked_reach_the_core(client: TestClient, front: FakeFront) -> None:
@@ -78,31 +78,31 @@ def test_a_kill_whose_task_is_no_longer_known(client: TestClient, front: FakeFro
     """The number at its end could not be understood any more."""
     web = group_id("shop", "web", [])
     front.view = a_view([a_stack("shop", [a_group(web, tasks=[a_task(web, serial=17)])])])
-    front.answer = lambda _ask: DONE
+    front.answer = lambda _request: DONE
     assert client.post("/v1/kill", json={"tasks": ["17"]}, headers=KEY).status_code == 202
     front.view = a_view([a_stack("shop", [a_group(web)])])
     assert client.post("/v1/kill", json={"tasks": ["17"]}).status_code == 404
     remember(front)
     assert client.post("/v1/kill", json={"tasks": ["17"]}, headers=KEY).status_code == 202
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1
 
 
 def test_the_same_key_for_something_else(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: DONE
+    front.answer = lambda _request: DONE
     client.post("/v1/scale", json={"pattern": "shop/web", "delta": 1}, headers=KEY)
     remember(front)
     answer = client.post("/v1/scale", json={"pattern": "shop/web", "delta": 2}, headers=KEY)
     assert answer.status_code == 422
     assert answer.json()["message"].startswith("the key 6f0c was given to a different request before")
     assert answer.json()["details"] == [{"path": "header.Idempotency-Key", "error": "was given to a different request"}]
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1
 
 
 def test_a_key_of_yesterday(client: TestClient, front: FakeFront) -> None:
     client.post("/v1/scale", json={"pattern": "shop/web", "delta": 1}, headers=KEY)
     remember(front, at=NOW - KEPT_SECONDS - 1)
     client.post("/v1/scale", json={"pattern": "shop/web", "delta": 1}, headers=KEY)
-    assert len(front.asks) == 2
+    assert len(front.requests) == 2
 
 
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\tb"])
@@ -110,7 +110,7 @@ def test_what_is_no_key(client: TestClient, front: FakeFront, key: str) -> None:
     answer = client.post("/v1/stop", json={"pattern": "shop"}, headers={"Idempotency-Key": key})
     assert answer.status_code == 400
     assert answer.json()["details"] == [{"path": "header.Idempotency-Key", "error": "is no key"}]
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_the_token_is_asked_for_first(make_client: MakeClient, front: FakeFront) -> None:
@@ -120,4 +120,4 @@ def test_the_token_is_asked_for_first(make_client: MakeClient, front: FakeFront)
     remember(front)
     assert client.post("/v1/stop", json={"pattern": "shop"}, headers=KEY).status_code == 401
     assert client.post("/v1/stop", json={"pattern": "shop"}, headers=KEY | bearer).status_code == 202
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1

@@ -75,7 +75,7 @@ def test_nothing_changes_without_the_token_whatever_the_path_is(make_client: Mak
                 assert status not in (401, 403, 405), (method, path, status)
             else:
                 assert status in (401, 404, 405, 307), (method, path, status)
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_the_token_opens_all_of_them(make_client: MakeClient) -> None:
@@ -91,7 +91,7 @@ def test_a_stack_called_plan_is_a_stack(make_client: MakeClient, front: FakeFron
     client = make_client(token="secret")
     body = {"services": {"web": {"image": "acme/web"}}}
     assert client.request(method, "/v1/stacks/plan", json=body).status_code == 401
-    assert front.asks == []
+    assert front.requests == []
     allowed = client.request(method, "/v1/stacks/plan", json=body, headers={"Authorization": "Bearer secret"})
     assert allowed.status_code == 202
 

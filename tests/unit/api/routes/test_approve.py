@@ -27,14 +27,14 @@ def test_questions_are_shown_with_all_their_tasks(client: TestClient, front: Fak
 
 
 def test_an_approval_reaches_the_core(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=UNKNOWN_TASKS.tasks, message="approved")
+    front.answer = lambda _request: Done(changed=UNKNOWN_TASKS.tasks, message="approved")
     answer = client.post("/v1/approve", json={"question": "strangers", "number": 2})
     assert (answer.status_code, answer.json()["message"]) == (202, "approved")
-    assert front.asks == [ApprovalGiven(request_id=1, mismatch=Mismatch.UNKNOWN_TASKS, number=2)]
+    assert front.requests == [ApprovalGiven(request_id=1, mismatch=Mismatch.UNKNOWN_TASKS, number=2)]
 
 
 def test_one_that_is_too_small_is_a_conflict(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Refused(kind="conflict", message="it is about 3 tasks by now")
+    front.answer = lambda _request: Refused(kind="conflict", message="it is about 3 tasks by now")
     answer = client.post("/v1/approve", json={"question": "missing", "number": 2})
     assert (answer.status_code, answer.json()["message"]) == (409, "it is about 3 tasks by now")
 
@@ -46,4 +46,4 @@ def test_an_approval_names_its_question_and_its_number(
     client: TestClient, front: FakeFront, body: dict[str, object]
 ) -> None:
     assert client.post("/v1/approve", json=body).status_code == 422
-    assert front.asks == []
+    assert front.requests == []

@@ -46,20 +46,20 @@ CHANGES = [
 
 
 def test_submit_hands_the_stack_to_the_core(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=(str(WEB),), index=8, message="changed")
+    front.answer = lambda _request: Done(changed=(str(WEB),), index=8, message="changed")
     answer = client.put("/v1/stacks/shop?message=new+web&by=anna@desk&if_unchanged=7", json=stack_to_json(SHOP))
     assert (answer.status_code, answer.json()) == (
         202,
         {"changed": ["shop/web[dev]"], "index": 8, "message": "changed", "warnings": []},
     )
-    assert front.asks == [
+    assert front.requests == [
         StackSubmitted(request_id=1, stack=SHOP, message="new web", submitted_by="anna@desk", if_index=7)
     ]
 
 
 def test_submit_takes_the_words_of_a_file_too(client: TestClient, front: FakeFront) -> None:
     client.put("/v1/stacks/shop", json={"services": {"web": {"image": "acme/web", "instances": 2}}})
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, StackSubmitted)
     assert [(str(group.id), group.instances) for group in asked.stack.groups] == [("shop/web", 2)]
 
@@ -67,7 +67,7 @@ def test_submit_takes_the_words_of_a_file_too(client: TestClient, front: FakeFro
 @pytest.mark.parametrize("tag", ['"7"', "7", 'W/"7"'])
 def test_if_match_is_the_index(client: TestClient, front: FakeFront, tag: str) -> None:
     client.put("/v1/stacks/shop", json=stack_to_json(SHOP), headers={"If-Match": tag})
-    (asked,) = front.asks
+    (asked,) = front.requests
     assert isinstance(asked, StackSubmitted)
     assert asked.if_index == 7
 
@@ -77,7 +77,7 @@ def test_if_match_that_is_no_index_is_refused(client: TestClient, front: FakeFro
     answer = client.put("/v1/stacks/shop" + query, json=stack_to_json(SHOP), headers={"If-Match": tag})
     assert answer.status_code == 400
     assert answer.json()["details"][0]["path"] == "header.If-Match"
-    assert front.asks == []
+    assert front.requests == []
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_if_match_that_is_no_index_is_refused(client: TestClient, front: FakeFro
 def test_actions(client: TestClient, front: FakeFront, path: str, body: dict[str, Any], asked: object) -> None:
     answer = client.post(path, json={"pattern": "shop/web[dev]", **body})
     assert answer.status_code == 202
-    assert front.asks == [asked]
+    assert front.requests == [asked]
 
 
 def test_scaling_warns_of_a_pace_that_can_replace_nothing(client: TestClient, front: FakeFront) -> None:
     pace = Update(order=Order.STOP_FIRST, min_healthy=Share(percent=50))
     front.view = a_view([a_stack("shop", [a_group(WEB, tasks=[a_task(WEB)], update=pace)])])
-    front.answer = lambda _ask: Done(changed=(str(WEB),), index=3)
+    front.answer = lambda _request: Done(changed=(str(WEB),), index=3)
     (warning,) = client.post("/v1/scale", json={"pattern": str(WEB), "instances": 1}).json()["warnings"]
     assert warning.startswith(f"{WEB}: with one task its update can replace none: it is stop-first")
     assert "warnings" not in client.post("/v1/restart", json={"pattern": str(WEB)}).json()
@@ -114,21 +114,21 @@ def test_scaling_warns_of_a_pace_that_can_replace_nothing(client: TestClient, fr
 
 def test_remove(client: TestClient, front: FakeFront) -> None:
     assert client.delete("/v1/stacks/shop").status_code == 202
-    assert front.asks == [StackRemoved(request_id=1, name="shop")]
+    assert front.requests == [StackRemoved(request_id=1, name="shop")]
 
 
 @pytest.mark.parametrize(
     ("kind", "status"), [("not_found", 404), ("conflict", 409), ("invalid", 422), ("unavailable", 503)]
 )
 def test_refusals_of_the_core(client: TestClient, front: FakeFront, kind: str, status: int) -> None:
-    front.answer = lambda _ask: Refused(kind=kind, message="No.", details=(("pattern", "matches nothing"),))
+    front.answer = lambda _request: Refused(kind=kind, message="No.", details=(("pattern", "matches nothing"),))
     answer = client.post("/v1/stop", json={"pattern": "x"})
     assert answer.status_code == status
     assert answer.json() == {"message": "No.", "details": [{"path": "pattern", "error": "matches nothing"}]}
 
 
 def test_no_answer_of_the_core_is_said_in_time(make_client: MakeClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: None
+    front.answer = lambda _request: None
     front.view = a_view(problem="ZooKeeper at 10.0.0.7:2181 does not answer")
     answer = make_client(limits=Limits(answer_seconds=0.05)).post("/v1/stop", json={"pattern": "x"})
     assert answer.status_code == 503
@@ -146,13 +146,13 @@ def test_changes_need_the_token(
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert "--token-file" in answer.json()["message"]
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_with_the_token_changes_are_made(make_client: MakeClient, front: FakeFront) -> None:
     client = make_client(token="secret")
     assert client.post("/v1/stop", json={"pattern": "x"}, headers={"Authorization": "Bearer secret"}).status_code == 202
-    assert len(front.asks) == 1
+    assert len(front.requests) == 1
 
 
 def test_reads_and_plans_need_no_token(make_client: MakeClient) -> None:
@@ -184,7 +184,7 @@ def test_plan_shows_the_difference_and_changes_nothing(client: TestClient, front
     )
     assert {"path": "image", "old": "acme/web:1.4", "new": "acme/web:2"} in change["fields"]
     assert client.post("/v1/stacks/shop/plan", json=stack_to_json(SHOP)).json()["changes"] == []
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_plan_of_a_new_stack(client: TestClient) -> None:

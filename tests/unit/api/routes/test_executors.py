@@ -31,18 +31,18 @@ def test_they_are_listed_by_agent_with_the_number_of_their_tasks(client: TestCli
 
 
 def test_a_roll_reaches_the_core(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=("agent1",), message="rolling")
+    front.answer = lambda _request: Done(changed=("agent1",), message="rolling")
     answer = client.post("/v1/executors/roll", json={"agent": "agent*", "processes": True})
     assert (answer.status_code, answer.json()["changed"]) == (202, ["agent1"])
-    assert front.asks == [ExecutorUpgradeRequested(request_id=1, pattern="agent*", has_processes=True)]
+    assert front.requests == [ExecutorUpgradeRequested(request_id=1, pattern="agent*", has_processes=True)]
 
 
 def test_a_second_one_is_a_conflict(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Refused(kind="conflict", message="a roll is under way already")
+    front.answer = lambda _request: Refused(kind="conflict", message="a roll is under way already")
     assert client.post("/v1/executors/roll", json={}).status_code == 409
 
 
 @pytest.mark.parametrize("body", [{"agent": 7}, {"processes": "yes"}, {"agents": "*"}, {"agent": "x" * 201}])
 def test_what_is_no_roll_is_refused(client: TestClient, front: FakeFront, body: dict[str, object]) -> None:
     assert client.post("/v1/executors/roll", json=body).status_code == 422
-    assert front.asks == []
+    assert front.requests == []

@@ -80,7 +80,7 @@ def test_the_plan_of_a_rollback(client: TestClient, front: FakeFront, body: dict
     (change,) = told["changes"]
     assert (change["change"], change["old_instances"], change["new_instances"]) == ("replaced", 3, instances)
     assert {"path": "image", "old": "acme/web:2", "new": "acme/web:1"} in change["fields"]
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_the_plan_of_having_a_removed_stack_back(client: TestClient, front: FakeFront) -> None:
@@ -96,11 +96,11 @@ def test_a_plan_that_cannot_be(client: TestClient) -> None:
 
 
 def test_a_rollback(client: TestClient, front: FakeFront) -> None:
-    front.answer = lambda _ask: Done(changed=(str(WEB_ID),), index=4, message="back to 1")
+    front.answer = lambda _request: Done(changed=(str(WEB_ID),), index=4, message="back to 1")
     body = {"to": 1, "with_instances": True, "if_unchanged": 3, "message": "500s", "by": "eve"}
     answer = client.post("/v1/stacks/shop/rollback", json=body)
     assert (answer.status_code, answer.json()["message"]) == (202, "back to 1")
-    assert front.asks == [
+    assert front.requests == [
         RollbackRequested(request_id=1, name="shop", to=1, with_instances=True, if_index=3, message="500s", by="eve")
     ]
 
@@ -110,7 +110,7 @@ def test_killing_tasks(client: TestClient, front: FakeFront) -> None:
     front.view = a_view([a_stack("shop", [a_group(WEB_ID, instances=2, tasks=tasks)])])
     answer = client.post("/v1/kill", json={"tasks": ["17", tasks[1].id], "scale": True, "by": "eve"})
     assert answer.status_code == 202
-    assert front.asks == [KillRequested(request_id=1, tasks=(tasks[0].id, tasks[1].id), scale=True, by="eve")]
+    assert front.requests == [KillRequested(request_id=1, tasks=(tasks[0].id, tasks[1].id), scale=True, by="eve")]
     assert client.post("/v1/kill", json={"tasks": ["99"]}).status_code == 404
     assert client.post("/v1/kill", json={"tasks": []}).status_code == 422
 

@@ -69,30 +69,30 @@ def test_groups_and_tasks_tell_of_it_too(client: TestClient, front: FakeFront) -
 
 @pytest.mark.parametrize("action", list(RolloutAction))
 def test_what_is_asked_of_it_reaches_the_core(client: TestClient, front: FakeFront, action: RolloutAction) -> None:
-    front.answer = lambda _ask: Done(changed=("shop/web",), index=2, message="paused")
+    front.answer = lambda _request: Done(changed=("shop/web",), index=2, message="paused")
     body = {"service": "web", "number": 2, "by": "ann"}
     answer = client.post(f"/v1/stacks/shop/rollout/{action.value}", json=body)
     assert (answer.status_code, answer.json()["changed"]) == (202, ["shop/web"])
-    assert front.asks == [
+    assert front.requests == [
         RolloutActionRequested(request_id=1, stack="shop", action=action, service="web", number=2, asked_by="ann")
     ]
 
 
 def test_nothing_need_be_said_with_it(client: TestClient, front: FakeFront) -> None:
     assert client.post("/v1/stacks/shop/rollout/pause").status_code == 202
-    assert front.asks == [RolloutActionRequested(request_id=1, stack="shop", action=RolloutAction.PAUSE)]
+    assert front.requests == [RolloutActionRequested(request_id=1, stack="shop", action=RolloutAction.PAUSE)]
 
 
 def test_what_cannot_be_asked(client: TestClient, front: FakeFront) -> None:
     assert client.post("/v1/stacks/shop/rollout/forget").status_code == 422
     assert client.post("/v1/stacks/shop/rollout/pause", json={"number": "2"}).status_code == 422
-    assert front.asks == []
+    assert front.requests == []
 
 
 def test_all_at_once_and_a_wait_between_tasks(client: TestClient, front: FakeFront) -> None:
     body = {"pattern": "shop", "wait_seconds": 30, "all_at_once": True}
     client.post("/v1/restart", json=body)
     client.put("/v1/stacks/shop?all_at_once=true", json=stack_to_json(stack(replace(web(), instances=1))))
-    restart, submit = front.asks
+    restart, submit = front.requests
     assert restart == RestartRequested(request_id=1, pattern="shop", wait_seconds=30, is_all_at_once=True)
     assert isinstance(submit, StackSubmitted) and submit.is_all_at_once

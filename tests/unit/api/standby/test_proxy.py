@@ -108,13 +108,13 @@ def test_changes_with_their_bodies_are_passed_on(leader: Scheduler, standby: Sch
     assert standby.ask("POST", "/v1/scale", json=body).status_code == 401
     answer = standby.ask("POST", "/v1/scale", json=body, headers=TOKEN)
     assert (answer.status_code, answer.json()["index"]) == (202, 3)
-    (asked,) = leader.front.asks
+    (asked,) = leader.front.requests
     assert isinstance(asked, ScaleRequested) and asked.instances == 4
     pieces = iter([b'{"pattern": "shop/web",', b'"delta": 1}'])
     typed = {**TOKEN, "Content-Type": "application/json"}
     chunked = standby.ask("POST", "/v1/scale", content=pieces, headers=typed)
     assert chunked.status_code == 202
-    assert standby.front.asks == []
+    assert standby.front.requests == []
 
 
 def test_refusals_come_back_as_the_leader_made_them(leader: Scheduler, standby: Scheduler) -> None:
@@ -127,7 +127,7 @@ def test_refusals_come_back_as_the_leader_made_them(leader: Scheduler, standby: 
 def test_a_body_that_is_too_large_is_refused_here(standby: Scheduler, leader: Scheduler) -> None:
     answer = standby.ask("POST", "/v1/scale", content=iter([b"x" * 40_000] * 3), headers=TOKEN)
     assert answer.status_code == 413
-    assert leader.front.asks == []
+    assert leader.front.requests == []
 
 
 def test_events_come_one_by_one_and_end_with_who_follows(leader: Scheduler, standby: Scheduler) -> None:
@@ -155,7 +155,7 @@ def test_another_leader_at_the_same_address_takes_nothing(leader: Scheduler, sta
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
     assert f"The scheduler at {standby.address} passed this on to another leader" in answer.json()["message"]
-    assert leader.front.asks == []
+    assert leader.front.requests == []
     standby.leadership.term = "0ther"
     spoofed = {**TOKEN, "X-Framework-Term": "x"}
     assert standby.ask("POST", "/v1/scale", json=body, headers=spoofed).status_code == 202, "the standby's word counts"
@@ -397,10 +397,10 @@ def test_each_scheduler_is_called_by_its_own_names(archive: Path) -> None:
         with standby.server:
             own = {"Host": "second.example", "Origin": "http://second.example"}
             assert standby.ask("POST", "/v1/stop", json={"pattern": "x"}, headers=own).status_code == 202
-            assert len(leader.front.asks) == 1
+            assert len(leader.front.requests) == 1
             for strange in ({"Host": "first.example"}, {"Host": "second.example", "Origin": "http://first.example"}):
                 assert standby.ask("POST", "/v1/stop", json={"pattern": "x"}, headers=strange).status_code == 403
-            assert len(leader.front.asks) == 1
+            assert len(leader.front.requests) == 1
 
 
 @pytest.fixture
@@ -442,7 +442,7 @@ def test_a_length_that_is_said_twice_is_refused(leader: Scheduler, standby: Sche
                 b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
             )
             assert connection.recv(65536).startswith(b"HTTP/1.1 400")
-        assert scheduler.front.asks == []
+        assert scheduler.front.requests == []
 
 
 def test_an_upload_that_breaks_off_is_no_bug_of_a_standby(
@@ -457,4 +457,4 @@ def test_an_upload_that_breaks_off_is_no_bug_of_a_standby(
     standby.server.stop()
     leader.server.stop()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
-    assert leader.front.asks == []
+    assert leader.front.requests == []
