@@ -62,7 +62,7 @@ class _ClientGone(Exception):
 
 
 class PictureFront:
-    """A Front that shows the store and refuses requests for changes: a standby answers from it if the client allows that."""
+    """A Front that shows the store and refuses changes: a standby answers from it if the client allows that."""
 
     def __init__(self) -> None:
         self.view: View = EMPTY
