@@ -119,7 +119,7 @@ def _surplus_cause(context: Context, task: Task) -> str:
 
 
 def end_task(context: Context, task: Task, now: Instant) -> None:
-    """What follows when a task (already in the state as ended) is over: timers, back-off, history, its slot."""
+    """Handles the end of a task that is stored as ended: timers, back-off, history, its slot."""
     state, group = context.state, task.group
     for timer in (Timer.KILL, Timer.LAUNCH, Timer.UNREACHABLE):
         context.timers.drop(timer, task.id)

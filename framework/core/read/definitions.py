@@ -21,7 +21,7 @@ def stack_at(name: str, history: HistoryView, number: int) -> tuple[Revision, St
 
 
 def stack_back(view: View, name: str, to: int | None, *, with_instances: bool) -> tuple[Revision, Stack] | Refused:
-    """What a rollback would submit now, and the revision whose definition it is."""
+    """The stack that a rollback would submit now, and the revision that it comes from."""
     seen, stack = view.histories.get(name), view.stacks.get(name)
     history = History(stack=name, revisions=seen.revisions) if seen else None
     spec = stack.spec if stack else None

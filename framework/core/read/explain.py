@@ -189,7 +189,7 @@ def _merits(row: AgentVerdicts) -> str:
 
 
 def _scaled(group: GroupView) -> Iterator[str]:
-    """What was last thought of the number of a group that is scaled by its load."""
+    """The last decision about the number of a group that is scaled by its load."""
     if group.spec.autoscale and not group.spec.is_stopped:
         said = group.scaling.sentence if group.scaling else "was not measured yet"
         yield f"scaled by its load, {group.spec.autoscale}: {said}"

@@ -1,4 +1,4 @@
-"""Tasks that are to go, and are still there: why, and what that waits for, in sentences for readers. Pure.
+"""Tasks that must be replaced and are still there: why, and the reason for the wait, in sentences for readers. Pure.
 
 `framework ps`, `explain`, the pages and the API show them with the task. Every way in which core.rollout.updater,
 core.groups.rollout_gate, core.rollout.rollouts and core.converge.unreachable can leave such a task where it is has a
@@ -18,7 +18,7 @@ from specs.states import Goal, TaskState
 
 
 def waits_of(context: Context, group: GroupId) -> dict[TaskId, str]:
-    """The tasks of a group that are to go, each with what it waits for; empty where all may stay."""
+    """The tasks of a group that must be replaced, each with the reason why it is still there; empty if all can stay."""
     index, spec = context.state.group(group), context.state.specs.get(group)
     if spec is None or spec.is_stopped:
         return {}
@@ -52,7 +52,7 @@ def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, 
 
 
 def _of_successor(context: Context, spec: GroupSpec, coming: Task) -> str:
-    """Why the task launched beside an old one has not taken its place; "" where it has no reason of its own."""
+    """Why a surge task has not replaced the old one; "" if it has no reason of its own."""
     if not coming.is_ready:
         return why_not_ready(coming)
     is_watched = context.now < coming.ready_since + pace_now(context, spec).wait_seconds

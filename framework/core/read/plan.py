@@ -1,5 +1,5 @@
-"""What a submit would do, told from a view: what it changes, where new tasks would go, what would not fit. Nothing is
-asked of the scheduler, and nothing changes."""
+"""The plan of a submit, computed from a view: its changes, where new tasks would go, and which do not fit. The
+scheduler is not asked, and nothing changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Held = tuple[GroupView, Task]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPlan:
-    """What a submit would do to a group; `change` is None where its settings stay. `note` says why nothing is placed
+    """The effect of a submit on a group; `change` is None where its settings stay. `note` says why nothing is placed
     although something is wanted ("is stopped"), or what its number goes by, "" else."""
 
     group: GroupId
@@ -42,7 +42,7 @@ class GroupPlan:
     outcome: Outcome
     note: str = ""
     follows: str = ""
-    """What becomes of it because another service is changed, as a phrase; "" where nothing does."""
+    """The effect on it of a change of another service, a phrase; "" where there is none."""
     moves: tuple[str, ...] = ()
     """Of each task that runs and has to go elsewhere, which of the rules that were changed it breaks."""
 
@@ -75,7 +75,7 @@ def snapshot_of(view: View, *, without: Task | None = None) -> ClusterSnapshot:
 
 
 def plan(view: View, new: Stack) -> Plan:
-    """What submitting the stack would change, and where what it adds or lacks would go now."""
+    """The plan of submitting the stack: its changes, and where the tasks that it adds or lacks would go now."""
     found = view.stacks.get(new.name)
     deployed = None if found is None or found.spec.is_removed else found
     old = stack_of(deployed) if deployed else None
@@ -158,7 +158,7 @@ def _follows(group: Group, follower: Follower | None) -> str:
 
 
 def warnings(view: View, new: Stack) -> tuple[str, ...]:
-    """What may be meant, and may be a mistake: neighbours in other stacks that are not there, labels that mean
+    """Warnings about likely mistakes: neighbours in other stacks that are not there, labels that mean
     nothing here, and rules that no agent meets."""
     others = [group.spec.id for name, stack in view.stacks.items() if name != new.name for group in stack.groups]
     ours = [group.id for group in new.groups]
@@ -220,7 +220,7 @@ def _checked_anew(view: View, new: Stack) -> Iterator[str]:
 
 
 def _requests(check: HealthCheck) -> HealthCheck:
-    """What a check asks, without how often and how patiently."""
+    """The request of a check, without its interval and limits."""
     return HealthCheck(
         kind=check.kind,
         path=check.path,
@@ -294,7 +294,8 @@ def _counts(tasks: Iterable[Task]) -> TaskCounts:
 
 
 def _freed(view: View, group: GroupView, task: Task, free: Resources) -> Resources:
-    """What the agent has back when the task is gone: what its group wants, for of other versions a view knows no more.
+    """The resources that the agent gets back when the task is gone: those of its group's version, as a view knows no
+    others.
     Which items of a set the task has is not known; as many as it has are taken to be its own."""
     total = view.agents[task.agent_id].agent.total or Resources()
     has, left = dict(total.sets), dict(free.sets)
@@ -383,7 +384,7 @@ def remembered(request: Request, view: View, now: GroupView | None) -> Request:
 
 
 def problem_of(view: View) -> str:
-    """What keeps tasks from being placed, whatever they want; "" where nothing does."""
+    """Why no task can be placed, whatever it needs; "" where some can."""
     if view.connection is not Connection.SUBSCRIBED:
         return view.problem or "The scheduler is not subscribed to a master."
     return view.agents_problem

@@ -1,4 +1,4 @@
-"""Builds what readers see, anew only for the groups that changed."""
+"""Builds the view for readers. Only the groups that changed are built again."""
 
 from __future__ import annotations
 
