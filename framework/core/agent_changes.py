@@ -41,7 +41,7 @@ def reported(context: Context, event: AgentsReported, now: Instant) -> None:
             context.publish("AgentsUnknown", event.problem)
     if not event.problem:
         agents.report(event.agents)
-        context.offer_waits.heard(context.pool.report(event.agents, now))
+        context.placing.offer_waits.heard(context.pool.report(event.agents, now))
         agents.touched |= {id: None for failing in context.state.agent_failures.values() for id in failing}
         _store(context, now)
     known(context, now)
@@ -65,7 +65,7 @@ def offers_received(context: Context, offers: tuple[Offer, ...], now: Instant) -
     """Takes the facts of agents from their offers."""
     before = context.agents.revision
     context.agents.take_offers(offers)
-    context.offer_waits.heard(offer.agent_id for offer in offers)
+    context.placing.offer_waits.heard(offer.agent_id for offer in offers)
     context.reservations.take_offers(context.settings.executor_id, offers)
     if context.agents.revision != before and not context.agents.is_awaited:
         _refresh_soon(context, now)
@@ -109,7 +109,7 @@ def refresh(context: Context, now: Instant) -> None:
     mark = (agents.revision, agents.is_known)
     if context.reviewed != mark:
         context.reviewed = mark
-        context.sought.clear()  # what was declined because of these agents may fit now
+        context.placing.slots_sought.clear()  # what was declined because of these agents may fit now
         context.is_unsettled = True
         for group in sorted(state.global_groups):
             review_group(context, group, now)

@@ -27,7 +27,7 @@ def change(context: Context, change: StackChange, now: Instant) -> None:
     if change.history is not None:
         state.put_history(change.history)
     for group in list(state.by_stack.get(name, {})):
-        context.sought.pop(group, None)
+        context.placing.slots_sought.pop(group, None)
         if change.order is not None:
             context.kill_orders[group] = change.order
         converge.review_group(context, group, now)

@@ -18,9 +18,10 @@ from framework.core.launch.placement_request import request_for, slots_by_spec, 
 from framework.core.launch.preferred_agents import look_around
 from framework.core.model import GroupSpec, Instant, Task
 from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
-from framework.core.state.context import NO_OFFERS, Context, PendingCause
+from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, ExecutorChoice, choose_executor, free_in
+from framework.core.state.placing import NO_OFFERS, PendingCause
 from framework.core.state.timers import Timer
 from framework.core.views import Connection
 from placement.checks import Offered
@@ -67,7 +68,7 @@ def settle(context: Context, now: Instant) -> None:
         elif not context.timers.has(Timer.EXPLAIN, ""):
             context.timers.set(Timer.EXPLAIN, "", now + WITHOUT_OFFERS_SECONDS)
         return
-    context.moved.clear()
+    context.placing.moved.clear()
     context.emit(*context.pool.decline(context.settings.decline_seconds, now))
     if not context.pending and context.pool.received:
         context.emit(*context.pool.suppress())
@@ -119,7 +120,7 @@ def _by_wait(context: Context, request: Request, now: Instant) -> list[Request]:
     """The slots that have waited for better offers, and then those that may wait."""
     parts: dict[bool, list[int]] = {True: [], False: []}
     for slot in request.slots:
-        parts[context.offer_waits.has_waited(request.group, slot, now)].append(slot)
+        parts[context.placing.offer_waits.has_waited(request.group, slot, now)].append(slot)
     return [replace(request, slots=tuple(slots)) for slots in parts.values() if slots]
 
 
@@ -133,8 +134,8 @@ def _held_back(context: Context, as_spec: GroupSpec, now: Instant) -> str:
 
 def _note(context: Context, group: GroupId, text: str, *, is_unplaced: bool = False) -> None:
     cause = PendingCause(text, is_unplaced)
-    if context.causes.get(group) != cause:
-        context.causes[group] = cause
+    if context.placing.causes.get(group) != cause:
+        context.placing.causes[group] = cause
         context.state.touched[group] = None
 
 
@@ -190,12 +191,12 @@ def _launch(context: Context, requests: list[Request], now: Instant) -> list[Req
 
 def _end_waits(context: Context, now: Instant) -> None:
     """Ends the waits that were long enough: such groups take what is at hand, or ask for offers as others do."""
-    for group in context.offer_waits.end(context.pool.by_agent(), context.pool.revived_at, now):
-        context.sought.pop(group, None)
+    for group in context.placing.offer_waits.end(context.pool.by_agent(), context.pool.revived_at, now):
+        context.placing.slots_sought.pop(group, None)
 
 
 def _wake_for_waits(context: Context, now: Instant) -> None:
-    times = (context.offer_waits.until(now), context.offer_waits.asks_at(context.pool.revived_at, now))
+    times = (context.placing.offer_waits.until(now), context.placing.offer_waits.asks_at(context.pool.revived_at, now))
     if next_at := min((at for at in times if at is not None and now < at), default=0.0):
         context.timers.set(Timer.DELAY_SCHEDULING, "", next_at)
 
@@ -249,7 +250,9 @@ def _send(context: Context, table: _Table, batch: Batch, now: Instant) -> None:
         PutFramework(framework_id=context.state.framework_id, next_serial=batch.next_serial),
     )
     agent_changes.remember_facts(context, batch.tasks[0].agent_id)
-    waits = {task.id: context.offer_waits.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps}
+    waits = {
+        task.id: context.placing.offer_waits.told(task.group, task.slot, now) for task in batch.tasks if not task.sweeps
+    }
     for task in batch.tasks:
         context.put(container_sweep.handed_on(context, task))
         review_slot(context, task.group, task.slot, now)
@@ -306,7 +309,7 @@ def _unplaced(
         if refused is None:
             continue
         rest = context.pending.get(request.group, {})
-        context.refused_at[request.group] = now
+        context.placing.refused_at[request.group] = now
         unplaced.append(replace(request, slots=tuple(slot for slot in request.slots if slot in rest)))
         rules = tuple(sorted(reason.rule for reason in refused.reasons if reason.rule != Offered.rule))
         if not rules and refused.agents:
@@ -323,8 +326,8 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
     wanted = dict(waiting)
     for request in unplaced:
         wanted[request.group] = wanted.get(request.group, 0) + len(request.slots)
-    has_more = any(count > context.sought.get(group, 0) for group, count in wanted.items())
-    asks_at = context.offer_waits.asks_at(context.pool.revived_at, now)
+    has_more = any(count > context.placing.slots_sought.get(group, 0) for group, count in wanted.items())
+    asks_at = context.placing.offer_waits.asks_at(context.pool.revived_at, now)
     has_more = has_more or (asks_at is not None and asks_at <= now)
     if has_more or _may_have_opened(context, unplaced, now):
         commands, again = context.pool.revive(now, len(context.agents.present))
@@ -334,17 +337,17 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
             return
         if not context.pool.held:
             for request in unplaced:
-                context.offer_waits.began(request.group, request.slots, now)
-        context.moved.clear()
-        context.moves_sought_at = now
-    context.sought = wanted
+                context.placing.offer_waits.began(request.group, request.slots, now)
+        context.placing.moved.clear()
+        context.placing.moves_sought_at = now
+    context.placing.slots_sought = wanted
 
 
 def _may_have_opened(context: Context, unplaced: list[Request], now: Instant) -> bool:
     """Whether rules may allow an agent that they did not when Mesos was last asked; not more often than is good."""
     if not any(_looks_at_moved(context, request) for request in unplaced):
         return False
-    earliest = context.moves_sought_at + SEEK_MOVED_EVERY_SECONDS
+    earliest = context.placing.moves_sought_at + SEEK_MOVED_EVERY_SECONDS
     if now < earliest:
         context.timers.set(Timer.TASKS_MOVED, "", earliest)
     return now >= earliest
@@ -353,16 +356,16 @@ def _may_have_opened(context: Context, unplaced: list[Request], now: Instant) ->
 def _looks_at_moved(context: Context, request: Request) -> bool:
     rules = request.rules
     if rules.near or rules.apart or context.state.apart:
-        return bool(context.moved)
+        return bool(context.placing.moved)
     counts = bool(rules.spread) or any(rule.is_counting for rule in rules.constraints)
-    return counts and request.group in context.moved
+    return counts and request.group in context.placing.moved
 
 
 def _hold(context: Context, now: Instant) -> None:
     """Keeps offers for a while in which more may come, so that placement sees the cluster; then lets them go, unless
     somebody waits for better ones and falls back on these."""
     pool, seconds = context.pool, context.settings.offer_hold_seconds
-    if context.offer_waits.until(now) is not None:
+    if context.placing.offer_waits.until(now) is not None:
         seconds += OFFER_WAIT_SECONDS
     context.emit(*pool.decline(context.settings.decline_seconds, now, older_than=now - seconds))
     oldest = pool.oldest()

@@ -93,13 +93,15 @@ class Scheduler:
         self.context = Context(settings)
         self._viewer = Viewer(self.context)
         self._change_queue = ChangeQueue(self.context)
+        #: Statuses were not taken since the outbox was last full.
+        self._has_shed = False
 
     def handle(self, event: Event, now: Instant) -> tuple[Command, ...]:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
         context = self.context
         context.now = now
         self._dispatch(event, now)
-        if context.held or context.unmet or context.violating:
+        if context.deferred_stops or context.unmet_dependencies or context.violating:
             converge.release(context, now)
         self._change_queue.request_itself(now)
         if context.executor_upgrade is not None:
@@ -214,9 +216,9 @@ class Scheduler:
         context.master = event.master
         self._connect(Connection.SUBSCRIBED, "")
         context.pool.subscribed()
-        context.offer_waits.clear()
+        context.placing.offer_waits.clear()
         agent_changes.subscribed(context, event.region, now)
-        context.sought.clear()
+        context.placing.slots_sought.clear()
         context.is_unsettled = True
         context.publish("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
         self._reconcile(now, is_new=True)
@@ -295,8 +297,8 @@ class Scheduler:
     def _shed(self) -> None:
         """Does not take a status: its agent tells it again, and a reconciliation asks for it once there is room."""
         context = self.context
-        if not context.has_shed:
-            context.has_shed = True
+        if not self._has_shed:
+            self._has_shed = True
             context.publish(
                 "StoreLags", "too much waits for the store: what Mesos says of tasks is not taken until there is room"
             )
@@ -308,8 +310,8 @@ class Scheduler:
         waiting = context.outbox.take(ticket)
         if was_full and not context.outbox.is_full:
             context.is_unsettled = True
-            if context.has_shed:
-                context.has_shed = False
+            if self._has_shed:
+                self._has_shed = False
                 context.publish("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
                 if context.connection is Connection.SUBSCRIBED:
                     self._reconcile(now)
@@ -355,7 +357,7 @@ class Scheduler:
             case Timer.RESTART_DELAY | Timer.SWEEP:
                 placer.settle(context, now)
             case Timer.STICKY | Timer.ADOPTION:
-                context.sought.clear()  # slots that waited for one agent can go to others
+                context.placing.slots_sought.clear()  # slots that waited for one agent can go to others
                 placer.settle(context, now)
             case Timer.EXPLAIN:
                 placer.explain_without_offers(context, now)

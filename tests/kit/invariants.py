@@ -86,7 +86,7 @@ def _check_agents(scheduler: Scheduler) -> None:
 def _check_waits(scheduler: Scheduler) -> None:
     """Only what is pending waits for better offers, for agents whose offers are not at hand, and not beyond the end."""
     context = scheduler.context
-    for group, slot, end in context.offer_waits.waits():
+    for group, slot, end in context.placing.offer_waits.waits():
         assert slot in context.pending.get(group, ()), f"{group}/{slot} waits for better offers, and wants none"
         assert end <= context.now + OFFER_WAIT_SECONDS, f"{group}/{slot} waits until {end}, for too long"
         wakes_at = scheduler.wakes_at()
@@ -94,7 +94,7 @@ def _check_waits(scheduler: Scheduler) -> None:
         assert end <= context.now or not is_connected or (wakes_at is not None and wakes_at <= end), (
             "nobody ends a wait"
         )
-    for id in context.offer_waits.silent:
+    for id in context.placing.offer_waits.silent:
         assert not context.pool.is_held(id), f"{id} made an offer, and is said to make none"
 
 
@@ -126,7 +126,7 @@ def _check_slots(scheduler: Scheduler) -> None:
             assert slot in context.pending.get(group, ()), f"{group}/{slot} is to be followed, and is not pending"
         for slot, id in index.holders.items():
             task = context.state.tasks[id]
-            is_held = group in context.held and bool(stops_after(context.state, group))
+            is_held = group in context.deferred_stops and bool(stops_after(context.state, group))
             assert slot in index.wanted or task.goal is Goal.STOP or is_held, f"{id} is surplus and shall run"
         for slot in index.wanted if spec else ():
             is_done = spec is not None and has_finished(context.state, spec, slot)

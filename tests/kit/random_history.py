@@ -395,7 +395,7 @@ class World(RuleBasedStateMachine):
         assert context.outbox.is_empty
         assert not context.state.left
         excused = self.excused()
-        assert [group for group in context.pending if group not in excused] == [], context.causes
+        assert [group for group in context.pending if group not in excused] == [], context.placing.causes
         lively = {id for id, task in context.state.tasks.items() if task.state.is_lively}
         assert lively == set(self.running), "the state and Mesos agree"
         for spec in context.state.specs.values():

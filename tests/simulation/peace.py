@@ -193,7 +193,7 @@ class Peace:
                 if problem := self._unlike_the_file(spec):
                     return problem, (str(spec.id),)
                 if problem := self._amiss(spec, [task for task in lively.values() if task.group == spec.id]):
-                    return f"{spec.id}: {problem}; {context.causes.get(spec.id, '')}", (str(spec.id),)
+                    return f"{spec.id}: {problem}; {context.placing.causes.get(spec.id, '')}", (str(spec.id),)
         undesired = [id for id, task in lively.items() if task.group not in desired]
         if undesired or len(holders) != len(lively):
             return f"{len(lively)} tasks in {len(holders)} slots run, nobody desired {undesired}", tuple(lively)

@@ -86,17 +86,17 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
 def release(context: Context, now: Instant) -> None:
     """Goes on with the groups that have waited for others to stop, for what they depend on, or for a place that keeps
     a changed rule, and need not any more."""
-    for group in list(context.held):
+    for group in list(context.deferred_stops):
         if not hold(context, group) and group in context.state.groups:
             review_group(context, group, now)
-    for group in list(context.unmet):
+    for group in list(context.unmet_dependencies):
         spec = context.state.specs.get(group)
         if spec is None or not unmet_dependency(context.state, spec):
-            del context.unmet[group]
+            del context.unmet_dependencies[group]
             if spec is not None:
                 review_group(context, group, now)
-    if context.has_moved:
-        context.has_moved = False
+    if context.has_task_moved:
+        context.has_task_moved = False
         for group in list(context.violating):
             go_on(context, group, now)
 
@@ -184,9 +184,9 @@ def forget_if_over(context: Context, group: GroupId) -> None:
         context.drop(state.tasks[id])
     state.forget_group(group)
     context.never_started.pop(group, None)
-    context.causes.pop(group, None)
-    context.waits_published.pop(group, None)
-    context.held.pop(group, None)
+    context.placing.causes.pop(group, None)
+    context.placing.waits_published.pop(group, None)
+    context.deferred_stops.pop(group, None)
     context.violating.pop(group, None)
     for timer in (Timer.STICKY, Timer.ADOPTION, Timer.ROLLOUT_STEP, Timer.ROLLOUT_DEADLINE, Timer.INPLACE_UPDATE):
         context.timers.drop(timer, str(group))

@@ -31,14 +31,14 @@ def hold(context: Context, group: GroupId) -> bool:
     """Whether the tasks of a group, which are not wanted any more, must run on for now. Notes and publishes that."""
     after = stops_after(context.state, group)
     sentence = f"stops after {', '.join(str(each) for each in after)}" if after else ""
-    if sentence != context.held.get(group, ""):
+    if sentence != context.deferred_stops.get(group, ""):
         context.state.touched[group] = None
-        if sentence and group not in context.held:
+        if sentence and group not in context.deferred_stops:
             context.publish_group("GroupHeld", group, f"{group} {sentence}")
     if sentence:
-        context.held[group] = sentence
+        context.deferred_stops[group] = sentence
     else:
-        context.held.pop(group, None)
+        context.deferred_stops.pop(group, None)
     return bool(sentence)
 
 

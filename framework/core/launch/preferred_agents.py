@@ -34,7 +34,7 @@ def look_around(
         if id in believed and placement.slot not in groups[placement.group].pins:
             better.setdefault(placement.group, {})[id] = context.agents.present[id].hostname
     for group, agents in better.items():
-        context.offer_waits.wait(group, groups[group].slots, agents, now)
+        context.placing.offer_waits.wait(group, groups[group].slots, agents, now)
     is_whole = not better and len(groups) == len(requests)
     is_at_hand = all(placement.agent_id not in believed for placement in result.placements)
     return (result if is_whole and is_at_hand else None), {group: _cause(agents) for group, agents in better.items()}
@@ -48,10 +48,13 @@ def _cause(agents: Mapping[AgentId, str]) -> str:
 
 def _may_wait(context: Context, request: Request, now: Instant) -> bool:
     """Whether a request can wait for better offers: it has not waited, and Mesos can be asked in time."""
-    if all(slot in request.pins or context.offer_waits.has_waited(request.group, slot, now) for slot in request.slots):
+    if all(
+        slot in request.pins or context.placing.offer_waits.has_waited(request.group, slot, now)
+        for slot in request.slots
+    ):
         return False
     in_time = context.pool.may_revive_at(len(context.agents.present)) <= now + OFFER_WAIT_SECONDS - ANSWER_SECONDS
-    return in_time or context.offer_waits.is_waiting(request.group)
+    return in_time or context.placing.offer_waits.is_waiting(request.group)
 
 
 def _believed(context: Context, snapshot: ClusterSnapshot) -> dict[AgentId, Resources]:
@@ -62,7 +65,7 @@ def _believed(context: Context, snapshot: ClusterSnapshot) -> dict[AgentId, Reso
         if id in context.agents.present
         and not context.pool.is_held(id)
         and id not in snapshot.unavailable
-        and id not in context.offer_waits.silent
+        and id not in context.placing.offer_waits.silent
     }
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from framework.core.model import GroupSpec, Task
 from framework.core.rollout.rollouts import why_not, why_not_ready
 from framework.core.rollout.updater import is_pinned, pace_now, why_replaced
-from framework.core.state.context import NO_OFFERS, Context
+from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex
+from framework.core.state.placing import NO_OFFERS
 from specs.ids import GroupId, TaskId
 from specs.model.constraints import Mode
 from specs.states import Goal, TaskState
@@ -47,7 +48,7 @@ def _sentence(context: Context, spec: GroupSpec, index: GroupIndex, task: Task, 
     if coming is not None:
         awaited = _of_successor(context, spec, context.state.tasks[coming]) or awaited
     elif task.slot in index.replacements:
-        awaited = context.causes.get(spec.id, NO_OFFERS).text
+        awaited = context.placing.causes.get(spec.id, NO_OFFERS).text
     return f"waits to be replaced ({cause}): {awaited}"
 
 

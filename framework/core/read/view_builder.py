@@ -16,7 +16,8 @@ from framework.core.read.overdue import waits_of
 from framework.core.rollout.progress import progress_of
 from framework.core.state.agent_failures import count_now, points_for
 from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
-from framework.core.state.context import NO_OFFERS, Context
+from framework.core.state.context import Context
+from framework.core.state.placing import NO_OFFERS
 from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
 from specs.ids import AgentId, GroupId, VersionId
 from specs.model.constraints import Mode
@@ -139,7 +140,9 @@ class Viewer:
             stall=index.stall,
             waits=waits_of(self._context, group),
             progress=progress_of(self._context, group),
-            refused_by=self._context.waits_published.get(group, ((), 0.0))[0] if group in self._context.pending else (),
+            refused_by=self._context.placing.waits_published.get(group, ((), 0.0))[0]
+            if group in self._context.pending
+            else (),
             scaling=scaler.decision
             if (scaler := self._context.scalers.get(group)) and spec and spec.autoscale
             else None,
@@ -189,9 +192,9 @@ class Viewer:
     def _waiting(self, group: GroupId, spec: GroupSpec | None) -> tuple[Waiting, ...]:
         context = self._context
         index = context.state.group(group)
-        if group in context.held:
+        if group in context.deferred_stops:
             running = (slot for slot, id in sorted(index.holders.items()) if context.state.tasks[id].goal is Goal.RUN)
-            return tuple(Waiting(slot=slot, cause=context.held[group]) for slot in running)
+            return tuple(Waiting(slot=slot, cause=context.deferred_stops[group]) for slot in running)
         if spec is None or spec.is_stopped:
             return ()
         is_nowhere = spec.mode is Mode.GLOBAL and not context.state.group(group).wanted
@@ -217,7 +220,7 @@ class Viewer:
             return Waiting(slot=slot, cause=sentence(backoff), until=backoff.until, backoff=backoff)
         if is_nowhere:
             return Waiting(slot=slot, cause=why_nowhere(context, spec), is_unplaced=True)
-        cause = context.causes.get(group, NO_OFFERS)
+        cause = context.placing.causes.get(group, NO_OFFERS)
         return Waiting(slot=slot, cause=cause.text, is_unplaced=cause.is_unplaced)
 
     def _without_retries(self, spec: GroupSpec) -> list[Task]:

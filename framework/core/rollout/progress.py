@@ -58,7 +58,7 @@ def _awaited(context: Context, active: ActiveRollout) -> tuple[str, Instant]:
     if gate.cause:
         return gate.cause, 0.0
     index = context.state.group(spec.id)
-    if spec.id in context.causes:
+    if spec.id in context.placing.causes:
         backoff = context.state.backoffs.get((spec.id, spec.version))
         return why_not(context, spec), backoff.until if backoff is not None else 0.0
     watched = sorted(_watched(context, active))

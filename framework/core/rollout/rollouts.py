@@ -61,7 +61,7 @@ def _note_unmet(context: Context, group: GroupId) -> None:
     """Has the group looked at again once its dependencies are met, if its part of a rollout waits for them."""
     active = active_rollout(context, group)
     if active is not None and not active.part.is_done and unmet_dependency(context.state, active.spec):
-        context.unmet[group] = None
+        context.unmet_dependencies[group] = None
 
 
 # ---- the beginning -------------------------------------------------------------------
@@ -351,8 +351,8 @@ def last_progress(context: Context, active: ActiveRollout) -> Instant:
 def why_not(context: Context, spec: GroupSpec) -> str:
     """Why a group is not as desired, a sentence."""
     state, index = context.state, context.state.group(spec.id)
-    if spec.id in context.causes:
-        return context.causes[spec.id].text + _kept_in_place(context, spec)
+    if spec.id in context.placing.causes:
+        return context.placing.causes[spec.id].text + _kept_in_place(context, spec)
     for id in (*index.surge.values(), *index.holders.values()):
         task = state.tasks[id]
         if task.goal is Goal.RUN and not task.is_ready and is_same_container(task.version, spec.version):
@@ -371,7 +371,7 @@ def _kept_in_place(context: Context, spec: GroupSpec) -> str:
     be stopped, or it would not help."""
     index, rollout = context.state.group(spec.id), rollout_of(context, spec.id.stack)
     waits = [one.since for slot, one in index.replacements.items() if slot in index.ready]
-    if not waits or context.refused_at.get(spec.id, 0.0) <= min(waits):
+    if not waits or context.placing.refused_at.get(spec.id, 0.0) <= min(waits):
         return ""
     update, pace = update_of(spec, rollout), pace_now(context, spec)
     is_enough = update.min_healthy is None or len(index.ready) > pace.ready_after_stop

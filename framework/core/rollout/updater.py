@@ -271,7 +271,7 @@ class _Updater:
         if self._now < due:
             self._look_again_at(due)
             return
-        is_refused = context.refused_at.get(self._spec.id, 0.0) > replacement.since
+        is_refused = context.placing.refused_at.get(self._spec.id, 0.0) > replacement.since
         as_spec = spec_to_launch(context, self._spec, slot)
         if context.connection is Connection.SUBSCRIBED and is_refused and fits_somewhere(context, as_spec):
             self._stop_first(slot)

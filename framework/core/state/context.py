@@ -26,12 +26,12 @@ from framework.core.model import Answered, History, Instant, KnownAgent, Rollout
 from framework.core.state.agent_failures import with_failure
 from framework.core.state.agents import Agents
 from framework.core.state.cluster_state import ClusterState
-from framework.core.state.delay_scheduling import OfferWaits
 from framework.core.state.executor_choice import ExecutorUpgrade, Reservations
 from framework.core.state.group_index import is_counted
 from framework.core.state.load_window import Scaler
 from framework.core.state.offer_pool import OfferPool
 from framework.core.state.outbox import AfterSave, Outbox
+from framework.core.state.placing import PlacingMemory
 from framework.core.state.task_stories import TaskStories
 from framework.core.state.timers import Timer, Timers
 from framework.core.state.unknown_tasks import UnknownTasks
@@ -55,45 +55,41 @@ class SentUpdate:
     at: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class PendingCause:
-    """Why the pending slots of a group found no place when placement last looked."""
-
-    #: A sentence for people; nothing decides by it.
-    text: str
-    #: No agent fits: the sentence counts the agents by the rule that they do not meet.
-    is_unplaced: bool = False
-
-
-NO_OFFERS = PendingCause("waits for offers")
-"""The cause before placement has looked."""
-
-
 class Context:
     """State and step. Every change of a task goes through `put`, so that it is stored and the views notice."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        #: When the event under way is handled; set by the scheduler, once an event.
+        self.now: Instant = 0.0
+
+        #: All that is stored, and its indexes.
         self.state = ClusterState()
+        #: The agents that the master reports; written by agent_changes.
         self.agents = Agents()
         self.reservations = Reservations()
+        #: The offers that are held.
         self.pool = OfferPool()
+        #: Saves under way, and the commands that wait for them.
         self.outbox = Outbox()
-        self.has_shed = False
-        """Whether statuses were not taken since the outbox was last full."""
         self.timers = Timers()
+
+        #: The way to Mesos and to the store; written by the scheduler.
         self.connection = Connection.LOADING
+        #: Why no master takes our calls, "" where one does.
         self.problem = ""
+        #: Why the store cannot be reached, "" where it can.
         self.store_problem = ""
+        #: host:port of the master of the last subscription.
         self.master = ""
+        #: The number of subscriptions; launches of an earlier one are not sent.
         self.session = 0
+
+        #: Slots for which a task must be launched, by group; written by `want` and `unwant`.
         self.pending: dict[GroupId, dict[int, None]] = {}
+        self.placing = PlacingMemory()
         self.never_started: dict[GroupId, dict[int, int]] = {}
         """How many launches of a slot in a row never started, by group and slot (core.groups.never_started)."""
-        self.causes: dict[GroupId, PendingCause] = {}
-        """Why the pending slots of a group found no place; written by placing."""
-        self.refused_at: dict[GroupId, Instant] = {}
-        """When placement last found no place for a slot of a group, although nothing else kept it waiting."""
         self.answered: list[Answered] = []
         """Answers that the step's save stores with what the step has changed (core.stacks.repeated_requests)."""
         self._last_answer = 0
@@ -101,26 +97,19 @@ class Context:
         """Requests of the scheduler to itself, decided in their turn."""
         self.changing: dict[str, None] = {}
         """The stacks of which a change is being stored: what their rollouts are by then is not known yet."""
-        self.held: dict[GroupId, str] = {}
-        """Groups that are to stop once others have, and why, as a phrase; core.converge.stop_order says more."""
-        self.unmet: dict[GroupId, None] = {}
+        self.deferred_stops: dict[GroupId, str] = {}
+        """Groups that stop only after others have, and why, as a phrase (core.converge.stop_order)."""
+        self.unmet_dependencies: dict[GroupId, None] = {}
         """Groups whose tasks are not replaced for now because what they depend on is not there."""
         self.violating: dict[GroupId, None] = {}
         """Groups with a task that violates a changed constraint. That may end when tasks of others come or go."""
-        self.has_moved = False
+        self.has_task_moved = False
         """Whether tasks came or went since those were last looked at."""
-        self.waits_published: dict[GroupId, tuple[tuple[str, ...], Instant]] = {}
-        """By which rules a group found no place when that was last told as an event, and when."""
+        #: How far the start of a task is, as its executor last reported; until the task runs or ends.
         self.progress: dict[TaskId, Progress] = {}
         self.sent_updates: dict[TaskId, SentUpdate] = {}
         """The updates sent on this connection, for tasks that are still stale (core.converge.inplace_update)."""
-        self.sought: dict[GroupId, int] = {}
-        """For how many unplaced slots of each group Mesos was asked for offers already."""
-        self.offer_waits = OfferWaits()
-        self.moved: dict[GroupId, None] = {}
-        """Groups of which tasks came or went since Mesos was last asked for offers: rules that look at where tasks are
-        may allow now what was declined."""
-        self.moves_sought_at: Instant = 0.0
+        #: When `agents` was last refreshed; written by agent_changes.
         self.refreshed_at: Instant = 0.0
         self.reviewed = (0, False)
         """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
@@ -129,15 +118,14 @@ class Context:
         self.scalers: dict[GroupId, Scaler] = {}
         """The memory of the groups that are scaled by their load (core.autoscaler)."""
         self.is_unsettled = False
-        """Whether something happened that placement should look at."""
+        """Something has happened that placement must look at; it runs a moment later (Timer.PLACE)."""
         self.unknown_tasks = UnknownTasks()
         self.stories = TaskStories()
         self.executor_upgrade: ExecutorUpgrade | None = None
         """The upgrade of executors that is under way (core.converge.executor_upgrade); None where there is none."""
         self.executor_upgrade_problem = ""
         """Why the last upgrade failed, "" where it did not."""
-        self.now: Instant = 0.0
-        """When the event under way is handled."""
+        #: The step under way: its commands, the writes of its next save, and the commands that wait for that save.
         self._out: list[Command] = []
         self._writes: dict[tuple[str, str], Write] = {}
         self._after: list[Command] = []
@@ -207,15 +195,15 @@ class Context:
         slots = self.pending.get(group)
         if slots is not None and slot in slots:
             del slots[slot]
-            self.offer_waits.forget(group, slot)
+            self.placing.offer_waits.forget(group, slot)
             self.is_unsettled = True
             self.state.touched[group] = None
             if not slots:
                 del self.pending[group]
-                self.causes.pop(group, None)
-                self.refused_at.pop(group, None)
-                if group in self.waits_published:
-                    self.waits_published[group] = ((), self.waits_published[group][1])
+                self.placing.causes.pop(group, None)
+                self.placing.refused_at.pop(group, None)
+                if group in self.placing.waits_published:
+                    self.placing.waits_published[group] = ((), self.placing.waits_published[group][1])
 
     def call_off(self, group: GroupId, slot: int) -> None:
         """No successor is to be launched beside the slot's task."""
@@ -245,9 +233,9 @@ class Context:
                     task.agent_id, replace(version.resources, ports=PortRanges.single(task.host_ports))
                 )
         if old is None or is_counted(old) is not is_counted(task):
-            self.has_moved = True
+            self.has_task_moved = True
             if self.pending:
-                self.moved[task.group] = None
+                self.placing.moved[task.group] = None
         if self.pending:
             self.is_unsettled = True  # a dependency may be met now
 
@@ -364,9 +352,9 @@ class Context:
     def publish_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
         """Tells the event stream why a group finds no place, when the rules that keep it from one are others than those
         told last, and not too often."""
-        known, at = self.waits_published.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
+        known, at = self.placing.waits_published.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
         if rules != known and now - at >= TELL_WAITING_EVERY_SECONDS:
-            self.waits_published[group] = (rules, now)
+            self.placing.waits_published[group] = (rules, now)
             text = f"{group} waits: {sentence}"
             self.after_save(PublishEvent(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
 

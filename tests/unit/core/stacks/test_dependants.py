@@ -78,7 +78,7 @@ class TestStopping:
         assert cause(talk, "redis") == "stops after shop/auth" and ends(talk, "auth") == ["redis"]
         ends(talk, "redis")
         ends(talk, "mail")
-        assert not talk.scheduler.context.state.stacks and not talk.scheduler.context.held
+        assert not talk.scheduler.context.state.stacks and not talk.scheduler.context.deferred_stops
 
     def test_several_groups_are_stopped_in_order_and_one_alone_at_once(self) -> None:
         talk = up(*CHAIN).talk
@@ -130,7 +130,7 @@ class TestStopping:
         talk.say(StartRequested(request_id=10, pattern="shop/*"))
         ends(talk, "web")
         assert the(talk, "redis").id == redis and stopping(talk) == ["mail"]
-        assert not talk.scheduler.context.held
+        assert not talk.scheduler.context.deferred_stops
 
 
 class TestRestarts:

@@ -62,7 +62,7 @@ def test_nothing_is_launched_until_there_is_room() -> None:
     assert talk.scheduler.context.outbox.is_full
     assert launched(talk.offers()) == []
     assert len(talk.tasks) == 10
-    pending = talk.scheduler.context.causes[stack(group("shop/more")).groups[0].id].text
+    pending = talk.scheduler.context.placing.causes[stack(group("shop/more")).groups[0].id].text
     assert pending == "waits for ZooKeeper: too much waits to be stored already"
     talk.release()
     assert len(launched(talk.offers())) == 3
