@@ -24,35 +24,39 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointPort:
-    """`number` on the agent's address leads to `container_port` of the task: the same where nothing is mapped.
+    """A port of a task."""
 
-    `protocol` is `tcp` or `udp`; `name` is "" for a port without one.
-    """
-
+    #: "" for a port without a name.
     name: str
+    #: The port of the agent's address.
     number: int
+    #: The port of the container to which it leads: the same number without a mapping.
     container_port: int
+    #: `tcp` or `udp`.
     protocol: str = "tcp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A task to which others may be sent.
+    """The address of a ready task: others can be sent to it."""
 
-    `address` is the agent's, under which `ports` are reached, `hostname` its name; `addresses` are the container's own,
-    reached from its network only. `since`: when it became ready, in seconds since 1970. `framework` is the id of the
-    framework whose task it is, None where an earlier executor did not say.
-    """
-
+    #: The group, slot and id of the task.
     group: GroupId
     slot: int
     task_id: TaskId
+    #: The version of the settings that the task has.
     version: VersionId
+    #: The agent's host name.
     hostname: str
+    #: The agent's IP address, under which `ports` are reached.
     address: str
+    #: The ports of the task, in the order of its settings.
     ports: tuple[EndpointPort, ...] = ()
+    #: The container's own IP addresses, reached from its network only.
     addresses: tuple[str, ...] = ()
+    #: When it became ready, in seconds since 1970: of two endpoints of one task the newer counts.
     since: float = 0.0
+    #: The framework whose task it is, None if an earlier executor did not write it.
     framework: FrameworkId | None = None
 
 
@@ -89,7 +93,7 @@ def endpoint_json(endpoint: Endpoint) -> bytes:
 
 
 def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
-    """What the JSON of an endpoint holds."""
+    """The fields of the JSON of an endpoint."""
     return {
         "schema": SCHEMA,
         "stack": endpoint.group.stack,
@@ -150,7 +154,7 @@ def endpoint_from_json(data: bytes) -> Endpoint:
 
 
 def is_newer(data: bytes, since: float) -> bool:
-    """Whether these bytes hold an endpoint that became ready after that."""
+    """Whether these bytes hold an endpoint that became ready after `since`."""
     try:
         return endpoint_from_json(data).since > since
     except ValueError:

@@ -36,7 +36,7 @@ from specs.ids import AgentId, ExecutorId
 VERSION = "0.1.0"
 NOOP = "FRAMEWORK_EXECUTOR_NOOP"
 ENDPOINTS = "FRAMEWORK_ENDPOINTS"
-"""Where endpoints are published: URLs with spaces between, none where it is empty."""
+"""Environment variable with the back ends of endpoints: URLs with spaces between; empty: none."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -111,7 +111,7 @@ def build(arguments: argparse.Namespace) -> Loop:
 
 
 def _announce(driver: ExecutorDriver, metrics: Metrics, registry: Registry) -> None:
-    """Has it be found where this executor answers, if it does; of the agent more is known with each subscription."""
+    """Publishes where this executor answers, if it does. Each subscription tells more about the agent."""
     metrics.know_agent(driver.agent_id, driver.hostname)
     if metrics.port:
         registry.announce(
@@ -126,7 +126,7 @@ def _announce(driver: ExecutorDriver, metrics: Metrics, registry: Registry) -> N
 
 
 def _registries(urls: str) -> list[Registry]:
-    """The back ends. One that is named wrongly is left out and told of: tasks run without it."""
+    """The back ends. A wrong address is logged and left out: tasks run without it."""
     found: list[Registry] = []
     for url in urls.split():
         try:

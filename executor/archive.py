@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 NAME = "framework-executor.pyz"
 MOST_KEPT = 40
+"""Limit on archives that are kept, newest first."""
 UNCHECKED = 1
 """The flag of a .pyc that names its source by hash, the hash not being checked."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -122,7 +123,7 @@ def build_archive(path: Path) -> ArchiveInfo:
 
 
 def keep_archive(directory: Path) -> ArchiveInfo:
-    """Writes the archive where no other release's takes its place while a scheduler serves it: below its own hash.
+    """Writes the archive below its own hash, where no other release replaces it while a scheduler serves it.
 
     The newest 40 are kept. Raises as `build_archive` does.
     """
@@ -135,7 +136,7 @@ def keep_archive(directory: Path) -> ArchiveInfo:
 
 
 def _used_at(path: Path) -> float:
-    """When a scheduler last began to serve what is there, in seconds since 1970; 0 where another removes it now."""
+    """When a scheduler last began to serve it, in seconds since 1970; 0 if another process removes it now."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

@@ -31,7 +31,7 @@ from specs.records_pb2 import ExecutorMessage, OrphanContainers, Progress, Sched
 
 
 def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
-    """What one message of the agent's means to the core; nothing for what concerns only the connection.
+    """The events in a message of the agent; none in one that concerns only the connection.
 
     Raises KeyError, TypeError or ValueError for a message that is not of the API.
     """
@@ -52,7 +52,7 @@ def events_of(message: Mapping[str, Any]) -> tuple[Event, ...]:
     if kind == "SHUTDOWN":
         return (ShutdownReceived(reason="the agent says so"),)
     if kind == "MESSAGE":
-        return _said(SchedulerMessage.FromString(base64.b64decode(message["message"]["data"])))
+        return _scheduler_events(SchedulerMessage.FromString(base64.b64decode(message["message"]["data"])))
     if kind == "ERROR":
         return (ShutdownReceived(reason=f"the agent refuses this executor: {message['error'].get('message', '')}"),)
     return ()
@@ -100,13 +100,13 @@ def status_message(status: Status, executor_id: str, sandbox: str) -> dict[str, 
 
 
 def progress_message(task_id: TaskId, stage: str, done_bytes: int, total_bytes: int) -> str:
-    """The data of a MESSAGE call that tells the scheduler of a task's progress."""
+    """The data of a MESSAGE call with the progress of a task."""
     progress = Progress(task_id=task_id, stage=stage, done_bytes=done_bytes, total_bytes=total_bytes)
     return encode(ExecutorMessage(progress=progress).SerializeToString())
 
 
 def orphan_containers_message(task_ids: tuple[TaskId, ...]) -> str:
-    """The data of a MESSAGE call that asks whether what these tasks have left is still wanted."""
+    """The data of a MESSAGE call that reports orphan containers by their tasks."""
     return encode(ExecutorMessage(orphan_containers=OrphanContainers(task_ids=task_ids)).SerializeToString())
 
 
@@ -139,25 +139,25 @@ def _launch(task: Mapping[str, Any]) -> Event:
     return LaunchReceived(order=order, task=task)
 
 
-def _said(message: SchedulerMessage) -> tuple[Event, ...]:
-    """What the scheduler says to the executor; nothing where a later one says more than this one knows."""
+def _scheduler_events(message: SchedulerMessage) -> tuple[Event, ...]:
+    """The event in a message of the scheduler; none in a message of a kind that a later scheduler added."""
     what = message.WhichOneof("what")
     if what == "retire":
         return (RetireReceived(),)
     if what == "unwanted":
         return (RemoveOrphansReceived(task_ids=tuple(TaskId(id) for id in message.unwanted.task_ids)),)
     if what == "attach":
-        asked = message.attach
-        return (StartExecReceived(task_id=TaskId(asked.task_id), url=asked.url, key=asked.key),)
+        request = message.attach
+        return (StartExecReceived(task_id=TaskId(request.task_id), url=request.url, key=request.key),)
     if what == "apply":
-        said = message.apply
+        update = message.apply
         return (
             UpdateInPlaceReceived(
-                task_ids=tuple(TaskId(id) for id in said.task_ids),
-                version=VersionId(said.version),
-                settings=in_place_from_json(said.in_place_json),
-                signals=said.signals,
-                signal=said.signal,
+                task_ids=tuple(TaskId(id) for id in update.task_ids),
+                version=VersionId(update.version),
+                settings=in_place_from_json(update.in_place_json),
+                signals=update.signals,
+                signal=update.signal,
             ),
         )
     return ()
@@ -168,7 +168,7 @@ def _task_id(message: Mapping[str, Any]) -> TaskId:
 
 
 def _clean(text: str) -> str:
-    """What JSON and Mesos take for certain: valid Unicode, no control characters, not too long: Mesos keeps messages
-    and shows them in its pages, and the scheduler stores them."""
+    """Text that JSON and Mesos accept: valid Unicode, no control characters, and not too long, because Mesos keeps
+    messages and shows them in its pages, and the scheduler stores them."""
     text = text.encode("utf-8", "replace").decode()
     return shortened(plain_lines(text).replace("\t", " "))

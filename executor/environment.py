@@ -7,11 +7,11 @@ from specs.ids import variable_name
 from specs.model.resources import format_cpus
 
 CONTAINER_SANDBOX = "/mnt/mesos/sandbox"
-"""Where a container sees its task's sandbox directory."""
+"""Where a container finds its task's sandbox directory."""
 
 
 CONTAINER_TEMPLATES = "/mnt/mesos/templates"
-"""Where it sees those of its templates whose target is relative."""
+"""Where it finds its templates with relative targets."""
 
 
 def environment(order: Order, sandbox: str) -> dict[str, str]:

@@ -121,7 +121,7 @@ class Answer:
         self._stage = self._framing(status)
 
     def _framing(self, status: int) -> _Stage:
-        """How the body ends: RFC 9112, section 6.3."""
+        """The framing of the body: RFC 9112, section 6.3."""
         if self._method == "HEAD" or status in _BODILESS or status < 200:
             return _Stage.COMPLETE
         coding = self.headers.get("transfer-encoding")

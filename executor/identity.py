@@ -22,14 +22,14 @@ UNKNOWN = "cannot be found"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where an executor's sandbox is: its agent's work directory, and the id that the agent had."""
+    """The place of an executor's sandbox: its agent's work directory, and the agent's id then."""
 
     work: str
     agent_id: str
 
 
 def home_of(sandbox: str) -> Home | None:
-    """The home that a sandbox's path names, None where it is none of Mesos's paths on the agent."""
+    """The home in a sandbox's path, None if it is not one of Mesos's paths."""
     parts = Path(sandbox).parts
     for place in range(len(parts) - 3, 0, -1):
         if parts[place] == "slaves" and parts[place + 2] == "frameworks":
@@ -38,10 +38,10 @@ def home_of(sandbox: str) -> Home | None:
 
 
 def is_earlier(other_sandbox: str, sandbox: str) -> bool:
-    """Whether the other sandbox is of the same agent as this one, under an id that it had before.
+    """Whether the other sandbox belongs to the same agent as this one, under an earlier id.
 
-    The path alone does not say so: agents in containers have the same path each, and one engine, perhaps. So the
-    directory of the other id must be in our own work directory, where an agent keeps it for a week (`--gc_delay`).
+    The path alone does not prove it: agents in containers share their paths, and can share an engine. So the directory
+    of the other id must be in our own work directory, where an agent keeps it for a week (`--gc_delay`).
     """
     own, other = home_of(sandbox), home_of(other_sandbox)
     if own is None or other is None or own.work != other.work or own.agent_id == other.agent_id:
@@ -50,8 +50,7 @@ def is_earlier(other_sandbox: str, sandbox: str) -> bool:
 
 
 def successor_of(sandbox: str) -> str:
-    """The id that the agent of this sandbox has now, by its work directory, where that is another; "" where it is not,
-    or cannot be read."""
+    """The present id of the agent of this sandbox, read from its work directory, if it has another now; else ""."""
     home = home_of(sandbox)
     if home is None:
         return ""
@@ -69,7 +68,7 @@ def run_of(sandbox: str) -> str:
 
 
 def stranger(subscribed: Mapping[str, Any], agent_id: str, run_id: str) -> str:
-    """Why the agent that sent this SUBSCRIBED is not ours, as a phrase; "" where it is."""
+    """The reason, as a phrase, why the agent that sent this SUBSCRIBED is not ours; "" if it is."""
     given = str(subscribed.get("agent_info", {}).get("id", {}).get("value", ""))
     if agent_id and given and given != agent_id:
         return f"it is agent {given} now, and this executor belongs to agent {agent_id}"

@@ -1,4 +1,4 @@
-"""The output of all tasks into their log files, by one thread. Ends of plain processes are noticed here, too."""
+"""The output of all tasks into their log files, in one thread, which also notices the ends of plain processes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Source:
 
 @dataclass(slots=True)
 class _Tail:
-    """What is known of a task's output: how many sources are open, the end of its stderr, who waits for the end."""
+    """The state of a task's output: its open sources, the end of its stderr, and the event that all has been read."""
 
     sources: int = 0
     words: bytes = b""

@@ -41,18 +41,18 @@ from specs.model.stack import Hook
 
 LONGEST_SLEEP_SECONDS = 3600.0
 URGENCY = {Operation.SIGNAL: 0, Operation.REMOVE: 1, Operation.START: 1, Operation.ADOPT: 1, Operation.CREATE: 2}
-"""What is begun is brought to its end before more is begun."""
+"""Operations that end something go before those that begin something."""
 REAP_URGENCY = 3
 TEMPLATES_AT_ONCE = 2
-"""Tasks with templates are created by threads of their own: one that takes long to render holds up no other's end."""
+"""Threads that create tasks with templates: one that renders slowly delays no end of another task."""
 CLOSE_SECONDS = 1.0
-"""So long the end waits for back ends to take back what was published; what is left goes with its session."""
+"""Time-out for back ends to withdraw endpoints at the end; the rest goes with the session."""
 
 log = logging.getLogger("executor")
 
 
 class Loop:
-    """One thread's work. `events` is where all others post to; `subscribed` is called when the agent knows us."""
+    """The work of one thread. All others post to `events`; `subscribed` is called when the agent has accepted us."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Loop:
         self._is_over = False
 
     def run(self) -> None:
-        """Returns when the core says Exit."""
+        """Returns once the core has emitted Exit."""
         self._perform_all(self._core.begin())
         while not self._is_over:
             event = self._next()
@@ -138,7 +138,7 @@ class Loop:
             case do.Notify():
                 self._notify(command)
             case do.StartExec():
-                self._sessions.attach(command, lambda order, wanted: self._runtime(order).attach(order, wanted))
+                self._sessions.attach(command, lambda order, request: self._runtime(order).attach(order, request))
             case do.Publish():
                 self._registry.publish(command.endpoint, command.replaces)
             case do.Withdraw():
@@ -196,19 +196,19 @@ class Loop:
     def _notify(self, command: do.Notify) -> None:
         order, runtime = command.order, self._runtime(command.order)
 
-        def told(fault: str) -> None:
+        def report(fault: str) -> None:
             log.info("%s is told that a file has changed%s", order.task_id, f": {fault}" if fault else "")
             self._events.put(Notified(task_id=order.task_id, fault=fault))
 
         def send() -> None:
             try:
                 runtime.signal(order, command.signal)
-                told("")
+                report("")
             except Fault as fault:
-                told(f"a file has changed, and {fault}")
+                report(f"a file has changed, and {fault}")
 
         def done(outcome: CheckOutcome) -> None:
-            told("" if outcome.is_healthy else f"a file has changed, and its command failed: {outcome.message}")
+            report("" if outcome.is_healthy else f"a file has changed, and its command failed: {outcome.message}")
 
         if command.signal:
             self._engine.submit(send, URGENCY[Operation.SIGNAL])

@@ -34,11 +34,11 @@ SEND_SECONDS = 10.0
 SILENCE_SECONDS = 65 * 60.0
 """Agents send executors a HEARTBEAT every 30 minutes; after two that did not come the connection is given up."""
 FIRST_PAUSE_SECONDS = 0.2
-"""An agent that was restarted waits only 2 s for its executors, if nobody told it otherwise."""
+"""Pause between attempts at first: a restarted agent waits only 2 s for its executors by default."""
 LATER_PAUSE_SECONDS = 1.0
 EAGER_SECONDS = 30.0
 STEADY_SECONDS = 5.0
-"""A subscription that held for so long was a good one: the next connection is made at once."""
+"""A subscription that held for so long was a good one: the executor connects again at once."""
 READ_BYTES = 256 * 1024
 SEND_ATTEMPTS = 3
 WAITING_MESSAGES = 100
@@ -49,7 +49,7 @@ log = logging.getLogger("executor.mesos")
 
 
 class Disowned(Exception):
-    """The agent that answers has no such executor, or another one under its id."""
+    """The agent that answers does not have this executor, or has another one under its id."""
 
 
 class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
@@ -141,7 +141,7 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
             self._post(Disconnected(reason=reason))
 
     def _note_held(self, seconds: float) -> None:
-        """Takes note how long a subscription held: after short ones the next is made later each time."""
+        """Notes how long a subscription held: after short ones the next attempt comes later each time."""
         if seconds >= STEADY_SECONDS:
             self._short_pause = 0.0
         else:
@@ -156,15 +156,15 @@ class ExecutorDriver(MesosExecutorDriver):  # type: ignore[misc]
         body = json.dumps(self._call("SUBSCRIBE", subscribe=content)).encode()
         time.sleep(self._short_pause)
         began_at = time.monotonic()
-        said = ""
+        logged = ""
         while True:
             words = self._try(body)
             if isinstance(words, http.client.HTTPResponse):
                 return words
             if newer := successor_of(self.sandbox):
                 raise Disowned(f"it has the id {newer} now, by its work directory")
-            if words != said:
-                said = words
+            if words != logged:
+                logged = words
                 log.warning("the agent at %s does not take the subscription: %s; trying again", self._new_master, words)
             is_early = time.monotonic() < began_at + EAGER_SECONDS
             time.sleep(FIRST_PAUSE_SECONDS if is_early else LATER_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""What the loop wants of whatever runs tasks: containers, plain processes, or nothing at all."""
+"""The port of whatever runs tasks: containers, plain processes, or nothing at all."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Post = Callable[[Event], None]
 
 
 class Fault(Exception):
-    """An operation came to nothing: the text is for the user. `is_temporary`: its outcome is unknown, as the engine
-    could not be reached. `permanent` is a word of specs.permanence where trying again would not mend it."""
+    """A failed operation: the text is for the user. `is_temporary`: its outcome is unknown, because the engine could
+    not be reached. `permanent` is a word of specs.permanence if another attempt would fail in the same way."""
 
     def __init__(self, message: str, *, is_temporary: bool = False, permanent: str = "") -> None:
         super().__init__(message)
@@ -26,58 +26,59 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOutcome:
-    """What a check found, or how a command ended: `message` says what came back, `code` is the status code, the exit
-    code, or 1 or 0 for a connection; None where nothing came back."""
+    """The outcome of a check or a command."""
 
     is_healthy: bool
+    #: The answer, or the last line of the output, in words.
     message: str
+    #: Status code, exit code, or 1 or 0 for a connection; None without an answer.
     code: int | None = None
 
 
 def exit_message(code: int, output: bytes) -> str:
-    """How a command ended, with the last line that it said."""
+    """The exit code of a command, with the last line of its output."""
     last = output.decode(errors="replace").strip().rpartition("\n")[2]
     return f"exit code {code}" + (f": {last[:200]}" if last else "")
 
 
 class Runtime(Protocol):
-    """Blocking operations, each called in a thread that it may hold for as long as it needs, each raising Fault.
+    """Blocking operations. Each is called in a thread that it can hold for as long as it needs, and raises Fault.
 
-    Once started, a task's end is posted as an Exited event.
+    The end of a started task is posted as an Exited event.
     """
 
     def adopt(self, order: Order) -> Adopted | NothingToAdopt:
-        """Takes over what the order's predecessors left running, or removes it where the order does not adopt. Its end
-        is posted as if it had been started."""
+        """Takes over the container that the order's predecessors have left, or removes it if the order does not adopt.
+        Its end is posted as if this runtime had started it."""
         ...
 
     def create(self, order: Order) -> Created | ImageMissing:
-        """Makes ready what is to be started. Done already is success."""
+        """Creates the container or process directory. Success if it is there already."""
         ...
 
     def start(self, order: Order) -> Started:
-        """Starts it. Running already is success."""
+        """Starts it. Success if it runs already."""
         ...
 
     def signal(self, order: Order, signal: str, /) -> None:
-        """Sends a signal, by name. Ended already is success."""
+        """Sends a signal, by name. Success if it has ended already."""
         ...
 
     def remove(self, order: Order) -> Removed:
-        """Kills what still runs, drains its output, removes it. Gone already is success."""
+        """Kills it if it still runs, drains its output, removes it. Success if it is gone already."""
         ...
 
     def execute(self, order: Order, hook: Hook, /) -> CheckOutcome:
         """Runs a command where the task runs. Never raises."""
         ...
 
-    def attach(self, order: Order, wanted: ExecRequest, /) -> Terminal:
-        """Starts a command where the task runs, with somebody at its other end. It ends with the task."""
+    def attach(self, order: Order, request: ExecRequest, /) -> Terminal:
+        """Starts the command of an exec session where the task runs. It ends with the task at the latest."""
         ...
 
 
 class Nothing:
-    """Runs nothing, at once: for benchmarks of all that is around."""
+    """Runs nothing, at once: for benchmarks of everything else."""
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -100,5 +101,5 @@ class Nothing:
     def execute(self, _order: Order, _hook: Hook) -> CheckOutcome:
         return CheckOutcome(is_healthy=True, message="nothing runs", code=0)
 
-    def attach(self, order: Order, _wanted: ExecRequest) -> NoReturn:
+    def attach(self, order: Order, _request: ExecRequest) -> NoReturn:
         raise Fault(f"nothing runs here, and {order.task_id} neither: its executor only says so")

@@ -16,10 +16,10 @@ KEPT_ENDED_TASKS = 100
 LOCK = ".framework-executor.lock"
 STREAMS = ("stdout", "stderr")
 BESIDE = ("1", "base", "times")
-"""What may be beside a log: its older part, where its parts begin, and when what was written."""
+"""Suffixes of files beside a log: its older part, the offsets of its parts, and the times of its lines."""
 MARK_SECONDS = 1.0
 TIMES_BYTES = 1024 * 1024
-"""So long may be what says when lines were written: half a day of one that writes each second."""
+"""Limit on the file of times: half a day for a task that writes every second."""
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Sandbox:
         known.base = newer
 
     def ended(self, task_id: TaskId) -> None:
-        """A task has ended: one of an earlier one may have to go."""
+        """A task has ended: the files of the oldest ended task are removed."""
         self._ended[task_id] = None
         while len(self._ended) > KEPT_ENDED_TASKS:
             oldest, _ = self._ended.popitem(last=False)
@@ -111,14 +111,14 @@ def _mark(path: Path, at: float, offset: int) -> None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Whoever reads the file finds this, or what was there before."""
+    """Replaces the file in one step: a reader finds the old content or the new."""
     new = _beside(path, "new")
     new.write_bytes(content)
     new.replace(path)
 
 
 def is_abandoned(executor_sandbox: str) -> bool:
-    """Whether the executor that had this sandbox is no more: its sandbox is gone, or nobody holds the lock there."""
+    """Whether the executor of this sandbox is gone: its sandbox is gone, or nobody holds the lock there."""
     return has_keeper(executor_sandbox) is not True
 
 

@@ -1,4 +1,4 @@
-"""Texts out of templates, rendered in a process beside the executor's: what users wrote must not end an executor."""
+"""Renders templates in a process beside the executor's, so that users' templates cannot end an executor."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from discovery.templates.render_requests import LIBRARIES, TARGET, Groups, Own, 
 from specs.confined import Confined, Exceeded, Unavailable
 
 TASK_SECONDS = 10.0
-"""Limit on all templates of a task together, in seconds of the clock: the task may have to stop meanwhile."""
+"""Limit on all templates of a task together, in seconds: the task can have to stop meanwhile."""
 IDLE_SECONDS = 30.0
-"""A process that has rendered nothing for so long is ended."""
+"""Time without work after which the process is ended."""
 
 
 class TooMuch(ValueError):
-    """A template takes more than it may, and would do so again."""
+    """A template takes more than it may, and would again."""
 
 
 class TemplateRenderer:
-    """Renders templates, one at a time; any thread may ask."""
+    """Renders templates, one at a time; any thread can call it."""
 
     def __init__(self) -> None:
         self._confined = Confined(TARGET, LIBRARIES)
 
     def text(self, template: str, own: Own, groups: Groups, seconds: float = TASK_SECONDS, key: str = "") -> str:
-        """The text that the template becomes. `groups` that are the same object are told to the process once; `abort`
-        goes by the `key`. Raises ValueError, of which TooMuch is one, and OSError where there is no process."""
+        """The text of the template. The same `groups` object is sent to the process once; `abort` goes by the `key`.
+        Raises ValueError, of which TooMuch is one, and OSError if there is no process."""
         if seconds <= 0:
             raise TooMuch(f"the templates of the task take more than {TASK_SECONDS:g} s")
         request = text_request(template, own)
@@ -38,9 +38,9 @@ class TemplateRenderer:
         return str(answer["text"])
 
     def abort(self, key: str) -> None:
-        """Breaks off what is rendered with this key."""
+        """Cancels the rendering with this key."""
         self._confined.abort(key)
 
     def rest(self) -> None:
-        """Ends the process where it has not been needed for a while."""
+        """Ends the process if it has been idle for a while."""
         self._confined.close(IDLE_SECONDS)

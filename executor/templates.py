@@ -29,11 +29,11 @@ from specs.model.stack import Network, Template
 from specs.permanence import Permanent
 
 READ_SECONDS = 10.0
-"""So long a task waits for the first reading of the endpoints."""
+"""Time-out of a task for the first reading of the endpoints."""
 REST_SECONDS = 60.0
 """Pause before a template that took too much is rendered again: others wait meanwhile."""
 GATHER_SECONDS = 0.2
-"""What changes within so long of a first change is written at once."""
+"""Delay in which further changes are written together with a first one."""
 FILES, BOUND = "files", "bound"
 
 log = logging.getLogger("executor.templates")
@@ -82,7 +82,7 @@ class Templates:
                 del self._preparing[order.task_id]
 
     def cancel(self, task_id: TaskId) -> None:
-        """Nobody waits for the task's first files any more: `prepare` raises Fault soon. Waits for nothing."""
+        """Stops waiting for the task's first files: `prepare` raises Fault soon. Does not block."""
         with self._lock:
             if task_id in self._preparing:
                 self._preparing[task_id] = True
@@ -114,7 +114,7 @@ class Templates:
         return (f"{place / FILES}:{CONTAINER_TEMPLATES}:ro", *bound)
 
     def resume(self, order: Order, mounts: list[Mapping[str, Any]]) -> None:
-        """Goes on with the files of a container that was taken over, where it has them."""
+        """Goes on with the files of an adopted container, if it has any."""
         if not order.container.templates:
             return
         files = next((each["Source"] for each in mounts if each.get("Destination") == CONTAINER_TEMPLATES), None)
@@ -135,7 +135,7 @@ class Templates:
         self._has_changed.set()
 
     def end(self, task_id: TaskId) -> None:
-        """The task is over; its files go."""
+        """The task has ended: removes its files."""
         with self._lock:
             kept = self._kept.pop(task_id, None)
         if kept is not None:
@@ -184,13 +184,13 @@ class Templates:
                     self._renew(each, directory.snapshot.groups)
 
     def _is_rested(self) -> bool:
-        """Whether a template that took too much is to be tried again."""
+        """Whether a template that took too much is due for another attempt."""
         now = time.monotonic()
         with self._lock:
             return any(until <= now for kept in self._kept.values() for until, _ in kept.too_much.values())
 
     def _renew(self, kept: _Kept, groups: Groups) -> None:
-        """Writes what has changed, and tells of it; where a template does not render, what it was stays."""
+        """Writes the files that have changed, and posts that; the file of a template that does not render stays."""
         changed, faults = [], []
         deadline = time.monotonic() + TASK_SECONDS
         for index, template in enumerate(kept.order.container.templates):
@@ -247,7 +247,7 @@ def _path(place: Path, index: int, template: Template) -> Path:
 
 
 def _in_place(path: Path, data: bytes, mode: int) -> None:
-    """What is bound into a container is this very file: another of its name would not be seen there."""
+    """Overwrites the file itself: it is bound into a container, which would not see another file of its name."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)
@@ -258,7 +258,7 @@ def _in_place(path: Path, data: bytes, mode: int) -> None:
 
 
 def _replaced(path: Path, data: bytes, mode: int) -> None:
-    """Whoever reads finds all of the one or all of the other."""
+    """Replaces the file in one step: a reader finds the old content or the new."""
     new = path.with_name(f".{path.name}.new")
     new.write_bytes(data)
     new.chmod(mode)

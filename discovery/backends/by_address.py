@@ -1,4 +1,4 @@
-"""The back ends by their addresses: what stands before `://` says which."""
+"""The back ends by the scheme of their addresses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SCHEMES = ("zk", "etcd", "consul")
 
 
 def parse(text: str) -> Url:
-    """Where endpoints are to be published. Raises ValueError, in words for users."""
+    """The address of a back end. Raises ValueError, in words for users."""
     return parse_url(text, *SCHEMES)
 
 
 def registry_at(url: Url) -> Registry:
-    """What publishes there; connects in its own time."""
+    """The registry at this address; it connects in the background."""
     match url.scheme:
         case "zk":
             return ZooKeeper(url)

@@ -22,14 +22,14 @@ from specs.ids import FrameworkId, TaskId, VersionId, group_id
 from specs.urls import Url
 
 CHECK_SECONDS = 15
-"""A service whose check was not passed for so long is no longer found."""
+"""Time-out of a check: a service whose check was not passed for so long is not found any more."""
 REMOVE_AFTER = "1m"
-"""A service is removed when it could not be found for so long; less than a minute Consul does not take."""
+"""Delay before Consul removes a service that is not found; it accepts no less than a minute."""
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 EXECUTORS = "framework-executors"
 MOST_PORTS = 40
-"""Consul takes 64 pairs of meta data; ports beyond these are left out."""
+"""Limit on ports in the meta data, of which Consul accepts 64 pairs; further ports are left out."""
 
 log = logging.getLogger("discovery.backends.consul")
 
@@ -42,7 +42,7 @@ class Consul(Publisher):
 
 
 class Services:
-    """A discovery.backends.publisher.RegistryBackend."""
+    """The RegistryBackend in Consul."""
 
     def __init__(self, url: Url, check_seconds: int) -> None:
         self.name = f"Consul's agent at {url.addresses}"
@@ -133,11 +133,11 @@ class Agent:
             raise BackendRefused("what answers there is no agent of Consul's") from error
 
     def register(self, service: dict[str, Any]) -> None:
-        """Has the service be there as it is told here, its check passed."""
+        """Registers the service, its check passed; replaces one of the same id."""
         self._ask("PUT", "/service/register?replace-existing-checks=true", service)
 
     def deregister(self, id: str) -> None:
-        """Has no service of this id be there."""
+        """Removes the service with this id."""
         self._ask("PUT", f"/service/deregister/{quote(id, safe='')}", None)
 
     def passes(self, id: str) -> bool:
@@ -162,12 +162,12 @@ class Agent:
 
 
 def service_name(endpoint: Endpoint) -> str:
-    """What all tasks of a service have in common: `apples.abc`."""
+    """The name that all tasks of a service share: `apples.abc`."""
     return f"{endpoint.group.service}.{endpoint.group.stack}"
 
 
 def service_id(endpoint: Endpoint) -> str:
-    """What a slot has alone: `2.apples.abc`."""
+    """The id of one slot: `2.apples.abc`."""
     return ".".join([str(endpoint.slot), *endpoint.group.labels, service_name(endpoint)])
 
 
@@ -196,7 +196,7 @@ def registration(endpoint: Endpoint, check_seconds: int) -> dict[str, Any]:
 
 
 def announced(announcement: Announcement, check_seconds: int) -> dict[str, Any]:
-    """The body that registers an executor: what scrapes metrics finds them all under one name."""
+    """The body that registers an executor: programs that scrape metrics find all of them under one name."""
     id = f"{announcement.executor}@{announcement.agent}"
     return {
         "Name": EXECUTORS,
@@ -224,7 +224,7 @@ def _check(id: str, check_seconds: int) -> dict[str, str]:
 
 
 def mark_of(service: Mapping[str, Any] | None) -> str:
-    """Whose registration it is: the task and when it became ready, or the executor; "" for none of ours."""
+    """The owner of a registration: the task and when it became ready, or the executor; "" if it is not ours."""
     meta = (service or {}).get("Meta") or {}
     return f"{meta['task_id']} {meta.get('since')}" if "task_id" in meta else str(meta.get("executor", ""))
 

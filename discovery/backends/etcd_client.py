@@ -19,9 +19,9 @@ from specs.urls import Url
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 PAGE = 1000
-"""So many keys are asked for at a time."""
+"""Limit on keys in one request."""
 PASSING = (1, 4, 8, 14)
-"""Codes of gRPC for what passes: cancelled, too late, too much at once, no leader."""
+"""gRPC's codes of temporary failures: cancelled, too late, too much at once, no leader."""
 NOT_FOUND = 5
 
 
@@ -49,12 +49,12 @@ class Client:
         self._session.trust_env = False
 
     def get(self, key: str) -> Pair | None:
-        """What is at the key."""
+        """The pair with this key, None without one."""
         found = self.call("/v3/kv/range", {"key": encoded(key)}).get("kvs", [])
         return pair(found[0]) if found else None
 
     def below(self, prefix: str, is_keys_only: bool = False) -> list[Pair]:
-        """All whose keys begin so, by key."""
+        """All pairs whose keys begin with the prefix, by key."""
         found: list[Pair] = []
         begin, end = prefix, _after(prefix)
         while True:
@@ -66,22 +66,22 @@ class Client:
             begin = found[-1].key + "\0"
 
     def put(self, key: str, value: bytes, lease: int = 0) -> None:
-        """Writes a key, to stay, or for as long as there is the lease."""
+        """Writes a key, for good or for as long as the lease lasts."""
         content = {"key": encoded(key), "value": base64.b64encode(value).decode(), "lease": str(lease)}
         self.call("/v3/kv/put", content)
 
     def delete(self, key: str) -> None:
-        """Has nothing be at the key."""
+        """Deletes the key."""
         self.call("/v3/kv/deleterange", {"key": encoded(key)})
 
     def delete_below(self, prefix: str) -> None:
-        """Has nothing be at any key that begins so."""
+        """Deletes all keys that begin with the prefix."""
         self.call("/v3/kv/deleterange", {"key": encoded(prefix), "range_end": _after(prefix)})
 
     def transact(
         self, compare: dict[str, Any], then: Sequence[dict[str, Any]], otherwise: Sequence[dict[str, Any]] = ()
     ) -> tuple[bool, list[dict[str, Any]]]:
-        """Whether the comparison held, and the answers to what was done for it."""
+        """Whether the comparison held, and the answers to the operations performed."""
         answer = self.call("/v3/kv/txn", {"compare": [compare], "success": list(then), "failure": list(otherwise)})
         return bool(answer.get("succeeded")), answer.get("responses", [])
 
@@ -102,7 +102,7 @@ class Client:
         self.call("/v3/lease/revoke", {"ID": str(lease)})
 
     def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """What the first member that can be reached answers; it is the first to be asked the next time."""
+        """The answer of the first member that can be reached, which is then tried first."""
         why = ""
         for _ in self._members:
             try:
@@ -121,7 +121,7 @@ class Client:
 
 
 def encoded(key: str) -> str:
-    """A key as the gateway wants it."""
+    """A key in the gateway's form."""
     return base64.b64encode(key.encode()).decode()
 
 

@@ -1,6 +1,6 @@
-"""What is published in a back end, by whomever: for who looks whether it should be.
+"""The endpoints in a back end, whoever published them: the janitor looks whether each still has its task.
 
-Opened for one look and closed after it, as looks are far between.
+An inventory is opened for one look and closed after it, because looks are far apart.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundEndpoint:
-    """An endpoint, where it is, and a mark that is another one as soon as it is written anew."""
+    """An endpoint that was found."""
 
+    #: Its path, key or id in the back end.
     place: str
     endpoint: Endpoint
+    #: Changes with every write of the endpoint.
     mark: str
 
 
@@ -38,10 +40,10 @@ class Inventory(Protocol):
         """The tasks that have an endpoint, each with the place where it is."""
 
     def read(self, place: str) -> FoundEndpoint | None:
-        """What is there; None where nothing is, or something else than an executor's endpoint."""
+        """The endpoint at this place; None if there is none, or if it is not one of an executor's."""
 
     def remove(self, found: FoundEndpoint) -> bool:
-        """Removes it if it is still as it was found; whether it was."""
+        """Removes the endpoint if it is still as it was found; whether it was."""
 
 
 @contextlib.contextmanager

@@ -13,24 +13,24 @@ from specs.ids import FrameworkId, TaskId
 from specs.urls import Url
 
 GRACE_SECONDS = 60.0
-"""What nobody owns is left for so long, from when that was first seen."""
+"""Grace before an endpoint without a task is removed, counted from when that was first seen."""
 MOST_AT_A_TIME = 100
-"""More endpoints are removed in the look that follows."""
+"""Limit on removals in one look; the others follow in the next."""
 
 log = logging.getLogger("discovery.backends.janitor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Living:
-    """The tasks of a framework that may have endpoints."""
+    """The tasks of a framework that can have endpoints."""
 
     framework: FrameworkId
     tasks: frozenset[TaskId]
 
 
 @dataclass(slots=True)
-class _Place:
-    """What was seen in one back end."""
+class _BackendState:
+    """The state of one back end as it was last seen."""
 
     url: Url
     unowned: dict[TaskId, float] = field(default_factory=dict)  # since when
@@ -39,23 +39,22 @@ class _Place:
 
 
 class Janitor:
-    """Looks through back ends. Endpoints of other frameworks are left alone, as are those that do not say whose they
-    are: what earlier executors wrote, and what people registered."""
+    """Looks through back ends. Endpoints of other frameworks stay, and so do those without a framework: earlier
+    executors or people have registered these."""
 
     def __init__(self, *urls: Url, opened: Callable[[Url], AbstractContextManager[Inventory]] = inventory_at) -> None:
-        self._places = tuple(_Place(url) for url in urls)
+        self._places = tuple(_BackendState(url) for url in urls)
         self._opened = opened
 
     def look(self, living: Callable[[], Living | None], now: float) -> int:
-        """Looks everywhere, and removes what nobody has owned for the grace; returns how many that were.
+        """Looks through all back ends, and removes the endpoints that have had no task for the grace; returns how many.
 
-        `living` is asked after each look, so that every endpoint which was seen had its task before; where it is None
-        nothing can be said, and all that was seen before counts no more. `now` is in seconds on a clock that never goes
-        back.
+        `living` is called after each listing, so that every endpoint in it had its task before. If it returns None
+        nothing is known, and all counting begins again. `now` is in seconds on a clock that never goes back.
         """
         return sum(self._look(place, living, now) for place in self._places)
 
-    def _look(self, place: _Place, living: Callable[[], Living | None], now: float) -> int:
+    def _look(self, place: _BackendState, living: Callable[[], Living | None], now: float) -> int:
         removed = 0
         try:
             with self._opened(place.url) as inventory:
@@ -77,7 +76,9 @@ class Janitor:
                 log.warning("endpoints at %s cannot be looked through: %s. Trying on", place.url, why)
         return removed
 
-    def _remove(self, place: _Place, inventory: Inventory, where: str, task: TaskId, framework: FrameworkId) -> bool:
+    def _remove(
+        self, place: _BackendState, inventory: Inventory, where: str, task: TaskId, framework: FrameworkId
+    ) -> bool:
         found = inventory.read(where)
         if found is None or found.endpoint.framework != framework:
             place.foreign[task] = None

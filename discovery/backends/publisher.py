@@ -1,7 +1,8 @@
-"""What all back ends that can be away have in common: what is wanted of each task, and a thread that brings it about.
+"""The publisher: the part that all back ends share which can be away. It keeps the desired endpoint of each task, and a
+thread brings the back end in line with it.
 
-What is wanted of each task is kept, not what was asked: so there is never more waiting than there are tasks, and after
-the loss of a session all that is wanted is published anew.
+It keeps the desired state and not the requests. So no more work waits than there are tasks, and after a lost session
+everything desired is published again.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from discovery.executor_addresses import Announcement
 from specs.ids import TaskId
 
 LAPSE_SECONDS = 10.0
-"""So long is found what a publisher that died or was cut off had published, where the back end knows sessions."""
+"""Session time-out: how long endpoints of a dead or partitioned publisher stay visible, in back ends with sessions."""
 AWAY_SECONDS = 5.0
-"""A back end that is back sooner is not spoken of."""
+"""Delay before a back end that is away is logged."""
 TRY_SECONDS = 1.0
-"""One that is away is asked again after so long, if nobody says before that it is back."""
+"""Pause before a back end that is away is tried again, unless it reports earlier."""
 AGAIN_SECONDS = 5.0
-"""What a back end refuses is asked again after so long."""
+"""Pause before a refused request is sent again."""
 
 OWN = TaskId("@")
-"""Stands among the tasks for the executor itself; no task has that id."""
+"""The key of the executor itself among the tasks; no task has this id."""
 
 log = logging.getLogger("discovery")
 
@@ -38,34 +39,34 @@ class Away(Exception):
 
 
 class BackendRefused(Exception):
-    """The back end does not do what it was asked, and says why."""
+    """The back end has refused a request; the text is the reason."""
 
 
 class RegistryBackend(Protocol):
     """A back end as the publisher's thread sees it. Calls take a few seconds at most and can raise Away or
     BackendRefused."""
 
+    #: Such as `etcd at 10.0.0.7:2379`.
     name: str
-    """Such as `etcd at 10.0.0.7:2379`."""
+    #: Endpoints lapse unless `renew` is called about this often.
     renew_seconds: float
-    """What is published lapses where `renew` is not called about so often."""
 
     def renew(self) -> bool:
-        """Keeps what is published from lapsing. Whether it has to be published anew, all of it."""
+        """Keeps the endpoints from lapsing. Whether all of them must be published again."""
 
     def put(self, endpoint: Endpoint, replaces: Sequence[TaskId]) -> None:
-        """Has the endpoint be there, unless a newer one has its name; what `replaces` names goes, and not before it is
-        there."""
+        """Publishes the endpoint, unless a newer one has its name. The endpoints of the tasks in `replaces` are removed
+        after that."""
 
     def announce(self, announcement: Announcement) -> None:
-        """Has it be found where the executor answers."""
+        """Publishes where the executor answers."""
 
     def remove(self, endpoint: Endpoint) -> None:
-        """Has it not be there, if it is this publisher's."""
+        """Removes the endpoint, if it is this publisher's."""
 
     def stop(self, takes_back: bool) -> None:
-        """Ends the session, with all that is published if it `takes_back`; else it takes back the announcement alone,
-        and the endpoints are left to lapse. Called from another thread, in the middle of anything; raises nothing."""
+        """Ends the session. If it `takes_back`, everything published is removed; else only the announcement is, and the
+        endpoints lapse. Called from another thread at any moment; raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,21 @@ class _Wanted:
 
 
 class Publisher:
-    """A discovery.backends.registry.Registry over a RegistryBackend, by a thread of its own."""
+    """A discovery.backends.registry.Registry over a RegistryBackend, with a thread of its own."""
 
     def __init__(self, backend: RegistryBackend) -> None:
         self._backend = backend
         self._changed = threading.Condition()
         self._wanted: dict[TaskId, _Wanted | Announcement] = {}
-        self._known: dict[TaskId, Endpoint] = {}  # what may be there
+        self._known: dict[TaskId, Endpoint] = {}  # what can be published
         self._dirty: dict[TaskId, None] = {}
-        self._refused: dict[TaskId, float] = {}  # until when each is let be
-        self._said: dict[TaskId, str] = {}  # why each was refused
+        self._refused: dict[TaskId, float] = {}  # when each is tried again
+        self._logged: dict[TaskId, str] = {}  # the reason that was logged
         self._answers: dict[TaskId, list[Done]] = {}
         self._is_closing = False
         self._is_woken = True
         self._away_since: float | None = None
-        self._has_told = False
+        self._has_logged = False
         self._thread = threading.Thread(target=self._run, name="endpoints", daemon=True)
         self._thread.start()
 
@@ -120,7 +121,7 @@ class Publisher:
         self._end(seconds, takes_back=False)
 
     def wake(self) -> None:
-        """The back end is there again, or may have lost the session: it is looked at now. From any thread."""
+        """The back end is back, or the session can be lost: looks now. Called from any thread."""
         with self._changed:
             self._is_woken = True
             self._changed.notify_all()
@@ -132,14 +133,14 @@ class Publisher:
             self._changed.notify_all()
         self._thread.join(seconds / 2)
         if not takes_back and self._away_since is not None:
-            return  # nobody is there to be told, and what is left there lapses
-        # By another thread, as it may take long where nobody answers.
+            return  # nobody can receive it, and the endpoints lapse
+        # In another thread, because it can take long if nobody answers.
         end = threading.Thread(target=self._backend.stop, args=(takes_back,), name="endpoints-end", daemon=True)
         end.start()
         end.join(max(deadline - time.monotonic(), 0.0))
 
     def _touch(self, task_id: TaskId) -> None:
-        """Something else is wanted of this task; what was wanted last is done last."""
+        """The desired state of this task has changed; the latest change is done last."""
         self._refused.pop(task_id, None)
         self._dirty.pop(task_id, None)
         self._dirty[task_id] = None
@@ -152,9 +153,9 @@ class Publisher:
         while self._wait(renew_at):
             try:
                 if self._is_due(renew_at):
-                    is_anew = self._backend.renew()
+                    must_republish = self._backend.renew()
                     renew_at = time.monotonic() + self._backend.renew_seconds
-                    self._is_there(is_anew)
+                    self._is_there(must_republish)
                 while time.monotonic() < renew_at and (task_id := self._next()) is not None:
                     self._bring_about(task_id)
             except (Away, BackendRefused) as why:
@@ -181,7 +182,7 @@ class Publisher:
             return is_due
 
     def _next(self) -> TaskId | None:
-        """The next task of which something else is wanted than there is; None where there is none, and at the end."""
+        """The next task whose desired state differs; None if there is none, and at the end."""
         with self._changed:
             if self._is_closing or self._is_woken or not self._dirty:
                 return None
@@ -211,31 +212,31 @@ class Publisher:
                 raise
             name = self._backend.name
             what = "the executor" if task_id == OWN else f"endpoint {task_id}"
-            if self._said.get(task_id) != str(why):
-                self._said[task_id] = str(why)
+            if self._logged.get(task_id) != str(why):
+                self._logged[task_id] = str(why)
                 log.warning("%s: %s refuses it (%s); trying again every %g s", what, name, why, AGAIN_SECONDS)
             return
-        self._said.pop(task_id, None)
+        self._logged.pop(task_id, None)
         with self._changed:
             if task_id not in self._wanted and task_id not in self._dirty:
                 self._known.pop(task_id, None)
         for done in answers:
             done()
 
-    def _is_there(self, is_anew: bool) -> None:
-        if self._has_told:
+    def _is_there(self, must_republish: bool) -> None:
+        if self._has_logged:
             log.info("endpoints: %s is back", self._backend.name)
-        self._away_since, self._has_told = None, False
-        if is_anew:
+        self._away_since, self._has_logged = None, False
+        if must_republish:
             with self._changed:
                 self._dirty |= dict.fromkeys(self._wanted)
 
     def _is_away(self, why: Away | BackendRefused) -> None:
-        """Says so once, if it takes long; waits until it is to be asked again."""
+        """Logs once that the back end is away, if that takes long; waits until it is tried again."""
         now = time.monotonic()
         self._away_since = now if self._away_since is None else self._away_since
-        if now - self._away_since >= AWAY_SECONDS and not self._has_told:
-            self._has_told = True
+        if now - self._away_since >= AWAY_SECONDS and not self._has_logged:
+            self._has_logged = True
             log.warning(
                 "endpoints: %s cannot be reached (%s); what changes is published when it is back, what was published"
                 " stays until it lapses. Check that it runs. Trying on",

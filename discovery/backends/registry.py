@@ -1,4 +1,4 @@
-"""Where endpoints are published: the port, all back ends as one, and one in memory that sits the same exam."""
+"""The registry of endpoints: the port, and all back ends as one."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ Done = Callable[[], None]
 
 
 class Registry(Protocol):
-    """A back end, on behalf of one executor. No call blocks or raises; each is carried out as soon as the back end can
-    be reached, and of several for one task the last counts. What is published goes with its publisher."""
+    """A registry, on behalf of one executor. No call blocks or raises; each is carried out as soon as the back end can
+    be reached, and the last one for a task counts. Endpoints end with their publisher."""
 
     def publish(self, endpoint: Endpoint, replaces: Sequence[TaskId] = ()) -> None:
-        """Has the endpoint be there until it is withdrawn, whatever becomes of sessions meanwhile.
+        """Publishes the endpoint until it is withdrawn, whatever happens to sessions meanwhile.
 
-        `replaces` are tasks that were in this task's place: what an earlier publisher left of them goes, and not before
-        this one is there.
+        `replaces` are the earlier tasks in this task's slot: the endpoints that their publisher has left are removed
+        once this one is published.
         """
 
     def withdraw(self, task_id: TaskId, done: Done) -> None:
-        """Takes the task's endpoint back; `done` is called, from any thread, once nobody can find it any more."""
+        """Withdraws the task's endpoint; `done` is called, from any thread, once nobody can find it."""
 
     def announce(self, announcement: Announcement) -> None:
-        """Has it be found where the executor answers, for as long as it lives."""
+        """Publishes where the executor answers, for as long as it lives."""
 
     def close(self, seconds: float) -> None:
-        """Takes all back that it published, for which it waits so long at most; what a publisher leaves that cannot say
-        so goes with its session."""
+        """Withdraws everything, waiting at most so long. The endpoints of a publisher that cannot do that end with its
+        session."""
 
     def hand_over(self, seconds: float) -> None:
-        """Leaves all endpoints where they are, as the end of a process that can say nothing does: they lapse with its
-        session, and until then who `replaces` them takes their places. That it answers nowhere any more is said, for
-        which it waits so long at most; where a back end is away not at all. Nothing else is to follow but the process's
-        end."""
+        """Leaves all endpoints in place, as a process does that is killed: they lapse with its session, unless a
+        publisher that `replaces` them comes before. Only the announcement is withdrawn, waiting at most so long, and
+        not at all from a back end that is away. The last call before the process ends."""
 
 
 class Several:
@@ -52,7 +51,7 @@ class Several:
             registry.publish(endpoint, replaces)
 
     def withdraw(self, task_id: TaskId, done: Done) -> None:
-        """`done` is called once, when the last of them is done."""
+        """Calls `done` once, when the last back end has withdrawn it."""
         if not self._registries:
             done()
             return
@@ -79,7 +78,7 @@ class Several:
 
 
 class _Countdown:
-    """Calls `done` when it was told `number` times."""
+    """Calls `done` after `number` calls."""
 
     def __init__(self, number: int, done: Done) -> None:
         self._left = number

@@ -63,7 +63,7 @@ class Tree:
         return bool(is_anew)
 
     def put(self, endpoint: Endpoint, replaces: Sequence[TaskId]) -> None:
-        with self._told():
+        with self._translated():
             path = self._root + path_of(endpoint.group, endpoint.task_id)
             self._put(path, endpoint_json(endpoint), endpoint.since)
             for id in replaces:
@@ -72,11 +72,11 @@ class Tree:
 
     def announce(self, announcement: Announcement) -> None:
         self._announced = self._root + announcement_path(announcement)
-        with self._told():
+        with self._translated():
             self._put(self._announced, announcement_json(announcement))
 
     def remove(self, endpoint: Endpoint) -> None:
-        with self._told():
+        with self._translated():
             self._remove(self._root + path_of(endpoint.group, endpoint.task_id))
 
     def stop(self, takes_back: bool) -> None:
@@ -89,8 +89,8 @@ class Tree:
                 self._remove(self._announced)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """What kazoo raises, in the publisher's words."""
+    def _translated(self) -> Iterator[None]:
+        """Turns the errors of kazoo into those of the publisher."""
         exceptions = self._kazoo.exceptions
         try:
             yield

@@ -1,4 +1,4 @@
-"""The directory of certificates that somebody else renews: followed, checked, and copied for the balancer."""
+"""The directory of certificates that another program renews: watched, checked, and copied for the balancer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CertificateFiles:
         self._days: dict[str, tuple[float, int]] = {}
 
     def keyring(self) -> Keyring:
-        """What shall be served now, and can be read at its paths. What is refused is told once."""
+        """The keyring to serve now, with readable paths. A refused certificate is logged once."""
         if self._source is None or time.monotonic() < self._look_at:
             return self._keyring
         self._look_at = time.monotonic() + LOOK_SECONDS
@@ -66,7 +66,7 @@ class CertificateFiles:
         return self._keyring
 
     def read(self) -> Keyring:
-        """What shall be served; nothing is copied."""
+        """The keyring to serve; nothing is copied."""
         if self._source is None:
             return BARE
         good: dict[str, Certificate] = {}
@@ -112,7 +112,7 @@ class CertificateFiles:
         half.rename(directory)
 
     def _copied(self) -> dict[str, Certificate]:
-        """What an earlier process of ours had copied for the balancer that runs."""
+        """The certificates that an earlier process of ours had copied for the running balancer."""
         found: dict[str, Certificate] = {}
         for path in sorted(each for directory in self._kept() for each in directory.glob("*.pem")):
             with contextlib.suppress(OSError, ValueError):
@@ -180,7 +180,7 @@ def _files(source: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _look(source: Path) -> _Look:
-    """What differs once a file has been replaced."""
+    """The values that differ once a file has been replaced."""
     looks: list[tuple[str, int, int, int]] = []
     try:
         files = _files(source)

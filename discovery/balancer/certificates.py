@@ -65,7 +65,7 @@ def _hosts(certificate: x509.Certificate) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """What a balancer serves TLS with: a host that no certificate is for gets the first. `paths` are the files of them
+    """The certificates of a balancer: a host without one of its own gets the first. `paths` are the files of them
     all, in the same order, below `directory`."""
 
     directory: str = ""
@@ -88,7 +88,7 @@ BARE = Keyring()
 
 
 def file_name(index: int, certificate: Certificate) -> str:
-    """What the copy of a certificate is called, in words of a configuration."""
+    """The file name of a certificate's copy, in the characters of a configuration."""
     return f"{index:03}-{re.sub(r'[^A-Za-z0-9._-]', '_', certificate.name)}"
 
 

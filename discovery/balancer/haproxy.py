@@ -21,7 +21,7 @@ ANSWER_SECONDS = 5.0
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
 AT_ONCE = 40
-"""So many words are said in one line to the socket, which takes 16 KiB."""
+"""Limit on commands in one line to the socket, which accepts 16 KiB."""
 REFUSED_AGAIN_SECONDS = 30.0
 """A configuration that was refused is tried again after so long: its cause may be a file that has been mended."""
 
@@ -54,7 +54,7 @@ class Haproxy:
         self.is_in_step = False
 
     def bring(self, model: Model, keyring: Keyring = BARE) -> None:
-        """Has HAProxy serve the model, with these certificates. What it refuses is told once, and what it served before
+        """Makes HAProxy serve the model, with these certificates. A refusal is logged once, and what it served before
         stays."""
         lines = allotted(self._lines, model, time.monotonic(), self._busy(), self._drain_seconds)
         structure = haproxy_text(model, emptied(lines), self._settings, keyring)
@@ -90,7 +90,7 @@ class Haproxy:
     # ---- the configuration ----------------------------------------------------------
 
     def _load_or_tell(self, text: str, structure: str) -> None:
-        """Has HAProxy take a configuration over, or tells once why it does not."""
+        """Makes HAProxy load a configuration, or logs once why it does not."""
         try:
             self._load(text)
         except BalancerRefused as refused:
@@ -186,7 +186,7 @@ class Haproxy:
             self._said = lines
 
     def _tell(self, words: Sequence[str]) -> bool:
-        """Whether HAProxy did all of this; what it did not is told, and mended by the next reload."""
+        """Whether HAProxy did all of this; a failure is logged, and the next reload mends it."""
         try:
             answers = [self._ask("; ".join(words[at : at + AT_ONCE])) for at in range(0, len(words), AT_ONCE)]
         except OSError as error:

@@ -134,12 +134,12 @@ _STATES = {LineState.READY: "", LineState.DRAINING: " weight 0", LineState.FREE:
 
 
 def line_name(index: int) -> str:
-    """What a line is called."""
+    """The name of a line."""
     return f"s{index + 1}"
 
 
 def changes(backend: str, index: int, before: Line, after: Line) -> tuple[str, ...]:
-    """What is said to the runtime socket so that a line becomes what it shall be."""
+    """The commands for the runtime socket that turn one line into the other."""
     name = f"{backend}/{line_name(index)}"
     if before == after:
         return ()

@@ -1,4 +1,4 @@
-"""What a balancer shall serve: from routes and endpoints to frontends, rules, backends and servers. Pure."""
+"""The desired state of a balancer: from routes and endpoints to frontends, rules, backends and servers. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specs.model.routes import HTTP_PORT, HTTPS_PORT, Balance, Route, RouteMode,
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class BackendServer:
-    """Where requests are sent. A container that another executor takes over stays the same server."""
+    """One server of a backend. A container that another executor takes over stays the same server."""
 
     address: str
     port: int
@@ -23,7 +23,7 @@ class BackendServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """Servers that are as good as one another; `servers` are in order."""
+    """Servers that are interchangeable; `servers` are in order."""
 
     name: str
     mode: RouteMode
@@ -34,7 +34,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Requests for a host ("" is any) and a path with what is below it go to a backend, or are sent to TLS (None)."""
+    """Requests for a host ("" is any) and a path or below go to a backend, or are redirected to TLS (None)."""
 
     host: str
     path: str
@@ -43,7 +43,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontend:
-    """A port that is listened on. `rules` stand in the order in which they are to be tried; connections have one."""
+    """A port that is listened on. `rules` are in the order in which they are tried; a TCP frontend has one."""
 
     listen: int
     mode: RouteMode
@@ -53,7 +53,7 @@ class Frontend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """All that a balancer serves. `problems` are what cannot be served, each a sentence for the user."""
+    """All that a balancer serves. `problems` are the routes it cannot serve, each a sentence for the user."""
 
     frontends: tuple[Frontend, ...] = ()
     backends: tuple[Backend, ...] = ()
@@ -94,10 +94,10 @@ class _Claim:
 def model_of(
     exposed: Sequence[Exposed], endpoints: Mapping[GroupId, Sequence[Endpoint]], *, name: str, has_certificates: bool
 ) -> Model:
-    """What the balancers that are called `name` serve.
+    """The model of the balancers called `name`.
 
-    Groups of one service that claim the same place share it; of several services the first by name has it. TLS needs
-    certificates: without some, what is `also` served with it is served without.
+    Groups of one service that claim the same host, port and path share it; among several services the first by name
+    gets it. TLS needs certificates: without any, a route that is `also` served with TLS is served without it.
     """
     problems: list[str] = []
     claims: list[_Claim] = []
@@ -126,7 +126,7 @@ def model_of(
 
 
 def _claims(exposed: Exposed, has_certificates: bool) -> Iterator[_Claim]:
-    """The places that a route asks for."""
+    """The places that a route claims."""
     route = exposed.route
     for host in route.hosts or ("",):
         if route.tls is Tls.NEVER or not has_certificates:
@@ -141,7 +141,7 @@ def _claims(exposed: Exposed, has_certificates: bool) -> Iterator[_Claim]:
 
 
 def _granted(claims: Sequence[_Claim], problems: list[str]) -> dict[_Place, list[_Claim]]:
-    """Who has which place: the first who claims it, with the groups of the same service."""
+    """The holders of each place: its first claimant, and the groups of the same service."""
     ports: dict[int, _Claim] = {}
     places: dict[_Place, list[_Claim]] = {}
     for claim in claims:
@@ -173,7 +173,7 @@ def _backend(
     endpoints: Mapping[GroupId, Sequence[Endpoint]],
     backends: dict[tuple[object, ...], Backend],
 ) -> str:
-    """The name of the backend of those who share a place; places with the same settings have one between them."""
+    """The name of the backend of those who share a place; places with the same settings share a backend."""
     first = sharing[0].exposed.route
     members = tuple((claim.exposed.group, claim.exposed.route.port) for claim in sharing)
     key = (members, first.mode, first.balance, first.is_sticky)

@@ -40,7 +40,7 @@ class Nginx:
         self._told: tuple[str, ...] = ()
 
     def bring(self, model: Model, keyring: Keyring = BARE) -> None:
-        """Has nginx serve the model, with these certificates. What it refuses is told once, and what it served before
+        """Makes nginx serve the model, with these certificates. A refusal is logged once, and what it served before
         stays."""
         text, now = nginx_text(model, self._settings, keyring), time.monotonic()
         if self._told != (told := unserved(model)):

@@ -69,7 +69,7 @@ def nginx_text(model: Model, settings: NginxSettings, keyring: Keyring = BARE) -
 
 
 def unserved(model: Model) -> tuple[str, ...]:
-    """What of the model nginx does not serve, as sentences."""
+    """The parts of the model that nginx does not serve, as sentences."""
     return tuple(
         f"port {frontend.listen} is for connections (mode: tcp), which nginx does not pass on here; HAProxy does"
         for frontend in model.frontends

@@ -15,13 +15,12 @@ ASK_SECONDS = 1.0
 
 
 class BalancerRefused(Exception):
-    """A balancer does not take a configuration; the text says why."""
+    """A balancer has refused a configuration; the text is the reason."""
 
 
 class Process:
-    """A program whose command names `directory`. It outlives us unless it is ended: so that a balancer serves on while
-    its follower is started anew, which then finds it by the pid that is written there; by us, as HAProxy takes its own
-    file away for as long as a reload takes."""
+    """A program whose command names `directory`. It outlives us unless it is ended: a balancer serves on while its
+    follower restarts, which then finds it by the pid in our file. HAProxy's own file is missing during a reload."""
 
     def __init__(self, command: Sequence[str], directory: Path) -> None:
         self._command = tuple(command)
@@ -37,7 +36,7 @@ class Process:
         return self._found() is not None
 
     def start(self) -> None:
-        """Starts it, apart from our terminal's signals. Raises BalancerRefused where there is no such program."""
+        """Starts it, apart from our terminal's signals. Raises BalancerRefused if there is no such program."""
         try:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError as error:
@@ -52,7 +51,7 @@ class Process:
                 os.kill(pid, number)
 
     def end(self, number: signal.Signals, seconds: float) -> None:
-        """Asks it to end, and ends it after so many seconds."""
+        """Asks it to end, and kills it after so many seconds."""
         deadline = time.monotonic() + seconds
         ask_at = 0.0
         while self.is_running and (now := time.monotonic()) < deadline:
@@ -64,7 +63,7 @@ class Process:
         self.send(signal.SIGTERM)
 
     def said(self) -> str:
-        """How it ended, for the user."""
+        """Its end in words for the user."""
         code = None if self._child is None else self._child.poll()
         return "its own words are above" if code is None else f"exit code {code}; its own words are above"
 

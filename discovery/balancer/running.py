@@ -1,4 +1,4 @@
-"""The loop of a balancer: what is wished and what can be reached, again and again, until it is told to end."""
+"""The loop of a balancer: brings it in line with routes and endpoints until it is stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from discovery.balancer.model import Model
 from discovery.balancer.source import Source
 
 LOOK_SECONDS = 0.5
-"""How often it is looked whether a draining server is idle, and whether the process still runs."""
+"""Pause between two looks at draining servers and at the process."""
 
 log = logging.getLogger("discovery.balancer")
 
@@ -21,7 +21,7 @@ class Proxy(Protocol):
     """A balancer's process."""
 
     def bring(self, model: Model, keyring: Keyring) -> None:
-        """Has it serve the model, with these certificates; nothing new is told nothing."""
+        """Makes it serve the model, with these certificates; without a change it does nothing."""
 
 
 def follow(
@@ -45,6 +45,6 @@ def follow(
 
 
 def problems(model: Model, keyring: Keyring) -> tuple[str, ...]:
-    """What is not served, or not as it should be, for the user."""
+    """The routes that are not served, or not as requested, for the user."""
     unserved = dict.fromkeys(f"not served: {each}" for each in model.problems)
     return (*unserved, *untrusted(model, keyring.certificates))

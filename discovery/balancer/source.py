@@ -41,7 +41,7 @@ class Source:
         self._stacks = Watching(store, {STACKS: 1}, self._stacks_changed)
 
     def model(self, *, has_certificates: bool) -> Model | None:
-        """What shall be served now, by a balancer with certificates or without; None while not everything has been
+        """The model to serve now, by a balancer with certificates or without; None while not everything has been
         read for the first time."""
         snapshot, contents = self._directory.snapshot, self._contents
         if not snapshot.serial or not contents.is_whole:
@@ -67,7 +67,7 @@ class Source:
         self._on_change()
 
     def _exposed(self, nodes: Mapping[str, bytes]) -> list[Exposed]:
-        """The routes of all stacks; a node that cannot be read keeps the ones that it last had, and is told once."""
+        """The routes of all stacks; a node that cannot be read keeps its latest ones, and is logged once."""
         with self._lock:
             before, self._read = self._read, {}
             for path, data in nodes.items():

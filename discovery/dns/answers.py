@@ -23,13 +23,13 @@ import dns.rdatatype
 from discovery.dns.zone import Answer, Record, Zone
 
 PLAIN_BYTES = 512
-"""What a client that says nothing can take over UDP."""
+"""Limit over UDP for a client that names none."""
 MOST_UDP_BYTES = 4096
 MOST_TCP_BYTES = 65535
 OWN_UDP_BYTES = 1232
-"""What we say that we can take: a packet of that size is not cut into pieces on the way."""
+"""Our own limit over UDP: a packet of that size is not fragmented on the way."""
 MOST_KEPT = 50_000
-"""Answers in the table; beyond, it begins anew."""
+"""Limit on answers in the table; at the limit it is emptied."""
 
 _HEADER = struct.Struct("!HHHHHH")
 _OPT = b"\x00\x00\x29" + struct.pack("!HIH", OWN_UDP_BYTES, 0, 0)
@@ -119,7 +119,7 @@ class Answers:
         return self._assembled(query, found, most_bytes)
 
     def failure(self, data: bytes, rcode: dns.rcode.Rcode) -> bytes:
-        """What is said where a query, which has an id and a question of a known form, comes to nothing."""
+        """The answer to a query that fails, if it has an id and a question of a known form."""
         query = _read_plain(data)
         if query is None:
             return _bare(data, rcode)
@@ -168,7 +168,7 @@ class Answers:
         return _Whole(message[2:begin], records, message[begin + sum(map(len, records)) :])
 
     def _assembled(self, query: _Query, answer: Answer, most_bytes: int) -> bytes:
-        """The message. Where not all records fit, chance says which do, and the client is told that it is cut."""
+        """The message. If not all records fit, chance selects some, and the answer is marked as truncated."""
         opt = _OPT if query.has_edns else b""
         room = most_bytes - _HEADER.size - len(query.question) - len(answer.authority) - len(opt)
         records = answer.records

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 Address = tuple[str, int]
 
 SECONDS_A_SERVER = 2.0
-"""So long a server is waited for before the next is asked."""
+"""Time-out for one server before the next is asked."""
 MOST_IN_FLIGHT = 1000
 _HEADER_BYTES = 12
 

@@ -1,13 +1,13 @@
-"""What a name in DNS means: from the endpoints of tasks to addresses and ports. Pure.
+"""The meaning of a name in DNS: from the endpoints of tasks to addresses and ports. Pure.
 
-A name is read from its end: the domain, what kind of answer is wanted, the stack, the service, and what narrows it.
+A name is read from its end: the domain, the kind of answer, the stack, the service, and the part that narrows it.
 
     pricing.abc.service.DOMAIN                   service pricing of stack abc
     dev-frontend.web.shop.service.DOMAIN         its group of these labels
     2.pricing.abc.service.DOMAIN                 its slot 2;  2.dev-frontend.web.shop.service.DOMAIN that of a group
     _http._tcp.web.shop.service.DOMAIN           the port http of either, or _8080 by its number in the container
 
-What stands in the place of `service` says where one is to be sent, as only who asks knows from where he can go:
+The label in the place of `service` selects the address, because only the client knows what it can reach:
 `agent` for the agent's address and the port there, `container` for the container's own, `service` for whichever of
 the two the server was told to give, and `all` for the same of tasks that are not ready, too.
 """
@@ -26,7 +26,7 @@ from specs.ids import GroupId
 
 SERVICE, ALL, ADDRESS = "service", "all", "addr"
 MESOS_SLAVE = "slave"
-"""What Mesos-DNS puts before its domain for the agent's address, whatever else is configured."""
+"""Mesos-DNS's label before its domain for the agent's address, whatever else is configured."""
 _PROTOCOLS = ("_tcp", "_udp")
 
 Groups = Mapping[GroupId, tuple[Endpoint, ...]]
@@ -44,7 +44,7 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class SrvTarget:
-    """`port` of the IP address `address`."""
+    """A port of an IP address."""
 
     address: str
     port: int
@@ -52,14 +52,14 @@ class SrvTarget:
 
 @dataclass(frozen=True, slots=True)
 class KnownName:
-    """A name that exists: IP addresses for what it means itself, targets where it names a port. Both may be empty."""
+    """A name that exists. `addresses` are those of the name itself, `targets` those of a port; both can be empty."""
 
     addresses: tuple[str, ...] = ()
     targets: tuple[SrvTarget, ...] = ()
 
 
 class Names:
-    """All endpoints by name. `default` is how tasks are reached unless a name says."""
+    """All endpoints by name. `default` is how tasks are reached unless a name says otherwise."""
 
     def __init__(self, default: Reach) -> None:
         self._default = default
@@ -67,7 +67,7 @@ class Names:
         self._stacks: dict[str, dict[str, _Service]] = {}
 
     def update(self, groups: Groups) -> list[tuple[str, str]]:
-        """From now on there are these groups; says of which stacks and services something has changed."""
+        """Replaces all groups; returns the stacks and services that have changed."""
         changed = [group for group in groups if groups[group] != self._groups.get(group)]
         gone = [group for group in self._groups if group not in groups]
         self._groups = groups
@@ -82,7 +82,7 @@ class Names:
         return list(dict.fromkeys((group.stack, group.service) for group in (*changed, *gone)))
 
     def find(self, path: Sequence[str], kind: str) -> KnownName | None:
-        """What the labels before `kind` mean, the most specific first, in lower case; None where there is nothing."""
+        """The meaning of the labels before `kind`, the most specific first, in lower case; None if there is none."""
         reach = self._default if kind in (SERVICE, ALL) else Reach(kind)
         if not path:
             return KnownName()
@@ -96,7 +96,7 @@ class Names:
         return None if found is None else _narrowed(found, rest, reach)
 
     def find_as_mesos_dns(self, path: Sequence[str]) -> KnownName | None:
-        """What the labels before FRAMEWORK.DOMAIN mean where names are those of Mesos-DNS for apps of Marathon: the
+        """The meaning of the labels before FRAMEWORK.DOMAIN as Mesos-DNS names apps of Marathon: the
         app /shop/web is `web-shop`, its ports `_web-shop._tcp` or, by name, `_http._web-shop._tcp`."""
         return self._as_mesos_dns(path, self._default)
 
@@ -165,7 +165,7 @@ class _Service:
 
 
 def _narrowed(service: _Service, path: list[str], reach: Reach) -> KnownName | None:
-    """What is left of the path before the service: [_PORT._PROTOCOL][LABELS or SLOT or SLOT.LABELS]."""
+    """The meaning of the rest of the path before the service: [_PORT._PROTOCOL][LABELS or SLOT or SLOT.LABELS]."""
     depth = next((depth for depth, label in enumerate(path) if label in _PROTOCOLS), None)
     if depth is None:
         endpoints = service.narrowed(tuple(path))

@@ -40,8 +40,8 @@ Ancillary = list[tuple[int, int, bytes]]
 
 
 class DnsServer:
-    """Answers by `answers`, forwards by `forwarder` for those in `networks`, and calls `refresh` where tasks are asked
-    for that are not ready. `counts` says what became of queries, by a word each."""
+    """The server. It answers by `answers`, forwards queries of clients in `networks` by `forwarder`, and calls
+    `refresh` for tasks that are not ready. `counts` counts queries by outcome."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The DNS server as a whole: a directory of endpoints that tells of changes, the names, the zone and the sockets."""
+"""The DNS server as a whole: a directory of endpoints, the names, the zone and the sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from discovery.readers.directory import Directory, Snapshot
 REFRESH_SECONDS = 1.0
 """Tasks that are not ready are asked for when somebody asks for them, but no more often than this."""
 WAIT_SECONDS = 2.0
-"""Who asks for them waits so long for news at most; then he is told what was known."""
+"""Time-out for fresh data about them; then the client gets what is known."""
 
 Everything = Callable[[], Groups]
 T = TypeVar("T")
@@ -133,7 +133,7 @@ def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[T], None], news: T) -
 
 
 async def serve(settings: DnsSettings, everything: Everything | None = None) -> None:
-    """Serves until the process is told to end. Raises as Dns.start does."""
+    """Serves until the process is stopped. Raises as Dns.start does."""
     server = Dns(settings, everything)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

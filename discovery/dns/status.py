@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 PREFIX = "framework_dns_"
 SECONDS = 5.0
-"""So long a client may take to ask."""
+"""Time-out for a request."""
 
 Figures = Callable[[], Mapping[str, float]]
 

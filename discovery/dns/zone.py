@@ -57,7 +57,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is to be said to a question: the records, or why there are none, and the authority for that."""
+    """The answer to a question: the records, or the reason why there are none, and the authority for that."""
 
     rcode: int = dns.rcode.NOERROR
     records: tuple[Record, ...] = ()

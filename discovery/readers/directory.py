@@ -67,7 +67,7 @@ class Directory:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What was last known."""
+        """The latest snapshot."""
         return self._snapshot
 
     @property
@@ -98,7 +98,7 @@ class Directory:
             self._on_change(snapshot)
 
     def _grouped(self, nodes: Mapping[str, bytes]) -> dict[GroupId, tuple[Endpoint, ...]]:
-        """The endpoints in these nodes by group; a node that holds none is told in the log once and passed over."""
+        """The endpoints in these nodes by group; a node that holds none is logged once and left out."""
         before, self._read = self._read, {}
         groups: dict[GroupId, list[Endpoint]] = {}
         for path, data in nodes.items():

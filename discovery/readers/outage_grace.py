@@ -1,8 +1,7 @@
-"""What vanishes just after ZooKeeper was away, though those who published it are alive. Pure: time is an argument.
+"""The grace after an outage of ZooKeeper: endpoints vanish although their publishers live. Pure: time is an argument.
 
-A server that stood still for longer than a session ends all sessions when it goes on, and with each its nodes.
-Publishers that live are back a moment later; in between there would be nothing anywhere, and who serves by it would
-serve nothing.
+A server that was frozen for longer than a session ends all sessions when it goes on, and each session's nodes with it.
+Publishers are back a moment later; without the grace a reader would see no endpoint at all, and serve nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-class Returning:
-    """Keeps what was known before an absence until it has been seen to go and come back, for `seconds` at most.
+class OutageGrace:
+    """Keeps the endpoints from before an outage until each has vanished and come back, for `seconds` at most.
 
-    What is withdrawn within that time by one whose session has lasted is kept too: nobody can tell the two apart.
+    An endpoint that a publisher with an unbroken session withdraws in that time is kept too: the two look the same.
     """
 
     def __init__(self, seconds: float) -> None:

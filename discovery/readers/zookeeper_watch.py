@@ -1,4 +1,4 @@
-"""What stands in nodes of ZooKeeper, kept in step by watches."""
+"""The contents of ZooKeeper's nodes, kept up to date by watches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 from discovery.backends.publisher import AGAIN_SECONDS, AWAY_SECONDS, LAPSE_SECONDS
 from discovery.backends.zookeeper import import_kazoo, new_client
-from discovery.readers.outage_grace import Returning
+from discovery.readers.outage_grace import OutageGrace
 from specs.urls import parse_url
 
 SETTLE_SECONDS = 0.01
-"""What changes within so long of a first change is told together with it."""
+"""Delay in which further changes are reported together with a first one."""
 ANSWER_SECONDS = 10.0
-"""An answer that takes longer is asked for again: kazoo keeps a question that meets the end of a connection."""
+"""Time-out for an answer, which is then requested again: kazoo keeps a request that meets the end of a connection."""
 
 log = logging.getLogger("discovery.readers.zookeeper_watch")
 
@@ -70,7 +70,7 @@ class Watching:
         # Of our own thread alone: since when there is no connection, what is below each node that is gone through, and
         # what each that matters holds.
         self._gone_since: float | None = None
-        self._returning = Returning(keep_seconds)
+        self._returning = OutageGrace(keep_seconds)
         self._below: dict[str, frozenset[str]] = {}
         self._nodes: dict[str, bytes] = {}
         self._contents = Contents(nodes=MappingProxyType({}))
@@ -83,7 +83,7 @@ class Watching:
 
     @property
     def contents(self) -> Contents:
-        """What was last known."""
+        """The latest contents."""
         return self._contents
 
     @property
@@ -150,7 +150,7 @@ class Watching:
                 self._tell()
 
     def _next(self) -> list[str] | None:
-        """What is to be read, once there is something and a connection; None at the end. Says once if there is no
+        """The paths to read, once there are some and a connection; None at the end. Logs once if there is no
         connection for long. After one that broke, or a reading that broke off, everything is read from the top."""
         with self._changed:
             while not self._is_closing:
@@ -222,7 +222,7 @@ class Watching:
         return self._client.get_children_async(path, watch=self._fired)
 
     def _levels_left(self, path: str) -> int:
-        """How many levels below this path the nodes are that matter."""
+        """Number of levels from this path down to the nodes of interest."""
         place = next(place for place in self._depths if path == place or path.startswith(f"{place}/"))
         return self._depths[place] - (path.count("/") - place.count("/"))
 

@@ -67,7 +67,7 @@ Find = Callable[[Groups, GroupId, str, str | int, str | Sequence[str] | None], M
 
 
 class Missing(StrictUndefined):
-    """What a template uses and is not there, in words for who wrote it."""
+    """A name in a template that does not exist, in words for its author."""
 
     __slots__ = ()
 

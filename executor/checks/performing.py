@@ -1,4 +1,4 @@
-"""Performing checks and hooks: what is asked of a task, and what came back, in words."""
+"""Performs checks and hooks: the request to a task, and its answer in words."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Checks:
         self._probes.submit(CheckTarget(address=bound.address, port=bound.host_port, check=check), due_at, done)
 
     def hook(self, order: Order, hook: Hook, runtime: Runtime, done: Done) -> None:
-        """One command of post_start or pre_stop."""
+        """Runs one command of post_start or pre_stop."""
         self._hooks.submit(lambda: done(_ran(order, hook, runtime)))
 
     def _command(self, order: Order, check: HealthCheck, runtime: Runtime, due_at: float) -> CheckOutcome:
@@ -57,13 +57,13 @@ class Checks:
 
 
 class Lateness:
-    """How late checks begin: counted, and told in the log, now and then, where it is too much."""
+    """The lateness of checks: counted, and logged now and then if it is too large."""
 
     def __init__(self, delays: Histogram, clock: Callable[[], float]) -> None:
         self._delays = delays
         self._clock = clock
         self._lock = threading.Lock()
-        self._told_at = -LATE_AGAIN_SECONDS
+        self._logged_at = -LATE_AGAIN_SECONDS
 
     def note(self, seconds: float) -> None:
         """A check began so long after it was due."""
@@ -73,9 +73,9 @@ class Lateness:
             return
         now = self._clock()
         with self._lock:
-            if now < self._told_at + LATE_AGAIN_SECONDS:
+            if now < self._logged_at + LATE_AGAIN_SECONDS:
                 return
-            self._told_at = now
+            self._logged_at = now
         log.warning("checks are late, this one by %.1f s: too many hang, or this agent is short of cpu", seconds)
 
 

@@ -23,18 +23,18 @@ from executor.workers import start_thread
 from specs.model.stack import CheckKind, HealthCheck
 
 AT_ONCE = 500
-"""So many connections are open at a time; more wait for their turn."""
+"""Limit on open connections; further checks wait."""
 READ_BYTES = 16 * 1024
 DRAIN_BYTES = 256 * 1024
 DRAIN_SECONDS = 1.0
-"""An answer's body is read for so long and so much, so that who writes it is not cut off."""
+"""Time-out and limit for reading an answer's body, so that its writer is not cut off."""
 
 Done = Callable[[CheckOutcome], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckTarget:
-    """Where a check goes: the agent's address and a port of it."""
+    """The target of a check: the agent's address and one of its ports."""
 
     address: str
     port: int
@@ -42,7 +42,7 @@ class CheckTarget:
 
     @property
     def what(self) -> str:
-        """What is asked, in words."""
+        """The request in words."""
         host = host_header(self.address, self.port)
         if self.check.kind is CheckKind.TCP:
             return f"connection to {host}"
@@ -50,7 +50,7 @@ class CheckTarget:
 
 
 class Probes:
-    """One thread that asks and listens; `late` is told by how many seconds each check began after it was due."""
+    """One thread that performs all checks over the network; `late` gets the seconds by which each check began late."""
 
     def __init__(self, late: Callable[[float], None]) -> None:
         self._late = late
@@ -66,7 +66,7 @@ class Probes:
         self._is_running = False
 
     def submit(self, target: CheckTarget, due_at: float, done: Done) -> None:
-        """Has a check done; `done` is called from the thread, once, and must not raise. Of one thread only."""
+        """Performs a check; `done` is called from the thread, once, and must not raise. Called from one thread only."""
         self._incoming.append((target, due_at, done))
         if not self._is_running:
             self._is_running = True
@@ -98,9 +98,9 @@ class Probes:
         self._settle(probe)
 
     def _step(self, probe: _Probe) -> None:
-        was_told = probe.is_told
+        had_reported = probe.has_reported
         probe.step()
-        if probe.is_told and not was_told and not probe.is_over:
+        if probe.has_reported and not had_reported and not probe.is_over:
             heappush(self._deadlines, (time.monotonic() + DRAIN_SECONDS, next(self._numbers), probe))
         self._settle(probe)
 
@@ -133,7 +133,7 @@ class _Stage(Enum):
 
 
 class _Probe:
-    """One check under way. It is told once, and over when nothing more is to be read."""
+    """One check under way. It reports once, and is over when nothing more is to be read."""
 
     def __init__(self, target: CheckTarget, done: Done) -> None:
         self._target = target
@@ -146,7 +146,7 @@ class _Probe:
         self.connection: Any = None
         self.waits_for = selectors.EVENT_WRITE
         self.registered: tuple[Any, int] | None = None
-        self.is_told = False
+        self.has_reported = False
         self.is_over = False
         self.is_forgotten = False
 
@@ -194,7 +194,7 @@ class _Probe:
         return self
 
     def close(self) -> None:
-        """Gives the connection up."""
+        """Closes the connection."""
         if self.connection is not None:
             with contextlib.suppress(OSError):
                 self.connection.close()
@@ -206,7 +206,7 @@ class _Probe:
             self._fail(os.strerror(code).lower())
             return
         if check.kind is CheckKind.TCP:
-            self._tell(CheckOutcome(is_healthy=True, message=self._target.what, code=1))
+            self._report(CheckOutcome(is_healthy=True, message=self._target.what, code=1))
             self.is_over = True
             return
         self._to_send = _request(self._target)
@@ -227,7 +227,7 @@ class _Probe:
 
     def _read(self) -> None:
         data = self.connection.recv(READ_BYTES)
-        self._drained += len(data) if self.is_told else 0
+        self._drained += len(data) if self.has_reported else 0
         try:
             self._answer.feed(data)
         except ValueError:
@@ -235,22 +235,22 @@ class _Probe:
                 raise
             self.is_over = True  # the head is what counts: a body that is wrong is only not read on
         if self._answer.status is not None:
-            self._tell(_judged(self._target, self._answer.status, self._answer.reason))
+            self._report(_judged(self._target, self._answer.status, self._answer.reason))
         self.is_over = self.is_over or not data or self._answer.is_complete or self._drained > DRAIN_BYTES
 
     def _fail(self, words: str) -> None:
         is_tcp = self._target.check.kind is CheckKind.TCP
         message = f"{self._target.what}: {words}"
-        self._tell(CheckOutcome(is_healthy=False, message=message, code=0 if is_tcp else None))
+        self._report(CheckOutcome(is_healthy=False, message=message, code=0 if is_tcp else None))
         self.is_over = True
 
     def _words(self, error: OSError) -> str:
         said = self._tls.words(error) if self._tls else ""
         return said or (error.strerror or f"{type(error).__name__}: {error}").lower()[:200]
 
-    def _tell(self, outcome: CheckOutcome) -> None:
-        if not self.is_told:
-            self.is_told = True
+    def _report(self, outcome: CheckOutcome) -> None:
+        if not self.has_reported:
+            self.has_reported = True
             self._done(outcome)
 
 
@@ -275,7 +275,7 @@ def host_in(name: str) -> str:
 
 
 def _judged(target: CheckTarget, code: int, reason: str) -> CheckOutcome:
-    """The outcome that an answer stands for."""
+    """The outcome for an answer."""
     check = target.check
     is_wanted = any(first <= code <= last for first, last in check.codes)
     message = f"{target.what}: {code} {reason}".rstrip()

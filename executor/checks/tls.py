@@ -14,19 +14,19 @@ import ssl
 
 
 def wrapped(connection: socket.socket, name: str, *, verifies: bool) -> ssl.SSLSocket:
-    """The connection with TLS on top, the handshake still to be done; `name` is whom the certificate is to be for."""
+    """The connection with TLS, before its handshake; `name` is the host that the certificate must name."""
     return _context(verifies).wrap_socket(connection, server_hostname=name, do_handshake_on_connect=False)
 
 
 def waits_for(error: OSError) -> int | None:
-    """What a call that raised this waits for, as selectors have it; None where it has failed."""
+    """The selector event that a call which raised this waits for; None if it has failed."""
     if isinstance(error, ssl.SSLWantReadError):
         return selectors.EVENT_READ
     return selectors.EVENT_WRITE if isinstance(error, ssl.SSLWantWriteError) else None
 
 
 def words(error: OSError) -> str:
-    """Why there is no TLS; "" for an error that is not of TLS."""
+    """The reason why there is no TLS; "" for any other error."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not good: {error.verify_message}"
     if isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):

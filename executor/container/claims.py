@@ -19,7 +19,7 @@ class Claims:
         self._held: dict[str, tuple[TaskId, socket.socket]] = {}
 
     def take(self, container_id: str, task_id: TaskId) -> bool:
-        """Whether the container is this executor's now; another living one may have it."""
+        """Claims the container for a task; False if another living executor has it."""
         with self._lock:
             held = self._held.get(container_id)
             claim = held[1] if held is not None else _bound(container_id)
@@ -35,7 +35,7 @@ class Claims:
             return held[0] if held is not None else None
 
     def release(self, container_id: str) -> None:
-        """The container is no more."""
+        """Releases the claim on a container that is gone."""
         with self._lock:
             held = self._held.pop(container_id, None)
         if held is not None:

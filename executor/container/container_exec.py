@@ -16,7 +16,7 @@ from executor.runtime import CheckOutcome, exit_message
 from specs.model.stack import Hook
 
 OUTPUT_BYTES = 4096
-"""So much of the end of a command's output is looked at."""
+"""Limit on output that is kept: the end of it."""
 READ_BYTES = 16 * 1024
 LOOK_AGAIN_SECONDS = 0.05
 
@@ -24,7 +24,7 @@ log = logging.getLogger("executor.container.containers")
 
 
 def execute(engine: Engine, container: str, hook: Hook) -> CheckOutcome:
-    """How the command ended; one that is late is killed. Never raises for what the engine does."""
+    """Runs the command and returns its outcome; kills it at its time-out. Never raises for errors of the engine."""
     try:
         client = engine.connected()
         deadline = time.monotonic() + hook.timeout_seconds
@@ -78,7 +78,7 @@ class Frames:
 
 
 def _read_until(stream: Any, deadline: float) -> tuple[bytes, bool]:
-    """The last output of an exec, and whether it was still at it at the deadline."""
+    """The last output of an exec, and whether it still ran at the deadline."""
     connection = socket.socket(fileno=os.dup(stream.fileno()))
     frames = Frames(OUTPUT_BYTES)
     try:

@@ -1,4 +1,4 @@
-"""A command in a container with somebody at its other end: the engine's exec with input, and perhaps a terminal."""
+"""The terminal of an exec session in a container: the engine's exec with input."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ HEADER_BYTES = 8
 STREAMS = {1: "stdout", 2: "stderr"}
 LOOK_AGAIN_SECONDS = 0.05
 END_SECONDS = 5.0
-"""So long the engine may take to tell the exit code once the output has ended."""
+"""Time-out for the exit code once the output has ended."""
 
 log = logging.getLogger("executor.terminal")
 
 
-def start(engine: Engine, container: str, wanted: ExecRequest) -> ContainerTerminal:
+def start(engine: Engine, container: str, request: ExecRequest) -> ContainerTerminal:
     """Starts the command in the container. Raises Fault."""
     try:
         client = engine.connected()
         id = client.exec_create(
             container,
-            list(wanted.command),
-            stdin=wanted.has_input,
-            tty=wanted.has_terminal,
-            user=wanted.user,
-            environment=dict(wanted.environment or {}) or None,
-            workdir=wanted.working_dir or None,
+            list(request.command),
+            stdin=request.has_input,
+            tty=request.has_terminal,
+            user=request.user,
+            environment=dict(request.environment or {}) or None,
+            workdir=request.working_dir or None,
         )["Id"]
-        stream = client.exec_start(id, tty=wanted.has_terminal, socket=True)
-        terminal = ContainerTerminal(client, id, stream, has_frames=not wanted.has_terminal)
+        stream = client.exec_start(id, tty=request.has_terminal, socket=True)
+        terminal = ContainerTerminal(client, id, stream, has_frames=not request.has_terminal)
     except APIError as error:
         raise Fault(words(error)) from error
     except AWAY as error:
         raise Fault(f"no answer from Docker at {engine_address()}: {error}", is_temporary=True) from error
-    if wanted.has_terminal and wanted.rows and wanted.columns:
-        terminal.resize(wanted.rows, wanted.columns)
+    if request.has_terminal and request.rows and request.columns:
+        terminal.resize(request.rows, request.columns)
     return terminal
 
 
@@ -120,7 +120,7 @@ class ContainerTerminal:
         self._response.close()
 
     def _buffered(self) -> bytes:
-        """What the engine sent right behind its answer: the client has read that already, and would keep it."""
+        """Bytes that the engine sent right behind its answer: the client has read them already, and would keep them."""
         reader = self._response.raw._fp.fp
         # The client's own socket object would wait for as long as an answer may take.
         reader.raw._sock.setblocking(False)

@@ -159,7 +159,7 @@ class Docker:
     # ---- what goes on -------------------------------------------------------------
 
     def watch(self) -> NoReturn:
-        """Posts Exited for every container of ours that ends, for ever, whether the engine stays or comes and goes."""
+        """Posts Exited for every container of ours that ends, for ever, even if the engine comes and goes."""
         pause = LEAST_PAUSE_SECONDS
         while True:
             try:
@@ -178,8 +178,8 @@ class Docker:
             pause = min(pause * 2, MOST_PAUSE_SECONDS)
 
     def find(self, framework_id: str, agent_id: str) -> tuple[FoundContainer, ...]:
-        """The containers of this framework on this agent, whoever made them; and those of other agent ids on this
-        machine that were abandoned."""
+        """The containers of this framework on this agent, whoever created them, and abandoned ones of other agent ids
+        on this machine."""
         filters = {"label": f"{FRAMEWORK_LABEL}={framework_id}"}
         try:
             rows = self._engine.ask(lambda engine: engine.containers(all=True, filters=filters))
@@ -231,10 +231,10 @@ class Docker:
         return str(found["Id"])
 
     def _heir(self, order: Order) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """What predecessors have left, and of that what the order takes over.
+        """The containers that predecessors have left, and the one of them that the order adopts.
 
-        The engine's list may leave out a container while others are renamed, as several that are adopted at a time are:
-        so one that is not in it is looked for again before it counts as gone.
+        The engine's list can omit a container while others are renamed, as several adoptions at a time do. So a
+        container that is missing is looked for again before it counts as gone.
         """
         for look in range(ADOPTION_LOOKS):
             if look:
@@ -246,8 +246,8 @@ class Docker:
         return left, heir
 
     def _left_by(self, order: Order) -> list[dict[str, Any]]:
-        """The containers of the order's predecessors that no living executor has, the newest task's first. They may
-        be of another id that this machine's agent had: the scheduler would not name them if that could come back."""
+        """The containers of the order's predecessors that no living executor has, the newest task's first. They can
+        have an earlier id of this machine's agent: the scheduler names them only if that agent cannot come back."""
         filters = {"label": f"{FRAMEWORK_LABEL}={order.framework_id}"}
         rows = self._engine.ask(lambda engine: engine.containers(all=True, filters=filters))
         places = {id: place for place, id in enumerate(order.predecessors)}
@@ -261,7 +261,7 @@ class Docker:
         return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
 
     def _may_have(self, row: dict[str, Any], order: Order) -> bool:
-        """Whether no other living task has it: neither of another executor, nor one of ours that has adopted it."""
+        """Whether no other living task has it, neither of another executor nor one of ours."""
         adopted = self._claims.task_of(row["Id"])
         if adopted is not None:
             return adopted == order.task_id or adopted in order.predecessors
@@ -269,7 +269,7 @@ class Docker:
 
     @staticmethod
     def _may_adopt(row: dict[str, Any], order: Order) -> bool:
-        """Whether it is what the order wants, and was started: what has ended since is told of as its end."""
+        """Whether it is what the order wants and was started. If it has ended since, that is reported as its end."""
         is_same = is_same_container(VersionId(row["Labels"].get(VERSION_LABEL, "")), order.version)
         return is_same and row["State"] in ("running", "paused", "exited")
 
@@ -351,7 +351,7 @@ class Docker:
             self._post(Exited(task_id=task_id, exit_code=int(code) if code else None))
 
     def _examine(self, engine: Any) -> None:
-        """Says which of ours have ended, and follows the others, as nobody was listening until now."""
+        """Posts Exited for the containers that ended unobserved, and copies the output of the others again."""
         with self._lock:
             started = dict(self._started)
         rows = engine.containers(all=True, filters={"label": SANDBOX_LABEL})
@@ -367,12 +367,12 @@ class Docker:
 
 
 def _first_task(row: dict[str, Any]) -> TaskId:
-    """The task for which a container was made."""
+    """The task for which a container was created."""
     return TaskId(row["Labels"].get(TASK_LABEL, ""))
 
 
 def _newest_task(row: dict[str, Any]) -> TaskId:
-    """The task that had it last: who adopts a container gives it its own name, and cannot change its labels."""
+    """The task that had it last: an adopted container gets the task's name, and its labels cannot change."""
     names = row.get("Names") or ()
     return TaskId(names[0].removeprefix("/")) if names else _first_task(row)
 

@@ -17,12 +17,12 @@ from docker.utils import kwargs_from_env
 from executor.runtime import Fault
 
 PATIENCE_SECONDS = 30.0
-"""How long one operation waits for an engine that is away."""
+"""Time-out of one operation for an engine that is away."""
 CALL_SECONDS = 120.0
 LEAST_PAUSE_SECONDS = 0.1
 MOST_PAUSE_SECONDS = 2.0
 AWAY = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
-"""What means that the engine could not be reached; an APIError, which is an answer, must be caught before."""
+"""Errors that mean the engine could not be reached. An APIError is an answer and must be caught before these."""
 
 T = TypeVar("T")
 
@@ -38,12 +38,12 @@ def new_client(call_seconds: float = CALL_SECONDS) -> Any:
 
 
 def words(error: APIError) -> str:
-    """What the engine said."""
+    """The engine's own words."""
     return str(error.explanation or error).strip()
 
 
 class Engine:
-    """The engine, connected to when it is first asked; an answer is waited for `call_seconds`."""
+    """The engine, connected at the first call; `call_seconds` is the time-out of an answer."""
 
     def __init__(self, call_seconds: float = CALL_SECONDS) -> None:
         self._call_seconds = call_seconds
@@ -51,7 +51,7 @@ class Engine:
         self._client: Any = None
 
     def ask(self, call: Callable[[Any], T]) -> T:
-        """What the engine answers; waits for it for a bounded time. Raises APIError, or Fault if it is away."""
+        """Calls the engine, waiting a bounded time for one that is away. Raises APIError, or Fault if it stays away."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         pause = LEAST_PAUSE_SECONDS
         while True:

@@ -37,7 +37,7 @@ class _Job:
 
 
 class Images:
-    """Pulls what tasks wait for. When nobody waits any more, the pull is broken off."""
+    """Pulls images for tasks. A pull that no task waits for any more is cancelled."""
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -57,7 +57,7 @@ class Images:
         self._workers.submit(lambda: self._work(job))
 
     def cancel(self, order: Order) -> None:
-        """The task does not wait any more."""
+        """Stops waiting for the image of this task."""
         with self._lock:
             job = self._jobs.get(order.container.image)
             if job is None or job.waiting.pop(order.task_id, 0) == 0 or job.waiting:

@@ -97,7 +97,7 @@ def files_of(mounted: Mapping[str, Mount], process_groups: Mapping[str, str], co
 
 
 def usage_of(files: Files, read: Read, at: float) -> Measurement:
-    """What the group uses. Raises OSError where it is no more, ValueError where what is read is not understood.
+    """The use by the group. Raises OSError if the group is gone, ValueError for an unknown format.
 
     Time on processors is read first: `at` is when.
     """

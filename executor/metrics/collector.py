@@ -1,4 +1,4 @@
-"""The thread that measures all tasks again and again."""
+"""The thread that measures all tasks at an interval."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from executor.metrics.snapshot import Measured, Snapshot
 from specs.ids import TaskId
 
 RUNS = frozenset((Phase.RUNNING, Phase.DRAINING, Phase.PRE_STOP, Phase.STOPPING))
-"""The phases in which there is something to measure."""
+"""The phases in which a task is measured."""
 SURVEY_SECONDS = 5.0
-"""So long the loop's answer is waited for."""
+"""Time-out for the loop's answer."""
 
 
 class Collector:
-    """Measures every `interval_seconds`. `ask` hands a question to the loop; any thread may look at `latest`."""
+    """Measures every `interval_seconds`. `ask` sends a request to the loop; any thread can read `latest`."""
 
     def __init__(
         self,

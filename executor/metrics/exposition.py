@@ -102,7 +102,7 @@ def parse(text: str, own: Mapping[str, str], most_samples: int) -> tuple[Family,
 
 
 def plain_values(families: Iterable[Family]) -> dict[str, float]:
-    """Of each plain gauge and counter the sum over all of its labels; what is no number is left out."""
+    """For each plain gauge and counter the sum over all its labels; values that are no numbers are left out."""
     values: dict[str, float] = {}
     for family in families:
         numbers = [sample.value for sample in family.samples if math.isfinite(sample.value)]

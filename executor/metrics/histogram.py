@@ -1,4 +1,4 @@
-"""How often something took how long. Pure."""
+"""Counts of durations by their length. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a task uses: one measurement, and what two of them say. Pure."""
+"""The measurement of a task, and the comparison of two. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One measurement of a container or process, at `at` seconds on a clock that never goes back.
+    """One measurement of a container or process. Counters are since its start."""
 
-    Counters are since its start. `mem_bytes` leaves out what the kernel gives back when it is short of memory: files
-    that it holds and nobody uses. Limits are None where there are none; the counters of the network are None where it
-    has none of its own.
-    """
-
+    #: Seconds on a clock that never goes back.
     at: float
+    #: Seconds of processor time.
     cpu_seconds: float
+    #: Memory in use, without files that the kernel frees when it needs memory.
     mem_bytes: int
+    #: Limits, None without one.
     cpus_limit: float | None = None
     mem_limit_bytes: int | None = None
+    #: Network counters, None without a network of its own.
     net_rx_bytes: int | None = None
     net_tx_bytes: int | None = None
     block_read_bytes: int = 0
@@ -27,14 +27,14 @@ class Measurement:
 
 
 def cpus(before: Measurement | None, now: Measurement) -> float | None:
-    """How many cores it used between the two, None where that cannot be said yet."""
+    """The cores used between the two measurements; None for the first one."""
     if before is None or now.at <= before.at:
         return None
     return round((now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4)
 
 
 def never_falling(before: Measurement | None, now: Measurement) -> Measurement:
-    """`now` with no counter below what it was: of processes that come and go a part is lost when one ends."""
+    """`now` with no counter below that before: when a process below the task ends, its part is lost."""
     if before is None:
         return now
     return replace(

@@ -1,4 +1,4 @@
-"""What the kernel tells of processes, and the network of one. Pure."""
+"""The kernel's files about processes, and the network of one. Pure."""
 
 from __future__ import annotations
 

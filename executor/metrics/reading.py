@@ -1,4 +1,4 @@
-"""Measuring: the kernel's own files where they can be read, which costs next to nothing, and the engine where not."""
+"""Measures tasks: from the kernel's files where they can be read, which costs next to nothing, else by the engine."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 READ_BYTES = 64 * 1024
 ENGINE_SECONDS = 10.0
-"""So long an answer of the engine is waited for."""
+"""Time-out for an answer of the engine."""
 ENGINE_AT_ONCE = 16
-TELL_AFTER = 2
-"""A task that could not be measured so many times in a row is told of."""
+LOG_AFTER = 2
+"""Number of failures in a row after which a task is logged as not measured."""
 GARBLED = (KeyError, ValueError, IndexError, TypeError)
-"""What reading raises where a kernel or an engine writes something else than is known here."""
+"""Errors for a format of the kernel or the engine that is not known here."""
 
 T = TypeVar("T")
 
@@ -39,31 +39,31 @@ log = logging.getLogger("executor.metrics")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a container is measured: by `files`, or where they are None by the engine; `pid` is that of its first
-    process, 0 where its network is not its own."""
+class _Source:
+    """Where a container is measured: in `files`, or by the engine if they are None. `pid` is that of its first process,
+    0 if its network is not its own."""
 
     files: Files | None
     pid: int
 
 
 class Connected(Protocol):
-    """What is wanted of executor.container.engine.Engine."""
+    """The part of executor.container.engine.Engine that is used here."""
 
     def connected(self) -> Any:
         """The client of docker-py. Raises one of AWAY."""
 
 
 class Measuring:
-    """Measures tasks, one thread's work. What cannot be measured is left out, and told of once.
+    """Measures tasks, in one thread. A task that cannot be measured is left out, and logged once.
 
-    `by_kernel` False: the engine is asked for all containers, for benchmarks only.
+    `by_kernel` False: all containers are measured by the engine, for benchmarks only.
     """
 
     def __init__(self, engine: Connected | None = None, proc: str = "/proc", by_kernel: bool = True) -> None:
         self._engine = engine or Engine(ENGINE_SECONDS)
         self._proc = proc
-        self._places: dict[TaskId, _Place] = {}
+        self._sources: dict[TaskId, _Source] = {}
         self._supervisors: dict[TaskId, int] = {}
         self._last: dict[TaskId, Measurement] = {}
         self._failures: dict[TaskId, int] = {}
@@ -72,7 +72,7 @@ class Measuring:
         self._mounts = cgroups.mounts(self._read(f"{proc}/self/mountinfo"))
 
     def measure(self, tasks: Sequence[TaskSnapshot]) -> dict[TaskId, Measurement]:
-        """What each of these tasks uses now."""
+        """The measurements of these tasks now."""
         self._is_engine_away = False
         table = self._table() if any(seen.pid for seen in tasks) else Table(())
         containers = [seen for seen in tasks if not seen.order.is_process]
@@ -83,33 +83,33 @@ class Measuring:
         found = {id: usage for id, usage in usages.items() if usage is not None}
         self._last = found
         self._failures = {id: number for id, number in self._failures.items() if id not in found}
-        for known in (self._places, self._failures, self._supervisors):
+        for known in (self._sources, self._failures, self._supervisors):
             for id in known.keys() - {seen.order.task_id for seen in tasks}:
                 del known[id]
         return found
 
     def _is_asked(self, seen: TaskSnapshot) -> bool:
-        """Whether it is the engine that knows what this container uses; finds that out the first time."""
+        """Whether the engine measures this container; found out the first time."""
         id = seen.order.task_id
-        if id not in self._places:
-            place = self._try(self._place, seen)
-            if place is None:
+        if id not in self._sources:
+            source = self._try(self._source_of, seen)
+            if source is None:
                 return False
-            self._places[id] = place
-        return self._places[id].files is None
+            self._sources[id] = source
+        return self._sources[id].files is None
 
     def _read_of(self, seen: TaskSnapshot) -> Measurement | None:
-        place = self._places.get(seen.order.task_id)
-        if place is None or place.files is None:
+        source = self._sources.get(seen.order.task_id)
+        if source is None or source.files is None:
             return None
-        usage = cgroups.usage_of(place.files, self._read, time.monotonic())
-        if place.pid:
-            received, sent = network_of(self._read(f"{self._proc}/{place.pid}/net/dev"))
+        usage = cgroups.usage_of(source.files, self._read, time.monotonic())
+        if source.pid:
+            received, sent = network_of(self._read(f"{self._proc}/{source.pid}/net/dev"))
             usage = replace(usage, net_rx_bytes=received, net_tx_bytes=sent)
         return usage
 
     def _ask_all(self, containers: Sequence[TaskSnapshot]) -> dict[TaskId, Measurement | None]:
-        """The engine's statistics, several at a time: for each of them it waits for its own next look, a second."""
+        """The engine's statistics, several at a time, because each answer takes the engine a second."""
         if not containers:
             return {}
         with ThreadPoolExecutor(ENGINE_AT_ONCE, "engine-stats") as pool:
@@ -117,14 +117,14 @@ class Measuring:
             return {seen.order.task_id: usage for seen, usage in zip(containers, usages, strict=True)}
 
     def _try(self, measure: Callable[[TaskSnapshot], T], seen: TaskSnapshot) -> T | None:
-        """What it returns, None where it comes to nothing."""
+        """The result, None if the measurement fails."""
         try:
             return measure(seen)
         except (APIError, *AWAY, *GARBLED) as error:
             self._failed(seen, error)
             return None
 
-    def _place(self, seen: TaskSnapshot) -> _Place:
+    def _source_of(self, seen: TaskSnapshot) -> _Source:
         """Raises what the engine raises."""
         state = self._ask(lambda engine: engine.inspect_container(seen.container_id))["State"]
         pid = int(state.get("Pid") or 0)
@@ -135,7 +135,7 @@ class Measuring:
                 files = cgroups.files_of(self._mounts, groups, seen.container_id)
             except OSError:
                 pass  # it has just ended, or its number is that of another machine or container
-        return _Place(files, pid if seen.order.container.network is Network.BRIDGE else 0)
+        return _Source(files, pid if seen.order.container.network is Network.BRIDGE else 0)
 
     def _asked(self, seen: TaskSnapshot) -> Measurement:
         stats = self._ask(lambda engine: engine.stats(seen.container_id, stream=False, one_shot=True))
@@ -143,7 +143,7 @@ class Measuring:
         return usage if seen.order.mem_mib else replace(usage, mem_limit_bytes=None)
 
     def _ask(self, call: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """What the engine answers. One that is away is not waited for once for each container."""
+        """The engine's answer. One that is away is not waited for once per container."""
         if self._is_engine_away:
             raise OSError(f"Docker at {engine_address()} does not answer")
         try:
@@ -155,11 +155,12 @@ class Measuring:
             raise
 
     def _failed(self, seen: TaskSnapshot, error: Exception) -> None:
-        """Where it is measured is looked for anew. One that is gone by the next time was just ending: not told of."""
+        """Forgets where the task is measured. A task that is gone by the next time was just ending, and is not
+        logged."""
         id = seen.order.task_id
-        self._places.pop(id, None)
+        self._sources.pop(id, None)
         self._failures[id] = self._failures.get(id, 0) + 1
-        if self._failures[id] == TELL_AFTER:
+        if self._failures[id] == LOG_AFTER:
             log.warning("what %s uses cannot be measured: %s; trying on", id, error or type(error).__name__)
 
     def _process(self, seen: TaskSnapshot, table: Table) -> Measurement | None:
@@ -184,7 +185,7 @@ class Measuring:
         return never_falling(self._last.get(seen.order.task_id), usage)
 
     def _table(self) -> Table:
-        """All processes of this machine: those of a task, and of what runs beside it, have its supervisor above."""
+        """All processes of this machine: those of a task have its supervisor as an ancestor."""
         found = []
         with os.scandir(self._proc) as entries:
             names = [entry.name for entry in entries if entry.name.isdecimal()]

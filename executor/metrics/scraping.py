@@ -1,4 +1,4 @@
-"""Tasks' own metrics: asking for their pages, each at its own pace."""
+"""Tasks' own metrics: requests their pages, each at its own interval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from specs.ids import TaskId
 MOST_SAMPLES = 2000
 MOST_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = 5.0
-"""So long a whole answer may take."""
+"""Time-out for a whole answer."""
 THREADS = 4
 READ_BYTES = 64 * 1024
 _OK = 200
@@ -42,7 +42,7 @@ class Scraping:
         self._found: dict[TaskId, Scraped] = {}
 
     def due(self, tasks: Sequence[TaskSnapshot]) -> float | None:
-        """Has the pages asked for that are due, forgets those of other tasks; returns when the next one is due."""
+        """Requests the pages that are due, and forgets those of other tasks; returns when the next one is due."""
         now = self._clock()
         declared = {seen.order.task_id: seen.order for seen in tasks if seen.order.container.metrics is not None}
         with self._lock:
@@ -62,7 +62,7 @@ class Scraping:
         return next_at
 
     def found(self, id: TaskId) -> Scraped | None:
-        """What the task's page said last, None where it was not asked for yet, or has none."""
+        """The latest page of the task; None before the first request, or if it has no page."""
         with self._lock:
             return self._found.get(id)
 

@@ -15,9 +15,9 @@ from typing import Any
 from executor.workers import start_thread
 
 AT_ONCE = 16
-"""So many requests are answered at a time; who comes then is sent away."""
+"""Limit on requests at a time; further clients get 503."""
 PATIENCE_SECONDS = 10.0
-"""So long a client may take to say what it wants, and to take the answer."""
+"""Time-out for a request, and for reading the answer."""
 BUSY = b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
 Pages = dict[str, tuple[str, Callable[[], bytes]]]
@@ -27,10 +27,10 @@ log = logging.getLogger("executor.metrics")
 
 
 class MetricsServer:
-    """Serves `pages` at `address`, from its own threads.
+    """Serves `pages` at `address`, in its own threads.
 
-    Where `port` is 0, or taken, the kernel picks one; where the address is none of this machine's (an agent may be
-    known by another's), it listens at all. Raises OSError where nothing of that goes.
+    If `port` is 0 or taken, the kernel picks one; if the address is none of this machine's (an agent can be known by
+    another address), it listens on all. Raises OSError if none of that works.
     """
 
     def __init__(self, address: str, port: int, pages: Pages) -> None:

@@ -1,4 +1,4 @@
-"""What the executor knows of all its tasks' use at one moment, and how it is told: as JSON and as a page. Pure."""
+"""The use of resources by all tasks at one moment, as JSON and as a page of metrics. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from executor.metrics.histogram import Histogram
 from executor.metrics.measurement import Measurement
 
 TASK_LABELS = ("stack", "service", "group", "slot", "task")
-"""Which task a sample is of."""
+"""The labels that name the task of a sample."""
 _CONTAINER = "framework_container_"
 _TASK = "framework_task_"
 _EXECUTOR = "framework_executor_"
@@ -22,7 +22,7 @@ _EXECUTOR = "framework_executor_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scraped:
-    """What a task's own page said, or `fault` where it could not be had; `seconds` is how long that took."""
+    """A task's own page, or the `fault` for which it is missing; `seconds` is how long the request took."""
 
     families: tuple[Family, ...] = ()
     fault: str = ""
@@ -30,13 +30,13 @@ class Scraped:
 
     @property
     def samples(self) -> int:
-        """How many it said."""
+        """The number of its samples."""
         return sum(len(family.samples) for family in self.families)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A task, what it uses in all, how many cores it used since the time before, and what its own page said."""
+    """A task, its use in all, the cores it used since the measurement before, and its own page."""
 
     seen: TaskSnapshot
     usage: Measurement | None = None
@@ -56,7 +56,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """What the executor itself is and uses; times in seconds since 1970."""
+    """The executor itself and its own use; times in seconds since 1970."""
 
     executor: str
     agent: str
@@ -69,7 +69,7 @@ class Own:
 
 
 def labels_of(order: Order) -> dict[str, str]:
-    """The labels of all that is told of a task."""
+    """The labels of all samples of a task."""
     group = order.group
     return dict(
         zip(TASK_LABELS, (group.stack, group.service, str(group), str(order.slot), str(order.task_id)), strict=True)
@@ -104,7 +104,7 @@ def _task_json(measured: Measured, usage: Measurement) -> dict[str, Any]:
 
 
 def write_tasks(page: Page, snapshot: Snapshot) -> None:
-    """What each task uses, and how it is."""
+    """Writes the use and the state of each task."""
     for each in snapshot.tasks:
         order, labels = each.seen.order, labels_text(labels_of(each.seen.order).items())
         if each.usage is not None:
@@ -141,7 +141,7 @@ def _write_usage(page: Page, usage: Measurement, labels: str) -> None:
 
 
 def write_executor(page: Page, own: Own, snapshot: Snapshot) -> None:
-    """What the executor itself uses, and what it is at."""
+    """Writes the executor's own use and state."""
     about = (("executor", own.executor), ("agent_id", own.agent), ("hostname", own.hostname), ("version", own.version))
     page.add(f"{_EXECUTOR}info", "gauge", "Which executor this is.", labels_text(about), 1)
     survey = snapshot.survey
@@ -174,7 +174,7 @@ def _unmeasured(snapshot: Snapshot) -> int:
 
 
 def write_scraped(page: Page, snapshot: Snapshot) -> None:
-    """What the tasks' own pages said; what is called as something of ours is left out."""
+    """Writes the tasks' own pages; samples with one of our names are left out."""
     ours = set(page.families)
     for each in snapshot.tasks:
         if each.scraped is None:

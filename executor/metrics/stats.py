@@ -1,4 +1,4 @@
-"""What the engine itself tells of a container: GET /containers/ID/stats. Pure."""
+"""The engine's own statistics of a container: GET /containers/ID/stats. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command beside a plain process with somebody at its other end: by pipes, or by a terminal of its own."""
+"""The terminal of an exec session beside a plain process: pipes, or a terminal of its own."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ READ_BYTES = 32 * 1024
 END_OF_INPUT = b"\x04"
 """Ctrl-D: a terminal knows no other end."""
 LAST_WORDS_SECONDS = 1.0
-"""So long it may be silent, once the command has ended, before its output has ended too: whoever else holds that open
-is not waited for."""
+"""Time-out for further output once the command has ended: another process that holds its output open is not waited
+for."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Spawn = Callable[[Sequence[str], Streams], Process]
@@ -32,7 +32,7 @@ Spawn = Callable[[Sequence[str], Streams], Process]
 log = logging.getLogger("executor.terminal")
 
 
-def start(wanted: ExecRequest, spawn: Spawn, owner: int | None) -> ProcessTerminal:
+def start(request: ExecRequest, spawn: Spawn, owner: int | None) -> ProcessTerminal:
     """Starts the command; `owner` is the user whose terminal it is, None for the executor's own. Raises Fault.
 
     setsid, of util-linux, makes its session and the terminal of that. What it cannot start ends with 127 or 126, as in
@@ -43,11 +43,11 @@ def start(wanted: ExecRequest, spawn: Spawn, owner: int | None) -> ProcessTermin
         raise Fault(
             f"a command beside a process wants setsid, of util-linux, in {SYSTEM_PATH}: install it on the agent"
         )
-    if not wanted.has_terminal:
-        return _with_pipes(wanted, [setsid, "--", *wanted.command], spawn)
-    screen, theirs = _terminal(wanted, owner)
+    if not request.has_terminal:
+        return _with_pipes(request, [setsid, "--", *request.command], spawn)
+    screen, theirs = _terminal(request, owner)
     try:
-        process = spawn([setsid, "--ctty", "--", *wanted.command], (theirs, theirs, theirs))
+        process = spawn([setsid, "--ctty", "--", *request.command], (theirs, theirs, theirs))
     except Fault:
         screen.close()
         raise
@@ -56,11 +56,11 @@ def start(wanted: ExecRequest, spawn: Spawn, owner: int | None) -> ProcessTermin
     return ProcessTerminal(process, {"stdout": screen}, screen, has_terminal=True)
 
 
-def _with_pipes(wanted: ExecRequest, command: Sequence[str], spawn: Spawn) -> ProcessTerminal:
+def _with_pipes(request: ExecRequest, command: Sequence[str], spawn: Spawn) -> ProcessTerminal:
     with nothing() as empty, Pipe(is_input=True) as entered, Pipe() as out, Pipe() as errors:
-        process = spawn(command, (entered.theirs if wanted.has_input else empty, out.theirs, errors.theirs))
+        process = spawn(command, (entered.theirs if request.has_input else empty, out.theirs, errors.theirs))
         sources = {"stdout": io.FileIO(out.take()), "stderr": io.FileIO(errors.take())}
-        return ProcessTerminal(process, sources, io.FileIO(entered.take(), "w") if wanted.has_input else None)
+        return ProcessTerminal(process, sources, io.FileIO(entered.take(), "w") if request.has_input else None)
 
 
 class ProcessTerminal:
@@ -74,7 +74,7 @@ class ProcessTerminal:
         *,
         has_terminal: bool = False,
     ) -> None:
-        """The files are its own from now on. Who sees the process end calls `ended`."""
+        """The files belong to the terminal. The observer of the process calls `ended`."""
         self.process = process
         self._sources = sources
         self._sink = sink
@@ -84,7 +84,7 @@ class ProcessTerminal:
         self._end_reader, self._end_writer = os.pipe2(os.O_CLOEXEC)
 
     def ended(self, code: int) -> None:
-        """It has ended, with this exit code."""
+        """The command has ended with this exit code."""
         self._code = code
         self._is_over.set()
         os.close(self._end_writer)
@@ -141,8 +141,8 @@ class ProcessTerminal:
         os.close(self._end_reader)
 
 
-def _terminal(wanted: ExecRequest, owner: int | None) -> tuple[io.FileIO, int]:
-    """A new terminal: what is to be read and written here, and the command's side of it. Raises Fault."""
+def _terminal(request: ExecRequest, owner: int | None) -> tuple[io.FileIO, int]:
+    """A new terminal: our side of it, and the command's. Raises Fault."""
     try:
         ours, theirs = os.openpty()
         if owner is not None:
@@ -150,13 +150,13 @@ def _terminal(wanted: ExecRequest, owner: int | None) -> tuple[io.FileIO, int]:
                 os.fchown(theirs, owner, -1)
     except OSError as error:
         raise Fault(f"the agent has no terminal for the command: {error}", is_temporary=True) from error
-    if wanted.rows and wanted.columns:
-        termios.tcsetwinsize(ours, (wanted.rows, wanted.columns))
+    if request.rows and request.columns:
+        termios.tcsetwinsize(ours, (request.rows, request.columns))
     return io.FileIO(ours, "r+"), theirs
 
 
 def _read(file: io.FileIO) -> bytes:
-    """What is there; none at the end, which a terminal whose other side is gone says by an error."""
+    """The bytes that are there; none at the end, which a terminal reports by an error."""
     try:
         return file.read(READ_BYTES) or b""
     except (OSError, ValueError):

@@ -41,7 +41,7 @@ DRAIN_SECONDS = 5.0
 OUTPUT_BYTES = 4096
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")
 AS_THE_TASK = ExecRequest(command=())
-"""What starts with this has the task's own user, directory and environment."""
+"""Starts a program with the task's own user, directory and environment."""
 
 
 class Processes:
@@ -130,17 +130,17 @@ class Processes:
         output.seek(max(output.seek(0, os.SEEK_END) - OUTPUT_BYTES, 0))
         return CheckOutcome(is_healthy=code == 0, message=exit_message(code, output.read()), code=code)
 
-    def attach(self, order: Order, wanted: ExecRequest) -> ProcessTerminal:
+    def attach(self, order: Order, request: ExecRequest) -> ProcessTerminal:
         """Starts a command beside the process, in its directory and with its environment."""
-        given = {"TERM": "xterm"} if wanted.has_terminal else {}
-        owner, _, _ = _identity(wanted.user or order.container.user)
+        given = {"TERM": "xterm"} if request.has_terminal else {}
+        owner, _, _ = _identity(request.user or order.container.user)
 
         def spawn(command: Sequence[str], streams: Streams) -> Process:
-            program = self._program(order, command, wanted, given)
+            program = self._program(order, command, request, given)
             program = program._replace(leads_session=False, ends_session=True)
-            return self._start_beside(order, wanted.command[0], program, streams)
+            return self._start_beside(order, request.command[0], program, streams)
 
-        beside = process_terminal.start(wanted, spawn, owner)
+        beside = process_terminal.start(request, spawn, owner)
         self._when_ended(beside.process, beside.ended)
         return beside
 
@@ -155,16 +155,16 @@ class Processes:
         self,
         order: Order,
         command: Sequence[str],
-        wishes: Hook | ExecRequest = AS_THE_TASK,
+        overrides: Hook | ExecRequest = AS_THE_TASK,
         given: Mapping[str, str] = MappingProxyType({}),
     ) -> Program:
-        """How a command is started as the task's user, in its directory and with its environment, where `wishes` names
-        no others; `given` is what its environment may override. Raises Fault."""
-        uid, gid, groups = _identity(wishes.user or order.container.user)
+        """The program for a command, with the user, directory and environment of `overrides`, or else the task's;
+        `given` are variables that its environment can override. Raises Fault."""
+        uid, gid, groups = _identity(overrides.user or order.container.user)
         return Program(
             command=list(command),
-            directory=wishes.working_dir or self._directory(order),
-            environment={**given, **self._environment(order), **dict(wishes.environment or {})},
+            directory=overrides.working_dir or self._directory(order),
+            environment={**given, **self._environment(order), **dict(overrides.environment or {})},
             user=uid,
             group=gid,
             groups=groups,
@@ -182,13 +182,13 @@ class Processes:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return {"PATH": SYSTEM_PATH, "HOME": directory} | inherited | environment(order, directory)
 
-    def _when_ended(self, process: Process, told: Callable[[int], None]) -> None:
-        """Has another thread call `told` with the exit code once it has ended; it must not block."""
+    def _when_ended(self, process: Process, notify: Callable[[int], None]) -> None:
+        """Has another thread call `notify` with the exit code once it has ended; it must not block."""
 
         def ended() -> None:
             code = process.wait()
             assert code is not None, "there is no time-out"
-            told(code)
+            notify(code)
 
         try:
             self._logs.when_readable(process.end_descriptor(), ended)

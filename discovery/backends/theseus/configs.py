@@ -1,6 +1,6 @@
-"""What each group is deployed with, in etcd at Theseus's place for it: for people and programs that want to know.
+"""The settings of each group, in etcd at Theseus's place for them: for people and programs that read them.
 
-Whoever leads writes it. A configuration says whose it is; what people have set themselves is left alone.
+The leader writes them. Each names its framework; a configuration that people have written stays.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Configs:
         self._problem = ""
 
     def keep(self, configs: Mapping[GroupId, Mapping[str, Any]], framework: FrameworkId) -> bool:
-        """Has just these be there, as far as they are this framework's; whether that is done.
+        """Makes these the configurations of this framework; whether that was done.
 
-        Says once in the log why it is not.
+        Logs the reason once if not.
         """
         wanted = {config_of(self._url.root, group): _text(config, framework) for group, config in configs.items()}
         try:

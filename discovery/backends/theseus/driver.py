@@ -1,7 +1,7 @@
-"""Theseus's driver: the seventeen ways in which its clients ask etcd, over the tree of one stack.
+"""Theseus's driver: the seventeen methods by which its clients use etcd, over the tree of one stack.
 
-Differences to the original are meant: nothing that is there is removed in order to be created; what is not there is
-told by a KeyError, not by that of a library; values are JSON.
+It differs from the original on purpose: nothing is removed in order to be created; a missing key raises KeyError and
+not an error of a library; values are JSON.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from specs.urls import parse_url
 
 
 class EtcdDriver:
-    """What is below `/STACK/services` of `etcd://HOST:PORT,…/PATH`. For one thread.
+    """The tree below `/STACK/services` of `etcd://HOST:PORT,…/PATH`. For one thread.
 
-    `encoded_labels` are a group's labels as they stand in paths, which `encode_labels` makes. Executors write what is
-    below `containers`; what is written there by hand stays until it is removed by hand. Raises ValueError for a bad
-    address; every method raises ValueError for a name that cannot stand in a key (an empty one, or one with `/`), and
-    discovery.backends.publisher.Away where no member of etcd answers.
+    `encoded_labels` are a group's labels as they stand in paths; `encode_labels` makes them. Executors write below
+    `containers`; an entry written by hand stays until it is removed by hand. The constructor raises ValueError for a
+    bad address. Every method raises ValueError for a name that cannot stand in a key (an empty one, or one with `/`),
+    and discovery.backends.publisher.Away if no member of etcd answers.
     """
 
     def __init__(self, url: str, stack: str) -> None:
@@ -39,11 +39,11 @@ class EtcdDriver:
     # ---- services -------------------------------------------------------------------
 
     def create_service(self, service_name: str) -> None:
-        """Has the service be there, with no group if it was not."""
+        """Creates the service, without groups, unless it is there."""
         self._client.put(self._service(service_name), b"")
 
     def remove_service(self, service_name: str) -> None:
-        """Has the service not be there, nor any of its groups."""
+        """Removes the service and all its groups."""
         self._remove(self._service(service_name))
 
     def service_exists(self, service_name: str) -> bool:
@@ -66,12 +66,12 @@ class EtcdDriver:
     # ---- groups ---------------------------------------------------------------------
 
     def create_group(self, service_name: str, encoded_labels: str, config: Any = None) -> None:
-        """Has the group be there, with this configuration."""
+        """Creates the group with this configuration."""
         self.create_service(service_name)
         self.set_group_config(service_name, encoded_labels, config)
 
     def remove_group(self, service_name: str, encoded_labels: str) -> None:
-        """Has the group not be there, nor any of its containers."""
+        """Removes the group and all its containers."""
         self._remove(self._group(service_name, encoded_labels))
 
     def group_exists(self, service_name: str, encoded_labels: str) -> bool:
@@ -79,15 +79,15 @@ class EtcdDriver:
         return self._exists(self._group(service_name, encoded_labels))
 
     def get_group_config(self, service_name: str, encoded_labels: str) -> Any:
-        """The group's configuration. Raises KeyError where there is none."""
+        """The group's configuration. Raises KeyError without one."""
         return self._read(f"{self._group(service_name, encoded_labels)}/config")
 
     def set_group_config(self, service_name: str, encoded_labels: str, config: Any) -> None:
-        """Has this be the group's configuration: anything that JSON knows."""
+        """Sets the group's configuration: anything that JSON can hold."""
         self._write(f"{self._group(service_name, encoded_labels)}/config", config)
 
     def get_group_container_names(self, service_name: str, encoded_labels: str) -> list[str]:
-        """The names of its containers, in the order of the alphabet; none where there is no such group."""
+        """The names of its containers, sorted; none without such a group."""
         return self._names(f"{self._group(service_name, encoded_labels)}/containers")
 
     # ---- containers -----------------------------------------------------------------
@@ -97,9 +97,9 @@ class EtcdDriver:
         return self._exists(self._container(service_name, encoded_labels, container_name))
 
     def get_container_info(self, service_name: str, encoded_labels: str, container_name: str) -> dict[str, Any]:
-        """`instance_name`, `instance_host`, `instance_port`, `port_mappings`, and what else is in an endpoint.
+        """`instance_name`, `instance_host`, `instance_port`, `port_mappings`, and the other fields of an endpoint.
 
-        Raises KeyError where there is no such container.
+        Raises KeyError if there is no such container.
         """
         found = self._read(f"{self._container(service_name, encoded_labels, container_name)}/info")
         return dict(found)
@@ -107,20 +107,20 @@ class EtcdDriver:
     def set_container_info(
         self, service_name: str, encoded_labels: str, container_name: str, info: dict[str, Any]
     ) -> None:
-        """Has this be known of the container."""
+        """Sets the information about the container."""
         self._write(f"{self._container(service_name, encoded_labels, container_name)}/info", info)
 
     def register_container(
         self, service_name: str, encoded_labels: str, container_name: str, info: dict[str, Any]
     ) -> None:
-        """Has the container be there, and its group and service, which keep what they have."""
+        """Creates the container, and its group and service unless they are there."""
         container = self._container(service_name, encoded_labels, container_name)
         if not self.group_exists(service_name, encoded_labels):
             self.create_group(service_name, encoded_labels)
         self._write(f"{container}/info", info)
 
     def deregister_container(self, service_name: str, encoded_labels: str, container_name: str) -> None:
-        """Has the container not be there."""
+        """Removes the container."""
         self._remove(self._container(service_name, encoded_labels, container_name))
 
     # ---- keys -----------------------------------------------------------------------
@@ -138,7 +138,7 @@ class EtcdDriver:
         return self._client.get(path) is not None or bool(self._client.below(f"{path}/", is_keys_only=True))
 
     def _names(self, path: str) -> list[str]:
-        """What etcd of old called the children of a directory."""
+        """The names directly below the path: the children of a directory in etcd 2."""
         start = len(path) + 1
         keys = (each.key for each in self._client.below(f"{path}/", is_keys_only=True))
         return list(dict.fromkeys(key[start:].partition("/")[0] for key in keys))

@@ -16,34 +16,34 @@ from specs.ids import GroupId, TaskId
 
 
 def services_of(root: str, stack: str) -> str:
-    """Where the services of this stack are."""
+    """The path of the stack's services."""
     return f"{root}/{stack}/services"
 
 
 def group_of(root: str, group: GroupId) -> str:
-    """Where what is known of this group is."""
+    """The path of the group."""
     return f"{services_of(root, group.stack)}/{group.service}/{encoded_labels(group.labels)}"
 
 
 def config_of(root: str, group: GroupId) -> str:
-    """Where the group's configuration is."""
+    """The key of the group's configuration."""
     return f"{group_of(root, group)}/config"
 
 
 def info_of(root: str, group: GroupId, task_id: TaskId) -> str:
-    """Where a container's address and ports are."""
+    """The key of a container's address and ports."""
     return f"{group_of(root, group)}/containers/{task_id}/info"
 
 
 def task_in(key: str) -> TaskId | None:
-    """The task whose info is at this key; None where it is no info."""
+    """The task whose info has this key; None for any other key."""
     parts = key.split("/")
     is_info = len(parts) > 6 and parts[-1] == "info" and parts[-3] == "containers" and parts[-6] == "services"
     return TaskId(parts[-2]) if is_info else None
 
 
 def info_json(endpoint: Endpoint) -> bytes:
-    """What Theseus says of a container, and beside it the fields of the endpoint."""
+    """Theseus's information about a container, followed by the fields of the endpoint."""
     ports = {port.name or str(port.container_port): _mapping(port) for port in endpoint.ports}
     theseus: dict[str, Any] = {
         "instance_name": endpoint.task_id,
@@ -62,6 +62,6 @@ def _mapping(port: EndpointPort) -> dict[str, str]:
 
 
 def is_config(key: str) -> bool:
-    """Whether a group's configuration is at this key."""
+    """Whether this is the key of a group's configuration."""
     parts = key.split("/")
     return len(parts) > 4 and parts[-1] == "config" and parts[-4] == "services"

@@ -20,7 +20,7 @@ MOST_DESCRIPTORS = 8
 
 
 class Program(NamedTuple):
-    """How a process is started. `user`, `group`, `groups` None: the executor's own. With `leads_session` it leads a
+    """The start of a process. `user`, `group`, `groups` None: the executor's own. With `leads_session` it leads a
     session of its own; with `ends_session` all of that session ends with it."""
 
     command: list[str]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from discovery.readers.outage_grace import Returning
+from discovery.readers.outage_grace import OutageGrace
 
 ONE, TWO = {"/a/1": b"one"}, {"/a/2": b"two"}
 
 
 def test_what_vanishes_after_an_absence_is_kept_until_its_time_is_over() -> None:
-    kept = Returning(5.0)
+    kept = OutageGrace(5.0)
     kept.begin(ONE | TWO, now=100.0)
     assert kept.until == 105.0
     assert kept.completed(TWO, now=100.1) == ONE | TWO
@@ -18,7 +18,7 @@ def test_what_vanishes_after_an_absence_is_kept_until_its_time_is_over() -> None
 
 
 def test_what_was_back_may_go_at_once() -> None:
-    kept = Returning(5.0)
+    kept = OutageGrace(5.0)
     kept.begin(ONE | TWO, now=100.0)
     kept.completed(TWO, now=100.1)
     assert kept.completed({"/a/1": b"anew"} | TWO, now=100.5) == {"/a/1": b"anew"} | TWO
@@ -26,7 +26,7 @@ def test_what_was_back_may_go_at_once() -> None:
 
 
 def test_without_an_absence_nothing_is_kept() -> None:
-    kept = Returning(5.0)
+    kept = OutageGrace(5.0)
     assert kept.completed(ONE | TWO, now=1.0) == ONE | TWO
     assert kept.completed({}, now=1.1) == {}
     kept.begin({}, now=2.0)
