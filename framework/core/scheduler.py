@@ -82,6 +82,8 @@ RareEvent: TypeAlias = (
 TaskTimer: TypeAlias = Literal[Timer.KILL, Timer.LAUNCH, Timer.UNREACHABLE]
 GroupTimer: TypeAlias = Literal[Timer.ROLLOUT_STEP, Timer.ROLLOUT_DEADLINE, Timer.INPLACE_UPDATE]
 
+_WORDS_OF_REMOVAL = ("removed", "completed")
+"""In Mesos's own text when it has ended the framework: its ERROR event has no code to compare."""
 RECONCILE_AT_ONCE = 1000
 """Limit on the tasks named by one call."""
 
@@ -246,7 +248,7 @@ class Scheduler:
 
     def _refused(self, message: str) -> None:
         context = self.context
-        is_removed = any(word in message.lower() for word in ("removed", "completed"))
+        is_removed = any(word in message.lower() for word in _WORDS_OF_REMOVAL)
         what = f"framework {context.state.framework_id}" if context.state.framework_id else "this framework"
         if is_removed:
             context.emit(
