@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from framework.core.events import UsageMeasured
 from framework.core.model import Task, TaskUsage
-from framework.core.views import Connection, GroupView, View
+from framework.core.views import (
+    GroupView,
+    View,
+)
+from framework.core.volatile import Connection
 from framework.ports import Post
 from framework.usage import Executor, Figures, Usage
 from specs.ids import TaskId

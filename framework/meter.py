@@ -33,7 +33,10 @@ from framework.core.events import (
     SaveFailed,
 )
 from framework.core.model import Instant, Task
-from framework.core.views import Connection, View
+from framework.core.views import (
+    View,
+)
+from framework.core.volatile import Connection
 from specs.ids import OfferId, TaskId
 from specs.states import TaskState
 

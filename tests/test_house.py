@@ -152,7 +152,7 @@ ROOMS = (
         Room(
             name=f"framework.core.{room}",
             ours=(
-                *(f"framework.core.{each}" for each in ("model", "events", "commands", "views", room, *below)),
+                *(f"framework.core.{each}" for each in ("model", "events", "commands", "volatile", room, *below)),
                 *("specs", "placement", "discovery.endpoints"),
             ),
             is_pure=True,
@@ -162,16 +162,16 @@ ROOMS = (
             ("groups", ("state",)),
             ("stacks", ("state",)),
             ("launch", ("state", "groups")),
-            ("rollout", ("state", "groups", "stacks", "launch")),
-            ("converge", ("state", "groups", "stacks", "launch", "rollout")),
-            ("read", ("state", "groups", "stacks", "launch", "rollout", "converge")),
+            ("rollout", ("state", "groups", "stacks", "launch", "views")),
+            ("converge", ("state", "groups", "stacks", "launch", "rollout", "views")),
+            ("read", ("state", "groups", "stacks", "launch", "rollout", "converge", "views")),
         )
     ),
     Room(name="framework.exits"),
     Room(name="framework.config", ours=("specs",)),
     Room(
         name="framework.endpoint_upkeep",
-        ours=("discovery", "framework.core.views", "framework.ports", "specs"),
+        ours=("discovery", "framework.core.views", "framework.core.volatile", "framework.ports", "specs"),
     ),
     Room(
         name="framework.ports",
@@ -274,7 +274,7 @@ ROOMS = (
         name="framework.api",
         ours=(
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
-            *(f"framework.core.{each}" for each in ("model", "views")),
+            *(f"framework.core.{each}" for each in ("model", "views", "volatile")),
         ),
         libraries={"fastapi", "starlette", "uvicorn", "anyio", "orjson"},
     ),
@@ -282,7 +282,10 @@ ROOMS = (
         name="framework.api.answers",
         ours=(
             *("framework.api.answers", "framework.ports", "framework.usage", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "model", "views", "read", "state.task_stories")),
+            *(
+                f"framework.core.{each}"
+                for each in ("commands", "model", "views", "volatile", "read", "state.task_stories")
+            ),
             *("placement.agent", "placement.explanation"),
         ),
         libraries={"pydantic", "starlette", "orjson", "typing_extensions"},
@@ -301,7 +304,7 @@ ROOMS = (
         ours=(
             *(f"framework.api.{each}" for each in ("answers", "errors", "guard", "info", "routes", "threads")),
             *("framework.ports", "framework.usage", "framework.collector", "discovery.executor_addresses", "specs"),
-            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "read")),
+            *(f"framework.core.{each}" for each in ("commands", "events", "model", "views", "volatile", "read")),
             *("framework.core.state.task_stories", "placement.agent"),
         ),
         libraries={"fastapi", "starlette", "pydantic", "anyio", "orjson", "requests"},
@@ -310,13 +313,17 @@ ROOMS = (
         name="framework.api.standby",
         ours=(
             *(f"framework.api.{each}" for each in ("errors", "guard", "info", "standby", "threads")),
-            *("framework.core.commands", "framework.core.events", "framework.core.views", "framework.ports"),
+            *("framework.core.commands", "framework.core.events", "framework.core.views", "framework.core.volatile"),
+            "framework.ports",
         ),
         libraries={"starlette", "anyio", "httpx"},
     ),
     Room(
         name="framework.web",
-        ours=("framework.web", "framework.core.model", "framework.core.views", "placement.agent", "specs"),
+        ours=(
+            *("framework.web", "framework.core.model", "framework.core.views", "framework.core.volatile"),
+            *("placement.agent", "specs"),
+        ),
     ),
     Room(
         name="framework.cli",

@@ -42,7 +42,7 @@ from framework.api.routes.exec_sessions import Sessions
 from framework.api.routes.log_files import Fetch, fetch_from_agent
 from framework.api.standby.proxy import PictureFront, Proxy
 from framework.api.threads import Threads
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from framework.ports import Front, Gauge, Leadership, Operator
 from framework.usage import Nowhere, Usage
 from framework.web.reference import reference_page

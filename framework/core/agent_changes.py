@@ -14,7 +14,7 @@ from framework.core.state.agent_failures import has_recent_failures
 from framework.core.state.agents import facts_of, has_facts_of
 from framework.core.state.context import Context
 from framework.core.state.timers import Timer
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from placement.offer import Offer
 from specs.ids import AgentId, OfferId
 

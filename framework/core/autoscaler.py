@@ -9,7 +9,7 @@ from framework.core.groups.rollout_gate import active_rollout
 from framework.core.model import GroupSpec, Instant, Task, TaskUsage
 from framework.core.state.context import Context
 from framework.core.state.load_window import Reading, Scaler, reading
-from framework.core.views import Scaling
+from framework.core.volatile import Scaling
 from specs.ids import GroupId, TaskId
 from specs.model.autoscale import Autoscale
 from specs.model.resources import Resources

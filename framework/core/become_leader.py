@@ -10,7 +10,7 @@ from framework.core.model import Instant, Stored
 from framework.core.rollout import rollouts
 from framework.core.state.context import Context
 from framework.core.state.timers import Timer
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from specs.states import TaskState
 
 

@@ -43,7 +43,7 @@ from framework.core.stacks import changes, dependants, repeated_requests
 from framework.core.state.context import Context
 from framework.core.state.outbox import AfterSave
 from framework.core.state.stack_change import StackChange
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 
 MOST_REQUESTS_WAITING = 1000
 """Limit on the requests in the queue."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from framework.core.commands import Done, Outcome, Refused, Reply, StartExec
 from framework.core.events import ExecRequested
 from framework.core.state.context import Context
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from specs.states import TaskState
 
 _RUNS = (TaskState.RUNNING, TaskState.KILLING)

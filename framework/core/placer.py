@@ -23,7 +23,7 @@ from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.executor_choice import NO_ROOM, ExecutorChoice, choose_executor, free_in
 from framework.core.state.placing import NO_OFFERS, PendingCause
 from framework.core.state.timers import Timer
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from placement.checks import Offered
 from placement.cluster_snapshot import ClusterSnapshot
 from placement.engine import place

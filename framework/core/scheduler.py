@@ -60,7 +60,10 @@ from framework.core.stacks import repeated_requests
 from framework.core.state.context import Context
 from framework.core.state.outbox import AfterSave
 from framework.core.state.timers import Timer
-from framework.core.views import Connection, Progress, View
+from framework.core.views import (
+    View,
+)
+from framework.core.volatile import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, parse_group_id
 from specs.states import Goal, TaskState
 

@@ -28,20 +28,13 @@ from framework.core.model import (
 from framework.core.state.backoff import countdown
 from framework.core.state.group_index import is_stale
 from framework.core.state.task_stories import Entry
+from framework.core.volatile import Connection, Progress, Scaling
 from placement.agent import Agent
 from specs.ids import FrameworkId, GroupId, TaskId, VersionId, is_same_container
 from specs.model.resources import Resources
 from specs.model.stack import Container
 from specs.model.update import OnFailure
 from specs.states import Goal, TaskState
-
-
-class Connection(StrEnum):
-    """Where the scheduler stands: reading its store, seeking a master, or subscribed to one."""
-
-    LOADING = "loading"
-    CONNECTING = "connecting"
-    SUBSCRIBED = "subscribed"
 
 
 class GroupState(StrEnum):
@@ -87,15 +80,6 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    #: The step that is under way, as "pulling".
-    stage: str
-    #: Bytes done of `total_bytes`, 0 of 0 where the step does not count bytes.
-    done_bytes: int
-    total_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupProgress:
     """The progress of a rollout with one group."""
 
@@ -123,17 +107,6 @@ class GroupProgress:
     until: Instant = 0.0
     #: When the rollout fails without progress, 0 where it has no deadline now.
     deadline_at: Instant = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """The last decision about the number of a group that is scaled by its load."""
-
-    at: Instant
-    #: The number that its load wants, bounds aside.
-    wants: int
-    #: For people.
-    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from framework.core.model import Instant, Task
-from framework.core.views import AgentView, Connection, GroupState, GroupView, StackView, View
+from framework.core.views import (
+    AgentView,
+    GroupState,
+    GroupView,
+    StackView,
+    View,
+)
+from framework.core.volatile import Connection
 from framework.web.html import Content, Html, element, joined, page
 from placement.agent import Agent, AgentState
 from specs.ids import is_same_container

@@ -15,14 +15,13 @@ from framework.core.model import GroupSpec, Instant, Mismatch, RequestKey, Stack
 from framework.core.views import (
     AgentView,
     ApprovalRequest,
-    Connection,
     GroupState,
     GroupView,
-    Progress,
     StackView,
     View,
     Waiting,
 )
+from framework.core.volatile import Connection, Progress
 from framework.ports import Happening, MasterFault
 from placement.agent import Agent
 from specs.ids import AgentId, ExecutorId, FrameworkId, GroupId, TaskId, VersionId, group_id, task_id

@@ -9,7 +9,7 @@ from framework.core.scheduler import Scheduler
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.delay_scheduling import OFFER_WAIT_SECONDS
 from framework.core.state.group_index import GroupIndex
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from specs.model.constraints import Mode
 from specs.states import Goal
 

@@ -26,7 +26,7 @@ from framework.core.events import (
     Woke,
 )
 from framework.core.model import GroupSpec, RolloutState, Status, Task
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from placement.agent import Agent, AgentState
 from placement.neighbours import selects
 from specs.ids import AgentId, GroupId, TaskId

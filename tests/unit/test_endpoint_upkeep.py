@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.model import Mismatch
-from framework.core.views import ApprovalRequest, Connection
+from framework.core.views import (
+    ApprovalRequest,
+)
+from framework.core.volatile import Connection
 from framework.endpoint_upkeep import living, settings_of
 from specs.ids import group_id
 from specs.model.stack import Container, Hook, Template

@@ -15,7 +15,7 @@ from framework.adapters.clock import SystemClock
 from framework.core.commands import Call, Done, Outcome, Refused, Subscribe
 from framework.core.events import BecameLeader, Event, FrameworkRefused, ScaleRequested, StackSubmitted, Subscribed
 from framework.core.scheduler import Scheduler
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from framework.exits import ServerExit
 from framework.loop import Loop, Stop
 from tests.kit.conversation import FRAMEWORK, SETTINGS, group, stack

@@ -11,7 +11,14 @@ from typing import Any
 from framework.api.answers.rollout_picture import progress_plain
 from framework.core.model import Backoff, Task
 from framework.core.read.gone_agents import why_not_over
-from framework.core.views import GroupState, GroupView, Scaling, StackView, View, Waiting
+from framework.core.views import (
+    GroupState,
+    GroupView,
+    StackView,
+    View,
+    Waiting,
+)
+from framework.core.volatile import Scaling
 from placement.agent import AgentState
 from specs.ids import is_same_container
 from specs.model.autoscale import Autoscale

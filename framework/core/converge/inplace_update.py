@@ -17,7 +17,7 @@ from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context, SentUpdate
 from framework.core.state.group_index import is_stale
 from framework.core.state.timers import Timer
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId, is_same_container
 from specs.model.in_place import in_place_settings
 from specs.model.stack import Container

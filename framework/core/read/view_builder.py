@@ -18,7 +18,8 @@ from framework.core.state.agent_failures import count_now, points_for
 from framework.core.state.backoff import is_permanently_failed, is_waiting, permanent_failure, sentence
 from framework.core.state.context import Context
 from framework.core.state.placing import NO_OFFERS
-from framework.core.views import AgentView, Connection, GroupState, GroupView, HistoryView, StackView, View, Waiting
+from framework.core.views import AgentView, GroupState, GroupView, HistoryView, StackView, View, Waiting
+from framework.core.volatile import Connection
 from specs.ids import AgentId, GroupId, VersionId
 from specs.model.constraints import Mode
 from specs.states import Goal

@@ -28,7 +28,7 @@ from framework.core.stacks.dependants import restart_cause
 from framework.core.state.context import Context
 from framework.core.state.group_index import GroupIndex, Replacement
 from framework.core.state.timers import Timer
-from framework.core.views import Connection
+from framework.core.volatile import Connection
 from placement.occupancy import Occupancy
 from placement.violations import violations
 from specs.ids import AgentId, GroupId, VersionId, is_same_container

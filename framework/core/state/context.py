@@ -35,7 +35,7 @@ from framework.core.state.placing import PlacingMemory
 from framework.core.state.task_stories import TaskStories
 from framework.core.state.timers import Timer, Timers
 from framework.core.state.unknown_tasks import UnknownTasks
-from framework.core.views import Connection, Progress
+from framework.core.volatile import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, VersionId
 from specs.model.resources import PortRanges
 from specs.model.stack import KillOrder

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from framework.core.model import Instant
-from framework.core.views import Scaling
+from framework.core.volatile import Scaling
 from specs.model.autoscale import Autoscale
 
 TOLERANCE = 0.1

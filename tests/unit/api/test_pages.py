@@ -9,7 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.core.views import Connection, GroupState, Progress, Waiting
+from framework.core.views import (
+    GroupState,
+    Waiting,
+)
+from framework.core.volatile import Connection, Progress
 from framework.web.html import Html, element, joined
 from placement.agent import AgentState
 from specs.ids import group_id

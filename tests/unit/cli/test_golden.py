@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from framework.core.views import AgentView, Connection, GroupState, Progress, Waiting
+from framework.core.views import (
+    AgentView,
+    GroupState,
+    Waiting,
+)
+from framework.core.volatile import Connection, Progress
 from placement.agent import AgentState
 from specs.ids import group_id
 from specs.model.constraints import Constraint, Neighbour, Preference, Rules, Selector, Spread

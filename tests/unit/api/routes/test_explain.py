@@ -10,7 +10,12 @@ from fastapi.testclient import TestClient
 
 from framework.api.answers.shapes import ErrorAnswer
 from framework.api.answers.why_shapes import AgentsAnswer, ExplainAnswer
-from framework.core.views import Connection, GroupState, GroupView, Waiting
+from framework.core.views import (
+    GroupState,
+    GroupView,
+    Waiting,
+)
+from framework.core.volatile import Connection
 from placement.agent import AgentState
 from specs.ids import group_id
 from specs.model.constraints import Constraint, Mode, Preference, Rules

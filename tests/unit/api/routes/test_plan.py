@@ -9,7 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.api.answers.why_shapes import PlanAnswer
-from framework.core.views import Connection, GroupState, Waiting
+from framework.core.views import (
+    GroupState,
+    Waiting,
+)
+from framework.core.volatile import Connection
 from specs.file.load import stack_to_json
 from specs.ids import group_id
 from specs.model.constraints import STICKY_ALWAYS, Constraint, Mode, Neighbour, Rules, Selector

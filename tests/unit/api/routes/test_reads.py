@@ -8,7 +8,11 @@ from pydantic import BaseModel
 
 from framework.api.answers import shapes
 from framework.api.answers.endpoint_shapes import EndpointsAnswer
-from framework.core.views import Connection, GroupState, Progress, Waiting
+from framework.core.views import (
+    GroupState,
+    Waiting,
+)
+from framework.core.volatile import Connection, Progress
 from placement.agent import AgentState
 from specs.file.load import stack_from_json
 from specs.ids import GroupId, TaskId, group_id

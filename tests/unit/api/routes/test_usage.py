@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.api.answers.usage_shapes import UsageAnswer
-from framework.core.views import Scaling
+from framework.core.volatile import Scaling
 from specs.ids import GroupId
 from specs.model.autoscale import Autoscale
 from specs.states import TaskState
