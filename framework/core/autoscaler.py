@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from framework.core.events import ScaleRequested, UsageMeasured
 from framework.core.groups.rollout_gate import active_rollout
-from framework.core.model import GroupSpec, Instant, Task, TaskUsage
+from framework.core.model import GroupSpec, Task, TaskUsage
 from framework.core.state.context import Context
 from framework.core.state.load_window import Reading, Scaler, reading
 from framework.core.volatile import Scaling
@@ -20,14 +20,14 @@ SETTLING_SECONDS = 15.0
 ASKED_BY = "autoscale"
 
 
-def measure(context: Context, event: UsageMeasured, now: Instant) -> None:
+def measure(context: Context, event: UsageMeasured) -> None:
     """Looks at every group that is scaled by its load, and requests another number where that is due."""
     usage = {each.task_id: each for each in event.tasks}
     scalers: dict[GroupId, Scaler] = {}
     for group, spec in context.state.specs.items():
         if spec.autoscale is not None and not spec.is_stopped:
             scaler = scalers[group] = context.scalers.get(group) or Scaler()
-            _look(context, spec, spec.autoscale, scaler, usage, now)
+            _look(context, spec, spec.autoscale, scaler, usage)
     context.scalers = scalers
 
 
@@ -37,17 +37,16 @@ def _look(
     bounds: Autoscale,
     scaler: Scaler,
     usage: Mapping[TaskId, TaskUsage],
-    now: Instant,
 ) -> None:
-    readings = readings_of(context, spec, bounds, usage, now)
+    readings = readings_of(context, spec, bounds, usage)
     context.state.touched[spec.id] = None
     figures = ", ".join(map(str, readings))
     if not readings:
         text = "waits for what its tasks use: none that has been ready for long enough has told it"
-        scaler.decision = Scaling(at=now, wants=spec.instances, sentence=text)
+        scaler.decision = Scaling(at=context.now, wants=spec.instances, sentence=text)
         return
     wants = max(each.wants for each in readings)
-    shall = scaler.settle(bounds, spec.instances, bounds.bounded(wants), now)
+    shall = scaler.settle(bounds, spec.instances, bounds.bounded(wants), context.now)
     measured = min(each.measured for each in readings)
     figures += f", {measured} of {spec.instances} tasks measured" if measured < spec.instances else ""
     if shall < spec.instances and (why := _why_not_fewer(context, spec.id)):
@@ -61,7 +60,7 @@ def _look(
         )
     else:
         sentence = f"{_stays(bounds, spec.instances, wants)}: {figures}"
-    scaler.decision = Scaling(at=now, wants=wants, sentence=sentence)
+    scaler.decision = Scaling(at=context.now, wants=wants, sentence=sentence)
 
 
 def _stays(bounds: Autoscale, instances: int, wants: int) -> str:
@@ -86,13 +85,13 @@ def _why_not_fewer(context: Context, group: GroupId) -> str:
 
 
 def readings_of(
-    context: Context, spec: GroupSpec, bounds: Autoscale, usage: Mapping[TaskId, TaskUsage], now: Instant
+    context: Context, spec: GroupSpec, bounds: Autoscale, usage: Mapping[TaskId, TaskUsage]
 ) -> list[Reading]:
     """The readings of the ready tasks, for each target that any of them has measured."""
     uses: dict[str, list[float]] = {}
     targets = {"cpu": float(bounds.cpu_percent), "memory": float(bounds.memory_percent)}
     own = {each.name: each.target for each in bounds.metrics}
-    for task in _ready_tasks(context, spec.id, now):
+    for task in _ready_tasks(context, spec.id):
         used = usage.get(task.id)
         if used is None:
             continue
@@ -111,11 +110,13 @@ def readings_of(
     ]
 
 
-def _ready_tasks(context: Context, group: GroupId, now: Instant) -> list[Task]:
+def _ready_tasks(context: Context, group: GroupId) -> list[Task]:
     state, index = context.state, context.state.group(group)
     tasks = (state.tasks[id] for id in (*index.holders.values(), *index.surge.values()))
     return [
-        task for task in tasks if task.goal is Goal.RUN and task.is_ready and now - task.ready_since >= SETTLING_SECONDS
+        task
+        for task in tasks
+        if task.goal is Goal.RUN and task.is_ready and context.now - task.ready_since >= SETTLING_SECONDS
     ]
 
 

@@ -6,7 +6,7 @@ from framework.core import agent_changes, apply_change
 from framework.core.commands import Halt, HaltCause, Subscribe
 from framework.core.converge import converge
 from framework.core.groups import restart_delay
-from framework.core.model import Instant, Stored
+from framework.core.model import Stored
 from framework.core.rollout import rollouts
 from framework.core.state.context import Context
 from framework.core.state.timers import Timer
@@ -14,7 +14,7 @@ from framework.core.volatile import Connection
 from specs.states import TaskState
 
 
-def begin(context: Context, stored: Stored, now: Instant) -> None:
+def begin(context: Context, stored: Stored) -> None:
     """Loads the state, brings what is derived from them up to date, and seeks Mesos; or halts."""
     if halt := _unfit(stored):
         context.emit(halt)
@@ -22,11 +22,11 @@ def begin(context: Context, stored: Stored, now: Instant) -> None:
     context.load(stored)
     context.connection = Connection.CONNECTING
     context.problem = "seeking the Mesos master"
-    agent_changes.refresh(context, now)
+    agent_changes.refresh(context)
     for group in sorted(context.state.groups):
-        converge.review_group(context, group, now)
+        converge.review_group(context, group)
         rollouts.go_back_if_asked(context, group)
-    restart_delay.schedule_all(context, now)
+    restart_delay.schedule_all(context)
     apply_change.tidy_histories(context)
     for name in list(context.state.stacks):
         converge.forget_stack_if_over(context, name)
@@ -34,7 +34,7 @@ def begin(context: Context, stored: Stored, now: Instant) -> None:
         context.collect_versions(stack, {id: None})  # of a submit that broke off before its stack was stored
     for task in stored.tasks:
         if task.state in (TaskState.INTENT, TaskState.STAGING):
-            context.timers.set(Timer.LAUNCH, task.id, now + context.settings.launch_timeout_seconds)
+            context.timers.set(Timer.LAUNCH, task.id, context.now + context.settings.launch_timeout_seconds)
     context.after_save(Subscribe(framework_id=stored.framework_id))
 
 

@@ -37,7 +37,6 @@ from framework.core.events import (
     StackRemoved,
     StackSubmitted,
 )
-from framework.core.model import Instant
 from framework.core.rollout import actions, rollouts
 from framework.core.stacks import changes, dependants, repeated_requests
 from framework.core.state.context import Context
@@ -59,7 +58,7 @@ class ChangeQueue:
         #: The request whose change is being stored, None where none is.
         self._requested: ChangeRequest | None = None
 
-    def request(self, request: ChangeRequest, now: Instant) -> None:
+    def request(self, request: ChangeRequest) -> None:
         """Takes a request, or refuses it where nothing can be stored now."""
         problem = ""
         if self.context.connection is Connection.LOADING:
@@ -72,26 +71,26 @@ class ChangeQueue:
             refusal = Refused(kind="unavailable", message=problem)
             self.context.emit(Reply(request_id=request.request_id, outcome=refusal))
             return
-        if (known := repeated_requests.answer_to(request, self.context.state, now)) is not None:
+        if (known := repeated_requests.answer_to(request, self.context.state, self.context.now)) is not None:
             self._reply(request.request_id, known)
             return
         if isinstance(request, KillRequested) and not request.scale:
-            apply_change.kill(self.context, request, now)
+            apply_change.kill(self.context, request)
             return
         if isinstance(request, BackoffResetRequested):
-            apply_change.reset_backoff(self.context, request, now)
+            apply_change.reset_backoff(self.context, request)
             return
         self._requests.append(request)
-        self._next_request(now)
+        self._next_request()
 
-    def request_itself(self, now: Instant) -> None:
+    def request_itself(self) -> None:
         """Decides the requests of the scheduler itself, before later ones of users."""
         own = self.context.own_requests
         while own:
             self._requests.append(own.pop(0))
-            self._next_request(now)
+            self._next_request()
 
-    def stored(self, waiting: AfterSave, now: Instant) -> None:
+    def stored(self, waiting: AfterSave) -> None:
         """The requested changes are stored: they count from now on."""
         context = self.context
         self._requested = None
@@ -99,11 +98,11 @@ class ChangeQueue:
         context.is_unsettled = True  # what waits may ask for less now
         for change in waiting.changes:
             self._take_rollouts(change)
-            apply_change.change(context, change, now)
+            apply_change.change(context, change)
         self._reply(waiting.request_id, _done(waiting.changes))
-        self._next_request(now)
+        self._next_request()
 
-    def not_stored(self, waiting: AfterSave, problem: str, now: Instant) -> None:
+    def not_stored(self, waiting: AfterSave, problem: str) -> None:
         """The requested changes could not be stored: nothing of them counts."""
         self._requested = None
         stacks, self.context.changing = self.context.changing, {}
@@ -112,14 +111,14 @@ class ChangeQueue:
             self.context.collect_all(name)
         refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {problem}")
         self._reply(waiting.request_id, refusal)
-        self._next_request(now)
+        self._next_request()
 
-    def _next_request(self, now: Instant) -> None:
+    def _next_request(self) -> None:
         """Decides the requests in their order, until one has a change to store."""
         context = self.context
         while self._requests and self._requested is None:
             request = self._requests.popleft()
-            outcome = repeated_requests.answer_to(request, context.state, now) or self._evaluated(request, now)
+            outcome = repeated_requests.answer_to(request, context.state, self.context.now) or self._evaluated(request)
             if isinstance(outcome, Done | Refused):
                 self._reply(request.request_id, outcome)
                 continue
@@ -131,36 +130,40 @@ class ChangeQueue:
             writes = tuple(write for change in outcome for write in changes.writes_of(change, context.state))
             context.flush()
             context.changing = dict.fromkeys(change.stack.name for change in outcome)
-            answer = repeated_requests.answered(context, request, _done(outcome), now)
+            answer = repeated_requests.answered(context, request, _done(outcome))
             answers = () if answer is None else (answer,)
             writes += tuple(PutAnswer(answer=each) for each in answers)
             waiting = AfterSave(changes=outcome, request_id=request.request_id, answers=answers)
             context.emit(context.outbox.save(writes, waiting))
             self._requested = request
 
-    def _evaluated(self, request: ChangeRequest, now: Instant) -> tuple[StackChange, ...] | Done | Refused:
+    def _evaluated(self, request: ChangeRequest) -> tuple[StackChange, ...] | Done | Refused:
         """The changes of stacks and their rollouts that a request asks for; empty where nothing would change."""
         state = self.context.state
         if isinstance(request, RolloutActionRequested):
-            answer = actions.evaluate(request, state.stacks.get(request.stack), state.rollouts.get(request.stack), now)
+            answer = actions.evaluate(
+                request, state.stacks.get(request.stack), state.rollouts.get(request.stack), self.context.now
+            )
             if isinstance(answer, Done):
                 return replace(answer, index=self._index_of(request))
             outcome: tuple[StackChange, ...] | Refused = answer if isinstance(answer, Refused) else (answer,)
         else:
-            outcome = changes.evaluate(request, state, now)
+            outcome = changes.evaluate(request, state, self.context.now)
         if isinstance(outcome, Refused):
             return outcome
         kept = self.context.settings.revisions_kept
         followed = (dependants.with_followers(change, state) for change in outcome)
-        found = (changes.remembered(change, request, state, now, kept) for change in followed)
-        return tuple(self._with_rollouts(change, request, now) for change in found)
+        found = (changes.remembered(change, request, state, self.context.now, kept) for change in followed)
+        return tuple(self._with_rollouts(change, request) for change in found)
 
-    def _with_rollouts(self, change: StackChange, request: ChangeRequest, now: Instant) -> StackChange:
+    def _with_rollouts(self, change: StackChange, request: ChangeRequest) -> StackChange:
         if change.rollouts is not None:
             return change
         name, state = change.stack.name, self.context.state
         kept = self.context.settings.rollouts_kept
-        after = rollouts.begun(state.rollouts.get(name), state.stacks.get(name), change.stack, request, now, kept)
+        after = rollouts.begun(
+            state.rollouts.get(name), state.stacks.get(name), change.stack, request, self.context.now, kept
+        )
         return replace(change, rollouts=after)
 
     def _reply(self, request_id: int, outcome: Done | Refused) -> None:

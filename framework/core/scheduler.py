@@ -105,13 +105,13 @@ class Scheduler:
         """Takes one event at the time `now`; returns the commands to perform, in order."""
         context = self.context
         context.now = now
-        self._dispatch(event, now)
+        self._dispatch(event)
         if context.deferred_stops or context.unmet_dependencies or context.violating:
-            converge.release(context, now)
-        self._change_queue.request_itself(now)
+            converge.release(context)
+        self._change_queue.request_itself()
         if context.executor_upgrade is not None:
-            executor_upgrade.advance(context, now)
-        self._settle(now)
+            executor_upgrade.advance(context)
+        self._settle()
         return context.take()
 
     def wakes_at(self) -> Instant | None:
@@ -124,78 +124,78 @@ class Scheduler:
 
     # ---- events ---------------------------------------------------------------
 
-    def _dispatch(self, event: Event, now: Instant) -> None:
+    def _dispatch(self, event: Event) -> None:
         """Gives the event to the part that it concerns; the frequent ones stand first."""
         context = self.context
         match event:
             case StatusReceived():
-                self._status(event.status, now)
+                self._status(event.status)
             case Saved():
-                self._saved(event.ticket, now)
+                self._saved(event.ticket)
             case Woke():
-                self._woke(now)
+                self._woke()
             case OffersReceived():
-                context.pool.add(event.offers, now)
+                context.pool.add(event.offers, context.now)
                 context.is_unsettled = True
-                agent_changes.offers_received(context, event.offers, now)
+                agent_changes.offers_received(context, event.offers)
             case OfferRescinded():
                 context.pool.remove(event.offer_id)
             case ProgressReported():
                 self._progressed(event)
             case UsageMeasured():
-                autoscaler.measure(context, event, now)
+                autoscaler.measure(context, event)
             case ApprovalGiven():
-                self._approved(event, now)
+                self._approved(event)
             case ExecutorUpgradeRequested():
-                self._upgrade_executors(event, now)
+                self._upgrade_executors(event)
             case ExecRequested():
                 exec_session.attach(context, event)
             case (
                 StackSubmitted() | StackRemoved() | RollbackRequested() | RolloutActionRequested() | KillRequested()
             ) | (ScaleRequested() | RestartRequested() | StopRequested() | StartRequested() | BackoffResetRequested()):
-                self._change_queue.request(event, now)
+                self._change_queue.request(event)
             case _:
-                self._dispatch_rare(event, now)
+                self._dispatch_rare(event)
 
-    def _dispatch_rare(self, event: RareEvent, now: Instant) -> None:
+    def _dispatch_rare(self, event: RareEvent) -> None:
         context = self.context
         match event:
             case BecameLeader():
-                become_leader.begin(context, event.stored, now)
+                become_leader.begin(context, event.stored)
             case Subscribed():
-                self._subscribed(event, now)
+                self._subscribed(event)
             case Disconnected():
                 self._disconnected(event.problem)
             case FrameworkRefused():
                 self._refused(event.message)
             case AgentsReported():
-                agent_changes.reported(context, event, now)
+                agent_changes.reported(context, event)
             case InverseOffersReceived():
                 agent_changes.asked_to_leave(context, event.offers)
             case AgentFailed():
                 self._publish_agent(event.agent_id, "was removed")
-                agent_changes.removed(context, event.agent_id, now)
+                agent_changes.removed(context, event.agent_id)
             case ExecutorFailed():
                 # Its tasks end by statuses of their own.
                 self._publish_agent(event.agent_id, f"executor {event.executor_id} ended")
             case OrphanContainersReported():
-                container_sweep.answer(context, event, now)
+                container_sweep.answer(context, event)
             case CallFailed():
                 if isinstance(event.call, Accept):
-                    self._forget_unsent(event.call, event.problem, now)
+                    self._forget_unsent(event.call, event.problem)
             case SaveFailed():
-                self._save_failed(event, now)
+                self._save_failed(event)
             case StoreReported():
                 context.store_problem = event.problem
                 context.publish("StoreReported", event.problem or "the store can be used")
             case _:
                 assert_never(event)
 
-    def _status(self, status: Status, now: Instant) -> None:
+    def _status(self, status: Status) -> None:
         if self.context.outbox.is_full:
             self._shed()
         else:
-            statuses.receive(self.context, status, now)
+            statuses.receive(self.context, status)
 
     def _disconnected(self, problem: str) -> None:
         context = self.context
@@ -208,7 +208,7 @@ class Scheduler:
         agent = self.context.agents.get(id)
         self.context.publish("AgentChanged", f"agent {agent.hostname if agent else id}: {what}")
 
-    def _subscribed(self, event: Subscribed, now: Instant) -> None:
+    def _subscribed(self, event: Subscribed) -> None:
         context = self.context
         if context.state.framework_id != event.framework_id:
             context.state.framework_id = event.framework_id
@@ -222,32 +222,32 @@ class Scheduler:
         self._connect(Connection.SUBSCRIBED, "")
         context.pool.subscribed()
         context.placing.offer_waits.clear()
-        agent_changes.subscribed(context, event.region, now)
+        agent_changes.subscribed(context, event.region)
         context.placing.slots_sought.clear()
         context.is_unsettled = True
         context.publish("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
-        self._reconcile(now, is_new=True)
-        inplace_update.resend_all(context, now)
+        self._reconcile(is_new=True)
+        inplace_update.resend_all(context)
         # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.state.tasks.values()):
             if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
-                context.kill(task, now)
+                context.kill(task)
 
     def _connect(self, connection: Connection, problem: str) -> None:
         self.context.connection, self.context.problem = connection, problem
         self.context.touch_pending()  # they say what they wait for
 
-    def _reconcile(self, now: Instant, *, is_new: bool = False) -> None:
+    def _reconcile(self, *, is_new: bool = False) -> None:
         """Asks for the state of every living task, then for what else there is."""
         context = self.context
         known = [(task.id, task.agent_id) for task in context.state.tasks.values() if task.state.is_lively]
-        kill_guard.begin(context, tuple(known), now, is_new=is_new)
+        kill_guard.begin(context, tuple(known), is_new=is_new)
         unknown = context.unknown_tasks.unknown.items()
         known += [(id, each.agent_id) for id, each in unknown if each.agent_id is not None]
         for start in range(0, len(known), RECONCILE_AT_ONCE):
             context.after_save(Reconcile(tasks=tuple(known[start : start + RECONCILE_AT_ONCE])))
         context.after_save(Reconcile())
-        context.timers.set(Timer.RECONCILE, "", now + context.settings.reconcile_seconds)
+        context.timers.set(Timer.RECONCILE, "", context.now + context.settings.reconcile_seconds)
 
     def _refused(self, message: str) -> None:
         context = self.context
@@ -281,23 +281,23 @@ class Scheduler:
 
     # ---- asks and saves ---------------------------------------------------------
 
-    def _approved(self, event: ApprovalGiven, now: Instant) -> None:
+    def _approved(self, event: ApprovalGiven) -> None:
         outcome, ends = kill_guard.approve(self.context, event)
-        self._accept(ends, now)
+        self._accept(ends)
         self.context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
-    def _upgrade_executors(self, event: ExecutorUpgradeRequested, now: Instant) -> None:
+    def _upgrade_executors(self, event: ExecutorUpgradeRequested) -> None:
         context = self.context
         if context.connection is Connection.SUBSCRIBED:
-            outcome = executor_upgrade.begin(context, event, now)
+            outcome = executor_upgrade.begin(context, event)
         else:
             problem = context.problem or "the scheduler is not subscribed to a Mesos master; try again in a moment"
             outcome = Refused(kind="unavailable", message=problem)
         context.after_save(Reply(request_id=event.request_id, outcome=outcome))
 
-    def _accept(self, ends: tuple[Status, ...], now: Instant) -> None:
+    def _accept(self, ends: tuple[Status, ...]) -> None:
         for status in ends:
-            statuses.accept(self.context, status, now)
+            statuses.accept(self.context, status)
 
     def _shed(self) -> None:
         """Does not take a status: its agent tells it again, and a reconciliation asks for it once there is room."""
@@ -308,7 +308,7 @@ class Scheduler:
                 "StoreLags", "too much waits for the store: what Mesos says of tasks is not taken until there is room"
             )
 
-    def _take(self, ticket: int, now: Instant) -> AfterSave:
+    def _take(self, ticket: int) -> AfterSave:
         """What waited for the save; where that makes room, what was not taken meanwhile is asked for."""
         context = self.context
         was_full = context.outbox.is_full
@@ -319,116 +319,116 @@ class Scheduler:
                 self._has_shed = False
                 context.publish("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
                 if context.connection is Connection.SUBSCRIBED:
-                    self._reconcile(now)
+                    self._reconcile()
         return waiting
 
-    def _saved(self, ticket: int, now: Instant) -> None:
+    def _saved(self, ticket: int) -> None:
         context = self.context
-        waiting = self._take(ticket, now)
+        waiting = self._take(ticket)
         for command in waiting.commands:
             if isinstance(command, Accept) and waiting.session != context.session:
-                self._forget_unsent(command, "the connection to the master was lost before", now)
+                self._forget_unsent(command, "the connection to the master was lost before")
             else:
                 context.emit(command)
         repeated_requests.stored(context, waiting.answers)
         if waiting.changes:
-            self._change_queue.stored(waiting, now)
+            self._change_queue.stored(waiting)
 
-    def _forget_unsent(self, accept: Accept, problem: str, now: Instant) -> None:
+    def _forget_unsent(self, accept: Accept, problem: str) -> None:
         """The launches of the Accept never left: their slots are pending again."""
         for task in self.context.unsent(accept):
-            converge.forget_unsent(self.context, task, problem, now)
+            converge.forget_unsent(self.context, task, problem)
 
-    def _save_failed(self, event: SaveFailed, now: Instant) -> None:
-        waiting = self._take(event.ticket, now)
+    def _save_failed(self, event: SaveFailed) -> None:
+        waiting = self._take(event.ticket)
         if not waiting.changes:
             message = f"the store refused what must be stored: {event.problem}"
             self.context.emit(Halt(cause=HaltCause.STORE_REFUSED, message=message))
             return
-        self._change_queue.not_stored(waiting, event.problem, now)
+        self._change_queue.not_stored(waiting, event.problem)
 
     # ---- time --------------------------------------------------------------------
 
-    def _woke(self, now: Instant) -> None:
-        while (key := self.context.timers.pop(now)) is not None:
-            self._ring(*key, now)
+    def _woke(self) -> None:
+        while (key := self.context.timers.pop(self.context.now)) is not None:
+            self._ring(*key)
 
-    def _ring(self, timer: Timer, name: str, now: Instant) -> None:
+    def _ring(self, timer: Timer, name: str) -> None:
         """A deadline has come: `name` is the task, the group or the version that has it, "" where it is nobody's."""
         context = self.context
         match timer:
             case Timer.PLACE | Timer.HELD_OFFERS | Timer.REVIVE | Timer.TASKS_MOVED | Timer.DELAY_SCHEDULING:
-                placer.settle(context, now)
+                placer.settle(context)
             case Timer.RESTART_DELAY | Timer.SWEEP:
-                placer.settle(context, now)
+                placer.settle(context)
             case Timer.STICKY | Timer.ADOPTION:
                 context.placing.slots_sought.clear()  # slots that waited for one agent can go to others
-                placer.settle(context, now)
+                placer.settle(context)
             case Timer.EXPLAIN:
-                placer.explain_without_offers(context, now)
+                placer.explain_without_offers(context)
             case Timer.KILL | Timer.LAUNCH | Timer.UNREACHABLE:
                 task = context.state.tasks.get(TaskId(name))
                 if task is not None:
-                    self._ring_task(timer, task, now)
+                    self._ring_task(timer, task)
             case Timer.ROLLOUT_STEP | Timer.ROLLOUT_DEADLINE | Timer.INPLACE_UPDATE:
                 group = parse_group_id(name)
                 if group is not None and group in context.state.groups:
-                    self._ring_group(timer, group, now)
+                    self._ring_group(timer, group)
             case Timer.RECONCILE:
                 if context.connection is Connection.SUBSCRIBED:
-                    self._reconcile(now)
+                    self._reconcile()
             case Timer.MISMATCHES:
-                self._judge(now)
+                self._judge()
             case Timer.AGENTS_REPORT:
-                agent_changes.known(context, now)
+                agent_changes.known(context)
             case Timer.MAINTENANCE:
-                agent_changes.refresh(context, now)
+                agent_changes.refresh(context)
             case Timer.EXECUTOR_UPGRADE:
                 pass  # it is looked at after every event
             case _:
                 assert_never(timer)
 
-    def _ring_task(self, timer: TaskTimer, task: Task, now: Instant) -> None:
+    def _ring_task(self, timer: TaskTimer, task: Task) -> None:
         context = self.context
         match timer:
             case Timer.KILL:
                 if task.state.is_lively:
-                    context.kill(task, now)
+                    context.kill(task)
             case Timer.UNREACHABLE:
-                converge.review_slot(context, task.group, task.slot, now)
+                converge.review_slot(context, task.group, task.slot)
             case Timer.LAUNCH:
                 if task.state in (TaskState.INTENT, TaskState.STAGING):
-                    self._launch_timed_out(task, now)
+                    self._launch_timed_out(task)
             case _:
                 assert_never(timer)
 
-    def _launch_timed_out(self, task: Task, now: Instant) -> None:
+    def _launch_timed_out(self, task: Task) -> None:
         context, seconds = self.context, self.context.settings.launch_timeout_seconds
-        context.blame(task, now)
-        context.stop(task, f"its executor did not start it within {seconds:.0f} s", now)
+        context.blame(task)
+        context.stop(task, f"its executor did not start it within {seconds:.0f} s")
         if task.sweeps:
-            context.kill(task, now)  # its goal was STOP from the start
+            context.kill(task)  # its goal was STOP from the start
 
-    def _ring_group(self, timer: GroupTimer, group: GroupId, now: Instant) -> None:
+    def _ring_group(self, timer: GroupTimer, group: GroupId) -> None:
         context = self.context
         match timer:
             case Timer.ROLLOUT_STEP:
-                rollouts.go_on(context, group, now)
+                rollouts.go_on(context, group)
             case Timer.ROLLOUT_DEADLINE:
-                rollouts.check_deadline(context, group, now)
-                converge.review_group(context, group, now)
+                rollouts.check_deadline(context, group)
+                converge.review_group(context, group)
             case Timer.INPLACE_UPDATE:
-                inplace_update.send_updates(context, group, now)
+                inplace_update.send_updates(context, group)
             case _:
                 assert_never(timer)
 
-    def _judge(self, now: Instant) -> None:
+    def _judge(self) -> None:
         if self.context.connection is Connection.SUBSCRIBED:
-            self._accept(kill_guard.decide(self.context, now), now)
+            self._accept(kill_guard.decide(self.context))
 
-    def _settle(self, now: Instant) -> None:
+    def _settle(self) -> None:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""
         context = self.context
         is_connected = context.connection is Connection.SUBSCRIBED
         if is_connected and context.is_unsettled and not context.timers.has(Timer.PLACE, ""):
-            context.timers.set(Timer.PLACE, "", now + context.settings.settle_seconds)
+            context.timers.set(Timer.PLACE, "", context.now + context.settings.settle_seconds)

@@ -85,8 +85,8 @@ def _repeated(acknowledge: Callable[[Context, Any], None]) -> Installed:
 def _kill_before_knowing() -> Installed:
     real = Scheduler._subscribed
 
-    def planted(self: Scheduler, event: Any, now: float) -> None:
-        real(self, event, now)
+    def planted(self: Scheduler, event: Any) -> None:
+        real(self, event)
         for task in self.context.state.tasks.values():
             if task.state is TaskState.INTENT:
                 self.context.emit(Kill(task_id=task.id, agent_id=task.agent_id))
@@ -97,10 +97,10 @@ def _kill_before_knowing() -> Installed:
 def _unknown_tasks_killed() -> Installed:
     real = kill_guard.holds_back
 
-    def planted(context: Context, status: Any, task: Task | None, now: float) -> bool:
+    def planted(context: Context, status: Any, task: Task | None) -> bool:
         if task is not None and task.state is TaskState.STARTING and not context.agents.is_known:
             context.emit(Kill(task_id=task.id, agent_id=task.agent_id))
-        return real(context, status, task, now)
+        return real(context, status, task)
 
     return patch.object(kill_guard, "holds_back", planted)
 
@@ -189,14 +189,14 @@ def _all(*installed: Installed) -> Iterator[None]:
 def _returned_not_stopped() -> Installed:
     real = statuses.accept
 
-    def planted(context: Context, status: Any, now: float) -> None:
+    def planted(context: Context, status: Any) -> None:
         task = context.state.tasks.get(status.task_id)
         is_back = task is not None and task.state is TaskState.UNREACHABLE
         if is_back and status.state is not TaskState.UNREACHABLE:
-            with patch.object(Context, "kill", lambda self, task, now: None):
-                real(context, status, now)
+            with patch.object(Context, "kill", lambda self, task: None):
+                real(context, status)
         else:
-            real(context, status, now)
+            real(context, status)
 
     return patch.object(statuses, "accept", planted)
 
@@ -206,17 +206,17 @@ def _revive_forgotten() -> Installed:
 
 
 def _reconciliation_forgotten() -> Installed:
-    return patch.object(Scheduler, "_reconcile", lambda self, now, **more: None)
+    return patch.object(Scheduler, "_reconcile", lambda self, **more: None)
 
 
 def _kill_sent_once() -> Installed:
     real = Context.kill
     sent: dict[tuple[int, str], None] = {}
 
-    def planted(self: Context, task: Task, now: float) -> None:
+    def planted(self: Context, task: Task) -> None:
         if (id(self), task.id) not in sent:
             sent[id(self), task.id] = None
-            real(self, task, now)
+            real(self, task)
 
     return patch.object(Context, "kill", planted)
 
@@ -231,8 +231,8 @@ def _orphans_kept() -> Installed:
 
 
 def _stop_not_stored() -> Installed:
-    def planted(self: Context, task: Task, cause: str, now: float) -> None:
-        self.kill(task, now)
+    def planted(self: Context, task: Task, cause: str) -> None:
+        self.kill(task)
 
     return patch.object(Context, "stop", planted)
 
@@ -296,7 +296,7 @@ def _any_agent_taken() -> Installed:
 
 
 def _left_for_ever() -> Installed:
-    return patch.object(container_sweep, "due", lambda context, now: [])
+    return patch.object(container_sweep, "due", lambda context: [])
 
 
 LOST = ("no peace", "task lost")

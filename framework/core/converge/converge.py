@@ -17,7 +17,7 @@ from framework.core.groups.rollout_gate import previous_spec, rollout_of
 from framework.core.launch import container_sweep
 from framework.core.launch.adoption import is_removed, marked
 from framework.core.launch.global_groups import why_not_there
-from framework.core.model import Instant, Task
+from framework.core.model import Task
 from framework.core.rollout.rollouts import count_rollout_failure, go_on
 from framework.core.rollout.updater import has_taken_over
 from framework.core.stacks.history import superfluous
@@ -43,7 +43,7 @@ _NO_FAULT = frozenset(
 )
 
 
-def review_group(context: Context, group: GroupId, now: Instant) -> None:
+def review_group(context: Context, group: GroupId) -> None:
     """Finds out which slots of a group shall be filled, and brings every slot in line with that."""
     index = context.state.group(group)
     wanted = wanted_slots(context, group)
@@ -52,13 +52,13 @@ def review_group(context: Context, group: GroupId, now: Instant) -> None:
         context.state.touched[group] = None
     slots = dict.fromkeys((*wanted, *index.holders, *context.pending.get(group, ())))
     for slot in sorted(slots):
-        review_slot(context, group, slot, now)
-    go_on(context, group, now)
-    send_updates(context, group, now)
+        review_slot(context, group, slot)
+    go_on(context, group)
+    send_updates(context, group)
     forget_if_over(context, group)
 
 
-def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> None:
+def review_slot(context: Context, group: GroupId, slot: int) -> None:
     """Brings one slot in line with its group's spec: its task stays, stops, or another is wanted."""
     state = context.state
     spec = state.specs.get(group)
@@ -67,10 +67,10 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
         surplus = _running_in(context, group, slot)
         if surplus is None or (surplus.state is not TaskState.UNREACHABLE and hold(context, group)):
             break
-        context.stop(surplus, _surplus_cause(context, surplus), now)
+        context.stop(surplus, _surplus_cause(context, surplus))
     task = _running_in(context, group, slot)
     if task is not None and act(task.goal, task.state) is Action.REPLACE:
-        replace_in_time(context, task, now)
+        replace_in_time(context, task)
     has_taken_over(context, group, slot)
     if slot in index.replacements:
         if slot in index.holders and slot in index.wanted and slot not in index.surge:
@@ -83,22 +83,22 @@ def review_slot(context: Context, group: GroupId, slot: int, now: Instant) -> No
     context.unwant(group, slot)
 
 
-def release(context: Context, now: Instant) -> None:
+def release(context: Context) -> None:
     """Goes on with the groups that have waited for others to stop, for what they depend on, or for a place that keeps
     a changed rule, and need not any more."""
     for group in list(context.deferred_stops):
         if not hold(context, group) and group in context.state.groups:
-            review_group(context, group, now)
+            review_group(context, group)
     for group in list(context.unmet_dependencies):
         spec = context.state.specs.get(group)
         if spec is None or not unmet_dependency(context.state, spec):
             del context.unmet_dependencies[group]
             if spec is not None:
-                review_group(context, group, now)
+                review_group(context, group)
     if context.has_task_moved:
         context.has_task_moved = False
         for group in list(context.violating):
-            go_on(context, group, now)
+            go_on(context, group)
 
 
 def _running_in(context: Context, group: GroupId, slot: int) -> Task | None:
@@ -118,7 +118,7 @@ def _surplus_cause(context: Context, task: Task) -> str:
     return why_not_there(context, task) if spec.mode is Mode.GLOBAL else f"scaled to {spec.instances}"
 
 
-def end_task(context: Context, task: Task, now: Instant) -> None:
+def end_task(context: Context, task: Task) -> None:
     """Handles the end of a task that is stored as ended: timers, back-off, history, its slot."""
     state, group = context.state, task.group
     for timer in (Timer.KILL, Timer.LAUNCH, Timer.UNREACHABLE):
@@ -127,26 +127,26 @@ def end_task(context: Context, task: Task, now: Instant) -> None:
     context.sent_updates.pop(task.id, None)
     spec = state.specs.get(group)
     is_followed = task.goal is Goal.RUN and spec is not None and not is_finished(task, spec)
-    if spec is not None and is_followed and not _is_blameless(context, task, now):
-        count_failure(context, task, spec, now)
-        count_rollout_failure(context, task, now)
+    if spec is not None and is_followed and not _is_blameless(context, task):
+        count_failure(context, task, spec)
+        count_rollout_failure(context, task)
     elif not is_followed and spec is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
-        count_rollout_failure(context, task, now)
+        count_rollout_failure(context, task)
     if task.is_left:
         context.is_unsettled = True  # what it left is to be removed
     elif task.sweeps:
         context.drop(task)
     _trim(context, group)
-    review_slot(context, group, task.slot, now)
-    go_on(context, group, now)
+    review_slot(context, group, task.slot)
+    go_on(context, group)
     retire(context, task.agent_id, task.executor_id)
     forget_if_over(context, group)
 
 
-def _is_blameless(context: Context, task: Task, now: Instant) -> bool:
+def _is_blameless(context: Context, task: Task) -> bool:
     if task.is_orphaned or is_removed(task):
         return True
-    return exempt(context, task, now) if has_never_started(task) else task.state in _NO_FAULT
+    return exempt(context, task) if has_never_started(task) else task.state in _NO_FAULT
 
 
 def _trim(context: Context, group: GroupId) -> None:
@@ -209,16 +209,16 @@ def forget_stack_if_over(context: Context, name: str) -> None:
     context.publish("StackRemoved", f"stack {name} is removed: its last task has ended", name)
 
 
-def forget_unsent(context: Context, task: Task, problem: str, now: Instant) -> None:
+def forget_unsent(context: Context, task: Task, problem: str) -> None:
     """A task that never reached Mesos is over, and its slot is free."""
     ended = replace(
         task,
         state=TaskState.DROPPED,
-        state_since=now,
-        ended_at=now,
+        state_since=context.now,
+        ended_at=context.now,
         reason="NOT_SENT",
         message=f"not launched: {problem}",
     )
     ended = marked(context.state, ended)
     context.put(ended)
-    end_task(context, ended, now)
+    end_task(context, ended)

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 
 from framework.core.commands import Done, Outcome, Refused, Retire
 from framework.core.events import ExecutorUpgradeRequested
-from framework.core.model import Instant, Task
+from framework.core.model import Task
 from framework.core.state.agents import DRAINING
 from framework.core.state.context import Context
 from framework.core.state.executor_choice import ExecutorUpgrade
@@ -38,7 +38,7 @@ def older_executors(context: Context, id: AgentId) -> list[ExecutorId]:
     return [each for each in sorted(context.state.executors.get(id, {})) if not is_version_of(each, own)]
 
 
-def begin(context: Context, event: ExecutorUpgradeRequested, now: Instant) -> Outcome:
+def begin(context: Context, event: ExecutorUpgradeRequested) -> Outcome:
     """Starts the upgrade of the agents that match, in the order of their host names. Agents with plain processes only
     where that is asked for: processes are started again."""
     if context.executor_upgrade is not None:
@@ -61,11 +61,11 @@ def begin(context: Context, event: ExecutorUpgradeRequested, now: Instant) -> Ou
     context.executor_upgrade = ExecutorUpgrade(waiting=[id for _, id in names])
     context.executor_upgrade_problem = ""
     context.publish("ExecutorsRolled", f"executors of {len(names)} agents are rolled, one after the other")
-    advance(context, now)
+    advance(context)
     return Done(changed=tuple(name for name, _ in names), message=f"rolling, one agent after the other{also}")
 
 
-def advance(context: Context, now: Instant) -> None:
+def advance(context: Context) -> None:
     """Goes on with the upgrade under way, as far as it can now."""
     upgrade = context.executor_upgrade
     if upgrade is None:
@@ -76,15 +76,15 @@ def advance(context: Context, now: Instant) -> None:
     while upgrade.agent_id is None and upgrade.waiting:
         id = upgrade.waiting.pop(0)
         if older_executors(context, id):
-            _begin_agent(context, upgrade, id, now)
+            _begin_agent(context, upgrade, id)
     if upgrade.agent_id is None:
         context.executor_upgrade = None
         context.timers.drop(Timer.EXECUTOR_UPGRADE, "")
         context.publish("ExecutorsRolled", "the roll is over")
-    elif now >= upgrade.until:
+    elif context.now >= upgrade.until:
         _fail(context, upgrade, upgrade.agent_id)
-    elif now >= upgrade.ask_again_at:
-        upgrade.ask_again_at = now + RESEND_SECONDS
+    elif context.now >= upgrade.ask_again_at:
+        upgrade.ask_again_at = context.now + RESEND_SECONDS
         context.timers.set(Timer.EXECUTOR_UPGRADE, "", min(upgrade.ask_again_at, upgrade.until))
         for executor in older_executors(context, upgrade.agent_id):
             context.after_save(Retire(agent_id=upgrade.agent_id, executor_id=executor))
@@ -96,8 +96,8 @@ def agent_name(context: Context) -> str:
     return _name(context, upgrade.agent_id) if upgrade is not None and upgrade.agent_id is not None else ""
 
 
-def _begin_agent(context: Context, upgrade: ExecutorUpgrade, id: AgentId, now: Instant) -> None:
-    upgrade.agent_id, upgrade.until, upgrade.ask_again_at = id, now + AGENT_SECONDS, now
+def _begin_agent(context: Context, upgrade: ExecutorUpgrade, id: AgentId) -> None:
+    upgrade.agent_id, upgrade.until, upgrade.ask_again_at = id, context.now + AGENT_SECONDS, context.now
     moved = [task for task in _older_tasks(context, id) if task.goal is Goal.RUN]
     upgrade.slots = {(task.group, task.slot): task.is_ready for task in moved}
 

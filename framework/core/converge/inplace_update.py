@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from framework.core.commands import UpdateInPlace
 from framework.core.groups.completion import signal_of, signals_due
-from framework.core.model import GroupSpec, Instant, Status, Task
+from framework.core.model import GroupSpec, Status, Task
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.context import Context, SentUpdate
 from framework.core.state.group_index import is_stale
@@ -27,26 +27,26 @@ RESEND_SECONDS = 10.0
 """Pause before an update that no status has confirmed is sent again."""
 
 
-def send_updates(context: Context, group: GroupId, now: Instant) -> None:
+def send_updates(context: Context, group: GroupId) -> None:
     """Sends updates for all stale tasks of a group, except where the same was sent a moment ago."""
     if context.state.group(group).stale:
-        _send(context, group, list(context.state.group(group).stale), now)
+        _send(context, group, list(context.state.group(group).stale))
 
 
-def send_update(context: Context, task: Task, now: Instant) -> None:
+def send_update(context: Context, task: Task) -> None:
     """Sends the update of one task, if it is stale."""
     if is_stale(task, context.state.specs.get(task.group)):
-        _send(context, task.group, (task.id,), now)
+        _send(context, task.group, (task.id,))
 
 
-def resend_all(context: Context, now: Instant) -> None:
+def resend_all(context: Context) -> None:
     """Sends the updates of all stale tasks on a new connection: those sent before may not have arrived."""
     context.sent_updates.clear()
     for group in sorted(context.state.specs):
-        send_updates(context, group, now)
+        send_updates(context, group)
 
 
-def _send(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant) -> None:
+def _send(context: Context, group: GroupId, ids: Iterable[TaskId]) -> None:
     state = context.state
     spec = state.specs.get(group)
     if spec is None or context.connection is not Connection.SUBSCRIBED:
@@ -60,8 +60,8 @@ def _send(context: Context, group: GroupId, ids: Iterable[TaskId], now: Instant)
         if not is_due or task.state not in (TaskState.STARTING, TaskState.RUNNING):
             continue
         known = context.sent_updates.get(id)
-        if known is None or known.what != (spec.version, due) or now >= known.at + RESEND_SECONDS:
-            context.sent_updates[id] = SentUpdate(what=(spec.version, due), at=now)
+        if known is None or known.what != (spec.version, due) or context.now >= known.at + RESEND_SECONDS:
+            context.sent_updates[id] = SentUpdate(what=(spec.version, due), at=context.now)
             stale.setdefault((task.agent_id, task.executor_id), []).append(id)
         context.wake_group(Timer.INPLACE_UPDATE, group, context.sent_updates[id].at + RESEND_SECONDS)
     for (agent_id, executor_id), tasks in stale.items():

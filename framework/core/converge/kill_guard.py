@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from framework.core.commands import Done, Kill, Outcome, Refused
 from framework.core.events import ApprovalGiven
-from framework.core.model import Instant, Mismatch, Status, Task
+from framework.core.model import Mismatch, Status, Task
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Effect, transition
 from framework.core.state.timers import Timer
@@ -27,7 +27,7 @@ MOST_NAMED = 3
 """Limit on the tasks that the sentence of a request names."""
 
 
-def begin(context: Context, asked: tuple[tuple[TaskId, AgentId], ...], now: Instant, *, is_new: bool) -> None:
+def begin(context: Context, asked: tuple[tuple[TaskId, AgentId], ...], *, is_new: bool) -> None:
     """A reconciliation begins. `is_new`: it is the first of a subscription, and statuses of the master before do not
     count any more."""
     unknown_tasks = context.unknown_tasks
@@ -38,11 +38,11 @@ def begin(context: Context, asked: tuple[tuple[TaskId, AgentId], ...], now: Inst
         }
         unknown_tasks.missing.clear()
         unknown_tasks.unanswered = dict.fromkeys(id for id, _ in asked)
-        unknown_tasks.answers_until = now + context.settings.answers_wait_seconds
-    context.timers.set(Timer.MISMATCHES, "", now + context.settings.mismatch_seconds)
+        unknown_tasks.answers_until = context.now + context.settings.answers_wait_seconds
+    context.timers.set(Timer.MISMATCHES, "", context.now + context.settings.mismatch_seconds)
 
 
-def holds_back(context: Context, status: Status, task: Task | None, now: Instant) -> bool:
+def holds_back(context: Context, status: Status, task: Task | None) -> bool:
     """Takes note of a status. Returns whether it must not be accepted for now: it is part of a mismatch."""
     unknown_tasks = context.unknown_tasks
     if status.task_id in unknown_tasks.unanswered:
@@ -50,46 +50,46 @@ def holds_back(context: Context, status: Status, task: Task | None, now: Instant
         if not unknown_tasks.unanswered:
             context.publish("Reconciled", "the master has told the state of every task that was stored")
     if task is None or transition(task.state, status.state) is Effect.RETURNED:
-        _note_unknown(context, status, now)
+        _note_unknown(context, status)
         return True
     if task.id in unknown_tasks.unknown:
-        _note_unknown(context, status, now)  # one that came back has ended again
+        _note_unknown(context, status)  # one that came back has ended again
     was_missing = unknown_tasks.missing.pop(task.id, None) is not None
     is_missing = status.state is TaskState.UNKNOWN and task.goal is Goal.RUN and task.state.is_lively
     if is_missing:
         unknown_tasks.missing[task.id] = status
     if is_missing is not was_missing:
-        _decide_soon(context, now)
+        _decide_soon(context)
     return is_missing
 
 
-def _note_unknown(context: Context, status: Status, now: Instant) -> None:
+def _note_unknown(context: Context, status: Status) -> None:
     unknown_tasks = context.unknown_tasks
     known = unknown_tasks.unknown.get(status.task_id)
     if status.state.is_terminal or status.state is TaskState.UNREACHABLE:
         if known is not None:
             del unknown_tasks.unknown[status.task_id]
             unknown_tasks.stopped += known.verdict is Verdict.STOPPED
-            _decide_soon(context, now)
+            _decide_soon(context)
         return
     if known is None:
         unknown_tasks.unknown[status.task_id] = UnknownTask(agent_id=status.agent_id)
-        _decide_soon(context, now)
+        _decide_soon(context)
     elif known.verdict is not Verdict.WAITING:
         _kill(context, status.task_id, status.agent_id)
 
 
-def _decide_soon(context: Context, now: Instant) -> None:
+def _decide_soon(context: Context) -> None:
     if not context.timers.has(Timer.MISMATCHES, ""):
-        context.timers.set(Timer.MISMATCHES, "", now + context.settings.mismatch_seconds)
+        context.timers.set(Timer.MISMATCHES, "", context.now + context.settings.mismatch_seconds)
 
 
-def decide(context: Context, now: Instant) -> tuple[Status, ...]:
+def decide(context: Context) -> tuple[Status, ...]:
     """Stops the unknown tasks, and returns the statuses of missing ones to accept, as long as either are few. Requests
     an approval where they are many."""
     unknown_tasks = context.unknown_tasks
-    if unknown_tasks.unanswered and now < unknown_tasks.answers_until:
-        at = min(now + context.settings.mismatch_seconds, unknown_tasks.answers_until)
+    if unknown_tasks.unanswered and context.now < unknown_tasks.answers_until:
+        at = min(context.now + context.settings.mismatch_seconds, unknown_tasks.answers_until)
         context.timers.set(Timer.MISMATCHES, "", at)
         return ()
     unknown_tasks.unanswered.clear()

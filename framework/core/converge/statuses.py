@@ -49,24 +49,24 @@ _KINDS = {
 }
 
 
-def receive(context: Context, status: Status, now: Instant) -> None:
+def receive(context: Context, status: Status) -> None:
     """Takes a status as Mesos sends it. It is acknowledged once its consequences are stored."""
     task = context.state.tasks.get(status.task_id)
-    if kill_guard.holds_back(context, status, task, now):
+    if kill_guard.holds_back(context, status, task):
         wait = context.after_fence if task is None and status.uuid else context.after_all_saves
         wait(*_acknowledgement(status))
         return
-    accept(context, status, now)
+    accept(context, status)
 
 
-def accept(context: Context, status: Status, now: Instant) -> None:
+def accept(context: Context, status: Status) -> None:
     """Takes a status that the kill guard has let pass, or has held back and released. Its task is in the state."""
     task = context.state.tasks.get(status.task_id)
     if task is None:
         return
     effect = transition(task.state, status.state)
     confirmed = inplace_update.with_confirmed(context.state, task, status)
-    moved = _proved(task, _moved(confirmed, status, now), now) if effect is Effect.MOVE else task
+    moved = _proved(task, _moved(confirmed, status, context.now), context.now) if effect is Effect.MOVE else task
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.state, moved)
     if moved == task:
@@ -78,12 +78,12 @@ def accept(context: Context, status: Status, now: Instant) -> None:
     _announce(context, task, moved)
     inplace_update.publish_confirmed(context, task, moved)
     if moved.state.is_terminal:
-        end_task(context, moved, now)
+        end_task(context, moved)
     else:
-        _go_on(context, task, moved, now)
+        _go_on(context, task, moved)
 
 
-def _go_on(context: Context, task: Task, moved: Task, now: Instant) -> None:
+def _go_on(context: Context, task: Task, moved: Task) -> None:
     """Brings about what follows for a living task, which was `task` before the status and is `moved` now."""
     if moved.state not in (TaskState.INTENT, TaskState.STAGING):
         context.timers.drop(Timer.LAUNCH, moved.id)
@@ -91,12 +91,12 @@ def _go_on(context: Context, task: Task, moved: Task, now: Instant) -> None:
     if moved.state is TaskState.RUNNING:
         context.progress.pop(moved.id, None)
     if task.state is TaskState.UNREACHABLE:
-        welcome(context, moved, now)
+        welcome(context, moved)
     if task.is_ready and not moved.is_ready and moved.goal is Goal.RUN and moved.state is TaskState.RUNNING:
-        count_rollout_failure(context, task, now)
-    review_slot(context, moved.group, moved.slot, now)
-    go_on(context, moved.group, now)
-    inplace_update.send_update(context, context.state.tasks[moved.id], now)
+        count_rollout_failure(context, task)
+    review_slot(context, moved.group, moved.slot)
+    go_on(context, moved.group)
+    inplace_update.send_update(context, context.state.tasks[moved.id])
 
 
 def _acknowledgement(status: Status) -> tuple[Acknowledge, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.core.model import Instant, Task
+from framework.core.model import Task
 from framework.core.state.context import Context
 from framework.core.state.lifecycle import Back, back
 from framework.core.state.timers import Timer
@@ -13,23 +13,23 @@ from specs.model.stack import Keep
 from specs.states import Goal
 
 
-def replace_in_time(context: Context, task: Task, now: Instant) -> None:
+def replace_in_time(context: Context, task: Task) -> None:
     """Gives the slot of an unreachable task to another once the group's `replace_after` is over. Until then it sets the
     timer for the end of that wait."""
     spec = context.state.specs[task.group]
     due = task.state_since + spec.unreachable.replace_after_seconds
-    if now < due:
+    if context.now < due:
         context.timers.set(Timer.UNREACHABLE, task.id, due)
         return
     if spec.unreachable.keep is Keep.REPLACEMENT:
-        context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
+        context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot")
         return
-    context.put(replace(task, replaced_at=now))
+    context.put(replace(task, replaced_at=context.now))
     text = f"{task.id} is unreachable: another task takes its slot until it is back"
     context.publish_task("TaskReplaced", task, text)
 
 
-def welcome(context: Context, task: Task, now: Instant) -> None:
+def welcome(context: Context, task: Task) -> None:
     """A task can be reached again: decides whether it stays or its replacement does. `task` is in the state as Mesos
     reports it now."""
     context.timers.drop(Timer.UNREACHABLE, task.id)
@@ -41,11 +41,11 @@ def welcome(context: Context, task: Task, now: Instant) -> None:
         context.put(task)
     if verdict is Back.STOPS:
         if task.goal is Goal.STOP:
-            context.kill(task, now)
+            context.kill(task)
         else:
-            context.stop(task, "it is back, and its slot was given to another meanwhile", now)
+            context.stop(task, "it is back, and its slot was given to another meanwhile")
     elif verdict is Back.TAKES_OVER and substitute is not None:
-        context.stop(substitute, f"{task.id} is back, and stays", now)
+        context.stop(substitute, f"{task.id} is back, and stays")
 
 
 def _substitute(context: Context, task: Task) -> Task | None:

@@ -9,7 +9,7 @@ names their sandbox.
 
 from __future__ import annotations
 
-from framework.core.model import Instant, Task
+from framework.core.model import Task
 from framework.core.state.context import Context
 from specs.states import TaskState
 
@@ -30,7 +30,7 @@ def has_never_started(task: Task) -> bool:
     return task.state in _STATES and task.reason in _REASONS and not (task.sandbox or task.running_since)
 
 
-def exempt(context: Context, task: Task, now: Instant) -> bool:
+def exempt(context: Context, task: Task) -> bool:
     """Counts a launch that never started. Returns whether it is exempt, so that its group does not wait for it: the
     first ones of its slot in a row. Its agent may be blamed."""
     counts = context.never_started.setdefault(task.group, {})
@@ -38,7 +38,7 @@ def exempt(context: Context, task: Task, now: Instant) -> bool:
     if counts[task.slot] >= MOST_NEVER_STARTED:
         return False
     if counts[task.slot] >= BLAMED_FROM:
-        context.blame(task, now)
+        context.blame(task)
     return True
 
 

@@ -8,28 +8,30 @@ from dataclasses import replace
 from framework.core.commands import Done, Outcome, PublishEvent, Refused
 from framework.core.events import BackoffResetRequested
 from framework.core.groups.completion import has_used_up_retries
-from framework.core.model import Backoff, GroupSpec, Instant, Task
+from framework.core.model import Backoff, GroupSpec, Task
 from framework.core.state.backoff import after_failure, is_permanently_failed, is_waiting, seconds
 from framework.core.state.context import Context
 from framework.core.state.timers import Timer
 from specs.ids import GroupId, VersionId
 
 
-def count_failure(context: Context, task: Task, spec: GroupSpec, now: Instant) -> None:
+def count_failure(context: Context, task: Task, spec: GroupSpec) -> None:
     """A task that should have run on has ended, and is so in the state. Its group waits, its slot counts the failure,
     and its agent is avoided. All of that is stored with the task."""
-    ran = now - task.running_since if task.running_since else 0.0
+    ran = context.now - task.running_since if task.running_since else 0.0
     before = context.state.backoffs.get((task.group, task.version))
-    backoff = after_failure(before, task=task, ran_seconds=ran, cause=end_cause(task), now=now, retry=spec.retry)
+    backoff = after_failure(
+        before, task=task, ran_seconds=ran, cause=end_cause(task), now=context.now, retry=spec.retry
+    )
     failures = 1 if ran >= spec.retry.window_seconds else task.failures + 1
     ended = replace(task, failures=failures, backoff=None if backoff is before else backoff)
     context.put(ended)
     if backoff is not before:
         _announce(context, ended, backoff)
-        _schedule(context, task.group, task.version, backoff, now)
+        _schedule(context, task.group, task.version, backoff)
     if has_used_up_retries(ended, spec):
         context.publish_task("SlotGivenUp", ended, f"{task.group}, slot {task.slot}: {retries_used_up(ended, spec)}")
-    context.blame(task, now)
+    context.blame(task)
 
 
 def _announce(context: Context, task: Task, backoff: Backoff) -> None:
@@ -43,16 +45,16 @@ def _announce(context: Context, task: Task, backoff: Backoff) -> None:
         context.publish_task("GroupBackedOff", task, text)
 
 
-def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Backoff, now: Instant) -> None:
+def _schedule(context: Context, group: GroupId, version: VersionId, backoff: Backoff) -> None:
     """Sets the timer for the end of a wait: placement looks at the group again."""
-    if is_waiting(backoff, now):
+    if is_waiting(backoff, context.now):
         context.timers.set(Timer.RESTART_DELAY, f"{group} {version}", backoff.until)
 
 
-def schedule_all(context: Context, now: Instant) -> None:
+def schedule_all(context: Context) -> None:
     """After a start: sets the timers of all waits that the store holds."""
     for group, version in sorted(context.state.backoffs):
-        _schedule(context, group, version, context.state.backoffs[group, version], now)
+        _schedule(context, group, version, context.state.backoffs[group, version])
 
 
 def end_cause(task: Task) -> str:

@@ -126,7 +126,7 @@ def keeper_of(agents: Agents, task: Task) -> Agent | None:
     return agents.present.get(task.agent_id) or agents.successor(task.agent_id, task.hostname, task.address)
 
 
-def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task | None:
+def awaited(context: Context, spec: GroupSpec, slot: int) -> Task | None:
     """The orphaned task of a slot that waits for an offer of its own agent; None if the slot can be filled anywhere.
 
     The wait is bounded. There is none for an agent that is away or drains, and none for one that has another id and
@@ -135,7 +135,7 @@ def awaited(context: Context, spec: GroupSpec, slot: int, now: Instant) -> Task 
     state = context.state
     id = state.group(spec.id).last_ended.get(slot)
     last = state.tasks[id] if id is not None else None
-    if last is None or not last.is_orphaned or now >= _awaited_until(context, last):
+    if last is None or not last.is_orphaned or context.now >= _awaited_until(context, last):
         return None
     wanted = spec_for_refill(context, spec, slot)
     is_current = is_same_container(last.version, wanted.version) and last.generation >= wanted.generation
@@ -172,13 +172,13 @@ def _suits(agent: Agent, before: KnownAgent | None, spec: GroupSpec, last: Task)
     return not (rules.constraints or rules.spread or rules.near or rules.apart)
 
 
-def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
+def awaiting(context: Context) -> dict[GroupId, int]:
     """The number of pending slots of each group that wait for their agents. Sets the timer for the end of each group's
     wait."""
     counts: dict[GroupId, int] = {}
     for group in sorted(context.pending):
         spec = context.state.specs[group]
-        found = [task for slot in context.pending[group] if (task := awaited(context, spec, slot, now)) is not None]
+        found = [task for slot in context.pending[group] if (task := awaited(context, spec, slot)) is not None]
         if found:
             counts[group] = len(found)
             end = min(_awaited_until(context, task) for task in found)
@@ -187,7 +187,7 @@ def awaiting(context: Context, now: Instant) -> dict[GroupId, int]:
 
 
 def adoptions(
-    context: Context, snapshot: ClusterSnapshot, choices: Mapping[AgentId, ExecutorChoice], now: Instant
+    context: Context, snapshot: ClusterSnapshot, choices: Mapping[AgentId, ExecutorChoice]
 ) -> tuple[Placement, ...]:
     """Placements that put slots back where their containers run, on the same ports, as far as offers have room.
     Constraints and dependencies are not checked: the container runs already."""
@@ -196,7 +196,7 @@ def adoptions(
     for group in sorted(context.pending):
         spec = context.state.specs[group]
         for slot in sorted(context.pending[group]):
-            task = awaited(context, spec, slot, now)
+            task = awaited(context, spec, slot)
             keeper = keeper_of(context.agents, task) if task is not None else None
             if task is None or keeper is None or keeper.id not in choices:
                 continue

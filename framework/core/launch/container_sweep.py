@@ -54,7 +54,7 @@ class Sweep:
     left: tuple[Task, ...]
 
 
-def due(context: Context, now: Instant) -> list[Sweep]:
+def due(context: Context) -> list[Sweep]:
     """The sweeps that wait for an offer. Sets the timer for those that are due later."""
     by_place: dict[tuple[GroupId, AgentId], list[Task]] = {}
     looks: list[Instant] = []
@@ -65,7 +65,7 @@ def due(context: Context, now: Instant) -> list[Sweep]:
         if keeper is None or keeper.state in DRAINING or keeper.state is AgentState.DISCONNECTED:
             continue
         at = _due_at(context, task)
-        if now < at:
+        if context.now < at:
             looks.append(at)
         else:
             by_place.setdefault((task.group, keeper.id), []).append(task)
@@ -101,7 +101,6 @@ def batch_of(
     snapshot: ClusterSnapshot,
     offers: Mapping[AgentId, Sequence[Offer]],
     choice: ExecutorChoice,
-    now: Instant,
 ) -> Batch | None:
     """The launches of the sweeps of one agent, as far as its offers have room; None if there is no room for one."""
     agent_id = sweeps[0].agent_id
@@ -117,7 +116,7 @@ def batch_of(
         taken: tuple[ReservationPool, ...] = ()
         if pools:
             taken, pools = draw(pools, RESOURCES)
-        launches.append(_launch(context, sweep, offers[agent_id][0], choice, taken, serial, now))
+        launches.append(_launch(context, sweep, offers[agent_id][0], choice, taken, serial))
         serial += 1
     if not launches:
         return None
@@ -136,7 +135,6 @@ def _launch(
     choice: ExecutorChoice,
     pools: tuple[ReservationPool, ...],
     serial: int,
-    now: Instant,
 ) -> Launch:
     newest = sweep.left[0]
     names: dict[TaskId, None] = {}
@@ -157,8 +155,8 @@ def _launch(
         address=offer.address,
         executor_id=choice.executor_id,
         host_ports=(),
-        launched_at=now,
-        state_since=now,
+        launched_at=context.now,
+        state_since=context.now,
         predecessors=tuple(names),
         readiness=Readiness.NONE,
         beside=newest.id,
@@ -185,13 +183,13 @@ def handed_on(context: Context, task: Task) -> Task:
     return replace(task, is_left=True) if left else task
 
 
-def end_overdue(context: Context, now: Instant) -> dict[GroupId, None]:
+def end_overdue(context: Context) -> dict[GroupId, None]:
     """Ends the sweeps that were tried often enough or for long enough; returns their groups."""
     over: dict[GroupId, None] = {}
     for id in list(context.state.left):
         task = context.state.tasks[id]
         tries = task.failures if task.sweeps else 0
-        if tries < MOST_TRIES and now < task.ended_at + _kept_seconds(context, task):
+        if tries < MOST_TRIES and context.now < task.ended_at + _kept_seconds(context, task):
             continue
         context.put(replace(task, is_left=False))
         over[task.group] = None
@@ -213,14 +211,14 @@ def holds(context: Context, group: GroupId) -> bool:
     return any(context.state.tasks[id].group == group for id in context.state.left)
 
 
-def answer(context: Context, event: OrphanContainersReported, now: Instant) -> None:
+def answer(context: Context, event: OrphanContainersReported) -> None:
     """Answers which of the containers that an executor found are orphans. They belong to other agent ids than its own:
     an agent that is away can come back."""
     if context.unknown_tasks.halts_placing:
         return  # the store may be the wrong one
     tasks = context.state.tasks.values()
     named = {id for task in tasks if task.state in _BEFORE_ADOPTION for id in task.predecessors}
-    unwanted = tuple(id for id in event.tasks if id not in named and not _is_wanted(context, id, now))
+    unwanted = tuple(id for id in event.tasks if id not in named and not _is_wanted(context, id))
     if not unwanted:
         return
     is_known = all(id in context.state.tasks for id in unwanted)
@@ -228,9 +226,11 @@ def answer(context: Context, event: OrphanContainersReported, now: Instant) -> N
     wait(RemoveOrphans(agent_id=event.agent_id, executor_id=event.executor_id, tasks=unwanted))
 
 
-def _is_wanted(context: Context, id: TaskId, now: Instant) -> bool:
+def _is_wanted(context: Context, id: TaskId) -> bool:
     """Whether a task lives, or has a container that another can still adopt."""
     task = context.state.tasks.get(id)
     if task is None:
         return False
-    return task.state.is_lively or (task.is_orphaned and now < task.ended_at + context.settings.adoption_seconds)
+    return task.state.is_lively or (
+        task.is_orphaned and context.now < task.ended_at + context.settings.adoption_seconds
+    )

@@ -20,10 +20,10 @@ from specs.model.constraints import STICKY_ALWAYS
 from specs.states import Goal
 
 
-def slots_by_spec(context: Context, spec: GroupSpec, now: Instant) -> tuple[tuple[GroupSpec, tuple[int, ...]], ...]:
+def slots_by_spec(context: Context, spec: GroupSpec) -> tuple[tuple[GroupSpec, tuple[int, ...]], ...]:
     """The pending slots of a group by the spec that fills them, the previous spec first. Slots that wait for the agent
     that still runs their container are left out, perhaps all of them."""
-    slots = [slot for slot in sorted(context.pending[spec.id]) if awaited(context, spec, slot, now) is None]
+    slots = [slot for slot in sorted(context.pending[spec.id]) if awaited(context, spec, slot) is None]
     specs: dict[VersionId, GroupSpec] = {}
     parts: dict[VersionId, list[int]] = {}
     for slot in slots:
@@ -34,7 +34,7 @@ def slots_by_spec(context: Context, spec: GroupSpec, now: Instant) -> tuple[tupl
     return tuple((specs[version], tuple(parts[version])) for version in ordered)
 
 
-def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tuple[int, ...], now: Instant) -> Request:
+def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tuple[int, ...]) -> Request:
     """The request for these pending slots of a group, all to be filled by `as_spec`. Sets the timer for the end of a
     wait for an agent."""
     wanted = context.state.group(spec.id).wanted
@@ -43,7 +43,7 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
     if spec.rules.sticky:
         last = _last_tasks(context, spec)
         homes = {slot: last[slot].agent_id for slot in slots if slot in last}
-        pins |= _pins(context, spec, [last[slot] for slot in homes], now)
+        pins |= _pins(context, spec, [last[slot] for slot in homes])
     return replace(
         bare_request(context.state, as_spec),
         instances=len(wanted),
@@ -51,7 +51,7 @@ def request_for(context: Context, spec: GroupSpec, as_spec: GroupSpec, slots: tu
         slots=slots,
         pins=pins,
         homes=homes,
-        penalties=penalties(context.state.agent_failures, spec.id, now, context.settings),
+        penalties=penalties(context.state.agent_failures, spec.id, context.now, context.settings),
         outgoing=_outgoing(context.state, spec, slots),
     )
 
@@ -94,7 +94,7 @@ def _last_tasks(context: Context, spec: GroupSpec) -> dict[int, Task]:
     return last
 
 
-def _pins(context: Context, spec: GroupSpec, last: list[Task], now: Instant) -> dict[int, AgentId]:
+def _pins(context: Context, spec: GroupSpec, last: list[Task]) -> dict[int, AgentId]:
     """Slots that must go back to their agent: always, or for a while as long as the agent is there."""
     wait_seconds = spec.rules.sticky_wait_seconds
     if wait_seconds == STICKY_ALWAYS:
@@ -104,7 +104,7 @@ def _pins(context: Context, spec: GroupSpec, last: list[Task], now: Instant) -> 
     for task in last:
         agent = context.agents.present.get(task.agent_id)
         end = (task.ended_at or task.state_since) + wait_seconds
-        if now < end and agent is not None and agent.state not in DRAINING:
+        if context.now < end and agent is not None and agent.state not in DRAINING:
             pins[task.slot] = task.agent_id
             until.append(end)
     if until:

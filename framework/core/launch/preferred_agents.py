@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from framework.core.model import Instant
 from framework.core.state.context import Context
 from framework.core.state.delay_scheduling import ANSWER_SECONDS, OFFER_WAIT_SECONDS
 from placement.cluster_snapshot import ClusterSnapshot
@@ -19,11 +18,11 @@ MOST_NAMED = 3
 
 
 def look_around(
-    context: Context, requests: Sequence[Request], snapshot: ClusterSnapshot, now: Instant
+    context: Context, requests: Sequence[Request], snapshot: ClusterSnapshot
 ) -> tuple[Result | None, dict[GroupId, str]]:
     """Places the requests as if every agent offered its estimated free resources. Returns the result if it holds for
     the offers at hand, else None; and the groups that wait for other offers, each with a sentence that says so."""
-    groups = {request.group: request for request in requests if _may_wait(context, request, now)}
+    groups = {request.group: request for request in requests if _may_wait(context, request)}
     believed = _believed(context, snapshot) if groups else {}
     if not believed:
         return None, {}
@@ -34,7 +33,7 @@ def look_around(
         if id in believed and placement.slot not in groups[placement.group].pins:
             better.setdefault(placement.group, {})[id] = context.agents.present[id].hostname
     for group, agents in better.items():
-        context.placing.offer_waits.wait(group, groups[group].slots, agents, now)
+        context.placing.offer_waits.wait(group, groups[group].slots, agents, context.now)
     is_whole = not better and len(groups) == len(requests)
     is_at_hand = all(placement.agent_id not in believed for placement in result.placements)
     return (result if is_whole and is_at_hand else None), {group: _cause(agents) for group, agents in better.items()}
@@ -46,14 +45,16 @@ def _cause(agents: Mapping[AgentId, str]) -> str:
     return f"waits a moment for offers of {named}{more}, which suit it better than those at hand"
 
 
-def _may_wait(context: Context, request: Request, now: Instant) -> bool:
+def _may_wait(context: Context, request: Request) -> bool:
     """Whether a request can wait for better offers: it has not waited, and Mesos can be asked in time."""
     if all(
-        slot in request.pins or context.placing.offer_waits.has_waited(request.group, slot, now)
+        slot in request.pins or context.placing.offer_waits.has_waited(request.group, slot, context.now)
         for slot in request.slots
     ):
         return False
-    in_time = context.pool.may_revive_at(len(context.agents.present)) <= now + OFFER_WAIT_SECONDS - ANSWER_SECONDS
+    in_time = (
+        context.pool.may_revive_at(len(context.agents.present)) <= context.now + OFFER_WAIT_SECONDS - ANSWER_SECONDS
+    )
     return in_time or context.placing.offer_waits.is_waiting(request.group)
 
 

@@ -49,11 +49,11 @@ from specs.model.update import OnFailure, Step
 from specs.states import Goal, TaskState
 
 
-def go_on(context: Context, group: GroupId, now: Instant) -> None:
+def go_on(context: Context, group: GroupId) -> None:
     """Replaces tasks of a group as far as is allowed now, and advances its rollout."""
-    advance(context, group, now)
-    while _take_step(context, group, now):
-        advance(context, group, now)
+    advance(context, group)
+    while _take_step(context, group):
+        advance(context, group)
     _note_unmet(context, group)
 
 
@@ -165,7 +165,7 @@ def _ended(
 # ---- advancing -------------------------------------------------------------------------
 
 
-def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
+def _take_step(context: Context, group: GroupId) -> bool:
     """Notes that a group has reached its next step, or is done; returns whether more tasks may be replaced now."""
     active = active_rollout(context, group)
     gate = gate_of(context, active.spec) if active is not None else None
@@ -177,49 +177,49 @@ def _take_step(context: Context, group: GroupId, now: Instant) -> bool:
     if gate.cause or (active.spec.mode is Mode.GLOBAL and not context.agents.is_known):
         return False  # a new leader knows the slots of a global group only once it knows the agents
     if active.step is not None:
-        return _next_step(context, active, active.step, now)
+        return _next_step(context, active, active.step)
     over_at = done_at(context, active)
     if over_at is None:
         return False
-    if now < over_at:
+    if context.now < over_at:
         context.wake_group(Timer.ROLLOUT_STEP, group, over_at)
         return False
-    _finish_part(context, active, now)
+    _finish_part(context, active)
     return False
 
 
-def _finish_part(context: Context, active: ActiveRollout, now: Instant) -> None:
+def _finish_part(context: Context, active: ActiveRollout) -> None:
     """The group is done: its dependants go on, and the rollout ends with the last group."""
     group = active.part.group
     _put_part(context, active.rollout, replace(active.part, is_done=True))
     context.timers.drop(Timer.ROLLOUT_DEADLINE, str(group))
     for spec in context.state.stacks[group.stack].groups:
         if spec.signals and any(each.service == group.service for each in spec.dependencies):
-            context.wake_group(Timer.INPLACE_UPDATE, spec.id, now)  # their signals may be due
+            context.wake_group(Timer.INPLACE_UPDATE, spec.id, context.now)  # their signals may be due
     context.publish_group("GroupRolledOut", group, f"{group} is changed: rollout {active.rollout.number}")
-    _release(context, group, now)
-    _finish_if_done(context, group.stack, now)
+    _release(context, group)
+    _finish_if_done(context, group.stack)
 
 
-def _next_step(context: Context, active: ActiveRollout, step: Step, now: Instant) -> bool:
+def _next_step(context: Context, active: ActiveRollout, step: Step) -> bool:
     group, part = active.part.group, active.part
     if step.until is None:
         if not step.hold_seconds:
             return False
         due = part.step_since + step.hold_seconds
-        if now < due:
+        if context.now < due:
             context.wake_group(Timer.ROLLOUT_STEP, group, due)
             return False
-    elif not _has_reached(context, active, now):
+    elif not _has_reached(context, active):
         return False
     number = part.step + 1
-    _put_part(context, active.rollout, replace(part, step=number, step_since=now))
+    _put_part(context, active.rollout, replace(part, step=number, step_since=context.now))
     text = f"{group}: step {number} of {len(active.update.steps)} ({step}) is done: rollout {active.rollout.number}"
     context.publish_group("RolloutStep", group, text)
     return True
 
 
-def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
+def _has_reached(context: Context, active: ActiveRollout) -> bool:
     """Whether as many slots are new as the step says, and have been ready for long enough."""
     state, index = context.state, context.state.group(active.part.group)
     wanted = most_new(active, len(index.wanted))
@@ -229,7 +229,7 @@ def _has_reached(context: Context, active: ActiveRollout, now: Instant) -> bool:
         if slot in index.outdated or slot in index.surge:
             continue
         since = state.tasks[index.holders[slot]].ready_since + active.proof_seconds
-        if since <= now:
+        if since <= context.now:
             proved += 1
         else:
             next_at = since if next_at is None else min(next_at, since)
@@ -254,23 +254,23 @@ def done_at(context: Context, active: ActiveRollout) -> Instant | None:
     return max((at + seconds for at in since if at > began), default=0.0)
 
 
-def _release(context: Context, done: GroupId, now: Instant) -> None:
+def _release(context: Context, done: GroupId) -> None:
     """Wakes the groups that waited until this one is changed: their deadline begins now."""
     for group in list(context.state.by_stack[done.stack]):
         active = active_rollout(context, group)
         if active is None or active.part.is_done:
             continue
         if any(each.service == done.service for each in active.spec.dependencies):
-            _put_part(context, active.rollout, replace(active.part, step_since=now))
-        context.wake_group(Timer.ROLLOUT_STEP, group, now)
+            _put_part(context, active.rollout, replace(active.part, step_since=context.now))
+        context.wake_group(Timer.ROLLOUT_STEP, group, context.now)
 
 
-def _finish_if_done(context: Context, stack: str, now: Instant) -> None:
+def _finish_if_done(context: Context, stack: str) -> None:
     rollouts = context.state.rollouts[stack]
     current = rollouts.current
     if current is None or not all(part.is_done for part in current.groups):
         return
-    past = _ended(current, rollouts.past, RolloutState.DONE, "", now, context.settings.rollouts_kept)
+    past = _ended(current, rollouts.past, RolloutState.DONE, "", context.now, context.settings.rollouts_kept)
     context.put_rollouts(Rollouts(stack=stack, past=past))
     context.publish("RolloutDone", f"rollout {current.number} of {stack} is done", stack)
 
@@ -295,7 +295,7 @@ def state_of(parts: tuple[GroupRollout, ...]) -> RolloutState:
 # ---- failing ---------------------------------------------------------------------------
 
 
-def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
+def count_rollout_failure(context: Context, task: Task) -> None:
     """A task has ended by itself, or is no longer ready: counts as a failure of the rollout that launched it."""
     active = active_rollout(context, task.group)
     if active is None or not active.is_open or active.part.problem:
@@ -305,7 +305,7 @@ def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
     is_step, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
     if is_last and not is_step:
         return  # no group depends on its completion
-    is_proved = not is_step and bool(task.ready_since) and now > task.ready_since + active.proof_seconds
+    is_proved = not is_step and bool(task.ready_since) and context.now > task.ready_since + active.proof_seconds
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
     failures = active.part.failures + 1
@@ -314,10 +314,10 @@ def count_rollout_failure(context: Context, task: Task, now: Instant) -> None:
     if failures > most and update.on_failure is not OnFailure.CONTINUE:
         allowed = f", and max_failures is {update.max_failures}" if most else ""
         count = "a new task" if failures == 1 else f"{failures} new tasks"
-        _fail(context, task.group, f"{count} failed{allowed}; the last one, {task.id}: {end_cause(task)}", now)
+        _fail(context, task.group, f"{count} failed{allowed}; the last one, {task.id}: {end_cause(task)}")
 
 
-def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
+def check_deadline(context: Context, group: GroupId) -> None:
     """Fails the rollout of a group that has made no progress until its deadline."""
     active = active_rollout(context, group)
     if active is None or not active.is_open or not _may_expire(active):
@@ -326,10 +326,10 @@ def check_deadline(context: Context, group: GroupId, now: Instant) -> None:
         return
     seconds = active.update.deadline_seconds
     due = last_progress(context, active) + seconds
-    if now < due:
+    if context.now < due:
         context.timers.set(Timer.ROLLOUT_DEADLINE, str(group), due)
         return
-    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, active.spec)}", now)
+    _fail(context, group, f"no progress for {seconds:g} s (deadline): {why_not(context, active.spec)}")
 
 
 def _may_expire(active: ActiveRollout) -> bool:
@@ -394,7 +394,7 @@ def _is_going(task: Task) -> bool:
     return task.goal is Goal.STOP and task.state is not TaskState.UNREACHABLE
 
 
-def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
+def _fail(context: Context, group: GroupId, problem: str) -> None:
     active = active_rollout(context, group)
     if active is None:
         return
@@ -402,7 +402,7 @@ def _fail(context: Context, group: GroupId, problem: str, now: Instant) -> None:
     context.publish_group("RolloutFailed", group, f"rollout {active.rollout.number}: {group}: {problem}")
     for each in active.rollout.groups:
         if not each.is_done:
-            context.wake_group(Timer.ROLLOUT_STEP, each.group, now)  # other groups may wait for this one
+            context.wake_group(Timer.ROLLOUT_STEP, each.group, context.now)  # other groups may wait for this one
     go_back_if_asked(context, group)
 
 

@@ -40,7 +40,7 @@ UNPROVED = "it has never passed its new check"
 """Why a task is replaced that counts as ready only because it was ready before its check changed."""
 
 
-def advance(context: Context, group: GroupId, now: Instant) -> None:
+def advance(context: Context, group: GroupId) -> None:
     """Replaces tasks of a group, as many as its pace and its rollout allow now."""
     index, spec = context.state.group(group), context.state.specs.get(group)
     if spec is None or spec.is_stopped:
@@ -58,7 +58,7 @@ def advance(context: Context, group: GroupId, now: Instant) -> None:
         context.violating.pop(group, None)
     draining = {} if is_pinned(spec) else index.draining
     if draining or index.outdated or index.violating or index.surge or index.replacements:
-        _Updater(context, spec, index, now).advance()
+        _Updater(context, spec, index).advance()
     else:
         _stall(context, index, "")
 
@@ -123,8 +123,8 @@ def _stall(context: Context, index: GroupIndex, sentence: str) -> None:
 class _Updater:
     """One pass over a group. It acts, and collects why it cannot do more."""
 
-    def __init__(self, context: Context, spec: GroupSpec, index: GroupIndex, now: Instant) -> None:
-        self._context, self._spec, self._index, self._now = context, spec, index, now
+    def __init__(self, context: Context, spec: GroupSpec, index: GroupIndex) -> None:
+        self._context, self._spec, self._index = context, spec, index
         self._pace: Pace = pace_now(context, spec)
         self._gate: RolloutGate = gate_of(context, spec)
         self._previous = previous_spec(context, spec)
@@ -151,17 +151,17 @@ class _Updater:
 
     def _stop_unwanted_surge(self) -> None:
         """Stops surge tasks that no longer replace anything, or have the wrong version; cancels such launches."""
-        context, index, now = self._context, self._index, self._now
+        context, index = self._context, self._index
         for slot, id in list(index.surge.items()):
             task = context.state.tasks[id]
             if slot not in index.wanted:
-                context.stop(task, "its slot is no longer wanted", now)
+                context.stop(task, "its slot is no longer wanted")
             elif task.state is TaskState.UNREACHABLE:
-                context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot", now)
+                context.stop(task, f"agent {task.hostname} is unreachable: another task takes its slot")
             elif not self._must_go(slot):
-                context.stop(task, "the task that it should replace stays", now)
+                context.stop(task, "the task that it should replace stays")
             elif not self._is_desired(task):
-                context.stop(task, f"replaced by version {self._spec.version}", now)
+                context.stop(task, f"replaced by version {self._spec.version}")
         for slot, replacement in list(index.replacements.items()):
             is_open = slot in index.holders and slot not in index.surge and slot in index.wanted
             is_allowed = self._must_go(slot) and (slot in self._draining or not self._gate.cause)
@@ -176,14 +176,14 @@ class _Updater:
             if not task.is_ready:
                 continue
             since = task.ready_since + self._pace.wait_seconds
-            if self._now < since:
+            if self._context.now < since:
                 self._look_again_at(since)
             elif slot in index.ready and self._ready_count() - 1 < self._pace.ready_after_swap:
                 self._note_stall(self._too_few(self._pace.ready_after_swap))
             else:
                 makes_way = is_same_container(task.version, self._spec.version)
                 cause = f"{self._cause(slot)}: {id} has taken its place"
-                context.stop(old, cause, self._now, makes_way=makes_way)
+                context.stop(old, cause, makes_way=makes_way)
                 has_taken_over(context, self._spec.id, slot)
 
     def _replace_unready(self) -> None:
@@ -257,7 +257,7 @@ class _Updater:
         makes_way = is_same_container(self._version_for(slot), self._spec.version)
         context.call_off(self._spec.id, slot)
         task = context.state.tasks[index.holders[slot]]
-        context.stop(task, self._cause(slot), self._now, makes_way=makes_way)
+        context.stop(task, self._cause(slot), makes_way=makes_way)
         if slot not in index.holders and slot in index.wanted:
             context.want(self._spec.id, slot)  # an unreachable task leaves its slot at once: the kill cannot reach it
 
@@ -268,7 +268,7 @@ class _Updater:
             return
         replacement = self._index.replacements[slot]
         due = replacement.since + settings.no_place_seconds
-        if self._now < due:
+        if self._context.now < due:
             self._look_again_at(due)
             return
         is_refused = context.placing.refused_at.get(self._spec.id, 0.0) > replacement.since
@@ -279,10 +279,10 @@ class _Updater:
     def _replace_beside(self, slot: int) -> None:
         index = self._index
         if slot not in index.replacements:
-            index.replacements[slot] = Replacement(version=self._version_for(slot), since=self._now)
+            index.replacements[slot] = Replacement(version=self._version_for(slot), since=self._context.now)
             self._context.want(self._spec.id, slot)
             if self._pace.may_fall_back:
-                self._look_again_at(self._now + self._context.settings.no_place_seconds)
+                self._look_again_at(self._context.now + self._context.settings.no_place_seconds)
 
     # ---- questions ----------------------------------------------------------------
 
@@ -358,7 +358,7 @@ class _Updater:
         count = 0
         for slot in list(index.fresh):
             until = tasks[index.holders[slot]].ready_since + self._pace.wait_seconds
-            if self._now >= until:
+            if self._context.now >= until:
                 del index.fresh[slot]
             elif slot not in index.outdated and slot not in index.surge:
                 count += 1

@@ -42,7 +42,7 @@ def answer_of(known: Answered, request: RequestKey) -> Outcome:
     return Done(changed=known.changed, index=known.index, message=known.message)
 
 
-def answered(context: Context, asked: Requested, done: Done, now: Instant) -> Answered | None:
+def answered(context: Context, asked: Requested, done: Done) -> Answered | None:
     """The answer to be stored in the same save as the change, None where the request has no key."""
     if asked.request_key is None:
         return None
@@ -56,16 +56,16 @@ def answered(context: Context, asked: Requested, done: Done, now: Instant) -> An
     return Answered(
         key=asked.request_key,
         number=context.next_answer(),
-        at=now,
+        at=context.now,
         changed=tuple(changed),
         index=done.index,
         message=done.message[:MOST_MESSAGE],
     )
 
 
-def remember(context: Context, asked: Requested, done: Done, now: Instant) -> None:
+def remember(context: Context, asked: Requested, done: Done) -> None:
     """Adds the answer to the step's save, where the step has changed something."""
-    answer = answered(context, asked, done, now) if done.changed else None
+    answer = answered(context, asked, done) if done.changed else None
     if answer is not None:
         context.write("answer", str(answer.number), PutAnswer(answer=answer))
         context.answered.append(answer)

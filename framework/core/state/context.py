@@ -270,10 +270,10 @@ class Context:
         self.agents.touched[id] = None
         self.write("agent", id, DeleteAgent(id=id))
 
-    def blame(self, task: Task, now: Instant) -> None:
+    def blame(self, task: Task) -> None:
         """Remembers that the task's agent failed its group."""
         agent = self.state.agents[task.agent_id]
-        self.put_agent(with_failure(agent, task.group, now, self.settings, task.permanent))
+        self.put_agent(with_failure(agent, task.group, self.now, self.settings, task.permanent))
 
     def put_rollouts(self, rollouts: Rollouts) -> None:
         """Takes what becomes of a stack's rollouts into the state, and into the step's save, unless a change of that
@@ -311,26 +311,26 @@ class Context:
         """Deletes those of all versions of a stack to which nothing refers."""
         self.collect_versions(stack, {id: None for name, id in list(self.state.versions) if name == stack})
 
-    def stop(self, task: Task, cause: str, now: Instant, *, makes_way: bool = False) -> None:
+    def stop(self, task: Task, cause: str, *, makes_way: bool = False) -> None:
         """Sets a task's goal to STOP; the kill goes out once that is stored. `makes_way` is as a Task's."""
         if task.goal is Goal.STOP:
             return
         self.put(replace(task, goal=Goal.STOP, stop_cause=cause, makes_way=makes_way))
         self.publish_task("TaskStopping", task, f"{task.id} is to stop: {cause}")
         if task.state is not TaskState.UNREACHABLE:
-            self.kill(self.state.tasks[task.id], now)
+            self.kill(self.state.tasks[task.id])
         if len(self._writes) >= WRITES_PER_SAVE:
             self.flush()  # the first kills go out while the last goals are still being stored
 
-    def kill(self, task: Task, now: Instant) -> None:
+    def kill(self, task: Task) -> None:
         """Kills a task whose goal is STOP, once that is stored, and again until it has ended."""
         version = self.state.versions.get((task.group.stack, task.version))
         stop = version.container.stop if version else None
         grace = stop.grace_seconds if stop else None
         self.after_all_saves(Kill(task_id=task.id, agent_id=task.agent_id, grace_seconds=grace))
-        self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", now)
+        self.stories.note(task.id, "TaskKilled", f"agent {task.hostname} is told to stop it", self.now)
         takes_seconds = stop.drain_seconds + stop.grace_seconds if stop else 0.0
-        self.timers.set(Timer.KILL, task.id, now + self.settings.kill_retry_seconds + takes_seconds)
+        self.timers.set(Timer.KILL, task.id, self.now + self.settings.kill_retry_seconds + takes_seconds)
 
     def publish_task(self, kind: str, task: Task, text: str) -> None:
         """Tells the event stream of a task, once the step is stored; and its story."""
@@ -349,12 +349,12 @@ class Context:
         """Tells the event stream of something else, once the step is stored."""
         self.after_save(PublishEvent(kind=kind, text=text, stack=stack))
 
-    def publish_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...], now: Instant) -> None:
+    def publish_waiting(self, group: GroupId, sentence: str, rules: tuple[str, ...]) -> None:
         """Tells the event stream why a group finds no place, when the rules that keep it from one are others than those
         told last, and not too often."""
         known, at = self.placing.waits_published.get(group, ((), -TELL_WAITING_EVERY_SECONDS))
-        if rules != known and now - at >= TELL_WAITING_EVERY_SECONDS:
-            self.placing.waits_published[group] = (rules, now)
+        if rules != known and self.now - at >= TELL_WAITING_EVERY_SECONDS:
+            self.placing.waits_published[group] = (rules, self.now)
             text = f"{group} waits: {sentence}"
             self.after_save(PublishEvent(kind="GroupWaiting", text=text, stack=group.stack, group=str(group)))
 
