@@ -276,12 +276,13 @@ ROOMS = (
             *("framework.api", "framework.web", "framework.ports", "framework.usage", "specs"),
             *(f"framework.core.{each}" for each in ("model", "views", "volatile")),
         ),
-        libraries={"fastapi", "starlette", "uvicorn", "anyio", "orjson"},
+        libraries={"fastapi", "starlette", "pydantic", "uvicorn", "anyio"},
     ),
     Room(
         name="framework.api.answers",
         ours=(
-            *("framework.api.answers", "framework.ports", "framework.usage", "specs"),
+            *("framework.api.answers", "framework.api.info"),
+            *("framework.ports", "framework.usage", "framework.collector", "specs"),
             *(
                 f"framework.core.{each}"
                 for each in ("commands", "model", "views", "volatile", "read", "state.task_stories")

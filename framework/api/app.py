@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from framework.api import errors
 from framework.api.answers.base import Json
-from framework.api.answers.shapes import ErrorAnswer, InfoAnswer, ReadyAnswer
-from framework.api.errors import Problem
+from framework.api.answers.scheduler import InfoAnswer, ReadyAnswer, info_answer
+from framework.api.errors import ErrorAnswer, Problem
 from framework.api.guard.guard import Guard
 from framework.api.guard.hosts import Hosts
 from framework.api.guard.metered import Metered
@@ -156,28 +156,14 @@ def _add_server_routes(
             raise Problem(503, view.store_problem)
         if view.connection is not Connection.SUBSCRIBED:
             raise Problem(503, view.problem or f"The scheduler is {view.connection.value}; it is not subscribed yet.")
-        return Json({"connection": view.connection.value, "message": f"Subscribed to the master at {view.master}."})
+        return Json(
+            ReadyAnswer(connection=view.connection.value, message=f"Subscribed to the master at {view.master}.")
+        )
 
     @app.get("/v1/info", tags=["scheduler"], responses={200: {"model": InfoAnswer}}, dependencies=[OPEN])
     async def server_info() -> Response:
         """Which scheduler this is, and where it stands."""
-        view = front.view
-        return Json(
-            {
-                "version": info.version,
-                "name": info.name,
-                "role": info.role,
-                "framework_id": view.framework_id,
-                "master": view.master,
-                "leader": info.leader,
-                "started_at": info.started_at,
-                "uptime_seconds": max(0.0, clock() - info.started_at),
-                "executor_sha256": executor.sha256,
-                "executor_url_path": executor.url_path,
-                "connection": view.connection.value,
-                "problem": view.problem,
-            }
-        )
+        return Json(info_answer(front.view, info, executor, clock()))
 
     # Mesos's fetcher asks for the size first, where it keeps a cache.
     @app.head("/v1/executor/{sha256}/framework-executor.pyz", include_in_schema=False, dependencies=[OPEN, ARCHIVE])

@@ -6,13 +6,14 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from framework.api.answers.base import Json
+from framework.api.answers.base import Json, Shape
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +21,18 @@ Details = Iterable[tuple[str, str]]
 
 #: Of an answer to a request that was sent on and may still happen: clients look before they ask again.
 OUTCOME_UNKNOWN = {"X-Framework-Outcome": "unknown"}
+
+
+class Detail(Shape):
+    path: Annotated[str, Field(examples=["body.instances"])]
+    error: Annotated[str, Field(examples=["is missing"])]
+
+
+class ErrorAnswer(Shape):
+    """A sentence that says what is wrong, and the places that are."""
+
+    message: Annotated[str, Field(examples=["No group matches shop/wbe; did you mean shop/web?"])]
+    details: list[Detail]
 
 
 class Problem(HTTPException):
@@ -37,7 +50,7 @@ def error_answer(
     status: int, message: str, details: Details = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """The answer that says so."""
-    content = {"message": message, "details": [{"path": path, "error": error} for path, error in details]}
+    content: ErrorAnswer = {"message": message, "details": [{"path": path, "error": error} for path, error in details]}
     return Json(content, status, headers=dict(headers or {}))
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framework.api.answers.base import Json
+from framework.api.answers.done import warned_answer
 from framework.api.errors import error_answer
 from framework.api.guard.rights import SAFE_METHODS
 from framework.core.commands import Refused
@@ -117,6 +117,5 @@ async def _again(known: Answered, current: _Try, scope: Scope, receive: Receive,
             scope, receive, send
         )
         return
-    content: dict[str, Any] = {"changed": list(outcome.changed), "index": outcome.index, "message": outcome.message}
-    content["warnings"] = []  # which some routes answer with; they were of the moment, and are not stored
-    await Json(content, _ACCEPTED)(scope, receive, send)
+    # Some routes answer with warnings; they were of the moment, and are not stored.
+    await Json(warned_answer(outcome, ()), _ACCEPTED)(scope, receive, send)

@@ -8,13 +8,12 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers.base import Json
-from framework.api.answers.rollout_shapes import RestartBody
-from framework.api.answers.shapes import DoneAnswer, KillBody, PatternBody, ScaleBody, WarnedAnswer
+from framework.api.answers.done import DoneAnswer, done_answer, warned_answer
 from framework.api.guard.rights import TOKEN
 from framework.api.info import Limits
 from framework.api.routes.asking import ask, known
-from framework.api.routes.stacks import done_plain
-from framework.api.routes.tasks import task_or_problem
+from framework.api.routes.lookup import task_or_problem
+from framework.api.routes.request_bodies import KillBody, PatternBody, RestartBody, ScaleBody
 from framework.core.events import (
     BackoffResetRequested,
     KillRequested,
@@ -34,13 +33,13 @@ def router(front: Front, limits: Limits) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["groups"], responses={202: {"model": DoneAnswer}})
 
     async def done(make: Callable[[int], UserRequest]) -> Response:
-        return Json(done_plain(await ask(front, make, limits.answer_seconds)), 202)
+        return Json(done_answer(await ask(front, make, limits.answer_seconds)), 202)
 
     async def scaled(make: Callable[[int], UserRequest]) -> Response:
         done = await ask(front, make, limits.answer_seconds)
-        return Json({**done_plain(done), "warnings": list(warnings_of(known(front), done.changed))}, 202)
+        return Json(warned_answer(done, warnings_of(known(front), done.changed)), 202)
 
-    @routes.post("/scale", status_code=202, dependencies=[TOKEN], responses={202: {"model": WarnedAnswer}})
+    @routes.post("/scale", status_code=202, dependencies=[TOKEN])
     async def scale(body: ScaleBody) -> Response:
         """Sets, adds to, or multiplies the instances of the groups that match. `warnings` name those of which no task
         could be replaced then, by their own pace."""
@@ -89,7 +88,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
             )
         )
 
-    @routes.post("/kill", status_code=202, dependencies=[TOKEN], responses={202: {"model": WarnedAnswer}})
+    @routes.post("/kill", status_code=202, dependencies=[TOKEN])
     async def kill(body: KillBody) -> Response:
         """Stops tasks. Others take their places, unless `scale`: then just their slots are given up."""
         view = known(front)

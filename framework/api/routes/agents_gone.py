@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from framework.api.answers.agents import GoneAnswer, LossAnswer, gone_answer, loss_answer
 from framework.api.answers.base import Json
-from framework.api.answers.gone_shapes import GoneAnswer, GoneBody, LossAnswer
 from framework.api.errors import OUTCOME_UNKNOWN, Problem
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.routes.asking import known, problem_of
+from framework.api.routes.request_bodies import GoneBody
 from framework.api.threads import Threads
 from framework.core.commands import Refused
 from framework.core.read.gone_agents import Loss, find
@@ -36,7 +37,7 @@ def router(front: Front, operator: Operator, threads: Threads) -> APIRouter:
         view = known(front)
         found = _find(view, name)
         others, problem = await threads.run(_others, operator, view, found)
-        return Json({**_plain(found), "others": others, "others_problem": problem})
+        return Json(loss_answer(found, others, problem))
 
     @routes.post("/gone", status_code=202, responses={202: {"model": GoneAnswer}}, dependencies=[TOKEN])
     async def gone(name: Name, body: GoneBody) -> Response:
@@ -57,7 +58,7 @@ def router(front: Front, operator: Operator, threads: Threads) -> APIRouter:
         why = f": {body.message}" if body.message else ""
         _log.info("agent %s (%s) is marked as gone by %s%s", found.hostname, found.agent_id, body.by or "somebody", why)
         message = f"agent {found.hostname} ({found.agent_id}) is marked as gone: Mesos ends what was there"
-        return Json({**_plain(found), "message": message}, 202)
+        return Json(gone_answer(found, message), 202)
 
     return routes
 
@@ -82,15 +83,3 @@ def _problem(fault: MasterFault) -> Problem:
     headers = {"Retry-After": "1"} if fault.kind == "unavailable" else {}
     headers |= OUTCOME_UNKNOWN if fault.is_unknown else {}
     return Problem(_STATUS[fault.kind], f"{sentence[:1].upper()}{sentence[1:]}.", headers=headers)
-
-
-def _plain(found: Loss) -> dict[str, Any]:
-    return {
-        "agent": found.hostname,
-        "agent_id": found.agent_id,
-        "alive": found.alive,
-        "tasks": [task.id for task in found.tasks],
-        "slots": list(found.slots),
-        "volumes": list(found.volumes),
-        "stacks": list(found.stacks),
-    }

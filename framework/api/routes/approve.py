@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from framework.api.answers import picture
 from framework.api.answers.base import Json
-from framework.api.answers.shapes import ApproveBody, DoneAnswer, QuestionsAnswer
+from framework.api.answers.done import DoneAnswer, done_answer
+from framework.api.answers.scheduler import QuestionsAnswer, questions_answer
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.info import Limits
 from framework.api.routes.asking import ask, known
-from framework.api.routes.stacks import done_plain
+from framework.api.routes.request_bodies import ApproveBody
 from framework.core.events import ApprovalGiven
 from framework.core.model import Mismatch
-from framework.core.views import ApprovalRequest
 from framework.ports import Front
 
 
@@ -27,8 +24,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     @routes.get("/approve", responses={200: {"model": QuestionsAnswer}}, dependencies=[OPEN])
     async def questions() -> Response:
         """What the scheduler does not do before an operator approves it: each question with all its tasks."""
-        view = known(front)
-        return Json({**picture.standing(view), "questions": [_plain(request) for request in view.approval_requests]})
+        return Json(questions_answer(known(front)))
 
     @routes.post("/approve", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def approve(body: ApproveBody) -> Response:
@@ -40,16 +36,6 @@ def router(front: Front, limits: Limits) -> APIRouter:
             ),
             limits.answer_seconds,
         )
-        return Json(done_plain(done), 202)
+        return Json(done_answer(done), 202)
 
     return routes
-
-
-def _plain(request: ApprovalRequest) -> dict[str, Any]:
-    return {
-        "question": request.mismatch.value,
-        "number": request.number,
-        "sentence": request.sentence,
-        "effect": request.effect,
-        "tasks": list(request.tasks),
-    }

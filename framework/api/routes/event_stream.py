@@ -7,10 +7,10 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
+from framework.api.answers.events import EventData, LaggedData, event_data
 from framework.api.errors import Problem
 from framework.api.info import Limits
 from framework.ports import Front, Happening
@@ -18,12 +18,12 @@ from specs.ids import parse_group_id
 
 _PAUSE_SECONDS = 0.05
 _TERM_BYTES = 6
-_PLACE = re.compile(r"(?:([0-9a-z]{1,32})-)?([0-9]{1,18})", re.ASCII)
+_POSITION = re.compile(r"(?:([0-9a-z]{1,32})-)?([0-9]{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A place in a stream: after which event, of which leader's term; `term` is "" where a plain number was given."""
+class StreamPosition:
+    """A position in a stream: after event number `sequence` of a leader's `term`, "" where a plain number was given."""
 
     term: str
     sequence: int
@@ -32,10 +32,10 @@ class Place:
         return f"{self.term}-{self.sequence}" if self.term else str(self.sequence)
 
 
-def place_of(text: str) -> Place | None:
-    """The place that an event's id, or a plain number, names; None where the text is neither."""
-    found = _PLACE.fullmatch(text)
-    return Place(term=found[1] or "", sequence=int(found[2])) if found else None
+def position_of(text: str) -> StreamPosition | None:
+    """The position that an event's id, or a plain number, names; None where the text is neither."""
+    found = _POSITION.fullmatch(text)
+    return StreamPosition(term=found[1] or "", sequence=int(found[2])) if found else None
 
 
 class Stream:
@@ -59,8 +59,10 @@ class Stream:
         self._is_closed = True
         self._wake()
 
-    def open(self, after: Place | None, pattern: str, follow: bool, *, is_known: bool = False) -> AsyncIterator[bytes]:
-        """The stream after a place (None: only what comes). Raises Problem beyond the limit, which holders of
+    def open(
+        self, after: StreamPosition | None, pattern: str, follow: bool, *, is_known: bool = False
+    ) -> AsyncIterator[bytes]:
+        """The stream after a position (None: only new events). Raises Problem beyond the limit, which holders of
         the token do not have."""
         if not is_known and len(self._followers) >= self._limits.event_streams:
             raise Problem(
@@ -72,22 +74,22 @@ class Stream:
         newest = kept[-1].sequence if kept else 0
         woken = asyncio.Event()
         self._add(woken)
-        place = Place(term=self._term, sequence=newest) if after is None else after
-        return self._events(woken, place, newest, pattern, follow)
+        position = StreamPosition(term=self._term, sequence=newest) if after is None else after
+        return self._events(woken, position, newest, pattern, follow)
 
     async def _events(
-        self, woken: asyncio.Event, place: Place, newest: int, pattern: str, follow: bool
+        self, woken: asyncio.Event, position: StreamPosition, newest: int, pattern: str, follow: bool
     ) -> AsyncIterator[bytes]:
         try:
-            is_ours = place.term in ("", self._term) and place.sequence <= newest
-            after = place.sequence if is_ours else 0
+            is_ours = position.term in ("", self._term) and position.sequence <= newest
+            after = position.sequence if is_ours else 0
             # With an id from the start, a follower that has heard nothing yet can come back too.
-            yield b"retry: 2000\nid: %s\n\n" % self._id(after)
+            yield b"retry: 2000\nid: %s\n\n" % self._id(after).encode()
             if not is_ours:
                 yield self._lagged(
                     0,
-                    f"event {place} is not of this leader's stream: events may have been missed; what this leader has"
-                    " kept follows from its beginning",
+                    f"event {position} is not of this leader's stream: events may have been missed; what this leader"
+                    " has kept follows from its beginning",
                 )
             while True:
                 woken.clear()
@@ -111,19 +113,14 @@ class Stream:
         finally:
             self._drop(woken)
 
-    def _id(self, sequence: int) -> bytes:
-        return str(Place(term=self._term, sequence=sequence)).encode()
+    def _id(self, sequence: int) -> str:
+        return str(StreamPosition(term=self._term, sequence=sequence))
 
     def _event(self, happening: Happening) -> bytes:
-        return self._entry(happening.kind, happening_plain(happening))
+        return _entry(event_data(self._id(happening.sequence), happening))
 
     def _lagged(self, sequence: int, text: str) -> bytes:
-        return self._entry("Lagged", {"sequence": sequence, "kind": "Lagged", "text": text})
-
-    def _entry(self, kind: str, content: dict[str, Any]) -> bytes:
-        id = self._id(content["sequence"])
-        data = orjson.dumps({"id": id.decode(), **content})
-        return b"id: %s\nevent: %s\ndata: %s\n\n" % (id, kind.encode(), data)
+        return _entry({"id": self._id(sequence), "sequence": sequence, "kind": "Lagged", "text": text})
 
     def _add(self, woken: asyncio.Event) -> None:
         self._followers.add(woken)
@@ -164,14 +161,5 @@ def matches(happening: Happening, pattern: str) -> bool:
     return stack_only is not None and stack_only.matches(pattern.partition("/")[0])
 
 
-def happening_plain(happening: Happening) -> dict[str, Any]:
-    """A happening for JSON."""
-    return {
-        "sequence": happening.sequence,
-        "at": happening.at,
-        "kind": happening.kind,
-        "text": happening.text,
-        "stack": happening.stack,
-        "group": happening.group,
-        "task": happening.task,
-    }
+def _entry(data: EventData | LaggedData) -> bytes:
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (data["id"].encode(), data["kind"].encode(), orjson.dumps(data))

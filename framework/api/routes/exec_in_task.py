@@ -9,40 +9,23 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Request
-from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from framework.api.answers.base import Json
-from framework.api.answers.shapes import Requested, Shape
+from framework.api.answers.tasks import ExecAnswer
 from framework.api.errors import Problem
 from framework.api.guard.rights import KEY, TOKEN
 from framework.api.info import Limits, ServerInfo
 from framework.api.routes.asking import ask, known
 from framework.api.routes.exec_sessions import CALL_SECONDS, Session, Sessions, lines, parsed, put
-from framework.api.routes.tasks import TaskName, task_or_problem
+from framework.api.routes.lookup import task_or_problem
+from framework.api.routes.request_bodies import ExecBody
+from framework.api.routes.tasks import TaskName
 from framework.core.events import ExecRequested
 from framework.ports import Front
 
 _LINES = "application/x-ndjson"
 Key = Annotated[str, Path(max_length=100, description="what opens this end of the session")]
-
-
-class ExecBody(Requested):
-    command: list[str] = Field(min_length=1, max_length=1000, examples=[["ls", "-l"]])
-    terminal: bool = Field(False, description="whether it has a terminal; then there is no standard error")
-    input: bool = Field(False, description="whether anything comes as its standard input")
-    rows: int = Field(0, ge=0, le=10_000)
-    columns: int = Field(0, ge=0, le=10_000)
-    user: str = Field("", max_length=200, description="empty: the task's")
-    working_dir: str = Field("", max_length=4000, description="empty: the task's")
-    environment: dict[str, str] = Field(default_factory=dict)
-
-
-class ExecAnswer(Shape):
-    """An open session: `/v1/exec/{key}/output` is to be read, `/v1/exec/{key}/input` takes what goes in."""
-
-    task: str = Field(examples=["shop.web.prod.0.12"])
-    key: str
 
 
 def router(front: Front, limits: Limits, info: ServerInfo, sessions: Sessions) -> APIRouter:
@@ -80,7 +63,7 @@ def router(front: Front, limits: Limits, info: ServerInfo, sessions: Sessions) -
                 sessions.end(session)
         # Whoever asked may be gone by now.
         asyncio.get_running_loop().call_later(CALL_SECONDS, lambda: None if session.is_read else sessions.end(session))
-        return Json({"task": task.id, "key": session.user_key}, 201)
+        return Json(ExecAnswer(task=task.id, key=session.user_key), 201)
 
     _add_ends(routes, sessions)
     return routes

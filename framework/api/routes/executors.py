@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from framework.api.answers import picture
 from framework.api.answers.base import Json
-from framework.api.answers.executor_shapes import ExecutorsAnswer, RollBody
-from framework.api.answers.shapes import DoneAnswer
+from framework.api.answers.done import DoneAnswer, done_answer
+from framework.api.answers.executors import ExecutorsAnswer, executors_answer
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.info import Limits
 from framework.api.routes.asking import ask, known
-from framework.api.routes.stacks import done_plain
+from framework.api.routes.request_bodies import RollBody
 from framework.core.events import ExecutorUpgradeRequested
-from framework.core.views import View
 from framework.ports import Front
-from specs.executor_ids import is_version_of
-from specs.ids import ExecutorId
 
 
 def router(front: Front, limits: Limits) -> APIRouter:
@@ -30,7 +23,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
     @routes.get("", responses={200: {"model": ExecutorsAnswer}}, dependencies=[OPEN])
     async def executors() -> Response:
         """Our executors that have tasks, by agent, and how far a roll is."""
-        return Json(_plain(known(front)))
+        return Json(executors_answer(known(front)))
 
     @routes.post("/roll", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def roll(body: RollBody) -> Response:
@@ -42,29 +35,6 @@ def router(front: Front, limits: Limits) -> APIRouter:
             ),
             limits.answer_seconds,
         )
-        return Json(done_plain(done), 202)
+        return Json(done_answer(done), 202)
 
     return routes
-
-
-def _plain(view: View) -> dict[str, Any]:
-    tasks = (task for stack in view.stacks.values() for group in stack.groups for task in group.tasks)
-    counts = Counter((task.hostname, task.agent_id, task.executor_id) for task in tasks)
-    return {
-        **picture.standing(view),
-        "current": view.executor_id,
-        "rolling": view.upgrading_agent,
-        "to_roll": view.agents_to_upgrade,
-        "is_rolling": view.is_upgrading_executors,
-        "roll_problem": view.executor_upgrade_problem,
-        "executors": [
-            {
-                "agent": hostname,
-                "agent_id": agent_id,
-                "executor_id": executor_id,
-                "is_current": is_version_of(executor_id, ExecutorId(view.executor_id)),
-                "tasks": counts[hostname, agent_id, executor_id],
-            }
-            for hostname, agent_id, executor_id in sorted(counts)
-        ],
-    }

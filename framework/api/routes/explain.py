@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from framework.api.answers import forecast, picture
+from framework.api.answers.agents import AgentsAnswer, agents_answer
 from framework.api.answers.base import Json
-from framework.api.answers.why_shapes import AgentsAnswer, ExplainAnswer
+from framework.api.answers.explanations import ExplainAnswer, explain_answer
 from framework.api.errors import Problem
 from framework.api.guard.rights import OPEN
 from framework.api.routes.asking import known
-from framework.api.routes.tasks import task_or_problem
+from framework.api.routes.lookup import groups_of, task_or_problem
 from framework.api.threads import Threads
 from framework.core.read.explain import explain, slot_fault
 from framework.core.views import GroupView, View
@@ -50,12 +50,12 @@ def router(front: Front, threads: Threads) -> APIRouter:
         view = known(front)
         group, slot = _meant(view, of)
         told = await threads.run(explain, view, group, slot)
-        return Json(forecast.told_plain(view, told, agent=agent, limit=limit))
+        return Json(explain_answer(view, told, agent=agent, limit=limit))
 
     @routes.get("/agents", tags=["agents"], responses={200: {"model": AgentsAnswer}}, dependencies=[OPEN])
     async def agents() -> Response:
         """The agents that are known: attributes, what they have, what is free, our tasks there."""
-        return Json(forecast.agents_plain(known(front)))
+        return Json(agents_answer(known(front)))
 
     return routes
 
@@ -75,7 +75,7 @@ def _meant(view: View, of: str) -> tuple[GroupView, int | None]:
 
 
 def _group(view: View, pattern: str) -> GroupView:
-    found = tuple(picture.groups_of(view, pattern))
+    found = tuple(groups_of(view, pattern))
     exact = parse_group_id(pattern)
     group = next((group for group in found if group.spec.id == exact), None)
     if group is None and len(found) == 1:

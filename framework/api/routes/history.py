@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from framework.api.answers import forecast
 from framework.api.answers.base import Json
-from framework.api.answers.history_shapes import BackBody, BackPlan, DefinitionAnswer, HistoryAnswer, RollbackBody
-from framework.api.answers.picture import standing
-from framework.api.answers.shapes import DoneAnswer
+from framework.api.answers.done import DoneAnswer, done_answer
+from framework.api.answers.history import (
+    BackPlan,
+    DefinitionAnswer,
+    HistoryAnswer,
+    back_plan,
+    definition_answer,
+    history_answer,
+)
 from framework.api.errors import Problem
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.info import Limits
 from framework.api.routes.asking import ask, known, problem_of
-from framework.api.routes.stacks import Name, done_plain
+from framework.api.routes.request_bodies import BackBody, RollbackBody
+from framework.api.routes.stacks import Name
 from framework.api.threads import Threads
 from framework.core.commands import Refused
 from framework.core.events import RollbackRequested
-from framework.core.model import Revision
 from framework.core.read.definitions import stack_at, stack_back
 from framework.core.read.plan import plan
 from framework.core.views import HistoryView, View
 from framework.ports import Front
-from specs.file.load import stack_to_json
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="of the revision", examples=[7])]
 
@@ -38,15 +42,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
     async def history(name: Name) -> Response:
         """Who changed the stack, when, why and how, oldest first; also of a stack that was removed, for a while."""
         view = known(front)
-        found = _find(view, name)
-        stack = view.stacks.get(name)
-        content = {
-            **standing(view),
-            "stack": name,
-            "index": stack.spec.index if stack else None,
-            "revisions": [_revision_plain(revision) for revision in found.revisions],
-        }
-        return Json(content)
+        return Json(history_answer(view, name, _find(view, name)))
 
     @routes.get("/history/{number}", responses={200: {"model": DefinitionAnswer}}, dependencies=[OPEN])
     async def revision(name: Name, number: Number) -> Response:
@@ -55,8 +51,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         if isinstance(found, Refused):
             raise problem_of(found)
         given, stack = found
-        content = {**_revision_plain(given), "stack": name, "number": number, "from_revision": given.number}
-        return Json({**content, "definition": stack_to_json(stack)})
+        return Json(definition_answer(stack, number, given))
 
     @routes.post("/rollback/plan", responses={200: {"model": BackPlan}}, dependencies=[OPEN])
     async def plan_rollback(name: Name, body: BackBody) -> Response:
@@ -66,10 +61,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         if isinstance(found, Refused):
             raise problem_of(found)
         given, stack = found
-        planned = await threads.run(plan, view, stack)
-        # 0 is what says that there is no such stack: one that was removed comes back.
-        index = 0 if planned.is_new else planned.index
-        return Json({**forecast.plan_plain(view, planned), "index": index, "to": _revision_plain(given)})
+        return Json(back_plan(view, await threads.run(plan, view, stack), given))
 
     @routes.post("/rollback", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def rollback(name: Name, body: RollbackBody) -> Response:
@@ -88,7 +80,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
             ),
             limits.answer_seconds,
         )
-        return Json(done_plain(done), 202)
+        return Json(done_answer(done), 202)
 
     return routes
 
@@ -100,16 +92,3 @@ def _find(view: View, name: str) -> HistoryView:
             return HistoryView(revisions=(), versions={})
         raise Problem(404, f"There is no stack {name[:80]}, and no history of one. `framework ls` lists what there is.")
     return found
-
-
-def _revision_plain(revision: Revision) -> dict[str, Any]:
-    return {
-        "number": revision.number,
-        "at": revision.at,
-        "command": revision.command,
-        "text": revision.text,
-        "by": revision.by,
-        "message": revision.message,
-        "services": list(revision.services),
-        "has_definition": revision.groups is not None,
-    }

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers.base import Json
-from framework.api.answers.leader_shapes import LeaderAnswer, MessageAnswer, StepDownBody
+from framework.api.answers.done import MessageAnswer
+from framework.api.answers.scheduler import LeaderAnswer, leader_answer
 from framework.api.errors import Problem
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.info import ServerInfo
+from framework.api.routes.request_bodies import StepDownBody
 from framework.api.threads import Threads
 from framework.ports import Leadership, Member, Members, StoreFault
 
@@ -27,17 +29,8 @@ def router(leadership: Leadership, info: ServerInfo, threads: Threads) -> APIRou
     @routes.get("", responses={200: {"model": LeaderAnswer}}, dependencies=[OPEN])
     async def leader() -> Response:
         """Which scheduler leads, since when, and which stand by: answered by each scheduler itself, from ZooKeeper."""
-        there = await members()
-        return Json(
-            {
-                "leader": there.leader.address if there.leader else None,
-                "since": there.leader.since if there.leader else None,
-                "epoch": there.epoch,
-                "standbys": [{"address": each.address, "since": each.since} for each in there.standbys],
-                "session_timeout_seconds": leadership.session_seconds,
-                "answered_by": info.leader,
-            }
-        )
+        seconds = leadership.session_seconds
+        return Json(leader_answer(await members(), session_seconds=seconds, answered_by=info.leader))
 
     @routes.post("/step-down", status_code=202, dependencies=[TOKEN], responses={202: {"model": MessageAnswer}})
     async def step_down(body: StepDownBody) -> Response:
@@ -58,7 +51,7 @@ def router(leadership: Leadership, info: ServerInfo, threads: Threads) -> APIRou
         leadership.step_down()
         after = body.to or (there.standbys[0].address if len(there.standbys) == 1 else "")
         who = after or ("one of those that stand by" if there.standbys else "nobody else")
-        return Json({"message": f"the scheduler at {info.leader} steps down; {who} takes over"}, 202)
+        return Json(MessageAnswer(message=f"the scheduler at {info.leader} steps down; {who} takes over"), 202)
 
     return routes
 

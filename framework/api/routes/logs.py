@@ -13,13 +13,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from framework.api.answers.base import Json
-from framework.api.answers.log_shapes import LogAnswer
+from framework.api.answers.tasks import LogAnswer
 from framework.api.errors import Problem
 from framework.api.guard.rights import OPEN
 from framework.api.info import Limits
 from framework.api.routes.asking import known
 from framework.api.routes.log_files import AgentFault, Fetch, LogFile, Piece
-from framework.api.routes.tasks import TaskName, task_or_problem
+from framework.api.routes.lookup import task_or_problem
+from framework.api.routes.tasks import TaskName
 from framework.core.model import Task
 from framework.core.views import View
 from framework.ports import Front
@@ -69,14 +70,14 @@ def router(front: Front, limits: Limits, fetch: Fetch) -> APIRouter:
             raise _problem(source, fault) from None
         text, used = _decoded(piece.data) if encoding == "utf-8" else _in_base64(piece.data)
         return Json(
-            {
-                "task": task.id,
-                "stream": stream,
-                "offset": piece.offset,
-                "next_offset": piece.offset + used,
-                "encoding": encoding,
-                "data": text,
-            }
+            LogAnswer(
+                task=task.id,
+                stream=stream,
+                offset=piece.offset,
+                next_offset=piece.offset + used,
+                encoding=encoding,
+                data=text,
+            )
         )
 
     return routes

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers.base import Json
-from framework.api.answers.usage_shapes import TargetGroup
+from framework.api.answers.usage import TargetGroup, target_group
 from framework.api.errors import Problem
 from framework.api.guard.rights import OPEN
 from framework.api.info import ServerInfo
@@ -40,15 +38,17 @@ def router(usage: Usage, info: ServerInfo, leadership: Leadership | None, gauge:
         """All executors and all schedulers, as Prometheus's http_sd wants them. Each executor tells of all tasks on its
         agent, and what they tell of themselves, with their labels."""
         executors = await threads.run(usage.announced)
-        found: list[dict[str, Any]] = [
-            {
-                "targets": [_address(each.address, each.port)],
-                "labels": {"job": "framework-executors", "agent": each.hostname, "agent_id": each.agent},
-            }
+        found = [
+            target_group(
+                _address(each.address, each.port),
+                job="framework-executors",
+                agent=each.hostname,
+                agent_id=each.agent,
+            )
             for each in executors
         ]
         found += [
-            {"targets": [address], "labels": {"job": "framework-schedulers", "role": role}}
+            target_group(address, job="framework-schedulers", role=role)
             for address, role in await threads.run(_schedulers, info, leadership)
         ]
         return Json(found)

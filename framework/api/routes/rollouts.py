@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from framework.api.answers import picture
 from framework.api.answers.base import Json
-from framework.api.answers.rollout_picture import rollout_plain
-from framework.api.answers.rollout_shapes import RolloutAnswer, RolloutBody, RolloutsAnswer
-from framework.api.answers.shapes import DoneAnswer
+from framework.api.answers.done import DoneAnswer, done_answer
+from framework.api.answers.rollouts import RolloutAnswer, RolloutsAnswer, rollout_answer, rollouts_answer
 from framework.api.guard.rights import OPEN, TOKEN
 from framework.api.info import Limits
 from framework.api.routes.asking import ask, known
-from framework.api.routes.stacks import Name, done_plain, find_stack
+from framework.api.routes.lookup import stack_or_problem
+from framework.api.routes.request_bodies import RolloutBody
+from framework.api.routes.stacks import Name
 from framework.core.events import RolloutAction, RolloutActionRequested
 from framework.ports import Front
 
@@ -30,28 +30,13 @@ def router(front: Front, limits: Limits) -> APIRouter:
     async def rollout(name: Name) -> Response:
         """The stack's rollout of now: how far each group is, and what it waits for."""
         view = known(front)
-        stack = find_stack(view.stacks.get(name), name)
-        current = stack.rollouts.current if stack.rollouts else None
-        past = stack.rollouts.past if stack.rollouts else ()
-        return Json(
-            {
-                **picture.standing(view),
-                "stack": name,
-                "index": stack.spec.index,
-                "rollout": rollout_plain(stack, current) if current else None,
-                "last": rollout_plain(stack, past[0]) if past else None,
-            }
-        )
+        return Json(rollout_answer(view, stack_or_problem(view, name)))
 
     @routes.get("/rollouts", responses={200: {"model": RolloutsAnswer}}, dependencies=[OPEN])
     async def rollouts(name: Name) -> Response:
         """The stack's rollouts that are kept, newest first."""
         view = known(front)
-        stack = find_stack(view.stacks.get(name), name)
-        current = stack.rollouts.current if stack.rollouts else None
-        past = stack.rollouts.past if stack.rollouts else ()
-        lines = [rollout_plain(stack, each) for each in (*([current] if current else []), *past)]
-        return Json({**picture.standing(view), "stack": name, "index": stack.spec.index, "rollouts": lines})
+        return Json(rollouts_answer(view, stack_or_problem(view, name)))
 
     @routes.post("/rollout/{action}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def act(name: Name, action: Action, body: RolloutBody | None = None) -> Response:
@@ -68,6 +53,6 @@ def router(front: Front, limits: Limits) -> APIRouter:
             ),
             limits.answer_seconds,
         )
-        return Json(done_plain(done), 202)
+        return Json(done_answer(done), 202)
 
     return routes

@@ -7,23 +7,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
-from framework.api.answers import forecast, picture
 from framework.api.answers.base import Json
-from framework.api.answers.shapes import DoneAnswer, StackAnswer, StacksAnswer, SubmitAnswer
-from framework.api.answers.why_shapes import PlanAnswer
+from framework.api.answers.done import DoneAnswer, SubmitAnswer, done_answer, submit_answer
+from framework.api.answers.plans import PlanAnswer, plan_answer
+from framework.api.answers.stacks import StackAnswer, StacksAnswer, stack_answer, stacks_answer
 from framework.api.errors import Problem
 from framework.api.guard.rights import OPEN, STACK_BODY, TOKEN
 from framework.api.info import Limits
 from framework.api.routes import stack_bodies
 from framework.api.routes.asking import ask, known
 from framework.api.routes.capacity import too_large
+from framework.api.routes.lookup import stack_or_problem
 from framework.api.threads import Threads
-from framework.core.commands import Done
 from framework.core.events import StackRemoved, StackSubmitted
-from framework.core.read.plan import plan, stack_of, warnings
-from framework.core.views import StackView, View
+from framework.core.read.plan import plan, warnings
+from framework.core.views import View
 from framework.ports import Front
-from specs.file.load import stack_to_json
 from specs.ids import name_fault
 from specs.model.stack import Stack
 
@@ -45,11 +44,6 @@ Why = Annotated[str, Query(max_length=500, description="why, for those who look 
 Who = Annotated[str, Query(max_length=200, description="who", examples=["anna@desk"])]
 
 
-def done_plain(done: Done) -> dict[str, Any]:
-    """What came of a request, for JSON."""
-    return {"changed": list(done.changed), "index": done.index, "message": done.message}
-
-
 def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
     """The routes over `front`; what takes long is done in `threads`."""
     routes = APIRouter(prefix="/v1/stacks", tags=["stacks"])
@@ -57,22 +51,14 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
     @routes.get("", responses={200: {"model": StacksAnswer}}, dependencies=[OPEN])
     async def stacks() -> Response:
         """All stacks, a line each."""
-        view = known(front)
-        lines = [picture.stack_plain(view.stacks[name]) for name in sorted(view.stacks)]
-        return Json({**picture.standing(view), "stacks": lines})
+        return Json(stacks_answer(known(front)))
 
     @routes.get("/{name}", responses={200: {"model": StackAnswer}}, dependencies=[OPEN])
     async def stack(name: Name) -> Response:
         """A stack: its groups, what they wait for, and its definition."""
         view = known(front)
-        found = find_stack(view.stacks.get(name), name)
-        content = {
-            **picture.standing(view),
-            **picture.stack_plain(found),
-            "group_lines": [picture.group_plain(view, group) for group in found.groups],
-            "definition": stack_to_json(stack_of(found)),
-        }
-        return Json(content, headers={"ETag": f'"{found.spec.index}"'})
+        found = stack_or_problem(view, name)
+        return Json(stack_answer(view, found), headers={"ETag": f'"{found.spec.index}"'})
 
     @routes.put(
         "/{name}",
@@ -111,7 +97,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
             ),
             limits.answer_seconds,
         )
-        return Json({**done_plain(done), "warnings": list(warned)}, 202)
+        return Json(submit_answer(done, warned), 202)
 
     @routes.post(
         "/{name}/plan", responses={200: {"model": PlanAnswer}}, openapi_extra=_BODY, dependencies=[OPEN, STACK_BODY]
@@ -123,8 +109,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         gone already."""
         new = await stack_bodies.stack_from_body(await request.body(), _checked(name), is_changing=False)
         view = known(front)
-        found = await threads.run(plan, view, new)
-        return Json(forecast.plan_plain(view, found))
+        return Json(plan_answer(view, await threads.run(plan, view, new)))
 
     @routes.delete("/{name}", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])
     async def remove(name: Name, message: Why = "", by: Who = "") -> Response:
@@ -134,7 +119,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
             lambda request_id: StackRemoved(request_id=request_id, name=name, message=message, by=by),
             limits.answer_seconds,
         )
-        return Json(done_plain(done), 202)
+        return Json(done_answer(done), 202)
 
     return routes
 
@@ -148,13 +133,6 @@ async def _check_size(stack: Stack, view: View, threads: Threads) -> None:
             " ?anyway=true (framework submit --anyway) if larger agents are to come.",
             faults,
         )
-
-
-def find_stack(found: StackView | None, name: str) -> StackView:
-    """The stack; raises Problem where there is none."""
-    if found is None:
-        raise Problem(404, f"There is no stack {name[:80]}. GET /v1/stacks (framework ls) lists what there is.")
-    return found
 
 
 def _checked(name: str) -> str:

@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from framework.api.answers.base import Json
-from framework.api.answers.log_shapes import StoryAnswer
+from framework.api.answers.tasks import StoryAnswer, story_answer
 from framework.api.guard.rights import OPEN
 from framework.api.routes.asking import known
-from framework.api.routes.tasks import TaskName, task_or_problem
-from framework.core.state.task_stories import whole_story
+from framework.api.routes.lookup import task_or_problem
+from framework.api.routes.tasks import TaskName
 from framework.ports import Front
 
 
@@ -22,14 +22,6 @@ def router(front: Front) -> APIRouter:
     async def story(task_id: TaskName) -> Response:
         """What happened to a task, oldest first: what this leader has seen, and of the time before what is stored."""
         group, task = task_or_problem(known(front), task_id)
-        seen = group.stories.get(task.id, ())
-        entries = whole_story(task, seen)
-        return Json(
-            {
-                "task": task.id,
-                "seen_since": seen[0].at if seen else None,
-                "entries": [{"at": entry.at, "kind": entry.kind, "text": entry.text} for entry in entries],
-            }
-        )
+        return Json(story_answer(group, task))
 
     return routes

@@ -15,6 +15,7 @@ from framework.api.routes.log_files import Fetch, Piece
 from framework.ports import Gauge
 from framework.usage import Usage
 from tests.kit.front import INFO, NOW, FakeFront
+from tests.kit.shapes import held_to_its_document
 
 MakeClient = Callable[..., TestClient]
 
@@ -26,7 +27,7 @@ def front() -> FakeFront:
 
 @pytest.fixture
 def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
-    """Makes clients; their errors are answers, as over a network."""
+    """Makes clients; errors are answers, as over a network, and all answers are held to the OpenAPI document."""
     archive = tmp_path / "framework-executor.pyz"
     archive.write_bytes(b"#!/usr/bin/env python3\nPK")
 
@@ -53,7 +54,8 @@ def make_client(front: FakeFront, tmp_path: Path) -> MakeClient:
             usage=usage,
             gauge=gauge,
         )
-        return TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)
+        client = TestClient(app, base_url="http://scheduler", raise_server_exceptions=False)
+        return held_to_its_document(client, app)
 
     return make
 

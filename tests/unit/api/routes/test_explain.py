@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.api.answers.shapes import ErrorAnswer
-from framework.api.answers.why_shapes import AgentsAnswer, ExplainAnswer
+from framework.api.answers.agents import AgentsAnswer
+from framework.api.answers.explanations import ExplainAnswer
+from framework.api.errors import ErrorAnswer
 from framework.core.views import (
     GroupState,
     GroupView,
@@ -23,6 +24,7 @@ from specs.model.operators import Operator
 from specs.model.resources import Resources
 from specs.states import TaskState
 from tests.kit.front import AGENT, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
+from tests.kit.shapes import held_to
 
 PROD, DEV = group_id("shop", "web", ["prod"]), group_id("shop", "web", ["dev"])
 LARGE = Resources(cpus_milli=3000, mem_mib=128)
@@ -33,7 +35,7 @@ UNIQUE = Rules(constraints=(Constraint(operator=Operator.UNIQUE, field="hostname
 def _explain(client: TestClient, of: str, **more: str | int) -> dict[str, Any]:
     answer = client.get("/v1/explain", params={"of": of, **more})
     assert answer.status_code == 200, answer.text
-    ExplainAnswer.model_validate(answer.json())
+    held_to(ExplainAnswer, answer.json())
     told: dict[str, Any] = answer.json()
     return told
 
@@ -221,7 +223,7 @@ def test_what_keeps_everything_from_being_placed_is_told(client: TestClient, fro
 def test_what_cannot_be_explained(client: TestClient, of: str, status: int, sentence: str) -> None:
     answer = client.get("/v1/explain", params={"of": of})
     assert answer.status_code == status
-    assert ErrorAnswer.model_validate(answer.json()).message.startswith(sentence)
+    assert held_to(ErrorAnswer, answer.json())["message"].startswith(sentence)
 
 
 @pytest.mark.parametrize("query", ["", "of=x&limit=-1", "of=x&limit=many", "of=x&agent=" + "y" * 201])
@@ -253,7 +255,7 @@ def test_agents_with_all_that_is_known(client: TestClient, front: FakeFront) -> 
     group = a_group(PROD, instances=3, tasks=[a_task(PROD, 0, 1), a_task(PROD, 1, 2), lost])
     front.view = a_view([a_stack("shop", [group])], agents=agents, agents_problem="told late")
     answer = client.get("/v1/agents").json()
-    AgentsAnswer.model_validate(answer)
+    held_to(AgentsAnswer, answer)
     assert (answer["agents_problem"], answer["executor"]["cpus"]) == ("told late", 0.1)
     one, two = answer["agents"]
     assert one["tasks"] == [{"group": "shop/web[prod]", "version": group.spec.version, "count": 2}]

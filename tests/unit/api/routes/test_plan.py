@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.api.answers.why_shapes import PlanAnswer
+from framework.api.answers.plans import PlanAnswer
 from framework.core.views import (
     GroupState,
     Waiting,
@@ -22,6 +22,7 @@ from specs.model.resources import Resources
 from specs.model.stack import CheckKind, Container, Dependency, Group, HealthCheck, OnChange, Restart, Stack, Stop
 from specs.states import Goal, TaskState
 from tests.kit.front import AGENT, NOW, SMALL, FakeFront, a_group, a_spec, a_stack, a_task, a_view, an_agent
+from tests.kit.shapes import held_to
 
 WEB, AUTH, OTHER = group_id("shop", "web"), group_id("shop", "auth"), group_id("other", "redis")
 LARGE = Resources(cpus_milli=3000, mem_mib=128)
@@ -34,7 +35,7 @@ def _plan(client: TestClient, *groups: Group) -> dict[str, Any]:
     stack = Stack(name="shop", groups=tuple(sorted(groups, key=lambda group: group.id)))
     answer = client.post("/v1/stacks/shop/plan", json=stack_to_json(stack))
     assert answer.status_code == 200, answer.text
-    PlanAnswer.model_validate(answer.json())
+    held_to(PlanAnswer, answer.json())
     plan: dict[str, Any] = answer.json()
     return plan
 

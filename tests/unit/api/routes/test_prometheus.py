@@ -5,10 +5,11 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from discovery.executor_addresses import Announcement
-from framework.api.answers.usage_shapes import TargetGroup
+from framework.api.answers.usage import TargetGroup
 from framework.meter import Meter
 from specs.ids import AgentId, ExecutorId
 from tests.kit.front import INFO
+from tests.kit.shapes import held_to
 from tests.kit.usage import FakeUsage
 from tests.unit.api.conftest import MakeClient
 
@@ -51,7 +52,7 @@ def test_targets(make_client: MakeClient) -> None:
     )
     answer = make_client(usage=usage).get("/v1/prometheus/targets").json()
     for each in answer:
-        TargetGroup.model_validate(each)
+        held_to(TargetGroup, each)
     assert [(each["targets"], each["labels"]["job"]) for each in answer] == [
         (["10.0.0.11:31999"], "framework-executors"),
         (["[fd00::1]:31998"], "framework-executors"),

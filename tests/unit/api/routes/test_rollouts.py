@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.api.answers.rollout_shapes import RolloutAnswer, RolloutsAnswer
-from framework.api.answers.shapes import GroupsAnswer, TasksAnswer
+from framework.api.answers.groups import GroupsAnswer
+from framework.api.answers.rollouts import RolloutAnswer, RolloutsAnswer
+from framework.api.answers.tasks import TasksAnswer
 from framework.core.commands import Done
 from framework.core.events import RestartRequested, RolloutAction, RolloutActionRequested, StackSubmitted
 from specs.file.load import stack_to_json
 from tests.kit.conversation import stack
 from tests.kit.front import FakeFront
 from tests.kit.rollouts import STEPS, change, is_new, playing, web
+from tests.kit.shapes import held_to
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def front() -> FakeFront:
 def test_the_rollout_of_now(client: TestClient) -> None:
     answer = client.get("/v1/stacks/shop/rollout")
     assert answer.status_code == 200
-    RolloutAnswer.model_validate_json(answer.text)
+    held_to(RolloutAnswer, answer.json())
     rollout = answer.json()["rollout"]
     assert (rollout["number"], rollout["kind"], rollout["state"]) == (2, "update", "running")
     assert answer.json()["last"] is None
@@ -42,7 +44,7 @@ def test_one_that_is_over_is_among_those_that_are_kept(client: TestClient, front
     play = change(playing())
     front.view = play.talk.scheduler.view(play.talk.now)
     answer = client.get("/v1/stacks/shop/rollouts")
-    RolloutsAnswer.model_validate_json(answer.text)
+    held_to(RolloutsAnswer, answer.json())
     (only,) = answer.json()["rollouts"]
     assert (only["state"], only["is_over"], only["groups"][0]["is_done"]) == ("done", True, True)
     assert only["ended_at"] > only["started_at"]
@@ -60,8 +62,8 @@ def test_groups_and_tasks_tell_of_it_too(client: TestClient, front: FakeFront) -
     change(play, 5)
     front.view = play.talk.scheduler.view(play.talk.now)
     groups, tasks = client.get("/v1/groups"), client.get("/v1/tasks")
-    GroupsAnswer.model_validate_json(groups.text)
-    TasksAnswer.model_validate_json(tasks.text)
+    held_to(GroupsAnswer, groups.json())
+    held_to(TasksAnswer, tasks.json())
     (group,) = groups.json()["groups"]
     assert (group["state"], group["rollout"]["number"]) == ("changing", 2)
     assert [bool(task["replaces"]) for task in tasks.json()["tasks"]].count(True) == 1

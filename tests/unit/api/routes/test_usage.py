@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from framework.api.answers.usage_shapes import UsageAnswer
+from framework.api.answers.usage import UsageAnswer
 from framework.core.volatile import Scaling
 from specs.ids import GroupId
 from specs.model.autoscale import Autoscale
 from specs.states import TaskState
 from tests.kit.front import NOW, FakeFront, a_group, a_stack, a_task, a_view
+from tests.kit.shapes import held_to
 from tests.kit.usage import FakeUsage, figures
 from tests.unit.api.conftest import MakeClient
 
@@ -22,7 +23,7 @@ def test_running_tasks_and_who_is_silent(make_client: MakeClient, front: FakeFro
     front.view = a_view([a_stack("shop", [a_group(WEB, instances=3, tasks=[told, left, starting])])])
     usage = FakeUsage(figures(told.id, cpus=0.25, metrics={"queued": 2.0}), silent={left.agent_id: "no answer"})
     answer = make_client(usage=usage).get("/v1/usage", params={"pattern": "shop/*"}).json()
-    UsageAnswer.model_validate(answer)
+    held_to(UsageAnswer, answer)
     (line,) = answer["tasks"]
     assert (line["task"], line["cpus"], line["cpus_wanted"], line["metrics"]) == (told.id, 0.25, 0.1, {"queued": 2.0})
     (silent,) = answer["silent"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework.api.answers.picture import task_plain
+from framework.api.answers.tasks import task_line
 from framework.core.events import RolloutAction, ScaleRequested
 from framework.core.groups.pace import WHAT_MOVES_IT
 from framework.core.read.explain import explain
@@ -184,7 +184,7 @@ def test_it_says_why(name: str) -> None:
     for task in shown.tasks:
         if task.id not in shown.waits:
             continue
-        assert task_plain(view, shown, task)["waits"] == shown.waits[task.id]
+        assert task_line(view, shown, task)["waits"] == shown.waits[task.id]
         if task.state is not TaskState.UNREACHABLE:
             assert f"{task.id} {shown.waits[task.id]}" in explain(view, shown, task.slot).sentences
 
