@@ -10,10 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from framework.core.events import UsageMeasured
 from framework.core.model import Task, TaskUsage
-from framework.core.views import (
-    GroupView,
-    View,
-)
+from framework.core.views import GroupView, View
 from framework.core.volatile import Connection
 from framework.ports import Post
 from framework.usage import Executor, Figures, Usage

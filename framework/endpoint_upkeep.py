@@ -8,10 +8,7 @@ from typing import Any
 from discovery.backends.by_address import parse
 from discovery.backends.janitor import Janitor, Living
 from discovery.backends.theseus.configs import Configs
-from framework.core.views import (
-    GroupView,
-    View,
-)
+from framework.core.views import GroupView, View
 from framework.core.volatile import Connection
 from framework.ports import Clock, Front, Leadership
 from specs.model.canonical import to_plain

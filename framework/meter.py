@@ -13,29 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
-from framework.core.commands import (
-    Accept,
-    Command,
-    Decline,
-    PublishEvent,
-    PutStack,
-    PutTask,
-    Reconcile,
-    Save,
-)
-from framework.core.events import (
-    BecameLeader,
-    Disconnected,
-    Event,
-    OfferRescinded,
-    OffersReceived,
-    Saved,
-    SaveFailed,
-)
+from framework.core.commands import Accept, Command, Decline, PublishEvent, PutStack, PutTask, Reconcile, Save
+from framework.core.events import BecameLeader, Disconnected, Event, OfferRescinded, OffersReceived, Saved, SaveFailed
 from framework.core.model import Instant, Task
-from framework.core.views import (
-    View,
-)
+from framework.core.views import View
 from framework.core.volatile import Connection
 from specs.ids import OfferId, TaskId
 from specs.states import TaskState

@@ -23,12 +23,7 @@ from specs.ids import AgentId, ExecutorId, FrameworkId, OfferId, TaskId, Version
 from specs.model.canonical import container_json
 from specs.model.resources import Resources
 from specs.model.stack import CheckKind, Container, HealthCheck, Network
-from specs.records_pb2 import (
-    CustomResource,
-    LaunchOrder,
-    StatusDetail,
-    Variable,
-)
+from specs.records_pb2 import CustomResource, LaunchOrder, StatusDetail, Variable
 from specs.states import TaskState
 
 CAPABILITIES = (

@@ -14,10 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kazoo.exceptions import (
-    KazooException,
-    NoNodeError,
-)
+from kazoo.exceptions import KazooException, NoNodeError
 
 from framework.adapters import nodes, reading
 from framework.adapters.election import Election

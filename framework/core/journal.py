@@ -38,23 +38,9 @@ from framework.core.commands import (
     UpdateInPlace,
     Write,
 )
-from framework.core.events import (
-    Event,
-    Saved,
-    StackSubmitted,
-    StatusReceived,
-)
+from framework.core.events import Event, Saved, StackSubmitted, StatusReceived
 from framework.core.launch.adoption import is_removed
-from framework.core.model import (
-    Backoff,
-    GroupRollout,
-    Revision,
-    Rollout,
-    Rollouts,
-    StackSpec,
-    Status,
-    Task,
-)
+from framework.core.model import Backoff, GroupRollout, Revision, Rollout, Rollouts, StackSpec, Status, Task
 from specs.model.canonical import version_of
 from specs.model.declared import PLAIN, QUOTES, SECRET, WITHIN, Text, declarations, with_text
 

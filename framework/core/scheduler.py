@@ -6,16 +6,7 @@ from typing import Literal, TypeAlias, assert_never
 
 from framework.core import agent_changes, autoscaler, become_leader, exec_session, placer
 from framework.core.change_queue import ChangeQueue
-from framework.core.commands import (
-    Accept,
-    Command,
-    Halt,
-    HaltCause,
-    PutFramework,
-    Reconcile,
-    Refused,
-    Reply,
-)
+from framework.core.commands import Accept, Command, Halt, HaltCause, PutFramework, Reconcile, Refused, Reply
 from framework.core.converge import converge, executor_upgrade, inplace_update, kill_guard, statuses
 from framework.core.events import (
     AgentFailed,
@@ -60,9 +51,7 @@ from framework.core.stacks import repeated_requests
 from framework.core.state.context import Context
 from framework.core.state.outbox import AfterSave
 from framework.core.state.timers import Timer
-from framework.core.views import (
-    View,
-)
+from framework.core.views import View
 from framework.core.volatile import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, parse_group_id
 from specs.states import Goal, TaskState

@@ -6,13 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from framework.core.model import Instant, Task
-from framework.core.views import (
-    AgentView,
-    GroupState,
-    GroupView,
-    StackView,
-    View,
-)
+from framework.core.views import AgentView, GroupState, GroupView, StackView, View
 from framework.core.volatile import Connection
 from framework.web.html import Content, Html, element, joined, page
 from placement.agent import Agent, AgentState

@@ -14,10 +14,7 @@ from typing import NoReturn, TypeVar
 
 from specs.file.fields import Field, Table
 from specs.file.kinds import Choice, Schema, Text
-from specs.file.reader import (
-    Reader,
-    Unreadable,
-)
+from specs.file.reader import Reader, Unreadable
 from specs.file.source import Mapping, Node, Scalar, Sequence, describe
 from specs.model.constraints import HOSTNAME, ID, Constraint, Counted, GroupByMode, Spread
 from specs.model.operators import COMBINING, DECLARED, CountingKind, Operator, Takes

@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from specs.file.kinds import VARIABLE, Schema
-from specs.file.reader import (
-    Reader,
-)
+from specs.file.reader import Reader
 from specs.file.source import Mapping, Node, Sequence, describe
 from specs.file.values import parse_boolean, parse_signal
 from specs.model.stack import Condition, Dependency, OnChange

@@ -7,9 +7,7 @@ import re
 from functools import partial
 
 from specs.file.kinds import Schema
-from specs.file.reader import (
-    Reader,
-)
+from specs.file.reader import Reader
 from specs.file.source import Mapping, Node, Sequence, describe
 from specs.file.values import parse_integer
 from specs.model.stack import Ulimit

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specs.file.kinds import Kind, Schema
-from specs.file.reader import (
-    Reader,
-    Unreadable,
-)
+from specs.file.reader import Reader, Unreadable
 from specs.file.source import Mapping as MappingNode
 from specs.file.source import Node, Scalar, describe
 from specs.suggestions import closest, did_you_mean

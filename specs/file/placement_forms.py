@@ -11,10 +11,7 @@ from typing import Any
 from specs.file.constraint_forms import located, named_field, one_or_more, read_constraint
 from specs.file.fields import Field, Table
 from specs.file.kinds import VARIABLE, Integer, Schema, Text
-from specs.file.reader import (
-    Reader,
-    Unreadable,
-)
+from specs.file.reader import Reader, Unreadable
 from specs.file.source import Mapping, Node, Scalar, Sequence, describe
 from specs.file.values import FALSE, TRUE, parse_seconds
 from specs.model.constraints import (

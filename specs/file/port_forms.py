@@ -8,10 +8,7 @@ from functools import partial
 from typing import NoReturn
 
 from specs.file.kinds import Schema
-from specs.file.reader import (
-    Reader,
-    Unreadable,
-)
+from specs.file.reader import Reader, Unreadable
 from specs.file.source import Mapping, Node, Sequence, describe
 from specs.file.values import parse_integer
 from specs.model.limits import MAX_PORTS

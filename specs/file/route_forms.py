@@ -8,10 +8,7 @@ from typing import Any
 from specs.file.constraint_forms import located
 from specs.file.fields import Field, Table
 from specs.file.kinds import VARIABLE, Boolean, Choice, Integer, Schema, Text, Texts
-from specs.file.reader import (
-    Reader,
-    Unreadable,
-)
+from specs.file.reader import Reader, Unreadable
 from specs.file.source import Mapping, Node, Sequence, describe
 from specs.model.routes import DEFAULT_BALANCER, Balance, Route, RouteMode, Tls
 from specs.model.stack import Port, Protocol

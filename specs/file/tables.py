@@ -13,15 +13,7 @@ from specs.file.metric_forms import METRICS
 from specs.file.placement_forms import NEIGHBOUR, SPREAD
 from specs.file.restart_forms import RESTART, RESTART_POLICY
 from specs.file.route_forms import ROUTE
-from specs.file.sections import (
-    DEPLOY,
-    DEPLOY_LIMITS,
-    DEPLOY_RESERVATIONS,
-    PLACEMENT,
-    RESOURCES,
-    STOP,
-    UNREACHABLE,
-)
+from specs.file.sections import DEPLOY, DEPLOY_LIMITS, DEPLOY_RESERVATIONS, PLACEMENT, RESOURCES, STOP, UNREACHABLE
 from specs.file.template_forms import TEMPLATE
 from specs.file.update_forms import ROLLBACK_CONFIG, UPDATE, UPDATE_CONFIG
 from specs.file.vocabulary import SERVICE, TOP

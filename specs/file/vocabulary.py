@@ -8,14 +8,7 @@ from __future__ import annotations
 from specs.file.autoscale_forms import Autoscaling
 from specs.file.constraint_forms import Constraints
 from specs.file.dependency_forms import DependsOn, Links
-from specs.file.device_forms import (
-    ExtraHosts,
-    Ulimits,
-    parse_address,
-    parse_capability,
-    parse_device,
-    parse_tmpfs,
-)
+from specs.file.device_forms import ExtraHosts, Ulimits, parse_address, parse_capability, parse_device, parse_tmpfs
 from specs.file.fields import NOWHERE, Field, Nested, Table
 from specs.file.health_forms import DURATION, HEALTH, READY, Check, Healthcheck
 from specs.file.hook_forms import Hooks
@@ -26,17 +19,7 @@ from specs.file.port_forms import Ports
 from specs.file.refused_keys import SERVICE_REFUSED, TOP_REFUSED
 from specs.file.restart_forms import Restarts
 from specs.file.route_forms import Routes
-from specs.file.sections import (
-    CPUS,
-    DEPLOY,
-    INSTANCES,
-    PIDS,
-    RESOURCES,
-    SIGNAL,
-    SIZE,
-    STOP,
-    UNREACHABLE,
-)
+from specs.file.sections import CPUS, DEPLOY, INSTANCES, PIDS, RESOURCES, SIGNAL, SIZE, STOP, UNREACHABLE
 from specs.file.template_forms import Templates
 from specs.file.update_forms import ROLLBACK, UPDATE, Pace
 from specs.file.volume_forms import DeclaredVolumes, Volumes

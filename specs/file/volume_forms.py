@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from specs.file.kinds import Schema
-from specs.file.reader import (
-    Reader,
-)
+from specs.file.reader import Reader
 from specs.file.source import Mapping, Node, Sequence, describe
 from specs.file.values import parse_boolean, parse_size_mib
 from specs.model.stack import Volume

@@ -13,9 +13,7 @@ from specs.model.declared import declarations
 from specs.model.limits import MAX_PORTS, MAX_SECONDS, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES
 from specs.model.stack import Container, Network, Protocol
 from specs.rules.broken import Broken, Where
-from specs.rules.check_rules import (
-    broken_checks,
-)
+from specs.rules.check_rules import broken_checks
 from specs.rules.kernel_limits import MAX_HOST_NAME_BYTES, STACK_BYTES, broken_strings, bytes_of, path_fault
 from specs.rules.template_rules import broken_templates
 

@@ -17,10 +17,7 @@ import pytest
 from kazoo.client import KazooClient
 
 from framework.adapters.zookeeper import ZooKeeperStore
-from framework.core.commands import (
-    Save,
-    Write,
-)
+from framework.core.commands import Save, Write
 from framework.core.events import Event, Saved
 from framework.core.model import Stored
 from framework.local.daemon import Daemon

@@ -18,17 +18,7 @@ import pytest
 from framework.adapters.codec import executor_id
 from framework.adapters.mesos import MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
-from framework.core.commands import (
-    Accept,
-    Acknowledge,
-    Decline,
-    Kill,
-    Launch,
-    Reconcile,
-    Revive,
-    Subscribe,
-    Suppress,
-)
+from framework.core.commands import Accept, Acknowledge, Decline, Kill, Launch, Reconcile, Revive, Subscribe, Suppress
 from framework.core.events import (
     AgentFailed,
     AgentsReported,

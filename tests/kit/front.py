@@ -12,15 +12,7 @@ from framework.api.info import ServerInfo
 from framework.core.commands import Done, Outcome
 from framework.core.events import StackSubmitted, UserRequest
 from framework.core.model import GroupSpec, Instant, Mismatch, RequestKey, StackSpec, Task
-from framework.core.views import (
-    AgentView,
-    ApprovalRequest,
-    GroupState,
-    GroupView,
-    StackView,
-    View,
-    Waiting,
-)
+from framework.core.views import AgentView, ApprovalRequest, GroupState, GroupView, StackView, View, Waiting
 from framework.core.volatile import Connection, Progress
 from framework.ports import Happening, MasterFault
 from placement.agent import Agent

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
-from hypothesis.stateful import (
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import run_state_machine_as_test
 
 from framework.core.commands import Accept, Kill
-from framework.core.events import (
-    StopRequested,
-)
+from framework.core.events import StopRequested
 from framework.core.model import RolloutState
 from specs.model.constraints import Constraint, Mode, Neighbour, Rules, Selector
 from specs.model.operators import Operator

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.model import Mismatch
-from framework.core.views import (
-    ApprovalRequest,
-)
+from framework.core.views import ApprovalRequest
 from framework.core.volatile import Connection
 from framework.endpoint_upkeep import living, settings_of
 from specs.ids import group_id

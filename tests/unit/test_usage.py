@@ -9,9 +9,7 @@ import pytest
 from framework.collector import Collector
 from framework.core.events import Event, UsageMeasured
 from framework.core.model import TaskUsage
-from framework.core.views import (
-    View,
-)
+from framework.core.views import View
 from framework.core.volatile import Connection
 from framework.usage import figures_from_json
 from specs.ids import AgentId, ExecutorId, GroupId, TaskId

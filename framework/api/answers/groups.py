@@ -12,11 +12,7 @@ from framework.api.answers.base import Seconds, Shape, Standing, standing
 from framework.api.answers.rollouts import RolloutProgress, rollout_progress
 from framework.core.model import Backoff, Task
 from framework.core.read.gone_agents import why_not_over
-from framework.core.views import (
-    GroupView,
-    View,
-    Waiting,
-)
+from framework.core.views import GroupView, View, Waiting
 from framework.core.volatile import Progress, Scaling
 from specs.model.autoscale import Autoscale
 from specs.model.constraints import Rules, Strategy

@@ -9,9 +9,7 @@ from framework.api.errors import OUTCOME_UNKNOWN, Problem
 from framework.api.guard.repeating import with_key
 from framework.core.commands import Done, Refused
 from framework.core.events import UserRequest
-from framework.core.views import (
-    View,
-)
+from framework.core.views import View
 from framework.core.volatile import Connection
 from framework.ports import Front
 

@@ -10,12 +10,7 @@ from framework.core.groups.completion import signal_of
 from framework.core.model import GroupSpec, Task
 from framework.core.read.pace_warnings import warned
 from framework.core.stacks.changes import instances_of
-from framework.core.views import (
-    AgentView,
-    GroupView,
-    StackView,
-    View,
-)
+from framework.core.views import AgentView, GroupView, StackView, View
 from framework.core.volatile import Connection
 from placement.cluster import Cluster
 from placement.cluster_snapshot import ClusterSnapshot

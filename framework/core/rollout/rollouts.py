@@ -18,13 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.events import ChangeRequest, RestartRequested, RolloutAction, RolloutActionRequested, StackSubmitted
-from framework.core.groups.completion import (
-    has_completed,
-    has_finished,
-    is_finished,
-    is_init_step,
-    unmet_dependency,
-)
+from framework.core.groups.completion import has_completed, has_finished, is_finished, is_init_step, unmet_dependency
 from framework.core.groups.pace import update_of
 from framework.core.groups.restart_delay import end_cause
 from framework.core.groups.rollout_gate import ActiveRollout, active_rollout, gate_of, most_new, rollout_of

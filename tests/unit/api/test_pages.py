@@ -9,10 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from fastapi.testclient import TestClient
 
-from framework.core.views import (
-    GroupState,
-    Waiting,
-)
+from framework.core.views import GroupState, Waiting
 from framework.core.volatile import Connection, Progress
 from framework.web.html import Html, element, joined
 from placement.agent import AgentState

@@ -7,9 +7,7 @@ from dataclasses import replace
 
 from framework.core.commands import Done, Refused
 from framework.core.events import ExecutorUpgradeRequested
-from framework.core.views import (
-    EMPTY,
-)
+from framework.core.views import EMPTY
 from framework.core.volatile import Connection
 from tests.kit.front import FakeFront, a_view, three_tasks
 from tests.unit.cli.conftest import Run, Serve

@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.core.views import (
-    AgentView,
-    GroupState,
-    Waiting,
-)
+from framework.core.views import AgentView, GroupState, Waiting
 from framework.core.volatile import Connection, Progress
 from placement.agent import AgentState
 from specs.ids import group_id

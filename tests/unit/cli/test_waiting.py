@@ -11,12 +11,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.server import Address, Server
 from framework.cli.waiting import Wait
 from framework.core.model import Backoff, Task
-from framework.core.views import (
-    GroupState,
-    StackView,
-    View,
-    Waiting,
-)
+from framework.core.views import GroupState, StackView, View, Waiting
 from framework.core.volatile import Connection, Progress
 from specs.ids import group_id
 from specs.model.constraints import Mode

@@ -17,13 +17,7 @@ from hypothesis import strategies as some
 
 from framework.core import commands, events, journal
 from framework.core.commands import PutVersion
-from framework.core.events import (
-    BecameLeader,
-    ExecRequested,
-    Requested,
-    StackSubmitted,
-    StatusReceived,
-)
+from framework.core.events import BecameLeader, ExecRequested, Requested, StackSubmitted, StatusReceived
 from framework.core.journal import MARK, Masker, decode, members
 from framework.core.model import Status, Stored
 from framework.recorder import JournalFault, Recorder, mark, replay

@@ -7,12 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from discovery.endpoints import (
-    endpoint_from_json,
-    endpoint_json,
-    path_of,
-    reached_from_bridge,
-)
+from discovery.endpoints import endpoint_from_json, endpoint_json, path_of, reached_from_bridge
 from specs.ids import TaskId, group_id
 from tests.kit.published import WEB
 

@@ -11,11 +11,7 @@ from fastapi.testclient import TestClient
 from framework.api.answers.agents import AgentsAnswer
 from framework.api.answers.explanations import ExplainAnswer
 from framework.api.errors import ErrorAnswer
-from framework.core.views import (
-    GroupState,
-    GroupView,
-    Waiting,
-)
+from framework.core.views import GroupState, GroupView, Waiting
 from framework.core.volatile import Connection
 from placement.agent import AgentState
 from specs.ids import group_id

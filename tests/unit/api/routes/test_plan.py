@@ -9,10 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from framework.api.answers.plans import PlanAnswer
-from framework.core.views import (
-    GroupState,
-    Waiting,
-)
+from framework.core.views import GroupState, Waiting
 from framework.core.volatile import Connection
 from specs.file.load import stack_to_json
 from specs.ids import group_id

@@ -10,26 +10,14 @@ from framework.api.answers.groups import GroupsAnswer
 from framework.api.answers.scheduler import InfoAnswer, ReadyAnswer
 from framework.api.answers.stacks import StackAnswer, StacksAnswer
 from framework.api.answers.tasks import EndpointsAnswer, TaskLine, TasksAnswer
-from framework.core.views import (
-    GroupState,
-    Waiting,
-)
+from framework.core.views import GroupState, Waiting
 from framework.core.volatile import Connection, Progress
 from placement.agent import AgentState
 from specs.file.load import stack_from_json
 from specs.ids import GroupId, TaskId, group_id
 from specs.model.stack import Condition, Container, Dependency, Keep, Port, Restart, Unreachable
 from specs.states import Goal, Health, TaskState
-from tests.kit.front import (
-    FRAMEWORK,
-    NOW,
-    FakeFront,
-    a_group,
-    a_stack,
-    a_task,
-    a_view,
-    an_agent,
-)
+from tests.kit.front import FRAMEWORK, NOW, FakeFront, a_group, a_stack, a_task, a_view, an_agent
 from tests.kit.shapes import held_to
 
 PROD = group_id("shop", "web", ["prod", "frontend"])

@@ -11,16 +11,7 @@ from framework.core.views import ApprovalRequest
 from specs.ids import AgentId, TaskId
 from specs.model.resources import Resources
 from specs.states import TaskState
-from tests.kit.conversation import (
-    Conversation,
-    acknowledged,
-    announced,
-    group,
-    killed,
-    launched,
-    outcome,
-    stack,
-)
+from tests.kit.conversation import Conversation, acknowledged, announced, group, killed, launched, outcome, stack
 
 
 def unknown_ids(*numbers: int) -> list[TaskId]:
