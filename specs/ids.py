@@ -32,7 +32,7 @@ _GROUP = re.compile(r"(?P<stack>[^/\[\]]+)/(?P<service>[^/\[\]]+)(\[(?P<labels>[
 
 
 def name_fault(name: str) -> str | None:
-    """What keeps `name` from being a name of a stack, service, label or port: a sentence, or None if nothing does."""
+    """The fault of `name` as a name of a stack, service, label or port: a sentence, or None."""
     if not name:
         return f"is empty; wanted {NAME_RULE}"
     if len(name) > MAX_NAME_LENGTH:

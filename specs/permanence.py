@@ -20,7 +20,7 @@ class Permanent(StrEnum):
     BAD_COMMAND = "bad-command"
     """There is no such program, or it may not be run."""
     BAD_MOUNT = "bad-mount"
-    """What is to be mounted is not there, or cannot be mounted where it shall be."""
+    """The source of a mount is not there, or cannot be mounted at its target."""
     BAD_USER = "bad-user"
     BAD_SETTINGS = "bad-settings"
     """The engine, the kernel or the executor does not take the settings."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class TaskState(StrEnum):
-    """What we last heard of a task. INTENT is ours: stored, and Mesos has not answered yet; the rest is Mesos's."""
+    """The last known state of a task. INTENT is ours: stored, and Mesos has not answered; the rest is Mesos's."""
 
     INTENT = "INTENT"
     STAGING = "STAGING"
@@ -56,14 +56,14 @@ TERMINAL = frozenset(
 
 
 class Goal(StrEnum):
-    """What we want of a task; written only by us. It goes from RUN to STOP, never back."""
+    """The goal of a task; written only by us. It goes from RUN to STOP, never back."""
 
     RUN = "RUN"
     STOP = "STOP"
 
 
 class Health(StrEnum):
-    """What the health check said last; UNKNOWN where it has not answered, NONE where there is no check."""
+    """The last result of the health check; UNKNOWN before the first one, NONE where there is no check."""
 
     NONE = "NONE"
     UNKNOWN = "UNKNOWN"
@@ -72,8 +72,8 @@ class Health(StrEnum):
 
 
 class Readiness(StrEnum):
-    """What is said of a task beside its health: whether its post_start are done and its readiness check succeeds.
-    UNKNOWN before either has been heard of, NONE where it has neither."""
+    """The readiness of a task, beside its health: whether its post_start are done and its readiness check succeeds.
+    UNKNOWN before the first result, NONE where it has neither."""
 
     NONE = "NONE"
     UNKNOWN = "UNKNOWN"

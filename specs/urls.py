@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 PORTS = {"zk": 2181, "etcd": 2379, "consul": 8500}
-"""What is meant where an address names no port."""
+"""The ports of addresses that name none."""
 FORMS = {
     "zk": "zk://HOST:PORT,HOST:PORT/PATH",
     "etcd": "etcd://HOST:PORT,HOST:PORT/PATH",

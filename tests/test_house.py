@@ -857,6 +857,19 @@ class TestStyle:
             ]
         )
 
+    def test_docstrings_begin_with_their_subject(self) -> None:
+        """Of a sentence that begins with What or Who the reader learns at its end of which kind of thing it speaks."""
+        late = re.compile(r"(What|Who|Whose|So long|So many)\b")
+        found(
+            [
+                f"{where(path)}:{node.lineno} a docstring begins with {match[0]}; name its subject first"
+                for path in [*written_files(), *sorted((ROOT / "tests").rglob("*.py"))]
+                for node in ast.walk(tree(path))
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                if isinstance(node.value.value, str) and (match := late.match(node.value.value.strip()))
+            ]
+        )
+
     def test_modules_are_short(self) -> None:
         lengths = {where(path): len(path.read_text(encoding="utf-8").splitlines()) for path in written_files()}
         assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}

@@ -18,7 +18,7 @@ LOOK_SECONDS = 1.0
 """How often it is looked; what has changed is taken once it has stayed as it is from one look to the next, so that a
 certificate whose key is still being written is not."""
 SOON_DAYS = 14
-"""Who renews in time is not told."""
+"""Days before its end from which a certificate is warned of."""
 DAY_SECONDS = 86400
 
 log = logging.getLogger("discovery.balancer")

@@ -73,7 +73,7 @@ def _of(backend: Backend, before: tuple[Line, ...], now: float, busy: Busy, drai
 
 
 def enough(servers: int) -> int:
-    """So many lines for so many servers."""
+    """The number of lines for a number of servers."""
     lines = LEAST_LINES
     while lines < 2 * servers:
         lines *= 2

@@ -30,7 +30,7 @@ PRIVATE = (
     *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"),
     *("::1/128", "fc00::/7", "fe80::/10"),
 )
-"""Whose queries for names of others are forwarded unless told otherwise: no stranger's."""
+"""The networks whose queries for other names are forwarded by default: private ones."""
 
 _IP_PKTINFO = 8  # <linux/in.h>, which Python's socket does not name before 3.14
 _ANCILLARY_BYTES = socket.CMSG_SPACE(20)

@@ -138,7 +138,7 @@ class ContainerTerminal:
         return self._socket.recv(most)
 
     def _exactly(self, count: int) -> bytes:
-        """So many bytes; none at the end."""
+        """Reads a number of bytes; none at the end."""
         data = b""
         while len(data) < count:
             piece = self._receive(count - len(data))

@@ -36,7 +36,7 @@ class ErrorAnswer(Shape):
 
 
 class Problem(HTTPException):
-    """What was asked cannot be: an HTTP status, a sentence, and (path, error) pairs."""
+    """A request that cannot be served: an HTTP status, a sentence, and (path, error) pairs."""
 
     def __init__(
         self, status: int, message: str, details: Details = (), headers: Mapping[str, str] | None = None

@@ -1,4 +1,4 @@
-"""What the API is told about the process it speaks for, and the limits it holds."""
+"""The process that the API speaks for, and the limits of the API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ExecutorFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
-    """What does not change while the process lives. `leader` is the address that it advertises, host:port."""
+    """The facts that do not change while the process lives. `leader` is the address that it advertises, host:port."""
 
     version: str
     name: str

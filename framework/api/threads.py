@@ -1,4 +1,4 @@
-"""What takes long is done in threads, a few at a time: the scheduler's own thread must have its share of the cpus."""
+"""Long work is done in threads, a few at a time: the scheduler's own thread must have its share of the cpus."""
 
 from __future__ import annotations
 

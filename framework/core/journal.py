@@ -1,4 +1,4 @@
-"""What a journal of events holds: values without secrets, how they are read again, and a mark for each command.
+"""The journal of events: values without secrets, how they are read again, and a mark for each command.
 
 An event is written with all fields of its dataclasses, by their names or, of what comes often, in their order: the
 types say what a value is. Secrets never reach a journal: every text that may hold one is replaced by a salted hash,
@@ -204,7 +204,7 @@ _PLACED = (
     *("group", "slot", "attempt", "generation", "agent_id", "hostname", "address", "executor_id"),
     *("host_ports", "launched_at", "container_id", "sandbox", "addresses", "predecessors", "adopts"),
 )
-"""What of a task is said with its launch, and by its id; or only repeated from a status."""
+"""The fields of a task that its launch or its id says already, or that repeat a status."""
 _OF_PUT = _getter(Task, *_PLACED, "backoff", *with_text(Task, QUOTES), within="task.")
 _OF_BACKOFF = _getter(Backoff, *with_text(Backoff, QUOTES))
 _OF: dict[type, Callable[[Any], Any]] = {

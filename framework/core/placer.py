@@ -84,7 +84,7 @@ def explain_without_offers(context: Context) -> None:
 
 
 def _eligible(context: Context) -> list[list[Request]]:
-    """What may be placed now, of each group one request a version, those that stay what they were first; for the other
+    """The requests that can be placed now, one a group and version, those that keep their version first; for the other
     pending groups the cause is noted."""
     requests = []
     for group in sorted(context.pending):
@@ -141,7 +141,7 @@ def _note(context: Context, group: GroupId, text: str, *, is_unplaced: bool = Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """What lies on the table: offers by agent, what pays there, and the snapshot for placement."""
+    """The table of one pass: offers by agent, the executor choice there, and the snapshot for placement."""
 
     offers: Mapping[AgentId, Sequence[Offer]]
     choices: Mapping[AgentId, ExecutorChoice]

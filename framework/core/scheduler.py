@@ -108,7 +108,7 @@ class Scheduler:
         return self.context.timers.next()
 
     def view(self, now: Instant) -> View:
-        """What readers see from now on."""
+        """The view for readers, as of `now`."""
         return self._viewer.view(now)
 
     # ---- events ---------------------------------------------------------------
@@ -298,7 +298,7 @@ class Scheduler:
             )
 
     def _take(self, ticket: int) -> AfterSave:
-        """What waited for the save; where that makes room, what was not taken meanwhile is asked for."""
+        """The consequences of a save; where that makes room, statuses that were not taken are asked for."""
         context = self.context
         was_full = context.outbox.is_full
         waiting = context.outbox.take(ticket)

@@ -1,4 +1,4 @@
-"""What a service needs first: `links` and `depends_on`."""
+"""Dependencies of a service: `links` and `depends_on`."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _condition(reader: Reader, service: str, node: Node) -> _Read:
 
 
 def _on_change(reader: Reader, node: Node) -> tuple[OnChange, str]:
-    """What follows a change, and the name of the signal where it is one."""
+    """The reaction to a change, and the name of the signal where it is one."""
     if isinstance(node, Mapping):
         if list(node.values) != ["signal"]:
             got = ", ".join(node.values) or "nothing"

@@ -65,7 +65,7 @@ class Codes:
 
 
 def _fields(where: str, is_called: str) -> tuple[Field, ...]:
-    """What every check of ours has; `where` is its place in the model."""
+    """The fields of every check of ours; `where` is its place in the model."""
     so = is_called.title()
     return (
         Field("http", Text("a path that begins with /"), "http", f"{so} if GET on this path answers 200..399."),

@@ -22,7 +22,8 @@ class Unreadable(Exception):
 
 
 class Reader:
-    """What the readers of fields share: variables, the list of mistakes, and which node each field came from."""
+    """The common context of all readers of fields: variables, the list of mistakes, and which node each field came
+    from."""
 
     def __init__(self, variables: Mapping[str, str], stack: str, faults: Faults) -> None:
         self.variables = variables
@@ -67,7 +68,7 @@ class Reader:
             return text
 
     def parsed(self, node: Node, parse: Callable[[str], Value], wanted: str) -> Value:
-        """What `parse` makes of the text; its ValueError becomes a mistake."""
+        """Parses the text by `parse`; its ValueError becomes a mistake."""
         text = self.text(node, wanted)
         try:
             return parse(text)
@@ -85,7 +86,7 @@ class Reader:
         return node
 
     def readable(self, calls: Iterable[Callable[[], Value]]) -> list[Value]:
-        """What every call gives that gives something; what the others had to say has been noted."""
+        """The results of the calls that have one; the mistakes of the others have been noted."""
         read: list[Value] = []
         for call in calls:
             try:
@@ -95,7 +96,7 @@ class Reader:
         return read
 
     def each(self, calls: Iterable[Callable[[], Value]]) -> list[Value]:
-        """What every call gives; where some fail, all are tried before the field is left."""
+        """The results of all calls; where some fail, all are tried before the field is left."""
         read: list[Value] = []
         failed = False
         for call in calls:

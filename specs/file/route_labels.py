@@ -30,8 +30,8 @@ def passed_over(labels: Items[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def routes_of_labels(labels: Items[tuple[str, str]], ports: tuple[Port, ...]) -> tuple[Route, ...]:
-    """What Marathon-lb would have made of these labels; nothing without HAPROXY_GROUP. The numbers in them count the
-    tcp ports. Raises ValueError, in words for the user, for a value that is none."""
+    """The routes that Marathon-lb would have made of these labels; none without HAPROXY_GROUP. The numbers in them
+    count the tcp ports. Raises ValueError, in words for the user, for a value that is none."""
     named = dict(labels)
     balancers = tuple(dict.fromkeys(each.strip() for each in named.get(GROUP, "").split(",") if each.strip()))
     if not balancers:

@@ -76,7 +76,7 @@ class Mapping(Node):
 
 
 def describe(node: Node) -> str:
-    """What a node is, in words: for "got ..."."""
+    """The kind of a node in words, for "got ..."."""
     if isinstance(node, Mapping):
         return "a mapping" if node.values else "an empty mapping"
     if isinstance(node, Sequence):

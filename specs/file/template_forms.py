@@ -34,7 +34,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What follows a change of the file: a pair of a signal and a command, of which one at least is empty."""
+    """The reaction to a change of the file: a pair of a signal and a command, of which one at least is empty."""
 
     def read(self, reader: Reader, node: Node) -> tuple[str, tuple[str, ...]]:
         if isinstance(node, Mapping):

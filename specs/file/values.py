@@ -1,4 +1,4 @@
-"""What a single text of a stack file means: amounts, times, sizes. Each raises ValueError with wanted and got."""
+"""Parsers of single texts in a stack file: amounts, times, sizes. Each raises ValueError with wanted and got."""
 
 from __future__ import annotations
 

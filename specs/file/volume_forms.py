@@ -24,7 +24,8 @@ _RELATIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """What `volumes` says: volumes, and memory file systems in Docker's text form (`/path` or `/path:size=64m`)."""
+    """The content of `volumes`: volumes, and memory file systems in Docker's text form (`/path` or
+    `/path:size=64m`)."""
 
     volumes: tuple[Volume, ...]
     tmpfs: tuple[str, ...]

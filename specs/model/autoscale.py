@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,199}")
-"""What an application may call one of its own metrics (Prometheus's rule), at most 200 characters."""
+"""Names of an application's own metrics (Prometheus's rule), at most 200 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ _KEY = "declared"
 
 
 class Effect(Enum):
-    """What a change of a field needs."""
+    """The effect of a change of a field."""
 
     REPLACES = "replaces"
     """New containers: it is part of the container's hash."""
@@ -52,10 +52,10 @@ PLAIN, SECRET, QUOTES, WITHIN = Text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """What holds of a field."""
+    """The declaration of a field."""
 
     effect: Effect | None = None
-    """What a change of it needs. None in the classes of values within a container: the field that holds them says it"""
+    """The effect of a change. None in the classes of values within a container: the field that holds them says it"""
     text: Text | None = None
     """None where it holds no text."""
     needs_image: bool = False
@@ -126,7 +126,7 @@ def _field(default: _T, said: Mapping[str, Declaration]) -> _T:
 
 
 def declaration(one: Field[Any]) -> Declaration:
-    """What a field says of itself; nothing where it is not declared."""
+    """The declaration of a field; empty where it has none."""
     found: Declaration = one.metadata.get(_KEY, _NOTHING)
     return found
 

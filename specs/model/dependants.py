@@ -1,4 +1,4 @@
-"""Who follows a change: groups that are restarted, or get a signal, as what they depend on is changed."""
+"""Dependants of a change: groups that are restarted, or get a signal, when a service they depend on is changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specs.model.stack import Dependency, OnChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follower:
-    """What a group does, RESTART or SIGNAL, as another service of its stack is changed."""
+    """The reaction of a group, RESTART or SIGNAL, to the change of another service of its stack."""
 
     on_change: OnChange
     service: str

@@ -1,4 +1,4 @@
-"""What is wrong with a stack, and where."""
+"""Mistakes in a stack, with their places."""
 
 from __future__ import annotations
 

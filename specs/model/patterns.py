@@ -23,7 +23,7 @@ _EXPLAINED = (
 
 
 def pattern_fault(pattern: str) -> str | None:
-    """What keeps `pattern` from being used: a sentence that goes on from the pattern, or None if nothing does."""
+    """The fault of a pattern: a sentence that goes on from the pattern, or None."""
     if len(pattern) > MAX_PATTERN_LENGTH:
         return f"has {len(pattern):,} characters; wanted at most {MAX_PATTERN_LENGTH:,}"
     compiled = _compiled(pattern)

@@ -91,7 +91,7 @@ class Resources:
         )
 
     def __sub__(self, other: Resources) -> Resources:
-        """What is left; raises ValueError where more is taken than there is."""
+        """The rest; raises ValueError where more is taken than there is."""
         if not self.covers(other):
             raise ValueError(f"wanted {other}, got {self}: more is taken than there is")
         return Resources(

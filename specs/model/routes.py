@@ -11,7 +11,7 @@ HTTPS_PORT = 443
 
 
 class RouteMode(StrEnum):
-    """What a balancer understands of what passes through it: requests, or connections only."""
+    """The protocol of a route, as its balancer understands it: requests, or connections only."""
 
     HTTP = "http"
     TCP = "tcp"

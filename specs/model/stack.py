@@ -62,7 +62,7 @@ class Retry:
 
 
 class Condition(StrEnum):
-    """What a dependency must have reached before those that depend on it start."""
+    """The state that a dependency must reach before its dependants start."""
 
     STARTED = "started"
     HEALTHY = "healthy"
@@ -70,8 +70,8 @@ class Condition(StrEnum):
 
 
 class OnChange(StrEnum):
-    """What becomes of those that depend on a service once that was changed: nothing; they are restarted; or their
-    containers get a signal."""
+    """The reaction of dependants to a change of a service: none; they are restarted; or their containers get a
+    signal."""
 
     NONE = "none"
     RESTART = "restart"
@@ -186,8 +186,8 @@ class Keep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreachable:
-    """What becomes of a task whose agent cannot be reached: its slot is given to another after `replace_after_seconds`,
-    and `keep` says which of the two stays should it come back."""
+    """The treatment of a task whose agent cannot be reached: its slot is given to another task after
+    `replace_after_seconds`, and `keep` says which of the two stays should it come back."""
 
     replace_after_seconds: float = 0.0
     keep: Keep = Keep.REPLACEMENT
@@ -230,7 +230,8 @@ class MetricsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What runs, and how it is looked after. Each field declares what a change of it needs (specs.model.declared).
+    """The program that runs, and how it is looked after. Each field declares what a change of it needs
+    (specs.model.declared).
 
     `image` empty means a plain process.
 

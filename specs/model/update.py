@@ -8,7 +8,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """So many tasks, or so many per cent of a group's instances; one of the two is 0."""
+    """A number of tasks, or a percentage of a group's instances; one of the two is 0."""
 
     count: int = 0
     percent: int = 0
@@ -34,8 +34,8 @@ class Order(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What becomes of a rollout that fails: the stack goes back to what it was; it stands still, as it is; or failures
-    are told, and it goes on."""
+    """The reaction to a failed rollout: the stack goes back to what it was; it stands still, as it is; or failures are
+    reported, and it goes on."""
 
     ROLLBACK = "rollback"
     PAUSE = "pause"

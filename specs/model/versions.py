@@ -79,7 +79,7 @@ _NOTHING: _Step = ((_END,), _ZERO)
 
 
 def condition_fault(condition: str) -> str | None:
-    """What keeps `condition` from being used: a sentence, or None if nothing does."""
+    """The fault of a condition: a sentence, or None."""
     if _condition(condition):
         return None
     found = _CONDITION.fullmatch(condition.strip()) if len(condition) <= _MAX_LENGTH else None

@@ -1,4 +1,4 @@
-"""What must hold of a group that is scaled by its load: bounds that leave room, and something to go by."""
+"""Rules for a group that is scaled by its load: bounds that leave room, and a target to go by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every rule yields: which value breaks it, and why."""
+"""The value that every rule yields: which field breaks it, and why."""
 
 from __future__ import annotations
 

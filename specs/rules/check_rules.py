@@ -1,4 +1,4 @@
-"""What must hold of the checks, the metrics and the hooks of a container."""
+"""Rules for the checks, the metrics and the hooks of a container."""
 
 from __future__ import annotations
 

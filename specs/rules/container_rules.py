@@ -1,4 +1,4 @@
-"""What must hold of one container, whatever its group."""
+"""Rules for one container, whatever its group."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _OTHERWISE = {
 
 
 def resource_name_fault(name: str) -> str:
-    """What keeps `name` from being one of a custom resource; "" if nothing does."""
+    """The fault of `name` as the name of a custom resource; "" for none."""
     if name.lower() in _OTHERWISE:
         return f"{name} is no custom resource: write {_OTHERWISE[name.lower()]}"
     if not _NAME.fullmatch(name):
@@ -27,7 +27,7 @@ def resource_name_fault(name: str) -> str:
 
 
 def items_fault(items: tuple[str, ...]) -> str:
-    """What keeps `items` from being those of a set; "" if nothing does."""
+    """The fault of `items` as those of a set; "" for none."""
     if not items or list(items) != sorted(set(items)):
         return "wanted items in order, each once, at least one"
     if len(items) > MAX_CUSTOM_ITEMS:

@@ -12,7 +12,7 @@ WANTED_FACTOR = f"a number from 1 to {MAX_FACTOR}, as 1.15"
 
 
 def broken_retry(retry: Retry) -> Iterator[Broken]:
-    """What a stack's own values break, wherever they come from."""
+    """The rules that the delays of a stack break, wherever they come from."""
     least = {"delay": 0.0, "max_delay": retry.delay_seconds, "window": 0.001}
     for name, low in least.items():
         value = getattr(retry, f"{name}_seconds")

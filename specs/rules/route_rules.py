@@ -1,4 +1,4 @@
-"""What must hold of the routes of a group: they become lines of a balancer's configuration, so nothing strange is let
+"""Rules for the routes of a group: they become lines of a balancer's configuration, so nothing strange is let
 through."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must hold of every stack, whatever it came from: a file, the API, the store."""
+"""The rules for every stack, whatever it came from: a file, the API, the store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NORMALISED: dict[str | int, str] = {
     "stop.signal": "container.stop.signal",
 }
 _SLOT_AND_SERIAL = len(".100000.1000000000000")
-"""What a task id adds to its group's name, at the most."""
+"""Characters that a task id adds to its group's name, at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What must hold of a group's update and rollback: shares within bounds, and a pace at which something can move."""
+"""Rules for a group's update and rollback: shares within bounds, and a pace at which something can move."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _steps(target: str, steps: tuple[Step, ...], instances: int) -> Iterator[Bro
 
 
 def _step_fault(step: Step, reached: Share | None, instances: int) -> tuple[str, bool]:
-    """What is wrong with a step, "" for nothing; and whether that rests on the number of instances."""
+    """The fault of a step, "" for none; and whether it rests on the number of instances."""
     if step.until is None:
         if not 0 <= step.hold_seconds <= MAX_SECONDS:
             return f"wanted a pause of at most 7d; got {step.hold_seconds:,g} s", False

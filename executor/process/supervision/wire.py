@@ -65,7 +65,7 @@ def record(**content: Any) -> bytes:
 
 
 def _exactly(source: socket.socket, size: int) -> bytes:
-    """So many bytes; none where the stream ends before."""
+    """Reads a number of bytes; none where the stream ends before."""
     data = b""
     while len(data) < size:
         piece = source.recv(size - len(data))

@@ -84,7 +84,7 @@ class LastEnd(Shape):
 
 
 class UnreachableLine(Shape):
-    """What becomes of a task whose agent cannot be reached."""
+    """The treatment of a task whose agent cannot be reached."""
 
     replace_after_seconds: Annotated[float, Field(description="how long its slot waits for it", examples=[0.0])]
     keep: Annotated[

@@ -61,7 +61,7 @@ class Unplaced(Shape):
 
 
 class GroupPlanLine(Shape):
-    """What would become of a group: of `wanted` slots `kept` stay as they are."""
+    """The plan of a group: of `wanted` slots `kept` stay as they are."""
 
     group: Annotated[str, Field(examples=["shop/web[prod]"])]
     change: Annotated[
@@ -89,7 +89,7 @@ class GroupPlanLine(Shape):
 
 
 class PlanAnswer(Shape):
-    """What would change, and where new tasks would go now. `index` is what to hand to ?if_unchanged, so that just this
+    """The changes of a plan, and where new tasks would go now. `index` goes into ?if_unchanged, so that just this
     happens; `problem` is what keeps tasks from being placed now, whatever they want."""
 
     stack: Annotated[str, Field(examples=["shop"])]

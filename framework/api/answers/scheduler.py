@@ -34,7 +34,7 @@ class ReadyAnswer(Shape):
 
 
 class QuestionLine(Shape):
-    """What is not done before an operator approves it, and `effect`: what happens then."""
+    """A step that waits for the approval of an operator, and its `effect` once approved."""
 
     question: Annotated[str, Field(description="strangers or missing", examples=["strangers"])]
     number: Annotated[int, Field(description="of tasks", examples=[37])]
@@ -53,7 +53,7 @@ class MemberLine(Shape):
 
 
 class LeaderAnswer(Shape):
-    """Who leads and who stands by, as ZooKeeper says. `leader` and `since` are null while nobody leads."""
+    """The leader and the standbys, as ZooKeeper reports them. `leader` and `since` are null while nobody leads."""
 
     leader: Annotated[str | None, Field(examples=["10.0.0.9:8080"])]
     since: Seconds | None

@@ -128,7 +128,7 @@ class StoryEntry(Shape):
 
 
 class StoryAnswer(Shape):
-    """What happened to a task, oldest first; entries before `seen_since` are what the store says of it."""
+    """The story of a task, oldest first; entries before `seen_since` come from the store."""
 
     task: str
     seen_since: Annotated[Seconds | None, Field(description="null where this leader has seen nothing of it yet")]

@@ -17,8 +17,8 @@ Running = list[tuple[GroupView, Task]]
 
 
 class UsageLine(Shape):
-    """What a task uses. What was not measured is null, and so is a limit that there is not. Of network and block
-    devices it is all since the task began."""
+    """The usage of a task. A figure that was not measured is null, and so is a missing limit. Network and block devices
+    count from the start of the task."""
 
     task: Annotated[str, Field(examples=["shop.web.prod.0.12"])]
     group: Annotated[str, Field(examples=["shop/web[prod]"])]

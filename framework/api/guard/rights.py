@@ -6,7 +6,7 @@ stack may have the name of a route.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -32,26 +32,16 @@ class Right(Enum):
     """Nobody: the route declares no right."""
 
 
-async def _open() -> None:
-    """Marks a route; there is nothing to be done."""
+def _mark() -> Callable[[], Coroutine[Any, Any, None]]:
+    """A new dependency that marks routes and does nothing else."""
+
+    async def mark() -> None:
+        return
+
+    return mark
 
 
-async def _key() -> None:
-    """Marks a route; there is nothing to be done."""
-
-
-async def _stack_body() -> None:
-    """Marks a route; there is nothing to be done."""
-
-
-async def _at_once() -> None:
-    """Marks a route; there is nothing to be done."""
-
-
-async def _archive() -> None:
-    """Marks a route; there is nothing to be done."""
-
-
+_open, _key, _stack_body, _at_once, _archive = (_mark() for _ in range(5))
 _BEARER = HTTPBearer(auto_error=False, description="the content of the scheduler's --token-file")
 
 OPEN = Depends(_open)

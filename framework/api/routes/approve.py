@@ -23,7 +23,7 @@ def router(front: Front, limits: Limits) -> APIRouter:
 
     @routes.get("/approve", responses={200: {"model": QuestionsAnswer}}, dependencies=[OPEN])
     async def questions() -> Response:
-        """What the scheduler does not do before an operator approves it: each question with all its tasks."""
+        """The steps that wait for the approval of an operator: each question with all its tasks."""
         return Json(questions_answer(known(front)))
 
     @routes.post("/approve", status_code=202, responses={202: {"model": DoneAnswer}}, dependencies=[TOKEN])

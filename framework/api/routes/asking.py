@@ -35,7 +35,7 @@ def problem_of(refused: Refused) -> Problem:
 
 
 async def ask(front: Front, make: Callable[[int], UserRequest], timeout_seconds: float) -> Done:
-    """What came of the ask; raises Problem where it was refused or nothing came of it within the time."""
+    """The outcome of a request; raises Problem where it was refused, or has no outcome in time."""
     future = asyncio.wrap_future(front.request(lambda request_id: with_key(make(request_id))))
     # Not wait_for: it would cancel the future, which the loop still resolves.
     await asyncio.wait({future}, timeout=timeout_seconds)

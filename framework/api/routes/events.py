@@ -40,7 +40,7 @@ def router(stream: Stream) -> APIRouter:
         follow: Annotated[bool, Query(description="go on with what comes; false: end after the replay")] = True,
         last_event_id: Annotated[str | None, Header(description="the same as `after`; it wins")] = None,
     ) -> Response:
-        """What happens, as it happens. `Lagged` says that events were missed; a comment each 15 s that all is well."""
+        """The event stream, live. `Lagged` says that events were missed; a comment each 15 s that all is well."""
         position = _position(after, last_event_id)
         if position is None and not follow:
             position = _BEGINNING

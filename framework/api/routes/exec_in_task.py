@@ -72,8 +72,8 @@ def router(front: Front, limits: Limits, info: ServerInfo, sessions: Sessions) -
 def _add_ends(routes: APIRouter, sessions: Sessions) -> None:
     @routes.get("/exec/{key}/output", tags=["tasks"], response_class=StreamingResponse, dependencies=[KEY])
     async def output(key: Key) -> Response:
-        """What the command says, lines of JSON: `{"stream", "data"}` in base64, at last `{"exit"}` or `{"error"}`. The
-        session ends with this answer, and where nobody reads it any more the command is killed."""
+        """The output of the command, lines of JSON: `{"stream", "data"}` in base64, at last `{"exit"}` or `{"error"}`.
+        The session ends with this answer, and where nobody reads it any more the command is killed."""
         session = sessions.of_user(key)
         if session.is_read:
             raise Problem(409, "Somebody reads this session already.")
@@ -82,7 +82,7 @@ def _add_ends(routes: APIRouter, sessions: Sessions) -> None:
 
     @routes.post("/exec/{key}/input", tags=["tasks"], status_code=204, dependencies=[TOKEN])
     async def input_(key: Key, request: Request) -> Response:
-        """What goes in, lines of JSON: `{"data"}` in base64, `{"end": true}`, `{"rows", "columns"}`."""
+        """The input of the command, lines of JSON: `{"data"}` in base64, `{"end": true}`, `{"rows", "columns"}`."""
         session = sessions.of_user(key)
         await put(session, session.to_executor, parsed(await request.body()))
         return Response(status_code=204)

@@ -19,7 +19,7 @@ from framework.api.errors import Problem
 
 MOST_SESSIONS = 32
 CALL_SECONDS = 10.0
-"""So long an executor has to call after it was told to."""
+"""Time-out for the call of an executor after it was told to."""
 BEAT_SECONDS = 15.0
 _WAITING = 64
 
@@ -92,7 +92,7 @@ async def put(session: Session, queue: asyncio.Queue[Line | None], lines: list[L
 
 
 async def lines(session: Session, queue: asyncio.Queue[Line | None]) -> AsyncIterator[bytes]:
-    """What the other side says, a line each, and an empty one now and then, until the end of the session."""
+    """The lines of the other side, and an empty one now and then, until the end of the session."""
     while True:
         next_line = asyncio.ensure_future(queue.get())
         if await _unless_ended(session, next_line, BEAT_SECONDS):

@@ -40,7 +40,8 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
 
     @routes.get("/history", responses={200: {"model": HistoryAnswer}}, dependencies=[OPEN])
     async def history(name: Name) -> Response:
-        """Who changed the stack, when, why and how, oldest first; also of a stack that was removed, for a while."""
+        """The changes of the stack: who, when, why and how, oldest first; also of a stack that was removed, for a
+        while."""
         view = known(front)
         return Json(history_answer(view, name, _find(view, name)))
 
@@ -55,7 +56,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
 
     @routes.post("/rollback/plan", responses={200: {"model": BackPlan}}, dependencies=[OPEN])
     async def plan_rollback(name: Name, body: BackBody) -> Response:
-        """What a rollback would change now, as a plan of a submit. Nothing is changed, and no token needed."""
+        """The plan of a rollback: its changes now, as for a submit. Nothing is changed, and no token needed."""
         view = known(front)
         found = stack_back(view, name, body.to, with_instances=body.with_instances)
         if isinstance(found, Refused):

@@ -82,7 +82,7 @@ class LogFile:
     most: int
 
     async def piece(self, offset: int, length: int) -> Piece:
-        """What was written from `offset` on, or from the first byte after it that is still there."""
+        """The bytes from `offset` on, or from the first byte after it that is still there."""
         return await self._between_rotations(lambda bases: self._part(bases, offset, length))
 
     async def tail(self, lines: int, most_bytes: int) -> Piece:
@@ -90,7 +90,7 @@ class LogFile:
         return await self._between_rotations(lambda bases: self._tail(bases, lines, most_bytes))
 
     async def _between_rotations(self, look: Callable[[_Bases], Awaitable[Piece | None]]) -> Piece:
-        """What a look finds while the files stay what they are: else it may have seen another one, or none."""
+        """The result of a look during which the files stayed the same: else it may have seen another one, or none."""
         for _ in range(_LOOKS):
             bases = await self._bases()
             if not bases.is_rotating:
@@ -150,7 +150,7 @@ class LogFile:
         return _Bases(int(words[0]), int(words[1]), len(words) > 2)
 
     async def _part(self, bases: _Bases, offset: int, length: int) -> Piece | None:
-        """What is at an offset; None where the file turns out to be another by now."""
+        """The bytes at an offset; None where the file has become another one."""
         if offset < bases.current and bases.older is not None:
             offset = max(offset, bases.older)
             found = await self._read(f"{self.path}.1", offset, bases.older, length)

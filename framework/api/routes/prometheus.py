@@ -1,4 +1,4 @@
-"""What Prometheus asks for: the scheduler's own metrics, and where there are more."""
+"""The routes for Prometheus: the scheduler's own metrics, and the targets of others."""
 
 from __future__ import annotations
 

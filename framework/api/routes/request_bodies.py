@@ -20,7 +20,7 @@ class StrictBody(Requested):
 
 
 class Because(Requested):
-    """Who asks, and why: for those who look later."""
+    """The author of a request and the reason, for the history."""
 
     message: str = Field(default="", max_length=500, examples=["the sale begins"])
     by: str = Field(default="", max_length=200, examples=["anna@desk"])

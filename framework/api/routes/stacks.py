@@ -103,7 +103,7 @@ def router(front: Front, limits: Limits, threads: Threads) -> APIRouter:
         "/{name}/plan", responses={200: {"model": PlanAnswer}}, openapi_extra=_BODY, dependencies=[OPEN, STACK_BODY]
     )
     async def plan_stack(request: Request, name: Name) -> Response:
-        """What submitting this stack would change now, where new tasks would go, and what would not fit.
+        """The plan of a submit: its changes now, where new tasks would go, and what would not fit.
 
         Nothing is changed, and no token needed. Groups whose tasks are replaced are placed as if the old tasks were
         gone already."""

@@ -20,7 +20,7 @@ def router(front: Front) -> APIRouter:
 
     @routes.get("/tasks/{task_id}/story", responses={200: {"model": StoryAnswer}}, dependencies=[OPEN])
     async def story(task_id: TaskName) -> Response:
-        """What happened to a task, oldest first: what this leader has seen, and of the time before what is stored."""
+        """The story of a task, oldest first: as this leader has seen it; the time before comes from the store."""
         group, task = task_or_problem(known(front), task_id)
         return Json(story_answer(group, task))
 

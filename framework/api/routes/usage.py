@@ -1,4 +1,4 @@
-"""What tasks use, as the executors on their agents tell it when they are asked."""
+"""The route of usage: executors are asked when it is called."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def router(front: Front, usage: Usage) -> APIRouter:
 
     @routes.get("/usage", responses={200: {"model": UsageAnswer}}, dependencies=[OPEN])
     async def used(pattern: Pattern = "") -> Response:
-        """What the running tasks of the groups that match use. Executors are asked when this is: their figures are some
-        seconds old. Those that did not answer are named, and their tasks are left out."""
+        """The usage of the running tasks of matching groups. Executors are asked during the request: their figures are
+        some seconds old. Those without an answer are named, and their tasks are left out."""
         view = known(front)
         running = [
             (group, task)

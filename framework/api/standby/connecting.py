@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 _TICKS = 30
-"""So many turns of the loop the time-out takes at least: several times as many as a connect needs."""
+"""The least turns of the loop for a time-out: several times as many as a connect needs."""
 _CONNECT = "connection.connect_tcp."
 
 

@@ -58,7 +58,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class _ClientGone(Exception):
-    """Who asked has closed the connection in the middle of the body."""
+    """The client has closed the connection in the middle of the body."""
 
 
 class PictureFront:

@@ -1,4 +1,4 @@
-"""What placing remembers from one pass to the next; written by core.placer, forgotten with the group or its slots."""
+"""The memory of placing between two passes; written by core.placer, forgotten with the group or its slots."""
 
 from __future__ import annotations
 

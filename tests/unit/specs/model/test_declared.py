@@ -89,7 +89,7 @@ def test_what_may_be_a_secret(kind: type, wanted: set[str]) -> None:
 
 
 def test_what_is_applied_in_place() -> None:
-    """Who adds one also makes the executor apply it: executor.core.inplace_update."""
+    """A new one is also applied by the executor: executor.core.inplace_update."""
     wanted = {"health", "ready", "metrics", "stop", "pre_stop", "pull", "pull_timeout_seconds"}
     assert set(with_effect(Container, Effect.IN_PLACE)) == wanted
     assert set(with_effect(Group, Effect.SCALES)) == {"instances"}
