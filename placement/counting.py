@@ -155,13 +155,12 @@ class GroupBy:
         compared = sum(levels.is_compared)
         match mode:
             case GroupByMode.MINIMUM:
-                fallback = 0
+                fallback, self._allowed_by = 0, self._by_minimum
             case GroupByMode.QUOTA:
-                fallback = compared
+                fallback, self._allowed_by = compared, self._by_quota
             case _:
                 assert_never(mode)
         self._minimum = min(minimum, compared) if minimum else fallback
-        self._mode = mode
         self._quota, self._remainder = divmod(instances, max(self._minimum, 1))
         self.allowed = self._find()
 
@@ -173,15 +172,7 @@ class GroupBy:
         return self.levels.lowest(among)
 
     def _find(self) -> int:
-        if not self.levels.bits:
-            return 0
-        match self._mode:
-            case GroupByMode.MINIMUM:
-                return self._by_minimum(self.levels.bits[0], self.levels.numbers[0])
-            case GroupByMode.QUOTA:
-                return self._by_quota(self.levels.bits[0], self.levels.numbers[0])
-            case _:
-                assert_never(self._mode)
+        return self._allowed_by(self.levels.bits[0], self.levels.numbers[0]) if self.levels.bits else 0
 
     def _by_minimum(self, bits: Mapping[int, int], numbers: Mapping[int, int]) -> int:
         fresh, seen = bits.get(0, 0), sum(numbers.values()) - numbers.get(0, 0)

@@ -239,13 +239,11 @@ class Evaluation:
     def _first(self, found: int) -> int:
         """The first of agents that are worth the same."""
         strategy = self.request.rules.strategy
-        match strategy:
-            case Strategy.PACK:
-                return first_in(self.free.at_hand_first(self.free.packed(found, self.need)), self._offset)
-            case Strategy.SPREAD:
-                return first_in(self.free.most_free(self._own.fewest(found)), self._offset)
-            case _:
-                assert_never(strategy)
+        if strategy is Strategy.PACK:  # not a match, which compares texts: this is asked for each slot
+            return first_in(self.free.at_hand_first(self.free.packed(found, self.need)), self._offset)
+        if strategy is Strategy.SPREAD:
+            return first_in(self.free.most_free(self._own.fewest(found)), self._offset)
+        assert_never(strategy)
 
     def fitting(self, slot: int) -> int:
         """The agents that can take the slot."""
