@@ -227,8 +227,8 @@ class HardSpread:
 
 
 class SoftSpread:
-    """SPREAD as a wish: agents lose points for each task that their domain has more than it should; those of no domain
-    lose more than any other."""
+    """SPREAD as a preference: agents lose points for each task that their domain has more than it should; those of no
+    domain lose more than any other."""
 
     def __init__(self, levels: Levels, spread: Spread, instances: int, everybody: int) -> None:
         self._levels, self._spread, self._instances, self._everybody = levels, spread, instances, everybody

@@ -20,8 +20,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentVerdicts:
-    """An agent and all rules. `points` are what it is worth by wishes, each with its reason in `worth`; `tasks` how
-    many of the group it has; `free_share` what of it is free, 0 to 1. `rank` is 1 for the agent that is taken next,
+    """An agent and all rules. `points` are what it is worth by preferences, each with its reason in `worth`; `tasks`
+    how many of the group it has; `free_share` what of it is free, 0 to 1. `rank` is 1 for the agent that is taken next,
     0 for one that does not fit."""
 
     agent_id: AgentId

@@ -105,7 +105,7 @@ def _of_spread(spread: Spread) -> tuple[Relaxation, ...]:
         for more in _MORE_PER_DOMAIN:
             wider = replace(spread, max_skew=spread.max_skew + more)
             steps.append(_with_rules(str(wider), other((wider,))))
-    return (*steps, _with_rules(f"{spread.over} SPREAD as a wish", other((replace(spread, weight=1),))))
+    return (*steps, _with_rules(f"{spread.over} SPREAD as a preference", other((replace(spread, weight=1),))))
 
 
 def _of_resources(request: Request) -> Iterator[tuple[Relaxation, ...]]:

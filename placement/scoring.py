@@ -124,7 +124,7 @@ class Scoring:
 
     @staticmethod
     def _best_by_layer(layers: list[list[tuple[int, int]]], among: int) -> tuple[int, int]:
-        """One wish after the other, the one that weighs most first: for so many different ones that all their
+        """One preference after the other, the one that weighs most first: for so many different ones that all their
         combinations are too many."""
         total = 0
         for layer in sorted(layers, key=lambda layer: min(points for points, _ in layer) - layer[0][0]):

@@ -1,4 +1,4 @@
-"""Where a balancer's model comes from: the routes that stacks wish for, in the scheduler's store, and the endpoints
+"""The source of a balancer's model: the routes of stacks, in the scheduler's store, and the endpoints
 that executors publish; both followed in ZooKeeper, so that no scheduler has to run."""
 
 from __future__ import annotations

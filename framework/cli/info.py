@@ -79,9 +79,11 @@ def _autoscale(line: Answer | None) -> str:
 
 def _unreachable(group: Answer) -> str:
     """The treatment of a task whose agent cannot be reached."""
-    wish = group["unreachable"]
-    seconds = wish["replace_after_seconds"]
-    return f"replaced {f'after {seconds:g} s' if seconds else 'at once'}; the {wish['keep']} stays when it is back"
+    unreachable = group["unreachable"]
+    seconds = unreachable["replace_after_seconds"]
+    return (
+        f"replaced {f'after {seconds:g} s' if seconds else 'at once'}; the {unreachable['keep']} stays when it is back"
+    )
 
 
 def _resources(group: Answer) -> str:

@@ -85,7 +85,7 @@ SPREAD = Table(
         ),
         Field("targets", Targets(), "spread.targets", 'Shares of domains in whole per cent; "*": each other domain.'),
         Field(
-            "weight", _POINTS, "spread.weight", "A wish: so many points lost by each task too many. Without: a must."
+            "weight", _POINTS, "spread.weight", "A preference: points lost by each task too many. Without it: a must."
         ),
     ),
 )
@@ -96,7 +96,7 @@ NEIGHBOUR = Table(
         Field("stack", Text("a stack"), "neighbour.stack", "The stack; * for every one (the own one)."),
         Field("labels", Labels(), "neighbour.labels", "Labels that the group must have."),
         Field("field", Text("a field"), "neighbour.field", "What they share, or do not: a field (hostname)."),
-        Field("weight", _POINTS, "neighbour.weight", "A wish, worth so many points. Without: a must."),
+        Field("weight", _POINTS, "neighbour.weight", "A preference, worth that many points. Without it: a must."),
     ),
 )
 
@@ -126,7 +126,7 @@ class Spreads:
 
 
 class ComposePreferences:
-    """Compose's `[{spread: node.labels.zone}, ...]`: wishes, each within those before it."""
+    """Compose's `[{spread: node.labels.zone}, ...]`: preferences, each within those before it."""
 
     def read(self, reader: Reader, node: Node) -> tuple[Spread, ...]:
         if not isinstance(node, Sequence):
@@ -192,7 +192,7 @@ def _selector(reader: Reader, node: Node) -> Selector:
 
 
 class Preferences:
-    """One or a list of rules that are wished for: a rule in any form, or {rule: RULE, weight: POINTS}."""
+    """One or a list of preferred rules: a rule in any form, or {rule: RULE, weight: POINTS}."""
 
     def __init__(self, target: str) -> None:
         self._target = target

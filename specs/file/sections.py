@@ -118,7 +118,7 @@ PLACEMENT = Table(
             "preferences",
             ComposePreferences(),
             "deploy.preferences",
-            "They join spread, as wishes of 50 points, each within those before it.",
+            "They join spread, as preferences of 50 points, each within those before it.",
         ),
         Field(
             "max_replicas_per_node",

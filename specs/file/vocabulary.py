@@ -133,7 +133,7 @@ SERVICE = Table(
             "prefer",
             Preferences("rules.prefer"),
             "rules.prefer",
-            "Rules that are wished for: one or a list, each perhaps with a weight from -100 to 100 (none).",
+            "Preferred rules: one or a list, each perhaps with a weight from -100 to 100 (none).",
         ),
         Field(
             "strategy",

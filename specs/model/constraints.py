@@ -103,10 +103,10 @@ class Spread:
     """Tasks of the group are to be spread over the values of `over`, the domains.
 
     Compared are domains that agree in the fields `within` (the outer levels of a nested spread), and only those in
-    which the group could run at all. `weight` 0 is a hard rule: no domain gets more than `max_skew` tasks more than
-    the one with the fewest, which counts as 0 while there are fewer than `min_domains`. Another weight is a wish: each
-    task more than in the domain with the fewest costs so many points. With `targets`, (value, per cent) pairs of the
-    wanted instances, a domain is to have that share instead; REST stands for each value that is not named.
+    which the group could run at all. `weight` 0 is a hard rule: no domain gets more than `max_skew` tasks more than the
+    one with the fewest, which counts as 0 while there are fewer than `min_domains`. Another weight is a preference:
+    each task more than in the domain with the fewest costs so many points. With `targets`, (value, per cent) pairs of
+    the wanted instances, a domain is to have that share instead; REST stands for each value that is not named.
     """
 
     over: str
@@ -144,8 +144,8 @@ class Selector:
 class Neighbour:
     """Near, or apart from, the tasks of other groups: where `field` has the value that it has on one of their agents.
 
-    `weight` 0 is a hard rule; another one is a wish worth so many points. A hard "apart" holds both ways: the others
-    keep away too.
+    `weight` 0 is a hard rule; another one is a preference worth that many points. A hard "apart" holds both ways: the
+    others keep away too.
     """
 
     to: Selector

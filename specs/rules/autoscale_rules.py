@@ -14,8 +14,8 @@ from specs.rules.broken import Broken
 
 def broken(group: Group) -> Iterator[Broken]:
     """Every rule that the group's scaling breaks."""
-    wish = group.autoscale
-    if wish is None:
+    autoscale = group.autoscale
+    if autoscale is None:
         return
     if group.mode is Mode.GLOBAL:
         message = (
@@ -23,20 +23,25 @@ def broken(group: Group) -> Iterator[Broken]:
         )
         yield _one("autoscale", message, "mode")
         return
-    bounds = [*_bounds(wish)]
+    bounds = [*_bounds(autoscale)]
     yield from bounds
-    if not bounds and not wish.min <= group.instances <= wish.max:
+    if not bounds and not autoscale.min <= group.instances <= autoscale.max:
         message = (
-            f"wanted instances between autoscale's min and max, {wish.min:,} and {wish.max:,}; got {group.instances:,}"
+            f"wanted instances between autoscale's min and max, {autoscale.min:,} and {autoscale.max:,};"
+            f" got {group.instances:,}"
         )
         yield Broken(message=message, where=("instances",), about=("instances", "autoscale"))
-    yield from _targets(wish)
-    if wish.metrics and group.container.metrics is None:
+    yield from _targets(autoscale)
+    if autoscale.metrics and group.container.metrics is None:
         message = (
-            f"goes by {wish.metrics[0].name}, and nothing says where tasks tell it; add metrics: {{path: /metrics}}"
+            f"goes by {autoscale.metrics[0].name}, and nothing says where tasks tell it; add"
+            " metrics: {path: /metrics}"
         )
         yield _one("autoscale.metrics", message, "container.metrics")
-    for name, seconds, least in (("up_after", wish.up_after_seconds, 0), ("cool_down", wish.cool_down_seconds, 1)):
+    for name, seconds, least in (
+        ("up_after", autoscale.up_after_seconds, 0),
+        ("cool_down", autoscale.cool_down_seconds, 1),
+    ):
         if not least <= seconds <= MAX_SECONDS:
             yield _one(f"autoscale.{name}_seconds", f"wanted {name} from {least}s to 7d; got {seconds:,g} s")
 
@@ -45,28 +50,31 @@ def _one(field: str, message: str, *about: str) -> Broken:
     return Broken(message=message, where=(field,), about=("autoscale", *about))
 
 
-def _bounds(wish: Autoscale) -> Iterator[Broken]:
-    if not 1 <= wish.min <= MAX_INSTANCES:
-        message = f"wanted min from 1 to {MAX_INSTANCES:,}; got {wish.min:,}: of no task there is no usage to go by"
+def _bounds(autoscale: Autoscale) -> Iterator[Broken]:
+    if not 1 <= autoscale.min <= MAX_INSTANCES:
+        message = (
+            f"wanted min from 1 to {MAX_INSTANCES:,}; got {autoscale.min:,}: of no task there is no usage to go by"
+        )
         yield _one("autoscale.min", message)
-    elif not wish.min <= wish.max <= MAX_INSTANCES:
+    elif not autoscale.min <= autoscale.max <= MAX_INSTANCES:
         yield _one(
-            "autoscale.max", f"wanted max from {wish.min:,}, which is min, to {MAX_INSTANCES:,}; got {wish.max:,}"
+            "autoscale.max",
+            f"wanted max from {autoscale.min:,}, which is min, to {MAX_INSTANCES:,}; got {autoscale.max:,}",
         )
 
 
-def _targets(wish: Autoscale) -> Iterator[Broken]:
-    if not (wish.cpu_percent or wish.memory_percent or wish.metrics):
+def _targets(autoscale: Autoscale) -> Iterator[Broken]:
+    if not (autoscale.cpu_percent or autoscale.memory_percent or autoscale.metrics):
         message = "wanted something to go by: cpu: 60%, memory: 70%, or metric: {name: requests_in_flight, target: 20}"
         yield _one("autoscale", message)
-    for name, percent in (("cpu", wish.cpu_percent), ("memory", wish.memory_percent)):
+    for name, percent in (("cpu", autoscale.cpu_percent), ("memory", autoscale.memory_percent)):
         if not 0 <= percent <= MAX_TARGET_PERCENT:
             yield _one(f"autoscale.{name}_percent", f"wanted {name} from 1% to {MAX_TARGET_PERCENT}%; got {percent:,}%")
-    if len(wish.metrics) > MAX_METRICS:
-        yield _one("autoscale.metrics", f"wanted at most {MAX_METRICS} metrics; got {len(wish.metrics):,}")
+    if len(autoscale.metrics) > MAX_METRICS:
+        yield _one("autoscale.metrics", f"wanted at most {MAX_METRICS} metrics; got {len(autoscale.metrics):,}")
         return
-    names = [each.name for each in wish.metrics]
-    for each in wish.metrics:
+    names = [each.name for each in autoscale.metrics]
+    for each in autoscale.metrics:
         if names.count(each.name) > 1:
             yield _one(
                 "autoscale.metrics", f"{each.name} stands there {names.count(each.name)} times; keep one of them"

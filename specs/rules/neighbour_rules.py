@@ -114,7 +114,7 @@ def _circle(groups: Sequence[Group], meant: _Meant) -> Iterator[LostNeighbour]:
         number = next(iter(waits[number].values()))[0]
     circle = [*list(way)[way[number] :], number]
     names = " -> ".join(str(groups[one].id) for one in circle)
-    message = f"a circle: {names}; none of them could be first. Make one a wish: give it a weight"
+    message = f"a circle: {names}; none of them could be first. Make one a preference: give it a weight"
     yield LostNeighbour(number, "near", next(iter(waits[number])), message)
 
 

@@ -275,7 +275,7 @@ def _preferences(rules: Rules) -> Iterator[Broken]:
         if _size(preference.rule) > MAX_CONSTRAINTS:
             yield _alone(where, f"wanted at most {MAX_CONSTRAINTS} rules in one preference")
         if preference.rule.is_counting:
-            message = f"{preference.rule} counts tasks and cannot be wished for; write a spread with a weight"
+            message = f"{preference.rule} counts tasks and cannot be preferred; write a spread with a weight"
             yield _alone(where, message)
         if not preference.weight or abs(preference.weight) > MAX_WEIGHT:
             wanted = f"wanted a weight from -{MAX_WEIGHT} to {MAX_WEIGHT}, not 0"

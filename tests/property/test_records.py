@@ -160,7 +160,7 @@ AGENTS = st.builds(
         tuple
     ),
 )
-WISHES = st.builds(
+SPECS = st.builds(
     GroupSpec,
     id=GROUPS,
     version=NAMES,
@@ -242,7 +242,7 @@ def test_agents_in_a_bucket(agents: list[KnownAgent]) -> None:
     assert records.agents_of(records.bucket_node(kept)) == list(zip(agents, kept, strict=True))
 
 
-@given(st.builds(StackSpec, name=NAMES, groups=st.lists(WISHES, max_size=8).map(tuple), index=COUNTS,
+@given(st.builds(StackSpec, name=NAMES, groups=st.lists(SPECS, max_size=8).map(tuple), index=COUNTS,
                  submitted_at=INSTANTS, submitted_by=TEXT, message=TEXT, is_removed=st.booleans()))  # fmt: skip
 def test_stacks(stack: StackSpec) -> None:
     # A group's stack is not stored with it: it is the stack's own.
@@ -257,7 +257,7 @@ def _with_stack(group: GroupSpec, stack: str) -> GroupSpec:
 @given(
     name=NAMES,
     numbers=st.lists(COUNTS, max_size=6),
-    pool=st.lists(WISHES, min_size=1, max_size=5),
+    pool=st.lists(SPECS, min_size=1, max_size=5),
     data=st.data(),
 )
 def test_histories(name: str, numbers: list[int], pool: list[GroupSpec], data: st.DataObject) -> None:

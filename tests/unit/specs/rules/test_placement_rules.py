@@ -86,7 +86,7 @@ def test_one_constraint(rule: dict[str, Any], message: str) -> None:
             "rules.prefer[0]: wanted a weight from -100 to 100, not 0",
         ),
         ({"prefer": [{"rule": leaf("IS")}]}, "rules.prefer[0].rule: IS takes one value; got none"),
-        ({"prefer": [{"rule": leaf("CLUSTER")}]}, "rules.prefer[0]: a CLUSTER counts tasks and cannot be wished for"),
+        ({"prefer": [{"rule": leaf("CLUSTER")}]}, "rules.prefer[0]: a CLUSTER counts tasks and cannot be preferred"),
         ({"sticky_wait_seconds": 5}, "rules.sticky: wanted no time to wait where sticky is false"),
         ({"sticky": True, "sticky_wait_seconds": -2}, "rules.sticky: wanted a wait of at most 604,800 seconds; got -2"),
         ({"strategy": "best"}, "rules.strategy: wanted one of spread, pack; got 'best'"),
