@@ -69,7 +69,7 @@ class Executor:
         self._context.now = now
         self._dispatch(event, now)
         self._timers(now)
-        self._rest(now)
+        self._end_if_idle(now)
         return self._context.take()
 
     def survey(self) -> Survey:
@@ -121,7 +121,7 @@ class Executor:
                     self._retire_until = now + retire.RETIRE_SECONDS
                     retire.begin(self._context, retire.REPLACED)
             case on.StartExecReceived():
-                self._attach(event)
+                self._start_exec(event)
             case on.ContainersListed():
                 self._listed(event, now)
             case on.RemoveOrphansReceived():
@@ -130,7 +130,7 @@ class Executor:
             case on.Woke():
                 pass
             case _:
-                self._engine(event)
+                self._answer(event)
 
     def _subscribed(self, now: float) -> None:
         self._is_connected = True
@@ -191,7 +191,7 @@ class Executor:
             message = "killed: this executor has no such task (not launched here, or ended long ago)"
             context.report_unknown(event.task_id, TaskState.KILLED, message)
 
-    def _attach(self, event: on.StartExecReceived) -> None:
+    def _start_exec(self, event: on.StartExecReceived) -> None:
         task = self._context.tasks.get(event.task_id)
         order, refusal = None, ""
         if task is None:
@@ -237,9 +237,9 @@ class Executor:
             if self._context.looks_owed:
                 self._context.look_at(now + self._settings.reap_after_seconds)
 
-    # ---- the engine's answers ---------------------------------------------------
+    # ---- answers about one task ---------------------------------------------------
 
-    def _engine(self, event: Event) -> None:
+    def _answer(self, event: Event) -> None:
         assert not isinstance(
             event,
             on.Subscribed | on.Disconnected | on.Superseded | on.LaunchReceived | on.LaunchGarbled | on.KillReceived,
@@ -335,7 +335,7 @@ class Executor:
             waited = seconds(self._settings.recovery_seconds or self._settings.idle_seconds)
             self._shut_down(f"the agent did not come back within {waited}", now)
 
-    def _rest(self, now: float) -> None:
+    def _end_if_idle(self, now: float) -> None:
         """Ends the executor when nothing is left to do."""
         context = self._context
         is_at_rest = not context.tasks and not len(context.outbox) and not context.looks_owed

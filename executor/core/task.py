@@ -140,7 +140,7 @@ class Task:
     withdraw_until: float | None = None
     #: The number of its latest hook: answers to earlier ones are ignored.
     hook_serial: int = 0
-    #: Commands done of post_start; from PRE_STOP on, of pre_stop.
+    #: The number of post_start commands that are done; from PRE_STOP on, of pre_stop commands.
     hooks_done: int = 0
     #: Seconds from the start of pre_stop, or from the stop signal, to KILL; set when it is stopped.
     grace_seconds: float = 0.0

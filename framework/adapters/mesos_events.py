@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, assert_never
 
 from framework.adapters import codec, mesos_messages
 from framework.core.events import (
-    AgentFailed,
+    AgentRemoved,
     Event,
     ExecutorFailed,
     InverseOffersReceived,
@@ -72,7 +72,7 @@ def _inverse_offers(plain: list[Json]) -> tuple[tuple[OfferId, AgentId], ...]:
 def _failure(failure: Json) -> Event | None:
     agent_id = AgentId(failure["agent_id"]["value"])
     if "executor_id" not in failure:
-        return AgentFailed(agent_id=agent_id)
+        return AgentRemoved(agent_id=agent_id)
     executor_id = ExecutorId(failure["executor_id"]["value"])
     return ExecutorFailed(agent_id=agent_id, executor_id=executor_id, status=failure.get("status", 0))
 

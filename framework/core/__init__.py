@@ -2,5 +2,6 @@
 
 The files of this folder take events (`scheduler` first, which hands them on) or say what goes in and out (`events`,
 `commands`, `model`, `views`, `journal`). The rooms below them, each of which may import only those that come before it:
-`state`, `groups` and `stacks`, `launch`, `rollout`, `converge`, `read`. framework.loop is the only caller.
+`state`, `groups` and `stacks`, `launch`, `rollout`, `converge`, `read`. Called by framework.loop; by framework.app for
+the view of a standby, and by framework.recorder for a replay.
 """

@@ -45,7 +45,7 @@ def reported(context: Context, event: AgentsReported) -> None:
         _store(context)
     known(context)
     if context.pending:
-        context.is_unsettled = True  # what is free is part of the cause that they are told
+        context.place_soon()  # what is free is part of the cause that they are told
 
 
 def known(context: Context) -> None:
@@ -56,7 +56,7 @@ def known(context: Context) -> None:
             context.agents.is_awaited = False
             context.timers.drop(Timer.AGENTS_REPORT, "")
             context.state.touched |= dict.fromkeys(context.pending)  # they say what they wait for
-            context.is_unsettled = True
+            context.place_soon()
     refresh(context)
 
 
@@ -109,7 +109,7 @@ def refresh(context: Context) -> None:
     if context.reviewed != mark:
         context.reviewed = mark
         context.placing.slots_sought.clear()  # what was declined because of these agents may fit now
-        context.is_unsettled = True
+        context.place_soon()
         for group in sorted(state.global_groups):
             review_group(context, group)
             if not state.group(group).wanted:

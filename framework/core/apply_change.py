@@ -90,7 +90,7 @@ def reset_backoff(context: Context, request: BackoffResetRequested) -> None:
     outcome, groups = restart_delay.reset(context, request)
     for group in groups:
         converge.review_group(context, group)
-    context.is_unsettled = True
+    context.place_soon()
     if isinstance(outcome, Done):
         repeated_requests.remember(context, request, outcome)
     context.after_save(Reply(request_id=request.request_id, outcome=outcome))

@@ -10,7 +10,7 @@ request --> refused at once: the store is not read, or does not keep up
 the queue, until the change before is stored
    |
    v
-_next_request --> refused, or unchanged: answered
+_decide_next --> refused, or unchanged: answered
    |
    |    _evaluated: stacks.changes (the new spec), stacks.dependants (the groups that restart with it),
    |    stacks.history, rollout.rollouts; nothing of it counts so far
@@ -81,26 +81,26 @@ class ChangeQueue:
             apply_change.reset_backoff(self.context, request)
             return
         self._requests.append(request)
-        self._next_request()
+        self._decide_next()
 
-    def request_itself(self) -> None:
-        """Decides the requests of the scheduler itself, before later ones of users."""
+    def take_own_requests(self) -> None:
+        """Takes the scheduler's own requests into the queue, before later ones of users."""
         own = self.context.own_requests
         while own:
             self._requests.append(own.pop(0))
-            self._next_request()
+            self._decide_next()
 
     def stored(self, waiting: AfterSave) -> None:
         """The requested changes are stored: they count from now on."""
         context = self.context
         self._requested = None
         context.changing = {}
-        context.is_unsettled = True  # what waits may ask for less now
+        context.place_soon()  # what waits may ask for less now
         for change in waiting.changes:
             self._take_rollouts(change)
             apply_change.change(context, change)
         self._reply(waiting.request_id, _done(waiting.changes))
-        self._next_request()
+        self._decide_next()
 
     def not_stored(self, waiting: AfterSave, problem: str) -> None:
         """The requested changes could not be stored: nothing of them counts."""
@@ -111,9 +111,9 @@ class ChangeQueue:
             self.context.collect_all(name)
         refusal = Refused(kind="invalid", message=f"could not be stored, nothing was changed: {problem}")
         self._reply(waiting.request_id, refusal)
-        self._next_request()
+        self._decide_next()
 
-    def _next_request(self) -> None:
+    def _decide_next(self) -> None:
         """Decides the requests in their order, until one has a change to store."""
         context = self.context
         while self._requests and self._requested is None:
@@ -123,9 +123,9 @@ class ChangeQueue:
                 self._reply(request.request_id, outcome)
                 continue
             if not outcome:
-                # An answer may rest on what this very step has yet to store.
-                index = self._index_of(request)
-                self._reply(request.request_id, Done(index=index, message="unchanged"))
+                unchanged = Done(index=self._index_of(request), message="unchanged")
+                # After this step's save: "unchanged" may rest on it.
+                self._reply(request.request_id, unchanged)
                 continue
             writes = tuple(write for change in outcome for write in changes.writes_of(change, context.state))
             context.flush()

@@ -75,7 +75,7 @@ class StatusReceived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentFailed:
+class AgentRemoved:
     """Mesos removed the agent."""
 
     agent_id: AgentId
@@ -352,7 +352,7 @@ Event: TypeAlias = (
     | OfferRescinded
     | InverseOffersReceived
     | StatusReceived
-    | AgentFailed
+    | AgentRemoved
     | ExecutorFailed
     | ProgressReported
     | OrphanContainersReported

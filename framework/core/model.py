@@ -40,8 +40,8 @@ class GroupSpec:
     id: GroupId
     #: The container hash and the in-place settings that its tasks shall have.
     version: VersionId
-    #: The number of slots, also while it is stopped. A GLOBAL group has one for each agent on which it can run instead:
-    #: `GroupIndex.wanted` has them.
+    #: The number of slots, also while it is stopped. Means nothing for a GLOBAL group: its slots are in
+    #: `GroupIndex.wanted`.
     instances: int
     is_stopped: bool = False
     #: Counts the restarts that were requested: a task of an older generation is replaced.
@@ -71,9 +71,10 @@ class GroupSpec:
     signals: int = 0
 
     @property
-    def wanted(self) -> int:
-        """How many slots shall be filled now."""
-        return 0 if self.is_stopped else self.instances
+    def wants_none(self) -> bool:
+        """Whether none of its slots shall be filled. A GLOBAL group has instances, and wants none only while
+        stopped."""
+        return self.is_stopped or self.instances == 0
 
     def fitting(self, instances: int) -> int:
         """The number of instances within the bounds of its autoscale that is nearest to this one."""
@@ -135,8 +136,8 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """The wait of a group's version after failures; core.state.backoff says how it grows and shrinks. It is stored with
-    the ended task that caused it; `ClusterState.backoffs` has the newest of each version."""
+    """The restart delay of a group's version after failures; core.state.backoff says how it grows and shrinks. It is
+    stored with the ended task that caused it; `ClusterState.backoffs` has the newest of each version."""
 
     #: When the last failure was counted.
     at: Instant
@@ -259,7 +260,8 @@ class Task:
 
 
 class RolloutKind(StrEnum):
-    """Why a stack's tasks are replaced: its settings changed, somebody asked for it, or a change failed."""
+    """Why a stack's tasks are replaced: its settings changed, a restart was requested, or a rollout goes back to what
+    it replaced, by itself or on request. A stack that returns to an earlier revision of its history is an UPDATE."""
 
     UPDATE = "update"
     RESTART = "restart"
@@ -278,7 +280,7 @@ class RolloutState(StrEnum):
         ROLLED_BACK             a rollback has begun instead
         SUPERSEDED              a newer change of the stack has begun
 
-    The last four are over. RUNNING, PAUSED and FAILED lead to each of them.
+    The last four are over. RUNNING, PAUSED and FAILED lead to each of them; ABORTED can be resumed while it is current.
     """
 
     RUNNING = "running"
@@ -291,7 +293,7 @@ class RolloutState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended for good."""
+        """Whether it has ended. One that was aborted can be resumed while it is current."""
         return self not in (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.FAILED)
 
 
@@ -515,7 +517,7 @@ class Settings:
     #: Limit on the definitions that the history of a stack keeps.
     revisions_kept: int = 20
     #: Limit on the tasks that a mismatch may end without an approval (core.converge.kill_guard).
-    kill_guard: int = 10
+    most_unapproved_kills: int = 10
     #: Time between the first sign of a mismatch and the decision about it.
     mismatch_seconds: float = 1.0
     #: Time-out for the answers to the reconciliation of a new subscription.

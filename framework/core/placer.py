@@ -42,7 +42,7 @@ def settle(context: Context) -> None:
     """Launches what fits on the held offers; then holds, declines, revives or suppresses as there is need."""
     if context.connection is not Connection.SUBSCRIBED:
         return
-    context.is_unsettled = False
+    context.placing.is_due = False
     if context.agents.is_awaited:
         return
     _end_waits(context)
@@ -54,7 +54,8 @@ def settle(context: Context) -> None:
     parts = _eligible(context)
     requests = [request for asked in parts for request in asked]
     if requests and has_tried:
-        # What stays as it was goes first, and is seen to be there by what follows.
+        # The first request of each group goes before any second one: slots that keep their version are counted by
+        # those placed after them.
         rounds = (list(each) for each in zip_longest(*parts))
         requests = [left for each in rounds for left in _launch(context, [one for one in each if one])]
     waiting = awaiting(context)
@@ -84,8 +85,8 @@ def explain_without_offers(context: Context) -> None:
 
 
 def _eligible(context: Context) -> list[list[Request]]:
-    """The requests that can be placed now, one a group and version, those that keep their version first; for the other
-    pending groups the cause is noted."""
+    """The requests that can be placed now: a list for each group, a request for each version, the kept version first.
+    Notes the cause for every other pending group."""
     requests = []
     for group in sorted(context.pending):
         if context.unknown_tasks.halts_placing:
@@ -182,7 +183,7 @@ def _launch(context: Context, requests: list[Request]) -> list[Request]:
     if result is None:
         result = place([each for each in requests if each.group not in put_off], table.snapshot, seed=seed)
     refuse_seconds = context.settings.decline_again_seconds if result.refusals else context.settings.decline_seconds
-    _accept(context, table, result.placements, refuse_seconds)
+    _launch_placed(context, table, result.placements, refuse_seconds)
     for group, cause in put_off.items():
         _note(context, group, cause)
     left = _unplaced(context, requests, result.refusals)
@@ -210,7 +211,7 @@ def _adopt(context: Context) -> None:
         return
     table = _table(context)
     placements = adoptions(context, table.snapshot, table.choices)
-    _accept(context, table, placements, context.settings.decline_again_seconds)
+    _launch_placed(context, table, placements, context.settings.decline_again_seconds)
 
 
 def _sweep(context: Context) -> dict[GroupId, int]:
@@ -233,8 +234,8 @@ def _sweep(context: Context) -> dict[GroupId, int]:
     return container_sweep.waiting(sweeps)
 
 
-def _accept(context: Context, table: _Table, placements: Sequence[Placement], refuse_seconds: float) -> None:
-    """Launches what was placed."""
+def _launch_placed(context: Context, table: _Table, placements: Sequence[Placement], refuse_seconds: float) -> None:
+    """Launches the placements."""
     filled = [(each, _filling(context, each, table.offers[each.agent_id][0])) for each in placements]
     for batch in batches(
         context.state, filled, table.offers, table.choices, refuse_seconds=refuse_seconds, now=context.now
@@ -289,7 +290,7 @@ def _filling(context: Context, placement: Placement, offer: Offer) -> Filling:
 
 
 def _why_there(context: Context, task: Task, accept: Accept, offered: int) -> str:
-    """Out of how many agents this one was taken, and by how many rules."""
+    """The reason why the task is on this agent, for its story."""
     if task.sweeps:
         return (
             f"on {task.hostname}, where the container is; {task.stop_cause}; with offer {', '.join(accept.offer_ids)}"
@@ -347,7 +348,8 @@ def _seek(context: Context, unplaced: list[Request], waiting: Mapping[GroupId, i
 
 
 def _may_have_opened(context: Context, unplaced: list[Request]) -> bool:
-    """Whether rules may allow an agent that they did not when Mesos was last asked; not more often than is good."""
+    """Whether rules may allow an agent that they did not when Mesos was last asked; at most every
+    SEEK_MOVED_EVERY_SECONDS."""
     if not any(_looks_at_moved(context, request) for request in unplaced):
         return False
     earliest = context.placing.moves_sought_at + SEEK_MOVED_EVERY_SECONDS

@@ -9,7 +9,7 @@ from framework.core.change_queue import ChangeQueue
 from framework.core.commands import Accept, Command, Halt, HaltCause, PutFramework, Reconcile, Refused, Reply
 from framework.core.converge import converge, executor_upgrade, inplace_update, kill_guard, statuses
 from framework.core.events import (
-    AgentFailed,
+    AgentRemoved,
     AgentsReported,
     ApprovalGiven,
     BackoffResetRequested,
@@ -49,12 +49,13 @@ from framework.core.read.view_builder import Viewer
 from framework.core.rollout import rollouts
 from framework.core.stacks import repeated_requests
 from framework.core.state.context import Context
+from framework.core.state.lifecycle import Action, act
 from framework.core.state.outbox import AfterSave
 from framework.core.state.timers import Timer
 from framework.core.views import View
 from framework.core.volatile import Connection, Progress
 from specs.ids import AgentId, GroupId, TaskId, parse_group_id
-from specs.states import Goal, TaskState
+from specs.states import TaskState
 
 #: What `_dispatch` leaves to `_dispatch_rare`; mypy holds the two together.
 RareEvent: TypeAlias = (
@@ -64,7 +65,7 @@ RareEvent: TypeAlias = (
     | FrameworkRefused
     | AgentsReported
     | InverseOffersReceived
-    | AgentFailed
+    | AgentRemoved
     | ExecutorFailed
     | OrphanContainersReported
     | CallFailed
@@ -97,7 +98,7 @@ class Scheduler:
         self._dispatch(event)
         if context.deferred_stops or context.unmet_dependencies or context.violating:
             converge.release(context)
-        self._change_queue.request_itself()
+        self._change_queue.take_own_requests()
         if context.executor_upgrade is not None:
             executor_upgrade.advance(context)
         self._settle()
@@ -125,7 +126,7 @@ class Scheduler:
                 self._woke()
             case OffersReceived():
                 context.pool.add(event.offers, context.now)
-                context.is_unsettled = True
+                context.place_soon()
                 agent_changes.offers_received(context, event.offers)
             case OfferRescinded():
                 context.pool.remove(event.offer_id)
@@ -161,7 +162,7 @@ class Scheduler:
                 agent_changes.reported(context, event)
             case InverseOffersReceived():
                 agent_changes.asked_to_leave(context, event.offers)
-            case AgentFailed():
+            case AgentRemoved():
                 self._publish_agent(event.agent_id, "was removed")
                 agent_changes.removed(context, event.agent_id)
             case ExecutorFailed():
@@ -213,13 +214,13 @@ class Scheduler:
         context.placing.offer_waits.clear()
         agent_changes.subscribed(context, event.region)
         context.placing.slots_sought.clear()
-        context.is_unsettled = True
+        context.place_soon()
         context.publish("Subscribed", f"subscribed to the Mesos master at {event.master} as {event.framework_id}")
         self._reconcile(is_new=True)
         inplace_update.resend_all(context)
         # What was decided needs no answer first; what is only suspected waits for it.
         for task in list(context.state.tasks.values()):
-            if task.goal is Goal.STOP and task.state.is_lively and task.state is not TaskState.UNREACHABLE:
+            if act(task.goal, task.state) is Action.KILL:
                 context.kill(task)
 
     def _connect(self, connection: Connection, problem: str) -> None:
@@ -303,7 +304,7 @@ class Scheduler:
         was_full = context.outbox.is_full
         waiting = context.outbox.take(ticket)
         if was_full and not context.outbox.is_full:
-            context.is_unsettled = True
+            context.place_soon()
             if self._has_shed:
                 self._has_shed = False
                 context.publish("StoreLags", "the store has caught up: Mesos is asked for the state of all tasks")
@@ -419,5 +420,5 @@ class Scheduler:
         """Placement runs a moment after there is a reason for it, so that events that come together count together."""
         context = self.context
         is_connected = context.connection is Connection.SUBSCRIBED
-        if is_connected and context.is_unsettled and not context.timers.has(Timer.PLACE, ""):
+        if is_connected and context.placing.is_due and not context.timers.has(Timer.PLACE, ""):
             context.timers.set(Timer.PLACE, "", context.now + context.settings.settle_seconds)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from specs.model.operators import DECLARED, CountingKind, Declaration, Operator
+from specs.model.operators import DECLARED, CountingKind, Operator, OperatorDeclaration
 
 HOSTNAME = "hostname"
 REGION = "@region"
@@ -59,7 +59,7 @@ class Constraint:
     parts: tuple[Constraint, ...] = ()
 
     @property
-    def declared(self) -> Declaration:
+    def declared(self) -> OperatorDeclaration:
         """The declaration of its operator."""
         return DECLARED[self.operator]
 

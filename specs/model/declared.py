@@ -4,9 +4,9 @@
     health: HealthCheck | None = in_place(None, WITHIN)    tasks that run are given the new one; its class says the rest
     shm_size_mib: int = replaces(0, needs_image=True, least=0, most=2**31)
 
-Who walks it: the container's hash and the in-place settings (specs.model.in_place), the class of a change
+It is walked by the container's hash and the in-place settings (specs.model.in_place), the class of a change
 (specs.model.difference), the rules of a container (specs.rules.container_rules), the journal's mask
-(framework.core.journal). tests/unit/specs/test_declared.py fails for a field that says nothing.
+(framework.core.journal). tests/unit/specs/model/test_declared.py fails for a field that says nothing.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def scheduler_only(default: _T, text: Text | None = None, *, named_by: str = "")
 
 
 def plain(default: _T) -> _T:
-    """A field with texts, and its default, that no secret belongs into."""
+    """A text field, with its default, that holds no secret."""
     return _field(default, says(PLAIN))
 
 
@@ -138,7 +138,7 @@ def declarations(kind: type) -> Iterator[tuple[str, Declaration]]:
 
 @cache
 def with_effect(kind: type, effect: Effect) -> tuple[str, ...]:
-    """The fields of a dataclass of which a change needs that."""
+    """The fields of a dataclass whose change has this effect."""
     return tuple(name for name, said in declarations(kind) if said.effect is effect)
 
 

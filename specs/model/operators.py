@@ -100,7 +100,7 @@ class Narrows(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class OperatorDeclaration:
     """All facts about an operator but the test of a value, which is in `specs/model/predicates.py`."""
 
     takes: Takes
@@ -132,8 +132,8 @@ class Declaration:
         return self.takes is Takes.RULES
 
 
-DECLARED: Mapping[Operator, Declaration] = {
-    Operator.UNIQUE: Declaration(
+DECLARED: Mapping[Operator, OperatorDeclaration] = {
+    Operator.UNIQUE: OperatorDeclaration(
         takes=Takes.NOTHING,
         meaning="no two tasks with the same value",
         example=((), "r1", None),
@@ -141,7 +141,7 @@ DECLARED: Mapping[Operator, Declaration] = {
         elsewhere=("DISTINCT", "DISTINCT_HOSTS"),
         ignores_empty_value=True,
     ),
-    Operator.CLUSTER: Declaration(
+    Operator.CLUSTER: OperatorDeclaration(
         takes=Takes.TEXT_OR_NOTHING,
         meaning="this value, letter by letter; without one: all tasks with the same value",
         example=(("r1",), "r1", "R1"),
@@ -151,27 +151,27 @@ DECLARED: Mapping[Operator, Declaration] = {
         is_implied=True,
         ignores_empty_value=True,
     ),
-    Operator.GROUP_BY: Declaration(
+    Operator.GROUP_BY: OperatorDeclaration(
         takes=Takes.COUNT_OR_NOTHING,
         meaning="evenly over the values, over so many at least",
         example=(("3",), "r1", None),
         counting=CountingKind.EVENLY,
         ignores_empty_value=True,
     ),
-    Operator.MAX_PER: Declaration(
+    Operator.MAX_PER: OperatorDeclaration(
         takes=Takes.COUNT,
         meaning="at most so many tasks with the same value",
         example=(("2",), "r1", None),
         counting=CountingKind.AT_MOST,
     ),
-    Operator.LIKE: Declaration(
+    Operator.LIKE: OperatorDeclaration(
         takes=Takes.PATTERN,
         meaning="a value that matches",
         example=(("us-.*",), "us-east", "eu-west"),
         narrows=Narrows.BY_TEST,
         elsewhere=("REGEX", "REGEXP", "MATCHES", "=~", "~", "~="),
     ),
-    Operator.UNLIKE: Declaration(
+    Operator.UNLIKE: OperatorDeclaration(
         takes=Takes.PATTERN,
         meaning="a value that does not match",
         example=(("us-.*",), "eu-west", "us-east"),
@@ -179,7 +179,7 @@ DECLARED: Mapping[Operator, Declaration] = {
         accepts_missing=True,
         elsewhere=("!~", "NOT_LIKE", "NOTLIKE"),
     ),
-    Operator.IS: Declaration(
+    Operator.IS: OperatorDeclaration(
         takes=Takes.TEXT,
         meaning="this value",
         example=(("2.0",), "2", "3"),
@@ -187,7 +187,7 @@ DECLARED: Mapping[Operator, Declaration] = {
         for_several=Operator.IN,
         is_implied=True,
     ),
-    Operator.EQUAL: Declaration(
+    Operator.EQUAL: OperatorDeclaration(
         takes=Takes.TEXT,
         meaning="this value",
         example=(("ssd",), "ssd", "hdd"),
@@ -197,7 +197,7 @@ DECLARED: Mapping[Operator, Declaration] = {
         for_several=Operator.IN,
         is_implied=True,
     ),
-    Operator.NOT_EQUAL: Declaration(
+    Operator.NOT_EQUAL: OperatorDeclaration(
         takes=Takes.TEXT,
         meaning="another value",
         example=(("ssd",), "hdd", "ssd"),
@@ -206,22 +206,22 @@ DECLARED: Mapping[Operator, Declaration] = {
         elsewhere=("IS_NOT", "ISNOT", "NOTEQUALS", "NOT_EQUALS", "NOT_EQUAL", "NE", "<>"),
         for_several=Operator.NOT_IN,
     ),
-    Operator.LESS: Declaration(
+    Operator.LESS: OperatorDeclaration(
         takes=Takes.NUMBER, meaning="a smaller number", example=(("10",), "9", "10"), narrows=Narrows.BELOW
     ),
-    Operator.AT_MOST: Declaration(
+    Operator.AT_MOST: OperatorDeclaration(
         takes=Takes.NUMBER, meaning="this number or a smaller one", example=(("9",), "9.0", "10"), narrows=Narrows.BELOW
     ),
-    Operator.MORE: Declaration(
+    Operator.MORE: OperatorDeclaration(
         takes=Takes.NUMBER, meaning="a larger number", example=(("9",), "10", "9"), narrows=Narrows.ABOVE
     ),
-    Operator.AT_LEAST: Declaration(
+    Operator.AT_LEAST: OperatorDeclaration(
         takes=Takes.NUMBER, meaning="this number or a larger one", example=(("9",), "9", "8"), narrows=Narrows.ABOVE
     ),
-    Operator.IN: Declaration(
+    Operator.IN: OperatorDeclaration(
         takes=Takes.TEXTS, meaning="one of these values", example=(("a", "b"), "b", "c"), narrows=Narrows.TO_VALUES
     ),
-    Operator.NOT_IN: Declaration(
+    Operator.NOT_IN: OperatorDeclaration(
         takes=Takes.TEXTS,
         meaning="none of these values",
         example=(("a", "b"), "c", "b"),
@@ -229,27 +229,27 @@ DECLARED: Mapping[Operator, Declaration] = {
         accepts_missing=True,
         also=("NOT_IN",),
     ),
-    Operator.CONTAINS: Declaration(
+    Operator.CONTAINS: OperatorDeclaration(
         takes=Takes.TEXT,
         meaning="a set, ranges, or a text with commas that has this item",
         example=(("ssd",), "{hdd,ssd}", "{hdd}"),
         elsewhere=("SET_CONTAINS", "HAS"),
     ),
-    Operator.IS_SET: Declaration(
+    Operator.IS_SET: OperatorDeclaration(
         takes=Takes.NOTHING, meaning="any value", example=((), "r1", None), elsewhere=("EXISTS",)
     ),
-    Operator.IS_NOT_SET: Declaration(
+    Operator.IS_NOT_SET: OperatorDeclaration(
         takes=Takes.NOTHING, meaning="no value", narrows=Narrows.TO_NONE, accepts_missing=True
     ),
-    Operator.VERSION: Declaration(
+    Operator.VERSION: OperatorDeclaration(
         takes=Takes.CONDITIONS,
         meaning="a version that meets the conditions",
         example=((">= 5.4", "< 6"), "5.15.0-91-generic", "6.1"),
         narrows=Narrows.BY_TEST,
         elsewhere=("SEMVER", "~>"),
     ),
-    Operator.ANY: Declaration(takes=Takes.RULES, meaning="one of the rules holds"),
-    Operator.ALL: Declaration(takes=Takes.RULES, meaning="all of the rules hold"),
-    Operator.NOT: Declaration(takes=Takes.RULES, meaning="the one rule does not hold"),
+    Operator.ANY: OperatorDeclaration(takes=Takes.RULES, meaning="one of the rules holds"),
+    Operator.ALL: OperatorDeclaration(takes=Takes.RULES, meaning="all of the rules hold"),
+    Operator.NOT: OperatorDeclaration(takes=Takes.RULES, meaning="the one rule does not hold"),
 }
 COMBINING = frozenset(operator for operator, declared in DECLARED.items() if declared.is_combining)

@@ -1,7 +1,7 @@
 """The model of a stack file: what a stack is once it has been read, checked and completed.
 
-`load.py` makes it out of YAML, `canonical.py` turns it into bytes and a version and back. Every field has its final
-value here: defaults filled in, interpolation done, durations in seconds, sizes in MiB.
+specs.file.load makes it out of YAML, specs.model.canonical turns it into bytes and a version and back. Every field has
+its final value here: defaults filled in, interpolation done, durations in seconds, sizes in MiB.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ class Group:
     rollback: Update | None = scheduler_only(None)
     """The pace of going back; None: that of an update."""
     autoscale: Autoscale | None = scheduler_only(None, PLAIN)
-    """Where it is there the number goes with the load, and `instances` is only how many there are at first."""
+    """Where set, the load decides the number of tasks; `instances` is only the first number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from framework.adapters.mesos import MesosDriver
 from framework.adapters.mesos_config import ExecutorConfig, MesosConfig
 from framework.core.commands import Accept, Acknowledge, Decline, Kill, Launch, Reconcile, Revive, Subscribe, Suppress
 from framework.core.events import (
-    AgentFailed,
+    AgentRemoved,
     AgentsReported,
     CallFailed,
     Disconnected,
@@ -303,7 +303,7 @@ def test_the_end_of_an_executor_and_of_an_agent_are_told(cluster: Cluster, talk:
     agent = cluster.daemon("agent1")
     agent.kill(signal.SIGUSR1)  # ends its executors and unregisters
     try:
-        failed: AgentFailed = talk.inbox.wait(AgentFailed, seconds=20)
+        failed: AgentRemoved = talk.inbox.wait(AgentRemoved, seconds=20)
         assert failed.agent_id == offer.agent_id
         executors = {event.agent_id for event in talk.inbox.of(ExecutorFailed)}
         assert executors <= {AgentId(offer.agent_id)}

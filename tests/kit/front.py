@@ -194,7 +194,7 @@ def a_group(
         tasks=tuple(tasks),
         ended=tuple(ended),
         waiting=tuple(waiting),
-        wanted=group_spec.wanted if wanted is None else wanted,
+        wanted=(0 if group_spec.wants_none else group_spec.instances) if wanted is None else wanted,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from framework.core.commands import Accept, Command, Kill, Reconcile
 from framework.core.events import (
-    AgentFailed,
+    AgentRemoved,
     AgentsReported,
     Disconnected,
     OffersReceived,
@@ -269,7 +269,7 @@ class World(RuleBasedStateMachine):
             for task in [task for task in tasks.values() if task.agent_id == id]:
                 del tasks[task.id]
                 self.tell(task.id, TaskState.GONE)
-        self.hear(self.talk.say(AgentFailed(agent_id=id)))
+        self.hear(self.talk.say(AgentRemoved(agent_id=id)))
 
     @precondition(lambda self: self.connected and self.running)
     @rule(data=some.data(), state=some.sampled_from(ENDS))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from framework.core.commands import Accept, Acknowledge, Done, Kill, Reply
 from framework.core.model import Task
 from framework.core.state.cluster_state import serial_of
-from framework.core.state.lifecycle import Effect, transition
+from framework.core.state.lifecycle import StatusEffect, transition
 from specs.ids import TaskId, is_same_container
 from specs.model.stack import Keep, Unreachable
 from specs.states import Goal, TaskState
@@ -74,7 +74,7 @@ class Oracle:
         said, task = self._uuids.get(command.uuid), self._tree.tasks.get(command.task_id)
         if said is None or task is None or task.state is said:
             return
-        if transition(task.state, said) is Effect.MOVE:
+        if transition(task.state, said) is StatusEffect.MOVE:
             what = f"{task.id} as {said.value} is acknowledged, and the store says {task.state.value}"
             self.broken("acknowledged before save", what, task.id)
 

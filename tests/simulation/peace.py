@@ -201,7 +201,7 @@ class Peace:
 
     def _amiss(self, spec: GroupSpec, running: list[Task]) -> str:
         """Differences of a group from its spec, in words."""
-        wanted = spec.wanted
+        wanted = 0 if spec.wants_none else spec.instances
         if spec.mode is Mode.GLOBAL:
             wanted = 0 if spec.is_stopped else self._open_agents()
         old = [task for task in running if task.version != spec.version or task.generation < spec.generation]
@@ -236,7 +236,7 @@ class Peace:
         # One that throws out a frozen scheduler has its long declines: without an offer there is nothing to be rid of.
         has_offers = process is not None and bool(process.scheduler.context.pool.received)
         specs = (spec for stack in self._world.tree.stacks.values() for spec in stack.groups)
-        has_too_many = any(self._most(spec, spec.wanted) < spec.wanted for spec in specs)
+        has_too_many = any(not spec.wants_none and self._most(spec, spec.instances) < spec.instances for spec in specs)
         if has_offers and not self._world.master.is_suppressed and not has_too_many:
             return "the scheduler asks for offers still, though nothing is pending", ()
         rows = self._world.master.registered.values()

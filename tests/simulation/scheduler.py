@@ -41,7 +41,7 @@ class SchedulerProcess:
         self.is_frozen = False
         self.is_deposed = False
         self.clock_offset = 0.0
-        settings = replace(SETTINGS, kill_guard=world.kill_guard)
+        settings = replace(SETTINGS, most_unapproved_kills=world.kill_guard)
         if world.has_rollouts:
             settings = replace(settings, rollouts_kept=ROLLOUTS_KEPT, revisions_kept=REVISIONS_KEPT)
         self.scheduler = Scheduler(settings)

@@ -76,7 +76,7 @@ def review_slot(context: Context, group: GroupId, slot: int) -> None:
         if slot in index.holders and slot in index.wanted and slot not in index.surge:
             return
         del index.replacements[slot]
-    # One that was given up leaves its slot, perhaps to an earlier one that is back and not ended yet.
+    # A task that gave up its slot may leave it to an earlier one that has come back.
     if slot not in index.holders and spec is not None and slot in index.wanted and not has_finished(state, spec, slot):
         context.want(group, slot)
         return
@@ -133,7 +133,7 @@ def end_task(context: Context, task: Task) -> None:
     elif not is_followed and spec is not None and task.goal is Goal.RUN and task.state is not TaskState.FINISHED:
         count_rollout_failure(context, task)
     if task.is_left:
-        context.is_unsettled = True  # what it left is to be removed
+        context.place_soon()  # what it left is to be removed
     elif task.sweeps:
         context.drop(task)
     _trim(context, group)

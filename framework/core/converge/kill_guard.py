@@ -16,7 +16,7 @@ from framework.core.commands import Done, Kill, Outcome, Refused
 from framework.core.events import ApprovalGiven
 from framework.core.model import Mismatch, Status, Task
 from framework.core.state.context import Context
-from framework.core.state.lifecycle import Effect, transition
+from framework.core.state.lifecycle import StatusEffect, transition
 from framework.core.state.timers import Timer
 from framework.core.state.unknown_tasks import UnknownTask, Verdict
 from framework.core.views import ApprovalRequest
@@ -49,7 +49,7 @@ def holds_back(context: Context, status: Status, task: Task | None) -> bool:
         del unknown_tasks.unanswered[status.task_id]
         if not unknown_tasks.unanswered:
             context.publish("Reconciled", "the master has told the state of every task that was stored")
-    if task is None or transition(task.state, status.state) is Effect.RETURNED:
+    if task is None or transition(task.state, status.state) is StatusEffect.RETURNED:
         _note_unknown(context, status)
         return True
     if task.id in unknown_tasks.unknown:
@@ -98,7 +98,7 @@ def decide(context: Context) -> tuple[Status, ...]:
         _close(context, Mismatch.MISSING)
         return ()
     desired = sum(task.goal is Goal.RUN and task.state.is_lively for task in context.state.tasks.values())
-    if len(unknown_tasks.missing) > max(context.settings.kill_guard, desired / 2):
+    if len(unknown_tasks.missing) > max(context.settings.most_unapproved_kills, desired / 2):
         _request(context, Mismatch.MISSING)
         return ()
     return _accepted(context)
@@ -108,7 +108,7 @@ def _decide_unknown(context: Context) -> None:
     unknown_tasks = context.unknown_tasks
     waiting = unknown_tasks.waiting
     stopped = sum(each.verdict is Verdict.STOPPED for each in unknown_tasks.unknown.values())
-    if waiting and len(waiting) + stopped + unknown_tasks.stopped > context.settings.kill_guard:
+    if waiting and len(waiting) + stopped + unknown_tasks.stopped > context.settings.most_unapproved_kills:
         _request(context, Mismatch.UNKNOWN_TASKS)
         return
     _stop(context, waiting, Verdict.STOPPED)
@@ -150,7 +150,7 @@ def _request(context: Context, mismatch: Mismatch) -> None:
 def _close(context: Context, mismatch: Mismatch) -> None:
     if mismatch in context.unknown_tasks.requested:
         del context.unknown_tasks.requested[mismatch]
-        context.is_unsettled = True
+        context.place_soon()
         context.touch_pending()
 
 
@@ -195,8 +195,8 @@ def _about_unknown(context: Context, tasks: tuple[TaskId, ...]) -> ApprovalReque
     or_state = ", and --master a cluster in its right state" if has_returned else ""
     sentence = (
         f"Mesos runs {len(tasks)} tasks of this framework that are not in the store{or_ended}, such as"
-        f" {_some(tasks)}; more than {context.settings.kill_guard} are never stopped on suspicion: check that --zk"
-        f" names the right root{or_state}; `framework approve` stops them"
+        f" {_some(tasks)}; more than {context.settings.most_unapproved_kills} are never stopped on suspicion: check"
+        f" that --zk names the right root{or_state}; `framework approve` stops them"
     )
     return ApprovalRequest(
         mismatch=Mismatch.UNKNOWN_TASKS,

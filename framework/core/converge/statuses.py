@@ -34,7 +34,7 @@ from framework.core.launch.adoption import marked
 from framework.core.model import Instant, Status, Task
 from framework.core.rollout.rollouts import count_rollout_failure, go_on
 from framework.core.state.context import Context
-from framework.core.state.lifecycle import Effect, transition
+from framework.core.state.lifecycle import StatusEffect, transition
 from framework.core.state.timers import Timer
 from specs.messages import shortened
 from specs.states import Goal, Health, Readiness, TaskState
@@ -66,7 +66,7 @@ def accept(context: Context, status: Status) -> None:
         return
     effect = transition(task.state, status.state)
     confirmed = inplace_update.with_confirmed(context.state, task, status)
-    moved = _proved(task, _moved(confirmed, status, context.now), context.now) if effect is Effect.MOVE else task
+    moved = _proved(task, _moved(confirmed, status, context.now), context.now) if effect is StatusEffect.MOVE else task
     if moved.state.is_terminal and moved is not task:
         moved = marked(context.state, moved)
     if moved == task:

@@ -60,7 +60,7 @@ def _dependants(stack: StackSpec, service: str) -> dict[str, None]:
 def _stops(state: ClusterState, group: GroupId) -> bool:
     """Whether the group shall have no tasks any more."""
     spec = state.specs.get(group)
-    return spec is None or spec.wanted == 0
+    return spec is None or spec.wants_none
 
 
 def _is_there(state: ClusterState, group: GroupId) -> bool:

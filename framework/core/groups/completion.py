@@ -112,7 +112,7 @@ _PHRASES = {
 
 def _meets(state: ClusterState, other: GroupSpec, condition: Condition) -> bool:
     """Whether a dependency is met. One that shall have no instances keeps nobody waiting."""
-    if other.wanted == 0:
+    if other.wants_none:
         return True
     index = state.group(other.id)
     if condition is Condition.STARTED:

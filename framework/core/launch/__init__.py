@@ -4,7 +4,7 @@
     placer      which versions may be launched now:     back-off, dependencies, the kill guard, a full outbox
     placement_request   one Request a version:          rules, pins, homes, penalties, outgoing tasks
     preferred_agents    is another agent better?        yes: the slots wait for its offer, for less than a second
-    placement.place     requests on offers:             Placements, and a Refused with its reasons for the rest
+    placement.engine    requests on offers:             Placements, and a Refusal with its reasons for the rest
     launch      a Task and its Launch for each          link_variables: the addresses of the services it depends on
     placer      Save, and once it is stored: Accept     context.after_save
 

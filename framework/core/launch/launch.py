@@ -52,7 +52,7 @@ class Filling:
     beside: TaskId | None = None
     #: The last ended task of the slot, if a container of the slot can still be on the agent; else None.
     last: Task | None = None
-    #: The tasks, newest first, whose container that can be: `last`, and those before it.
+    #: The tasks whose container can still be on the agent, newest first: `last`, and those before it.
     predecessors: tuple[TaskId, ...] = ()
 
 

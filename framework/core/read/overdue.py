@@ -1,4 +1,4 @@
-"""Tasks that must be replaced and are still there: why, and the reason for the wait, in sentences for readers. Pure.
+"""Tasks that must be replaced and are still there: why, and the reason for the wait, in sentences for readers.
 
 `framework ps`, `explain`, the pages and the API show them with the task. Every way in which core.rollout.updater,
 core.groups.rollout_gate, core.rollout.rollouts and core.converge.unreachable can leave such a task where it is has a

@@ -164,7 +164,7 @@ class Viewer:
         if spec is None:
             return GroupState.REMOVING
         wanted = len(index.wanted)
-        if spec.wanted == 0:
+        if spec.wants_none:
             return GroupState.STOPPED if index.is_empty else GroupState.WAITING
         if wanted == 0:
             return GroupState.WAITING

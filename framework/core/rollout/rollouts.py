@@ -296,10 +296,10 @@ def count_rollout_failure(context: Context, task: Task) -> None:
         return
     spec, rollout, update = active.spec, active.rollout, active.update
     is_new = is_same_container(task.version, spec.version) and task.generation >= spec.generation
-    is_step, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
-    if is_last and not is_step:
+    is_init, is_last = is_init_step(context.state, spec), task.state.is_terminal and is_finished(task, spec)
+    if is_last and not is_init:
         return  # no group depends on its completion
-    is_proved = not is_step and bool(task.ready_since) and context.now > task.ready_since + active.proof_seconds
+    is_proved = not is_init and bool(task.ready_since) and context.now > task.ready_since + active.proof_seconds
     if not is_new or is_proved or task.launched_at < rollout.started_at:
         return
     failures = active.part.failures + 1

@@ -48,10 +48,10 @@ def advance(context: Context, group: GroupId) -> None:
             context.call_off(group, slot)
         index.violating = {}  # a stopped group has no task to replace, and its rollout waits for none
         context.violating.pop(group, None)
-        _stall(context, index, "")
+        _store_stall(context, index, "")
         return
     violating = _violations(context, spec)
-    index.violating = {**dict.fromkeys(index.unproved, UNPROVED), **violating}
+    index.violating = {**dict.fromkeys(index.failed_probation, UNPROVED), **violating}
     if violating:
         context.violating[group] = None
     else:
@@ -60,7 +60,7 @@ def advance(context: Context, group: GroupId) -> None:
     if draining or index.outdated or index.violating or index.surge or index.replacements:
         _Updater(context, spec, index).advance()
     else:
-        _stall(context, index, "")
+        _store_stall(context, index, "")
 
 
 def _violations(context: Context, spec: GroupSpec) -> dict[int, str]:
@@ -114,7 +114,7 @@ def is_pinned(spec: GroupSpec) -> bool:
     return spec.mode is Mode.GLOBAL or spec.rules.sticky_wait_seconds == STICKY_ALWAYS
 
 
-def _stall(context: Context, index: GroupIndex, sentence: str) -> None:
+def _store_stall(context: Context, index: GroupIndex, sentence: str) -> None:
     if index.stall != sentence:
         index.stall = sentence
         context.state.touched[index.id] = None
@@ -143,7 +143,7 @@ class _Updater:
         self._stop_replaced()
         self._replace_unready()
         self._start_replacing()
-        _stall(self._context, self._index, "; ".join(filter(None, (self._forbidden, self._stall))))
+        _store_stall(self._context, self._index, "; ".join(filter(None, (self._forbidden, self._stall))))
         if self._again_at is not None:
             self._context.wake_group(Timer.ROLLOUT_STEP, self._spec.id, self._again_at)
 
@@ -243,7 +243,7 @@ class _Updater:
         """Whether an old task may stop before a new one is ready. It may not where only a changed check speaks against
         it and that check stops no task: the check may be wrong."""
         index, task = self._index, self._context.state.tasks[self._index.holders[slot]]
-        if slot not in index.unproved or slot in self._draining or slot in index.outdated:
+        if slot not in index.failed_probation or slot in self._draining or slot in index.outdated:
             return True
         check = self._context.state.versions[task.group.stack, task.version].container.health
         if check is not None and check.failures and task.health is Health.UNHEALTHY:
@@ -350,9 +350,9 @@ class _Updater:
         index = self._index
         replacing = sum(slot in index.ready for slot in (*index.surge, *index.replacements))
         busy = self._empty_count() + len(index.holders) - len(index.ready) + replacing
-        return busy + self._on_probation() if busy < self._pace.parallelism else busy
+        return busy + self._still_proving() if busy < self._pace.parallelism else busy
 
-    def _on_probation(self) -> int:
+    def _still_proving(self) -> int:
         """The number of slots with a new task that has not been ready for `wait`."""
         index, tasks = self._index, self._context.state.tasks
         count = 0

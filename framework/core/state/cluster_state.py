@@ -323,7 +323,7 @@ class ClusterState:
         is_ready = runs and holder is not None and holder.is_ready
         _mark(index.ready, slot, is_ready)
         _mark(index.fresh, slot, is_ready)
-        _mark(index.unproved, slot, runs and holder is not None and holder.has_failed_probation)
+        _mark(index.failed_probation, slot, runs and holder is not None and holder.has_failed_probation)
         _mark(index.running, slot, runs and holder is not None and holder.state is TaskState.RUNNING)
 
     def drop_task(self, id: TaskId) -> None:

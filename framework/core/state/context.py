@@ -104,7 +104,7 @@ class Context:
         self.violating: dict[GroupId, None] = {}
         """Groups with a task that violates a changed constraint. That may end when tasks of others come or go."""
         self.has_task_moved = False
-        """Whether tasks came or went since those were last looked at."""
+        """Whether tasks came or went since the groups in `violating` were last looked at."""
         #: How far the start of a task is, as its executor last reported; until the task runs or ends.
         self.progress: dict[TaskId, Progress] = {}
         self.sent_updates: dict[TaskId, SentUpdate] = {}
@@ -112,13 +112,11 @@ class Context:
         #: When `agents` was last refreshed; written by agent_changes.
         self.refreshed_at: Instant = 0.0
         self.reviewed = (0, False)
-        """The agents' revision, and whether they were told, when what hangs on them was last looked at."""
+        """(agents.revision, agents.is_known) at the last refresh: only when they differ is anything reviewed."""
         self.kill_orders: dict[GroupId, KillOrder] = {}
         """Another order than the group's own, while what was asked with it is brought about."""
         self.scalers: dict[GroupId, Scaler] = {}
         """The memory of the groups that are scaled by their load (core.autoscaler)."""
-        self.is_unsettled = False
-        """Something has happened that placement must look at; it runs a moment later (Timer.PLACE)."""
         self.unknown_tasks = UnknownTasks()
         self.stories = TaskStories()
         self.executor_upgrade: ExecutorUpgrade | None = None
@@ -150,8 +148,8 @@ class Context:
             self._after += commands
 
     def after_fence(self, *commands: Command) -> None:
-        """Commands about what the store does not know, as far as we know that: they go when a save shows that nobody
-        else leads by now, who may have stored it. It saves nothing new where the step has nothing to save."""
+        """Commands about a task that our state does not have. They wait for a save, an empty one if need be: it proves
+        that we still lead, so that no successor has stored that task."""
         if not self._writes:
             state = self.state
             self.write("framework", "", PutFramework(framework_id=state.framework_id, next_serial=state.next_serial))
@@ -182,12 +180,16 @@ class Context:
 
     # ---- slots ---------------------------------------------------------------
 
+    def place_soon(self) -> None:
+        """Has placement look at all pending slots, a moment after this step."""
+        self.placing.is_due = True
+
     def want(self, group: GroupId, slot: int) -> None:
         """A task is to be launched for the slot."""
         slots = self.pending.setdefault(group, {})
         if slot not in slots:
             slots[slot] = None
-            self.is_unsettled = True
+            self.place_soon()
             self.state.touched[group] = None
 
     def unwant(self, group: GroupId, slot: int) -> None:
@@ -196,7 +198,7 @@ class Context:
         if slots is not None and slot in slots:
             del slots[slot]
             self.placing.offer_waits.forget(group, slot)
-            self.is_unsettled = True
+            self.place_soon()
             self.state.touched[group] = None
             if not slots:
                 del self.pending[group]
@@ -237,7 +239,7 @@ class Context:
             if self.pending:
                 self.placing.moved[task.group] = None
         if self.pending:
-            self.is_unsettled = True  # a dependency may be met now
+            self.place_soon()  # a dependency may be met now
 
     def drop(self, task: Task) -> None:
         """Forgets a task, in the state and in the store, and its version if nothing else needs it."""
@@ -276,8 +278,8 @@ class Context:
         self.put_agent(with_failure(agent, task.group, self.now, self.settings, task.permanent))
 
     def put_rollouts(self, rollouts: Rollouts) -> None:
-        """Takes what becomes of a stack's rollouts into the state, and into the step's save, unless a change of that
-        stack is being stored: of it hangs what they are then, and `rollouts_again` is to be called."""
+        """Takes the rollouts of a stack into the state and the step's save. While a change of that stack is being
+        stored they are not saved, as the change may replace them; `rollouts_again` saves them afterwards."""
         before = self.state.rollouts.get(rollouts.stack)
         self.state.put_rollouts(rollouts)
         if rollouts.stack in self.changing:
@@ -342,7 +344,7 @@ class Context:
         self.after_save(PublishEvent(kind=kind, text=text, stack=group.stack, group=str(group)))
 
     def request(self, request: ChangeRequest) -> None:
-        """Asks something of the scheduler as a user might, after this step."""
+        """Puts a request of the scheduler itself into the queue; it is decided as this step ends."""
         self.own_requests.append(request)
 
     def publish(self, kind: str, text: str, stack: str = "") -> None:
@@ -368,7 +370,8 @@ class Context:
         return tuple(task for task in found if task is not None and task.state is TaskState.INTENT)
 
     def load(self, stored: Stored) -> None:
-        """Takes over what the store holds. Of an agent of a task of which it says nothing, the task knows the name."""
+        """Takes over the content of the store. An agent that a task names and the store lacks is added, with the host
+        name from the task."""
         self.state = ClusterState.of(stored)
         next_serial = self.state.next_serial
         if next_serial != stored.next_serial:

@@ -22,8 +22,7 @@ class Replacement:
 @dataclass(slots=True)
 class GroupIndex:
     """Everything that is known of one group. It is derived from the stored tasks and specs, and is equal to its
-    recomputation, except for `fresh`, `wanted` and the ones after it, which other
-    rooms keep.
+    recomputation, except for `fresh`, `wanted` and the attributes after that, which other rooms keep.
 
     A living task is in `living`, and in one of `holders`, `surge` and `outgoing`; an ended one is in `ended`. The other
     attributes name slots, or tasks, of which something is true."""
@@ -50,7 +49,7 @@ class GroupIndex:
     #: Slots that are outdated or draining, and whose holder is not ready: stopping it costs nothing.
     useless: dict[int, None] = field(default_factory=dict)
     #: Slots whose holder counts as ready although it has failed a check that was changed.
-    unproved: dict[int, None] = field(default_factory=dict)
+    failed_probation: dict[int, None] = field(default_factory=dict)
     #: Living tasks that lack in-place settings or a signal of the spec (core.converge.inplace_update).
     stale: dict[TaskId, None] = field(default_factory=dict)
     #: Slots whose holder shall run and is ready.

@@ -33,7 +33,7 @@ _RANK = {
 }
 
 
-class Effect(StrEnum):
+class StatusEffect(StrEnum):
     """The effect of a status on the observed state."""
 
     MOVE = "move"
@@ -55,17 +55,17 @@ class Action(StrEnum):
     """Its slot is free; the restart policy says what follows."""
 
 
-def transition(observed: TaskState, reported: TaskState) -> Effect:
+def transition(observed: TaskState, reported: TaskState) -> StatusEffect:
     """The effect of a status with the state `reported` on a task that was last observed as `observed`."""
     if reported is TaskState.INTENT:
-        return Effect.KEEP  # ours alone: Mesos has no such word
+        return StatusEffect.KEEP  # ours alone: Mesos has no such word
     if observed.is_terminal:
         if reported.is_terminal or reported is TaskState.UNREACHABLE:
-            return Effect.KEEP
-        return Effect.RETURNED
+            return StatusEffect.KEEP
+        return StatusEffect.RETURNED
     if reported.is_terminal or observed is TaskState.UNREACHABLE or reported is TaskState.UNREACHABLE:
-        return Effect.MOVE
-    return Effect.MOVE if _RANK[reported] >= _RANK[observed] else Effect.KEEP
+        return StatusEffect.MOVE
+    return StatusEffect.MOVE if _RANK[reported] >= _RANK[observed] else StatusEffect.KEEP
 
 
 class Back(StrEnum):

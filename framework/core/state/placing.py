@@ -27,6 +27,8 @@ NO_OFFERS = PendingCause("waits for offers")
 class PlacingMemory:
     """Causes, and what Mesos was asked for. Nothing of it is stored: a new leader begins with none."""
 
+    #: Something has happened that placement must look at; it runs a moment later (Timer.PLACE).
+    is_due: bool = False
     #: Groups with pending slots: why they found no place.
     causes: dict[GroupId, PendingCause] = field(default_factory=dict)
     #: When placement last found no place for a slot of a group, although nothing else kept it waiting.

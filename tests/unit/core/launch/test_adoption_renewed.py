@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Command
-from framework.core.events import AgentFailed
+from framework.core.events import AgentRemoved
 from framework.core.model import Task
 from placement.agent import Agent
 from placement.offer import Offer
@@ -42,7 +42,7 @@ def number_of(task: Task) -> int:
 
 def renew(talk: Conversation, task: Task) -> list[Command]:
     """The master removes the task's agent because another one has registered at its address."""
-    heard = talk.say(AgentFailed(agent_id=task.agent_id))
+    heard = talk.say(AgentRemoved(agent_id=task.agent_id))
     return heard + talk.status(task, TaskState.LOST, **REMOVED) + talk.wait(0.1)
 
 
@@ -97,7 +97,7 @@ def test_a_group_without_rules_stays_whatever_has_changed() -> None:
 
 def test_nobody_is_waited_for_where_the_machine_was_shut_down() -> None:
     talk, old = up()
-    talk.say(AgentFailed(agent_id=old.agent_id))
+    talk.say(AgentRemoved(agent_id=old.agent_id))
     talk.status(old, TaskState.LOST, **{**REMOVED, "message": "Agent agent1 removed: the agent unregistered"})
     (new,) = launched(talk.offers(*others(talk, old)))
     assert (new.predecessors, new.adopts) == ((), False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.core.commands import Refused, Revive
-from framework.core.events import AgentFailed, OffersReceived, ScaleRequested, StartRequested, StopRequested
+from framework.core.events import AgentRemoved, OffersReceived, ScaleRequested, StartRequested, StopRequested
 from framework.core.views import GroupState, GroupView
 from placement.agent import AgentState
 from specs.ids import AgentId
@@ -52,7 +52,7 @@ def test_an_agent_that_is_removed_has_none_any_more_and_its_slot_goes_to_the_nex
     gone = talk.tasks[1]
     talk.status(gone, TaskState.GONE_BY_OPERATOR)
     assert view(talk).waiting, "the agent may still be there"
-    talk.say(AgentFailed(agent_id=AgentId("agent-2")))
+    talk.say(AgentRemoved(agent_id=AgentId("agent-2")))
     talk.wait(1)
     assert (view(talk).wanted, view(talk).waiting, view(talk).state) == (2, (), GroupState.RUNNING)
     talk.report(talk.agent(1), talk.agent(3), talk.agent(4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework.core.commands import Accept, PublishEvent, PutAgent, Revive, Save
-from framework.core.events import AgentFailed, ScaleRequested
+from framework.core.events import AgentRemoved, ScaleRequested
 from framework.core.model import Task
 from specs.ids import AgentId
 from specs.model.constraints import STICKY_ALWAYS, Constraint, Neighbour, Rules, Selector
@@ -221,7 +221,7 @@ class TestSticky:
 
     def test_it_does_not_wait_for_an_agent_that_is_gone(self) -> None:
         talk, _ = self.gone_home(Rules(sticky=True, sticky_wait_seconds=60.0))
-        talk.say(AgentFailed(agent_id=AgentId("agent-2")))
+        talk.say(AgentRemoved(agent_id=AgentId("agent-2")))
         assert [task.hostname for task in launched(talk.offers(talk.offer(1)))] == ["agent1"]
 
     def test_always_means_for_ever(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework.core.state.lifecycle import Action, Effect, act, transition
+from framework.core.state.lifecycle import Action, StatusEffect, act, transition
 from specs.states import TERMINAL, Goal, TaskState
 
 ORDER = [TaskState.INTENT, TaskState.STAGING, TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING]
@@ -20,14 +20,14 @@ def test_every_state_is_covered_by_the_groups_of_this_test() -> None:
 def test_transition(observed: TaskState, said: TaskState) -> None:
     effect = transition(observed, said)
     if said is TaskState.INTENT:
-        assert effect is Effect.KEEP
+        assert effect is StatusEffect.KEEP
     elif observed in TERMINAL:
-        assert effect is (Effect.KEEP if said in TERMINAL or said is AWAY else Effect.RETURNED)
+        assert effect is (StatusEffect.KEEP if said in TERMINAL or said is AWAY else StatusEffect.RETURNED)
     elif said in TERMINAL or AWAY in (said, observed):
-        assert effect is Effect.MOVE
+        assert effect is StatusEffect.MOVE
     else:
         goes_back = ORDER.index(said) < ORDER.index(observed)
-        assert effect is (Effect.KEEP if goes_back else Effect.MOVE)
+        assert effect is (StatusEffect.KEEP if goes_back else StatusEffect.MOVE)
 
 
 @pytest.mark.parametrize("state", TaskState)
