@@ -40,7 +40,7 @@ class Deposed(TermEnded):
     """Another scheduler has taken the store."""
 
 
-class Refused(Exception):
+class TransactionRefused(Exception):
     """ZooKeeper did not perform the transaction, for certain."""
 
 
@@ -83,7 +83,8 @@ class Term:
                 raise failed[1]
 
     def commit(self, piece: Sequence[Operation]) -> None:
-        """Performs one transaction exactly once. Raises Refused where it certainly did not happen, and TermEnded."""
+        """Performs one transaction exactly once. Raises TransactionRefused where it certainly did not happen, and
+        TermEnded."""
         epoch = replace(self._held, transaction=self._held.transaction + 1)
         for _ in range(MAX_BREAKS):
             try:
@@ -93,7 +94,9 @@ class Term:
                     return
                 continue
             except KazooException as error:
-                raise Refused(f"ZooKeeper refused the transaction ({name(error)}); its log says more") from error
+                raise TransactionRefused(
+                    f"ZooKeeper refused the transaction ({name(error)}); its log says more"
+                ) from error
             failed = _failed(results)
             if failed is None:
                 self._epoch, self._fence = epoch, results[0].version
@@ -104,7 +107,7 @@ class Term:
             if self._has_happened(epoch):
                 return
         size = sum(operation.size for operation in piece)
-        raise Refused(
+        raise TransactionRefused(
             f"ZooKeeper broke the connection {MAX_BREAKS} times during one transaction of {size:,} bytes; check that"
             " its jute.maxbuffer is not below its default of 1,048,575, and its log"
         )
@@ -147,7 +150,7 @@ class Term:
         """The fault for a failed operation: our image of the store is wrong, or ZooKeeper refuses."""
         if isinstance(error, NoNodeError | NodeExistsError | NotEmptyError):
             return self._changed_by_hand(operation.path)
-        return Refused(f"{self._path(operation.path)}: ZooKeeper refused to write it ({name(error)})")
+        return TransactionRefused(f"{self._path(operation.path)}: ZooKeeper refused to write it ({name(error)})")
 
     def _changed_by_hand(self, path: str) -> TermEnded:
         return TermEnded(

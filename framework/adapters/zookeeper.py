@@ -22,7 +22,7 @@ from framework.adapters.ensemble import SESSION_SECONDS, Ensemble, SessionLost
 from framework.adapters.image import Filling, Image, Operation, pieces
 from framework.adapters.nodes import Key, Unstorable
 from framework.adapters.packing import NewerSchema, RecordFault
-from framework.adapters.term import Deposed, Refused, Term, TermEnded, name
+from framework.adapters.term import Deposed, Term, TermEnded, TransactionRefused, name
 from framework.core.commands import Save
 from framework.core.events import Saved, SaveFailed
 from framework.core.model import Stored
@@ -244,7 +244,7 @@ class ZooKeeperStore:
                 return
             if not all(each.problem for each in batch):
                 self._commit_all(cut)
-        except (Unstorable, Refused) as error:
+        except (Unstorable, TransactionRefused) as error:
             if len(batch) > 1:
                 self._write_halves(batch)
             else:
@@ -267,7 +267,7 @@ class ZooKeeperStore:
                 self._term.commit(piece)
                 self.transactions += 1
                 self.written_bytes += sum(operation.size for operation in piece)
-            except Refused as error:
+            except TransactionRefused as error:
                 if number == 1:
                     raise
                 raise TermEnded(

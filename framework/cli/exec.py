@@ -20,7 +20,7 @@ import click
 from framework.cli.faults import CommandFault
 from framework.cli.options import complete_tasks, with_server
 from framework.cli.retrying import NoScheduler
-from framework.cli.server import Answer, Refused, Server, path_of
+from framework.cli.server import Answer, RequestRefused, Server, path_of
 from framework.cli.story import is_task
 from framework.exits import CliExit
 
@@ -134,7 +134,7 @@ class _Session:
                 lines.append(self._out.get_nowait())
             try:
                 self._beside.post_lines(path_of("exec", self._key, "input"), lines)
-            except (NoScheduler, Refused):
+            except (NoScheduler, RequestRefused):
                 return  # the session is over, and the other thread says why
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from framework.cli.faults import CommandFault
 from framework.cli.output import cell, plural, since
 from framework.cli.retrying import NoScheduler
-from framework.cli.server import Answer, Refused, Server, path_of
+from framework.cli.server import Answer, RequestRefused, Server, path_of
 from framework.cli.waiting import ONE_TIME, Display, Line, Wait, shown
 from framework.exits import CliExit
 
@@ -189,7 +189,7 @@ def _begun(server: Server, stack: str, index: int) -> int:
         rollouts = server.get(path_of("stacks", stack, "rollouts"), retries=True)["rollouts"]
     except NoScheduler:
         return 0  # whoever waits next waits for a scheduler too
-    except Refused as fault:
+    except RequestRefused as fault:
         if fault.status == _NOT_FOUND:
             return 0
         raise

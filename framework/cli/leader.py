@@ -10,7 +10,7 @@ from framework.cli.faults import CommandFault
 from framework.cli.options import Duration, with_retry, with_server
 from framework.cli.output import moment, note, print_json, print_table, since
 from framework.cli.retrying import NoScheduler
-from framework.cli.server import Answer, Refused, Server
+from framework.cli.server import Answer, RequestRefused, Server
 from framework.exits import CliExit
 
 _LOOK_SECONDS = 0.1
@@ -59,7 +59,7 @@ def _step_down(server: Server, body: Answer) -> str:
     """The leader's answer. The epoch makes another try safe: the next leader does not step down in its turn."""
     try:
         return str(server.post("/v1/leader/step-down", body)["message"])
-    except Refused as fault:
+    except RequestRefused as fault:
         if server.get("/v1/leader")["epoch"] == body["epoch"]:
             raise
         return fault.message

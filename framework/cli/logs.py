@@ -12,7 +12,7 @@ from framework.cli.log_output import LogOutput
 from framework.cli.options import Moment, complete_tasks, with_labels, with_labels_in, with_server
 from framework.cli.output import note, size
 from framework.cli.retrying import NoScheduler
-from framework.cli.server import Refused, Server, path_of
+from framework.cli.server import RequestRefused, Server, path_of
 from framework.cli.story import is_task
 from framework.exits import CliExit
 
@@ -99,7 +99,7 @@ class _Tail:
         self._offset = 0
 
     def read(self) -> None:
-        """Prints what is there; raises Refused where there is no log."""
+        """Prints what is there; raises RequestRefused where there is no log."""
         while True:
             start, self._start = self._start, _BEGINNING
             try:
@@ -111,7 +111,7 @@ class _Tail:
                     since=start.since,
                     encoding=self._output.encoding,
                 )
-            except (NoScheduler, Refused):
+            except (NoScheduler, RequestRefused):
                 self._start = start
                 raise
             gone = answer["offset"] - self._offset
@@ -138,11 +138,11 @@ def _tasks(server: Server, pattern: str, with_ended: bool) -> list[str]:
 
 def _read_first(tails: list[_Tail]) -> None:
     """Reads all streams of a task; complains only where none of them is there."""
-    refusals: list[Refused] = []
+    refusals: list[RequestRefused] = []
     for tail in tails:
         try:
             tail.read()
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:
                 raise
             refusals.append(refusal)
@@ -164,7 +164,7 @@ def _follow(
             for ours in list(tails.values()):
                 _read_again(ours)
             problem = ""
-        except (NoScheduler, Refused) as fault:
+        except (NoScheduler, RequestRefused) as fault:
             # What broke may mend; each new reason is said once.
             if fault.message != problem:
                 note(f"{fault.message}\nTrying again; Ctrl-C ends this.")
@@ -191,7 +191,7 @@ def _live(server: Server, pattern: str, tails: dict[str, list[_Tail]]) -> list[s
 def _is_live(server: Server, task_id: str) -> bool:
     try:
         return server.get(path_of("tasks", task_id))["ended_at"] is None
-    except Refused as refusal:
+    except RequestRefused as refusal:
         if refusal.status == _NOT_FOUND:
             return False  # so long ended that it is no longer kept
         raise
@@ -201,6 +201,6 @@ def _read_again(tails: list[_Tail]) -> None:
     for tail in tails:
         try:
             tail.read()
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status != _NOT_FOUND:
                 raise

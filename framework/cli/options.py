@@ -14,7 +14,7 @@ import click
 
 from framework.cli.faults import CommandFault
 from framework.cli.retrying import Retry
-from framework.cli.server import Refused, Server, find_address, read_token
+from framework.cli.server import RequestRefused, Server, find_address, read_token
 from specs.file.values import parse_seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -173,5 +173,5 @@ def _ask(context: click.Context, path: str, key: str) -> list[dict[str, Any]]:
     try:
         server = Server(find_address(context.params.get("url")), None)
         return list(server.get(path, seconds=1.0)[key])
-    except (CommandFault, Refused, KeyError):
+    except (CommandFault, RequestRefused, KeyError):
         return []

@@ -38,7 +38,7 @@ _UNAVAILABLE = frozenset({502, 503, 504})
 _ONCE = Retry()
 
 
-class Refused(CommandFault):
+class RequestRefused(CommandFault):
     """The scheduler answered no; `status` is the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -92,7 +92,7 @@ def read_token(flag: str | None) -> str | None:
 
 
 class Server:
-    """The scheduler's API. Raises NoScheduler and Refused, whose messages are for people.
+    """The scheduler's API. Raises NoScheduler and RequestRefused, whose messages are for people.
 
     With a `retry` every change is tried again for a while where no scheduler can answer, each with a key of its own.
     """
@@ -243,7 +243,7 @@ class Server:
         message = printable("\n".join(lines))
         if response.status_code == 503:
             return NoScheduler(message, is_temporary=True, is_unknown=response.headers.get(_OUTCOME) == "unknown")
-        return Refused(message, response.status_code)
+        return RequestRefused(message, response.status_code)
 
     def _is_other(self, status: int = 200) -> CommandFault:
         return NoScheduler(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framework.cli.retrying import NoScheduler
-from framework.cli.server import Address, Refused, Server, path_of
+from framework.cli.server import Address, RequestRefused, Server, path_of
 from framework.local import commands
 from framework.local.cluster import Cluster
 from framework.local.daemon import Daemon, http_status
@@ -149,7 +149,7 @@ def ask(daemon: Daemon, ask: Callable[[Server], Any]) -> Any:
     while True:
         try:
             return ask(server)
-        except (NoScheduler, Refused):
+        except (NoScheduler, RequestRefused):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from framework.cli.server import Address, Refused, Server, path_of
+from framework.cli.server import Address, RequestRefused, Server, path_of
 from framework.local.cluster import Cluster
 from framework.local.ports import is_free
 from specs.file.load import load_stack, stack_to_json
@@ -127,7 +127,7 @@ class Subject:
     def _state(self) -> str:
         try:
             groups = self.server.get("/v1/groups")["groups"]
-        except Refused as refused:
+        except RequestRefused as refused:
             return str(refused)
         return "; ".join(f"{group['group']} {group['states']} {group['waiting']}" for group in groups)[:2000]
 
