@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import docker
 import pytest
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 from prometheus_client.parser import text_string_to_metric_families
 
 from discovery.executor_addresses import DIRECTORY, Announcement, announcement_from_json
@@ -88,9 +90,11 @@ def shell(command: str) -> Container:
 
 
 def announced(client: KazooClient) -> list[Announcement]:
-    if not client.exists(PLACE):
-        return []
-    return [announcement_from_json(client.get(f"{PLACE}/{name}")[0]) for name in client.get_children(PLACE)]
+    found = []
+    with contextlib.suppress(NoNodeError):  # also where one goes after it was listed
+        for name in client.get_children(PLACE):
+            found.append(announcement_from_json(client.get(f"{PLACE}/{name}")[0]))
+    return found
 
 
 def fetched(executor: Announcement, path: str) -> str:

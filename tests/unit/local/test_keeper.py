@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from framework.local.cluster import MOST_RESTARTS, Cluster
 from framework.local.daemon import Daemon, DaemonSpec
+from framework.local.errors import LocalError
 from framework.local.keeper import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, STEADY_SECONDS, Keeper
 from framework.local.waiting import wait_for
 
@@ -70,3 +72,26 @@ def test_what_ends_again_and_again_is_waited_for_longer_until_it_has_run_for_a_w
 def test_what_is_frozen_is_left_alone(master: Daemon) -> None:
     master.kill(signal.SIGSTOP)
     assert Keeper().look([master], 100.0) == []
+
+
+@pytest.mark.parametrize(("crashes", "is_up"), [(MOST_RESTARTS, True), (MOST_RESTARTS + 1, False)])
+def test_a_mesos_daemon_that_crashes_as_it_starts_is_started_again_a_few_times(
+    tmp_path: Path, crashes: int, is_up: bool
+) -> None:
+    script = (
+        f"echo >> {tmp_path}/starts; [ $(wc -l < {tmp_path}/starts) -gt {crashes} ] || kill -SEGV $$; exec sleep 600"
+    )
+    spec = DaemonSpec(kind="mesos-master", address="127.0.0.1:1", command=("sh", "-c", script))
+    daemon = Daemon.create(tmp_path / "master1", spec).start()
+    cluster = Cluster(tmp_path)
+    try:
+        for _ in range(crashes):
+            wait_for(lambda: daemon.pid is None, 10, "its end")
+            if is_up or daemon.restarts < MOST_RESTARTS:
+                cluster._check_alive()
+            else:
+                with pytest.raises(LocalError, match="master1 ended while the cluster was starting"):
+                    cluster._check_alive()
+        assert (daemon.pid is not None) is is_up
+    finally:
+        daemon.kill()
