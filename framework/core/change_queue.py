@@ -152,8 +152,8 @@ class ChangeQueue:
         if isinstance(outcome, Refused):
             return outcome
         kept = self.context.settings.revisions_kept
-        followed = (dependants.with_followers(change, state) for change in outcome)
-        found = (changes.remembered(change, request, state, self.context.now, kept) for change in followed)
+        affected = (dependants.with_dependants(change, state) for change in outcome)
+        found = (changes.remembered(change, request, state, self.context.now, kept) for change in affected)
         return tuple(self._with_rollouts(change, request) for change in found)
 
     def _with_rollouts(self, change: StackChange, request: ChangeRequest) -> StackChange:

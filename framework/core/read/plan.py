@@ -24,7 +24,7 @@ from specs.file.route_labels import passed_over
 from specs.ids import AgentId, GroupId, TaskId, VersionId, container_hash, is_same_container
 from specs.model.canonical import version_of
 from specs.model.constraints import STICKY_ALWAYS, Mode, Neighbour, Rules
-from specs.model.dependants import Follower, followers
+from specs.model.dependants import Dependant, dependants_of
 from specs.model.difference import Change, GroupDifference, difference, renames
 from specs.model.resources import PortRanges, Resources
 from specs.model.stack import Container, Group, HealthCheck, OnChange, Restart, Stack
@@ -83,7 +83,7 @@ def plan(view: View, new: Stack) -> Plan:
     new = _with_numbers(old, new)
     changes = {change.group: change for change in difference(old, new)}
     now = {group.spec.id: group for group in (deployed.groups if deployed else ())}
-    following = _followers(new, now, changes)
+    following = _dependants(new, now, changes)
     restarted = {id for id, one in following.items() if one.on_change is OnChange.RESTART}
     kept = {
         group.id: _kept(now[group.id], group) if group.id in now and group.id not in restarted else {}
@@ -142,18 +142,18 @@ def _with_numbers(old: Stack | None, new: Stack) -> Stack:
     return replace(new, groups=groups)
 
 
-def _followers(
+def _dependants(
     new: Stack, now: Mapping[GroupId, GroupView], changes: Mapping[GroupId, GroupDifference]
-) -> dict[GroupId, Follower]:
+) -> dict[GroupId, Dependant]:
     replaced = [id for id, change in changes.items() if change.change is Change.REPLACED]
-    return followers({group.id: group.dependencies for group in new.groups if group.id in now}, replaced)
+    return dependants_of({group.id: group.dependencies for group in new.groups if group.id in now}, replaced)
 
 
-def _follows(group: Group, follower: Follower | None) -> str:
-    if follower is None:
+def _follows(group: Group, dependant: Dependant | None) -> str:
+    if dependant is None:
         return ""
-    changed = f"{group.id.stack}/{follower.service}"
-    if follower.on_change is OnChange.RESTART:
+    changed = f"{group.id.stack}/{dependant.service}"
+    if dependant.on_change is OnChange.RESTART:
         return f"is restarted, as {changed} is changed"
     return f"gets {signal_of(group)} once {changed} is changed"
 

@@ -9,11 +9,11 @@ from framework.core.stacks.changes import restarted
 from framework.core.state.cluster_state import ClusterState
 from framework.core.state.stack_change import StackChange
 from specs.ids import is_same_container
-from specs.model.dependants import Follower, followers
+from specs.model.dependants import Dependant, dependants_of
 from specs.model.stack import OnChange
 
 
-def with_followers(change: StackChange, state: ClusterState) -> StackChange:
+def with_dependants(change: StackChange, state: ClusterState) -> StackChange:
     """The change with its dependants: groups that ask for a restart or a signal when a dependency is replaced, and in
     turn the dependants of the restarted ones.
 
@@ -26,7 +26,7 @@ def with_followers(change: StackChange, state: ClusterState) -> StackChange:
     before = {spec.id: spec for spec in old.groups}
     there = {spec.id: spec for spec in change.stack.groups if spec.id in before}
     moved = [id for id, spec in there.items() if _is_moved(before[id], spec)]
-    found = followers({id: spec.dependencies for id, spec in there.items()}, moved)
+    found = dependants_of({id: spec.dependencies for id, spec in there.items()}, moved)
     if not found:
         return change
     specs = tuple(_following(spec, found.get(spec.id), state) for spec in change.stack.groups)
@@ -34,10 +34,10 @@ def with_followers(change: StackChange, state: ClusterState) -> StackChange:
     return replace(change, stack=replace(change.stack, groups=specs), changed=changed)
 
 
-def _following(spec: GroupSpec, follower: Follower | None, state: ClusterState) -> GroupSpec:
-    if follower is None:
+def _following(spec: GroupSpec, dependant: Dependant | None, state: ClusterState) -> GroupSpec:
+    if dependant is None:
         return spec
-    if follower.on_change is OnChange.RESTART:
+    if dependant.on_change is OnChange.RESTART:
         return restarted(spec, state)
     return replace(spec, signals=spec.signals + 1)
 
