@@ -88,8 +88,8 @@ def removed(context: Context, id: AgentId) -> None:
 
 def _refresh_soon(context: Context) -> None:
     """Refreshes at once, but not again and again where many come or go one by one."""
-    at = context.refreshed_at + REFRESH_EVERY_SECONDS
-    if context.refreshed_at <= context.now < at:
+    at = context.agents.refreshed_at + REFRESH_EVERY_SECONDS
+    if context.agents.refreshed_at <= context.now < at:
         context.timers.set(Timer.MAINTENANCE, "", at)
     else:
         refresh(context)
@@ -98,7 +98,7 @@ def _refresh_soon(context: Context) -> None:
 def refresh(context: Context) -> None:
     """Finds out which agents placement must avoid. Where that has changed, reviews all that depends on it."""
     agents, state = context.agents, context.state
-    context.refreshed_at = context.now
+    agents.refreshed_at = context.now
     agents.remember({id: state.agents[id] for id in state.executors if id not in agents.present})
     agents.find_unavailable(context.now, context.settings.maintenance_lead_seconds)
     if agents.boundary:
@@ -106,8 +106,8 @@ def refresh(context: Context) -> None:
     else:
         context.timers.drop(Timer.MAINTENANCE, "")
     mark = (agents.revision, agents.is_known)
-    if context.reviewed != mark:
-        context.reviewed = mark
+    if agents.reviewed != mark:
+        agents.reviewed = mark
         context.placing.slots_sought.clear()  # what was declined because of these agents may fit now
         context.place_soon()
         for group in sorted(state.global_groups):

@@ -45,6 +45,10 @@ class Agents:
         self.region = ""
         self.revision = 0
         """Raised by every change of facts, of presence, and of `unavailable`; not of free resources."""
+        self.refreshed_at: Instant = 0.0
+        """When agent_changes last looked which agents placement must avoid."""
+        self.reviewed = (0, False)
+        """`revision` and `is_known` as they were then: only where they differ now is anything reviewed."""
         self.touched: dict[AgentId, None] = {}
         """Agents of which something changed since the view was last built."""
         self._unreported: dict[AgentId, None] = {}

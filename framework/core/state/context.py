@@ -109,10 +109,6 @@ class Context:
         self.progress: dict[TaskId, Progress] = {}
         self.sent_updates: dict[TaskId, SentUpdate] = {}
         """The updates sent on this connection, for tasks that are still stale (core.converge.inplace_update)."""
-        #: When `agents` was last refreshed; written by agent_changes.
-        self.refreshed_at: Instant = 0.0
-        self.reviewed = (0, False)
-        """(agents.revision, agents.is_known) at the last refresh: only when they differ is anything reviewed."""
         self.kill_orders: dict[GroupId, KillOrder] = {}
         """Another order than the group's own, while what was asked with it is brought about."""
         self.scalers: dict[GroupId, Scaler] = {}
