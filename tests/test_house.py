@@ -65,30 +65,33 @@ class Room:
     is_pure: bool = False
 
 
-SHARED = (
-    *("addresses", "executor_ids", "foreign_json", "ids", "messages", "permanence", "plain_text", "states"),
-    *("suggestions", "urls"),
+SHARED = tuple(
+    f"specs.{each}"
+    for each in (
+        *("addresses", "executor_ids", "foreign_json", "ids", "messages", "permanence", "plain_text", "states"),
+        *("suggestions", "urls"),
+    )
 )
 
 # The most specific room counts.
 ROOMS = (
     # What everybody shares, and what a stack is; above that the rules, and above those the reading of files.
     Room(name="specs", ours=("specs",)),
-    *(Room(name=f"specs.{shared}", ours=tuple(f"specs.{each}" for each in SHARED), is_pure=True) for shared in SHARED),
-    Room(name="specs.model", ours=("specs.model", *(f"specs.{each}" for each in SHARED)), is_pure=True),
+    *(Room(name=shared, ours=SHARED, is_pure=True) for shared in SHARED),
+    Room(name="specs.model", ours=("specs.model", *SHARED), is_pure=True),
     Room(name="specs.model.patterns", ours=("specs.model",), libraries={"re2"}, is_pure=True),
     Room(
         name="specs.rules",
-        ours=("specs.model", "specs.rules", *(f"specs.{each}" for each in SHARED)),
+        ours=("specs.model", "specs.rules", *SHARED),
         is_pure=True,
     ),
     Room(name="specs.rules.template_trial", ours=("specs.confined", "specs.model", "specs.rules")),
     # Of signal and pathlib they take names of signals and the form of paths.
     *(
-        Room(name=f"specs.rules.{each}", ours=("specs.model", "specs.rules", *(f"specs.{one}" for one in SHARED)))
+        Room(name=f"specs.rules.{each}", ours=("specs.model", "specs.rules", *SHARED))
         for each in ("container_rules", "template_rules")
     ),
-    Room(name="specs.file", ours=("specs.file", "specs.model", "specs.rules", *(f"specs.{each}" for each in SHARED))),
+    Room(name="specs.file", ours=("specs.file", "specs.model", "specs.rules", *SHARED)),
     *(Room(name=f"specs.file.{each}", ours=("specs",), libraries={"yaml"}) for each in ("source", "load")),
     Room(name="specs.records_pb2", libraries=PROTOBUF),
     Room(name="specs.generate", ours=("specs",), libraries={"grpc_tools"}),
@@ -404,7 +407,10 @@ ROOMS = (
     *(
         Room(
             name=f"executor.process.supervision.{each}",
-            ours=tuple(f"executor.process.supervision.{one}" for one in ("kernel", "supervisor", "waking", "wire")),
+            ours=(
+                "executor.streams",
+                *(f"executor.process.supervision.{one}" for one in ("kernel", "supervisor", "waking", "wire")),
+            ),
         )
         for each in ("kernel", "spawner", "supervisor", "waking", "wire")
     ),
@@ -422,6 +428,7 @@ ROOMS = (
         )
     ),
     Room(name="executor.http_answers", is_pure=True),
+    Room(name="executor.streams", is_pure=True),
     *(
         Room(name=f"executor.metrics.{pure}", ours=("executor.core", "executor.metrics", "specs"), is_pure=True)
         for pure in ("cgroups", "exposition", "histogram", "measurement", "processes", "snapshot", "stats")

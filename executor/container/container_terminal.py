@@ -14,6 +14,7 @@ from docker.errors import APIError
 
 from executor.container.engine import AWAY, Engine, engine_address, words
 from executor.runtime import Fault
+from executor.streams import exactly
 from executor.terminal import ExecRequest
 
 READ_BYTES = 32 * 1024
@@ -67,7 +68,7 @@ class ContainerTerminal:
                 while data := self._receive(READ_BYTES):
                     yield "stdout", data
                 return
-            while head := self._exactly(HEADER_BYTES):
+            while head := exactly(self._receive, HEADER_BYTES):
                 left = int.from_bytes(head[4:])
                 while left and (data := self._receive(min(left, READ_BYTES))):
                     left -= len(data)
@@ -136,13 +137,3 @@ class ContainerTerminal:
             data, self._early = self._early[:most], self._early[most:]
             return data
         return self._socket.recv(most)
-
-    def _exactly(self, count: int) -> bytes:
-        """Reads a number of bytes; none at the end."""
-        data = b""
-        while len(data) < count:
-            piece = self._receive(count - len(data))
-            if not piece:
-                return b""
-            data += piece
-        return data

@@ -15,6 +15,8 @@ import os
 import socket
 from typing import Any, NamedTuple
 
+from executor.streams import exactly
+
 LENGTH_BYTES = 4
 MOST_DESCRIPTORS = 8
 
@@ -50,8 +52,8 @@ def receive_request(source: socket.socket) -> tuple[Program, list[int]] | None:
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    header += _exactly(source, LENGTH_BYTES - len(header)) if header else b""
-    content = _exactly(source, int.from_bytes(header))
+    header += exactly(source.recv, LENGTH_BYTES - len(header)) if header else b""
+    content = exactly(source.recv, int.from_bytes(header))
     if not content:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -62,14 +64,3 @@ def receive_request(source: socket.socket) -> tuple[Program, list[int]] | None:
 def record(**content: Any) -> bytes:
     """A record as it is sent."""
     return json.dumps(content).encode() + b"\n"
-
-
-def _exactly(source: socket.socket, size: int) -> bytes:
-    """Reads a number of bytes; none where the stream ends before."""
-    data = b""
-    while len(data) < size:
-        piece = source.recv(size - len(data))
-        if not piece:
-            return b""
-        data += piece
-    return data
