@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class CliExit(IntEnum):
-    """Of the commands that people run."""
+    """Exit codes of the commands that people run."""
 
     DONE = 0
     REFUSED = 1
@@ -16,7 +16,7 @@ class CliExit(IntEnum):
 
 
 class ServerExit(IntEnum):
-    """Of the scheduler."""
+    """Exit codes of the scheduler."""
 
     STORE_UNREACHABLE = 100
     SESSION_LOST = 101

@@ -18,8 +18,8 @@ OfferId = NewType("OfferId", str)
 ExecutorId = NewType("ExecutorId", str)
 FrameworkId = NewType("FrameworkId", str)
 VersionId = NewType("VersionId", str)
-"""Of a group's canonical form: 12 hexadecimal digits, the container hash; and, where its in-place settings are not
-the defaults, `-` and 8 digits for these, as in `3f2a9c01b7de-41c07a93`."""
+"""The hashes of a group's canonical form: 12 hexadecimal digits, the container hash; and, where its in-place settings
+are not the defaults, `-` and 8 digits for these, as in `3f2a9c01b7de-41c07a93`."""
 
 MAX_NAME_LENGTH = 63
 MAX_LABELS_LENGTH = 63

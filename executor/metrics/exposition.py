@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_LABELS = 64
-"""Of one sample."""
+"""Limit on the labels of one sample."""
 
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _STARTS = re.compile(_NAME)

@@ -78,7 +78,7 @@ class Buckets:
     """The nodes that hold several records, with these, so that one that changes is written without reading it."""
 
     contents: dict[int, dict[str, bytes]] = field(default_factory=dict)
-    """Of each node: the records by the ids of what they are of."""
+    """The records of each node, by the ids of their subjects."""
     sizes: dict[int, int] = field(default_factory=dict)
     """Bytes of the nodes when they were last written or read."""
 

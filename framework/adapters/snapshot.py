@@ -78,7 +78,7 @@ class Keeper(Ensemble):
         self.url = url
 
     def changes(self, paths: Sequence[str]) -> list[int | None]:
-        """Of each node the number of the change that made it as it is, None where it is not there."""
+        """The number of the last change of each node, None where it is not there."""
         stats = self._all(self._client.exists_async, paths)
         return [stat.last_modified_transaction_id if stat else None for stat in stats]
 

@@ -22,7 +22,7 @@ _WORDS = {"task": ["TASK", "GROUP", "SLOT", "AGENT"], "group": ["GROUP", "TASKS"
 _AMOUNTS = ("cpus", "cpus_wanted", "mem_bytes", "mem_wanted_bytes", "net_rx_bytes", "net_tx_bytes")
 _MORE = ("block_read_bytes", "block_write_bytes", "oom_kills")
 _OTHER_LINES = 4
-"""Of the screen: the head of the table, what it says of silent agents, and the cursor's own."""
+"""Lines of the screen that hold no task: the head of the table, what it says of silent agents, and the cursor's own."""
 _CLEAR = "\x1b[H\x1b[J"
 
 

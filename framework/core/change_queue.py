@@ -118,7 +118,7 @@ class ChangeQueue:
         context = self.context
         while self._requests and self._requested is None:
             request = self._requests.popleft()
-            outcome = repeated_requests.answer_to(request, context.state, self.context.now) or self._evaluated(request)
+            outcome = repeated_requests.answer_to(request, context.state, context.now) or self._evaluated(request)
             if isinstance(outcome, Done | Refused):
                 self._reply(request.request_id, outcome)
                 continue

@@ -203,7 +203,7 @@ class Cluster:
 
     def _wait_for_agents(self, number: int) -> None:
         def registered() -> bool:
-            self._check_alive()
+            self._keep_alive()
             return self.leader() is not None and self.active_agents() == number
 
         what = f"registration of {number} agents with a leading master"
@@ -211,14 +211,14 @@ class Cluster:
 
     def _wait_for_scheduler(self) -> None:
         def ready() -> bool:
-            self._check_alive()
+            self._keep_alive()
             return any(http_status(f"http://{daemon.address}/v1/ready") == 200 for daemon in schedulers)
 
         schedulers = self.of_kind("scheduler")
         what = "a scheduler that leads and has subscribed to Mesos"
         wait_for(ready, REGISTRATION_SECONDS, f"{what} (logs: {self.directory}/scheduler*/log)")
 
-    def _check_alive(self) -> None:
+    def _keep_alive(self) -> None:
         """Starts a Mesos daemon again that has ended, a few times; raises LocalError for any other."""
         for daemon in self.daemons.values():
             if daemon.pid is not None:

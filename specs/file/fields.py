@@ -25,7 +25,7 @@ class Field:
     target: str
     description: str
     is_ours: bool = True
-    """Of our own vocabulary; else a word of compose or fig that means the same as one of ours."""
+    """Whether it is a word of our own vocabulary; else a word of compose or fig that means the same as one of ours."""
     may_be_null: bool = False
 
 

@@ -55,7 +55,7 @@ class Declaration:
     """The declaration of a field."""
 
     effect: Effect | None = None
-    """The effect of a change. None in the classes of values within a container: the field that holds them says it"""
+    """The effect of a change. None in the classes of values within a container: the field that holds them says it."""
     text: Text | None = None
     """None where it holds no text."""
     needs_image: bool = False
@@ -65,7 +65,7 @@ class Declaration:
     most: int | None = None
     """The highest number that it may be."""
     named_by: str = ""
-    """Of a list of values: the field of theirs that tells one from another."""
+    """The field that tells one value of a list from another."""
 
 
 _NOTHING = Declaration()

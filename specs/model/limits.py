@@ -49,7 +49,7 @@ MAX_CONSTRAINTS = 50
 """Constraints of a group; the rules within any, all and not count too."""
 MAX_SPREADS = 8
 MAX_NEIGHBOURS = 16
-"""Of near and apart together."""
+"""Limit on near and apart together."""
 MAX_PREFERENCES = 16
 MAX_RULE_DEPTH = 8
 """any, all and not within one another."""
@@ -60,11 +60,11 @@ MAX_PATTERN_LENGTH = 1_000
 """Characters of a regular expression, and of any other value of a rule."""
 MAX_WEIGHT = 100
 MAX_STEPS = 50
-"""Of an update; pauses count."""
+"""Limit on the steps of an update; pauses count."""
 MAX_METRICS = 8
 """Metrics by which one group is scaled."""
 MAX_TARGET_PERCENT = 1_000
-"""Of what a group asks for: where agents have more to give, a task may use more of the cpus."""
+"""Per cent of the resources that a group asks for: where agents have more to give, a task may use more of the cpus."""
 MAX_CUSTOM_RESOURCES = 16
 MAX_CUSTOM_MILLI = 10**12
 MAX_CUSTOM_ITEMS = 256

@@ -91,7 +91,7 @@ def is_init_step(state: ClusterState, spec: GroupSpec) -> bool:
 
 
 def _why_it_never_will(state: ClusterState, other: GroupSpec, dependency: Dependency) -> str:
-    """Of an init step that has failed for good: which task, how, and what would help; "" otherwise."""
+    """The permanent failure of an init step: which task, how, and what would help; "" without one."""
     if dependency.condition is not Condition.COMPLETED:
         return ""
     index = state.group(other.id)

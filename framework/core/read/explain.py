@@ -76,7 +76,7 @@ def _request(view: View, group: GroupView, slots: tuple[int, ...], snapshot: Clu
 
 
 def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> Told:
-    """Of the first of the slots that does not fit, or else of the first."""
+    """Explains the first of the slots that does not fit, or else the first."""
     snapshot = snapshot_of(view)
     explanation = explain_request(_request(view, group, slots, snapshot), snapshot)
     slot = explanation.refused.slots[0] if explanation.refused else slots[0]
@@ -95,7 +95,7 @@ def _told_of_waiting(view: View, group: GroupView, slots: tuple[int, ...]) -> To
 
 
 def _told_of_more(view: View, group: GroupView, slot: int | None = None, *first: str) -> Told:
-    """Of a group that waits for nothing: how it stands, and where one task more would go."""
+    """Explains a group that waits for nothing: its state, and the agent for one task more."""
     snapshot = snapshot_of(view)
     taken = dict.fromkeys(task.slot for task in group.tasks)
     at = next(number for number in range(len(taken) + 1) if number not in taken) if slot is None else slot

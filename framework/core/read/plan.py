@@ -45,7 +45,7 @@ class GroupPlan:
     follows: str = ""
     """The effect on it of a change of another service, a phrase; "" where there is none."""
     moves: tuple[str, ...] = ()
-    """Of each task that runs and has to go elsewhere, which of the rules that were changed it breaks."""
+    """The running tasks that have to go elsewhere, each with the changed rules that it breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,10 +88,10 @@ def test_a_mesos_daemon_that_crashes_as_it_starts_is_started_again_a_few_times(
         for _ in range(crashes):
             wait_for(lambda: daemon.pid is None, 10, "its end")
             if is_up or daemon.restarts < MOST_RESTARTS:
-                cluster._check_alive()
+                cluster._keep_alive()
             else:
                 with pytest.raises(LocalError, match="master1 ended while the cluster was starting"):
-                    cluster._check_alive()
+                    cluster._keep_alive()
         assert (daemon.pid is not None) is is_up
     finally:
         daemon.kill()
